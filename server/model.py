@@ -1,0 +1,157 @@
+"""The values that travel through the service. All are frozen; types carry trust.
+
+A request becomes a `RequestContext` (what arrived), its `RequestShape` (what a planner may
+see: never a value), a `Plan` (what is to be done), and in the end a `Reply`. Only
+`server.planning.policy` makes a `ValidatedCode`, and only a plan that holds one can be run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import orjson
+from attrs import field, frozen
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
+PlanSource = Literal["learned", "planned", "conventions"]
+#: What kind of content a request carries; `none` when there is no body.
+ContentKind = Literal["none", "json", "merge-patch", "json-patch", "form"]
+
+SAFE_METHODS: frozenset[str] = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@frozen
+class Session:
+    """Whose data a request is about. `directory` is derived, so no client text ever becomes a path."""
+
+    id: str
+    directory: str
+
+
+@frozen
+class RequestContext:
+    """One request as it arrived, checked and decoded by the trusted edge.
+
+    `query` maps a key to its text, or to a list of texts when the key was repeated.
+    `body_text` is the body as sent (already proved to be strict JSON) so that it can pass
+    through to the guest without being encoded again; it is None when there is no body.
+    """
+
+    method: Method
+    path: str
+    segments: tuple[str, ...]
+    query: dict[str, str | list[str]]
+    headers: dict[str, str]
+    content: ContentKind
+    body_json: Any
+    body_text: str | None
+    client_ip: str
+    session: Session
+    base_url: str
+    request_id: str
+
+    @property
+    def safe(self) -> bool:
+        return self.method in SAFE_METHODS
+
+    def to_guest_json(self) -> str:
+        """The document's request context, as JSON text, with the body spliced in as it was sent."""
+        head = orjson.dumps(
+            {
+                "method": self.method,
+                "path": self.path,
+                "segments": self.segments,
+                "query": self.query,
+                "headers": self.headers,
+                "client": {"ip": self.client_ip},
+                "session": {"id": self.session.id, "token": None},
+                "base_url": self.base_url,
+            }
+        ).decode()
+        return f'{head[:-1]},"body_json":{self.body_text or "null"}}}'
+
+
+@frozen
+class SourceCode:
+    """Plan code as its author wrote it. Untrusted text."""
+
+    text: str
+    language: str = "python"
+
+
+@frozen
+class ValidatedCode:
+    """Plan code that passed the policy: the `ast.unparse` of the tree that was checked.
+
+    Made by `server.planning.policy.check` alone.
+    """
+
+    text: str
+
+
+@frozen
+class Plan:
+    """What is to be done for one kind of request; the fields of the document's plan, and two more.
+
+    `identifier`, `criteria` and `payload` are filled anew for every request from its slots,
+    query and body, so `plan["identifier"]` in the code works on a route learned long ago.
+    `route` is the template the plan answers for, such as ``/members/{id:int}``.
+    """
+
+    action: str
+    resource: str
+    route: str
+    code: SourceCode
+    identifier: str | None = None
+    criteria: dict[str, Any] = field(factory=dict)
+    payload: dict[str, Any] = field(factory=dict)
+    response_hints: dict[str, Any] = field(factory=dict)
+    needs: Literal["shape", "values"] = "shape"
+    #: `any`: the plan handles whatever query keys come, so they are no part of the route's key.
+    query: Literal["declared", "any"] = "declared"
+
+
+@frozen
+class RunnablePlan:
+    """A plan whose code has passed the policy, in the form that workers are handed.
+
+    `id` is a digest of everything the guest is given, so equal plans share compiled code.
+    """
+
+    plan: Plan
+    code: ValidatedCode
+    source: PlanSource
+    id: str = field(init=False)
+    #: The JSON the guest loads; opaque to everything between here and there.
+    document: str = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        document = orjson.dumps(
+            {
+                "action": self.plan.action,
+                "resource": self.plan.resource,
+                "route": self.plan.route,
+                "identifier": self.plan.identifier,
+                "criteria": self.plan.criteria,
+                "payload": self.plan.payload,
+                "response_hints": self.plan.response_hints,
+                "code": self.code.text,
+            },
+            option=orjson.OPT_SORT_KEYS,
+        )
+        object.__setattr__(self, "document", document.decode())
+        object.__setattr__(self, "id", hashlib.blake2b(document, digest_size=12).hexdigest())
+
+
+@frozen
+class Reply:
+    """What goes back to the client: already checked, and committed if it is a success.
+
+    `body` is encoded content (None: no body at all); `headers` hold no Content-Length.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    media_type: str = "application/json"

@@ -1,0 +1,42 @@
+"""Every limit of a guest in one frozen value. Units are in the names; reasons are in metaservice.toml."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+MIB = 1024 * 1024
+
+
+@frozen
+class Limits:
+    """What one run of a plan, and the live guest it runs in, may use."""
+
+    #: Wasmtime fuel for one run: about one unit per wasm instruction.
+    fuel: int = 20_000_000_000
+    #: Wall clock for one run; the epoch deadline, and after `kill_grace_ms` the worker's end.
+    wall_ms: int = 8_000
+    kill_grace_ms: int = 250
+    #: Linear memory of one guest, the interpreter's own 25 MiB or so included.
+    memory_bytes: int = 256 * MIB
+    #: Native stack for wasm frames; deep data traps here, as an outcome.
+    stack_bytes: int = 1 * MIB
+    result_bytes: int = 1 * MIB
+    stdout_bytes: int = 4_096
+    #: The session's database file, enforced by SQLite itself (max_page_count), and its directory.
+    session_disk_bytes: int = 256 * MIB
+    reply_depth: int = 64
+
+
+@frozen
+class GuestReuse:
+    """When a live guest is kept for its session's next request, and when it is not."""
+
+    mode: Literal["session", "never"] = "session"
+    max_uses: int = 10_000
+    idle_seconds: float = 300.0
+    #: Live guests a worker holds at most; the least recently used is dropped.
+    live_guests: int = 256
+    #: Instantiated guests that wait for a session.
+    spare_guests: int = 4

@@ -1,0 +1,131 @@
+"""How a run can end. Everything a guest does is one of these; none of them is an exception.
+
+Every outcome but `Completed(committed=True)` has left the session as it was.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+
+@frozen
+class Completed:
+    """The plan replied, and the reply passed the check on the trusted side.
+
+    `body` is JSON text as the guest wrote it (None: no body). `changed` counts the records written
+    (zero when it was rolled back); `micros` is wall clock inside the worker.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: str | None
+    committed: bool
+    changed: int
+    fuel: int
+    micros: int
+    stdout: str = ""
+
+
+@frozen
+class Raised:
+    """The plan ended with an exception, located in its code.
+
+    `blame` is `request` where the exception came out of reading the request's body or query
+    (then `status` is the 4xx it means and `detail` names the key), `store` where the store refused
+    (`status` as the store's error says), and `plan` otherwise (`detail` is then empty: the text of a
+    plan's exception never leaves the guest).
+    """
+
+    blame: Literal["plan", "request", "store"]
+    error_type: str
+    line: int
+    status: int
+    detail: str
+    fuel: int = 0
+    micros: int = 0
+    stdout: str = ""
+
+
+@frozen
+class OutOfFuel:
+    limit: int
+
+
+@frozen
+class OutOfTime:
+    limit_ms: int
+    #: The epoch deadline ended it, or the worker had to be killed.
+    killed: bool = False
+
+
+@frozen
+class OutOfMemory:
+    limit_bytes: int
+
+
+@frozen
+class StackExhausted:
+    pass
+
+
+@frozen
+class OutputTooLarge:
+    size: int
+    limit: int
+
+
+@frozen
+class BadReply:
+    """REPLY is not a reply: `reason` says which rule it breaks, without its contents."""
+
+    reason: str
+
+
+@frozen
+class StorageFull:
+    limit_bytes: int
+
+
+@frozen
+class SessionDamaged:
+    """The session's file cannot be read as a database; it was left as it is."""
+
+    reason: str
+
+
+@frozen
+class GuestFailed:
+    """A trap or an answer that no rule of ours explains; the guest was dropped."""
+
+    reason: str
+
+
+@frozen
+class WorkerLost:
+    """The worker died with this request under way. Whether it was committed is not known."""
+
+
+@frozen
+class Overloaded:
+    """The queue is full, or no worker came back in time; the request was not started."""
+
+    reason: str
+
+
+Outcome: TypeAlias = (
+    Completed
+    | Raised
+    | OutOfFuel
+    | OutOfTime
+    | OutOfMemory
+    | StackExhausted
+    | OutputTooLarge
+    | BadReply
+    | StorageFull
+    | SessionDamaged
+    | GuestFailed
+    | WorkerLost
+    | Overloaded
+)
