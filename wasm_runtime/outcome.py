@@ -14,13 +14,13 @@ from attrs import frozen
 class Completed:
     """The plan replied, and the reply passed the check on the trusted side.
 
-    `body` is JSON text as the guest wrote it (None: no body). `changed` counts the records written
+    `body` is JSON as the guest wrote it, in UTF-8 (None: no body). `changed` counts the records written
     (zero when it was rolled back); `micros` is wall clock inside the worker.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    body: str | None
+    body: bytes | None
     committed: bool
     changed: int
     fuel: int

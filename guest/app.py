@@ -1,0 +1,57 @@
+"""The component's exports (see wit/world.wit): the only names the host can call.
+
+componentize-py makes a new `WitWorld` for every call, so the state is the module's.
+All that plans and helpers import is imported here, while the component is built; what is absent
+at run time cannot be abused.
+"""
+
+from __future__ import annotations
+
+import _strptime  # noqa: F401  datetime.strptime imports it when it is first used
+import json
+import random
+import warnings
+
+import wit_world
+
+from guest.namespace import Namespace
+from guest.session import GuestSession, answering, description
+
+DIRECTORY = "/session"
+# A plan's `1 is 1` is not worth a line on a standard error that nobody reads.
+warnings.simplefilter("ignore")
+_NAMESPACE = Namespace(wit_world.derive_key)
+_live: GuestSession | None = None
+
+
+def _session() -> GuestSession:
+    if _live is None:
+        raise RuntimeError("attach comes first")
+    return _live
+
+
+def _attach(config_text: str) -> str:
+    global _live  # noqa: PLW0603  one guest is one session
+    random.seed()  # a snapshot's generator is the same in every instance
+    _live = GuestSession(DIRECTORY, json.loads(config_text), _NAMESPACE)
+    return '{"ok":true}'
+
+
+class WitWorld(wit_world.WitWorld):
+    def attach(self, config: str) -> str:
+        return answering(lambda: _attach(config))
+
+    def load(self, plan_id: str, document: str) -> str:
+        return answering(lambda: _session().load(plan_id, document))
+
+    def run(self, plan_id: str, mode: int, request: str) -> str:
+        return answering(lambda: _session().run(plan_id, mode, request))
+
+    def settle(self, keep: bool, commit: bool) -> str:  # noqa: FBT001  the world's signature
+        return answering(lambda: _session().settle(keep=keep, commit=commit))
+
+    def ensure_index(self, collection: str, field: str) -> str:
+        return answering(lambda: _session().ensure_index(collection, field))
+
+    def describe(self) -> str:
+        return description(_NAMESPACE)

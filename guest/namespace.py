@@ -1,0 +1,104 @@
+"""The world as a plan sees it: a handful of builtins, the helpers, and this request's values.
+
+A namespace is made anew for every run, so nothing a plan binds is there for the next.
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from guest import helpers
+from guest.reply import abort, make_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Harmless ones only: none reads an attribute by name, makes a class, or reaches a frame.
+BUILTIN_NAMES = (
+    "abs", "all", "any", "bin", "bool", "chr", "dict", "divmod", "enumerate", "filter", "float",
+    "frozenset", "hash", "hex", "int", "isinstance", "len", "list", "map", "max", "min", "oct", "ord",
+    "pow", "range", "repr", "reversed", "round", "set", "slice", "sorted", "str", "sum", "tuple", "zip",
+    "ArithmeticError", "AssertionError", "AttributeError", "Exception", "IndexError", "KeyError",
+    "LookupError", "MemoryError", "NameError", "OverflowError", "RecursionError", "RuntimeError",
+    "StopIteration", "TypeError", "UnicodeError", "ValueError", "ZeroDivisionError",
+)  # fmt: skip
+
+PURE_HELPERS: tuple[Callable[..., Any], ...] = (
+    helpers.as_int,
+    helpers.as_float,
+    helpers.as_bool,
+    helpers.now,
+    helpers.today,
+    helpers.uuid4,
+    helpers.new_token,
+    helpers.slugify,
+    helpers.url_quote,
+    helpers.by,
+    helpers.re_match,
+    helpers.money,
+)
+
+
+class Printed:
+    """What a plan printed, up to a limit in bytes; the rest is dropped, not an error."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._room = limit_bytes
+        self._parts: list[str] = []
+
+    def print(self, *values: Any, sep: str = " ", end: str = "\n") -> None:
+        """For debugging: the first bytes go to the service's log, never to the client."""
+        if self._room <= 0:
+            return
+        text = (sep.join([str(value)[: self._room] for value in values]) + end)[: self._room]
+        self._parts.append(text)
+        self._room -= len(text.encode("utf-8", "replace"))
+
+    def text(self) -> str:
+        data = "".join(self._parts).encode("utf-8", "replace")[: self._limit]
+        return data.decode("utf-8", "ignore")
+
+
+class Namespace:
+    """What every run of this guest shares: builtins and helpers, all immutable or pure."""
+
+    def __init__(self, derive_key: Callable[[str, str], str]) -> None:
+        secrets = helpers.Secrets(derive_key)
+        self.helpers: tuple[Callable[..., Any], ...] = (
+            *PURE_HELPERS,
+            secrets.hash_secret,
+            secrets.verify_secret,
+        )
+        self._given = {helper.__name__: helper for helper in (*self.helpers, make_response, abort)}
+
+    def fresh(self, printed: Printed, request: dict[str, Any]) -> dict[str, Any]:
+        """A namespace for one run; `request` holds ctx, plan, params, store and session_store."""
+        allowed = {name: getattr(builtins, name) for name in BUILTIN_NAMES}
+        allowed["print"] = printed.print
+        return {"__builtins__": allowed, "__name__": "plan", **self._given, **request}
+
+
+def describe(functions: tuple[Callable[..., Any], ...]) -> list[dict[str, str]]:
+    """Name, signature and documentation of each function, for the planner's prompt."""
+    return [
+        {
+            "name": function.__name__,
+            "signature": _plain_signature(function),
+            "doc": inspect.cleandoc(function.__doc__ or ""),
+        }
+        for function in functions
+    ]
+
+
+def _plain_signature(function: Callable[..., Any]) -> str:
+    """The signature without annotations: `(text, default=None)`."""
+    signature = inspect.signature(function)
+    bare = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in signature.parameters.values()
+        if parameter.name != "self"
+    ]
+    return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))

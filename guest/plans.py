@@ -1,0 +1,83 @@
+"""Plans as a guest keeps them: compiled once, bound to the values of each request."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from guest.blame import PLAN_FILE
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from store.resource_store import ResourceStore
+
+#: Compiled plans a live guest keeps; the host loads a dropped one again when it is asked for.
+MAX_PLANS = 256
+_SLOT = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::[a-z]+)?\}")
+
+
+class UnknownPlanError(Exception):
+    """The plan is not loaded, or was dropped: the host is to load it and run again."""
+
+
+@dataclass(frozen=True)
+class LoadedPlan:
+    """A plan's fixed part and its compiled code."""
+
+    document: dict[str, Any]
+    source: str
+    code: CodeType
+
+    @classmethod
+    def from_json(cls, text: str) -> LoadedPlan:
+        document = json.loads(text)
+        source = document.pop("code")
+        return cls(document, source, compile(source, PLAN_FILE, "exec", dont_inherit=True))
+
+    @property
+    def resource(self) -> str:
+        return str(self.document["resource"])
+
+    def bind(self, ctx: dict[str, Any], params: dict[str, Any], store: ResourceStore) -> dict[str, Any]:
+        """The `plan` a run sees: identifier, criteria and payload are those of this request."""
+        return {
+            **self.document,
+            "identifier": _filled(self.document.get("identifier"), params),
+            "criteria": store.criteria(ctx["query"]) if ctx["query"] else {},
+            "payload": ctx["body_json"],
+        }
+
+
+def _filled(template: Any, params: dict[str, Any]) -> Any:
+    """`"{id}"` becomes the slot's value with its type; text around slots keeps the whole a text."""
+    if not isinstance(template, str):
+        return template
+    whole = _SLOT.fullmatch(template)
+    if whole:
+        return params.get(whole[1])
+    return _SLOT.sub(lambda slot: str(params.get(slot[1], "")), template)
+
+
+class PlanShelf:
+    """The plans this guest has compiled, least recently used dropped first."""
+
+    def __init__(self, most: int = MAX_PLANS) -> None:
+        self._plans: OrderedDict[str, LoadedPlan] = OrderedDict()
+        self._most = most
+
+    def put(self, plan_id: str, document: str) -> None:
+        self._plans[plan_id] = LoadedPlan.from_json(document)
+        if len(self._plans) > self._most:
+            self._plans.popitem(last=False)
+
+    def take(self, plan_id: str) -> LoadedPlan:
+        """Raises UnknownPlanError."""
+        try:
+            self._plans.move_to_end(plan_id)
+        except KeyError:
+            raise UnknownPlanError(plan_id) from None
+        return self._plans[plan_id]

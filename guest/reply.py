@@ -1,0 +1,147 @@
+"""What a plan may answer: `make_response`, `abort`, and the check of REPLY.
+
+1. REPLY is a dict of status, body, headers and keep, and of nothing else.
+2. The status is an int (no bool) from 200 to 599; bodies of 204 and 304 are dropped.
+3. The body is JSON: text keys (numbers become text, as `json.dumps` has it, but no two the same),
+   finite numbers, no lone surrogates, no cycles, at most 64 deep.
+4. Header values are text; None leaves a header out, a number becomes text.
+
+The host checks the outcome again: this check is for good messages, that one for safety.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+MAX_DEPTH = 64
+_MEMBERS = frozenset({"status", "body", "headers", "keep"})
+_NO_BODY = frozenset({204, 304})
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+class Abort(BaseException):
+    """Ends the plan with a reply. A BaseException, so that no `except Exception` in a plan stops it."""
+
+    def __init__(self, reply: dict[str, Any]) -> None:
+        super().__init__()
+        self.reply = reply
+
+
+class RequestFault(Abort):
+    """Ends the plan because the request is wrong; `detail` is for the client."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(make_response(status, detail))
+
+
+class ReplyError(Exception):
+    """REPLY breaks a rule. The message names the rule, never what REPLY holds."""
+
+
+def make_response(
+    status: int = 200,
+    body: Any = None,
+    headers: dict[str, str] | None = None,
+    keep: bool = False,  # noqa: FBT001, FBT002  the documented signature
+) -> dict[str, Any]:
+    """The reply, as in `REPLY = make_response(201, rec, {"Location": f"/members/{rec['id']}"})`.
+
+    A text as the body of an error becomes a problem document with that text as its `error`.
+    A status of 400 or more undoes what the plan wrote, unless `keep=True`.
+    """  # noqa: D402  an example, not the signature
+    return {"status": status, "body": body, "headers": headers or {}, "keep": keep}
+
+
+def abort(status: int, body: Any = None, headers: dict[str, str] | None = None) -> NoReturn:
+    """End the plan here with this reply, as in `if rec is None: abort(404, "no such member")`."""  # noqa: D402
+    raise Abort(make_response(status, body, headers))
+
+
+def encode_reply(reply: Any) -> tuple[dict[str, Any], str]:
+    """The reply's checked head (status, headers, keep) and its body as JSON text ("" for none).
+
+    Raises ReplyError.
+    """
+    if not isinstance(reply, dict):
+        raise ReplyError("REPLY must be a dict made by make_response")
+    if not reply.keys() <= _MEMBERS:
+        raise ReplyError("REPLY may hold only status, body, headers and keep")
+    head = {
+        "status": _checked_status(reply.get("status", 200)),
+        "headers": _checked_headers(reply.get("headers")),
+        "keep": bool(reply.get("keep")),
+    }
+    body = reply.get("body")
+    if head["status"] in _NO_BODY:
+        return head, ""
+    return head, _encoded(body)
+
+
+def _checked_status(status: Any) -> int:
+    if type(status) is not int:
+        raise ReplyError("the status must be an integer")
+    if not 200 <= status <= 599:
+        raise ReplyError("the status must be from 200 to 599")
+    return status
+
+
+def _checked_headers(headers: Any) -> dict[str, str]:
+    if headers is None:
+        return {}
+    if not isinstance(headers, dict):
+        raise ReplyError("the headers must be a dict")
+    checked = {}
+    for name, value in headers.items():
+        if value is None:
+            continue
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)  # noqa: PLW2901  Retry-After and X-Total-Count are numbers to a plan
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ReplyError("header names and values must be text")
+        checked[_without_surrogates(name)] = _without_surrogates(value)
+    return checked
+
+
+def _without_surrogates(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _encoded(body: Any) -> str:
+    _check_shape(body)
+    try:
+        text = _encode(body)
+        if not text.isascii():
+            text.encode()
+    except UnicodeEncodeError:
+        raise ReplyError("the body holds a lone surrogate, which UTF-8 cannot encode") from None
+    except (TypeError, ValueError):
+        raise ReplyError("the body is not JSON (NaN, an infinity, or an object JSON does not know)") from None
+    return text
+
+
+def _check_shape(body: Any) -> None:
+    """Depth and keys, level by level: recursion here would end in a trap instead of a message."""
+    level = [body]
+    for _ in range(MAX_DEPTH):
+        deeper: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                _check_keys(value)
+                deeper.extend(value.values())
+            elif isinstance(value, (list, tuple)):
+                deeper.extend(value)
+        level = [value for value in deeper if isinstance(value, (dict, list, tuple))]
+        if not level:
+            return
+    raise ReplyError(f"the body is nested deeper than {MAX_DEPTH} levels, or holds itself")
+
+
+def _check_keys(value: dict[Any, Any]) -> None:
+    kinds = set(map(type, value))
+    if kinds <= {str}:
+        return
+    if not kinds <= {str, int}:
+        raise ReplyError("the keys of the body's objects must be text")
+    if len({str(key) for key in value}) != len(value):
+        raise ReplyError("two keys of one object are the same text")

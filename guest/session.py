@@ -1,0 +1,162 @@
+"""One live guest's state: the session's open store, its compiled plans, and how a run answers.
+
+Every answer is one line of JSON, then the body. Nothing here raises across the border, where an
+exception would abort the instance: `answering` turns whatever happens into an answer.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from store.resource_store import ResourceStore
+from store.session_store import Session, SessionStore
+
+from guest import blame
+from guest.namespace import Namespace, Printed, describe
+from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
+from guest.reply import Abort, ReplyError, abort, encode_reply, make_response
+from store.errors import StoreDamaged, StoreError, StoreFull
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READ, WRITE, GROUPED_WRITE = 0, 1, 2
+
+_to_json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
+
+def answering(work: Callable[[], str]) -> str:
+    """Do the work; whatever it raises becomes the answer's `kind`."""
+    try:
+        return work()
+    except UnknownPlanError:
+        return _failed("unknown-plan")
+    except StoreFull:
+        return _failed("full")
+    except StoreDamaged as error:
+        return _failed("damaged", reason=error.detail)
+    except MemoryError:
+        return _failed("memory")
+    except RecursionError:
+        return _failed("stack")
+    except BaseException as error:  # noqa: BLE001  see above
+        return _failed("failed", reason=type(error).__name__)
+
+
+def _failed(kind: str, **members: Any) -> str:
+    return _to_json({"ok": False, "kind": kind, **members})
+
+
+class GuestSession:
+    """What `attach` makes and every later call uses."""
+
+    def __init__(self, path: str, config: dict[str, Any], namespace: Namespace) -> None:
+        self._namespace = namespace
+        self._stdout_bytes = int(config["stdout_bytes"])
+        self._session = Session.open(
+            path, page_limit_bytes=int(config["disk_bytes"]), durability=config["durability"]
+        )
+        self._plans = PlanShelf()
+
+    def load(self, plan_id: str, document: str) -> str:
+        self._plans.put(plan_id, document)
+        return _to_json({"ok": True})
+
+    def run(self, plan_id: str, mode: int, request: str) -> str:
+        plan = self._plans.take(plan_id)
+        self._begin(mode)
+        printed = Printed(self._stdout_bytes)
+        try:
+            reply = self._execute(plan, json.loads(request), printed)
+            head, body = encode_reply(reply)
+        except ReplyError as error:
+            return _failed("bad-reply", reason=str(error), stdout=printed.text())
+        except (StoreFull, StoreDamaged, MemoryError, RecursionError):
+            raise
+        except StoreError as error:
+            return _raised(error, printed, blamed="store", status=error.status, detail=error.detail)
+        except Exception as error:  # noqa: BLE001  a plan may raise anything
+            return _raised_by_plan(error, plan, printed)
+        return self._answer(head, body, printed)
+
+    def _begin(self, mode: int) -> None:
+        if mode == GROUPED_WRITE:
+            self._session.savepoint()
+        else:
+            self._session.begin(read_only=mode == READ)
+
+    def _execute(self, plan: LoadedPlan, request: dict[str, Any], printed: Printed) -> Any:
+        ctx, params = request["ctx"], request["params"]
+        collections = self._session.plan_view
+        store = collections.collection(plan.resource)
+        given = {
+            "ctx": ctx,
+            "params": params,
+            "store": store,
+            "session_store": collections,
+        }
+        try:
+            given["plan"] = plan.bind(ctx, params, store)
+            names = self._namespace.fresh(printed, given)
+            exec(plan.code, names)
+        except Abort as ended:
+            return ended.reply
+        return names.get("REPLY")
+
+    def _answer(self, head: dict[str, Any], body: str, printed: Printed) -> str:
+        head["ok"] = True
+        head["changed"] = len(self._session.changes)
+        text = printed.text()
+        if text:
+            head["stdout"] = text
+        if self._session.unindexed_searches:
+            head["unindexed"] = self._session.unindexed_searches
+        return f"{_to_json(head)}\n{body}"
+
+    def settle(self, *, keep: bool, commit: bool) -> str:
+        self._session.settle(keep=keep)
+        if commit:
+            self._session.commit()
+        return _to_json({"ok": True})
+
+    def ensure_index(self, collection: str, field: str) -> str:
+        self._session.ensure_index(collection, field)
+        return _to_json({"ok": True})
+
+
+def _raised_by_plan(error: Exception, plan: LoadedPlan, printed: Printed) -> str:
+    detail = blame.request_fault(error, plan.source, blame.place_of(error))
+    if detail is not None:
+        return _raised(error, printed, blamed="request", status=422, detail=detail)
+    return _raised(error, printed, blamed="plan", status=500, detail="")
+
+
+def _raised(error: Exception, printed: Printed, *, blamed: str, status: int, detail: str) -> str:
+    place = blame.place_of(error)
+    return _failed(
+        "raised",
+        blame=blamed,
+        type=type(error).__name__,
+        line=place.line if place else 0,
+        status=status,
+        detail=detail[:512],
+        stdout=printed.text(),
+    )
+
+
+def description(namespace: Namespace) -> str:
+    """The names a plan sees, with their documentation: what the planner's prompt is made from."""
+    return json.dumps(
+        {
+            "replies": describe((make_response, abort)),
+            "helpers": describe(namespace.helpers),
+            "store": describe(_public_methods(ResourceStore)),
+            "session_store": describe(_public_methods(SessionStore)),
+            "builtins": sorted(namespace.fresh(Printed(0), {})["__builtins__"]),
+        }
+    )
+
+
+def _public_methods(of: type) -> tuple[Callable[..., Any], ...]:
+    return tuple(member for name, member in vars(of).items() if callable(member) and not name.startswith("_"))

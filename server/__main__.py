@@ -1,0 +1,105 @@
+"""The command line: read the settings, set up the log, run until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from server.app import Service, make_app
+from server.logging import configure
+from server.sessions.directories import DataRootError
+from server.settings import CONFIG_VARIABLE, SettingsError, load
+from wasm_runtime.artifact import ArtifactError
+from wasm_runtime.pool import PoolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from server.settings_schema import Settings
+
+#: Command-line options are variables that win over the environment, so they are checked in one place.
+_OPTIONS = {"config": CONFIG_VARIABLE, "host": "LARS_HOST", "port": "LARS_PORT"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the process's exit status: 0, 1 when it cannot run, 2 for wrong settings."""
+    options = _parser().parse_args(arguments)
+    given = {_OPTIONS[name]: text for name, text in vars(options).items() if name in _OPTIONS and text}
+    try:
+        settings = load(os.environ | given)
+    except SettingsError as error:
+        return _fail(error, status=2)
+    configure(settings.log.level, settings.log.format, sys.stderr, secrets=settings.secrets)
+    try:
+        return _serve(settings)
+    except (DataRootError, ArtifactError, PoolError) as error:
+        return _fail(error, status=1)
+    except OSError as error:
+        where = f"{settings.server.host} port {settings.server.port}"
+        return _fail(f"cannot listen on {where}: {error.strerror}", status=1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="metaservice", description="An HTTP service without fixed endpoints."
+    )
+    commands = parser.add_subparsers(title="commands", required=True)
+    serve = commands.add_parser("serve", help="run the service")
+    serve.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")
+    serve.add_argument("--host", help="address to listen on")
+    serve.add_argument("--port", help="port to listen on")
+    return parser
+
+
+def _fail(reason: object, *, status: int) -> int:
+    sys.stderr.write("".join(f"metaservice: {line}\n" for line in str(reason).splitlines()))
+    return status
+
+
+def _serve(settings: Settings) -> int:
+    service = make_app(settings, progress=_show_progress)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(service, settings))
+    return 0
+
+
+def _show_progress(what: str, seconds: float | None) -> None:
+    sys.stderr.write(f"{what} ... " if seconds is None else f"done in {seconds:.1f} s\n")
+    sys.stderr.flush()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - there is none on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _run(service: Service, settings: Settings) -> None:
+    """Until SIGTERM or SIGINT; then gracefully, unless a second one comes."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    await service.start()
+    sys.stdout.write(_banner(service, settings) + "\n")
+    sys.stdout.flush()
+    await stop.wait()
+    for number in signals:
+        loop.remove_signal_handler(number)
+    await service.close()
+
+
+def _banner(service: Service, settings: Settings) -> str:
+    workers = settings.sandbox.worker_count()
+    return f"metaservice: {service.url} planner=conventions data={service.data_path} workers={workers}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

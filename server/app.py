@@ -1,0 +1,188 @@
+"""The composition root: settings and parts become a service that can be started and closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from server.http.auth import Authenticator
+from server.http.connection import Server
+from server.http.context import ContextReader, EdgeLimits
+from server.http.handler import Handler
+from server.http.origin import Origin
+from server.model import RunnablePlan
+from server.pipeline import Pipeline
+from server.planning.conventions import ConventionsPlanner
+from server.planning.policy import check
+from server.sessions.directories import DataRoot
+from wasm_runtime import artifact
+from wasm_runtime.pool import WorkerPool
+from wasm_runtime.worker_process import PoolConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from server.model import Plan, RequestContext
+    from server.pipeline import Planner
+    from server.settings_schema import Settings
+    from wasm_runtime.pool import Executor
+
+_BACKLOG = 1_024
+#: Plans whose code was checked; there are few kinds, but a route each.
+_CHECKED_MAX = 4_096
+
+
+class Service:
+    """A service that is put together but not yet running; it owns its parts from now on."""
+
+    def __init__(self, settings: Settings, handler: Handler, executor: Executor, data_root: DataRoot) -> None:
+        self._settings = settings
+        self._handler = handler
+        self._executor = executor
+        self._data_root = data_root
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self) -> None:
+        """Start the workers, and only then listen.
+
+        Raises PoolError, and OSError when the address is taken; nothing is left running then.
+        """
+        try:
+            await self._executor.start()
+            await self._listen()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _listen(self) -> None:
+        options = self._settings.server
+        server = Server(
+            self._handler,
+            max_connections=options.max_connections,
+            idle_seconds=options.header_seconds,
+            target_bytes=options.path_bytes + options.query_bytes,
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=options.shutdown_seconds)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, options.host, options.port, backlog=_BACKLOG).start()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that are listened on; the port is the real one where the settings say 0."""
+        if self._runner is None:
+            raise RuntimeError("the service is not running")
+        host, port = self._runner.addresses[0][:2]
+        return host, port
+
+    @property
+    def url(self) -> str:
+        host, port = self.address
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def data_path(self) -> str:
+        return str(self._data_root.path)
+
+    async def close(self) -> None:
+        """Stop listening, let requests under way end (`shutdown_seconds`), then stop the workers."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        await self._executor.close()
+        self._data_root.close()
+
+
+def make_app(
+    settings: Settings,
+    *,
+    planner: Planner | None = None,
+    executor: Executor | None = None,
+    data_root: DataRoot | None = None,
+    progress: artifact.Progress = lambda _what, _seconds: None,
+) -> Service:
+    """Put the service together; every part that touches the world is a parameter.
+
+    What is left out is made as the settings say. That locks the data root, and builds the guest if
+    the cache has none, which blocks for up to half a minute: `progress` hears of it.
+    Raises DataRootError and ArtifactError.
+    """
+    root = data_root or DataRoot.open(settings.store.data_path)
+    try:
+        runs = executor or _worker_pool(settings, root, progress)
+    except BaseException:
+        root.close()
+        raise
+    handler = Handler(
+        Pipeline(planner or CheckedConventions(), runs, root),
+        authenticator=Authenticator(settings.auth.by_name),
+        reader=_reader(settings),
+        health=_health(runs, root),
+    )
+    return Service(settings, handler, runs, root)
+
+
+class CheckedConventions:
+    """The conventions planner behind the same policy as any other planner, each plan checked once."""
+
+    def __init__(self) -> None:
+        self._conventions = ConventionsPlanner()
+        # The planner gives the identical plan for equal kinds of requests, so its identity is a key.
+        self._checked: dict[int, tuple[Plan, RunnablePlan]] = {}
+
+    async def plan(self, ctx: RequestContext) -> RunnablePlan:
+        plan = self._conventions.plan(ctx)
+        found = self._checked.get(id(plan))
+        if found is not None and found[0] is plan:
+            return found[1]
+        if len(self._checked) >= _CHECKED_MAX:
+            self._checked.clear()
+        runnable = RunnablePlan(plan, check(plan.code), "conventions")
+        self._checked[id(plan)] = (plan, runnable)
+        return runnable
+
+    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        return self._conventions.allowed_methods(ctx.segments)
+
+
+def _worker_pool(settings: Settings, root: DataRoot, progress: artifact.Progress) -> WorkerPool:
+    sandbox = settings.sandbox
+    return WorkerPool(
+        PoolConfig(
+            component=artifact.ensure(settings.store.cache_path, progress).path,
+            data_root=root.path,
+            limits=sandbox.limits(),
+            reuse=sandbox.reuse_policy(),
+            workers=sandbox.worker_count(),
+            durability=settings.store.durability,
+            queue_per_session=sandbox.queue_per_session,
+            queue_total=sandbox.queue_total,
+            inherit=(root.lock_fd,),
+        )
+    )
+
+
+def _reader(settings: Settings) -> ContextReader:
+    options = settings.server
+    return ContextReader(
+        EdgeLimits(
+            path_bytes=options.path_bytes,
+            query_bytes=options.query_bytes,
+            request_bytes=options.request_bytes,
+            body_seconds=options.body_seconds,
+        ),
+        Origin(trusted_proxies=options.proxy_networks, public_url=options.public_url),
+        settings.sessions.anonymous,
+    )
+
+
+def _health(executor: Executor, root: DataRoot) -> Callable[[], Mapping[str, object]]:
+    """What anyone may know: how many workers are ready, and whether data can be written."""
+
+    def state() -> dict[str, object]:
+        workers = {
+            name: count for name, count in executor.health().items() if name in {"ready", "configured"}
+        }
+        return {"workers": workers, "data_root": "ok" if root.is_writable() else "not writable"}
+
+    return state

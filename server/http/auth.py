@@ -1,0 +1,76 @@
+"""Bearer tokens (RFC 6750) that guard the whole service, each with a name.
+
+Compared in constant time, on digests of the bytes as they were sent: neither a token's length, nor
+a prefix, nor which of several tokens nearly matched can be seen in the time it takes (T37).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from server.errors import InvalidHeader, Unauthorized
+from server.http.headers import single
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from multidict import MultiMapping
+
+SERVICE_TOKEN = "X-Service-Token"  # noqa: S105 - a header's name
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+
+
+@frozen
+class Caller:
+    """Who asks. `token_name` is None when the service has no tokens.
+
+    `owns_authorization`: the Authorization header is the API's own, and therefore the plan's.
+    """
+
+    token_name: str | None
+    owns_authorization: bool
+
+
+def _digest(token: str) -> bytes:
+    # aiohttp decodes header bytes with surrogateescape; this gives the same bytes back.
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+class Authenticator:
+    """Knows the tokens' digests by name; none at all means that the service is open."""
+
+    def __init__(self, tokens: Mapping[str, str]) -> None:
+        self._digests = {name: _digest(token) for name, token in tokens.items()}
+
+    def authenticate(self, headers: MultiMapping[str]) -> Caller:
+        """Raises Unauthorized unless exactly one token was sent, and it is one of ours."""
+        if not self._digests:
+            return Caller(token_name=None, owns_authorization=True)
+        if SERVICE_TOKEN in headers:
+            return Caller(self._name_of(self._only(headers, SERVICE_TOKEN)), owns_authorization=True)
+        match = _BEARER.fullmatch(self._only(headers, "Authorization"))
+        if match is None:
+            raise _refusal("A bearer token is needed.")
+        return Caller(self._name_of(match[1]), owns_authorization=False)
+
+    def _only(self, headers: MultiMapping[str], name: str) -> str:
+        try:
+            return single(headers, name) or ""
+        except InvalidHeader as error:
+            raise _refusal(error.detail) from None
+
+    def _name_of(self, token: str) -> str:
+        sent = _digest(token)
+        names = [name for name, digest in self._digests.items() if hmac.compare_digest(digest, sent)]
+        if not names:
+            raise _refusal("The token is not valid.")
+        return names[0]
+
+
+def _refusal(detail: str) -> Unauthorized:
+    return Unauthorized(detail, headers={"WWW-Authenticate": "Bearer"})

@@ -1,0 +1,93 @@
+"""An HTTP request becomes a RequestContext: everything about it checked, decoded once, and copied out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from attrs import frozen
+
+from server.errors import MethodNotAllowed, SessionInvalid
+from server.http import content
+from server.http.headers import for_plan
+from server.http.target import Target, parse_query
+from server.model import Method, RequestContext
+from server.sessions.identity import Anonymous, session_for
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from multidict import MultiMapping
+
+    from server.http.auth import Caller
+    from server.http.origin import Origin
+    from server.model import Session
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
+SESSION_ID = "X-Session-ID"
+
+
+@frozen
+class EdgeLimits:
+    """What a request may be. `body_seconds` bounds the body in either direction."""
+
+    path_bytes: int = 2_048
+    query_bytes: int = 8_192
+    request_bytes: int = 1_048_576
+    body_seconds: float = 20.0
+
+
+@frozen
+class ContextReader:
+    limits: EdgeLimits
+    origin: Origin
+    anonymous: Anonymous
+
+    async def read(
+        self, request: web.BaseRequest, target: Target, caller: Caller, session: Session, request_id: str
+    ) -> RequestContext:
+        """Everything that can be refused without the body is refused before it is read.
+
+        Raises BadRequest and its kin, PayloadTooLarge, UriTooLong, RequestTimeout, UnsupportedMediaType.
+        """
+        headers = request.headers
+        query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
+        plan_headers = for_plan(headers, authorization=caller.owns_authorization)
+        base_url = self.origin.base_url(headers)
+        body = await self._content(request)
+        return RequestContext(
+            method=cast("Method", request.method),
+            path=target.path,
+            segments=target.segments,
+            query=query,
+            headers=plan_headers,
+            content=body.kind,
+            body_json=body.value,
+            body_text=body.text,
+            client_ip=self.origin.client_ip(request.remote or "", headers),
+            session=session,
+            base_url=base_url,
+            request_id=request_id,
+        )
+
+    async def _content(self, request: web.BaseRequest) -> content.Content:
+        """A type that is announced for a body that never comes matters to no one but POST, PUT and PATCH."""
+        content.check_encoding(request.headers)
+        if not request.body_exists and request.method not in _BODY_EXPECTED:
+            return content.NO_CONTENT
+        kind = content.content_kind(request.headers)
+        limits = self.limits
+        data = await content.read_body(request, limit=limits.request_bytes, seconds=limits.body_seconds)
+        return content.parse_content(request.method, kind, data)
+
+    def session(self, headers: MultiMapping[str], caller: Caller) -> Session:
+        """Raises SessionMissing, SessionInvalid."""
+        values = headers.getall(SESSION_ID, ())
+        if len(values) > 1:
+            raise SessionInvalid(f"More than one {SESSION_ID} header.")
+        return session_for(values[0] if values else None, caller.token_name, self.anonymous)
+
+
+def check_method(method: str) -> None:
+    if method not in METHODS:
+        allow = ", ".join(METHODS)
+        raise MethodNotAllowed(f"The service takes {allow}.", headers={"Allow": allow}, allow=list(METHODS))

@@ -1,0 +1,136 @@
+"""The one handler of all requests: what is asked, in which order it is checked, and how it is answered.
+
+Order: open pages; the token; the method; the target; the service's own pages; the session; headers
+and query; the body; and only then the pipeline. So nobody without a token learns anything, and no
+body is read that is not going to be used (T37, T46).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from server.errors import ServiceError
+from server.http import pages, request_id
+from server.http.context import METHODS, ContextReader, check_method
+from server.http.response import to_response
+from server.http.target import parse_target
+from server.logging import RequestLine
+from server.model import Reply
+from server.replies import error_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aiohttp import web
+
+    from server.http.auth import Authenticator
+    from server.model import RequestContext
+
+log = structlog.get_logger(__name__)
+
+#: A response up to this size fits the socket's and aiohttp's buffers: sending it doesn't wait for the client.
+_UNTIMED_BYTES = 32_768
+
+
+class UseCase(Protocol):
+    async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply: ...
+
+
+class Handler:
+    def __init__(
+        self,
+        use_case: UseCase,
+        *,
+        authenticator: Authenticator,
+        reader: ContextReader,
+        health: Callable[[], Mapping[str, object]],
+    ) -> None:
+        self._use_case = use_case
+        self._authenticator = authenticator
+        self._reader = reader
+        self._health = health
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, log it once, and never raise anything but ConnectionError."""
+        line = RequestLine(request_id=request_id.of(request.headers), method=request.method)
+        try:
+            reply = await self._reply(request, line)
+            line.status = reply.status
+            return await self._send(request, to_response(reply, line), line)
+        finally:
+            line.emit()
+
+    async def _reply(self, request: web.BaseRequest, line: RequestLine) -> Reply:
+        try:
+            return await self._answer(request, line)
+        except ServiceError as error:
+            line.problem = error.slug
+            return error_reply(error, line.request_id)
+        except ConnectionError:
+            line.status = 499  # nginx's number for a client that has left
+            raise
+        except Exception as error:
+            log.exception("unhandled", request_id=line.request_id, exc_info=error)
+            line.problem = ServiceError.slug
+            return error_reply(ServiceError("The request failed; the log has more."), line.request_id)
+
+    async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply:
+        if request.raw_path.partition("?")[0] == pages.HEALTH:
+            return pages.health(request.method, self._health)
+        started = perf_counter()
+        try:
+            ctx = await self._read(request, line)
+        finally:
+            line.took("parse", perf_counter() - started)
+        return ctx if isinstance(ctx, Reply) else await self._use_case.serve(ctx, line)
+
+    async def _read(self, request: web.BaseRequest, line: RequestLine) -> RequestContext | Reply:
+        """The request's context, or the reply where the service itself has one."""
+        caller = self._authenticator.authenticate(request.headers)
+        check_method(request.method)
+        if request.raw_path == "*" and request.method == "OPTIONS":
+            return Reply(204, (("Allow", ", ".join(METHODS)),))
+        target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
+        own = pages.page(request.method, target.segments, request.headers.get("Accept", ""))
+        if own is not None:
+            return own
+        session = self._reader.session(request.headers, caller)
+        line.session = session.id
+        return await self._reader.read(request, target, caller, session, line.request_id)
+
+    async def _send(
+        self, request: web.BaseRequest, response: web.Response, line: RequestLine
+    ) -> web.StreamResponse:
+        """Write the response here, so that the line knows how long it took.
+
+        A client that doesn't read it holds nothing for longer than a body may take.
+        """
+        if not request.content.is_eof():
+            response.force_close()  # the rest of the body is not worth reading
+        started = perf_counter()
+        try:
+            await response.prepare(request)
+            await self._write(response)
+        except TimeoutError:
+            _abort(request)
+            line.reason = "response not read"
+        except ConnectionError:
+            line.reason = "client left"
+        line.took("respond", perf_counter() - started)
+        return response
+
+    async def _write(self, response: web.Response) -> None:
+        if (response.content_length or 0) <= _UNTIMED_BYTES:
+            await response.write_eof()
+            return
+        async with asyncio.timeout(self._reader.limits.body_seconds):
+            await response.write_eof()
+
+
+def _abort(request: web.BaseRequest) -> None:
+    if request.transport is not None:
+        request.transport.abort()

@@ -1,0 +1,89 @@
+"""The service's own pages: what it is, whether it is well, what its problems mean.
+
+Their names are never planned for, whether or not there is a page (yet).
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from server.errors import MethodNotAllowed, NotFound
+from server.http.problem_types import MEANINGS, all_types
+from server.model import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+HEALTH = "/healthz"
+RESERVED = frozenset({"healthz", "docs", "redoc", "openapi.json", "swagger.json", "_meta"})
+_ALLOW = "GET, HEAD, OPTIONS"
+
+_WELCOME = {
+    "service": "metaservice",
+    "what": "An HTTP service without fixed endpoints. Send REST requests to any path; "
+    "each is planned, checked, and run in a sandbox of its session.",
+    "try": "POST /members/ with a JSON object, a Content-Type of application/json and an X-Session-ID header",
+    "health": HEALTH,
+    "docs": "/docs",
+    "more": "README.md",
+}
+_PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+    "<h1>{title}</h1><dl>{rows}</dl></html>"
+)
+_HTML_HEADERS = (("Content-Security-Policy", "default-src 'none'"), ("Vary", "Accept"))
+
+
+def health(method: str, state: Callable[[], Mapping[str, object]]) -> Reply:
+    """Open to all, so it says whether parts are well, and nothing about where they are."""
+    if options := _settled(method):
+        return options
+    return _json({"status": "ok", **state()})
+
+
+def page(method: str, segments: tuple[str, ...], accept: str) -> Reply | None:
+    """The page at this path; None when the path is not the service's own.
+
+    Raises NotFound for reserved names without a page, and MethodNotAllowed.
+    """
+    if not segments:
+        return _settled(method) or _document("metaservice", _WELCOME, accept)
+    if segments[0] not in RESERVED:
+        return None
+    if segments[:2] == ("_meta", "problems") and len(segments) == 3:
+        return _settled(method) or _problem_type(segments[2], accept)
+    raise NotFound("There is no such page of the service.")
+
+
+def _settled(method: str) -> Reply | None:
+    if method == "OPTIONS":
+        return Reply(204, (("Allow", _ALLOW),))
+    if method not in {"GET", "HEAD"}:
+        raise MethodNotAllowed(
+            "This page can only be read.", headers={"Allow": _ALLOW}, allow=_ALLOW.split(", ")
+        )
+    return None
+
+
+def _problem_type(slug: str, accept: str) -> Reply:
+    error = all_types().get(slug)
+    if error is None:
+        raise NotFound("There is no such problem type.")
+    document = {"type": f"/_meta/problems/{slug}", "title": error.title, "status": error.status}
+    return _document(error.title, document | {"meaning": MEANINGS[slug]}, accept)
+
+
+def _document(title: str, members: Mapping[str, Any], accept: str) -> Reply:
+    """HTML for browsers, which are those who name it; JSON for all others."""
+    if "text/html" not in accept:
+        return _json(members, (("Vary", "Accept"),))
+    rows = "".join(f"<dt>{escape(name)}<dd>{escape(str(value))}" for name, value in members.items())
+    body = _PAGE.format(title=escape(title), rows=rows).encode()
+    return Reply(200, _HTML_HEADERS, body, "text/html; charset=utf-8")
+
+
+def _json(members: Mapping[str, object], headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    return Reply(200, headers, orjson.dumps(dict(members)))

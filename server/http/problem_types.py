@@ -1,0 +1,65 @@
+"""What each problem type means, for the page behind its `type` member."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEANINGS: dict[str, str] = {
+    "internal": "Something failed that should not have. The log has more under the request's id.",
+    "bad-request": "The request cannot be understood as it was sent.",
+    "invalid-json": "The body is not JSON as RFC 8259 has it, or two readers could read it differently "
+    "(a key twice, numbers out of range, nesting deeper than 64). `line` and `column` say where.",
+    "invalid-path": "The path holds a broken percent code, bytes that are not UTF-8, a control character, "
+    "a backslash, or a `.` or `..` step.",
+    "invalid-query": "The query cannot be decoded, or has too many pairs.",
+    "invalid-header": "A header was sent twice, or holds a value that it cannot have. `header` names it.",
+    "session-missing": "Nothing says whose data the request is about. Send X-Session-ID.",
+    "session-invalid": "X-Session-ID must be one header of 1 to 64 letters, digits, `_` or `-`, starting "
+    "with a letter or a digit.",
+    "unauthorized": "The service asks for a bearer token, in Authorization or in X-Service-Token.",
+    "not-found": "There is nothing at this path.",
+    "not-learned": "This route has not been learned, and planning new ones is switched off.",
+    "method-not-allowed": "The path exists, but not for this method. Allow lists those it has.",
+    "not-acceptable": "No representation fits the Accept header.",
+    "request-timeout": "The request's body did not arrive in time.",
+    "payload-too-large": "The request's body is larger than `limit` bytes.",
+    "uri-too-long": "The path or the query is longer than `limit` bytes.",
+    "unsupported-media-type": "The body's type or encoding is not taken. Send JSON in UTF-8, uncompressed.",
+    "unprocessable": "The request is well formed, but does not fit what is stored or expected.",
+    "reply-too-large": "The reply would be larger than `limit` bytes; nothing was written. Ask for less, "
+    "with `limit=` for instance.",
+    "over-budget": "The planner's budget is used up. Routes that are already learned go on working.",
+    "plan-failed": "The code planned for this route raised `error_type` in `line`. Nothing was written.",
+    "bad-reply": "The code planned for this route gave a reply that breaks a rule. Nothing was written.",
+    "out-of-memory": "The plan needed more memory than it may have. Nothing was written.",
+    "stack-exhausted": "The plan's data or calls nested too deeply. Nothing was written.",
+    "guest-failed": "The sandbox ended in a way that no rule explains. Nothing was written.",
+    "session-damaged": "The session's data file is damaged and was left as it is. Other sessions are unhurt.",
+    "not-plannable": "No convention covers this request, and no model is there to plan it.",
+    "plan-refused": "The model gave no plan that the policy accepts.",
+    "unavailable": "The service cannot do this at the moment.",
+    "worker-lost": "The worker died with this request under way. Whether it was written is not known.",
+    "overloaded": "Too many requests wait; this one was not started and may be sent again.",
+    "provider-unavailable": "The model that plans new routes cannot be reached.",
+    "deadline-exceeded": "The request took longer than it may.",
+    "out-of-time": "The plan ran longer than it may. Nothing was written.",
+    "out-of-fuel": "The plan did more work than it may. Nothing was written.",
+    "provider-timeout": "The model that plans new routes did not answer in time.",
+    "storage-full": "The session has used all of its storage. Nothing was written.",
+}
+
+
+def all_types() -> dict[str, type[ServiceError]]:
+    """Every problem type by its slug."""
+    return {error.slug: error for error in _with_subclasses(ServiceError)}
+
+
+def _with_subclasses(error: type[ServiceError]) -> Iterator[type[ServiceError]]:
+    yield error
+    for subclass in error.__subclasses__():
+        yield from _with_subclasses(subclass)

@@ -1,0 +1,100 @@
+"""The use case: a request becomes a plan, the plan runs in its session, and the outcome is a reply.
+
+Knows whoever plans, whoever runs and whoever keeps the directories as protocols only.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from time import perf_counter
+from typing import TYPE_CHECKING, Protocol
+
+import orjson
+from attrs import evolve
+
+from server.errors import PlanFailed
+from server.model import SAFE_METHODS, Reply
+from server.planning.route import RouteTemplate
+from server.replies import reply_to
+from wasm_runtime.slot import Job
+
+if TYPE_CHECKING:
+    from server.logging import RequestLine
+    from server.model import RequestContext, RunnablePlan
+    from wasm_runtime.outcome import Outcome
+    from wasm_runtime.pool import Executor
+
+
+class Planner(Protocol):
+    async def plan(self, ctx: RequestContext) -> RunnablePlan:
+        """The plan for this kind of request. Raises ServiceError."""
+        ...
+
+    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        """For OPTIONS: what this path takes. Raises NotFound, NotPlannable."""
+        ...
+
+
+class SessionDirectories(Protocol):
+    def ensure(self, directory: str) -> None:
+        """Make the session's directory unless it is there."""
+        ...
+
+
+class Pipeline:
+    def __init__(self, planner: Planner, executor: Executor, directories: SessionDirectories) -> None:
+        self._planner = planner
+        self._executor = executor
+        self._directories = directories
+
+    async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply:
+        """Answer the request, and note on `line` how. Raises ServiceError.
+
+        HEAD is GET to everything behind this point; the edge leaves the body out.
+        """
+        if ctx.method == "OPTIONS":
+            return Reply(204, (("Allow", ", ".join(self._planner.allowed_methods(ctx))),))
+        if ctx.method == "HEAD":
+            ctx = evolve(ctx, method="GET")
+        runnable = await self._plan(ctx, line)
+        outcome = await self._run(ctx, runnable, line)
+        return reply_to(outcome, ctx.request_id)
+
+    async def _plan(self, ctx: RequestContext, line: RequestLine) -> RunnablePlan:
+        started = perf_counter()
+        try:
+            runnable = await self._planner.plan(ctx)
+        finally:
+            line.took("plan", perf_counter() - started)
+        line.planned(runnable)
+        return runnable
+
+    async def _run(self, ctx: RequestContext, runnable: RunnablePlan, line: RequestLine) -> Outcome:
+        job = job_for(ctx, runnable)
+        started = perf_counter()
+        try:
+            self._directories.ensure(job.session)
+            outcome = await self._executor.run(job)
+        finally:
+            line.took("execute", perf_counter() - started)
+        line.ran(outcome)
+        return outcome
+
+
+def job_for(ctx: RequestContext, runnable: RunnablePlan) -> Job:
+    """What a worker is handed. Raises PlanFailed when the plan is for another route."""
+    params = _template(runnable.plan.route).match(ctx.segments)
+    if params is None:
+        raise PlanFailed("The plan's route does not match the request's path.")
+    return Job(
+        session=ctx.session.directory,
+        plan_id=runnable.id,
+        plan=runnable.document,
+        request=f'{{"ctx":{ctx.to_guest_json()},"params":{orjson.dumps(params).decode()}}}',
+        read_only=ctx.method in SAFE_METHODS,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _template(route: str) -> RouteTemplate:
+    return RouteTemplate.parse(route)

@@ -1,0 +1,214 @@
+"""The planner without a model: plans for what people expect of REST.
+
+1. A path is read as one of six forms, after a leading ``api`` and ``v<digits>``:
+
+       /members               collection       /members/1/orders          nested
+       /members/search        search           /members/1/orders/search   nested-search
+       /members/1             item             /members/1/orders/2        nested-item
+
+2. The form, the method and the kind of body decide the kind of plan (`_KINDS`).
+3. A plan's code is a constant of its kind (`conventions_code`); a plan differs from another of
+   its kind by `resource`, `route` and, when nested, its parent. Nothing of a request's values is in it.
+4. The second segment is a record's id unless it is an action word, so ids may be words too.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import frozen
+
+from server.errors import MethodNotAllowed, NotFound, NotPlannable, Unprocessable, UnsupportedMediaType
+from server.model import Plan, SourceCode
+from server.planning.conventions_code import FLAT, NESTED
+from server.planning.route import (
+    Slot,
+    foreign_key,
+    is_collection_name,
+    refuse_unplannable,
+    segment_kind,
+    split_prefix,
+)
+
+if TYPE_CHECKING:
+    from server.model import RequestContext
+
+Form = Literal["root", "collection", "search", "item", "nested", "nested-search", "nested-item"]
+Kind = Literal["list", "search", "create", "batch", "get", "replace", "patch", "merge", "delete"]
+
+SEARCH_WORDS: frozenset[str] = frozenset({"search", "find", "query", "filter"})
+
+#: What a record's address can be (DECISIONS, "Ids"): nothing else is ever found.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
+
+_COLLECTION: dict[str, Kind] = {"GET": "list", "HEAD": "list", "POST": "create"}
+_SEARCH: dict[str, Kind] = {"GET": "search", "HEAD": "search"}
+_ITEM: dict[str, Kind] = {"GET": "get", "HEAD": "get", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}
+_ROOT: dict[str, Kind] = {}
+_KINDS: dict[Form, dict[str, Kind]] = {
+    "root": _ROOT,
+    "collection": _COLLECTION,
+    "search": _SEARCH,
+    "item": _ITEM,
+    "nested": _COLLECTION,
+    "nested-search": _SEARCH,
+    "nested-item": _ITEM,
+}
+# The service's own page answers GET and HEAD of "/".
+_ALLOW: dict[Form, tuple[str, ...]] = {form: (*kinds, "OPTIONS") for form, kinds in _KINDS.items()} | {
+    "root": ("GET", "HEAD", "OPTIONS")
+}
+
+#: The documented action, where the kind is finer than that.
+_ACTIONS: dict[Kind, str] = {"batch": "create", "merge": "patch"}
+_ITEM_KINDS: frozenset[Kind] = frozenset({"get", "replace", "patch", "merge", "delete"})
+_QUERY_KINDS: frozenset[Kind] = frozenset({"list", "search"})
+
+_NOT_PLANNABLE = (
+    "No convention covers this request. Set OPENAI_API_KEY or ANTHROPIC_API_KEY "
+    "to have requests of this kind planned by a model."
+)
+
+
+@frozen
+class Target:
+    """What a path points at. `parent` is the collection above, if the form is a nested one."""
+
+    form: Form
+    resource: str
+    route: str
+    parent: str | None = None
+
+
+class ConventionsPlanner:
+    """Plans by rule: no network, no key, no state."""
+
+    def plan(self, ctx: RequestContext) -> Plan:
+        """The plan for a request; the identical object for requests of one kind.
+
+        Raises NotFound, MethodNotAllowed (with Allow), UnsupportedMediaType, Unprocessable for a
+        body that can be no record, and NotPlannable for what no convention covers.
+        """
+        target = read_path(ctx.segments)
+        kind = _KINDS[target.form].get(ctx.method)
+        if kind is None:
+            raise _method_not_allowed(target.form)
+        return _plan(_by_body(kind, target, ctx), target)
+
+    def allowed_methods(self, segments: tuple[str, ...]) -> tuple[str, ...]:
+        """The methods a path can have, OPTIONS last. Raises NotFound and NotPlannable as `plan` does."""
+        return _ALLOW[read_path(segments).form]
+
+
+def read_path(segments: tuple[str, ...]) -> Target:
+    """What a path points at, by rule 1. Raises NotFound and NotPlannable."""
+    refuse_unplannable(segments)
+    prefix, rest = split_prefix(segments)
+    base = "".join(f"/{segment}" for segment in prefix)
+    match rest:
+        case ():
+            return Target("root", "", "/")
+        case (name,):
+            return Target("collection", name, f"{base}/{name}")
+        case (name, word) if word in SEARCH_WORDS:
+            return Target("search", name, f"{base}/{name}/{word}")
+        case (name, id_):
+            return Target("item", name, f"{base}/{name}/{_slot('id', id_)}")
+        case (parent, id_, *tail) if id_ not in SEARCH_WORDS:
+            return _read_nested(f"{base}/{parent}/{_slot(foreign_key(parent), id_)}", parent, tail)
+    raise NotPlannable(_NOT_PLANNABLE)
+
+
+def _read_nested(base: str, parent: str, tail: list[str]) -> Target:
+    name = tail[0]
+    if not is_collection_name(name):
+        raise NotFound("There is nothing at this path.")
+    if name in SEARCH_WORDS or len(tail) > 2:
+        raise NotPlannable(_NOT_PLANNABLE)
+    route = f"{base}/{name}"
+    if len(tail) == 1:
+        return Target("nested", name, route, parent)
+    last = tail[1]
+    if last in SEARCH_WORDS:
+        return Target("nested-search", name, f"{route}/{last}", parent)
+    return Target("nested-item", name, f"{route}/{_slot('id', last)}", parent)
+
+
+def _slot(name: str, segment: str) -> Slot:
+    if not _ID.fullmatch(segment):
+        raise NotFound("No record has an id like this.")
+    kind = segment_kind(segment)
+    return Slot(name, "slug" if kind == "literal" else kind)
+
+
+def _by_body(kind: Kind, target: Target, ctx: RequestContext) -> Kind:
+    """The kind of plan, once the body has had its say."""
+    if kind == "create":
+        return _create_kind(target, ctx)
+    if kind == "patch":
+        return _patch_kind(ctx)
+    if kind == "replace":
+        _refuse_patch_documents(ctx)
+        _require_object(ctx)
+    return kind
+
+
+def _create_kind(target: Target, ctx: RequestContext) -> Kind:
+    _refuse_patch_documents(ctx)
+    if isinstance(ctx.body_json, dict):
+        return "create"
+    if isinstance(ctx.body_json, list):
+        _require_objects(ctx.body_json)
+        return "batch"
+    if target.parent is not None:
+        # POST /orders/1/cancel: an action, and what it does no convention says.
+        raise NotPlannable(_NOT_PLANNABLE)
+    raise Unprocessable("A new record is a JSON object; an array of objects makes several.")
+
+
+def _require_objects(bodies: list[Any]) -> None:
+    for place, body in enumerate(bodies):
+        if not isinstance(body, dict):
+            raise Unprocessable(f"Element {place} of the array is not a JSON object.", pointer=f"/{place}")
+
+
+def _patch_kind(ctx: RequestContext) -> Kind:
+    if ctx.content == "json-patch":
+        # RFC 5789 §2.2: the reply to an unknown patch format says which ones are known.
+        accepted = "application/json, application/merge-patch+json"
+        raise UnsupportedMediaType(f"PATCH takes {accepted}.", headers={"Accept-Patch": accepted})
+    _require_object(ctx)
+    return "merge" if ctx.content == "merge-patch" else "patch"
+
+
+def _refuse_patch_documents(ctx: RequestContext) -> None:
+    if ctx.content in {"merge-patch", "json-patch"}:
+        raise UnsupportedMediaType(f"A patch document goes with PATCH, not with {ctx.method}.")
+
+
+def _require_object(ctx: RequestContext) -> None:
+    if not isinstance(ctx.body_json, dict):
+        raise Unprocessable(f"The body of a {ctx.method} is a JSON object.")
+
+
+def _method_not_allowed(form: Form) -> MethodNotAllowed:
+    allow = _ALLOW[form]
+    methods = ", ".join(allow)
+    return MethodNotAllowed(f"This path takes {methods}.", headers={"Allow": methods}, allow=list(allow))
+
+
+@lru_cache(maxsize=4096)
+def _plan(kind: Kind, target: Target) -> Plan:
+    code = FLAT if target.parent is None else NESTED
+    hints = {} if target.parent is None else {"parent": target.parent, "field": foreign_key(target.parent)}
+    return Plan(
+        action=_ACTIONS.get(kind, kind),
+        resource=target.resource,
+        route=target.route,
+        code=SourceCode(code[kind]),
+        identifier="{id}" if kind in _ITEM_KINDS else None,
+        response_hints=hints,
+        query="any" if kind in _QUERY_KINDS else "declared",
+    )

@@ -1,0 +1,163 @@
+"""The code of the conventions' plans: one text for each kind, for all collections and all values.
+
+It is written as a model's would be, passes the same policy and runs in the same guest. A nested
+kind finds its parent by the plan's `response_hints`: ``{"parent": "members", "field": "member_id"}``,
+where `field` names both the slot that holds the parent's id and the field that points at it.
+"""
+
+from __future__ import annotations
+
+# -- which records ---------------------------------------------------------------------------------
+
+_CRITERIA = """\
+criteria = plan["criteria"]
+"""
+
+_PAGE = """\
+query = ctx["query"]
+limit = as_int(query.get("limit"))
+offset = as_int(query.get("offset"), 0)
+"""
+
+_PARENT = """\
+hints = plan["response_hints"]
+field = hints["field"]
+parent = session_store[hints["parent"]].get(params[field])
+if parent is None:
+    abort(404, f"No record {params[field]} in {hints['parent']}")
+"""
+
+# A foreign key is compared as an address is: 1 and "1" are the same parent. (A text in criteria is
+# compared by the stored type.)
+_OWN_CRITERIA = """\
+criteria = dict(plan["criteria"])
+criteria[field] = str(parent["id"])
+"""
+
+_OWN_RECORD = """\
+rec = store.get(params["id"])
+if rec is None or str(rec.get(field)) != str(parent["id"]):
+    abort(404, f"No record {plan['identifier']} in {plan['resource']} of {hints['parent']} {params[field]}")
+"""
+
+_GET = """\
+rec = store.get(params["id"])
+"""
+
+_FOUND = """\
+if rec is None:
+    abort(404, f"No record {plan['identifier']} in {plan['resource']}")
+"""
+
+# -- what is written -------------------------------------------------------------------------------
+
+_BODY = """\
+record = ctx["body_json"]
+"""
+
+_BODIES = """\
+records = ctx["body_json"]
+"""
+
+# The path says whose a record is; a foreign key in the body does not.
+_OWN_BODY = """\
+record = dict(ctx["body_json"])
+record[field] = parent["id"]
+"""
+
+_OWN_BODIES = """\
+records = []
+for body in ctx["body_json"]:
+    record = dict(body)
+    record[field] = parent["id"]
+    records.append(record)
+"""
+
+_REPLACE = """\
+rec = store.replace(params["id"], record)
+"""
+
+_PATCH = """\
+rec = store.update(params["id"], ctx["body_json"])
+"""
+
+# RFC 7396 §2, with a stack where the RFC has a recursive function: plans define none.
+_MERGE = """\
+todo = [(rec, ctx["body_json"])]
+while todo:
+    target, changes = todo.pop()
+    for name, value in changes.items():
+        if value is None:
+            target.pop(name, None)
+        elif isinstance(value, dict):
+            if not isinstance(target.get(name), dict):
+                target[name] = {}
+            todo.append((target[name], value))
+        else:
+            target[name] = value
+rec = store.replace(params["id"], rec)
+"""
+
+# -- what is answered ------------------------------------------------------------------------------
+
+_LIST = """\
+items, total = store.list(limit=limit, offset=offset, sort=query.get("sort"), where=criteria)
+REPLY = make_response(200, {"items": items, "page": {"limit": limit, "offset": offset, "total": total}})
+"""
+
+_SEARCH = """\
+REPLY = make_response(200, store.search(criteria, sort=query.get("sort"), limit=limit, offset=offset))
+"""
+
+_CREATE = """\
+rec = store.insert(record)
+collection = "/".join(ctx["segments"])
+REPLY = make_response(201, rec, {"Location": f"/{collection}/{url_quote(str(rec['id']))}"})
+"""
+
+_BATCH = """\
+REPLY = make_response(201, store.insert_many(records))
+"""
+
+_RECORD = """\
+REPLY = make_response(200, rec)
+"""
+
+_DELETE = """\
+if not store.delete(params["id"]):
+    abort(404, f"No record {plan['identifier']} in {plan['resource']}")
+REPLY = make_response(204)
+"""
+
+_OWN_DELETE = """\
+store.delete(params["id"])
+REPLY = make_response(204)
+"""
+
+# -- the plans' code -------------------------------------------------------------------------------
+
+#: By kind, for a collection of its own and its records.
+FLAT: dict[str, str] = {
+    "list": _CRITERIA + _PAGE + _LIST,
+    "search": _CRITERIA + _PAGE + _SEARCH,
+    "create": _BODY + _CREATE,
+    "batch": _BODIES + _BATCH,
+    "get": _GET + _FOUND + _RECORD,
+    "replace": _BODY + _REPLACE + _FOUND + _RECORD,
+    "patch": _PATCH + _FOUND + _RECORD,
+    "merge": _GET + _FOUND + _MERGE + _RECORD,
+    "delete": _DELETE,
+}
+
+#: By kind, for the records of one parent.
+NESTED: dict[str, str] = {
+    "list": _PARENT + _OWN_CRITERIA + _PAGE + _LIST,
+    "search": _PARENT + _OWN_CRITERIA + _PAGE + _SEARCH,
+    "create": _PARENT + _OWN_BODY + _CREATE,
+    "batch": _PARENT + _OWN_BODIES + _BATCH,
+    "get": _PARENT + _OWN_RECORD + _RECORD,
+    "replace": _PARENT + _OWN_RECORD + _OWN_BODY + _REPLACE + _RECORD,
+    "patch": _PARENT + _OWN_RECORD + _PATCH + _RECORD,
+    "merge": _PARENT + _OWN_RECORD + _MERGE + _RECORD,
+    "delete": _PARENT + _OWN_RECORD + _OWN_DELETE,
+}

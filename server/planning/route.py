@@ -1,0 +1,235 @@
+"""Route templates: what of a path is a word, and what is a slot.
+
+1. A segment is *literal* if it matches ``[a-z]+([-_][a-z]+)*`` and is at most 32 long. Anything
+   else is a slot: `int`, `uuid` or `text`. A literal segment is all of a path that a provider sees.
+2. `int` is canonical decimal from 0 to 2^53-1; other digits (``007``, ``-1``) are `text`.
+3. The kinds `int`, `uuid` and `text` do not overlap, so one shape has one template. A plan may also
+   declare a `slug`, which takes a word or a text: ``how-to`` and ``how-to-2`` are both slugs.
+4. A template may come from a model: it is hostile text. What the grammar does not name is refused,
+   and no error repeats it.
+
+    template = "/" / 1*("/" (literal / slot))
+    literal  = ALPHA *63(ALPHA / DIGIT / "_" / "-")
+    slot     = "{" name ":" ("int" / "uuid" / "text" / "slug") "}"
+    name     = lower *99(lower / DIGIT / "_")
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal, Self, TypeGuard, get_args
+
+from attrs import frozen
+
+from server.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SegmentKind = Literal["literal", "int", "uuid", "text"]
+SlotKind = Literal["int", "uuid", "text", "slug"]
+
+#: Integers above this do not survive a JSON reader that has only doubles (RFC 8259 §6).
+MAX_INT = 2**53 - 1
+MAX_SEGMENTS = 64
+MAX_TEMPLATE_CHARS = 8192
+_MAX_WORD_CHARS = 32
+
+_WORD = re.compile(r"[a-z]+(?:[-_][a-z]+)*")
+_INT = re.compile(r"0|[1-9][0-9]{0,15}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_SLOT = re.compile(r"\{([a-z][a-z0-9_]{0,99}):([a-z]{1,8})\}")
+_PREFIX_VERSION = re.compile(r"v[0-9]{1,3}")
+
+#: Which kinds of segment each kind of slot takes.
+_TAKES: dict[SlotKind, tuple[SegmentKind, ...]] = {
+    "int": ("int",),
+    "uuid": ("uuid",),
+    "text": ("text",),
+    "slug": ("literal", "text"),
+}
+
+
+class RouteError(ValueError):
+    """A text that is not a route template; the message may be shown to whoever wrote it."""
+
+
+def segment_kind(segment: str) -> SegmentKind:
+    """The kind of one decoded path segment (rules 1 and 2)."""
+    if len(segment) <= _MAX_WORD_CHARS and _WORD.fullmatch(segment):
+        return "literal"
+    if _INT.fullmatch(segment) and int(segment) <= MAX_INT:
+        return "int"
+    return "uuid" if _UUID.fullmatch(segment) else "text"
+
+
+def is_collection_name(text: str) -> bool:
+    """Whether a collection can have this name: ``[A-Za-z][A-Za-z0-9_-]{0,63}``, case-sensitive."""
+    return _NAME.fullmatch(text) is not None
+
+
+@frozen
+class Slot:
+    name: str
+    kind: SlotKind
+
+    def __str__(self) -> str:
+        return f"{{{self.name}:{self.kind}}}"
+
+    def read(self, segment: str) -> int | str | None:
+        """The segment as this slot's value, or None if it is of another kind."""
+        kind = segment_kind(segment)
+        if not segment or kind not in _TAKES[self.kind]:
+            return None
+        return int(segment) if kind == "int" else segment
+
+
+@frozen
+class RouteTemplate:
+    """A template such as ``/members/{member_id:int}/orders``; made by `parse`, equal by its text."""
+
+    text: str
+    parts: tuple[str | Slot, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a template by the grammar above. Raises RouteError."""
+        if len(text) > MAX_TEMPLATE_CHARS:
+            raise RouteError(f"a route has at most {MAX_TEMPLATE_CHARS} characters")
+        if not text.startswith("/"):
+            raise RouteError('a route starts with "/"')
+        pieces = text[1:].split("/") if text != "/" else []
+        if len(pieces) > MAX_SEGMENTS:
+            raise RouteError(f"a route has at most {MAX_SEGMENTS} segments")
+        parts = tuple(_parse_part(number, piece) for number, piece in enumerate(pieces, 1))
+        names = [part.name for part in parts if isinstance(part, Slot)]
+        if len(names) != len(set(names)):
+            raise RouteError("two slots of a route have the same name")
+        return cls(text, parts)
+
+    def match(self, segments: Sequence[str]) -> dict[str, int | str] | None:
+        """The slots' values, typed (`int` slots as int), or None if the path is not this route's."""
+        if len(segments) != len(self.parts):
+            return None
+        params: dict[str, int | str] = {}
+        for part, segment in zip(self.parts, segments, strict=True):
+            if isinstance(part, Slot):
+                value = part.read(segment)
+                if value is None:
+                    return None
+                params[part.name] = value
+            elif part != segment:
+                return None
+        return params
+
+
+def _parse_part(number: int, piece: str) -> str | Slot:
+    if is_collection_name(piece):
+        return piece
+    slot = _SLOT.fullmatch(piece)
+    if slot is None:
+        raise RouteError(f"segment {number} is neither a word nor a slot like {{id:int}}")
+    name, kind = slot.groups()
+    if not _is_slot_kind(kind):
+        raise RouteError(f"segment {number}: a slot's kind is one of {', '.join(get_args(SlotKind))}")
+    return Slot(name, kind)
+
+
+def _is_slot_kind(text: str) -> TypeGuard[SlotKind]:
+    return text in _TAKES
+
+
+# -- from a request's path -------------------------------------------------------------------------
+
+
+def template_text(segments: Sequence[str]) -> str:
+    """The template of a path by rule 1: words as they are, all else slots.
+
+    A slot that ends the path is ``id``; an earlier one is named for the word before it
+    (``/members/{member_id:int}/orders``), or for its place if there is no word before it.
+    """
+    return "/" + "/".join(_named_parts(segments))
+
+
+def _named_parts(segments: Sequence[str]) -> Iterator[str]:
+    used: dict[str, int] = {}
+    word: str | None = None
+    for number, segment in enumerate(segments, 1):
+        kind = segment_kind(segment)
+        if kind == "literal":
+            word = segment
+            yield segment
+            continue
+        name = "id" if number == len(segments) else foreign_key(word) if word else f"part_{number}"
+        word = None
+        used[name] = used.get(name, 0) + 1
+        yield str(Slot(name if used[name] == 1 else f"{name}_{used[name]}", kind))
+
+
+def split_prefix(segments: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Cut a leading ``api`` and ``v<digits>`` off a path; they are no collection."""
+    count = 1 if segments[:1] == ("api",) else 0
+    if len(segments) > count and _PREFIX_VERSION.fullmatch(segments[count]):
+        count += 1
+    return segments[:count], segments[count:]
+
+
+def refuse_unplannable(segments: tuple[str, ...]) -> None:
+    """Raise NotFound for paths that no planner is asked about.
+
+    These are empty segments, dotfiles, ``.php``, and first names outside the collection grammar
+    (``favicon.ico``, ``wp-login.php``): what scanners and browsers try.
+    """
+    if not all(map(_ordinary, segments)):
+        raise NotFound("There is nothing at this path.")
+    _, rest = split_prefix(segments)
+    if segments and not (rest and is_collection_name(rest[0])):
+        raise NotFound("The path names no collection: a name is a letter, then letters, digits, _ or -.")
+
+
+def _ordinary(segment: str) -> bool:
+    return segment != "" and not segment.startswith(".") and not segment.lower().endswith(".php")
+
+
+# -- names -----------------------------------------------------------------------------------------
+
+_UNCHANGED = frozenset({"data", "media", "news", "people", "series", "species"})
+#: The first suffix that fits decides. Words that end in e before their s stand before the rule they break.
+_SINGULAR_RULES: tuple[tuple[str, str], ...] = (
+    ("movies", "movie"),
+    ("cookies", "cookie"),
+    ("caches", "cache"),
+    ("shoes", "shoe"),
+    ("ouses", "ouse"),
+    ("auses", "ause"),
+    ("ies", "y"),
+    ("sses", "ss"),
+    ("uses", "us"),
+    ("xes", "x"),
+    ("ches", "ch"),
+    ("shes", "sh"),
+    ("oes", "o"),
+    ("ss", "ss"),
+    ("us", "us"),
+    ("is", "is"),
+    ("s", ""),
+)
+
+
+def singular(word: str) -> str:
+    """The singular of an English plural in lower case, by a few rules; other words stay."""
+    if word.rpartition("_")[2] in _UNCHANGED:
+        return word
+    for suffix, ending in _SINGULAR_RULES:
+        if word.endswith(suffix):
+            return word.removesuffix(suffix) + ending or word
+    return word
+
+
+def foreign_key(collection: str) -> str:
+    """The field by which other records point at this collection's: ``member_id`` for members."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", collection).lower()
+    # No double underscore: in a criterion that would start an operator.
+    snake = re.sub(r"[-_]+", "_", words).rstrip("_")
+    return f"{singular(snake)}_id"

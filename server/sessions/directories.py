@@ -1,0 +1,98 @@
+"""The data root: one lock for it, one directory a session below it.
+
+The lock is `flock` on a file in the root. It belongs to the open file, so workers that inherit the
+descriptor hold it as well: a new server can't start while a worker of an old one still writes, which
+matters because SQLite in the guest has no locks of its own (`unix-none`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCK_FILE = "lock"
+_NAME = re.compile(r"[0-9a-f]{32}")
+#: Directories known to exist; forgetting one only costs another mkdir.
+_KNOWN_MAX = 10_000
+
+
+class DataRootError(Exception):
+    """The data root cannot be used; the message is for the person who starts the service."""
+
+
+class DataRoot:
+    """A locked data root, made by `open`. Sessions are reached through its descriptor, not its path."""
+
+    def __init__(self, path: Path, directory_fd: int, lock_fd: int) -> None:
+        self.path = path
+        #: Inheritable: to be handed to every worker, which then holds the lock too.
+        self.lock_fd = lock_fd
+        self._directory_fd = directory_fd
+        self._known: set[str] = set()
+
+    @classmethod
+    def open(cls, path: Path, *, lock_wait_seconds: float = 5.0) -> Self:
+        """Create the root (0700) if need be, and lock it, waiting for another server to end.
+
+        Blocks for up to `lock_wait_seconds`. Raises DataRootError.
+        """
+        path = path.absolute()
+        with contextlib.ExitStack() as undo:
+            try:
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                directory_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+                undo.callback(os.close, directory_fd)
+                lock_fd = os.open(
+                    LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=directory_fd
+                )
+                undo.callback(os.close, lock_fd)
+            except OSError as error:
+                raise DataRootError(f"The data root {path} cannot be used: {error.strerror}.") from error
+            if not _lock(lock_fd, lock_wait_seconds):
+                raise DataRootError(
+                    f"The data root {path} is in use by another running service, or by its workers. Stop that "
+                    "one, or give this one a data root of its own (SANDBOX_DATA_ROOT)."
+                )
+            os.set_inheritable(lock_fd, True)  # noqa: FBT003 - the function's name says what it is
+            undo.pop_all()
+        return cls(path, directory_fd, lock_fd)
+
+    def ensure(self, directory: str) -> None:
+        """Create a session's directory (0700) unless it is there. Raises OSError."""
+        if directory in self._known:
+            return
+        if not _NAME.fullmatch(directory):
+            raise ValueError("not a name that was derived for a session")
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(directory, 0o700, dir_fd=self._directory_fd)
+        if len(self._known) >= _KNOWN_MAX:
+            self._known.clear()
+        self._known.add(directory)
+
+    def is_writable(self) -> bool:
+        return os.access(".", os.W_OK | os.X_OK, dir_fd=self._directory_fd)
+
+    def close(self) -> None:
+        """Give the lock back, as far as this process holds it."""
+        os.close(self.lock_fd)
+        os.close(self._directory_fd)
+
+
+def _lock(descriptor: int, wait_seconds: float) -> bool:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True

@@ -1,0 +1,45 @@
+"""Which session a request belongs to, and the name of its directory.
+
+The directory's name is a digest of how the session was named: no text from a client becomes a path,
+ids that differ in case are different directories on every file system, and an id can't collide with
+a session that was derived from a token (T01, T02).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import lru_cache
+from typing import Literal
+
+from server.errors import SessionInvalid, SessionMissing
+from server.model import Session
+
+Anonymous = Literal["reject", "shared"]
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+@lru_cache(maxsize=4096)
+def session_for(header: str | None, token_name: str | None, anonymous: Anonymous) -> Session:
+    """The session named by the X-Session-ID header, else derived from the token's name.
+
+    Raises SessionInvalid for an id outside the grammar, SessionMissing when nothing names one.
+    """
+    if header is not None:
+        if not ID.fullmatch(header):
+            raise SessionInvalid(
+                "X-Session-ID must be 1 to 64 letters, digits, `_` or `-`, and start with a letter or digit."
+            )
+        return _session(header, "id")
+    if token_name is not None:
+        return _session(token_name, "token", prefix="token:")
+    if anonymous == "shared":
+        return _session("anonymous", "anonymous", prefix="~")
+    raise SessionMissing("Session identifier missing: send an X-Session-ID header.")
+
+
+def _session(name: str, domain: str, *, prefix: str = "") -> Session:
+    """`prefix` keeps derived ids out of the grammar of sent ones, so that plans and logs tell them apart."""
+    digest = hashlib.blake2b(f"{domain}:{name}".encode(), digest_size=16, person=b"session-dir")
+    return Session(id=prefix + name, directory=digest.hexdigest())

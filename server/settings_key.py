@@ -1,0 +1,176 @@
+"""What one setting is: its default, its variable, its bounds, and what it means.
+
+The tree in `settings_schema` is made of these. The decoder, the commented metaservice.toml's
+test and the README's table all read them, so a setting is described in one place.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeVar, get_args, get_origin
+from urllib.parse import SplitResult, urlsplit
+
+import attrs
+from attrs import field, frozen
+
+T = TypeVar("T")
+
+_SPEC: Final = "setting"
+_UNIT_OF_SUFFIX: Final = {"bytes": "bytes", "ms": "milliseconds", "seconds": "seconds", "tokens": "tokens"}
+
+
+@frozen
+class Spec:
+    """What is allowed for one key, and what the key is for.
+
+    `low` and `high` bound integers, both inclusive. `check` judges a text (each text of a list),
+    or a boolean, and `allowed` says in words what it lets pass. `variable` is the environment
+    variable that overrides the file; an `env_only` key may not stand in the file at all.
+    """
+
+    meaning: str
+    low: int | None = None
+    high: int | None = None
+    unit: str = ""
+    variable: str = ""
+    check: Callable[[Any], bool] | None = None
+    allowed: str = ""
+    secret: bool = False
+    env_only: bool = False
+
+
+@frozen
+class Key:
+    """One setting in its place: `path` is dotted, as in ``planner.openai.model``."""
+
+    path: str
+    type: Any
+    default: Any
+    spec: Spec
+
+    @property
+    def unit(self) -> str:
+        suffix = self.path.rpartition("_")[2]
+        return self.spec.unit or _UNIT_OF_SUFFIX.get(suffix, "")
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return () if get_origin(self.type) in (tuple, Mapping) else get_args(self.type)
+
+
+def setting(default: T, meaning: str, **spec: Any) -> T:
+    """One key of the tree; further arguments are those of `Spec`. Secrets stay out of the repr."""
+    described = Spec(meaning, **spec)
+    return field(default=default, repr=not described.secret, metadata={_SPEC: described})
+
+
+def named_secrets(meaning: str, **spec: Any) -> Any:
+    """A table of the user's own names, each with a secret text."""
+    return field(factory=dict, repr=False, metadata={_SPEC: Spec(meaning, secret=True, **spec)})
+
+
+def section(cls: type[T]) -> T:
+    """A table inside the tree, with its own defaults."""
+    return field(factory=cls)
+
+
+def fields_of(cls: type[Any]) -> Iterator[attrs.Attribute[Any]]:
+    """The settings and sections of one table, their types resolved."""
+    return iter(attrs.fields(attrs.resolve_types(cls)))
+
+
+def spec_of(attribute: attrs.Attribute[Any]) -> Spec | None:
+    """The attribute's own description; None where it is a section."""
+    found: Spec | None = attribute.metadata.get(_SPEC)
+    return found
+
+
+def keys_of(cls: type[Any], prefix: str = "") -> Iterator[Key]:
+    """Every setting of the tree, in the order of the file."""
+    for attribute in fields_of(cls):
+        path, spec = prefix + attribute.name, spec_of(attribute)
+        if spec is None:
+            yield from keys_of(attribute.type or object, path + ".")
+        else:
+            named = isinstance(attribute.default, attrs.Factory)  # type: ignore[arg-type]
+            yield Key(path, attribute.type, {} if named else attribute.default, spec)
+
+
+# What texts may be. Each answers whether the text is acceptable; `allowed` of the key says it in words.
+
+_HOST_PORT: Final = re.compile(
+    r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]{0,252}))(:[0-9]{1,5})?", re.ASCII
+)
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+_TOKEN: Final = re.compile(r"[!-~]{1,1024}", re.ASCII)
+LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
+
+
+def is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
+def is_token(text: str) -> bool:
+    """Whether a client can send it in an HTTP header as one word; empty: not set."""
+    return not text or _TOKEN.fullmatch(text) is not None
+
+
+def is_filled(text: str) -> bool:
+    return bool(text.strip()) and is_plain(text)
+
+
+def is_plain(text: str) -> bool:
+    return text.isprintable()
+
+
+def is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_host(text: str) -> bool:
+    """Whether it is a host to listen on: a name or an address, without port."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return ":" not in text and _HOST_PORT.fullmatch(text) is not None
+    return True
+
+
+def is_host_port(text: str) -> bool:
+    return _HOST_PORT.fullmatch(text) is not None and _port_in_range(urlsplit(f"//{text}"))
+
+
+def is_base_url(text: str) -> bool:
+    """Whether it is http(s)://host[:port][/path], with nothing secret or changeable after it."""
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme in {"http", "https"}
+            and is_host_port(parts.netloc)
+            and text.isascii()
+            and text.isprintable()
+            and not set(text) & set("?# @\\")
+        )
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address (without port) means this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() in LOOPBACK_NAMES
+
+
+def _port_in_range(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False

@@ -1,0 +1,264 @@
+"""The tree of settings, section by section as in metaservice.toml; reasons for the defaults stand there.
+
+Frozen, and built by `server.settings.from_mapping` alone: a value that got here is within its bounds.
+"""
+
+# ruff: noqa: RUF009 - `setting` and `section` return attrs fields, not values that instances would share
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping  # noqa: TC003 - attrs resolves the annotations when it runs
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from server.planner_settings import PlannerSettings
+from server.settings_key import (
+    is_base_url,
+    is_filled,
+    is_host,
+    is_network,
+    is_plain,
+    is_token,
+    named_secrets,
+    section,
+    setting,
+)
+from wasm_runtime.limits import MIB, GuestReuse, Limits
+
+LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LogFormat: TypeAlias = Literal["auto", "json", "console"]
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_GUEST = Limits()
+_REUSE = GuestReuse()
+_DAY = 86_400
+_TOKEN = "1 to 1,024 visible ASCII characters without a space"  # noqa: S105 - says what a token may be
+_URL = "http(s)://host[:port][/path] without user, query or fragment"
+
+
+def _cores() -> int:
+    # What a container or taskset leaves of the machine, where the platform can tell.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@frozen
+class ServerSettings:
+    host: str = setting(
+        "127.0.0.1",
+        "Address to listen on",
+        variable="LARS_HOST",
+        check=is_host,
+        allowed="a host name or address",
+    )
+    port: int = setting(8_000, "Port to listen on; 0: any free one", low=0, high=65_535, variable="LARS_PORT")
+    public_url: str = setting(
+        "",
+        "The service's address as clients see it; empty: from the request's Host",
+        check=lambda text: not text or is_base_url(text),
+        allowed=f"empty, or {_URL}",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        "Networks whose X-Forwarded-For is believed",
+        check=is_network,
+        allowed="networks such as 10.0.0.0/8, no bits set beyond the prefix",
+    )
+    shutdown_seconds: int = setting(20, "Time for requests under way when the service stops", low=0, high=600)
+    request_bytes: int = setting(1 * MIB, "Largest request body", low=1_024, high=64 * MIB)
+    path_bytes: int = setting(2_048, "Longest path", low=64, high=65_536)
+    query_bytes: int = setting(8_192, "Longest query", low=64, high=65_536)
+    header_seconds: int = setting(15, "Time for a request's headers to arrive", low=1, high=300)
+    body_seconds: int = setting(20, "Time for a request's body to arrive", low=1, high=3_600)
+    max_connections: int = setting(1_000, "Open connections", low=1, high=100_000, unit="connections")
+
+    @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        return tuple(ipaddress.ip_network(text) for text in self.trusted_proxies)
+
+
+@frozen
+class AuthSettings:
+    token: str = setting(
+        "",
+        "Bearer token clients must send; its name is `default`; empty: none",
+        variable="LARS_AUTH_TOKEN",
+        check=is_token,
+        allowed=_TOKEN,
+        secret=True,
+    )
+    admin_token: str = setting(
+        "",
+        "Token that opens /_meta/; empty: /_meta/ is off",
+        variable="LARS_ADMIN_TOKEN",
+        check=is_token,
+        allowed=_TOKEN,
+        secret=True,
+    )
+    tokens: Mapping[str, str] = named_secrets(
+        'More bearer tokens, `name = "token"`; the name gives a request without X-Session-ID its session',
+        check=lambda text: bool(text) and is_token(text),
+        allowed=_TOKEN,
+    )
+
+    @property
+    def by_name(self) -> dict[str, str]:
+        """Every token that lets a client in, by name; empty: the service is open."""
+        return ({"default": self.token} if self.token else {}) | dict(self.tokens)
+
+
+@frozen
+class SessionSettings:
+    anonymous: Literal["reject", "shared"] = setting(
+        "reject", "A request with neither X-Session-ID nor token: refused (400), or in one shared session"
+    )
+
+
+@frozen
+class SandboxSettings:
+    fuel: int = setting(
+        _GUEST.fuel,
+        "Work of one run, about one unit a wasm instruction",
+        low=1_000_000,
+        high=10**15,
+        unit="fuel units",
+    )
+    wall_ms: int = setting(
+        _GUEST.wall_ms, "Time of one run", low=10, high=600_000, variable="LARS_MAX_EXEC_MS"
+    )
+    memory_bytes: int = setting(_GUEST.memory_bytes, "Memory of one guest", low=64 * MIB, high=4_096 * MIB)
+    stack_bytes: int = setting(_GUEST.stack_bytes, "Stack of one guest", low=MIB // 4, high=4 * MIB)
+    result_bytes: int = setting(
+        _GUEST.result_bytes,
+        "Largest reply (the document had 32,768, too small for a list of 300 records)",
+        low=1_024,
+        high=64 * MIB,
+        variable="LARS_MAX_RESULT_BYTES",
+    )
+    stdout_bytes: int = setting(
+        _GUEST.stdout_bytes,
+        "What is kept of a plan's output; the rest is cut",
+        low=0,
+        high=1 * MIB,
+        variable="LARS_MAX_STDOUT_BYTES",
+    )
+    session_disk_bytes: int = setting(
+        _GUEST.session_disk_bytes, "Disk of one session", low=1 * MIB, high=MIB * MIB
+    )
+    reply_depth: int = setting(
+        _GUEST.reply_depth, "Deepest nesting of a reply's JSON", low=4, high=128, unit="levels"
+    )
+    kill_grace_ms: int = setting(
+        _GUEST.kill_grace_ms, "Time beyond wall_ms until the worker is killed", low=10, high=10_000
+    )
+    workers: int = setting(0, "Worker processes; 0: one per core", low=0, high=256, unit="processes")
+    reuse: Literal["session", "never"] = setting(
+        _REUSE.mode, "Whether a session keeps its live guest for its next request"
+    )
+    live_guests: int = setting(
+        _REUSE.live_guests, "Live guests of one worker", unit="guests", low=1, high=10_000
+    )
+    spare_guests: int = setting(
+        _REUSE.spare_guests, "Guests of one worker that wait for a session", low=0, high=256, unit="guests"
+    )
+    max_uses: int = setting(_REUSE.max_uses, "Runs of one live guest", low=1, high=10**9, unit="runs")
+    idle_seconds: int = setting(
+        int(_REUSE.idle_seconds), "Time after which an unused live guest is dropped", low=1, high=30 * _DAY
+    )
+    queue_per_session: int = setting(
+        64, "Requests of one session that may wait; beyond: 503", low=1, high=10_000, unit="requests"
+    )
+    queue_total: int = setting(
+        1_024, "Requests that may wait in all; beyond: 503", low=1, high=1_000_000, unit="requests"
+    )
+    deny_net: bool = setting(
+        default=True,
+        meaning="The guest has no network",
+        variable="LARS_SANDBOX_DENY_NET",
+        check=lambda value: value is True,
+        allowed="true alone: plan code runs in a sandbox that has no network to allow",
+    )
+
+    def limits(self) -> Limits:
+        return Limits(
+            fuel=self.fuel,
+            wall_ms=self.wall_ms,
+            kill_grace_ms=self.kill_grace_ms,
+            memory_bytes=self.memory_bytes,
+            stack_bytes=self.stack_bytes,
+            result_bytes=self.result_bytes,
+            stdout_bytes=self.stdout_bytes,
+            session_disk_bytes=self.session_disk_bytes,
+            reply_depth=self.reply_depth,
+        )
+
+    def reuse_policy(self) -> GuestReuse:
+        return GuestReuse(
+            mode=self.reuse,
+            max_uses=self.max_uses,
+            idle_seconds=self.idle_seconds,
+            live_guests=self.live_guests,
+            spare_guests=self.spare_guests,
+        )
+
+    def worker_count(self) -> int:
+        """The processes to start; 0 in the settings means one for each core this process may use."""
+        return self.workers or _cores()
+
+
+@frozen
+class StoreSettings:
+    data_root: str = setting(
+        "./sandbox_data",
+        "Directory of all sessions' data",
+        variable="SANDBOX_DATA_ROOT",
+        check=is_filled,
+        allowed="a directory, relative to where the service is started or absolute",
+    )
+    cache_dir: str = setting(
+        "",
+        "Directory of the built guest; empty: `metaservice` in the platform's cache directory",
+        variable="LARS_CACHE_DIR",
+        check=is_plain,
+        allowed="empty, or a directory",
+    )
+    durability: Literal["full", "relaxed"] = setting(
+        "full", "Whether a reply waits until its writes are on the disk"
+    )
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_root)
+
+    @property
+    def cache_path(self) -> Path:
+        return Path(self.cache_dir)
+
+
+@frozen
+class LogSettings:
+    level: LogLevel = setting("INFO", "Least level that is logged", variable="LARS_LOG_LEVEL")
+    format: LogFormat = setting("auto", "auto: console when standard error is a terminal, else json")
+
+
+@frozen
+class Settings:
+    """All settings. `from_mapping({}, environ)` gives the defaults; see `server.settings`."""
+
+    server: ServerSettings = section(ServerSettings)
+    auth: AuthSettings = section(AuthSettings)
+    sessions: SessionSettings = section(SessionSettings)
+    sandbox: SandboxSettings = section(SandboxSettings)
+    store: StoreSettings = section(StoreSettings)
+    planner: PlannerSettings = section(PlannerSettings)
+    log: LogSettings = section(LogSettings)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret text of these settings, for the log to keep out."""
+        found = (self.auth.admin_token, *self.auth.by_name.values())
+        keys = (self.planner.openai.api_key, self.planner.anthropic.api_key)
+        return tuple(text for text in (*found, *keys) if text)

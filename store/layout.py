@@ -1,0 +1,162 @@
+"""The documented layout of a session: JSON files, for people and for moving data.
+
+For each collection three files, UTF-8, with a newline at the end of each:
+
+- `<collection>.json`: an array, one record a line, indented by two spaces; `[]` when it is empty. Records are in
+  their order of insertion, on one line each, with `, ` and `: ` between their parts.
+- `.schemas/<collection>.json`: an object of one member a line, indented by two spaces: `fields` (the names, sorted),
+  `example` (the newest record, null where there is none) and `updated_at` (UTC, ISO 8601, when the fields last
+  changed).
+- `.schemas/<collection>.meta.json`: likewise, with `auto_id`, the id the next record will get.
+
+Importing needs only the first of the three. The types of fields are learned from the records again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from store.errors import StoreDamaged, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from store.session_store import Session
+
+SCHEMAS = ".schemas"
+
+
+class LayoutError(Exception):
+    """Files that are not in the documented layout; the message names the file."""
+
+
+def export_session(session: Session, directory: Path) -> list[str]:
+    """Write all collections below `directory`; their names. Raises StoreDamaged, OSError."""
+    (directory / SCHEMAS).mkdir(parents=True, exist_ok=True)
+    names = session.plan_view.collections()
+    for name in names:
+        _export_collection(session, name, directory)
+    return names
+
+
+def _export_collection(session: Session, name: str, directory: Path) -> None:
+    table = session.table(name)
+    if table is None:
+        raise StoreDamaged(f"the collection {name} has no table")
+    schema = session.plan_view[name].schema()
+    described = {
+        "fields": sorted(schema["fields"]),
+        "example": _read_back(table.newest_document()),
+        "updated_at": schema["updated_at"],
+    }
+    with (directory / f"{name}.json").open("w", encoding="utf-8") as file:
+        file.writelines(_array_lines(session.documents(name)))
+    _write(directory / SCHEMAS / f"{name}.json", _object_text(described))
+    _write(directory / SCHEMAS / f"{name}.meta.json", _object_text({"auto_id": table.next_id()}))
+
+
+def _array_lines(documents: Iterator[str]) -> Iterator[str]:
+    before = "[\n  "
+    for document in documents:
+        yield before + _inline(_read_back(document))
+        before = ",\n  "
+    yield "[]\n" if before.startswith("[") else "\n]\n"
+
+
+def _object_text(members: dict[str, Any]) -> str:
+    lines = ",\n".join(f"  {_inline(name)}: {_inline(value)}" for name, value in members.items())
+    return f"{{\n{lines}\n}}\n"
+
+
+def _inline(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _read_back(document: str | None) -> Any:
+    """A stored record. What is in a session's file may have been written by anybody."""
+    try:
+        return None if document is None else json.loads(document)
+    except (ValueError, RecursionError, TypeError):
+        raise StoreDamaged("a record is not JSON text") from None
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def import_session(session: Session, directory: Path) -> list[str]:
+    """Add the collections found in `directory` to a session, all or none; their names.
+
+    Raises LayoutError where a file cannot be read or a collection is there already.
+    """
+    paths = sorted(directory.glob("*.json"))
+    session.begin(read_only=False)
+    try:
+        names = [_import_collection(session, path) for path in paths]
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    return names
+
+
+def _import_collection(session: Session, path: Path) -> str:
+    name = path.stem
+    if name in session.plan_view:
+        raise LayoutError(f"{path}: the session has a collection of this name")
+    schema = _read_object(path.parent / SCHEMAS / path.name)
+    meta = _read_object(path.parent / SCHEMAS / f"{name}.meta.json")
+    try:
+        session.plan_view[name].insert_many(_read_array(path))
+        session.restore_collection(
+            name,
+            fields=_names(schema.get("fields", [])),
+            updated_at=_text(schema.get("updated_at")),
+            next_id=_count(meta.get("auto_id", 1)),
+        )
+    except (StoreError, TypeError) as error:
+        raise LayoutError(f"{path}: {error}") from error
+    return name
+
+
+def _names(value: object) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError("'fields' in its schema is no list of names")
+    return value
+
+
+def _text(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError("'updated_at' in its schema is no text")
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 2**53:
+        raise TypeError("'auto_id' in its meta file is no id")
+    return value
+
+
+def _read_array(path: Path) -> list[Any]:
+    value = _read(path)
+    if not isinstance(value, list):
+        raise LayoutError(f"{path}: not an array of records")
+    return value
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    value = _read(path)
+    if not isinstance(value, dict):
+        raise LayoutError(f"{path}: not an object")
+    return value
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise LayoutError(f"{path}: not JSON ({error})") from error

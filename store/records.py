@@ -1,0 +1,119 @@
+"""Records to JSON text and back: the one place that says what may be stored.
+
+What passes here can be read back, encoded into a reply and queried: text keys, JSON types only,
+finite floats, integers that SQLite holds exactly, no lone surrogates, and a depth that no reader
+of it has trouble with.
+"""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from typing import Any, TypeAlias
+
+from store.errors import InvalidRecord
+
+Record: TypeAlias = dict[str, Any]
+
+#: Objects and arrays within one another, the record itself included.
+MAX_DEPTH = 32
+#: SQLite's integers are 64 bits wide; the most negative one is left out to keep the rule symmetric.
+INT_LIMIT = 2**63
+
+#: Compact, and not ASCII-escaped: SQLite before 3.45 compares object keys as they were written.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_SCALARS = frozenset({bool, type(None)})
+
+
+class _Refused(Exception):
+    """Why a value is refused; each level it passes on the way out adds its step to `path`."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.path: list[str] = []
+
+
+def check(record: object) -> None:
+    """Raises InvalidRecord, naming the place, where a record cannot be stored."""
+    if not isinstance(record, dict):
+        raise InvalidRecord(f"a record is an object, not {type(record).__name__}")
+    try:
+        _check_object(record, 1)
+    except _Refused as refused:
+        place = "".join(reversed(refused.path)).removeprefix(".")
+        raise InvalidRecord(f"field '{place[:200]}': {refused.reason}") from None
+
+
+def encode(record: Record) -> str:
+    """The JSON text of a record that passed `check`."""
+    return _encode(record)
+
+
+def decode(document: str) -> Record:
+    record: Record = json.loads(document)
+    return record
+
+
+def decode_all(documents: list[str]) -> list[Record]:
+    """Many records in one call to the decoder, which is what reading a list costs."""
+    records: list[Record] = json.loads(f"[{','.join(documents)}]")
+    return records
+
+
+def _check_object(value: dict[Any, Any], depth: int) -> None:
+    for key, item in value.items():
+        if type(key) is not str:
+            raise _Refused(f"has a key that is {type(key).__name__}, not text")
+        try:
+            if not key.isascii():
+                _check_text(key)
+            _check(item, depth)
+        except _Refused as refused:
+            refused.path.append("." + key.encode("utf-8", "replace").decode())
+            raise
+
+
+def _check_array(value: list[Any], depth: int) -> None:
+    for index, item in enumerate(value):
+        try:
+            _check(item, depth)
+        except _Refused as refused:
+            refused.path.append(f"[{index}]")
+            raise
+
+
+def _check(value: object, depth: int) -> None:
+    kind = type(value)
+    if kind is str:
+        if not value.isascii():  # type: ignore[attr-defined]
+            _check_text(value)  # type: ignore[arg-type]
+    elif kind is int or kind is float:
+        _check_number(value)  # type: ignore[arg-type]
+    elif kind is dict or kind is list:
+        _check_nested(value, depth + 1)  # type: ignore[arg-type]
+    elif kind not in _SCALARS:
+        raise _Refused(f"{kind.__name__} is no JSON type")
+
+
+def _check_nested(value: dict[Any, Any] | list[Any], depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise _Refused(f"nested more than {MAX_DEPTH} deep")
+    if isinstance(value, dict):
+        _check_object(value, depth)
+    else:
+        _check_array(value, depth)
+
+
+def _check_number(value: float) -> None:
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise _Refused("not a finite number")
+    elif not -INT_LIMIT < value < INT_LIMIT:
+        raise _Refused("an integer of more than 63 bits")
+
+
+def _check_text(value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _Refused("text with half of a surrogate pair") from None

@@ -1,0 +1,240 @@
+"""The store that plans see. Its docstrings are its reference: planners are shown them as they stand."""
+
+# ruff: noqa: A002  the parameter is called what the field is called
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from store import ids, paging, query, records, rest_query, schema
+from store.query import Where
+from store.table import Table
+from store.workspace import Change
+
+if TYPE_CHECKING:
+    from store.catalogue import Entry
+    from store.paging import Order
+    from store.workspace import Op, Workspace
+
+Record: TypeAlias = dict[str, Any]
+# Named here because inside the class `list` is the method.
+Records: TypeAlias = list[Record]
+Sort: TypeAlias = str | list[str] | None
+
+#: Collections up to this size are searched without an index just as well.
+UNINDEXED_MAX = 1_000
+_ALL = Where("1", {})
+
+
+class ResourceStore:
+    """One collection of records (JSON objects). What it returns are copies; only its methods change it."""
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self._workspace = workspace
+        self._name = name
+
+    def insert(self, record: Record) -> Record:
+        """Store a new record and return it. Without an "id" it gets the next integer, from 1.
+
+        store.insert({"name": "Alice"}) -> {"id": 1, "name": "Alice"}. A taken id is a 409.
+        """
+        self._workspace.require_writable()
+        return self._insert(record)
+
+    def insert_many(self, records: Records) -> Records:
+        """Insert a list of records, all or none of them, and return them as stored."""
+        self._workspace.require_writable()
+        with self._workspace.atomic():
+            return [self._insert(record) for record in records]
+
+    def get(self, id: int | str) -> Record | None:
+        """The record with this id, or None. 1 and "1" are the same id."""
+        document = self._find(ids.address_of(id))
+        return None if document is None else records.decode(document)
+
+    def exists(self, id: int | str) -> bool:
+        """Whether there is a record with this id."""
+        return self._find(ids.address_of(id)) is not None
+
+    def delete(self, id: int | str) -> bool:
+        """Delete the record with this id; False when there is none. Its id is never assigned again."""
+        self._workspace.require_writable()
+        entry, address = self._entry(), ids.address_of(id)
+        document = self._find(address)
+        if entry is None or address is None or document is None:
+            return False
+        table = Table(self._workspace.database, entry)
+        highest = isinstance(address, int) and address + 1 == table.next_id()
+        self._before_delete(entry, table.next_id() if highest else 0)
+        table.delete(address)
+        self._workspace.changes.append(Change(self._name, "delete", records.decode(document)["id"], None))
+        return True
+
+    def replace(self, id: int | str, record: Record) -> Record | None:
+        """Put `record` in the place of the record with this id; None when there is none. The id stays."""
+        return self._rewrite("replace", id, record)
+
+    def update(self, id: int | str, changes: Record) -> Record | None:
+        """Set the top-level fields in `changes` (null is stored, too); None when there is no such record.
+
+        store.update(1, {"email": "new@example.com"}) -> the whole record. The id stays.
+        """
+        return self._rewrite("update", id, changes)
+
+    def upsert(self, record: Record) -> Record:
+        """Replace the record that has record["id"], or insert it where there is none or it has no id."""
+        self._workspace.require_writable()
+        records.check(record)
+        replaced = self.replace(record["id"], record) if "id" in record else None
+        return self.insert(record) if replaced is None else replaced
+
+    def list(
+        self,
+        limit: int | None = None,
+        offset: int = 0,
+        sort: Sort = None,
+        where: Record | None = None,
+    ) -> tuple[Records, int]:
+        """A page of records, and how many match `where` in all. By default in the order of insertion.
+
+        items, total = store.list(limit=10, offset=20, sort="-price,name", where={"status": "open"})
+        """
+        size, start = _slice(limit, offset)
+        found = self._select(where, sort, size, start)
+        # A page that is not full is the last one, unless it begins beyond the end.
+        if len(found) < size and (found or start == 0):
+            return found, start + len(found)
+        return found, self.count(where)
+
+    def search(
+        self,
+        criteria: Record | None = None,
+        sort: Sort = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Records:
+        """The records that match all criteria: {"field": value} or {"field__op": value}; [v1, v2] is any of.
+
+        store.search({"address.city": "Rome", "age__gte": 18, "tags__has": "x"}, sort="-age", limit=10)
+        Ops: contains icontains startswith endswith like (* is a wildcard) gt gte lt lte ne in isnull
+        has (an array's element). Text is compared by the stored type: "30" matches 30, too.
+        """
+        return self._select(criteria, sort, *_slice(limit, offset))
+
+    def count(self, criteria: Record | None = None) -> int:
+        """How many records match the criteria (see search); without any, how many there are."""
+        where, table = self._where(criteria), self._table()
+        return 0 if table is None else table.count(where)
+
+    def delete_all(self, criteria: Record | None = None) -> int:
+        """Delete the records that match the criteria (see search), without any all; how many there were."""
+        self._workspace.require_writable()
+        where, entry = self._where(criteria) or _ALL, self._entry()
+        if entry is None:
+            return 0
+        table = Table(self._workspace.database, entry)
+        deleted = table.ids(where)
+        if deleted:
+            self._before_delete(entry, table.next_id())
+            table.delete_where(where)
+        self._workspace.changes.extend(Change(self._name, "delete", each, None) for each in deleted)
+        return len(deleted)
+
+    def criteria(self, query: dict[str, Any]) -> Record:
+        """Criteria from ctx["query"]: paging keys are dropped, `*` is a wildcard, a repeated key is any of.
+
+        {"name": "Hart*", "age__gt": "30", "limit": "5"} -> {"name__like": "Hart*", "age__gt": "30"}
+        """
+        entry = self._entry()
+        return rest_query.criteria_of(query, entry.fields if entry else ())
+
+    def schema(self) -> Record:
+        """The fields seen so far, with JSON types: {"fields": {"name": ["string"]}, "updated_at": "..."}."""
+        entry = self._entry()
+        if entry is None:
+            return {"fields": {}, "updated_at": None}
+        fields = {name: [*kinds] for name, kinds in entry.fields.items()}
+        return {"fields": fields, "updated_at": entry.updated_at}
+
+    # Reading
+
+    def _entry(self) -> Entry | None:
+        return self._workspace.catalogue.get(self._name)
+
+    def _table(self) -> Table | None:
+        entry = self._entry()
+        return None if entry is None else Table(self._workspace.database, entry)
+
+    def _find(self, address: ids.Address | None) -> str | None:
+        table = self._table()
+        return None if table is None or address is None else table.find(address)
+
+    def _select(self, criteria: Record | None, sort: Sort, limit: int, offset: int) -> Records:
+        where, order = self._where(criteria), self._order(sort)
+        table = self._table()
+        if table is None:
+            return []
+        return records.decode_all(table.select(where or _ALL, order, limit, offset))
+
+    def _where(self, criteria: Record | None) -> Where | None:
+        """The criteria's condition, None where there are no criteria."""
+        if criteria is None or criteria == {}:
+            return None
+        entry, table = self._entry(), self._table()
+        if entry is None or table is None:
+            return query.compile_criteria(criteria)
+        where = query.compile_criteria(criteria, indexed=entry.indexes, known=entry.fields)
+        if where.unindexed and table.count() > UNINDEXED_MAX:
+            self._workspace.note_unindexed(self._name, where.unindexed)
+        return where
+
+    def _order(self, sort: Sort) -> Order:
+        entry = self._entry()
+        return paging.compile_sort(sort, int_ids=entry is not None and entry.fields.get("id") == ["integer"])
+
+    # Writing
+
+    def _insert(self, record: Record) -> Record:
+        records.check(record)
+        given = ids.checked_address(record["id"]) if "id" in record else None
+        catalogue = self._workspace.catalogue
+        entry = self._entry() or catalogue.create(self._name)
+        catalogue.touch(entry)
+        table = Table(self._workspace.database, entry)
+        address = table.free_id() if given is None else given
+        document = records.encode({"id": address, **record} if given is None else record)
+        table.insert(address, document)
+        return self._wrote("insert", entry, document)
+
+    def _rewrite(self, op: Op, id: int | str, given: Record) -> Record | None:
+        self._workspace.require_writable()
+        records.check(given)
+        entry, address = self._entry(), ids.address_of(id)
+        document = self._find(address)
+        if entry is None or address is None or document is None:
+            return None
+        stored = records.decode(document)
+        merged = {"id": stored["id"], **given} if op == "replace" else {**stored, **given}
+        written = records.encode({**merged, "id": stored["id"]})
+        if written == document:
+            return stored
+        self._workspace.catalogue.touch(entry)
+        Table(self._workspace.database, entry).write(address, written)
+        return self._wrote(op, entry, written)
+
+    def _wrote(self, op: Op, entry: Entry, document: str) -> Record:
+        record = records.decode(document)
+        fields = schema.learn(entry.fields, record)
+        if fields is not entry.fields:
+            self._workspace.catalogue.save_fields(entry, fields)
+        self._workspace.changes.append(Change(self._name, op, record["id"], document))
+        return record
+
+    def _before_delete(self, entry: Entry, next_id: int) -> None:
+        """Records may go that are the only ones to know how far the ids have come."""
+        self._workspace.catalogue.touch(entry)
+        if next_id > entry.saved_next_id:
+            self._workspace.catalogue.save_next_id(entry, next_id)
+
+
+def _slice(limit: object, offset: object) -> tuple[int, int]:
+    return paging.row_count("limit", limit, paging.MAX_ROWS), paging.row_count("offset", offset, 0)

@@ -1,0 +1,47 @@
+"""A REST query string to criteria, by the habits of people who write such queries."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from store.query import OPERATORS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+#: Keys that say how to present a list, so never fields to filter by.
+RESERVED = frozenset({"limit", "offset", "sort", "page", "page_size", "fields"})
+
+_FINDER = re.compile(r"(?:find|get|search)By([A-Z][A-Za-z0-9]*)(__[a-z]+)?")
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def criteria_of(query: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Criteria from a query's keys and values; `known` are the collection's field names. Never raises."""
+    return dict(
+        _criterion(_field_of(key, known), value) for key, value in query.items() if key not in RESERVED
+    )
+
+
+def _field_of(key: str, known: Collection[str]) -> str:
+    """`findByFirstName` is the field that the collection spells so, in whatever style."""
+    finder = _FINDER.fullmatch(key)
+    if finder is None:
+        return key
+    name, operator = finder.group(1), finder.group(2) or ""
+    words = [word.lower() for word in _CAPITAL.split(name)]
+    camel = name[0].lower() + name[1:]
+    spellings = ("_".join(words), camel, name, "".join(words))
+    return next((spelling for spelling in spellings if spelling in known), camel) + operator
+
+
+def _criterion(key: str, value: Any) -> tuple[str, Any]:
+    """`name=Hart*` is a pattern; a repeated key is a list, and with `__in` a list of lists."""
+    name, _, operator = key.rpartition("__")
+    if name and operator in OPERATORS:
+        repeated = operator == "in" and isinstance(value, list)
+        return key, ",".join(value) if repeated else value
+    values = value if isinstance(value, list) else [value]
+    patterned = any(isinstance(item, str) and "*" in item for item in values)
+    return (f"{key}__like" if patterned else key), value

@@ -1,0 +1,225 @@
+"""A session: what plans see of it (`SessionStore`), and what runs their requests (`Session`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from store import sqlite
+from store.catalogue import Catalogue, checked_name
+from store.errors import StoreFull
+from store.resource_store import ResourceStore
+from store.table import Table
+from store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from store.sqlite import Durability
+    from store.workspace import Change
+
+
+class SessionStore:
+    """The collections of a session."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def __getitem__(self, name: str) -> ResourceStore:
+        """session_store["orders"]: the same as collection("orders")."""
+        return self.collection(name)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether anything was ever stored in the collection."""
+        return name in self._workspace.catalogue
+
+    def collection(self, name: str) -> ResourceStore:
+        """A collection by its name, such as "orders"; one that nobody has written to is empty."""
+        return ResourceStore(self._workspace, checked_name(name))
+
+    def collections(self) -> list[str]:
+        """The names of all collections, sorted."""
+        return self._workspace.catalogue.names()
+
+
+class Session:
+    """An open session, for what runs plans in it; plans only ever get `plan_view`.
+
+    One write alone: `begin`, run, `settle(keep)`, `commit`. A group: `begin`, then for each request
+    `savepoint`, run, `settle(keep)`, and one `commit`. A read: `begin(read_only=True)`, run, `settle`;
+    where a group is under way it sees what the group has written, and leaves its transaction alone.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._database = workspace.database
+        self._catalogue = workspace.catalogue
+        self._query_only = True
+        self._in_transaction = False
+        self._in_savepoint = False
+
+    @classmethod
+    def open(cls, directory: str, *, page_limit_bytes: int, durability: Durability = "full") -> Session:
+        """Open `store.db` in a session's directory; the file gets its first page at the first write.
+
+        Raises StoreDamaged (StoreTooNew).
+        """
+        path = f"{directory.rstrip('/')}/{sqlite.DATABASE_NAME}"
+        database = sqlite.connect(path, page_limit_bytes=page_limit_bytes, durability=durability)
+        try:
+            return cls(Workspace(database, Catalogue(database)))
+        except BaseException:
+            database.close()
+            raise
+
+    @property
+    def plan_view(self) -> SessionStore:
+        return SessionStore(self._workspace)
+
+    @property
+    def changes(self) -> list[Change]:
+        """What the current request has changed, in order."""
+        return self._workspace.changes
+
+    @property
+    def unindexed_searches(self) -> list[tuple[str, str]]:
+        """(collection, field) of this request's equality searches that read a large collection through."""
+        return self._workspace.unindexed
+
+    # Requests
+
+    def begin(self, *, read_only: bool) -> None:
+        """Start a request, and a transaction unless it only reads or one is open."""
+        self._start_request(read_only=read_only)
+        if not read_only and not self._in_transaction:
+            self._database.run("BEGIN")
+            self._in_transaction = True
+
+    def savepoint(self) -> None:
+        """Start a request that writes and can be undone without the rest of its group."""
+        self.begin(read_only=False)
+        self._database.run("SAVEPOINT request")
+        self._in_savepoint = True
+
+    def settle(self, *, keep: bool) -> None:
+        """Keep or undo what the request wrote; without a savepoint, undoing ends the transaction.
+
+        Raises StoreFull or StoreDamaged where it cannot be kept or SQLite has given the transaction up.
+        """
+        if self._workspace.read_only:
+            return
+        self._workspace.read_only = True
+        self._require_transaction()
+        if self._in_savepoint:
+            self._end_savepoint(keep=keep and self._database.fault is None)
+        elif not keep or self._database.fault is not None:
+            self.rollback()
+        if not keep:
+            self._workspace.changes.clear()
+        elif self._database.fault is not None:
+            raise self._database.fault
+
+    def commit(self) -> None:
+        """Make the transaction durable, if one is open. Raises StoreFull; then it is rolled back."""
+        if not self._in_transaction:
+            return
+        self._require_transaction()
+        try:
+            self._database.run("COMMIT")
+        except BaseException:
+            self.rollback()
+            raise
+        self._workspace.read_only = True
+        self._in_transaction = False
+        self._catalogue.ended()
+
+    def rollback(self) -> None:
+        """Undo the whole transaction, if one is open."""
+        self._workspace.read_only = True
+        if not self._in_transaction:
+            return
+        if self._database.in_transaction:
+            self._database.run("ROLLBACK")
+        self._in_transaction = self._in_savepoint = False
+        self._workspace.changes.clear()
+        self._catalogue.rolled_back()
+        self._catalogue.ended()
+
+    def close(self) -> None:
+        """Roll back what is not committed, and close the file."""
+        self._database.close()
+
+    def _start_request(self, *, read_only: bool) -> None:
+        self._workspace.changes.clear()
+        self._workspace.unindexed.clear()
+        self._workspace.read_only = read_only
+        self._database.fault = None
+        if self._query_only is not read_only:
+            self._database.run(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+            self._query_only = read_only
+
+    def _end_savepoint(self, *, keep: bool) -> None:
+        if not keep:
+            self._database.run("ROLLBACK TO request")
+            self._catalogue.rolled_back()
+        self._database.run("RELEASE request")
+        self._in_savepoint = False
+
+    def _require_transaction(self) -> None:
+        """After some errors SQLite rolls the transaction back; then the whole group is lost."""
+        if self._in_transaction and not self._database.in_transaction:
+            self.rollback()
+            raise self._database.fault or StoreFull("the transaction was rolled back")
+
+    # Maintenance and tools
+
+    def ensure_index(self, collection: str, field: str) -> bool:
+        """Index a field, in a transaction of its own; False where there is nothing to do.
+
+        Fields are dotted paths of `[A-Za-z0-9_]` steps; a collection has 16 indexes at most.
+        """
+        entry = self._catalogue.get(collection)
+        if entry is None:
+            return False
+        self.begin(read_only=False)
+        try:
+            made = self._catalogue.add_index(entry, field)
+        except BaseException:
+            self.rollback()
+            raise
+        self.commit()
+        return made
+
+    def schemas(self) -> dict[str, dict[str, Any]]:
+        """Every collection's `schema()`."""
+        return {name: self.plan_view[name].schema() for name in self._catalogue.names()}
+
+    def check_file(self) -> None:
+        """Read the whole file, for tools that did not write it. Raises StoreDamaged.
+
+        Anything but our own tables and indexes is refused, too: a view or a trigger is code.
+        """
+        sqlite.check_whole(self._database)
+
+    def table(self, collection: str) -> Table | None:
+        """The rows of a collection, for tools."""
+        entry = self._catalogue.get(collection)
+        return None if entry is None else Table(self._database, entry)
+
+    def documents(self, collection: str) -> Iterator[str]:
+        """The JSON texts of a collection's records, in order of insertion."""
+        table = self.table(collection)
+        return iter(()) if table is None else table.documents()
+
+    def restore_collection(
+        self, name: str, *, fields: list[str], updated_at: str | None, next_id: int
+    ) -> None:
+        """Set what a collection's records don't tell, creating it if need be; within a transaction.
+
+        Fields that no record has are known by name only. The next id never goes back.
+        """
+        self._workspace.require_writable()
+        entry = self._catalogue.get(checked_name(name)) or self._catalogue.create(name)
+        known = {**{field: [] for field in fields}, **entry.fields}
+        self._catalogue.save_fields(entry, known, updated_at)
+        if next_id > Table(self._database, entry).next_id():
+            self._catalogue.save_next_id(entry, next_id)

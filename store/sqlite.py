@@ -1,0 +1,206 @@
+"""How a session's database is opened, and what SQLite's errors mean here.
+
+The settings and their reasons:
+
+- `vfs=unix-none`: WASI has no file locks. A session has one owner, so none are needed.
+- `locking_mode=EXCLUSIVE`: the cache outlives a transaction. Without it every read would first
+  look at the file's change counter and journal, at 50 us a call in the guest.
+- `journal_mode=PERSIST`: the guest's SQLite has no WAL. A commit overwrites the journal's header instead
+  of deleting a file. `journal_size_limit` keeps one huge transaction from keeping its journal.
+- `synchronous=FULL` ("full"): the journal is synced before its header makes it valid, the database before
+  the journal's header is zeroed, and in PERSIST mode that zeroing (which is the commit) is synced too. So
+  what was committed survives a loss of power. EXTRA adds one thing only, a sync of the directory after the
+  journal was *deleted*, which PERSIST never does. NORMAL ("relaxed") saves the sync between a journal's
+  pages and its header: after a power loss, a file system that reorders writes may have a header and no pages.
+  (https://sqlite.org/pragma.html#pragma_synchronous; pager.c, syncJournal and zeroJournalHdr)
+- `max_page_count`: the session's disk limit, where it is enforced with an error a plan can be told.
+- `trusted_schema=OFF`: a file may come from a guest that was taken over; no function of ours runs from it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+
+from store.errors import DuplicateId, ReadOnlyRequest, StoreDamaged, StoreError, StoreFull, StoreTooNew
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Durability: TypeAlias = Literal["full", "relaxed"]
+_Params: TypeAlias = "Sequence[Any] | Mapping[str, Any]"
+
+DATABASE_NAME = "store.db"
+PAGE_BYTES = 4096
+#: "MSst": says whose file it is (https://sqlite.org/fileformat.html, offset 68).
+APPLICATION_ID = 0x4D537374
+FORMAT_VERSION = 1
+#: SQL that takes a file from one format to the next: `MIGRATIONS[1]` makes format 2 out of 1.
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
+
+_MIN_PAGES = 16
+_CACHED_STATEMENTS = 512
+_JOURNAL_KEPT_BYTES = 1024 * 1024
+_SYNCHRONOUS: dict[Durability, str] = {"full": "FULL", "relaxed": "NORMAL"}
+
+
+class Database:
+    """A connection whose errors are the store's own; every answer is fetched whole."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        #: The first error that leaves no doubt of what has to happen to the request, caught by a plan or not.
+        self.fault: StoreFull | StoreDamaged | None = None
+
+    def run(self, sql: str, params: _Params = ()) -> int:
+        """Execute a statement; the number of rows it changed (-1: it is not that kind)."""
+        try:
+            return self._connection.execute(sql, params).rowcount
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        try:
+            self._connection.executemany(sql, rows)
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def rows(self, sql: str, params: _Params = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(sql, params).fetchall()
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def column(self, sql: str, params: _Params = ()) -> list[Any]:
+        return [row[0] for row in self.rows(sql, params)]
+
+    def value(self, sql: str, params: _Params = ()) -> Any:
+        """The first column of the first row, or None."""
+        rows = self.rows(sql, params)
+        return rows[0][0] if rows else None
+
+    @property
+    def in_transaction(self) -> bool:
+        """SQLite ends a transaction by itself after some errors, such as a full disk."""
+        return self._connection.in_transaction
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _fail(self, error: sqlite3.Error) -> NoReturn:
+        meaning = _meaning(error)
+        if meaning is None:
+            raise error
+        if isinstance(meaning, (StoreFull, StoreDamaged)):
+            self.fault = self.fault or meaning
+        raise meaning from error
+
+
+def connect(path: str, *, page_limit_bytes: int, durability: Durability) -> Database:
+    """Open the file, or set up to create it at the first write.
+
+    Raises StoreDamaged when it is no database of ours, StoreTooNew when it is a later one.
+    """
+    connection = sqlite3.connect(
+        _uri(path), uri=True, isolation_level=None, cached_statements=_CACHED_STATEMENTS
+    )
+    database = Database(connection)
+    try:
+        connection.create_function("fold", 1, _fold, deterministic=True)
+        for pragma in _pragmas(page_limit_bytes, durability):
+            database.value(f"PRAGMA {pragma}")
+        _check_format(database)
+    except BaseException:
+        connection.close()
+        raise
+    return database
+
+
+def _uri(path: str) -> str:
+    for letter, code in (("%", "%25"), ("?", "%3f"), ("#", "%23")):
+        path = path.replace(letter, code)
+    return f"file:{path}?vfs=unix-none"
+
+
+def _pragmas(page_limit_bytes: int, durability: Durability) -> tuple[str, ...]:
+    return (
+        "locking_mode=EXCLUSIVE",
+        f"page_size={PAGE_BYTES}",
+        "trusted_schema=OFF",
+        "temp_store=MEMORY",
+        "cache_size=-16384",
+        f"synchronous={_SYNCHRONOUS[durability]}",
+        "journal_mode=PERSIST",
+        f"journal_size_limit={_JOURNAL_KEPT_BYTES}",
+        f"max_page_count={max(page_limit_bytes // PAGE_BYTES, _MIN_PAGES)}",
+        "query_only=ON",
+    )
+
+
+def _fold(text: object) -> str | None:
+    return text.casefold() if isinstance(text, str) else None
+
+
+def is_blank(database: Database) -> bool:
+    """No catalogue yet: a new file, or one whose first transaction was rolled back."""
+    return int(database.value("PRAGMA user_version")) == 0
+
+
+def mark_format(database: Database) -> None:
+    """Say in the file's header whose it is and in which format, as part of the open transaction."""
+    database.value(f"PRAGMA application_id={APPLICATION_ID}")
+    database.value(f"PRAGMA user_version={FORMAT_VERSION}")
+
+
+def check_whole(database: Database) -> None:
+    """Raises StoreDamaged where the file's structure is broken, or its schema holds what we never make."""
+    kinds = database.column("SELECT DISTINCT type FROM sqlite_master")
+    if not {"table", "index"}.issuperset(kinds):
+        raise StoreDamaged("the file has more than tables and indexes")
+    if database.value("PRAGMA quick_check(1)") != "ok":
+        raise StoreDamaged("the file's structure is damaged")
+
+
+def _check_format(database: Database) -> None:
+    version = database.value("PRAGMA user_version")
+    if version == 0 and database.value("SELECT count(*) FROM sqlite_master") == 0:
+        return
+    if database.value("PRAGMA application_id") != APPLICATION_ID or version < 1:
+        raise StoreDamaged("the file is not a session's database")
+    if version > FORMAT_VERSION:
+        raise StoreTooNew(f"the file has format {version}; this version reads up to {FORMAT_VERSION}")
+    _migrate(database, version)
+
+
+def _migrate(database: Database, version: int) -> None:
+    if version == FORMAT_VERSION:
+        return
+    database.run("PRAGMA query_only=OFF")
+    database.run("BEGIN")
+    for step in range(version, FORMAT_VERSION):
+        for statement in MIGRATIONS[step]:
+            database.run(statement)
+    mark_format(database)
+    database.run("COMMIT")
+    database.run("PRAGMA query_only=ON")
+
+
+def _meaning(error: sqlite3.Error) -> StoreError | None:
+    """SQLite's error as the store's, where it means something to a client or to the operator."""
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_CONSTRAINT:
+            return DuplicateId("a record with this id exists already")
+        case sqlite3.SQLITE_FULL:
+            return StoreFull("the session's storage is full")
+        case sqlite3.SQLITE_READONLY:
+            return ReadOnlyRequest("this request may only read")
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return StoreDamaged(str(error))
+        case _:
+            return _meaning_of_text(str(error))
+
+
+def _meaning_of_text(text: str) -> StoreError | None:
+    if "malformed JSON" in text or "decode to UTF-8" in text:
+        return StoreDamaged("a record is not JSON text")
+    return None

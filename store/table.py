@@ -1,0 +1,145 @@
+"""The rows of one collection: addresses, documents and the counters that go with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from store.errors import DuplicateId, InvalidId
+from store.ids import FIRST_TEXT_ROWID, MAX_INT_ID, Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from store.catalogue import Entry
+    from store.paging import Order
+    from store.query import Where
+    from store.sqlite import Database
+
+_CHUNK = 1_000
+
+
+class Table:
+    """Row operations on a collection that exists. Writers of rows call `catalogue.touch` first."""
+
+    def __init__(self, database: Database, entry: Entry) -> None:
+        self._database = database
+        self._entry = entry
+        self._name = f"c{entry.number}"
+
+    def find(self, address: Address) -> str | None:
+        """The document at an address."""
+        found: str | None = self._database.value(
+            f"SELECT doc FROM {self._name} WHERE {_column(address)} = ?",  # noqa: S608  names of ours
+            (address,),
+        )
+        return found
+
+    def next_id(self) -> int:
+        """One more than the highest integer id there ever was, which may be one too many."""
+        if self._entry.next_id is None:
+            highest = self._highest_below(FIRST_TEXT_ROWID)
+            self._entry.next_id = max(self._entry.saved_next_id, highest + 1)
+        return self._entry.next_id
+
+    def free_id(self) -> int:
+        """The id for a new record. Raises InvalidId when none is left."""
+        if self.next_id() > MAX_INT_ID:
+            raise InvalidId("id: there is no higher integer left; give the record a text id")
+        return self.next_id()
+
+    def insert(self, address: Address, document: str) -> None:
+        """Raises DuplicateId."""
+        rowid, key = (address, None) if isinstance(address, int) else (self._next_text_rowid(), address)
+        try:
+            self._database.run(
+                f"INSERT INTO {self._name} (rowid, key, doc) VALUES (?, ?, ?)",  # noqa: S608  names of ours
+                (rowid, key, document),
+            )
+        except DuplicateId:
+            raise DuplicateId(f"there is a record with id '{address}' already") from None
+        self._advance(rowid)
+
+    def write(self, address: Address, document: str) -> None:
+        self._database.run(
+            f"UPDATE {self._name} SET doc = ? WHERE {_column(address)} = ?",  # noqa: S608  names of ours
+            (document, address),
+        )
+
+    def delete(self, address: Address) -> None:
+        self._database.run(f"DELETE FROM {self._name} WHERE {_column(address)} = ?", (address,))  # noqa: S608
+        self._shrink(1)
+
+    def delete_where(self, where: Where) -> None:
+        self._shrink(self._database.run(f"DELETE FROM {self._name} WHERE {where.sql}", where.params))  # noqa: S608
+
+    def ids(self, where: Where) -> list[int | str]:
+        """The stored ids of the records that match, in order."""
+        return self._database.column(
+            f"SELECT json_extract(doc, '$.id') FROM {self._name} WHERE {where.sql} ORDER BY rowid",  # noqa: S608
+            where.params,
+        )
+
+    def select(self, where: Where, order: Order, limit: int, offset: int) -> list[str]:
+        """Documents that match, ordered, the slice of them."""
+        params = {**where.params, **order.params, "limit": limit, "offset": offset}
+        chosen = f"WHERE {where.sql} ORDER BY {order.sql} LIMIT :limit OFFSET :offset"
+        return self._database.column(f"SELECT doc FROM {self._name} {chosen}", params)  # noqa: S608
+
+    def count(self, where: Where | None = None) -> int:
+        """Counted once for all records, then kept: SQLite reads the whole table to count it."""
+        if where is not None:
+            matching: int = self._database.value(
+                f"SELECT count(*) FROM {self._name} WHERE {where.sql}",  # noqa: S608  names of ours
+                where.params,
+            )
+            return matching
+        if self._entry.count is None:
+            self._entry.count = int(self._database.value(f"SELECT count(*) FROM {self._name}"))  # noqa: S608
+        return self._entry.count
+
+    def documents(self) -> Iterator[str]:
+        """All documents in order, some at a time."""
+        last = 0
+        while True:
+            rows = self._database.rows(
+                f"SELECT rowid, doc FROM {self._name} WHERE rowid > ? ORDER BY rowid LIMIT {_CHUNK}",  # noqa: S608
+                (last,),
+            )
+            yield from (document for _, document in rows)
+            if len(rows) < _CHUNK:
+                return
+            last = rows[-1][0]
+
+    def newest_document(self) -> str | None:
+        newest: str | None = self._database.value(f"SELECT doc FROM {self._name} ORDER BY rowid DESC LIMIT 1")  # noqa: S608
+        return newest
+
+    def _highest_below(self, bound: int) -> int:
+        highest: int | None = self._database.value(
+            f"SELECT max(rowid) FROM {self._name} WHERE rowid < ?",  # noqa: S608  names of ours
+            (bound,),
+        )
+        return highest or 0
+
+    def _next_text_rowid(self) -> int:
+        if self._entry.next_text_rowid is None:
+            highest = self._highest_below(2**63 - 1)
+            self._entry.next_text_rowid = max(FIRST_TEXT_ROWID, highest + 1)
+        return self._entry.next_text_rowid
+
+    def _advance(self, rowid: int) -> None:
+        entry = self._entry
+        if rowid >= FIRST_TEXT_ROWID:
+            entry.next_text_rowid = rowid + 1
+        elif entry.next_id is not None:
+            entry.next_id = max(entry.next_id, rowid + 1)
+        if entry.count is not None:
+            entry.count += 1
+
+    def _shrink(self, by: int) -> None:
+        if self._entry.count is not None:
+            self._entry.count -= by
+
+
+def _column(address: Address) -> str:
+    return "rowid" if isinstance(address, int) else "key"

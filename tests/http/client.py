@@ -1,0 +1,121 @@
+"""A client that sends exactly the bytes it is told to, and reads what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import struct
+from typing import Any, Self
+
+import orjson
+from attrs import frozen
+
+Headers = list[list[str]] | list[tuple[str, str]]
+
+
+@frozen
+class Answer:
+    """`status` 0: the connection was closed without a response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+CLOSED = Answer(0, {}, b"")
+
+
+class Wire:
+    """One raw connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def to(cls, address: tuple[str, int]) -> Self:
+        return cls(*await asyncio.open_connection(*address))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.transport.abort()
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, *, head: bool = False) -> Answer:
+        """The next response, within ten seconds."""
+        async with asyncio.timeout(10):
+            try:
+                return await self._answer(head=head)
+            except (ConnectionError, asyncio.IncompleteReadError):
+                return CLOSED
+
+    async def _answer(self, *, head: bool) -> Answer:
+        raw = await self.reader.readuntil(b"\r\n\r\n")
+        start, *lines = raw.decode("latin-1").split("\r\n")[:-2]
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        length = 0 if head else int(headers.get("content-length", 0))
+        return Answer(int(start.split()[1]), headers, await self.reader.readexactly(length))
+
+    async def closed(self) -> bool:
+        """Whether the server closes the connection, within ten seconds and without a further word."""
+        async with asyncio.timeout(10):
+            try:
+                return await self.reader.read() == b""
+            except ConnectionError:
+                return True
+
+    def reset(self) -> None:
+        """Leave with RST instead of FIN."""
+        connection = self.writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+def request_bytes(method: str, target: str, headers: Headers = (), body: bytes | None = None) -> bytes:  # type: ignore[assignment]
+    lines = [f"{method} {target} HTTP/1.1", "Host: x"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
+
+
+async def ask(
+    address: tuple[str, int],
+    method: str,
+    target: str,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+) -> Answer:
+    """One request on a connection of its own; the session is s1 unless the headers name one."""
+    sent = {"X-Session-ID": "s1", **(headers or {})}
+    async with await Wire.to(address) as wire:
+        await wire.send(request_bytes(method, target, list(sent.items()), body))
+        return await wire.answer(head=method == "HEAD")
+
+
+def body_of(case: dict[str, Any]) -> bytes | None:
+    """The body of a corpus line, spelled out or generated."""
+    recipe = case.get("body_gen")
+    if recipe is None:
+        body = case["request"].get("body")
+        return None if body is None else body.encode("latin-1")
+    if "gzip_members" in recipe:
+        return gzip.compress(b"") * int(recipe["gzip_members"])
+    if "gzip_of" in recipe:
+        return gzip.compress(_repeated(recipe["gzip_of"]))
+    return _repeated(recipe)
+
+
+def _repeated(recipe: dict[str, Any]) -> bytes:
+    text = recipe.get("prefix", "") + recipe["repeat"] * recipe["times"] + recipe.get("suffix", "")
+    return str(text).encode("latin-1")

@@ -1,0 +1,144 @@
+"""Group commit: requests that queue for one session share a transaction, and nobody else's fate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wasm_runtime.limits import Limits
+from wasm_runtime.outcome import Completed, Outcome, OutOfFuel, Raised, StorageFull
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.sandbox.conftest import Sandbox
+
+INSERT = 'REPLY = make_response(201, store.insert(ctx["body_json"]))'
+REFUSE = 'store.insert({"n": "refused"})\nREPLY = make_response(409, "no")'
+KEEP = 'store.insert({"n": "kept"})\nREPLY = make_response(409, "yes", keep=True)'
+LOOP = 'store.insert({"n": "loop"})\nwhile True:\n    pass'
+NAMES = 'REPLY = make_response(200, [r["n"] for r in store.list()[0]])'
+
+
+def statuses(outcomes: list[Outcome]) -> list[int | str]:
+    return [
+        outcome.status if isinstance(outcome, Completed | Raised) else type(outcome).__name__
+        for outcome in outcomes
+    ]
+
+
+def names(sandbox: Sandbox) -> bytes | None:
+    outcome = sandbox.run(NAMES, read_only=True)
+    assert isinstance(outcome, Completed)
+    return outcome.body
+
+
+def test_each_request_settles_on_its_own_reply(sandbox: Sandbox) -> None:
+    """In one transaction, a 409 undoes its own writes and no others; `keep` keeps them."""
+    outcomes = sandbox.group(
+        [
+            sandbox.job(INSERT, body={"n": "a"}),
+            sandbox.job(REFUSE),
+            sandbox.job(NAMES, read_only=True),
+            sandbox.job(KEEP),
+            sandbox.job("1 / 0"),
+            sandbox.job(INSERT, body={"n": "b"}),
+            sandbox.job(NAMES, read_only=True),
+        ]
+    )
+
+    assert statuses(outcomes) == [201, 409, 200, 409, 500, 201, 200]
+    reads = [outcome.body for outcome in outcomes if isinstance(outcome, Completed) and outcome.status == 200]
+    assert reads == [b'["a"]', b'["a","kept","b"]']
+    assert names(sandbox) == b'["a","kept","b"]'
+
+
+def test_a_trap_undoes_the_group_and_the_others_run_again(make_sandbox: Callable[..., Sandbox]) -> None:
+    """The culprit gets its outcome and never runs again; the others are all there, once."""
+    limits = Limits(fuel=500_000_000)
+    sandbox = make_sandbox(limits)
+    outcomes = sandbox.group(
+        [
+            sandbox.job(INSERT, body={"n": "a"}),
+            sandbox.job(LOOP),
+            sandbox.job(INSERT, body={"n": "b"}),
+            sandbox.job(LOOP),
+            sandbox.job(INSERT, body={"n": "c"}),
+        ]
+    )
+
+    assert statuses(outcomes) == [201, "OutOfFuel", 201, "OutOfFuel", 201]
+    assert outcomes[1] == OutOfFuel(limits.fuel)
+    assert names(sandbox) == b'["a","b","c"]'
+
+
+def test_a_commit_that_fails_fails_only_its_culprit(make_sandbox: Callable[..., Sandbox]) -> None:
+    """When a group does not fit on the disk, its members run again alone; those that fit are kept."""
+    sandbox = make_sandbox(Limits(session_disk_bytes=1024 * 1024))
+    big = 'store.insert({"n": "big", "pad": "x" * 2000000})\nREPLY = make_response(201, 1)'
+    outcomes = sandbox.group(
+        [sandbox.job(INSERT, body={"n": "a"}), sandbox.job(big), sandbox.job(INSERT, body={"n": "b"})]
+    )
+
+    assert statuses(outcomes) == [201, "StorageFull", 201]
+    assert isinstance(outcomes[1], StorageFull)
+    assert names(sandbox) == b'["a","b"]'
+
+
+def test_reads_outside_the_writes_do_not_wait_for_the_commit(sandbox: Sandbox) -> None:
+    """Reads before the first write are answered first; every answer is given in order."""
+    jobs = [
+        sandbox.job(NAMES, read_only=True),
+        sandbox.job(INSERT, body={"n": "a"}),
+        sandbox.job(INSERT, body={"n": "b"}),
+        sandbox.job(NAMES, read_only=True),
+    ]
+    sandbox.group(jobs)
+
+    assert sandbox.order == [job.id for job in jobs]
+
+
+def test_new_and_slow_plans_run_alone(sandbox: Sandbox) -> None:
+    """A plan joins a group only after it has run here, and quickly."""
+    quick, slow = (
+        sandbox.job("REPLY = make_response(200, 1)"),
+        sandbox.job("REPLY = make_response(200, sum(range(3000000)))"),
+    )
+
+    assert not sandbox.runner.may_join(quick)
+    for job in (quick, slow):
+        sandbox.group([job])
+    again = sandbox.job("REPLY = make_response(200, 1)")
+    sandbox.group([again])
+    assert sandbox.runner.may_join(quick)
+    assert not sandbox.runner.may_join(slow)
+
+
+def test_a_safe_request_cannot_write(sandbox: Sandbox) -> None:
+    """T24: in a read-only run every write is refused, caught or not."""
+    sandbox.run(INSERT, body={"n": "a"})
+    attack = (
+        "for change in (1, 2, 3):\n    try:\n        store.delete(1)\n    except Exception:\n        pass\n"
+        "REPLY = make_response(200, store.count())"
+    )
+
+    tried = sandbox.run(attack, read_only=True)
+    assert isinstance(tried, Completed)
+    assert (tried.body, tried.changed, tried.committed) == (b"1", 0, False)
+    assert isinstance(
+        sandbox.run("store.delete_all()\nREPLY = make_response(200, 1)", read_only=True), Raised
+    )
+    assert names(sandbox) == b'["a"]'
+
+
+def test_an_index_appears_after_a_few_searches(sandbox: Sandbox) -> None:
+    """Searches on a field of a large collection ask for an index, made between requests."""
+    many = 'store.insert_many([{"n": "x", "k": i} for i in range(1200)])\nREPLY = make_response(201, 1)'
+    sandbox.run(many)
+    for _ in range(8):
+        sandbox.run('REPLY = make_response(200, store.search({"k": 7}))', read_only=True)
+
+    assert sandbox.runner.maintain()
+    assert not sandbox.runner.maintain()
+    after = sandbox.run('REPLY = make_response(200, store.search({"k": 7}))', read_only=True)
+    assert isinstance(after, Completed)
+    assert after.body == b'[{"id":8,"n":"x","k":7}]'

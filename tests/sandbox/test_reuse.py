@@ -1,0 +1,127 @@
+"""Live guests: reused for their own session only, dropped when used up, and nothing leaks between runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.sandbox.programs import BYPASS
+from wasm_runtime.limits import GuestReuse
+from wasm_runtime.outcome import Completed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.sandbox.conftest import Sandbox
+
+
+def body(outcome: object) -> bytes | None:
+    assert isinstance(outcome, Completed), outcome
+    return outcome.body
+
+
+def test_a_namespace_lives_for_one_run(sandbox: Sandbox) -> None:
+    """What a plan binds, prints or changes in its inputs is gone for the next."""
+    sandbox.run('leak = 1\nctx["leak"] = 1\nlen = None\nREPLY = make_response(200, 1)')
+
+    seen = sandbox.run(
+        'try:\n    x = leak\nexcept NameError:\n    x = "gone"\n'
+        'REPLY = make_response(200, [x, "leak" in ctx, len("ab")])'
+    )
+    assert body(seen) == b'["gone",false,2]'
+
+
+def test_sessions_see_only_their_own(sandbox: Sandbox) -> None:
+    """Two sessions with the same collection have different records, ids from 1 in each."""
+    insert = 'REPLY = make_response(201, store.insert(ctx["body_json"]))'
+
+    assert body(sandbox.run(insert, session="a", body={"n": 1})) == b'{"id":1,"n":1}'
+    assert body(sandbox.run(insert, session="b", body={"n": 2})) == b'{"id":1,"n":2}'
+    listing = "REPLY = make_response(200, store.list()[0])"
+    assert body(sandbox.run(listing, session="a", read_only=True)) == b'[{"id":1,"n":1}]'
+
+
+def test_a_bypass_reaches_no_other_session(sandbox: Sandbox) -> None:
+    """With the policy off, the guest's whole world is its own directory: no host file, no neighbour."""
+    sandbox.run('REPLY = make_response(201, store.insert({"secret": 1}))', session="victim")
+    attack = (
+        BYPASS
+        + "os = load('os')\nfound = []\n"
+        + "for path in ('/', '..', '../victim', '/session/..', '/session/../victim/store.db', '/etc/passwd'):\n"
+        + "    for look in (os.listdir, os.stat, real['open']):\n"
+        + "        try:\n            found.append(str(look(path)))\n        except real['OSError']:\n            pass\n"
+        + "REPLY = make_response(200, [found, dict(os.environ), os.listdir('/session')])"
+    )
+
+    assert body(sandbox.run(attack, session="attacker")) == b'[[],{},["store.db"]]'
+
+
+def test_a_damaged_interpreter_is_its_own_sessions(sandbox: Sandbox) -> None:
+    """T12: what a bypass breaks in its guest, no other session's guest has."""
+    sandbox.run(
+        BYPASS + "real['len'] = None\nload('sys').modules.clear()\nREPLY = make_response(200, 1)",
+        session="bad",
+    )
+
+    assert body(sandbox.run('REPLY = make_response(200, len("abc"))', session="good")) == b"3"
+
+
+@pytest.mark.parametrize(
+    "reuse", [GuestReuse(mode="never", spare_guests=0), GuestReuse(max_uses=1, spare_guests=0)]
+)
+def test_guests_that_are_not_reused_serve_the_same(
+    make_sandbox: Callable[..., Sandbox], reuse: GuestReuse
+) -> None:
+    """A fresh guest for every request sees all that the ones before it committed."""
+    sandbox = make_sandbox(reuse=reuse)
+    for expected in (b"1", b"2", b"3"):
+        sandbox.run("REPLY = make_response(201, store.insert({}))")
+        assert len(sandbox.guests) == 0
+        assert body(sandbox.run("REPLY = make_response(200, store.count())", read_only=True)) == expected
+
+
+def test_the_least_recently_used_guest_goes_first(make_sandbox: Callable[..., Sandbox]) -> None:
+    """Live guests are bounded; a dropped session is simply opened again."""
+    sandbox = make_sandbox(reuse=GuestReuse(live_guests=2, spare_guests=0))
+    for session in ("a", "b", "c", "a"):
+        sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))', session=session)
+        assert len(sandbox.guests) <= 2
+
+    assert body(sandbox.run("REPLY = make_response(200, store.count())", session="a", read_only=True)) == b"2"
+
+
+def test_idle_guests_are_dropped_and_spares_kept_ready(make_sandbox: Callable[..., Sandbox]) -> None:
+    """Housekeeping takes one small step a call, until there is nothing to do."""
+    sandbox = make_sandbox(reuse=GuestReuse(idle_seconds=0.0, spare_guests=2))
+    sandbox.run("REPLY = make_response(200, 1)")
+
+    steps = 0
+    while sandbox.guests.tidy():
+        steps += 1
+
+    assert steps == 3
+    assert len(sandbox.guests) == 0
+
+
+def test_guests_differ_in_what_is_random(sandbox: Sandbox) -> None:
+    """A snapshot freezes state; what is random must not be part of it."""
+    code = "REPLY = make_response(200, [uuid4(), new_token()])"
+
+    assert body(sandbox.run(code, session="a")) != body(sandbox.run(code, session="b"))
+
+
+def test_secrets_are_hashed_on_the_host(sandbox: Sandbox) -> None:
+    """hash_secret and verify_secret work in the guest, a few times a request."""
+    code = (
+        'h = hash_secret("pa")\nREPLY = make_response(200, [verify_secret("pa", h), verify_secret("pb", h)])'
+    )
+
+    assert body(sandbox.run(code)) == b"[true,false]"
+
+
+def test_many_plans_are_compiled_again_when_dropped(sandbox: Sandbox) -> None:
+    """A live guest keeps a bounded number of plans; the host knows which, and loads the others again."""
+    for _ in range(2):
+        for number in range(300):
+            assert body(sandbox.run(f"REPLY = make_response(200, {number})")) == str(number).encode()

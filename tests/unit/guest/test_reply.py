@@ -1,0 +1,96 @@
+"""REPLY: what a plan may answer, and the messages for what it may not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from guest.reply import MAX_DEPTH, Abort, ReplyError, RequestFault, abort, encode_reply, make_response
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_a_reply_is_its_head_and_its_body_as_json() -> None:
+    """Status, headers and keep come back checked; the body as compact JSON text."""
+    head, body = encode_reply(make_response(201, {"id": 1, "n": "\u00e9"}, {"Location": "/x/1"}, keep=True))
+
+    assert head == {"status": 201, "headers": {"Location": "/x/1"}, "keep": True}
+    assert body == '{"id":1,"n":"\u00e9"}'
+
+
+def test_a_plain_dict_is_a_reply_too() -> None:
+    """The document's own form, without the helper; status and headers have defaults."""
+    assert encode_reply({"body": [1]}) == ({"status": 200, "headers": {}, "keep": False}, "[1]")
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_bodiless_statuses_have_no_body(status: int) -> None:
+    """204 and 304 drop what they were given."""
+    assert encode_reply(make_response(status, {"x": 1}))[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("reply", "rule"),
+    [
+        (None, "must be a dict"),
+        ([], "must be a dict"),
+        ({"status": 200, "debug": 1}, "may hold only"),
+        ({"status": "200"}, "must be an integer"),
+        ({"status": True}, "must be an integer"),
+        ({"status": 200.0}, "must be an integer"),
+        ({"status": 199}, "from 200 to 599"),
+        ({"status": 600}, "from 200 to 599"),
+        ({"headers": []}, "headers must be a dict"),
+        ({"headers": {"X-A": []}}, "must be text"),
+        ({"headers": {7: "x"}}, "must be text"),
+        ({"headers": {"X-A": True}}, "must be text"),
+        ({"body": float("nan")}, "not JSON"),
+        ({"body": {"a": float("inf")}}, "not JSON"),
+        ({"body": {1, 2}}, "not JSON"),
+        ({"body": object()}, "not JSON"),
+        ({"body": "\ud83d"}, "lone surrogate"),
+        ({"body": {(1, 2): 3}}, "keys"),
+        ({"body": {None: 1}}, "keys"),
+        ({"body": {True: 1}}, "keys"),
+        ({"body": {1: "a", "1": "b"}}, "two keys"),
+    ],
+)
+def test_a_broken_rule_is_named(reply: Any, rule: str) -> None:
+    """The message names the rule, and holds nothing of the reply."""
+    with pytest.raises(ReplyError, match=rule):
+        encode_reply(reply)
+
+
+def test_depth_is_bounded_on_both_sides() -> None:
+    """As deep as the limit passes; one deeper, or a cycle, is a message and no recursion."""
+    cycle: list[Any] = []
+    cycle.append(cycle)
+
+    assert encode_reply({"body": nested(MAX_DEPTH)})[1].startswith("[[")
+    for too_deep in (nested(MAX_DEPTH + 1), nested(200_000), cycle):
+        with pytest.raises(ReplyError, match="nested deeper"):
+            encode_reply({"body": too_deep})
+
+
+def test_number_keys_and_header_numbers_become_text() -> None:
+    """`{rec["id"]: rec}` and `{"Retry-After": 3}` are honest and mean text; None leaves a header out."""
+    head, body = encode_reply(make_response(200, {1: "a", 2: "b"}, {"Retry-After": 3, "Location": None}))
+
+    assert head["headers"] == {"Retry-After": "3"}
+    assert body == '{"1":"a","2":"b"}'
+
+
+def test_abort_cannot_be_caught_by_a_plan() -> None:
+    """`except Exception` in a plan lets it through, so abort always ends the plan."""
+    with pytest.raises(Abort) as ended:
+        abort(404, "gone")
+
+    assert ended.value.reply == make_response(404, "gone")
+    assert issubclass(RequestFault, Abort)
+    assert not issubclass(Abort, Exception)

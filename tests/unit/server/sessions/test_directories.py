@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.sessions.directories import DataRoot, DataRootError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "0123456789abcdef" * 2
+
+
+def test_root_and_sessions_are_for_the_owner_alone(tmp_path: Path) -> None:
+    """Both are made when needed, with mode 0700, and asking twice is fine."""
+    root = DataRoot.open(tmp_path / "a" / "data")
+    root.ensure(NAME)
+    root.ensure(NAME)
+
+    assert (tmp_path / "a" / "data").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "a" / "data" / NAME).stat().st_mode & 0o777 == 0o700
+    assert root.is_writable()
+    root.close()
+
+
+def test_directories_that_were_there_before_are_used(tmp_path: Path) -> None:
+    """A restart finds its data."""
+    (tmp_path / NAME).mkdir()
+    (tmp_path / NAME / "store.db").write_text("data")
+    root = DataRoot.open(tmp_path)
+    root.ensure(NAME)
+    root.close()
+
+    assert (tmp_path / NAME / "store.db").read_text() == "data"
+
+
+@pytest.mark.parametrize("name", ["", "..", "s1", "../" + NAME, NAME.upper(), NAME + "/x"])
+def test_only_derived_names_become_directories(name: str, tmp_path: Path) -> None:
+    """The last door before the disk knows the grammar of its own names."""
+    root = DataRoot.open(tmp_path)
+    with pytest.raises(ValueError, match="derived"):
+        root.ensure(name)
+    root.close()
+
+
+def test_a_second_server_is_refused(tmp_path: Path) -> None:
+    """Two on one data root would corrupt it; the message says what to do."""
+    root = DataRoot.open(tmp_path)
+    with pytest.raises(DataRootError, match="in use by another running service.*SANDBOX_DATA_ROOT"):
+        DataRoot.open(tmp_path, lock_wait_seconds=0.1)
+    root.close()
+
+    DataRoot.open(tmp_path, lock_wait_seconds=0.1).close()
+
+
+def test_a_worker_holds_the_lock_too(tmp_path: Path) -> None:
+    """After its server is gone, an inherited descriptor keeps others out until the worker ends."""
+    root = DataRoot.open(tmp_path)
+    wait = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with subprocess.Popen(wait, stdin=subprocess.PIPE, pass_fds=[root.lock_fd]) as worker:
+        root.close()
+        with pytest.raises(DataRootError):
+            DataRoot.open(tmp_path, lock_wait_seconds=0.1)
+        assert worker.stdin is not None
+        worker.stdin.close()
+
+    DataRoot.open(tmp_path).close()
+
+
+def test_a_root_that_is_no_directory_is_refused(tmp_path: Path) -> None:
+    """A file in its place, and a planted link in place of the lock, are errors with a reason."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataRootError, match="cannot be used"):
+        DataRoot.open(tmp_path / "file")
+
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataRootError, match="cannot be used"):
+        DataRoot.open(tmp_path / "root")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_nothing_stays_open_after_a_refusal(tmp_path: Path) -> None:
+    """A start that fails leaves no descriptor behind."""
+    root = DataRoot.open(tmp_path)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(DataRootError):
+        DataRoot.open(tmp_path, lock_wait_seconds=0)
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    root.close()

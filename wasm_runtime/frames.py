@@ -1,0 +1,218 @@
+r"""The wire format between the API process and a worker. Pure: bytes to values and back.
+
+A frame is a 4-byte little-endian length (of what follows), one byte of kind, and its fields:
+
+    CONFIG  JSON                                    to the worker, first and once
+    PLAN    plan id \0 document                     to the worker, before the first JOB that names it
+    FORGET  plan id                                 to the worker
+    JOB     u64 job, u8 flags, session \0 plan id \0 request      to the worker
+    STOP                                            to the worker: finish what is queued, then end
+    READY   JSON                                    from the worker: it can take jobs
+    RESULT  u64 job, u32 length, outcome as JSON, body           from the worker
+
+Both ends are ours, so a frame that does not decode is a bug: FrameError, and the connection ends.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
+
+import orjson
+from attrs import asdict, frozen
+
+from wasm_runtime import outcome as outcomes
+from wasm_runtime.outcome import Completed, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CONFIG, PLAN, FORGET, JOB, STOP, READY, RESULT = range(1, 8)
+#: No frame comes near this; a length beyond it means the stream is not ours.
+MAX_FRAME_BYTES = 256 * 1024 * 1024
+_READ_ONLY = 1
+
+_LENGTH = struct.Struct("<I")
+_JOB = struct.Struct("<QB")
+_RESULT = struct.Struct("<QI")
+
+
+class FrameError(Exception):
+    """The other end sent what is no frame."""
+
+
+@frozen
+class JobFrame:
+    """One request for a worker. `request` is JSON text for the guest."""
+
+    job: int
+    session: str
+    plan_id: str
+    read_only: bool
+    request: str
+
+
+@frozen
+class PlanFrame:
+    plan_id: str
+    document: str
+
+
+@frozen
+class ForgetFrame:
+    plan_id: str
+
+
+@frozen
+class ResultFrame:
+    job: int
+    outcome: Outcome
+
+
+@frozen
+class JsonFrame:
+    """CONFIG or READY: something said once, as JSON."""
+
+    kind: int
+    value: Any
+
+
+@frozen
+class StopFrame:
+    pass
+
+
+Frame: TypeAlias = JobFrame | PlanFrame | ForgetFrame | ResultFrame | JsonFrame | StopFrame
+
+
+def encode(frame: Frame) -> bytes:
+    """The frame as it travels, length included."""
+    kind, rest = _parts(frame)
+    return b"%b%c%b" % (_LENGTH.pack(len(rest) + 1), kind, rest)
+
+
+def _parts(frame: Frame) -> tuple[int, bytes]:
+    match frame:
+        case JobFrame():
+            head = _JOB.pack(frame.job, _READ_ONLY if frame.read_only else 0)
+            return JOB, head + f"{frame.session}\0{frame.plan_id}\0{frame.request}".encode()
+        case ResultFrame():
+            return RESULT, _encode_result(frame)
+        case PlanFrame():
+            return PLAN, f"{frame.plan_id}\0{frame.document}".encode()
+        case ForgetFrame():
+            return FORGET, frame.plan_id.encode()
+        case JsonFrame():
+            return frame.kind, orjson.dumps(frame.value)
+        case StopFrame():
+            return STOP, b""
+        case _ as never:
+            assert_never(never)
+
+
+def _encode_result(frame: ResultFrame) -> bytes:
+    outcome = frame.outcome
+    body = None
+    members: dict[str, Any] = {"is": type(outcome).__name__}
+    if isinstance(outcome, Completed):
+        body = outcome.body
+        members["has_body"] = body is not None
+    members.update(asdict(outcome, filter=_is_not_body))
+    meta = orjson.dumps(members)
+    return _RESULT.pack(frame.job, len(meta)) + meta + (body or b"")
+
+
+def _is_not_body(attribute: Any, _value: Any) -> bool:
+    return bool(attribute.name != "body")
+
+
+class Decoder:
+    """Frames out of a stream of bytes, whatever pieces it comes in."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """The frames that `data` completes. Raises FrameError."""
+        self._buffer += data
+        start = 0
+        while (end := self._end_of_frame(start)) is not None:
+            yield _decode(bytes(self._buffer[start + _LENGTH.size : end]))
+            start = end
+        if start:
+            del self._buffer[:start]
+
+    def _end_of_frame(self, start: int) -> int | None:
+        if len(self._buffer) - start < _LENGTH.size:
+            return None
+        (length,) = _LENGTH.unpack_from(self._buffer, start)
+        if not 1 <= length <= MAX_FRAME_BYTES:
+            raise FrameError(f"a frame of {length} bytes")
+        end: int = start + _LENGTH.size + length
+        return end if end <= len(self._buffer) else None
+
+
+def _decode(frame: bytes) -> Frame:
+    kind, rest = frame[0], frame[1:]
+    try:
+        return _DECODERS[kind](rest)
+    except (ValueError, LookupError, TypeError, struct.error) as error:
+        raise FrameError(f"a frame of kind {kind} that does not decode") from error
+
+
+def _decode_plan(rest: bytes) -> PlanFrame:
+    plan_id, document = rest.split(b"\0", 1)
+    return PlanFrame(plan_id.decode(), document.decode())
+
+
+def _decode_stop(rest: bytes) -> StopFrame:
+    if rest:
+        raise ValueError("STOP carries nothing")
+    return StopFrame()
+
+
+def _decode_job(rest: bytes) -> JobFrame:
+    job, flags = _JOB.unpack_from(rest)
+    session, plan_id, request = rest[_JOB.size :].split(b"\0", 2)
+    return JobFrame(job, session.decode(), plan_id.decode(), bool(flags & _READ_ONLY), request.decode())
+
+
+def _decode_result(rest: bytes) -> ResultFrame:
+    job, length = _RESULT.unpack_from(rest)
+    start = _RESULT.size
+    members = orjson.loads(rest[start : start + length])
+    kind = _OUTCOMES[members.pop("is")]
+    if kind is Completed:
+        members["body"] = rest[start + length :] if members.pop("has_body") else None
+        members["headers"] = tuple((name, value) for name, value in members["headers"])
+    return ResultFrame(job, kind(**members))
+
+
+_OUTCOMES: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        Completed,
+        outcomes.Raised,
+        outcomes.OutOfFuel,
+        outcomes.OutOfTime,
+        outcomes.OutOfMemory,
+        outcomes.StackExhausted,
+        outcomes.OutputTooLarge,
+        outcomes.BadReply,
+        outcomes.StorageFull,
+        outcomes.SessionDamaged,
+        outcomes.GuestFailed,
+        outcomes.WorkerLost,
+        outcomes.Overloaded,
+    )
+}
+
+_DECODERS: dict[int, Callable[[bytes], Frame]] = {
+    CONFIG: lambda rest: JsonFrame(CONFIG, orjson.loads(rest)),
+    PLAN: _decode_plan,
+    FORGET: lambda rest: ForgetFrame(rest.decode()),
+    JOB: _decode_job,
+    STOP: _decode_stop,
+    READY: lambda rest: JsonFrame(READY, orjson.loads(rest)),
+    RESULT: _decode_result,
+}

@@ -1,0 +1,120 @@
+"""The API process's side of the workers: spawn them, route jobs, time out, kill, respawn.
+
+1. A session always goes to the same slot (rendezvous hash), so its one live guest is always there.
+2. A run that outlives its deadline by the grace costs its worker: nothing else stops a guest that waits in
+   a host call.
+3. When a worker dies, its status cell says what it was doing. The job it was running is lost (503, or 504 if
+   it was killed for time); a group that was being committed is lost too, because nobody can know whether
+   it is on disk; every other job had not taken effect, and runs again on the next worker.
+4. Jobs wait a limited time for a worker that is being replaced, in queues of limited length.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from wasm_runtime.outcome import Outcome, Overloaded
+from wasm_runtime.slot import Job, Pending, Slot
+
+if TYPE_CHECKING:
+    from wasm_runtime.worker_process import PoolConfig
+
+_WATCH_SECONDS = 0.05
+_START_SECONDS = 30.0
+
+
+class Executor(Protocol):
+    """Runs jobs. Every way a run can end is an `Outcome`; nothing is raised."""
+
+    async def start(self) -> None: ...
+
+    async def run(self, job: Job) -> Outcome: ...
+
+    def health(self) -> dict[str, Any]: ...
+
+    async def close(self) -> None: ...
+
+
+class PoolError(Exception):
+    """The workers cannot be started."""
+
+
+class WorkerPool:
+    """An `Executor` over worker processes."""
+
+    def __init__(self, config: PoolConfig) -> None:
+        self._config = config
+        self._slots = [Slot(index, config) for index in range(config.workers)]
+        self._waiting: Counter[str] = Counter()
+        self._next_id = 1
+        self._watchdog: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Spawn every worker and wait until all can take jobs. Raises PoolError."""
+        for slot in self._slots:
+            slot.start()
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await asyncio.gather(*(slot.ready.wait() for slot in self._slots))
+        except TimeoutError:
+            last_words = "; ".join(slot.last_words for slot in self._slots if slot.last_words)
+            await self.close()
+            raise PoolError(f"the sandbox workers did not start: {last_words or 'no reason given'}") from None
+        self._watchdog = asyncio.create_task(self._watch())
+
+    async def run(self, job: Job) -> Outcome:
+        waiting = self._waiting
+        if waiting[job.session] >= self._config.queue_per_session:
+            return Overloaded("too many requests wait for this session")
+        if waiting.total() >= self._config.queue_total:
+            return Overloaded("too many requests are waiting")
+        pending = Pending(self._next_id, job, asyncio.get_running_loop().create_future())
+        self._next_id += 1
+        waiting[job.session] += 1
+        try:
+            self._slots[_slot_of(job.session, len(self._slots))].submit(pending)
+            return await pending.future
+        finally:
+            waiting[job.session] -= 1
+            if not waiting[job.session]:
+                del waiting[job.session]
+
+    def health(self) -> dict[str, Any]:
+        """Workers that can take jobs, of how many; jobs under way; what confinement each could enforce."""
+        ready = [slot for slot in self._slots if slot.ready.is_set()]
+        return {
+            "ready": len(ready),
+            "configured": len(self._slots),
+            "pids": [slot.pid for slot in ready],
+            "jobs": sum(len(slot.pending) for slot in self._slots),
+            "enforced": ready[0].enforced if ready else {},
+        }
+
+    async def close(self) -> None:
+        """Let what is queued finish, then end the workers; kill those that do not."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        await asyncio.gather(*(slot.close() for slot in self._slots))
+
+    async def _watch(self) -> None:
+        limits = self._config.limits
+        longest_ns = (limits.wall_ms + limits.kill_grace_ms) * 1_000_000
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            now = time.monotonic_ns()
+            for slot in self._slots:
+                slot.kill_if_started_before(now - longest_ns)
+
+
+@lru_cache(maxsize=65536)
+def _slot_of(session: str, slots: int) -> int:
+    """Rendezvous hashing: a session moves only when its own slot goes."""
+    return max(
+        range(slots),
+        key=lambda slot: hashlib.blake2b(f"{slot}:{session}".encode(), digest_size=8).digest(),
+    )

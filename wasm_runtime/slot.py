@@ -1,0 +1,227 @@
+"""A place for a worker: whoever is in it now, and the jobs that belong there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from typing import Any
+
+import structlog
+from attrs import define, field, frozen
+
+from wasm_runtime import frames, status_cell
+from wasm_runtime.outcome import Outcome, OutOfTime, Overloaded, WorkerLost
+from wasm_runtime.worker_process import PoolConfig, WorkerProcess
+
+log = structlog.get_logger()
+
+_STOP_SECONDS = 5.0
+_KNOWN_PLANS = 4096
+_MAX_ATTEMPTS = 3
+#: A worker that lives shorter than this is respawned with a growing pause.
+_STABLE_SECONDS = 5.0
+_LONGEST_PAUSE = 2.0
+
+
+@frozen
+class Job:
+    """A request for a session's guest.
+
+    `plan` is the plan's document (opaque here), `request` JSON text with ctx and params.
+    """
+
+    session: str
+    plan_id: str
+    plan: str
+    request: str
+    read_only: bool
+
+
+@define(eq=False)
+class Pending:
+    """A job under way: `attempts` counts the workers it was sent to."""
+
+    id: int
+    job: Job
+    future: asyncio.Future[Outcome]
+    attempts: int = 0
+
+    def resolve(self, outcome: Outcome) -> None:
+        if not self.future.done():
+            self.future.set_result(outcome)
+
+
+@define(eq=False)
+class Slot:
+    """A place for a worker: whoever is in it, and the jobs that belong there."""
+
+    index: int
+    config: PoolConfig
+    #: Sent to the worker, or waiting for one; by job id, which is the order they came in.
+    pending: dict[int, Pending] = field(factory=dict)
+    ready: asyncio.Event = field(factory=asyncio.Event)
+    enforced: dict[str, bool] = field(factory=dict)
+    last_words: str = ""
+    _worker: WorkerProcess | None = None
+    _known: OrderedDict[str, None] = field(factory=OrderedDict)
+    _outbox: list[bytes] = field(factory=list)
+    _closing: bool = False
+    _pause: float = 0.0
+    _tasks: set[asyncio.Task[None]] = field(factory=set)
+
+    @property
+    def pid(self) -> int:
+        return self._worker.process.pid if self._worker else 0
+
+    def start(self) -> None:
+        self._background(self._spawn())
+
+    def submit(self, pending: Pending) -> None:
+        if self._closing:
+            pending.resolve(Overloaded("the service is stopping"))
+            return
+        self.pending[pending.id] = pending
+        if self.ready.is_set():
+            self._send_job(pending)
+        else:
+            self._expire_later(pending)
+
+    def kill_if_started_before(self, horizon_ns: int) -> None:
+        worker = self._worker
+        if worker is None or not self.ready.is_set() or worker.killed_for_time:
+            return
+        started = worker.cell.read().started_ns
+        if started and started < horizon_ns:
+            worker.killed_for_time = True
+            worker.process.kill()
+
+    async def close(self) -> None:
+        self._closing = True
+        worker = self._worker
+        if worker is not None and self.ready.is_set():
+            self._send(frames.encode(frames.StopFrame()))
+            self._flush()
+            try:
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await worker.gone.wait()
+            except TimeoutError:
+                log.warning("worker killed at stop", worker=self.index)
+        if worker is not None:
+            worker.process.kill()
+            await worker.gone.wait()
+        for task in tuple(self._tasks):
+            task.cancel()
+        for pending in tuple(self.pending.values()):
+            self._finish(pending.id, Overloaded("the service is stopping"))
+
+    def _background(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- the worker in the slot ---------------------------------------------------------------
+
+    async def _spawn(self) -> None:
+        if self._pause:
+            await asyncio.sleep(self._pause)
+        if self._closing:
+            return
+        worker = self._worker = WorkerProcess.spawn(self.config)
+        await worker.connect(self)
+        worker.configure(self.config)
+
+    def on_frame(self, frame: frames.Frame) -> None:
+        if isinstance(frame, frames.ResultFrame):
+            self._finish(frame.job, frame.outcome)
+        elif isinstance(frame, frames.JsonFrame) and frame.kind == frames.READY:
+            self._on_ready(frame.value)
+
+    def _on_ready(self, said: dict[str, Any]) -> None:
+        self.enforced = said["enforced"]
+        self.ready.set()
+        for pending in tuple(self.pending.values()):
+            self._send_job(pending)
+
+    def on_gone(self, worker: WorkerProcess) -> None:
+        """The worker is dead and every frame it sent has been taken."""
+        self.ready.clear()
+        self._known.clear()
+        self._outbox.clear()
+        self.last_words = worker.last_words()
+        snapshot = worker.cell.read()
+        if not self._closing:
+            log.warning(
+                "worker lost",
+                worker=self.index,
+                for_time=worker.killed_for_time,
+                exit=worker.process.returncode,
+                last_words=self.last_words[-500:],
+            )
+        self._settle_accounts(snapshot, killed_for_time=worker.killed_for_time)
+        worker.close()
+        if not self._closing:
+            lived = time.monotonic() - worker.born
+            self._pause = 0.0 if lived > _STABLE_SECONDS else min(max(self._pause * 2, 0.02), _LONGEST_PAUSE)
+            self._background(self._spawn())
+
+    def _settle_accounts(self, snapshot: status_cell.Snapshot, *, killed_for_time: bool) -> None:
+        for pending in tuple(self.pending.values()):
+            if pending.attempts == 0:
+                continue
+            if snapshot.phase == status_cell.COMMITTING and pending.id in snapshot.group:
+                self._finish(pending.id, WorkerLost())
+            elif snapshot.phase == status_cell.RUNNING and pending.id == snapshot.current:
+                limit_ms = self.config.limits.wall_ms
+                lost = OutOfTime(limit_ms, killed=True) if killed_for_time else WorkerLost()
+                self._finish(pending.id, lost)
+            elif pending.attempts >= _MAX_ATTEMPTS:
+                self._finish(pending.id, WorkerLost())
+            else:
+                self._expire_later(pending)
+
+    # --- jobs ---------------------------------------------------------------------------------
+
+    def _send_job(self, pending: Pending) -> None:
+        pending.attempts += 1
+        job = pending.job
+        if job.plan_id in self._known:
+            self._known.move_to_end(job.plan_id)
+        else:
+            self._teach(job)
+        self._send(
+            frames.encode(frames.JobFrame(pending.id, job.session, job.plan_id, job.read_only, job.request))
+        )
+
+    def _teach(self, job: Job) -> None:
+        self._known[job.plan_id] = None
+        self._send(frames.encode(frames.PlanFrame(job.plan_id, job.plan)))
+        if len(self._known) > _KNOWN_PLANS:
+            forgotten, _ = self._known.popitem(last=False)
+            self._send(frames.encode(frames.ForgetFrame(forgotten)))
+
+    def _send(self, data: bytes) -> None:
+        """Collect what this turn of the event loop sends, so that it is one system call."""
+        if not self._outbox:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outbox.append(data)
+
+    def _flush(self) -> None:
+        if self._outbox and self._worker is not None:
+            self._worker.write(b"".join(self._outbox))
+        self._outbox.clear()
+
+    def _finish(self, job: int, outcome: Outcome) -> None:
+        pending = self.pending.pop(job, None)
+        if pending is not None:
+            pending.resolve(outcome)
+
+    def _expire_later(self, pending: Pending) -> None:
+        """Give up on a job that no worker takes up in time."""
+        attempts = pending.attempts
+
+        def expire() -> None:
+            if pending.id in self.pending and pending.attempts == attempts:
+                self._finish(pending.id, Overloaded("no worker came back in time"))
+
+        asyncio.get_running_loop().call_later(self.config.wait_for_worker_seconds, expire)

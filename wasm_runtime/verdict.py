@@ -1,0 +1,200 @@
+"""The host's last word on what a guest answered, before anything is committed.
+
+A guest is untrusted once a plan has run in it, so nothing here believes it: the answer may be no
+JSON, claim any status, or carry any header.
+
+1. A status is an int from 200 to 599; a body that goes with 204 or 304 is dropped.
+2. A header leaves only if its name is on the list and its value is plain printable ASCII. `Location` is a
+   path of this service. What does not pass is dropped, the reply is not.
+3. A body is JSON in UTF-8, within the size limit and at most 64 deep.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from attrs import frozen
+
+from wasm_runtime.outcome import (
+    BadReply,
+    GuestFailed,
+    Outcome,
+    OutOfMemory,
+    OutputTooLarge,
+    Raised,
+    SessionDamaged,
+    StackExhausted,
+    StorageFull,
+)
+
+if TYPE_CHECKING:
+    from wasm_runtime.limits import Limits
+
+_HEADERS = frozenset(
+    {
+        "allow", "cache-control", "content-language", "deprecation", "etag", "last-modified", "link",
+        "location", "preference-applied", "retry-after", "sunset", "vary", "x-total-count",
+    }
+)  # fmt: skip
+#: Names of the `X-` kind are a plan's own to choose, except those the service or a browser gives meaning to.
+_OWN_HEADER = re.compile(r"x-[a-z0-9]+(-[a-z0-9]+)*")
+_RESERVED = re.compile(
+    r"x-(plan-|fuel-|request-id|session-id|service-|accel-|sendfile|forwarded|real-ip|frame-options"
+    r"|content-type-options|xss-protection|permitted-|powered-by|http-method|original-|rewrite-|dns-|ua-)"
+)
+_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+_LOCATION = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
+_MAX_HEADERS = 32
+_MAX_VALUE = 1024
+_NO_BODY = frozenset({204, 304})
+
+
+@frozen
+class Answer:
+    """A reply that may be sent. `keep` says whether the run's writes are to stay."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+    keep: bool
+    changed: int
+    stdout: str
+    unindexed: tuple[tuple[str, str], ...]
+
+
+def judge(text: str, limits: Limits) -> Answer | Outcome:
+    """What a guest's answer amounts to; an `Answer` if it is a reply that passes every rule."""
+    head, _, body = text.partition("\n")
+    try:
+        meta = orjson.loads(head)
+    except ValueError:
+        return GuestFailed("its answer is not JSON")
+    if not isinstance(meta, dict):
+        return GuestFailed("its answer is not an object")
+    if meta.get("ok") is not True:
+        return _failure(meta, limits)
+    return _reply(meta, body, limits)
+
+
+def _reply(meta: dict[str, Any], body: str, limits: Limits) -> Answer | Outcome:
+    status = meta.get("status")
+    if type(status) is not int or not 200 <= status <= 599:
+        return BadReply("the status must be an integer from 200 to 599")
+    encoded = None
+    if body and status not in _NO_BODY:
+        encoded = body.encode("utf-8", "surrogatepass")
+        refused = _refused_body(encoded, limits)
+        if refused is not None:
+            return refused
+    return Answer(
+        status=status,
+        headers=clean_headers(meta.get("headers")),
+        body=encoded,
+        keep=status < 400 or meta.get("keep") is True,
+        changed=_count(meta.get("changed")),
+        stdout=_text(meta.get("stdout"), limits.stdout_bytes),
+        unindexed=_searches(meta.get("unindexed")),
+    )
+
+
+def _refused_body(body: bytes, limits: Limits) -> Outcome | None:
+    if len(body) > limits.result_bytes:
+        return OutputTooLarge(len(body), limits.result_bytes)
+    if not depth_within(body, limits.reply_depth):
+        return BadReply(f"the body is nested deeper than {limits.reply_depth} levels")
+    try:
+        orjson.loads(body)
+    except ValueError:
+        return BadReply("the body is not JSON in UTF-8")
+    return None
+
+
+def depth_within(body: bytes, limit: int) -> bool:
+    """Whether JSON text nests at most `limit` deep. Brackets inside texts never make it too deep alone."""
+    if body.count(b"[") + body.count(b"{") <= limit:
+        return True
+    depth = 0
+    for token in _BRACKETS.finditer(body):
+        mark = token[0][:1]
+        if mark in b"[{":
+            depth += 1
+            if depth > limit:
+                return False
+        elif mark in b"]}":
+            depth -= 1
+    return True
+
+
+#: Brackets, and whole texts so that brackets inside them are passed over.
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
+def clean_headers(headers: Any) -> tuple[tuple[str, str], ...]:
+    """The headers of a plan that may leave, with their names as the plan wrote them."""
+    if not isinstance(headers, dict):
+        return ()
+    clean = [(name, value) for name, value in headers.items() if _may_leave(name, value)]
+    return tuple(clean[:_MAX_HEADERS])
+
+
+def _may_leave(name: Any, value: Any) -> bool:
+    if not isinstance(name, str) or not isinstance(value, str) or len(value) > _MAX_VALUE:
+        return False
+    lower = name.lower()
+    if lower == "location":
+        return _LOCATION.fullmatch(value) is not None
+    known = lower in _HEADERS or (
+        len(lower) <= 64 and _OWN_HEADER.fullmatch(lower) is not None and not _RESERVED.match(lower)
+    )
+    return known and _VALUE.fullmatch(value) is not None
+
+
+def _failure(meta: dict[str, Any], limits: Limits) -> Outcome:
+    match meta.get("kind"):
+        case "raised":
+            return _raised(meta, limits)
+        case "bad-reply":
+            return BadReply(_text(meta.get("reason"), 200))
+        case "memory":
+            return OutOfMemory(limits.memory_bytes)
+        case "stack":
+            return StackExhausted()
+        case "full":
+            return StorageFull(limits.session_disk_bytes)
+        case "damaged":
+            return SessionDamaged(_text(meta.get("reason"), 200))
+        case _:
+            return GuestFailed(_text(meta.get("reason"), 200) or "its answer has no known kind")
+
+
+def _raised(meta: dict[str, Any], limits: Limits) -> Outcome:
+    blame, status = meta.get("blame"), meta.get("status")
+    if blame not in ("plan", "request", "store") or type(status) is not int or not 400 <= status <= 599:
+        return GuestFailed("its answer about an exception is malformed")
+    return Raised(
+        blame=blame,
+        error_type=_text(meta.get("type"), 64),
+        line=_count(meta.get("line")),
+        status=status,
+        detail="" if blame == "plan" else _text(meta.get("detail"), 512),
+        stdout=_text(meta.get("stdout"), limits.stdout_bytes),
+    )
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int and 0 <= value < 2**31 else 0
+
+
+def _text(value: Any, most_bytes: int) -> str:
+    if not isinstance(value, str):
+        return ""
+    return value.encode("utf-8", "replace")[:most_bytes].decode("utf-8", "ignore")
+
+
+def _searches(value: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, list):
+        return ()
+    pairs = [pair for pair in value[:8] if isinstance(pair, list) and len(pair) == 2]
+    return tuple((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str))

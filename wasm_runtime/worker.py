@@ -1,0 +1,160 @@
+"""A sandbox worker: one process, one thread that runs guests, one that ticks the clock.
+
+Started by the pool as `python -m wasm_runtime.worker SOCKET_FD CELL_FD`, with an empty environment. It reads
+frames, queues jobs by session, runs the sessions in turn, and writes the results. It never decides
+whether it has taken too long: the pool watches the status cell and kills it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import select
+import socket
+import sys
+from collections import OrderedDict, deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cattrs
+
+from wasm_runtime import frames
+from wasm_runtime.confinement import confine
+from wasm_runtime.engine import Runtime
+from wasm_runtime.guests import Guests
+from wasm_runtime.limits import GuestReuse, Limits
+from wasm_runtime.runner import Job, Runner
+from wasm_runtime.status_cell import MAX_GROUP, StatusCell
+
+if TYPE_CHECKING:
+    from wasm_runtime.outcome import Outcome
+
+_READ_BYTES = 256 * 1024
+#: Between housekeeping steps when there is nothing to do.
+_IDLE_SECONDS = 1.0
+#: A live guest holds its directory, its database and its journal open.
+_FILES_PER_GUEST = 4
+_FILES_BESIDE = 64
+
+
+class Queues:
+    """Jobs by session; sessions take turns, so one busy session does not hold up the others."""
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[str, deque[Job]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._sessions)
+
+    def add(self, session: str, job: Job) -> None:
+        self._sessions.setdefault(session, deque()).append(job)
+
+    def take(self, runner: Runner) -> tuple[str, list[Job]] | None:
+        """The next session's turn: one job, or as many as may share a transaction."""
+        if not self._sessions:
+            return None
+        session, queue = self._sessions.popitem(last=False)
+        group = [queue.popleft()]
+        if runner.may_join(group[0]):
+            while queue and len(group) < MAX_GROUP and runner.may_join(queue[0]):
+                group.append(queue.popleft())
+        if queue:
+            self._sessions[session] = queue
+        return session, group
+
+
+class Worker:
+    """The loop: read what has come, run one session's turn, send its results."""
+
+    def __init__(self, connection: socket.socket, cell: StatusCell) -> None:
+        self._connection = connection
+        self._cell = cell
+        self._decoder = frames.Decoder()
+        self._queues = Queues()
+        self._plans: dict[str, str] = {}
+        self._results: list[bytes] = []
+        self._stopping = False
+        self._runner: Runner | None = None
+        self._guests: Guests | None = None
+
+    def serve(self) -> None:
+        """Until STOP, or until the pool's end of the connection is gone."""
+        while self._queues or not self._stopping:
+            if not self._read():
+                return
+            self._turn()
+
+    def _read(self) -> bool:
+        """Take in what has arrived; wait for it only when there is nothing else to do."""
+        wait = 0 if self._queues or self._housekeeping() else _IDLE_SECONDS
+        readable, _, _ = select.select([self._connection], [], [], wait)
+        if not readable:
+            return True
+        data = self._connection.recv(_READ_BYTES)
+        for frame in self._decoder.feed(data):
+            self._take(frame)
+        return bool(data)
+
+    def _housekeeping(self) -> bool:
+        if self._runner is None or self._guests is None:
+            return False
+        readable, _, _ = select.select([self._connection], [], [], 0)
+        return not readable and (self._runner.maintain() or self._guests.tidy())
+
+    def _take(self, frame: frames.Frame) -> None:
+        match frame:
+            case frames.JobFrame():
+                job = Job(
+                    frame.job, frame.plan_id, self._plans[frame.plan_id], frame.read_only, frame.request
+                )
+                self._queues.add(frame.session, job)
+            case frames.PlanFrame():
+                self._plans[frame.plan_id] = frame.document
+            case frames.ForgetFrame():
+                self._plans.pop(frame.plan_id, None)
+            case frames.StopFrame():
+                self._stopping = True
+            case frames.JsonFrame() if frame.kind == frames.CONFIG:
+                self._start(frame.value)
+            case _:
+                raise frames.FrameError(f"{type(frame).__name__} is not for a worker")
+
+    def _turn(self) -> None:
+        if self._runner is None:
+            return
+        turn = self._queues.take(self._runner)
+        if turn is None:
+            return
+        self._runner.run(*turn)
+        self._connection.sendall(b"".join(self._results))
+        self._results.clear()
+        self._cell.idle()
+
+    def _start(self, config: dict[str, Any]) -> None:
+        limits = cattrs.structure(config["limits"], Limits)
+        reuse = cattrs.structure(config["reuse"], GuestReuse)
+        runtime = Runtime.load(Path(config["component"]), limits)
+        runtime.start_clock()
+        self._guests = Guests(runtime, reuse, Path(config["data_root"]), config["durability"])
+        self._runner = Runner(self._guests, self._cell, self._report)
+        enforced = confine(
+            file_bytes=limits.session_disk_bytes * 2,
+            open_files=(reuse.live_guests + reuse.spare_guests) * _FILES_PER_GUEST + _FILES_BESIDE,
+            parent=config["parent"],
+        )
+        ready = frames.JsonFrame(frames.READY, {"pid": os.getpid(), "enforced": enforced})
+        self._connection.sendall(frames.encode(ready))
+
+    def _report(self, job: int, outcome: Outcome) -> None:
+        self._results.append(frames.encode(frames.ResultFrame(job, outcome)))
+
+
+def main() -> None:
+    # Before the first Engine: enabled later, it would turn a guest's fault into a crash of this process.
+    faulthandler.enable()
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    Worker(connection, StatusCell(int(sys.argv[2]))).serve()
+
+
+if __name__ == "__main__":
+    main()

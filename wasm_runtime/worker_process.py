@@ -1,0 +1,145 @@
+"""One worker as the API process holds it: its process, its socket, its status cell."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import asdict, define, field, frozen
+
+from wasm_runtime import frames, status_cell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wasm_runtime.limits import GuestReuse, Limits
+
+
+@frozen
+class PoolConfig:
+    """`inherit` are descriptors that every worker keeps open (the data root's lock)."""
+
+    component: Path
+    data_root: Path
+    limits: Limits
+    reuse: GuestReuse
+    workers: int
+    durability: str = "full"
+    queue_per_session: int = 64
+    queue_total: int = 1024
+    wait_for_worker_seconds: float = 2.0
+    inherit: tuple[int, ...] = ()
+
+
+class FrameTaker(Protocol):
+    """Who hears of what a worker sends, and of its end."""
+
+    def on_frame(self, frame: frames.Frame) -> None: ...
+
+    def on_gone(self, worker: WorkerProcess) -> None: ...
+
+
+@define(eq=False)
+class WorkerProcess:
+    """One worker: its process, its socket, its status cell."""
+
+    process: subprocess.Popen[bytes]
+    connection: socket.socket
+    cell: status_cell.StatusCell
+    stderr: int
+    born: float = field(factory=time.monotonic)
+    transport: asyncio.WriteTransport | None = None
+    gone: asyncio.Event = field(factory=asyncio.Event)
+    killed_for_time: bool = False
+
+    @classmethod
+    def spawn(cls, config: PoolConfig) -> WorkerProcess:
+        ours, theirs = socket.socketpair()
+        cell_fd = status_cell.create()
+        stderr = os.memfd_create("metaservice-worker-stderr")
+        try:
+            process = subprocess.Popen(  # noqa: S603  our own interpreter and module
+                [
+                    *(sys.executable, "-I", "-X", "utf8", "-m", "wasm_runtime.worker"),
+                    *(str(theirs.fileno()), str(cell_fd)),
+                ],
+                env={},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                pass_fds=(theirs.fileno(), cell_fd, *config.inherit),
+                start_new_session=True,
+            )
+            cell = status_cell.StatusCell(cell_fd)
+        finally:
+            theirs.close()
+            os.close(cell_fd)
+        return cls(process, ours, cell, stderr)
+
+    async def connect(self, taker: FrameTaker) -> None:
+        """Take frames from now on, and hand the worker its configuration."""
+        await asyncio.get_running_loop().create_unix_connection(
+            lambda: _Connection(taker, self), sock=self.connection
+        )
+
+    def configure(self, config: PoolConfig) -> None:
+        self.write(frames.encode(frames.JsonFrame(frames.CONFIG, _worker_config(config))))
+
+    def write(self, data: bytes) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(data)
+
+    def last_words(self) -> str:
+        """The end of what it wrote to standard error."""
+        size = os.fstat(self.stderr).st_size
+        return os.pread(self.stderr, 2000, max(size - 2000, 0)).decode("utf-8", "replace").strip()
+
+    def close(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+        self.cell.close()
+        os.close(self.stderr)
+
+
+class _Connection(asyncio.Protocol):
+    """The socket to one worker."""
+
+    def __init__(self, taker: FrameTaker, worker: WorkerProcess) -> None:
+        self._taker = taker
+        self._burial: asyncio.Task[None] | None = None
+        self._worker = worker
+        self._decoder = frames.Decoder()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101  for the type checker
+        self._worker.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        for frame in self._decoder.feed(data):
+            self._taker.on_frame(frame)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._burial = asyncio.get_running_loop().create_task(self._bury())
+
+    async def _bury(self) -> None:
+        self._worker.process.kill()
+        await asyncio.get_running_loop().run_in_executor(None, self._worker.process.wait)
+        self._worker.gone.set()
+        self._taker.on_gone(self._worker)
+
+
+def _worker_config(config: PoolConfig) -> dict[str, Any]:
+    return {
+        "component": str(config.component),
+        "data_root": str(config.data_root),
+        "durability": config.durability,
+        "limits": asdict(config.limits),
+        "reuse": asdict(config.reuse),
+        "parent": os.getpid(),
+    }
