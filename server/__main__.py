@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure(settings.log.level, settings.log.format, sys.stderr, secrets=settings.secrets)
     try:
         return _serve(settings)
+    except KeyboardInterrupt:
+        return _fail("interrupted", status=130)
     except (DataRootError, ArtifactError, PoolError) as error:
         return _fail(error, status=1)
     except OSError as error:
@@ -81,13 +83,16 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _run(service: Service, settings: Settings) -> None:
-    """Until SIGTERM or SIGINT; then gracefully, unless a second one comes."""
+    """Until SIGTERM or SIGINT; then gracefully, unless a second one comes.
+
+    While the service starts, a signal still ends the process at once: nothing is under way.
+    """
+    await service.start()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
         loop.add_signal_handler(number, stop.set)
-    await service.start()
     sys.stdout.write(_banner(service, settings) + "\n")
     sys.stdout.flush()
     await stop.wait()

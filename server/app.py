@@ -42,6 +42,7 @@ class Service:
         self._executor = executor
         self._data_root = data_root
         self._runner: web.ServerRunner | None = None
+        self._closed = False
 
     async def start(self) -> None:
         """Start the workers, and only then listen.
@@ -85,7 +86,13 @@ class Service:
         return str(self._data_root.path)
 
     async def close(self) -> None:
-        """Stop listening, let requests under way end (`shutdown_seconds`), then stop the workers."""
+        """Stop listening, let requests under way end (`shutdown_seconds`), then stop the workers.
+
+        Further calls do nothing.
+        """
+        if self._closed:
+            return
+        self._closed = True
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -180,9 +187,8 @@ def _health(executor: Executor, root: DataRoot) -> Callable[[], Mapping[str, obj
     """What anyone may know: how many workers are ready, and whether data can be written."""
 
     def state() -> dict[str, object]:
-        workers = {
-            name: count for name, count in executor.health().items() if name in {"ready", "configured"}
-        }
+        health = executor.health()
+        workers = {name: health[name] for name in ("ready", "configured")}
         return {"workers": workers, "data_root": "ok" if root.is_writable() else "not writable"}
 
     return state

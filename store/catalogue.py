@@ -24,7 +24,7 @@ MAX_COLLECTIONS = 1_000
 MAX_INDEXES = 16
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-_CREATE = """
+_CREATE = """\
 CREATE TABLE collections (
   name TEXT PRIMARY KEY,
   number INTEGER NOT NULL UNIQUE,
@@ -32,8 +32,7 @@ CREATE TABLE collections (
   schema TEXT NOT NULL,
   updated_at TEXT NOT NULL,
   indexes TEXT NOT NULL
-) WITHOUT ROWID
-"""
+) WITHOUT ROWID"""
 _COLUMNS = "name, number, next_id, schema, updated_at, indexes"
 
 
@@ -126,13 +125,21 @@ class Catalogue:
         if name in entry.indexes or len(entry.indexes) >= MAX_INDEXES or not can_index(name):
             return False
         self.touch(entry)
-        index = f"x{entry.number}_{len(entry.indexes)}"
-        self._database.run(f"CREATE INDEX {index} ON c{entry.number} ({index_expression(name)})")
+        self._database.run(_index(entry.number, len(entry.indexes), name))
         entry.indexes = [*entry.indexes, name]
         self._database.run(
             "UPDATE collections SET indexes = ? WHERE name = ?", (json.dumps(entry.indexes), entry.name)
         )
         return True
+
+    def check_tables(self) -> None:
+        """Raises StoreDamaged where the file has other tables, indexes or code than ours."""
+        expected = set() if self._blank else {_CREATE}
+        for entry in self._entries.values():
+            expected.update(_table(entry.number))
+            expected.update(_index(entry.number, n, name) for n, name in enumerate(entry.indexes))
+        if set(self._database.column("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")) != expected:
+            raise StoreDamaged("the file's tables are not those of a session")
 
     def ended(self) -> None:
         """The transaction is over, one way or the other."""
@@ -171,6 +178,10 @@ def _table(number: int) -> tuple[str, ...]:
         f"CREATE TABLE c{number} (rowid INTEGER PRIMARY KEY, key TEXT, doc TEXT NOT NULL)",
         f"CREATE UNIQUE INDEX k{number} ON c{number} (key) WHERE key IS NOT NULL",
     )
+
+
+def _index(number: int, n: int, name: str) -> str:
+    return f"CREATE INDEX x{number}_{n} ON c{number} ({index_expression(name)})"
 
 
 def _entry(row: tuple[object, ...]) -> Entry:

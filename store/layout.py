@@ -2,11 +2,11 @@
 
 For each collection three files, UTF-8, with a newline at the end of each:
 
-- `<collection>.json`: an array, one record a line, indented by two spaces; `[]` when it is empty. Records are in
-  their order of insertion, on one line each, with `, ` and `: ` between their parts.
-- `.schemas/<collection>.json`: an object of one member a line, indented by two spaces: `fields` (the names, sorted),
-  `example` (the newest record, null where there is none) and `updated_at` (UTC, ISO 8601, when the fields last
-  changed).
+- `<collection>.json`: an array, one record a line, indented by two spaces; `[]` when it is empty. Records
+  are in the store's own order, each with `, ` and `: ` between its parts.
+- `.schemas/<collection>.json`: an object, one member a line, indented by two spaces: `fields` (sorted names),
+  `example` (the newest record, null where there is none) and `updated_at` (UTC, ISO 8601: when the fields
+  last changed).
 - `.schemas/<collection>.meta.json`: likewise, with `auto_id`, the id the next record will get.
 
 Importing needs only the first of the three. The types of fields are learned from the records again.
@@ -15,13 +15,13 @@ Importing needs only the first of the three. The types of fields are learned fro
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from store.errors import StoreDamaged, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from store.session_store import Session
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from store import ids, paging, query, records, rest_query, schema
+from store.errors import DuplicateId, InvalidId, InvalidRecord
 from store.query import Where
 from store.table import Table
 from store.workspace import Change
@@ -43,8 +44,10 @@ class ResourceStore:
     def insert_many(self, records: Records) -> Records:
         """Insert a list of records, all or none of them, and return them as stored."""
         self._workspace.require_writable()
+        if not isinstance(records, list):
+            raise InvalidRecord(f"a batch is an array of records, not {type(records).__name__}")
         with self._workspace.atomic():
-            return [self._insert(record) for record in records]
+            return [self._insert_one_of(number, record) for number, record in enumerate(records, 1)]
 
     def get(self, id: int | str) -> Record | None:
         """The record with this id, or None. 1 and "1" are the same id."""
@@ -204,6 +207,12 @@ class ResourceStore:
         document = records.encode({"id": address, **record} if given is None else record)
         table.insert(address, document)
         return self._wrote("insert", entry, document)
+
+    def _insert_one_of(self, number: int, record: Record) -> Record:
+        try:
+            return self._insert(record)
+        except (InvalidRecord, InvalidId, DuplicateId) as error:
+            raise type(error)(f"record {number}: {error.detail}") from None
 
     def _rewrite(self, op: Op, id: int | str, given: Record) -> Record | None:
         self._workspace.require_writable()

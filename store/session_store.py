@@ -149,6 +149,8 @@ class Session:
         self._database.close()
 
     def _start_request(self, *, read_only: bool) -> None:
+        if not self._workspace.read_only:
+            self.settle(keep=False)  # nobody said that the last one may stay
         self._workspace.changes.clear()
         self._workspace.unindexed.clear()
         self._workspace.read_only = read_only
@@ -198,7 +200,8 @@ class Session:
 
         Anything but our own tables and indexes is refused, too: a view or a trigger is code.
         """
-        sqlite.check_whole(self._database)
+        sqlite.check_structure(self._database)
+        self._catalogue.check_tables()
 
     def table(self, collection: str) -> Table | None:
         """The rows of a collection, for tools."""

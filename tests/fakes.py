@@ -59,6 +59,7 @@ class FakeExecutor:
         self.jobs: list[Job] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.entered = asyncio.Event()
         self.started = self.closed = False
 
     async def start(self) -> None:
@@ -66,6 +67,7 @@ class FakeExecutor:
 
     async def run(self, job: Job) -> Outcome:
         self.jobs.append(job)
+        self.entered.set()
         await self.gate.wait()
         return self.answer(job)
 

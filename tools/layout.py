@@ -3,9 +3,9 @@
     python -m tools.layout export SESSION_DIR OUT
     python -m tools.layout import IN SESSION_DIR
 
-Stop the service first, or be sure that nobody uses the session: a session's database has no locks. Export never
-writes to the session. It works on a private copy, because whoever took over a guest could have left anything
-in the session's directory: a symbolic link, a damaged file, or a database with a schema of its own.
+Stop the service first, or be sure that nobody uses the session: a session's database has no locks. Export
+never writes to the session. It works on a private copy, because whoever took over a guest could have left
+anything in the session's directory: a symbolic link, a damaged file, a database with a schema of its own.
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tools.layout", description="A session's data as JSON files, and back."
-    )
+    parser = argparse.ArgumentParser(prog="tools.layout", description="A session's data as JSON, and back.")
     commands = parser.add_subparsers(required=True)
     for name, run, source, target in (
         ("export", export, "SESSION_DIR", "OUT"),

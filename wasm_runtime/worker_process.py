@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from attrs import asdict, define, field, frozen
 
@@ -117,8 +117,8 @@ class _Connection(asyncio.Protocol):
         self._decoder = frames.Decoder()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101  for the type checker
-        self._worker.transport = transport
+        # A cast and no check: uvloop's transport is none of asyncio's classes.
+        self._worker.transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
         for frame in self._decoder.feed(data):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_FILE = "lock"
+#: As long as an old server may take to end its workers once it was told to stop.
+LOCK_WAIT_SECONDS = 5.0
 _NAME = re.compile(r"[0-9a-f]{32}")
 #: Directories known to exist; forgetting one only costs another mkdir.
 _KNOWN_MAX = 10_000
@@ -38,11 +40,12 @@ class DataRoot:
         self._known: set[str] = set()
 
     @classmethod
-    def open(cls, path: Path, *, lock_wait_seconds: float = 5.0) -> Self:
+    def open(cls, path: Path, *, lock_wait_seconds: float | None = None) -> Self:
         """Create the root (0700) if need be, and lock it, waiting for another server to end.
 
         Blocks for up to `lock_wait_seconds`. Raises DataRootError.
         """
+        wait_seconds = LOCK_WAIT_SECONDS if lock_wait_seconds is None else lock_wait_seconds
         path = path.absolute()
         with contextlib.ExitStack() as undo:
             try:
@@ -55,10 +58,10 @@ class DataRoot:
                 undo.callback(os.close, lock_fd)
             except OSError as error:
                 raise DataRootError(f"The data root {path} cannot be used: {error.strerror}.") from error
-            if not _lock(lock_fd, lock_wait_seconds):
+            if not _lock(lock_fd, wait_seconds):
                 raise DataRootError(
-                    f"The data root {path} is in use by another running service, or by its workers. Stop that "
-                    "one, or give this one a data root of its own (SANDBOX_DATA_ROOT)."
+                    f"The data root {path} is in use by another running service, or by its workers. "
+                    "Stop that one, or give this one a data root of its own (SANDBOX_DATA_ROOT)."
                 )
             os.set_inheritable(lock_fd, True)  # noqa: FBT003 - the function's name says what it is
             undo.pop_all()

@@ -37,7 +37,7 @@ def _in_class(status: int, case: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("case", ORDINARY, ids=lambda case: case["id"])
 async def test_is_answered_in_its_class(case: dict[str, Any], start: Start) -> None:
-    """The status is of the class the corpus asks for, an error is a problem document, and the server lives."""
+    """The status is of the class the corpus asks for, errors are problem documents, the server lives."""
     service = await start(TOKEN if case.get("auth") else None)
 
     async with await Wire.to(service.address) as wire:

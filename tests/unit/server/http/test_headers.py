@@ -131,10 +131,15 @@ def test_only_trusted_proxies_are_believed(peer: str, forwarded: list[str], clie
 def test_base_url_is_the_validated_host(host: str) -> None:
     """Without a public URL the client's own word for us is used, if it is a host."""
     assert Origin().base_url(CIMultiDict({"Host": host})) == f"http://{host}"
-    assert Origin(public_url="https://api.example/").base_url(CIMultiDict({"Host": host})) == "https://api.example"
+    assert (
+        Origin(public_url="https://api.example/").base_url(CIMultiDict({"Host": host}))
+        == "https://api.example"
+    )
 
 
-@pytest.mark.parametrize("host", ["", "a b", "evil/path", "user@host", "a\udce9", "x:999999", "-a", "a?b", "[zz]"])
+@pytest.mark.parametrize(
+    "host", ["", "a b", "evil/path", "user@host", "a\udce9", "x:999999", "-a", "a?b", "[zz]"]
+)
 def test_a_host_that_is_none_is_400(host: str) -> None:
     """What goes into links of a reply cannot be chosen freely."""
     with pytest.raises(InvalidHeader):

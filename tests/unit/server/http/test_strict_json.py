@@ -44,11 +44,14 @@ def test_what_is_strict_json_is_read(data: bytes, value: Any) -> None:
     ("data", "detail"),
     [
         (b'{"a":1,"a":2}', "Invalid JSON: the same key twice in one object (line 1, column 8)"),
-        (b'{"b":[{"x":1}],\n "c":{"a":1,"\\u0061":2}}', "the same key twice in one object (line 2, column 13)"),
+        (
+            b'{"b":[{"x":1}],\n "c":{"a":1,"\\u0061":2}}',
+            "the same key twice in one object (line 2, column 13)",
+        ),
         (b'{"\\"":1,"\\u0022":2}', "the same key twice in one object (line 1, column 9)"),
         ('{"é":1, "x":"é", "é":2}'.encode(), "the same key twice in one object (line 1, column 18)"),
         (b"[" * 65 + b"]" * 65, "nested deeper than 64 (line 1, column 65)"),
-        (b'[{"a":' * 40 + b"1" + b"}]" * 40, "nested deeper than 64 (line 1, column 194)"),
+        (b'[{"a":' * 40 + b"1" + b"}]" * 40, "nested deeper than 64 (line 1, column 193)"),
         (b"9223372036854775808", "an integer of more than 63 bits (line 1, column 1)"),
         (b'{"a":\n -9223372036854775808}', "an integer of more than 63 bits (line 2, column 2)"),
         (b"[0." + b"1" * 400 + b"]", "a number of more than 400 characters (line 1, column 2)"),
@@ -91,7 +94,9 @@ _LEAVES = (
     | st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=8)
 )
 _VALUES = st.recursive(
-    _LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4), max_leaves=20
+    _LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4),
+    max_leaves=20,
 )
 
 
@@ -109,7 +114,8 @@ def test_agrees_with_json_on_what_is_no_json(text: str) -> None:
     try:
         expected = json.loads(text)
     except ValueError:
-        expected = pytest.raises(InvalidJson, read, text.encode())
+        with pytest.raises(InvalidJson):
+            read(text.encode())
         return
     try:
         value = read(text.encode())
@@ -128,7 +134,9 @@ def _may_be_refused(text: str) -> bool:
         return dict(found)
 
     def number(digits: str) -> float:
-        broken.append(math.isinf(float(digits)) or (digits.lstrip("-").isdigit() and abs(int(digits)) >= 2**63))
+        broken.append(
+            math.isinf(float(digits)) or (digits.lstrip("-").isdigit() and abs(int(digits)) >= 2**63)
+        )
         return float(digits)
 
     value = json.loads(text, object_pairs_hook=pairs, parse_int=number, parse_float=number)

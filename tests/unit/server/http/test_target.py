@@ -107,7 +107,9 @@ def test_a_query_is_read_as_forms_write_it(raw: str, pairs: Pairs) -> None:
     assert parse_query(raw, query_bytes=100) == pairs
 
 
-@pytest.mark.parametrize("raw", ["a=%", "a=%zz", "%ff=1", "x=%ED%A0%80", "a=%00", "%0Aa=1", "=1", "a=\u00e9", "a=%7f"])
+@pytest.mark.parametrize(
+    "raw", ["a=%", "a=%zz", "%ff=1", "x=%ED%A0%80", "a=%00", "%0Aa=1", "=1", "a=\u00e9", "a=%7f"]
+)
 def test_a_broken_query_is_refused(raw: str) -> None:
     """Broken percent codes, bytes outside UTF-8, controls and empty keys are 400."""
     with pytest.raises(InvalidQuery):

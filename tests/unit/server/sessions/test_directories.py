@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from server.sessions.directories import DataRoot, DataRootError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAME = "0123456789abcdef" * 2
 
@@ -50,7 +46,7 @@ def test_only_derived_names_become_directories(name: str, tmp_path: Path) -> Non
 def test_a_second_server_is_refused(tmp_path: Path) -> None:
     """Two on one data root would corrupt it; the message says what to do."""
     root = DataRoot.open(tmp_path)
-    with pytest.raises(DataRootError, match="in use by another running service.*SANDBOX_DATA_ROOT"):
+    with pytest.raises(DataRootError, match=r"in use by another running service.*SANDBOX_DATA_ROOT"):
         DataRoot.open(tmp_path, lock_wait_seconds=0.1)
     root.close()
 
@@ -84,12 +80,16 @@ def test_a_root_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def test_nothing_stays_open_after_a_refusal(tmp_path: Path) -> None:
     """A start that fails leaves no descriptor behind."""
     root = DataRoot.open(tmp_path)
-    before = len(os.listdir("/proc/self/fd"))
+    before = _open_files()
     with pytest.raises(DataRootError):
         DataRoot.open(tmp_path, lock_wait_seconds=0)
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert _open_files() == before
     root.close()

@@ -43,7 +43,23 @@ def test_an_id_goes_before_the_token() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "../x", "..", ".s", "-s", "_s", "s1.", "s 1", "s1\n", "caf\u00e9", "\uff11", "a" * 65, "s1,s2", "a\0"]
+    "text",
+    [
+        "",
+        "../x",
+        "..",
+        ".s",
+        "-s",
+        "_s",
+        "s1.",
+        "s 1",
+        "s1\n",
+        "caf\u00e9",
+        "\uff11",
+        "a" * 65,
+        "s1,s2",
+        "a\0",
+    ],
 )
 def test_an_id_outside_the_grammar_is_400(text: str) -> None:
     """Anything that could matter to a shell, a path or a log is refused."""

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from multidict import CIMultiDict
+
+from server.errors import BadRequest, InvalidHeader, InvalidJson, ServiceError, UnsupportedMediaType
+from server.http.content import NO_CONTENT, Content, check_encoding, content_kind, parse_content
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [
+        (None, None),
+        ("application/json", "json"),
+        ("Application/JSON; charset=UTF-8", "json"),
+        ('application/json;charset="utf-8";v=1', "json"),
+        ("application/json;", "json"),
+        ("application/merge-patch+json", "merge-patch"),
+        ("application/json-patch+json", "json-patch"),
+        ("application/x-www-form-urlencoded", "form"),
+    ],
+)
+def test_these_types_are_taken(sent: str | None, kind: str | None) -> None:
+    """JSON and its patches, and forms; nothing announced is left to the body."""
+    assert content_kind(CIMultiDict({"Content-Type": sent} if sent else {})) == kind
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        (["text/plain"], UnsupportedMediaType),
+        (["multipart/form-data; boundary=x"], UnsupportedMediaType),
+        (["application/jsonx"], UnsupportedMediaType),
+        (["application/json; charset=latin-1"], UnsupportedMediaType),
+        (["application/json; charset=zzz"], UnsupportedMediaType),
+        (["application/json; charset=utf-8; charset=utf-16"], UnsupportedMediaType),
+        ([";;;=,/"], InvalidHeader),
+        ([""], InvalidHeader),
+        (["application/json, text/plain"], InvalidHeader),
+        (["application/json; charset"], InvalidHeader),
+        (["application/json\udce9"], InvalidHeader),
+        (["application/json", "application/json"], InvalidHeader),
+    ],
+)
+def test_other_types_are_refused(sent: list[str], error: type[ServiceError]) -> None:
+    """Unknown types are 415; what is no media type, or two, is 400."""
+    with pytest.raises(error):
+        content_kind(CIMultiDict([("Content-Type", text) for text in sent]))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity", "zzz", ""])
+def test_nothing_is_decompressed(coding: str) -> None:
+    """Any Content-Encoding is 415, with the way out in a header (T44)."""
+    with pytest.raises(UnsupportedMediaType) as caught:
+        check_encoding(CIMultiDict({"Content-Encoding": coding}))
+
+    assert caught.value.headers == {"Accept-Encoding": "identity"}
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "data", "content"),
+    [
+        ("POST", "json", b' {"a": 1}', Content("json", {"a": 1}, ' {"a": 1}')),
+        ("POST", None, b"[1]", Content("json", [1], "[1]")),
+        ("PATCH", "merge-patch", b'{"a":null}', Content("merge-patch", {"a": None}, '{"a":null}')),
+        ("POST", "json", b"null", Content("json", None, "null")),
+        (
+            "POST",
+            "form",
+            b"a=1&a=2&b=x+y",
+            Content("form", {"a": ["1", "2"], "b": "x y"}, '{"a":["1","2"],"b":"x y"}'),
+        ),
+        ("POST", "form", b"", Content("form", {}, "{}")),
+        ("POST", None, b"", NO_CONTENT),
+        ("DELETE", "json", b"", NO_CONTENT),
+        ("DELETE", "json", b'["x"]', Content("json", ["x"], '["x"]')),
+        ("GET", "json", b"", NO_CONTENT),
+        ("GET", "json", b'{"a":1}', NO_CONTENT),
+        ("HEAD", "form", b"a=1", NO_CONTENT),
+        ("OPTIONS", None, b"1", NO_CONTENT),
+    ],
+)
+def test_what_a_body_means(method: str, kind: Any, data: bytes, content: Content) -> None:
+    """The text is passed through as sent; content of GET, HEAD and OPTIONS means nothing."""
+    assert parse_content(method, kind, data) == content
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "data", "error"),
+    [
+        ("POST", "json", b"", InvalidJson),
+        ("PUT", "json", b"", InvalidJson),
+        ("PATCH", "json-patch", b"", InvalidJson),
+        ("POST", "json", b"{", InvalidJson),
+        ("GET", None, b"{", InvalidJson),
+        ("POST", "form", b"a=%zz", BadRequest),
+        ("POST", "form", b"a=\xff", BadRequest),
+        ("POST", "form", b"&".join([b"a=1"] * 1_001), BadRequest),
+    ],
+)
+def test_a_body_that_means_nothing_is_400(
+    method: str, kind: Any, data: bytes, error: type[ServiceError]
+) -> None:
+    """Also where it would have been ignored: a client that sends broken JSON should hear of it."""
+    with pytest.raises(error):
+        parse_content(method, kind, data)

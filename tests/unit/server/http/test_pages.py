@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+
+from server.errors import MethodNotAllowed, NotFound
+from server.http import pages
+from server.http.problem_types import MEANINGS, all_types
+
+if TYPE_CHECKING:
+    from server.model import Reply
+
+
+def answered(reply: Reply | None) -> Reply:
+    assert reply is not None
+    return reply
+
+
+def test_every_problem_type_has_a_page_that_says_what_it_means() -> None:
+    """One for each error class, no meaning without a class, and no slug twice."""
+    assert set(MEANINGS) == set(all_types())
+    for slug, error in all_types().items():
+        reply = answered(pages.page("GET", ("_meta", "problems", slug), "*/*"))
+
+        assert orjson.loads(reply.body or b"") == {
+            "type": f"/_meta/problems/{slug}",
+            "title": error.title,
+            "status": error.status,
+            "meaning": MEANINGS[slug],
+        }
+
+
+def test_a_page_for_browsers_escapes_what_it_shows() -> None:
+    """HTML is only sent to those who name it."""
+    reply = answered(pages.page("GET", ("_meta", "problems", "session-invalid"), "text/html"))
+
+    assert reply.media_type == "text/html; charset=utf-8"
+    assert b"<h1>Session identifier invalid</h1>" in (reply.body or b"")
+
+
+@pytest.mark.parametrize("name", sorted(pages.RESERVED))
+def test_reserved_names_are_never_planned(name: str) -> None:
+    """Whether or not there is a page, and whatever follows."""
+    for rest in ((), ("x",), ("problems", "no-such"), ("problems", "internal", "x")):
+        with pytest.raises(NotFound):
+            pages.page("GET", (name, *rest), "")
+
+
+def test_other_paths_are_not_the_service_s() -> None:
+    """They go on to be planned, also when they only look alike."""
+    assert pages.page("GET", ("members",), "") is None
+    assert pages.page("GET", ("Docs",), "") is None
+    assert pages.page("GET", ("members", "healthz"), "") is None
+
+
+def test_pages_can_only_be_read() -> None:
+    """OPTIONS says so, other methods are 405 with Allow."""
+    assert answered(pages.page("OPTIONS", (), "")).headers == (("Allow", "GET, HEAD, OPTIONS"),)
+    with pytest.raises(MethodNotAllowed) as caught:
+        pages.page("PUT", (), "")
+
+    assert caught.value.headers == {"Allow": "GET, HEAD, OPTIONS"}

@@ -1,0 +1,34 @@
+"""A session in a directory of its own, with a request under way that may write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from store.session_store import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from store.resource_store import ResourceStore
+
+LIMIT_BYTES = 64 * 1024 * 1024
+
+
+def open_session(directory: Path, *, page_limit_bytes: int = LIMIT_BYTES) -> Session:
+    return Session.open(str(directory), page_limit_bytes=page_limit_bytes, durability="relaxed")
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    session = open_session(tmp_path)
+    session.begin(read_only=False)
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def store(session: Session) -> ResourceStore:
+    return session.plan_view["things"]

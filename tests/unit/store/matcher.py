@@ -1,0 +1,110 @@
+"""What criteria mean, in plain Python: slow, obvious, and written without a look at the SQL."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import Any
+
+OPERATORS = {
+    *("contains", "icontains", "startswith", "endswith", "like", "gt", "gte", "lt", "lte"),
+    *("ne", "in", "isnull", "has"),
+}
+
+
+def matches(record: dict[str, Any], criteria: dict[str, Any]) -> bool:
+    return all(_matches(record, key, value) for key, value in criteria.items())
+
+
+def _matches(record: dict[str, Any], key: str, criterion: Any) -> bool:
+    field, _, operator = key.rpartition("__")
+    if operator not in OPERATORS:
+        field, operator = key, ""
+    stored = _at(record, field)
+    alternatives = criterion if isinstance(criterion, list) else [criterion]
+    if operator == "in" and isinstance(criterion, str):
+        alternatives = [part.strip() for part in criterion.split(",") if part.strip()]
+    given = [item for item in alternatives if item is not None]
+    if operator == "isnull":
+        return (stored is None) is (criterion in (True, "true", "1"))
+    if operator == "":
+        return any(_equal(stored, item) for item in given) or (None in alternatives and stored is None)
+    if stored is None:
+        return False
+    if operator == "ne":
+        return not any(_equal(stored, item) for item in given)
+    return any(_compare(operator, stored, item) for item in given)
+
+
+def _at(record: Any, field: str) -> Any:
+    for step in field.split("."):
+        record = record.get(step) if isinstance(record, dict) else None
+    return record
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _number(text: str) -> float | None:
+    if len(text) > 400 or not re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", text):
+        return None
+    return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
+
+
+def _equal(stored: Any, criterion: Any) -> bool:
+    if isinstance(stored, (list, dict)) or stored is None:
+        return False
+    if isinstance(stored, bool):
+        return criterion is stored or criterion == ("true" if stored else "false")
+    if isinstance(stored, str):
+        return isinstance(criterion, str) and stored == criterion
+    if isinstance(criterion, str):
+        return stored == _number(criterion)
+    return not isinstance(criterion, bool) and stored == criterion
+
+
+def _compare(operator: str, stored: Any, criterion: Any) -> bool:
+    match operator:
+        case "in":
+            return _equal(stored, criterion)
+        case "has":
+            return isinstance(stored, list) and any(_equal(item, criterion) for item in stored)
+        case "gt" | "gte" | "lt" | "lte":
+            return _in_order(operator, stored, criterion)
+        case "contains" if isinstance(stored, list):
+            return any(_equal(item, criterion) for item in stored)
+        case "icontains" if isinstance(stored, list):
+            return any(isinstance(item, str) and item.casefold() == criterion.casefold() for item in stored)
+    return isinstance(stored, str) and isinstance(criterion, str) and _in_text(operator, stored, criterion)
+
+
+def _in_order(operator: str, stored: Any, criterion: Any) -> bool:
+    if _is_number(stored) and isinstance(criterion, str):
+        criterion = _number(criterion)
+    alike = (_is_number(stored) and _is_number(criterion)) or (
+        isinstance(stored, str) and isinstance(criterion, str)
+    )
+    if not alike:
+        return False
+    return bool(
+        {
+            "gt": stored > criterion,
+            "gte": stored >= criterion,
+            "lt": stored < criterion,
+            "lte": stored <= criterion,
+        }[operator]
+    )
+
+
+def _in_text(operator: str, stored: str, text: str) -> bool:
+    match operator:
+        case "contains":
+            return text in stored
+        case "icontains":
+            return text.casefold() in stored.casefold()
+        case "startswith":
+            return stored.startswith(text)
+        case "endswith":
+            return stored.endswith(text)
+    return fnmatch.fnmatchcase(stored, text.replace("[", "[[]").replace("?", "[?]"))
