@@ -35,6 +35,9 @@ class Executor(Protocol):
 
     async def run(self, job: Job) -> Outcome: ...
 
+    def _slot(self, session: str) -> Slot:
+        return self._slots[_slot_of(session, len(self._slots))]
+
     def health(self) -> dict[str, Any]: ...
 
     async def close(self) -> None: ...
@@ -77,12 +80,15 @@ class WorkerPool:
         self._next_id += 1
         waiting[job.session] += 1
         try:
-            self._slots[_slot_of(job.session, len(self._slots))].submit(pending)
+            self._slot(job.session).submit(pending)
             return await pending.future
         finally:
             waiting[job.session] -= 1
             if not waiting[job.session]:
                 del waiting[job.session]
+
+    def _slot(self, session: str) -> Slot:
+        return self._slots[_slot_of(session, len(self._slots))]
 
     def health(self) -> dict[str, Any]:
         """Workers that can take jobs, of how many; jobs under way; what confinement each could enforce."""

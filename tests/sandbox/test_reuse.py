@@ -48,9 +48,10 @@ def test_a_bypass_reaches_no_other_session(sandbox: Sandbox) -> None:
     attack = (
         BYPASS
         + "os = load('os')\nfound = []\n"
-        + "for path in ('/', '..', '../victim', '/session/..', '/session/../victim/store.db', '/etc/passwd'):\n"
+        + "for path in ('/', '..', '../victim', '/session/..', '/session/../victim/store.db', '/etc'):\n"
         + "    for look in (os.listdir, os.stat, real['open']):\n"
-        + "        try:\n            found.append(str(look(path)))\n        except real['OSError']:\n            pass\n"
+        + "        try:\n            found.append(str(look(path)))\n"
+        + "        except real['OSError']:\n            pass\n"
         + "REPLY = make_response(200, [found, dict(os.environ), os.listdir('/session')])"
     )
 

@@ -1,0 +1,223 @@
+"""Real worker processes: killed, stuck, replaced, overloaded, stopped; and what each of that costs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sandbox import programs
+from tests.sandbox.programs import BYPASS
+from wasm_runtime.limits import GuestReuse, Limits
+from wasm_runtime.outcome import Completed, Outcome, OutOfTime, Overloaded, WorkerLost
+from wasm_runtime.pool import PoolError, WorkerPool
+from wasm_runtime.slot import Job
+from wasm_runtime.worker_process import PoolConfig
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from wasm_runtime.artifact import Artifact
+
+INSERT = 'REPLY = make_response(201, store.insert(ctx["body_json"]))'
+COUNT = "REPLY = make_response(200, store.count())"
+LONG = (
+    'store.insert({"n": "long"})\nn = 0\nfor i in range(10 ** 9):\n    n += i\nREPLY = make_response(200, n)'
+)
+SLEEP = BYPASS + "load('time').sleep(60)\nREPLY = make_response(200, 1)"
+
+MakePool = "Callable[..., Awaitable[WorkerPool]]"
+
+
+def job(code: str, session: str = "s1", *, read_only: bool = False, body: Any = None) -> Job:
+    return Job(
+        session, programs.plan_id(code), programs.document(code), programs.request(body=body), read_only
+    )
+
+
+@pytest.fixture
+async def make_pool(
+    guest_artifact: Artifact, tmp_path: Path
+) -> AsyncIterator[Callable[..., Awaitable[WorkerPool]]]:
+    pools: list[WorkerPool] = []
+
+    async def make(limits: Limits | None = None, **options: Any) -> WorkerPool:
+        config = PoolConfig(
+            component=guest_artifact.path,
+            data_root=tmp_path,
+            limits=limits or Limits(),
+            reuse=GuestReuse(spare_guests=1),
+            **{"workers": 1, **options},
+        )
+        pool = WorkerPool(config)
+        pools.append(pool)
+        await pool.start()
+        return pool
+
+    yield make
+    for pool in pools:
+        await pool.close()
+
+
+def only_pid(pool: WorkerPool) -> int:
+    (pid,) = pool.health()["pids"]
+    assert isinstance(pid, int)
+    return pid
+
+
+async def until_running(pool: WorkerPool) -> None:
+    """Wait until a worker is inside a run."""
+    slot = pool._slots[0]
+    while slot._worker is None or not slot._worker.cell.read().current:
+        await asyncio.sleep(0.01)
+
+
+def count(outcome: Outcome) -> int:
+    assert isinstance(outcome, Completed), outcome
+    assert outcome.body is not None
+    return int(outcome.body)
+
+
+async def test_a_killed_worker_costs_the_request_it_ran(make_pool: MakePool) -> None:
+    """kill -9 in the middle: that request is lost; queued ones and the next one are served."""
+    pool = await make_pool()
+    assert isinstance(await pool.run(job(INSERT, body={"n": 1})), Completed)
+    long = asyncio.ensure_future(pool.run(job(LONG)))
+    await until_running(pool)
+    queued = [asyncio.ensure_future(pool.run(job(INSERT, body={"n": n}))) for n in range(3)]
+    elsewhere = asyncio.ensure_future(pool.run(job(INSERT, "s2", body={"n": 1})))
+    await asyncio.sleep(0.05)
+    os.kill(only_pid(pool), signal.SIGKILL)
+
+    assert await long == WorkerLost()
+    assert [type(outcome) for outcome in await asyncio.gather(*queued, elsewhere)] == [Completed] * 4
+    assert count(await pool.run(job(COUNT, read_only=True))) == 4
+
+
+async def test_a_run_that_waits_in_the_host_costs_its_worker(make_pool: MakePool) -> None:
+    """Neither fuel nor epochs end a sleep; the pool does, and says so. Others are served afterwards."""
+    pool = await make_pool(Limits(wall_ms=300))
+    first = only_pid(pool)
+    stuck = asyncio.ensure_future(pool.run(job(SLEEP)))
+    await until_running(pool)
+    other = asyncio.ensure_future(pool.run(job(INSERT, "s2", body={})))
+
+    assert await stuck == OutOfTime(300, killed=True)
+    assert isinstance(await other, Completed)
+    assert only_pid(pool) != first
+
+
+async def test_queues_are_bounded(make_pool: MakePool) -> None:
+    """At the limit a request waits; beyond it, it is told so at once. In one session and in all."""
+    pool = await make_pool(Limits(fuel=10**13, wall_ms=1_500), queue_per_session=3, queue_total=5)
+    spin = "while True:\n    pass"
+    first = asyncio.ensure_future(pool.run(job(spin)))
+    await until_running(pool)
+    within = [asyncio.ensure_future(pool.run(job(COUNT, read_only=True))) for _ in range(2)]
+    await asyncio.sleep(0)
+    over = await pool.run(job(COUNT, read_only=True))
+    others = [asyncio.ensure_future(pool.run(job(COUNT, f"o{n}", read_only=True))) for n in range(2)]
+    await asyncio.sleep(0)
+    over_all = await pool.run(job(COUNT, "o9", read_only=True))
+
+    assert isinstance(over, Overloaded)
+    assert isinstance(over_all, Overloaded)
+    assert isinstance(await first, OutOfTime)
+    assert [count(await waiting) for waiting in (*within, *others)] == [0, 0, 0, 0]
+
+
+async def test_jobs_wait_only_so_long_for_a_worker(make_pool: MakePool) -> None:
+    """When no worker comes back, what waits is told so; nothing waits for ever."""
+    pool = await make_pool(wait_for_worker_seconds=0.2)
+    slot = pool._slots[0]
+    slot.ready.clear()  # as if the worker were being replaced
+
+    assert await pool.run(job(COUNT)) == Overloaded("no worker came back in time")
+    slot.ready.set()
+    assert isinstance(await pool.run(job(COUNT)), Completed)
+
+
+async def test_requests_of_one_session_run_in_order_and_in_groups(make_pool: MakePool) -> None:
+    """Concurrent inserts get each its own id, in the order they were sent."""
+    pool = await make_pool()
+    await pool.run(job(INSERT, body={"n": -1}))
+    outcomes = await asyncio.gather(*(pool.run(job(INSERT, body={"n": n})) for n in range(50)))
+
+    bodies = [outcome.body for outcome in outcomes if isinstance(outcome, Completed)]
+    assert bodies == [b'{"id":%d,"n":%d}' % (n + 2, n) for n in range(50)]
+
+
+async def test_a_session_stays_on_its_worker(make_pool: MakePool) -> None:
+    """Many sessions over two workers: each finds its own data again, and both workers have some."""
+    pool = await make_pool(workers=2)
+    sessions = [f"s{n}" for n in range(20)]
+    for _ in range(2):
+        await asyncio.gather(*(pool.run(job(INSERT, name, body={})) for name in sessions))
+
+    counts = await asyncio.gather(*(pool.run(job(COUNT, name, read_only=True)) for name in sessions))
+    assert [count(outcome) for outcome in counts] == [2] * 20
+    assert len({pool._slots.index(pool._slot(name)) for name in sessions}) == 2
+
+
+async def test_a_worker_is_confined(make_pool: MakePool) -> None:
+    """No environment, a telling command line, no new privileges, limits; SIGTERM is not its business."""
+    pool = await make_pool()
+    pid = only_pid(pool)
+    proc = Path(f"/proc/{pid}")
+
+    assert b"wasm_runtime.worker" in proc.joinpath("cmdline").read_bytes()
+    assert proc.joinpath("environ").read_bytes() == b""
+    status = proc.joinpath("status").read_text()
+    assert "NoNewPrivs:\t1" in status
+    limits = proc.joinpath("limits").read_text()
+    assert "Max core file size        0" in limits
+    assert all(pool.health()["enforced"].values())
+    os.kill(pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGINT)
+    assert isinstance(await pool.run(job(COUNT)), Completed)
+    assert only_pid(pool) == pid
+
+
+async def test_workers_end_with_the_pool(make_pool: MakePool) -> None:
+    """Closing lets what is queued finish, and leaves no process behind."""
+    pool = await make_pool(workers=2)
+    pids = pool.health()["pids"]
+    queued = [asyncio.ensure_future(pool.run(job(INSERT, body={}))) for _ in range(5)]
+    await asyncio.sleep(0)
+    await pool.close()
+
+    assert all(isinstance(outcome, Completed) for outcome in await asyncio.gather(*queued))
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    assert isinstance(await pool.run(job(COUNT)), Overloaded)
+
+
+async def test_workers_that_cannot_start_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broken artifact stops the start with the worker's own last words."""
+    monkeypatch.setattr("wasm_runtime.pool._START_SECONDS", 1.5)
+    broken = tmp_path / "guest.cwasm"
+    broken.write_bytes(b"no component")
+    pool = WorkerPool(
+        PoolConfig(component=broken, data_root=tmp_path, limits=Limits(), reuse=GuestReuse(), workers=1)
+    )
+
+    with pytest.raises(PoolError, match="did not start"):
+        await pool.start()
+
+
+async def test_plans_beyond_the_memory_of_a_worker_are_sent_again(
+    make_pool: MakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker is taught each plan once, forgets the oldest, and is taught it again when it is needed."""
+    monkeypatch.setattr("wasm_runtime.slot._KNOWN_PLANS", 3)
+    pool = await make_pool()
+    for _ in range(2):
+        for number in range(6):
+            assert count(await pool.run(job(f"REPLY = make_response(200, {number})"))) == number
