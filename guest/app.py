@@ -7,7 +7,8 @@ at run time cannot be abused.
 
 from __future__ import annotations
 
-import _strptime  # noqa: F401  datetime.strptime imports it when it is first used
+# datetime.strptime imports it when it is first used.
+import _strptime  # type: ignore[import-not-found]  # noqa: F401
 import json
 import random
 import warnings
@@ -37,7 +38,7 @@ def _attach(config_text: str) -> str:
     return '{"ok":true}'
 
 
-class WitWorld(wit_world.WitWorld):
+class WitWorld(wit_world.WitWorld):  # type: ignore[misc]  # the generated class is Any to mypy
     def attach(self, config: str) -> str:
         return answering(lambda: _attach(config))
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from store.resource_store import ResourceStore
-from store.session_store import Session, SessionStore
-
 from guest import blame
 from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
 from guest.reply import Abort, ReplyError, abort, encode_reply, make_response
 from store.errors import StoreDamaged, StoreError, StoreFull
+from store.resource_store import ResourceStore
+from store.session_store import Session, SessionStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

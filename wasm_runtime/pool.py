@@ -35,9 +35,6 @@ class Executor(Protocol):
 
     async def run(self, job: Job) -> Outcome: ...
 
-    def _slot(self, session: str) -> Slot:
-        return self._slots[_slot_of(session, len(self._slots))]
-
     def health(self) -> dict[str, Any]: ...
 
     async def close(self) -> None: ...

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 
 from server.errors import BadRequest, ServiceError
@@ -43,6 +44,24 @@ class Connection(web.RequestHandler):
             log.warning("connection_refused", reason="max_connections")
             self.force_close()
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
+            self._break_bodies()
+
+    def _break_bodies(self) -> None:
+        """End the wait for a body whose framing broke.
+
+        aiohttp queues the parser's error behind the request whose body it is in, and that request would
+        wait for the rest until its deadline.
+        """
+        bodies = [body for _, body in self._messages]
+        if self._current_request is not None:
+            bodies.append(self._current_request.content)
+        for body in bodies:
+            if not body.is_eof():
+                body.set_exception(web.RequestPayloadError("broken framing"))
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -50,7 +69,12 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - aiohttp's text quotes the request
     ) -> web.StreamResponse:
-        """A problem document for what never became a request; nothing of it is repeated anywhere."""
+        """A problem document for what never became a request; nothing of it is repeated anywhere.
+
+        Raises ConnectionError, which aiohttp takes for the end of the connection.
+        """
+        if isinstance(exc, ConnectionError):
+            raise exc
         line = RequestLine(request_id=request_id.new(), method="-", status=status)
         error = _malformed(exc) if status == 400 else ServiceError()
         line.problem = error.slug

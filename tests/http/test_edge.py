@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
+from server.app import make_app
 from server.errors import NotPlannable
 from server.http.context import METHODS
+from server.sessions.directories import DataRoot
+from server.settings import from_mapping
 from tests.fakes import FakeExecutor, FakePlanner, completed
 from tests.http.client import Answer, Wire, ask, request_bytes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.http.conftest import Start
 
 JSON = {"Content-Type": "application/json"}
@@ -309,6 +314,25 @@ async def test_a_chunked_body_is_counted_while_it_comes(size: int, status: int, 
     assert answer.status == status
 
 
+async def test_framing_that_breaks_in_the_middle_is_400(start: Start) -> None:
+    """After the handler has begun to read; nothing runs, and the connection ends."""
+    executor = FakeExecutor()
+    service = await start(executor=executor)
+    async with await Wire.to(service.address) as wire:
+        await wire.send(
+            request_bytes("POST", "/members", [("X-Session-ID", "s1"), ("Transfer-Encoding", "chunked")])
+        )
+        await wire.send(b'5\r\n{"a":\r\n')
+        await asyncio.sleep(0.05)
+        await wire.send(b"zz\r\n1}\r\n0\r\n\r\n")
+        answer = await wire.answer()
+
+        assert answer.status == 400
+        assert answer.json == problem(answer, "bad-request", "Bad request", "The body's framing is broken.")
+        assert await wire.closed()
+    assert not executor.jobs
+
+
 async def test_expect_is_answered_when_the_body_will_be_read(start: Start) -> None:
     """100 first, then the answer; a request that is refused anyway gets no 100."""
     service = await start(request_bytes=1_024)
@@ -398,6 +422,21 @@ async def test_what_is_under_way_ends_before_the_service_does(start: Start) -> N
         await ask(address, "GET", "/members")
 
 
+async def test_an_address_that_is_taken_stops_the_start(start: Start, tmp_path: Path) -> None:
+    """And leaves nothing running: the executor is closed and the data root free again."""
+    host, port = (await start()).address
+    executor = FakeExecutor()
+    settings = from_mapping(
+        {"server": {"host": host, "port": port}, "store": {"data_root": str(tmp_path / "b")}}, {}
+    )
+    service = make_app(settings, planner=FakePlanner(), executor=executor)
+    with pytest.raises(OSError, match="address already in use"):
+        await service.start()
+
+    assert executor.closed
+    DataRoot.open(tmp_path / "b", lock_wait_seconds=0).close()
+
+
 # -- the log ------------------------------------------------------------------------------------------------
 
 
@@ -424,6 +463,25 @@ async def test_one_line_a_request_without_values(start: Start) -> None:
         "status": 200,
         "fuel": 1,
     }
+
+
+async def test_a_client_that_leaves_is_one_line_too(start: Start) -> None:
+    """In the middle of its body: 499, no traceback, and nothing runs."""
+    executor = FakeExecutor()
+    service = await start(executor=executor)
+    with capture_logs() as logs:
+        async with await Wire.to(service.address) as wire:
+            await wire.send(
+                request_bytes("POST", "/members", [("X-Session-ID", "s1"), ("Content-Length", "9")])
+            )
+            await ask(service.address, "GET", "/healthz")  # by then the server has seen it
+            wire.reset()
+            await ask(service.address, "GET", "/healthz")
+
+    assert [(entry["event"], entry["status"]) for entry in logs if entry["status"] != 200] == [
+        ("request", 499)
+    ]
+    assert not executor.jobs
 
 
 async def test_a_malformed_request_is_one_short_line(start: Start) -> None:

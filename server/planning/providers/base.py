@@ -50,7 +50,7 @@ class Completion:
 
 
 class ProviderError(Exception):
-    """No completion. `retry_after` is in seconds, as the provider asked, or None; `calls` and `tokens` were spent."""
+    """No completion. `retry_after` is what the provider asked for, in seconds; `calls` and `tokens` were spent."""
 
     def __init__(
         self, reason: str, *, retry_after: float | None = None, calls: int = 0, tokens: int = 0

@@ -32,7 +32,7 @@ def blamed(code: str, body: Any = None, query: dict[str, str] | None = None) -> 
     }
     try:
         exec(compile(code, PLAN_FILE, "exec", dont_inherit=True), names)
-    except Exception as error:  # noqa: BLE001  a plan may raise anything
+    except Exception as error:
         return request_fault(error, code, place_of(error))
     raise AssertionError("the program did not raise")
 

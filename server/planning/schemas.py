@@ -1,0 +1,225 @@
+"""What a session's collections look like, as far as a planner may see it: names and types, never values.
+
+They are read through the executor, by a read-only plan of our own, because the host never opens a
+session's file. Once a plan of somebody's has run in that guest its answers are hostile, so what comes
+back is decoded strictly: known types, few and printable names, everything else left out.
+
+With `planner.disclose = "shapes_and_enums"` a text field that holds few different words, such as a
+status, shows them; fields that are named like secrets do not.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import orjson
+from attrs import field, frozen
+
+from server.errors import GuestFailed
+from server.model import Plan, RunnablePlan, SourceCode
+from server.planning.policy import check
+from server.planning.route import is_collection_name
+from server.planning.shape import printable
+from server.replies import reply_to
+from wasm_runtime.slot import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from server.model import Session
+    from wasm_runtime.pool import Executor
+
+Disclosure: TypeAlias = Literal["shapes", "shapes_and_enums"]
+
+MAX_COLLECTIONS = 32
+MAX_FIELDS = 64
+MAX_WORDS = 12
+MAX_WORD_CHARS = 24
+#: More than the largest honest answer has.
+MAX_ANSWER_BYTES = 512 * 1024
+
+_TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
+_WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
+
+#: The collections that the path names come first, so that they are never among those cut off.
+_SHAPES = f"""\
+known = session_store.collections()
+named = [name for name in known if name in ctx["segments"]]
+others = [name for name in known if name not in named]
+found = {{}}
+for name in (named + others)[:{MAX_COLLECTIONS}]:
+    fields = session_store[name].schema()["fields"]
+    kept = sorted(fields)[:{MAX_FIELDS}]
+    found[name] = {{"fields": {{field: fields[field] for field in kept}}, "more": len(kept) < len(fields)}}
+"""
+_WORDS = f"""\
+for name in found:
+    kinds = found[name]["fields"]
+    texts = [field for field in kinds if kinds[field] in (["string"], ["null", "string"])]
+    seen = {{field: set() for field in texts if not re_match("(?i)secret|passw|token|key", field)}}
+    for record in session_store[name].list(limit=200)[0]:
+        for field in seen:
+            if record.get(field) is not None:
+                seen[field].add(record[field])
+    words = {{}}
+    for field in seen:
+        few = 0 < len(seen[field]) <= {MAX_WORDS}
+        if few and all(re_match("^[A-Za-z-]{{1,{MAX_WORD_CHARS}}}$", word) for word in seen[field]):
+            words[field] = sorted(seen[field])
+    found[name]["words"] = words
+"""
+_ANSWER = """\
+REPLY = make_response(200, {"collections": found, "more": len(found) < len(known)})
+"""
+
+
+def _reader(code: str) -> RunnablePlan:
+    source = SourceCode(code)
+    plan = Plan(action="schemas", resource="schemas", route="/", code=source)
+    return RunnablePlan(plan, check(source), "conventions")
+
+
+_READERS: dict[Disclosure, RunnablePlan] = {
+    "shapes": _reader(_SHAPES + _ANSWER),
+    "shapes_and_enums": _reader(_SHAPES + _WORDS + _ANSWER),
+}
+
+
+@frozen
+class CollectionSchema:
+    """The fields of one collection, by name; the words of a field only where they are disclosed."""
+
+    fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    words: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: The collection has more fields than are named here.
+    more: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """``{name: type}``, or a list of several types; ``{"string": [words]}`` where words are known."""
+        words = dict(self.words)
+        shown = {name: _shown(kinds, words.get(name)) for name, kinds in self.fields}
+        return {**shown, "...": "more"} if self.more else shown
+
+
+def _shown(kinds: tuple[str, ...], words: tuple[str, ...] | None) -> Any:
+    if words is not None:
+        return {"string": words}
+    return kinds[0] if len(kinds) == 1 else kinds
+
+
+@frozen
+class Schemas:
+    """The collections of a session, sorted by name."""
+
+    collections: tuple[tuple[str, CollectionSchema], ...] = ()
+    #: The session has more collections than are named here.
+    more: bool = False
+    _by_name: dict[str, CollectionSchema] = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", dict(self.collections))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def only(self, names: Collection[str]) -> Schemas:
+        """The collections with these names, and `more` when that leaves some out."""
+        kept = tuple(pair for pair in self.collections if pair[0] in names)
+        return Schemas(kept, more=self.more or len(kept) < len(self.collections))
+
+    def canonical(self, names: Collection[str]) -> str:
+        """Names and types, without words, of some of the collections: equal texts for equal schemas.
+
+        For fingerprints: words come and go with the data, and must not cost a call each time.
+        """
+        plain = {name: dict(schema.fields) for name, schema in self.collections if name in names}
+        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: schema.as_json() for name, schema in self.collections}
+
+
+async def read_schemas(
+    executor: Executor, session: Session, segments: Sequence[str] = (), *, disclose: Disclosure = "shapes"
+) -> Schemas:
+    """The collections of a session whose directory exists; those named in `segments` before all others.
+
+    Raises the ServiceError that the run's outcome means, GuestFailed when the answer is not one.
+    """
+    reader = _READERS[disclose]
+    outcome = await executor.run(
+        Job(
+            session=session.directory,
+            plan_id=reader.id,
+            plan=reader.document,
+            request=orjson.dumps({"ctx": _context(segments), "params": {}}).decode(),
+            read_only=True,
+        )
+    )
+    reply = reply_to(outcome, "")
+    if reply.status != 200 or reply.body is None:
+        raise GuestFailed("The session's collections cannot be read.")
+    return decode_schemas(reply.body, disclose=disclose)
+
+
+def _context(segments: Sequence[str]) -> dict[str, Any]:
+    return {"segments": list(segments), "query": {}, "body_json": None}
+
+
+def decode_schemas(body: bytes, *, disclose: Disclosure = "shapes") -> Schemas:
+    """What a guest answered, as far as it can be believed; `words` only where they may be disclosed.
+
+    Raises GuestFailed when it is not an answer of the form above.
+    """
+    document = _object(body)
+    collections = document.get("collections")
+    if not isinstance(collections, dict):
+        raise GuestFailed("The session's collections cannot be read.")
+    words = disclose == "shapes_and_enums"
+    named = sorted(name for name in collections if is_collection_name(name))
+    kept = tuple(
+        (name, _collection(collections[name], words=words))
+        for name in named[:MAX_COLLECTIONS]
+        if isinstance(collections[name], dict)
+    )
+    return Schemas(kept, more=document.get("more") is True or len(kept) < len(collections))
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(body) if len(body) <= MAX_ANSWER_BYTES else None
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise GuestFailed("The session's collections cannot be read.")
+    return document
+
+
+def _collection(document: dict[str, Any], *, words: bool) -> CollectionSchema:
+    fields = document.get("fields")
+    given = fields if isinstance(fields, dict) else {}
+    kept = sorted(given)[:MAX_FIELDS]
+    said = document.get("words") if words else None
+    return CollectionSchema(
+        fields=tuple((printable(name), _types(given[name])) for name in kept),
+        words=tuple(_words(said, kept)) if isinstance(said, dict) else (),
+        more=document.get("more") is True or len(kept) < len(given),
+    )
+
+
+def _types(kinds: Any) -> tuple[str, ...]:
+    """Known types, sorted; a field is listed even where its types are not to be believed."""
+    listed = kinds[:16] if isinstance(kinds, list) else []
+    return tuple(sorted({kind for kind in listed if isinstance(kind, str)} & _TYPES))
+
+
+def _words(said: dict[str, Any], fields: list[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name in fields:
+        words = said.get(name)
+        if isinstance(words, list) and 0 < len(words) <= MAX_WORDS and all(map(_is_word, words)):
+            yield printable(name), tuple(sorted(set(words)))
+
+
+def _is_word(text: Any) -> bool:
+    return isinstance(text, str) and len(text) <= MAX_WORD_CHARS and _WORD.fullmatch(text) is not None
