@@ -6,7 +6,7 @@ _default:
 
 # Start the service (first run: builds the sandboxed Python, once).
 serve *args:
-    uv run --no-dev metaservice serve {{args}}
+    uv run metaservice serve "$@"
 
 # Run the tests; arguments go to pytest.
 test *args:
@@ -29,3 +29,8 @@ fmt:
 
 # All that CI runs.
 check: lint types test
+
+# Write down the versions of all packages as they are installed now.
+pin:
+    uv lock --upgrade
+    uv run python -m tools.pin

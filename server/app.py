@@ -11,10 +11,8 @@ from server.http.connection import Server
 from server.http.context import ContextReader, EdgeLimits
 from server.http.handler import Handler
 from server.http.origin import Origin
-from server.model import RunnablePlan
 from server.pipeline import Pipeline
-from server.planning.conventions import ConventionsPlanner
-from server.planning.policy import check
+from server.planning.checked_conventions import CheckedConventions
 from server.sessions.directories import DataRoot
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
@@ -23,14 +21,11 @@ from wasm_runtime.worker_process import PoolConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from server.model import Plan, RequestContext
-    from server.pipeline import Planner
+    from server.planning.planned import Planner
     from server.settings_schema import Settings
     from wasm_runtime.pool import Executor
 
 _BACKLOG = 1_024
-#: Plans whose code was checked; there are few kinds, but a route each.
-_CHECKED_MAX = 4_096
 
 
 class Service:
@@ -127,29 +122,6 @@ def make_app(
         health=_health(runs, root),
     )
     return Service(settings, handler, runs, root)
-
-
-class CheckedConventions:
-    """The conventions planner behind the same policy as any other planner, each plan checked once."""
-
-    def __init__(self) -> None:
-        self._conventions = ConventionsPlanner()
-        # The planner gives the identical plan for equal kinds of requests, so its identity is a key.
-        self._checked: dict[int, tuple[Plan, RunnablePlan]] = {}
-
-    async def plan(self, ctx: RequestContext) -> RunnablePlan:
-        plan = self._conventions.plan(ctx)
-        found = self._checked.get(id(plan))
-        if found is not None and found[0] is plan:
-            return found[1]
-        if len(self._checked) >= _CHECKED_MAX:
-            self._checked.clear()
-        runnable = RunnablePlan(plan, check(plan.code), "conventions")
-        self._checked[id(plan)] = (plan, runnable)
-        return runnable
-
-    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
-        return self._conventions.allowed_methods(ctx.segments)
 
 
 def _worker_pool(settings: Settings, root: DataRoot, progress: artifact.Progress) -> WorkerPool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import orjson
 from attrs import evolve
@@ -19,20 +19,18 @@ from server.replies import reply_to
 from wasm_runtime.slot import Job
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from server.logging import RequestLine
     from server.model import RequestContext, RunnablePlan
+    from server.planning.planned import Planner
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.pool import Executor
 
+_T = TypeVar("_T")
 
-class Planner(Protocol):
-    async def plan(self, ctx: RequestContext) -> RunnablePlan:
-        """The plan for this kind of request. Raises ServiceError."""
-        ...
-
-    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
-        """For OPTIONS: what this path takes. Raises NotFound, NotPlannable."""
-        ...
+#: How often one request's plan may be replaced by another: a repair, and a word that turns out an action.
+MAX_REPLACEMENTS = 3
 
 
 class SessionDirectories(Protocol):
@@ -56,20 +54,25 @@ class Pipeline:
             return Reply(204, (("Allow", ", ".join(self._planner.allowed_methods(ctx))),))
         if ctx.method == "HEAD":
             ctx = evolve(ctx, method="GET")
-        runnable = await self._plan(ctx, line)
-        outcome = await self._run(ctx, runnable, line)
+        planned = await self._timed(self._planner.plan(ctx), line)
+        outcome = await self._run(ctx, planned.runnable, line)
+        for _ in range(MAX_REPLACEMENTS):
+            other = await self._timed(planned.instead(outcome), line)
+            if other is None:
+                break
+            planned, outcome = other, await self._run(ctx, other.runnable, line)
+        await planned.settled(outcome)
         return reply_to(outcome, ctx.request_id)
 
-    async def _plan(self, ctx: RequestContext, line: RequestLine) -> RunnablePlan:
+    async def _timed(self, planning: Awaitable[_T], line: RequestLine) -> _T:
         started = perf_counter()
         try:
-            runnable = await self._planner.plan(ctx)
+            return await planning
         finally:
             line.took("plan", perf_counter() - started)
-        line.planned(runnable)
-        return runnable
 
     async def _run(self, ctx: RequestContext, runnable: RunnablePlan, line: RequestLine) -> Outcome:
+        line.planned(runnable)
         job = job_for(ctx, runnable)
         started = perf_counter()
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from server.model import Plan, RequestContext, RunnablePlan, SourceCode, ValidatedCode
+from server.planning.planned import Fixed
 from server.planning.route import refuse_unplannable, template_text
 from wasm_runtime.outcome import Completed, Outcome
 
@@ -39,12 +40,12 @@ class FakePlanner:
         self.route = route
         self.asked: list[RequestContext] = []
 
-    async def plan(self, ctx: RequestContext) -> RunnablePlan:
+    async def plan(self, ctx: RequestContext) -> Fixed:
         self.asked.append(ctx)
         if self.error is not None:
             raise self.error
         refuse_unplannable(ctx.segments)
-        return runnable(self.route or template_text(ctx.segments))
+        return Fixed(runnable(self.route or template_text(ctx.segments)))
 
     def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         refuse_unplannable(ctx.segments)

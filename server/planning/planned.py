@@ -1,0 +1,52 @@
+"""What a planner hands to the pipeline for one request: a plan, and what is to become of its outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from server.model import RequestContext, RunnablePlan
+    from wasm_runtime.outcome import Outcome
+
+
+class Planned(Protocol):
+    """A plan for one request."""
+
+    @property
+    def runnable(self) -> RunnablePlan: ...
+
+    async def instead(self, outcome: Outcome) -> Planned | None:
+        """Another plan to run in place of this one, which ended so; None: the outcome stands.
+
+        Nothing of a plan that is replaced has been committed.
+        """
+        ...
+
+    async def settled(self, outcome: Outcome) -> None:
+        """The outcome that is going to be the request's reply: what there is to learn is learned."""
+        ...
+
+
+class Planner(Protocol):
+    """Decides what a request means. Every failure to is a ServiceError."""
+
+    async def plan(self, ctx: RequestContext) -> Planned: ...
+
+    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        """For OPTIONS: what this path takes. Raises NotFound, NotPlannable."""
+        ...
+
+
+@frozen
+class Fixed:
+    """A plan that no outcome changes, and nothing is learned from."""
+
+    runnable: RunnablePlan
+
+    async def instead(self, outcome: Outcome) -> None:
+        """Its outcome stands."""
+
+    async def settled(self, outcome: Outcome) -> None:
+        """Nothing to learn."""
