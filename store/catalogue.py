@@ -72,6 +72,7 @@ class Catalogue:
         self._blank = sqlite.is_blank(database)
         self._made_here = False
         if not self._blank:
+            self._check_own_table()
             self._entries = {entry.name: entry for entry in self._read()}
 
     def names(self) -> list[str]:
@@ -164,6 +165,11 @@ class Catalogue:
         self._database.run(_CREATE)
         sqlite.mark_format(self._database)
         self._blank = False
+
+    def _check_own_table(self) -> None:
+        """In a file from elsewhere it may be a view, which is code that runs when it is read."""
+        if self._database.value("SELECT sql FROM sqlite_master WHERE name = 'collections'") != _CREATE:
+            raise StoreDamaged("the file has no catalogue")
 
     def _read(self, name: str | None = None) -> list[Entry]:
         sql = f"SELECT {_COLUMNS} FROM collections"  # noqa: S608  a constant

@@ -17,7 +17,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from store.errors import StoreDamaged, StoreError
+from store import records
+from store.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,16 +44,15 @@ def export_session(session: Session, directory: Path) -> list[str]:
 
 def _export_collection(session: Session, name: str, directory: Path) -> None:
     table = session.table(name)
-    if table is None:
-        raise StoreDamaged(f"the collection {name} has no table")
     schema = session.plan_view[name].schema()
+    newest = table.newest_document()
     described = {
         "fields": sorted(schema["fields"]),
-        "example": _read_back(table.newest_document()),
+        "example": None if newest is None else records.decode(newest),
         "updated_at": schema["updated_at"],
     }
     with (directory / f"{name}.json").open("w", encoding="utf-8") as file:
-        file.writelines(_array_lines(session.documents(name)))
+        file.writelines(_array_lines(table.documents()))
     _write(directory / SCHEMAS / f"{name}.json", _object_text(described))
     _write(directory / SCHEMAS / f"{name}.meta.json", _object_text({"auto_id": table.next_id()}))
 
@@ -60,7 +60,7 @@ def _export_collection(session: Session, name: str, directory: Path) -> None:
 def _array_lines(documents: Iterator[str]) -> Iterator[str]:
     before = "[\n  "
     for document in documents:
-        yield before + _inline(_read_back(document))
+        yield before + _inline(records.decode(document))
         before = ",\n  "
     yield "[]\n" if before.startswith("[") else "\n]\n"
 
@@ -72,14 +72,6 @@ def _object_text(members: dict[str, Any]) -> str:
 
 def _inline(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _read_back(document: str | None) -> Any:
-    """A stored record. What is in a session's file may have been written by anybody."""
-    try:
-        return None if document is None else json.loads(document)
-    except (ValueError, RecursionError, TypeError):
-        raise StoreDamaged("a record is not JSON text") from None
 
 
 def _write(path: Path, text: str) -> None:

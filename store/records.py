@@ -11,7 +11,7 @@ import json
 from math import isfinite
 from typing import Any, TypeAlias
 
-from store.errors import InvalidRecord
+from store.errors import InvalidRecord, StoreDamaged
 
 Record: TypeAlias = dict[str, Any]
 
@@ -50,14 +50,22 @@ def encode(record: Record) -> str:
 
 
 def decode(document: str) -> Record:
-    record: Record = json.loads(document)
+    """Raises StoreDamaged where the text is none that `encode` made."""
+    record: Record = _decode(document)
     return record
 
 
 def decode_all(documents: list[str]) -> list[Record]:
-    """Many records in one call to the decoder, which is what reading a list costs."""
-    records: list[Record] = json.loads(f"[{','.join(documents)}]")
+    """Many records in one call to the decoder, which is what reading a list costs. Raises StoreDamaged."""
+    records: list[Record] = _decode(f"[{','.join(documents)}]")
     return records
+
+
+def _decode(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise StoreDamaged("a record is not JSON text") from None
 
 
 def _check_object(value: dict[Any, Any], depth: int) -> None:

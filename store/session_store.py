@@ -12,8 +12,6 @@ from store.table import Table
 from store.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from store.sqlite import Durability
     from store.workspace import Change
 
@@ -56,6 +54,8 @@ class Session:
         self._query_only = True
         self._in_transaction = False
         self._in_savepoint = False
+        #: Requests of a group that were told to stay.
+        self._kept = False
 
     @classmethod
     def open(cls, directory: str, *, page_limit_bytes: int, durability: Durability = "full") -> Session:
@@ -103,19 +103,23 @@ class Session:
     def settle(self, *, keep: bool) -> None:
         """Keep or undo what the request wrote; without a savepoint, undoing ends the transaction.
 
-        Raises StoreFull or StoreDamaged where it cannot be kept or SQLite has given the transaction up.
+        Raises StoreFull or StoreDamaged where it cannot be kept, or where SQLite has given up the whole
+        transaction (as it does when the session is full) and with it what was kept of the group.
         """
         if self._workspace.read_only:
             return
         self._workspace.read_only = True
-        self._require_transaction()
-        if self._in_savepoint:
-            self._end_savepoint(keep=keep and self._database.fault is None)
-        elif not keep or self._database.fault is not None:
+        if keep or self._kept:
+            self._require_transaction()
+        keepable = keep and self._database.fault is None
+        if self._in_savepoint and self._database.in_transaction:
+            self._end_savepoint(keep=keepable)
+        elif not keepable:
             self.rollback()
-        if not keep:
+        self._kept = self._kept or keepable
+        if not keepable:
             self._workspace.changes.clear()
-        elif self._database.fault is not None:
+        if keep and self._database.fault is not None:
             raise self._database.fault
 
     def commit(self) -> None:
@@ -129,7 +133,7 @@ class Session:
             self.rollback()
             raise
         self._workspace.read_only = True
-        self._in_transaction = False
+        self._in_transaction = self._kept = False
         self._catalogue.ended()
 
     def rollback(self) -> None:
@@ -139,7 +143,7 @@ class Session:
             return
         if self._database.in_transaction:
             self._database.run("ROLLBACK")
-        self._in_transaction = self._in_savepoint = False
+        self._in_transaction = self._in_savepoint = self._kept = False
         self._workspace.changes.clear()
         self._catalogue.rolled_back()
         self._catalogue.ended()
@@ -167,7 +171,7 @@ class Session:
         self._in_savepoint = False
 
     def _require_transaction(self) -> None:
-        """After some errors SQLite rolls the transaction back; then the whole group is lost."""
+        """After some errors SQLite rolls back by itself; then the whole group is lost. Raises StoreFull."""
         if self._in_transaction and not self._database.in_transaction:
             self.rollback()
             raise self._database.fault or StoreFull("the transaction was rolled back")
@@ -179,12 +183,10 @@ class Session:
 
         Fields are dotted paths of `[A-Za-z0-9_]` steps; a collection has 16 indexes at most.
         """
-        entry = self._catalogue.get(collection)
-        if entry is None:
-            return False
         self.begin(read_only=False)
+        entry = self._catalogue.get(collection)
         try:
-            made = self._catalogue.add_index(entry, field)
+            made = entry is not None and self._catalogue.add_index(entry, field)
         except BaseException:
             self.rollback()
             raise
@@ -200,18 +202,15 @@ class Session:
 
         Anything but our own tables and indexes is refused, too: a view or a trigger is code.
         """
-        sqlite.check_structure(self._database)
         self._catalogue.check_tables()
+        sqlite.check_structure(self._database)
 
-    def table(self, collection: str) -> Table | None:
-        """The rows of a collection, for tools."""
+    def table(self, collection: str) -> Table:
+        """The rows of a collection, for tools. Raises KeyError."""
         entry = self._catalogue.get(collection)
-        return None if entry is None else Table(self._database, entry)
-
-    def documents(self, collection: str) -> Iterator[str]:
-        """The JSON texts of a collection's records, in order of insertion."""
-        table = self.table(collection)
-        return iter(()) if table is None else table.documents()
+        if entry is None:
+            raise KeyError(collection)
+        return Table(self._database, entry)
 
     def restore_collection(
         self, name: str, *, fields: list[str], updated_at: str | None, next_id: int

@@ -42,5 +42,5 @@ def number_in(text: str) -> int | float | None:
 def bounded(number: float) -> int | float:
     """Integers that no record can hold become what SQLite would make of them."""
     if isinstance(number, int) and not -INT_LIMIT < number < INT_LIMIT:
-        return math.copysign(min(abs(number), 10**300), number)
+        return float(max(-(10**300), min(number, 10**300)))
     return number

@@ -21,6 +21,14 @@ def open_session(directory: Path, *, page_limit_bytes: int = LIMIT_BYTES) -> Ses
     return Session.open(str(directory), page_limit_bytes=page_limit_bytes, durability="relaxed")
 
 
+def case_name(value: object) -> str:
+    """Plain ASCII, and short; integers of thousands of digits have no text."""
+    try:
+        return ascii(value)[:40]
+    except ValueError:
+        return "huge"
+
+
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
     session = open_session(tmp_path)

@@ -49,7 +49,7 @@ def _is_number(value: Any) -> bool:
 def _number(text: str) -> float | None:
     if len(text) > 400 or not re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", text):
         return None
-    return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
+    return int(text) if re.fullmatch(r"-?\d{1,20}", text) else float(text)
 
 
 def _equal(stored: Any, criterion: Any) -> bool:
@@ -60,8 +60,8 @@ def _equal(stored: Any, criterion: Any) -> bool:
     if isinstance(stored, str):
         return isinstance(criterion, str) and stored == criterion
     if isinstance(criterion, str):
-        return stored == _number(criterion)
-    return not isinstance(criterion, bool) and stored == criterion
+        return bool(stored == _number(criterion))
+    return not isinstance(criterion, bool) and bool(stored == criterion)
 
 
 def _compare(operator: str, stored: Any, criterion: Any) -> bool:
@@ -76,7 +76,12 @@ def _compare(operator: str, stored: Any, criterion: Any) -> bool:
             return any(_equal(item, criterion) for item in stored)
         case "icontains" if isinstance(stored, list):
             return any(isinstance(item, str) and item.casefold() == criterion.casefold() for item in stored)
-    return isinstance(stored, str) and isinstance(criterion, str) and _in_text(operator, stored, criterion)
+        case _:
+            return (
+                isinstance(stored, str)
+                and isinstance(criterion, str)
+                and _in_text(operator, stored, criterion)
+            )
 
 
 def _in_order(operator: str, stored: Any, criterion: Any) -> bool:
@@ -107,4 +112,5 @@ def _in_text(operator: str, stored: str, text: str) -> bool:
             return stored.startswith(text)
         case "endswith":
             return stored.endswith(text)
-    return fnmatch.fnmatchcase(stored, text.replace("[", "[[]").replace("?", "[?]"))
+        case _:
+            return fnmatch.fnmatchcase(stored, text.replace("[", "[[]").replace("?", "[?]"))

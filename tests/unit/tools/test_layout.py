@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from store.layout import LayoutError, import_session
 from store.session_store import Session
 from tools.layout import main
 
@@ -53,6 +54,10 @@ def read(directory: Path) -> dict[str, str]:
     }
 
 
+def names_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
 def opened(directory: Path) -> Session:
     return Session.open(str(directory), page_limit_bytes=2**26, durability="relaxed")
 
@@ -92,7 +97,7 @@ def test_an_imported_session_works(tmp_path: Path, capsys: pytest.CaptureFixture
         assert users.search({"name": "Bob"}) == [{"id": 2, "name": "Bob", "email": "bob@example.com"}]
         assert users.insert({"name": "Carol"})["id"] == 3
     assert capsys.readouterr().out == "1 collections: users\n"
-    assert sorted(os.listdir(tmp_path / "session")) == ["store.db", "store.db-journal"]
+    assert names_in(tmp_path / "session") == ["store.db", "store.db-journal"]
 
 
 def test_a_session_survives_the_journey(tmp_path: Path) -> None:
@@ -113,7 +118,7 @@ def test_a_session_survives_the_journey(tmp_path: Path) -> None:
     assert json.loads(files[".schemas/empty.meta.json"]) == {"auto_id": 2}
     assert json.loads(files[".schemas/things.meta.json"]) == {"auto_id": 2_501}
     assert len(json.loads(files["things.json"])) == 2_499
-    assert sorted(os.listdir(session)) == ["store.db", "store.db-journal"]
+    assert names_in(session) == ["store.db", "store.db-journal"]
 
 
 def test_only_the_records_are_needed(tmp_path: Path) -> None:
@@ -163,7 +168,7 @@ def test_bad_files_are_named(
 
     assert main(["import", str(source), str(tmp_path / "session")]) == 1
     assert named in capsys.readouterr().err
-    assert os.listdir(tmp_path / "session") == []
+    assert names_in(tmp_path / "session") == []
 
 
 def test_data_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,6 +183,21 @@ def test_data_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "not empty" in capsys.readouterr().err
     assert (session / "store.db").read_bytes() == before
     assert read(source) == DOCUMENTED
+
+
+def test_collections_are_not_merged(tmp_path: Path) -> None:
+    """Importing into a session that has a collection of the same name changes nothing."""
+    source = write(tmp_path / "in", {**DOCUMENTED, "a.json": "[{}]"})
+    with closing(opened(made(tmp_path / "session"))) as session:
+        session.begin(read_only=False)
+        session.plan_view["users"].insert({"mine": True})
+        session.settle(keep=True)
+        session.commit()
+        with pytest.raises(LayoutError, match="has a collection of this name"):
+            import_session(session, source)
+
+        assert session.plan_view["users"].search() == [{"id": 1, "mine": True}]
+        assert "a" not in session.plan_view
 
 
 @pytest.mark.parametrize("command", ["export", "import"])
@@ -201,6 +221,14 @@ def test_links_are_not_followed(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "fresh" / name).symlink_to(tmp_path / "target")
     assert main(["import", str(write(tmp_path / "in", DOCUMENTED)), str(tmp_path / "fresh")]) == 1
     assert not (tmp_path / "target").exists()
+
+
+def test_directories_are_no_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A directory in the place of the file is refused."""
+    (tmp_path / "session" / "store.db").mkdir(parents=True)
+
+    assert main(["export", str(tmp_path / "session"), str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.startswith("layout: ")
 
 
 def test_pipes_are_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
