@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from server.app import Service, make_app
 from server.logging import configure
+from server.planning.library_file import LibraryError
+from server.planning.prompt import PromptError
 from server.sessions.directories import DataRootError
 from server.settings import CONFIG_VARIABLE, SettingsError, load
 from wasm_runtime.artifact import ArtifactError
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _serve(settings)
     except KeyboardInterrupt:
         return _fail("interrupted", status=130)
-    except (DataRootError, ArtifactError, PoolError) as error:
+    except (DataRootError, ArtifactError, PoolError, PromptError, LibraryError) as error:
         return _fail(error, status=1)
     except OSError as error:
         where = f"{settings.server.host} port {settings.server.port}"
@@ -103,7 +105,8 @@ async def _run(service: Service, settings: Settings) -> None:
 
 def _banner(service: Service, settings: Settings) -> str:
     workers = settings.sandbox.worker_count()
-    return f"metaservice: {service.url} planner=conventions data={service.data_path} workers={workers}"
+    planner = settings.planner.chosen
+    return f"metaservice: {service.url} planner={planner} data={service.data_path} workers={workers}"
 
 
 if __name__ == "__main__":

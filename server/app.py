@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -12,7 +13,7 @@ from server.http.context import ContextReader, EdgeLimits
 from server.http.handler import Handler
 from server.http.origin import Origin
 from server.pipeline import Pipeline
-from server.planning.checked_conventions import CheckedConventions
+from server.planning.assembly import make_planner
 from server.sessions.directories import DataRoot
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from server.planning.planned import Planner
     from server.settings_schema import Settings
+    from wasm_runtime.artifact import Artifact
     from wasm_runtime.pool import Executor
 
 _BACKLOG = 1_024
@@ -31,9 +33,17 @@ _BACKLOG = 1_024
 class Service:
     """A service that is put together but not yet running; it owns its parts from now on."""
 
-    def __init__(self, settings: Settings, handler: Handler, executor: Executor, data_root: DataRoot) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        handler: Handler,
+        planner: Planner,
+        executor: Executor,
+        data_root: DataRoot,
+    ) -> None:
         self._settings = settings
         self._handler = handler
+        self._planner = planner
         self._executor = executor
         self._data_root = data_root
         self._runner: web.ServerRunner | None = None
@@ -91,6 +101,7 @@ class Service:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        await self._planner.close()
         await self._executor.close()
         self._data_root.close()
 
@@ -107,28 +118,30 @@ def make_app(
 
     What is left out is made as the settings say. That locks the data root, and builds the guest if
     the cache has none, which blocks for up to half a minute: `progress` hears of it.
-    Raises DataRootError and ArtifactError.
+    Raises DataRootError, ArtifactError, and what `make_planner` raises.
     """
     root = data_root or DataRoot.open(settings.store.data_path)
+    guest = cache(partial(artifact.ensure, settings.store.cache_path, progress))
     try:
-        runs = executor or _worker_pool(settings, root, progress)
+        runs = executor or _worker_pool(settings, root, guest())
+        plans = planner or make_planner(settings.planner, lambda: guest().description, runs, root.path)
     except BaseException:
         root.close()
         raise
     handler = Handler(
-        Pipeline(planner or CheckedConventions(), runs, root),
+        Pipeline(plans, runs, root),
         authenticator=Authenticator(settings.auth.by_name),
         reader=_reader(settings),
         health=_health(runs, root),
     )
-    return Service(settings, handler, runs, root)
+    return Service(settings, handler, plans, runs, root)
 
 
-def _worker_pool(settings: Settings, root: DataRoot, progress: artifact.Progress) -> WorkerPool:
+def _worker_pool(settings: Settings, root: DataRoot, guest: Artifact) -> WorkerPool:
     sandbox = settings.sandbox
     return WorkerPool(
         PoolConfig(
-            component=artifact.ensure(settings.store.cache_path, progress).path,
+            component=guest.path,
             data_root=root.path,
             limits=sandbox.limits(),
             reuse=sandbox.reuse_policy(),

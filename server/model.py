@@ -18,6 +18,8 @@ PlanSource = Literal["learned", "planned", "conventions"]
 #: What kind of content a request carries; `none` when there is no body.
 ContentKind = Literal["none", "json", "merge-patch", "json-patch", "form"]
 
+#: What the service takes, in the order in which `Allow` names them.
+METHODS: tuple[Method, ...] = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SAFE_METHODS: frozenset[str] = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

@@ -10,7 +10,7 @@ from server.errors import MethodNotAllowed, SessionInvalid
 from server.http import content
 from server.http.headers import for_plan
 from server.http.target import Target, parse_query
-from server.model import Method, RequestContext
+from server.model import METHODS, Method, RequestContext
 from server.sessions.identity import Anonymous, session_for
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from server.http.origin import Origin
     from server.model import Session
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 SESSION_ID = "X-Session-ID"
 

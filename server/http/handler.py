@@ -15,11 +15,11 @@ import structlog
 
 from server.errors import ServiceError
 from server.http import pages, request_id
-from server.http.context import METHODS, ContextReader, check_method
+from server.http.context import ContextReader, check_method
 from server.http.response import to_response
 from server.http.target import parse_target
 from server.logging import RequestLine
-from server.model import Reply
+from server.model import METHODS, Reply
 from server.replies import error_reply
 
 if TYPE_CHECKING:

@@ -38,3 +38,6 @@ class CheckedConventions:
 
     def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         return self._conventions.allowed_methods(ctx.segments)
+
+    async def close(self) -> None:
+        """Nothing is held."""

@@ -44,9 +44,7 @@ class Versions:
     rules: str
 
 
-def fingerprint(
-    shape: RequestShape, schemas: Schemas, versions: Versions, *, any_query: bool = False
-) -> str:
+def fingerprint(shape: RequestShape, schemas: Schemas, versions: Versions, *, any_query: bool = False) -> str:
     """The digest under which the plan for requests of this shape is shared, as hex.
 
     `schemas` may hold more collections than the path names; those are left out. With `any_query` it is

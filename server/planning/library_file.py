@@ -37,8 +37,8 @@ PLAN_COLUMNS: Final = (
     " v_prompt, v_policy, v_model, v_rules, values_key, created_at, pinned"
 )
 LEARNED_COLUMNS: Final = (
-    "session, session_id, plan, method, pattern, content, query, values_key,"
-    " body_shape, learned_at, failures, quarantined, slug_asked"
+    "session, method, pattern, content, query, values_key,"
+    " plan, session_id, body_shape, learned_at, failures, quarantined, slug_asked"
 )
 
 #: `query` is a JSON array of the sorted keys, or `*` for any; `values_key` is empty but for needs=values.
@@ -63,6 +63,7 @@ _SCHEMA: Final = (
         failures TEXT NOT NULL, quarantined INTEGER NOT NULL, slug_asked INTEGER NOT NULL,
         UNIQUE (session, method, pattern, content, query, values_key)
     ) STRICT""",
+    "CREATE INDEX plans_by_values ON plans (values_key) WHERE values_key != ''",
     "CREATE INDEX learned_by_plan ON learned (plan)",
 )
 
@@ -145,10 +146,12 @@ def _prepare(connection: sqlite3.Connection) -> None:
 def _check(connection: sqlite3.Connection) -> None:
     if _pragma(connection, "application_id") != APPLICATION_ID:
         raise _Unusable("another application's")
-    version = _pragma(connection, "user_version")
+    version = int(_pragma(connection, "user_version"))
     if version > FORMAT_VERSION:
         raise _Unusable("of a later version")
     for step in range(version, FORMAT_VERSION):
+        if step not in MIGRATIONS:
+            raise _Unusable("of an unknown version")
         _run(connection, MIGRATIONS[step], step + 1)
     if _pragma(connection, "quick_check") != "ok":
         raise _Unusable("damaged")

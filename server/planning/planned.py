@@ -38,6 +38,8 @@ class Planner(Protocol):
         """For OPTIONS: what this path takes. Raises NotFound, NotPlannable."""
         ...
 
+    async def close(self) -> None: ...
+
 
 @frozen
 class Fixed:

@@ -1,5 +1,9 @@
 """What a session's collections look like, as far as a planner may see it: names and types, never values.
 
+Of arrays and objects in records one level of names is shown, from the latest records: whoever plans a
+checkout must know what a cart's lines are made of. An object with many names is taken for a map, whose
+keys are values, so none of them is shown.
+
 They are read through the executor, by a read-only plan of our own, because the host never opens a
 session's file. Once a plan of somebody's has run in that guest its answers are hostile, so what comes
 back is decoded strictly: known types, few and printable names, everything else left out.
@@ -31,9 +35,12 @@ if TYPE_CHECKING:
     from wasm_runtime.pool import Executor
 
 Disclosure: TypeAlias = Literal["shapes", "shapes_and_enums"]
+#: Field names with their JSON types, both sorted.
+Fields: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 
 MAX_COLLECTIONS = 32
 MAX_FIELDS = 64
+MAX_INNER = 24
 MAX_WORDS = 12
 MAX_WORD_CHARS = 24
 #: More than the largest honest answer has.
@@ -52,6 +59,34 @@ for name in (named + others)[:{MAX_COLLECTIONS}]:
     fields = session_store[name].schema()["fields"]
     kept = sorted(fields)[:{MAX_FIELDS}]
     found[name] = {{"fields": {{field: fields[field] for field in kept}}, "more": len(kept) < len(fields)}}
+"""
+_INSIDE = f"""\
+for name in found:
+    kinds = found[name]["fields"]
+    inside = {{field: {{}} for field in kinds if "array" in kinds[field] or "object" in kinds[field]}}
+    latest = session_store[name].list(offset=max(session_store[name].count() - 20, 0))[0] if inside else []
+    for record in latest:
+        for field in inside:
+            value = record.get(field)
+            for element in value[:20] if isinstance(value, list) else [value]:
+                if not isinstance(element, dict) or len(inside[field]) > {MAX_INNER}:
+                    continue
+                for inner, item in element.items():
+                    kind = "null"
+                    if isinstance(item, bool):
+                        kind = "boolean"
+                    elif isinstance(item, int):
+                        kind = "integer"
+                    elif isinstance(item, float):
+                        kind = "number"
+                    elif isinstance(item, str):
+                        kind = "string"
+                    elif isinstance(item, (list, dict)):
+                        kind = "array" if isinstance(item, list) else "object"
+                    seen = inside[field].setdefault(inner, [])
+                    if kind not in seen:
+                        seen.append(kind)
+    found[name]["inside"] = {{field: inside[field] for field in inside if len(inside[field]) <= {MAX_INNER}}}
 """
 _WORDS = f"""\
 for name in found:
@@ -81,8 +116,8 @@ def _reader(code: str) -> RunnablePlan:
 
 
 _READERS: dict[Disclosure, RunnablePlan] = {
-    "shapes": _reader(_SHAPES + _ANSWER),
-    "shapes_and_enums": _reader(_SHAPES + _WORDS + _ANSWER),
+    "shapes": _reader(_SHAPES + _INSIDE + _ANSWER),
+    "shapes_and_enums": _reader(_SHAPES + _INSIDE + _WORDS + _ANSWER),
 }
 
 
@@ -90,22 +125,32 @@ _READERS: dict[Disclosure, RunnablePlan] = {
 class CollectionSchema:
     """The fields of one collection, by name; the words of a field only where they are disclosed."""
 
-    fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    fields: Fields = ()
+    #: Of fields that are arrays of objects, or objects: the fields in these.
+    inside: tuple[tuple[str, Fields], ...] = ()
     words: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: The collection has more fields than are named here.
     more: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """``{name: type}``, or a list of several types; ``{"string": [words]}`` where words are known."""
-        words = dict(self.words)
-        shown = {name: _shown(kinds, words.get(name)) for name, kinds in self.fields}
+        """``{name: type}``, types as in `JsonType.as_json`, or ``{"string": [words]}`` for known words."""
+        inside, words = dict(self.inside), dict(self.words)
+        shown = {name: _shown(kinds, inside.get(name, ()), words.get(name)) for name, kinds in self.fields}
         return {**shown, "...": "more"} if self.more else shown
 
 
-def _shown(kinds: tuple[str, ...], words: tuple[str, ...] | None) -> Any:
-    if words is not None:
+def _shown(kinds: tuple[str, ...], inside: Fields, words: tuple[str, ...] | None) -> Any:
+    types = [_shown_type(kind, inside, words) for kind in kinds]
+    return types[0] if len(types) == 1 else types
+
+
+def _shown_type(kind: str, inside: Fields, words: tuple[str, ...] | None) -> Any:
+    if kind == "string" and words is not None:
         return {"string": words}
-    return kinds[0] if len(kinds) == 1 else kinds
+    if kind not in {"array", "object"} or not inside:
+        return kind
+    fields = {"object": {name: _shown(kinds, (), None) for name, kinds in inside}}
+    return {"array": fields} if kind == "array" else fields
 
 
 @frozen
@@ -128,13 +173,12 @@ class Schemas:
         kept = tuple(pair for pair in self.collections if pair[0] in names)
         return Schemas(kept, more=self.more or len(kept) < len(self.collections))
 
-    def canonical(self, names: Collection[str]) -> str:
-        """Names and types, without words, of some of the collections: equal texts for equal schemas.
+    def types(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Collection, field, types: what fingerprints cover.
 
-        For fingerprints: words come and go with the data, and must not cost a call each time.
+        Words and inner names are left out: they come and go with the data, which must not cost a call.
         """
-        plain = {name: dict(schema.fields) for name, schema in self.collections if name in names}
-        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode()
+        return {name: dict(schema.fields) for name, schema in self.collections}
 
     def as_json(self) -> dict[str, Any]:
         return {name: schema.as_json() for name, schema in self.collections}
@@ -197,15 +241,28 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _collection(document: dict[str, Any], *, words: bool) -> CollectionSchema:
-    fields = document.get("fields")
-    given = fields if isinstance(fields, dict) else {}
+    given = _dict(document.get("fields"))
     kept = sorted(given)[:MAX_FIELDS]
-    said = document.get("words") if words else None
+    inside = _dict(document.get("inside"))
+    said = _dict(document.get("words")) if words else {}
     return CollectionSchema(
-        fields=tuple((printable(name), _types(given[name])) for name in kept),
-        words=tuple(_words(said, kept)) if isinstance(said, dict) else (),
+        fields=_fields(given, kept),
+        inside=tuple((printable(name), _inner(_dict(inside.get(name)))) for name in kept if name in inside),
+        words=tuple(_words(said, kept)),
         more=document.get("more") is True or len(kept) < len(given),
     )
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _fields(given: dict[str, Any], names: list[str]) -> Fields:
+    return tuple((printable(name), _types(given[name])) for name in names)
+
+
+def _inner(given: dict[str, Any]) -> Fields:
+    return _fields(given, sorted(given)) if len(given) <= MAX_INNER else ()
 
 
 def _types(kinds: Any) -> tuple[str, ...]:

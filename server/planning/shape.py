@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from server.errors import InvalidQuery, UriTooLong
 from server.planning.route import MAX_SEGMENTS, refuse_unplannable, template_text
@@ -84,6 +84,22 @@ class JsonType:
             fields = {"object": {name: kind.as_json() for name, kind in self.fields}}
             types.append({**fields, "more": True} if self.more else fields)
         return types[0] if len(types) == 1 else types
+
+    @classmethod
+    def from_json(cls, value: Any) -> JsonType:
+        """What `as_json` made, back again. Raises ValueError, TypeError or KeyError for anything else."""
+        known = cls()
+        for each in value if isinstance(value, list) else [value]:
+            if each in ("array", "object"):
+                known = evolve(known, shallow=(*known.shallow, each))
+            elif isinstance(each, str):
+                known = evolve(known, scalars=(*known.scalars, each))
+            elif "array" in each:
+                known = evolve(known, array=cls.from_json(each["array"]))
+            else:
+                fields = tuple((name, cls.from_json(kind)) for name, kind in each["object"].items())
+                known = evolve(known, fields=fields, more=each.get("more") is True)
+        return known
 
 
 @frozen
@@ -169,6 +185,15 @@ def _text_type(value: str | list[str]) -> str:
     if _NUMBER.fullmatch(value):
         return "number"
     return "boolean" if value in {"true", "false"} else "string"
+
+
+def body_from_text(text: str) -> JsonType | None:
+    """The body's part of a shape from its canonical text; None without a body. Raises ValueError."""
+    document = orjson.loads(text)
+    try:
+        return None if document is None else JsonType.from_json(document)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError("not the text of a body's shape") from error
 
 
 def body_type(value: Any) -> JsonType:

@@ -1,7 +1,7 @@
 """What a provider of plans is given, what it gives back, and the three ways it fails.
 
     ProviderError
-    ├── ProviderDown      not reached, or it answered 401, 403, 408, 429 or 5xx: counts for the breaker
+    ├── ProviderDown      not reached, or answered 401-403, 408, 429, 3xx or 5xx: counts for the breaker
     ├── ProviderDeadline  no answer within the deadline: counts for the breaker
     └── AnswerUnusable    it answered, but nothing that can be a plan: does not
 
@@ -47,10 +47,14 @@ class Completion:
     output_tokens: int
     provider: str
     model: str
+    calls: int = 1
 
 
 class ProviderError(Exception):
-    """No completion. `retry_after` is what the provider asked for, in seconds; `calls` and `tokens` were spent."""
+    """No completion.
+
+    `retry_after` is what the provider asked for, in seconds; `calls` and `tokens` (in and out) were spent.
+    """
 
     def __init__(
         self, reason: str, *, retry_after: float | None = None, calls: int = 0, tokens: int = 0
@@ -70,7 +74,15 @@ class ProviderDeadline(ProviderError):
 
 
 class AnswerUnusable(ProviderError):
-    """The provider answered, but nothing that can be a plan."""
+    """The provider answered, but nothing that can be a plan.
+
+    `answer` is what the model said, for a repair turn; empty where it said nothing. It is no part of the
+    error's text.
+    """
+
+    def __init__(self, reason: str, *, answer: str = "", calls: int = 0, tokens: int = 0) -> None:
+        super().__init__(reason, calls=calls, tokens=tokens)
+        self.answer = answer
 
 
 class Provider(Protocol):

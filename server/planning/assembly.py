@@ -1,0 +1,71 @@
+"""Puts a planner together from the settings: conventions alone, or one that learns."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from server.planning.author import Author
+from server.planning.breaker import Breaker
+from server.planning.budget import Budget
+from server.planning.checked_conventions import CheckedConventions
+from server.planning.drafting import Drafting
+from server.planning.fingerprint import Versions
+from server.planning.learned import LearnedRoutes
+from server.planning.library import LibraryThread, PlanLibrary
+from server.planning.library_file import FILE_NAME
+from server.planning.negative_cache import NegativeCache
+from server.planning.planner import LearningPlanner
+from server.planning.policy import POLICY_VERSION
+from server.planning.prompt import PROMPT_VERSION, PromptMaker, read_house_rules
+from server.planning.providers import make_provider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from server.planner_settings import PlannerSettings
+    from server.planning.planned import Planner
+    from server.planning.providers.base import Provider
+    from wasm_runtime.pool import Executor
+
+
+def make_planner(
+    settings: PlannerSettings,
+    describe: Callable[[], Mapping[str, Any]],
+    executor: Executor,
+    data_root: Path,
+) -> Planner:
+    """The planner that the settings ask for; `describe` gives the guest's `Artifact.description`.
+
+    Without a provider, routes that were learned while there was one are still served.
+    Raises PromptError for house rules that cannot be read, LibraryError, ValueError for a refused base URL.
+    """
+    library = data_root / FILE_NAME
+    provider = make_provider(settings) if settings.learn else None
+    if provider is None and settings.learn and not library.exists():
+        return CheckedConventions()
+    rules = read_house_rules(settings.house_rules)
+    prompts = PromptMaker(describe(), rules, max_bytes=settings.max_prompt_bytes)
+    learned = LearnedRoutes(LibraryThread(PlanLibrary.open(library)), _versions(prompts, provider))
+    drafting = None
+    if provider is not None:
+        drafting = _drafting(settings, provider, prompts, learned, executor)
+    return LearningPlanner(learned, drafting, CheckedConventions(), settings)
+
+
+def _versions(prompts: PromptMaker, provider: Provider | None) -> Versions:
+    model = "" if provider is None else f"{provider.name}/{provider.model}"
+    return Versions(prompt=PROMPT_VERSION, policy=POLICY_VERSION, model=model, rules=prompts.rules_digest)
+
+
+def _drafting(
+    settings: PlannerSettings,
+    provider: Provider,
+    prompts: PromptMaker,
+    learned: LearnedRoutes,
+    executor: Executor,
+) -> Drafting:
+    clock = time.monotonic
+    author = Author(provider, Budget(settings, clock), Breaker.of(settings, clock), settings)
+    return Drafting(author, prompts, learned, executor, NegativeCache(clock), settings)

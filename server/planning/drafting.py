@@ -1,0 +1,241 @@
+"""New plans from the model: what it is asked, how often at once, and what is remembered of its failures.
+
+    draft       a plan for a kind of request that has none
+    mend        another one for a plan that failed when it ran
+    about_word  whether a word that a slug took is a part of the API
+
+One call at a time per fingerprint; the others wait for it. A kind of request whose plans are refused or
+fail is not asked about again for a while.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from attrs import define, evolve, field
+
+from server.errors import NotPlannable, PlanRefused, ServiceError
+from server.model import RunnablePlan
+from server.planning.author import Allowance, Draft
+from server.planning.fingerprint import fingerprint, values_key
+from server.planning.learned import body_shape
+from server.planning.prompt import complaint_for
+from server.planning.providers.base import Turn
+from server.planning.route import RouteTemplate
+from server.planning.schemas import read_schemas
+from server.planning.shape import body_from_text, shape_of
+from server.planning.single_flight import SingleFlight
+
+if TYPE_CHECKING:
+    from server.model import RequestContext
+    from server.planner_settings import PlannerSettings
+    from server.planning.author import Author
+    from server.planning.learned import LearnedRoutes
+    from server.planning.negative_cache import NegativeCache
+    from server.planning.prompt import Problem, PromptMaker
+    from server.planning.providers.base import Prompt
+    from server.planning.route_table import LearnedRoute, Match
+    from server.planning.schemas import Schemas
+    from server.planning.shape import RequestShape, RouteKey
+    from wasm_runtime.pool import Executor
+
+_V = TypeVar("_V")
+
+#: Drafts that have not shown yet whether they work, and kinds of request known to need their values.
+_MAX_REMEMBERED: Final = 1_024
+_NO_VALUES = (
+    "The plan for this request needs its values, and the settings keep them from the model: "
+    'set planner.values = "on_request" to let it see them.'
+)
+_FAILING = "The model's plans for this kind of request fail when they run."
+
+
+@define(slots=False)
+class Kind:
+    """What kind of request this is, as far as planning is concerned."""
+
+    ctx: RequestContext
+    shape: RequestShape
+    schemas: Schemas
+    #: Without query keys that do not matter: the key under which planning is done once.
+    fingerprint: str
+
+    @cached_property
+    def field_types(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        return {name: dict(schema.fields) for name, schema in self.schemas.collections}
+
+
+@define
+class Drafting:
+    _author: Author
+    _prompts: PromptMaker
+    _learned: LearnedRoutes
+    _executor: Executor
+    _refusals: NegativeCache
+    _settings: PlannerSettings
+    _flights: SingleFlight[str, Draft] = field(init=False, factory=SingleFlight)
+    _fresh: OrderedDict[str, Draft] = field(init=False, factory=OrderedDict)
+    _need_values: OrderedDict[str, None] = field(init=False, factory=OrderedDict)
+
+    @property
+    def author(self) -> Author:
+        return self._author
+
+    def allowance(self) -> Allowance:
+        return Allowance.of(self._settings)
+
+    async def close(self) -> None:
+        await self._author.close()
+
+    async def kind_of(self, ctx: RequestContext) -> Kind:
+        """Reads the session's schemas through its guest. Raises what that raises, and as `shape_of`."""
+        shape = shape_of(ctx)
+        schemas = await read_schemas(
+            self._executor, ctx.session, ctx.segments, disclose=self._settings.disclose
+        )
+        kind = Kind(ctx, shape, schemas, "")
+        kind.fingerprint = fingerprint(shape, kind.field_types, self._learned.versions)
+        return kind
+
+    async def draft(self, kind: Kind, allowance: Allowance) -> Draft:
+        """A plan that nobody has run yet, or one that is on its first run right now.
+
+        Raises NotPlannable where it would need values that it may not see, and as `Author.write` does.
+        """
+        if self._settings.values == "always" or kind.fingerprint in self._need_values:
+            return await self._with_values(kind, allowance)
+        refusal = self._refusals.recall(kind.fingerprint)
+        if refusal is not None:
+            raise refusal
+        fresh = self._fresh.get(kind.fingerprint)
+        if fresh is not None:
+            return fresh
+        draft = await self._flights.run(kind.fingerprint, partial(self._from_shape, kind, allowance))
+        if draft.runnable.plan.needs == "values":
+            _remember(self._need_values, kind.fingerprint, None)
+            return await self._with_values(kind, allowance)
+        return draft
+
+    async def mend(
+        self,
+        kind: Kind,
+        allowance: Allowance,
+        failed: Draft,
+        problem: Problem,
+        route: LearnedRoute | None = None,
+    ) -> Draft | None:
+        """Another plan for one that ended so, shown both shapes if `route` learned it from another body.
+
+        None when there is none to be had: then the failure stands.
+        """
+        key = f"mend:{failed.runnable.id}:{body_shape(kind.shape)}"
+        if not allowance.may_repair() or self._refusals.recall(key) is not None:
+            return None
+        allowance.repairs -= 1
+        turn = Turn(failed.answer, complaint_for(problem, failed.runnable.code))
+        earlier = None if route is None else _earlier(kind.shape, route)
+        # Whatever comes of it, this failure is not asked about again for a while.
+        self._refusals.remember(key, PlanRefused("The plan failed, and was mended before."))
+        values = kind.ctx if failed.runnable.plan.needs == "values" and self._shows_values() else None
+        make = partial(self._prompt, kind, values=values, earlier_shape=earlier)
+        return await self._try(kind, make, allowance, (turn,))
+
+    async def about_word(self, kind: Kind, match: Match, word: str, allowance: Allowance) -> Draft | None:
+        """A plan for the word's own route; None if the model takes the word for a record's name.
+
+        For a path that the slug route of `match` answered with 404.
+        """
+        self._learned.asked(match, word)
+        draft = await self._try(kind, partial(self._prompt, kind, slug_word=True), allowance, ())
+        if draft is None or draft.runnable.plan.needs == "values":
+            return None
+        return draft if _has_word(draft, kind.ctx.segments, word) else None
+
+    def forget(self, kind: Kind, *, failed: bool) -> None:
+        """The draft's first run has ended: it is learned by now, or it failed and there is none."""
+        self._fresh.pop(kind.fingerprint, None)
+        if failed:
+            self._refusals.remember(
+                kind.fingerprint,
+                PlanRefused("The model's plans for this kind of request fail when they run."),
+            )
+
+    def _shows_values(self) -> bool:
+        return self._settings.values != "never"
+
+    async def _from_shape(self, kind: Kind, allowance: Allowance) -> Draft:
+        try:
+            draft = await self._write(kind, partial(self._prompt, kind), allowance)
+        except ServiceError as error:
+            self._refusals.remember(kind.fingerprint, error)
+            raise
+        if draft.runnable.plan.needs == "shape":
+            _remember(self._fresh, kind.fingerprint, draft)
+        return draft
+
+    async def _with_values(self, kind: Kind, allowance: Allowance) -> Draft:
+        if not self._shows_values():
+            raise NotPlannable(_NO_VALUES)
+        key = values_key(kind.ctx)
+        draft = await self._flights.run(
+            key, lambda: self._write(kind, partial(self._prompt, kind, values=kind.ctx), allowance)
+        )
+        # Whoever was shown values wrote for them: the plan serves this request alone.
+        plan = evolve(draft.runnable.plan, needs="values")
+        return evolve(draft, runnable=RunnablePlan(plan, draft.runnable.code, "planned"))
+
+    async def _try(
+        self, kind: Kind, make: partial[Prompt], allowance: Allowance, turns: tuple[Turn, ...]
+    ) -> Draft | None:
+        try:
+            return await self._write(kind, make, allowance, turns)
+        except ServiceError:
+            return None
+
+    async def _write(
+        self, kind: Kind, make: partial[Prompt], allowance: Allowance, turns: tuple[Turn, ...] = ()
+    ) -> Draft:
+        session, segments = kind.ctx.session, kind.ctx.segments
+        finish = partial(make, learned=await self._learned.keys(session))
+        return await self._author.write(session.directory, segments, finish, allowance, turns)
+
+    def _prompt(
+        self,
+        kind: Kind,
+        turns: tuple[Turn, ...] = (),
+        *,
+        learned: tuple[RouteKey, ...] = (),
+        values: RequestContext | None = None,
+        earlier_shape: RequestShape | None = None,
+        slug_word: bool = False,
+    ) -> Prompt:
+        return self._prompts.prompt(
+            kind.shape,
+            kind.schemas,
+            learned,
+            turns,
+            values=values,
+            earlier_shape=earlier_shape,
+            slug_word=slug_word,
+        )
+
+
+def _remember(memory: OrderedDict[str, _V], key: str, value: _V) -> None:
+    memory[key] = value
+    if len(memory) > _MAX_REMEMBERED:
+        memory.popitem(last=False)
+
+
+def _earlier(shape: RequestShape, route: LearnedRoute) -> RequestShape | None:
+    """The shape that the route was learned from, where its body was another."""
+    if route.body_shape == body_shape(shape):
+        return None
+    return evolve(shape, body=body_from_text(route.body_shape))
+
+
+def _has_word(draft: Draft, segments: tuple[str, ...], word: str) -> bool:
+    """Whether the plan's route has the word as a word, and not in a slot."""
+    parts = RouteTemplate.parse(draft.runnable.plan.route).parts
+    return all(part == word for part, segment in zip(parts, segments, strict=True) if segment == word)

@@ -1,0 +1,155 @@
+"""What becomes of a plan once its outcome is known: it is replaced, learned, or noted as failing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from attrs import define
+
+from server.planning.author import Draft
+from server.planning.library_rows import Origin, plan_text
+from server.planning.literals import carried_values
+from server.planning.route import RouteTemplate
+from server.planning.shape import shape_of
+from wasm_runtime.outcome import BadReply, Completed, OutOfFuel, OutOfMemory, Raised, StackExhausted
+
+if TYPE_CHECKING:
+    from server.model import RequestContext, RunnablePlan
+    from server.planning.author import Allowance
+    from server.planning.drafting import Drafting, Kind
+    from server.planning.learned import LearnedRoutes
+    from server.planning.prompt import Problem
+    from server.planning.route_table import Match
+    from server.planning.vetting import Candidate
+    from wasm_runtime.outcome import Outcome
+
+log = structlog.get_logger(__name__)
+
+
+def fault_of_plan(outcome: Outcome) -> Problem | None:
+    """What the plan did wrong, if it is to blame for the outcome and another plan might do better.
+
+    Not running out of time: there is none left for another try.
+    """
+    match outcome:
+        case Raised(blame="plan") | BadReply() | OutOfFuel() | OutOfMemory() | StackExhausted():
+            return outcome
+        case Raised(blame="store") if outcome.status >= 500:
+            return outcome
+        case _:
+            return None
+
+
+def has_worked(outcome: Outcome) -> bool:
+    """Whether the plan behind it is worth learning: it replied, and below 500; or the request was wrong."""
+    if isinstance(outcome, Raised):
+        return outcome.status < 500
+    return isinstance(outcome, Completed) and outcome.status < 500
+
+
+@define
+class Trial:
+    """A plan on its first run in this session, from the model or from the library."""
+
+    kind: Kind
+    candidate: Candidate
+    draft: Draft
+    drafting: Drafting
+    learned: LearnedRoutes
+    allowance: Allowance
+
+    @classmethod
+    def of(
+        cls, kind: Kind, draft: Draft, drafting: Drafting, learned: LearnedRoutes, allowance: Allowance
+    ) -> Trial:
+        """The trial of a plan fresh from the model."""
+        author = drafting.author
+        origin = Origin(author.name, author.model)
+        candidate = learned.candidate(kind.ctx, kind.shape, kind.field_types, draft.runnable, origin)
+        return cls(kind, candidate, draft, drafting, learned, allowance)
+
+    @property
+    def runnable(self) -> RunnablePlan:
+        return self.draft.runnable
+
+    async def instead(self, outcome: Outcome) -> Trial | None:
+        """A mended plan, once."""
+        problem = fault_of_plan(outcome)
+        if problem is None:
+            return None
+        draft = await self.drafting.mend(self.kind, self.allowance, self.draft, problem)
+        if draft is None:
+            return None
+        return Trial.of(self.kind, draft, self.drafting, self.learned, self.allowance)
+
+    async def settled(self, outcome: Outcome) -> None:
+        """Learn the plan if it has worked and is not this one request's."""
+        if has_worked(outcome):
+            await self._learn()
+        self.drafting.forget(self.kind, failed=fault_of_plan(outcome) is not None)
+
+    async def _learn(self) -> None:
+        plan = self.runnable.plan
+        if plan.needs == "shape":
+            carried = carried_values(self.runnable.code.text, self.kind.ctx, RouteTemplate.parse(plan.route))
+            if carried:
+                log.warning(
+                    "plan not learned",
+                    plan_id=self.runnable.id,
+                    reason="its code holds values of the request",
+                    places=[f"line {each.line}: {each.place}" for each in carried],
+                )
+                return
+        await self.learned.learn(self.kind.ctx.session, self.candidate, self.kind.shape)
+
+
+@define
+class LearnedPlan:
+    """A plan that this session has learned, for one request. `drafting` is None where nothing is learned."""
+
+    ctx: RequestContext
+    match: Match
+    learned: LearnedRoutes
+    drafting: Drafting | None
+
+    @property
+    def runnable(self) -> RunnablePlan:
+        return self.match.route.runnable
+
+    async def instead(self, outcome: Outcome) -> Trial | None:
+        """A plan that also serves this request, where the learned one failed; or the word's own route."""
+        problem = fault_of_plan(outcome)
+        if problem is not None:
+            self._note_failure()
+            return await self._mended(problem)
+        if isinstance(outcome, Completed) and outcome.status == 404 and self.match.route.slug_names:
+            return await self._about_word()
+        return None
+
+    async def settled(self, outcome: Outcome) -> None:
+        """It has worked; failures were noted before they were mended."""
+        if isinstance(outcome, Completed) and outcome.status < 400:
+            self.learned.succeeded(self.match)
+
+    def _note_failure(self) -> None:
+        """Three failures on different bodies put the route into quarantine."""
+        if self.learned.failed(self.match.route, shape_of(self.ctx)):
+            log.warning("plan quarantined", plan_id=self.runnable.id, session=self.ctx.session.id)
+
+    async def _mended(self, problem: Problem) -> Trial | None:
+        drafting = self.drafting
+        if drafting is None or self.match.route.pinned:
+            return None
+        kind, allowance = await drafting.kind_of(self.ctx), drafting.allowance()
+        known = Draft(self.runnable, plan_text(self.runnable))
+        draft = await drafting.mend(kind, allowance, known, problem, self.match.route)
+        return None if draft is None else Trial.of(kind, draft, drafting, self.learned, allowance)
+
+    async def _about_word(self) -> Trial | None:
+        drafting, word = self.drafting, self.match.word_to_ask_about()
+        if drafting is None or word is None:
+            return None
+        kind, allowance = await drafting.kind_of(self.ctx), drafting.allowance()
+        draft = await drafting.about_word(kind, self.match, word, allowance)
+        return None if draft is None else Trial.of(kind, draft, drafting, self.learned, allowance)

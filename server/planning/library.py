@@ -1,0 +1,323 @@
+"""The plan library: every plan a model wrote, and which session has learned which of them.
+
+    PlanLibrary       the file, synchronous; used by one thread at a time
+    LibraryThread     runs it on a thread of its own, so that the event loop never waits for a disk
+
+1. A plan is shared by its fingerprint. A session's routes are its own rows, which point at plans.
+2. A session has one plan for a route: method, pattern, content kind and query keys. Learning replaces, but
+   never what a person has pinned.
+3. A `needs: values` plan belongs to one request of one session: it is never found by a fingerprint.
+4. What a session may hold, and how many plans there are, is bounded; the oldest unpinned ones go first.
+5. An operation is done or not done (LibraryError). A file found damaged is set aside for a fresh one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+import structlog
+from attrs import evolve
+
+from server.planning.library_file import (
+    LEARNED_COLUMNS,
+    PLAN_COLUMNS,
+    LibraryError,
+    is_damage,
+    open_file,
+    set_aside,
+)
+from server.planning.library_rows import (
+    LearnedRecord,
+    PlanRecord,
+    pattern,
+    plan_row,
+    plan_text,
+    read_learned,
+    read_plan,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from server.model import RunnablePlan, Session
+
+T = TypeVar("T")
+
+#: Routes of one session. The largest API documented by people has some hundreds.
+MAX_ROUTES: Final = 512
+#: Plans of one session that each answer a single request: a cache of questions, not an API.
+MAX_VALUES_PLANS: Final = 64
+#: Plans in all: a month of the default daily budget of calls; about 300 MB.
+MAX_PLANS: Final = 100_000
+
+_PLANS = ", ".join(f"plans.{name.strip()}" for name in ("number", *PLAN_COLUMNS.split(",")))
+_LEARNED_ROW = (
+    "learned.number, session, session_id, body_shape, learned_at, failures, quarantined, slug_asked"
+)
+_JOINED = f"SELECT {_LEARNED_ROW}, {_PLANS} FROM learned JOIN plans ON plans.number = learned.plan"  # noqa: S608
+_ADD = (
+    f"INSERT INTO plans ({PLAN_COLUMNS}) VALUES ({', '.join('?' * 17)})"  # noqa: S608
+    " ON CONFLICT (fingerprint, plan_id, values_key) DO UPDATE SET plan = excluded.plan,"
+    " query = excluded.query, v_prompt = excluded.v_prompt, v_policy = excluded.v_policy,"
+    " v_model = excluded.v_model, v_rules = excluded.v_rules RETURNING number"
+)
+_LEARN = f"INSERT INTO learned ({LEARNED_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608
+_ROUTE = (
+    "session = ? AND learned.method = ? AND pattern = ? AND learned.content = ? AND learned.query = ?"
+    " AND learned.values_key = ?"
+)
+#: What is beyond the newest so many unpinned routes of a session, of one of the two sorts.
+_SURPLUS = (
+    "SELECT learned.number, learned.plan FROM learned JOIN plans ON plans.number = learned.plan"
+    " WHERE session = ? AND (learned.values_key = '') = ? AND NOT pinned"
+    " ORDER BY learned.number DESC LIMIT -1 OFFSET ?"
+)
+
+_log = structlog.get_logger()
+
+
+class PlanLibrary:
+    """Made by `open`. Every method raises LibraryError."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, max_plans: int = MAX_PLANS) -> None:
+        self._path = path
+        self._connection = connection
+        self._max_plans = max_plans
+
+    @classmethod
+    def open(cls, path: Path, *, max_plans: int = MAX_PLANS) -> Self:
+        """Open the file at `path`, or make it; one that cannot be used is set aside."""
+        return cls(path, open_file(path), max_plans=max_plans)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # What planning asks
+
+    def find(self, *fingerprints: str, session: str = "") -> PlanRecord | None:
+        """The plan for the first fingerprint that has one: the pinned one, else the newest.
+
+        Not one that is quarantined in the session (a directory's name).
+        """
+        for fingerprint in fingerprints:
+            found = self._rows(
+                f"SELECT {_PLANS} FROM plans WHERE fingerprint = ? AND values_key = '' AND NOT EXISTS ("  # noqa: S608
+                " SELECT 1 FROM learned WHERE learned.plan = plans.number AND session = ? AND quarantined)"
+                " ORDER BY pinned DESC, number DESC LIMIT 1",
+                (fingerprint, session),
+            )
+            if found:
+                return read_plan(found[0])
+        return None
+
+    def learn(self, record: PlanRecord, session: Session, body_shape: str) -> int | None:
+        """Keep the plan, and that this session has learned it; the number of the learned route.
+
+        None where a person has pinned another plan for this route: then that one stays.
+        """
+        route = (session.directory, *_route_key(record))
+        with self._writing() as connection:
+            plan = self._add(connection, record)
+            if _is_pinned_to_another(connection, route, plan):
+                return None
+            # Not an upsert: what was learned last has the highest number.
+            connection.execute(f"DELETE FROM learned WHERE {_ROUTE}", route)  # noqa: S608
+            row = (*route, plan, session.id, body_shape, _now(), "[]", 0, 0)
+            number = connection.execute(_LEARN, row).lastrowid
+            _trim(connection, session.directory, values=bool(record.values_key))
+            return number
+
+    def _add(self, connection: sqlite3.Connection, record: PlanRecord) -> int:
+        if not record.created_at:
+            record = evolve(record, created_at=_now())
+        number: int = connection.execute(_ADD, plan_row(record)).fetchone()[0]
+        if record.values_key:
+            # Another plan for the identical request, which only this one session can have.
+            connection.execute(
+                "DELETE FROM plans WHERE values_key = ? AND values_key != '' AND number != ? AND NOT pinned",
+                (record.values_key, number),
+            )
+        (count,) = connection.execute("SELECT count(*) FROM plans").fetchone()
+        connection.execute(
+            "DELETE FROM plans WHERE number IN (SELECT number FROM plans WHERE NOT pinned AND number != ?"
+            " ORDER BY number LIMIT ?)",
+            (number, max(0, count - self._max_plans)),
+        )
+        return number
+
+    def routes_of(self, session: str) -> list[LearnedRecord]:
+        """What the session (a directory's name) has learned, the oldest first."""
+        rows = self._rows(f"{_JOINED} WHERE session = ? ORDER BY learned.number", (session,))
+        return [read_learned(row) for row in rows]
+
+    def mark_failures(self, number: int, failures: str, *, quarantined: bool) -> None:
+        """Note on which body shapes (digests, as JSON) a learned route has failed since it last worked."""
+        self._change(
+            "UPDATE learned SET failures = ?, quarantined = ? WHERE number = ?",
+            (failures, int(quarantined), number),
+        )
+
+    def mark_asked(self, number: int, slug_asked: int) -> None:
+        """Note how often the planner was asked about words that a slug of this route took."""
+        self._change("UPDATE learned SET slug_asked = ? WHERE number = ?", (slug_asked, number))
+
+    # What people do
+
+    def plans(self, *, limit: int = 100, after: int = 0) -> list[PlanRecord]:
+        """A page of all plans in the order they came; `after` is the last number of the page before."""
+        sql = f"SELECT {_PLANS} FROM plans WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608
+        return [read_plan(row) for row in self._rows(sql, (after, limit))]
+
+    def show(self, plan_id: str) -> list[PlanRecord]:
+        """The plan, once for every fingerprint that it answers."""
+        sql = f"SELECT {_PLANS} FROM plans WHERE plan_id = ? ORDER BY number"  # noqa: S608
+        return [read_plan(row) for row in self._rows(sql, (plan_id,))]
+
+    def learned_from(self, plan_id: str) -> list[LearnedRecord]:
+        """Where the plan is in use."""
+        rows = self._rows(f"{_JOINED} WHERE plan_id = ? ORDER BY learned.number", (plan_id,))
+        return [read_learned(row) for row in rows]
+
+    def pin(self, plan_id: str, *, pinned: bool = True) -> int:
+        """Have a plan served whatever its versions and failures, or no longer; how many rows it was."""
+        with self._writing() as connection:
+            if pinned:
+                connection.execute(
+                    "UPDATE learned SET failures = '[]', quarantined = 0"
+                    " WHERE plan IN (SELECT number FROM plans WHERE plan_id = ?)",
+                    (plan_id,),
+                )
+            changed = connection.execute(
+                "UPDATE plans SET pinned = ? WHERE plan_id = ?", (int(pinned), plan_id)
+            )
+            return changed.rowcount
+
+    def edit(self, plan_id: str, runnable: RunnablePlan) -> int:
+        """Put a plan that differs in its code alone in a plan's place; how many rows it was."""
+        return self._change(
+            "UPDATE plans SET plan_id = ?, plan = ? WHERE plan_id = ? AND route = ? AND needs = ?",
+            (runnable.id, plan_text(runnable), plan_id, runnable.plan.route, runnable.plan.needs),
+        )
+
+    def forget(self, plan_id: str) -> int:
+        """Delete a plan, and every route learned from it; how many rows it was."""
+        return self._change("DELETE FROM plans WHERE plan_id = ?", (plan_id,))
+
+    def forget_session(self, session: str) -> int:
+        """Delete what a session has learned, and the plans that were for it alone; how many routes."""
+        with self._writing() as connection:
+            (count,) = connection.execute(
+                "SELECT count(*) FROM learned WHERE session = ?", (session,)
+            ).fetchone()
+            own = "SELECT plan FROM learned WHERE session = ? AND values_key != ''"
+            connection.execute(f"DELETE FROM plans WHERE number IN ({own})", (session,))  # noqa: S608
+            connection.execute("DELETE FROM learned WHERE session = ?", (session,))
+            return int(count)
+
+    # The file
+
+    def _rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self._failures():
+            return self._connection.execute(sql, params).fetchall()
+
+    def _change(self, sql: str, params: Sequence[Any]) -> int:
+        with self._writing() as connection:
+            return connection.execute(sql, params).rowcount
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._failures():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._connection.rollback()
+                raise
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if is_damage(error):
+                self._start_over()
+            raise LibraryError("the plan library failed") from error
+
+    def _start_over(self) -> None:
+        self._connection.close()
+        try:
+            name = set_aside(self._path)
+        except OSError as error:
+            raise LibraryError("the damaged plan library cannot be set aside") from error
+        _log.error("plan library set aside", reason="damaged", name=name)
+        self._connection = open_file(self._path)
+
+
+class LibraryThread:
+    """The library on its own thread; what is handed over is done in that order. Owns the library."""
+
+    def __init__(self, library: PlanLibrary) -> None:
+        self._library = library
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan-library")
+        self._closed = False
+
+    async def run(self, work: Callable[[PlanLibrary], T]) -> T:
+        """The result of `work`. Cancelled, it is no longer waited for, but done. Raises LibraryError."""
+        if self._closed:
+            raise LibraryError("the plan library is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work, self._library)
+
+    def post(self, work: Callable[[PlanLibrary], object]) -> None:
+        """Have `work` done some time soon: for notes that no request needs to wait for."""
+        if not self._closed:
+            self._executor.submit(self._note, work)
+
+    def _note(self, work: Callable[[PlanLibrary], object]) -> None:
+        try:
+            work(self._library)
+        except LibraryError:
+            _log.warning("plan library not written", exc_info=True)
+
+    async def close(self) -> None:
+        """Do what was handed over, then close the file. Further calls do nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._library.close)
+        self._executor.shutdown()
+
+
+def _route_key(record: PlanRecord) -> tuple[str, ...]:
+    return (record.method, pattern(record.route), record.content, record.query, record.values_key)
+
+
+def _is_pinned_to_another(connection: sqlite3.Connection, route: tuple[str, ...], plan: int) -> bool:
+    held = connection.execute(
+        "SELECT 1 FROM learned JOIN plans ON plans.number = learned.plan"  # noqa: S608
+        f" WHERE {_ROUTE} AND pinned AND plans.number != ?",
+        (*route, plan),
+    )
+    return held.fetchone() is not None
+
+
+def _trim(connection: sqlite3.Connection, session: str, *, values: bool) -> None:
+    """Delete what is beyond a session's share; a values plan goes with its only route."""
+    keep = MAX_VALUES_PLANS if values else MAX_ROUTES
+    surplus = connection.execute(_SURPLUS, (session, int(not values), keep)).fetchall()
+    table, column = ("plans", 1) if values else ("learned", 0)
+    connection.executemany(
+        f"DELETE FROM {table} WHERE number = ?",  # noqa: S608
+        [(row[column],) for row in surplus],
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,102 @@
+"""The planner of a service that learns: learned routes, then the plan library, then the model.
+
+1. A route that the session has learned costs a walk down a tree, and nothing else.
+2. A request of a kind never seen in its session is looked up by its fingerprint: what any session has
+   learned for it serves this one too.
+3. Only then is the model asked. What is learned has worked: a reply below 500.
+4. While the model cannot be asked, or gives nothing that may run, stale plans and conventions serve what
+   they can, if the settings say so; for the rest the failure has its own status.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.errors import NotLearned, NotPlannable, ServiceError
+from server.model import METHODS
+from server.planning.author import Draft
+from server.planning.learning import LearnedPlan, Trial
+from server.planning.route import refuse_unplannable
+
+if TYPE_CHECKING:
+    from server.model import RequestContext
+    from server.planner_settings import PlannerSettings
+    from server.planning.checked_conventions import CheckedConventions
+    from server.planning.drafting import Drafting
+    from server.planning.learned import LearnedRoutes
+    from server.planning.planned import Planned
+    from server.planning.route_table import Match
+
+_NOT_LEARNED = "This kind of request has not been learned, and planner.learn is false."
+#: Failures of planning for which the fall-back is there. Others are about the request itself.
+_FALL_BACK = frozenset({429, 502, 503, 504})
+
+
+class LearningPlanner:
+    """`drafting` is None where nothing new is learned: no provider, or `planner.learn = false`."""
+
+    def __init__(
+        self,
+        learned: LearnedRoutes,
+        drafting: Drafting | None,
+        conventions: CheckedConventions,
+        settings: PlannerSettings,
+    ) -> None:
+        self._learned = learned
+        self._drafting = drafting
+        self._conventions = conventions
+        self._settings = settings
+
+    async def plan(self, ctx: RequestContext) -> Planned:
+        refuse_unplannable(ctx.segments)
+        match = await self._learned.match(ctx)
+        if match is not None and not match.route.stale:
+            return LearnedPlan(ctx, match, self._learned, self._drafting)
+        if self._drafting is None:
+            return await self._without_model(ctx, match)
+        try:
+            return await self._new(ctx, self._drafting)
+        except ServiceError as error:
+            if error.status not in _FALL_BACK or self._settings.fallback == "none":
+                raise
+            return await self._fallen_back(ctx, match, error)
+
+    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        """What conventions say; where they know nothing, a model might plan anything."""
+        try:
+            return self._conventions.allowed_methods(ctx)
+        except NotPlannable:
+            return METHODS
+
+    async def close(self) -> None:
+        await self._learned.close()
+        if self._drafting is not None:
+            await self._drafting.close()
+
+    async def _new(self, ctx: RequestContext, drafting: Drafting) -> Trial:
+        kind, allowance = await drafting.kind_of(ctx), drafting.allowance()
+        shared = await self._learned.shared(ctx.session, kind.shape, kind.field_types)
+        if shared is not None:
+            known = Draft(shared.runnable, shared.record.text)
+            return Trial(kind, shared, known, drafting, self._learned, allowance)
+        draft = await drafting.draft(kind, allowance)
+        return Trial.of(kind, draft, drafting, self._learned, allowance)
+
+    async def _without_model(self, ctx: RequestContext, stale: Match | None) -> Planned:
+        """Nothing new is learned here: what was learned at any time, then conventions."""
+        if stale is not None:
+            return LearnedPlan(ctx, stale, self._learned, None)
+        try:
+            return await self._conventions.plan(ctx)
+        except NotPlannable:
+            if self._settings.learn:
+                raise
+            raise NotLearned(_NOT_LEARNED) from None
+
+    async def _fallen_back(self, ctx: RequestContext, stale: Match | None, error: ServiceError) -> Planned:
+        if stale is not None:
+            return LearnedPlan(ctx, stale, self._learned, None)
+        try:
+            return await self._conventions.plan(ctx)
+        except ServiceError:
+            raise error from None

@@ -1,0 +1,24 @@
+"""What a model is shown, and nothing else: the whole of it is in the golden files of the tests.
+
+1. The fixed part is the same for every request, so that providers can cache it: `contract.md` with the
+   reference of the real guest and the policy's own lists in it, `examples.md`, and the house rules.
+2. The request part is one sentence and one block of JSON, in ASCII: names and types, never a value. Names are
+   hostile text; escaped and capped, they cannot leave their quotes.
+3. Values are shown only to a caller who passes them, which the setting `planner.values` decides.
+4. A complaint about an earlier answer quotes the policy, the codec or the answer's own code, never the text
+   of an exception and nothing that a guest could choose.
+5. A prompt is never longer than `planner.max_prompt_bytes`: what matters least is left out first.
+"""
+
+from server.planning.prompt.complaints import Problem, complaint_for
+from server.planning.prompt.fixed import PROMPT_VERSION, PromptError, read_house_rules
+from server.planning.prompt.maker import PromptMaker
+
+__all__ = [
+    "PROMPT_VERSION",
+    "Problem",
+    "PromptError",
+    "PromptMaker",
+    "complaint_for",
+    "read_house_rules",
+]

@@ -1,0 +1,362 @@
+"""The prompt's own examples, plans written from the prompt, and the reading of schemas, in the real guest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+import server.planning.prompt
+from server.errors import SessionDamaged
+from server.model import RunnablePlan, Session
+from server.pipeline import job_for
+from server.planning.codec import decode
+from server.planning.policy import check
+from server.planning.schemas import Schemas, read_schemas
+from server.planning.shape import shape_of
+from server.replies import reply_to
+from tests.unit.planning.requests import NO_BODY, a_request
+from tests.unit.planning.worked import worked
+from wasm_runtime import runner
+from wasm_runtime.outcome import Completed
+
+if TYPE_CHECKING:
+    from server.model import Method, RequestContext
+    from tests.sandbox.conftest import Sandbox
+    from tests.unit.planning.worked import Worked
+    from wasm_runtime.outcome import Outcome
+    from wasm_runtime.slot import Job
+
+EXAMPLES = worked(Path(server.planning.prompt.__file__).with_name("examples.md"))
+TRIED = worked(Path(__file__).parent.parent / "data" / "tried_answers.md")
+
+
+class Executor:
+    """The pool's protocol over a runner in this process."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._next = 1_000
+
+    async def run(self, job: Job) -> Outcome:
+        return self.run_now(job)
+
+    def run_now(self, job: Job) -> Outcome:
+        self._next += 1
+        inner = runner.Job(self._next, job.plan_id, job.plan, job.read_only, job.request)
+        self._sandbox.runner.run(job.session, [inner])
+        return self._sandbox.outcomes[inner.id]
+
+    async def start(self) -> None: ...
+
+    def health(self) -> dict[str, Any]:
+        return {}
+
+    async def close(self) -> None: ...
+
+
+class Api:
+    """A session that is served by worked plans; `seed` stores records without one."""
+
+    def __init__(self, sandbox: Sandbox, plans: dict[str, Worked]) -> None:
+        (sandbox.root / "d1").mkdir(exist_ok=True)
+        self._sandbox = sandbox
+        self._plans = plans
+        self.executor = Executor(sandbox)
+
+    def seed(self, collection: str, *records: dict[str, Any]) -> None:
+        code = f'REPLY = make_response(201, session_store["{collection}"].insert_many(ctx["body_json"]))'
+        outcome = self._sandbox.run(code, session="d1", body=list(records))
+        assert isinstance(outcome, Completed), outcome
+        assert outcome.status == 201
+
+    def records(self, collection: str) -> list[dict[str, Any]]:
+        outcome = self._sandbox.run(
+            f'REPLY = make_response(200, session_store["{collection}"].search({{}}))', session="d1"
+        )
+        assert isinstance(outcome, Completed), outcome
+        found: list[dict[str, Any]] = orjson.loads(outcome.body or b"[]")
+        return found
+
+    def __call__(
+        self, title: str, method: Method, path: str, body: Any = NO_BODY, **more: Any
+    ) -> tuple[int, Any, dict[str, str]]:
+        ctx = a_request(method, path, body=body, **more)
+        reply = reply_to(self.executor.run_now(job_for(ctx, self.plan(title, ctx))), "r1")
+        return reply.status, orjson.loads(reply.body or b"null"), dict(reply.headers)
+
+    def plan(self, title: str, ctx: RequestContext) -> RunnablePlan:
+        plan = decode(self._plans[title].answer, ctx.segments)
+        return RunnablePlan(plan, check(plan.code), "planned")
+
+
+@pytest.fixture
+def examples(sandbox: Sandbox) -> Api:
+    return Api(sandbox, EXAMPLES)
+
+
+@pytest.fixture
+def tried(sandbox: Sandbox) -> Api:
+    return Api(sandbox, TRIED)
+
+
+def shows_the_request(worked: Worked, ctx: RequestContext) -> bool:
+    """Whether a worked plan was written for a request of this shape, as the prompt shows it."""
+    return {**worked.request, "collections": 0, "learned_routes": 0} == {
+        **orjson.loads(shape_of(ctx).canonical()),
+        "collections": 0,
+        "learned_routes": 0,
+    }
+
+
+def test_example_checkout(examples: Api) -> None:
+    """The first example moves stock, order and cart together, and undoes all of it when stock is short."""
+    title = "An action over three collections"
+    examples.seed("products", {"price": 7.5, "stock": 3}, {"price": 20, "stock": 1})
+    mugs, pots = {"product_id": 1, "quantity": 2}, {"product_id": 2, "quantity": 2}
+    examples.seed("carts", {"lines": [mugs], "status": "open"}, {"lines": [mugs, pots], "status": "open"})
+    body = {"cart_id": 1, "email": "a@b"}
+
+    assert shows_the_request(EXAMPLES[title], a_request("POST", "/checkout", body=body))
+    status, order, headers = examples(title, "POST", "/checkout", body)
+    assert (status, order["total"], headers) == (201, 15.0, {"Location": "/orders/1"})
+    assert examples(title, "POST", "/checkout", body)[0] == 409
+    assert examples(title, "POST", "/checkout", {**body, "cart_id": 2})[0] == 409
+    assert examples(title, "POST", "/checkout", {**body, "cart_id": 9})[0] == 422
+    assert [product["stock"] for product in examples.records("products")] == [1, 1]
+    assert len(examples.records("orders")) == 1
+
+
+def test_example_cancel(examples: Api) -> None:
+    title = "An action on one record"
+    examples.seed("orders", {"status": "open"})
+
+    assert shows_the_request(EXAMPLES[title], a_request("POST", "/orders/1/cancel"))
+    assert examples(title, "POST", "/orders/1/cancel")[1]["status"] == "cancelled"
+    assert examples(title, "POST", "/orders/1/cancel")[0] == 409
+    assert examples(title, "POST", "/orders/2/cancel")[0] == 404
+
+
+def test_example_report(examples: Api) -> None:
+    title, path = "A report", "/reports/revenue-by-month"
+    examples.seed(
+        "orders",
+        {"created_at": "2026-02-03T10:00:00Z", "total": 0.1, "status": "open"},
+        {"created_at": "2026-02-04T10:00:00Z", "total": 0.2, "status": "paid"},
+        {"created_at": "2026-02-05T10:00:00Z", "total": 9, "status": "cancelled"},
+        {"created_at": "2025-12-31T23:59:59Z", "total": 5, "status": "paid"},
+        {"total": 5},
+    )
+    february = {"month": "2026-02", "revenue": 0.3, "orders": 2}
+
+    assert shows_the_request(EXAMPLES[title], a_request("GET", path, query={"year": "2026"}))
+    assert examples(title, "GET", path, query={"year": "2026"})[1] == [february]
+    assert examples(title, "GET", path)[1] == [{"month": "2025-12", "revenue": 5.0, "orders": 1}, february]
+    assert examples(title, "GET", path, query={"year": "soon"})[0] == 400
+
+
+def test_example_slug(examples: Api) -> None:
+    """A plan for one article's word serves all articles."""
+    title = "A word that names a record"
+    examples.seed("articles", {"slug": "how-to-bake", "title": "How to bake"}, {"slug": "bread-2"})
+
+    assert shows_the_request(EXAMPLES[title], a_request("GET", "/articles/how-to-bake"))
+    assert examples(title, "GET", "/articles/how-to-bake")[1]["title"] == "How to bake"
+    assert examples(title, "GET", "/articles/bread-2")[1]["id"] == 2
+    assert examples(title, "GET", "/articles/feed")[0] == 404
+
+
+def test_example_list(examples: Api) -> None:
+    title = "A list with filters and a search text"
+    examples.seed("products", *({"name": f"Mug {n}", "category": "cups", "price": n} for n in range(1, 6)))
+    query = {"q": "mug", "price__lt": "4.5", "limit": "2", "category": "cups"}
+
+    assert shows_the_request(EXAMPLES[title], a_request("GET", "/products", query=query))
+    _, reply, _ = examples(title, "GET", "/products", query=query | {"sort": "-price"})
+    assert [item["price"] for item in reply["items"]] == [4, 3]
+    assert reply["page"] == {"limit": 2, "offset": 0, "total": 4}
+    assert len(examples(title, "GET", "/products")[1]["items"]) == 5
+
+
+def test_example_question(examples: Api) -> None:
+    title = "A question in plain language"
+    ctx = a_request("POST", "/ask", body={"question": "Who owes most?"})
+
+    assert shows_the_request(EXAMPLES[title], ctx)
+    assert examples.plan(title, ctx).plan.needs == "values"
+    assert examples(title, "POST", "/ask", ctx.body_json)[0] == 501
+
+
+async def test_schemas_of_a_session(examples: Api) -> None:
+    """Names and types are read through the guest; of arrays and objects, one level of names."""
+    examples.seed("carts", {"lines": [{"sku": "x", "n": 1}, {"sku": None}], "open": True}, {"note": None})
+    examples.seed("visits", {"pages": {f"page{n}": n for n in range(30)}})
+
+    schemas = await read_schemas(examples.executor, Session("s1", "d1"))
+
+    assert schemas.as_json() == {
+        "carts": {
+            "id": "integer",
+            "lines": {"array": {"object": {"n": "integer", "sku": ["null", "string"]}}},
+            "note": "null",
+            "open": "boolean",
+        },
+        "visits": {"id": "integer", "pages": "object"},
+    }
+    assert schemas.types()["carts"]["lines"] == ("array",)
+
+
+async def test_schemas_of_an_empty_session(examples: Api) -> None:
+    assert await read_schemas(examples.executor, Session("s1", "d1")) == Schemas()
+
+
+async def test_words_are_shown_only_when_disclosed(examples: Api) -> None:
+    """Few short words may be shown; many words, other texts and fields named like secrets never are."""
+    orders = [
+        {"status": status, "ref": f"r-{chr(97 + n)}", "mail": "a@b", "token": "abc"}
+        for n, status in enumerate(["in-transit", "open"] * 7)
+    ]
+    examples.seed("orders", *orders)
+    session = Session("s1", "d1")
+
+    hidden = await read_schemas(examples.executor, session)
+    shown = await read_schemas(examples.executor, session, disclose="shapes_and_enums")
+
+    assert "transit" not in str(hidden)
+    assert shown.as_json()["orders"] == {
+        "id": "integer",
+        "mail": "string",
+        "ref": "string",
+        "status": {"string": ("in-transit", "open")},
+        "token": "string",
+    }
+    assert shown.types() == hidden.types()
+
+
+async def test_collections_of_the_path_come_first(examples: Api) -> None:
+    """However many collections there are, those that the path names are shown."""
+    for number in range(40):
+        examples.seed(f"c{number}", {"n": number})
+    examples.seed("zebras", {"stripes": 9})
+
+    schemas = await read_schemas(examples.executor, Session("s1", "d1"), ("zebras", "7"))
+
+    assert "zebras" in schemas
+    assert len(schemas.collections) == 32
+    assert schemas.more
+
+
+async def test_a_session_that_cannot_be_read(sandbox: Sandbox) -> None:
+    """A failed run is the service's error, never an empty session."""
+    (sandbox.root / "d1").mkdir()
+    (sandbox.root / "d1" / "store.db").write_bytes(b"no database" * 1000)
+
+    with pytest.raises(SessionDamaged):
+        await read_schemas(Executor(sandbox), Session("s1", "d1"))
+
+
+def test_tried_checkout(tried: Api) -> None:
+    """Three collections change together or not at all, and a body that makes no sense is a 422."""
+    title = "Checkout with a coupon"
+    tried.seed(
+        "products", {"name": "Mug", "price": 7.5, "stock": 3}, {"name": "Pot", "price": 20, "stock": 1}
+    )
+    tried.seed("customers", {"email": "a@b", "orders_placed": 0})
+    tried.seed("coupons", {"code": "HALF", "percent": 50})
+    mugs, pots = {"product_id": 1, "qty": 2}, {"product_id": 2, "qty": 2}
+    body = {"customer_id": 1, "items": [mugs], "coupon": "HALF"}
+
+    assert shows_the_request(TRIED[title], a_request("POST", "/checkout", body=body))
+    status, order, headers = tried(title, "POST", "/checkout", body)
+    assert (status, order["total"], headers["Location"]) == (201, 7.5, "/orders/1")
+    assert tried(title, "POST", "/checkout", {**body, "items": [{**mugs, "qty": 1}, pots]})[0] == 409
+    assert tried(title, "POST", "/checkout", {**body, "items": [{**mugs, "qty": 0}]})[0] == 422
+    assert tried(title, "POST", "/checkout", {**body, "coupon": "NONE", "items": []})[0] == 422
+    assert [product["stock"] for product in tried.records("products")] == [1, 1]
+    assert tried.records("customers")[0]["orders_placed"] == 1
+    assert len(tried.records("orders")) == 1
+
+
+def test_tried_cancel(tried: Api) -> None:
+    title = "Cancel an order and give back its stock"
+    tried.seed("products", {"stock": 1})
+    tried.seed(
+        "orders", {"status": "open", "items": [{"product_id": 1, "qty": 2}, {"product_id": 9, "qty": 1}]}
+    )
+
+    assert shows_the_request(TRIED[title], a_request("POST", "/orders/1/cancel"))
+    assert tried(title, "POST", "/orders/1/cancel")[:2] == (200, tried.records("orders")[0])
+    assert tried.records("products") == [{"id": 1, "stock": 3}]
+    assert tried(title, "POST", "/orders/1/cancel")[0] == 409
+    assert tried(title, "POST", "/orders/5/cancel")[0] == 404
+
+
+def test_tried_report(tried: Api) -> None:
+    title, path = "Revenue by month from other field names", "/reports/revenue-by-month"
+    tried.seed(
+        "invoices",
+        {"amount": 0.1, "paid_on": "2026-02-28"},
+        {"amount": 0.2, "paid_on": "2026-02-01"},
+        {"amount": 3, "paid_on": "2025-11-30"},
+        {"amount": 5, "paid_on": None},
+        {"amount": 5},
+    )
+
+    assert shows_the_request(TRIED[title], a_request("GET", path, headers={"accept": "x"}))
+    assert tried(title, "GET", path)[1] == [
+        {"month": "2025-11", "revenue": 3.0},
+        {"month": "2026-02", "revenue": 0.3},
+    ]
+
+
+def test_tried_article(tried: Api) -> None:
+    """The word became a slot; the plan serves other articles, and readers with and without a token."""
+    title, path = "An article by its slug", "/articles/how-to-train-your-dragon"
+    tried.seed("users", {"username": "jake", "token": "t0k"}, {"username": "ann", "token": "t1k"})
+    tried.seed(
+        "articles", {"slug": "how-to-train-your-dragon", "author_id": 1}, {"slug": "b-2", "author_id": 2}
+    )
+    tried.seed("favorites", {"article_id": 1, "user_id": 2})
+    headers = {"authorization": "Token t1k"}
+
+    assert shows_the_request(TRIED[title], a_request("GET", path, headers=headers))
+    mine = tried(title, "GET", path, headers=headers)[1]["article"]
+    assert (mine["favorited"], mine["favoritesCount"], mine["author"]["username"]) == (True, 1, "jake")
+    assert tried(title, "GET", path)[1]["article"]["favorited"] is False
+    assert tried(title, "GET", "/articles/b-2")[1]["article"]["author"]["username"] == "ann"
+    assert tried(title, "GET", "/articles/none")[0] == 404
+
+
+def test_tried_login(tried: Api) -> None:
+    """A login gives a token and never a password; a wrong one is 401, a missing field 422."""
+    title, path = "Log in", "/users/login"
+    hashed = 'REPLY = make_response(200, store.insert({"email": "a@b", "password": hash_secret("pw")}))'
+    tried._sandbox.runner.run("d1", [tried._sandbox.job(hashed.replace("store.", 'session_store["users"].'))])
+    user = {"email": "a@b", "password": "pw"}
+
+    assert shows_the_request(TRIED[title], a_request("POST", path, body={"user": user}))
+    status, reply, _ = tried(title, "POST", path, {"user": user})
+    assert status == 200
+    assert reply["user"]["token"] == tried.records("users")[0]["token"]
+    assert "password" not in reply["user"]
+    assert tried(title, "POST", path, {"user": {**user, "password": "no"}})[0] == 401
+    assert tried(title, "POST", path, {"user": {**user, "email": "c@d"}})[0] == 401
+    assert tried(title, "POST", path, {"user": {"email": "a@b"}})[0] == 422
+    assert tried(title, "POST", path, {"user": {**user, "password": 7}})[0] == 422
+
+
+def test_tried_todo(tried: Api) -> None:
+    title = "Change a todo"
+    tried.seed("todos", {"title": "x", "completed": False, "order": 1})
+
+    assert shows_the_request(TRIED[title], a_request("PATCH", "/todos/1", body={"completed": True}))
+    assert tried(title, "PATCH", "/todos/1", {"completed": True})[1] == {
+        "id": 1,
+        "title": "x",
+        "completed": True,
+        "order": 1,
+        "url": "http://localhost:8000/todos/1",
+    }
+    assert tried(title, "PATCH", "/todos/2", {"completed": True})[0] == 404

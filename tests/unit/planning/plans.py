@@ -1,0 +1,43 @@
+"""Plans as a planner would hand them over, for the tests of what becomes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from server.model import Plan, RunnablePlan, Session, SourceCode
+from server.planning.fingerprint import Versions, fingerprint
+from server.planning.library_rows import Origin, PlanRecord, record_of
+from server.planning.policy import check
+from server.planning.shape import shape_of
+
+if TYPE_CHECKING:
+    from server.model import RequestContext
+
+CODE = 'REPLY = make_response(200, store.get(params["id"]))'
+ORIGIN = Origin("openai", "model-1")
+VERSIONS = Versions(prompt="p1", policy="c1", model="openai/model-1", rules="r1")
+
+
+def a_plan(route: str = "/members/{id:int}", code: str = CODE, **more: Any) -> RunnablePlan:
+    source = SourceCode(code)
+    fields = {"action": "get", "resource": "members", **more}
+    return RunnablePlan(Plan(route=route, code=source, **fields), check(source), "planned")
+
+
+def a_record(ctx: RequestContext, plan: RunnablePlan | None = None, **more: Any) -> PlanRecord:
+    """The row for a plan that was made for this request."""
+    shape = shape_of(ctx)
+    runnable = a_plan() if plan is None else plan
+    digest = more.pop("fingerprint", fingerprint(shape, {}, VERSIONS))
+    record = record_of(runnable, shape.route_key(), digest, origin=ORIGIN, versions=VERSIONS)
+    return evolve(record, **more)
+
+
+def a_session(number: int = 1) -> Session:
+    return Session(f"s{number}", f"{number:032x}")
+
+
+def within(ctx: RequestContext, session: Session) -> RequestContext:
+    return evolve(ctx, session=session)

@@ -1,0 +1,28 @@
+"""Providers of plans that run on this machine, speak the real wire formats, and misbehave as told.
+
+async with OpenAISimulator([Fault.OVERLOADED, Answer(plan)]) as simulator:
+    ...  # simulator.base_url, simulator.requests
+"""
+
+from __future__ import annotations
+
+from tools.simulators.anthropic_wire import AnthropicSimulator
+from tools.simulators.faults import FAULTS, Fault
+from tools.simulators.openai_wire import OpenAISimulator
+from tools.simulators.plans import asked, by_match
+from tools.simulators.script import Answer, Script, Step
+from tools.simulators.server import Seen, Simulator
+
+__all__ = [
+    "FAULTS",
+    "Answer",
+    "AnthropicSimulator",
+    "Fault",
+    "OpenAISimulator",
+    "Script",
+    "Seen",
+    "Simulator",
+    "Step",
+    "asked",
+    "by_match",
+]

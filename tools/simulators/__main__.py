@@ -1,0 +1,44 @@
+"""For demos: ``python -m tools.simulators WIRE --plans plans.json [--port P] [--latency-ms 400]``.
+
+WIRE is openai or anthropic; plans.json is what `plans.by_match` takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+from pathlib import Path
+
+from tools.simulators import AnthropicSimulator, OpenAISimulator, by_match
+
+_SIMULATORS = {"openai": OpenAISimulator, "anthropic": AnthropicSimulator}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve until interrupted."""
+    options = _parser().parse_args(arguments)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(options))
+
+
+async def serve(options: argparse.Namespace) -> None:
+    plans = json.loads(options.plans.read_text("utf-8"))
+    script = by_match(plans, options.latency_ms / 1_000)
+    async with _SIMULATORS[options.wire](script, port=options.port) as simulator:
+        print(f"{options.wire} at {simulator.base_url}, {len(plans)} plans", flush=True)
+        await asyncio.Event().wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.simulators", description="A provider of plans.")
+    parser.add_argument("wire", choices=sorted(_SIMULATORS))
+    parser.add_argument("--port", type=int, default=0, help="0: any that is free")
+    parser.add_argument("--plans", type=Path, required=True, help='[{"match": {...}, "plan": {...}}, ...]')
+    parser.add_argument("--latency-ms", type=int, default=0)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Scripts that answer by what the prompt asks, for demos and end-to-end tests."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from tools.simulators.faults import Fault
+from tools.simulators.script import Answer
+from tools.simulators.wire import user_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tools.simulators.script import Step
+
+_BLOCK: Final = re.compile(r"^```json[ \t]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def asked(request: dict[str, Any]) -> dict[str, Any]:
+    """The first JSON block in the request part of a prompt; it has "method" and "route" among others.
+
+    Raises ValueError for a prompt that has none.
+    """
+    block = _BLOCK.search(user_text(request))
+    if block is None:
+        raise ValueError("the prompt has no ```json block")
+    shape = json.loads(block[1])
+    if not isinstance(shape, dict):
+        raise ValueError("the prompt's first ```json block is no object")  # noqa: TRY004 - as told above
+    return shape
+
+
+def by_match(
+    plans: Sequence[dict[str, Any]], latency_seconds: float = 0.0
+) -> Callable[[dict[str, Any]], Step]:
+    """A script of ``{"match": {...}, "plan": {...}}``: the first whose match is all in what is asked.
+
+    What none matches, the model refuses.
+    """
+
+    def answer(request: dict[str, Any]) -> Step:
+        shape = asked(request)
+        for entry in plans:
+            if all(shape.get(name) == value for name, value in entry["match"].items()):
+                return Answer(entry["plan"], latency_seconds)
+        return Fault.REFUSAL
+
+    return answer

@@ -1,0 +1,54 @@
+"""What a simulated provider does with one request after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+from attrs import define, frozen
+
+from tools.simulators.faults import Fault
+
+#: The least that the service takes for a plan.
+USUAL_PLAN: Final[dict[str, Any]] = {
+    "action": "list",
+    "resource": "things",
+    "route": "/things",
+    "identifier": None,
+    "criteria": {},
+    "payload": {},
+    "response_hints": {},
+    "needs": "shape",
+    "query": "any",
+    "code": {"language": "python", "block": "REPLY = make_response(200, store.list()[0])"},
+}
+
+
+@frozen
+class Answer:
+    """A plan, or raw text in its place, after `latency_seconds`."""
+
+    plan: dict[str, Any] | str
+    latency_seconds: float = 0.0
+    input_tokens: int = 1_000
+    output_tokens: int = 200
+
+
+Step: TypeAlias = Answer | Fault
+#: Steps one after the other, of which the last is repeated, or a function of the request's JSON.
+Script: TypeAlias = Sequence[Step] | Callable[[dict[str, Any]], Step]
+
+
+@define
+class Player:
+    """A script, and how far it got."""
+
+    script: Script
+    _played: int = 0
+
+    def next(self, request: dict[str, Any]) -> Step:
+        if callable(self.script):
+            return self.script(request)
+        step = self.script[min(self._played, len(self.script) - 1)]
+        self._played += 1
+        return step
