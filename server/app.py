@@ -129,7 +129,7 @@ def make_app(
         root.close()
         raise
     handler = Handler(
-        Pipeline(plans, runs, root),
+        Pipeline(plans, runs),
         authenticator=Authenticator(settings.auth.by_name),
         reader=_reader(settings),
         health=_health(runs, root),

@@ -1,13 +1,13 @@
 """The use case: a request becomes a plan, the plan runs in its session, and the outcome is a reply.
 
-Knows whoever plans, whoever runs and whoever keeps the directories as protocols only.
+Knows whoever plans and whoever runs as protocols only.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import orjson
 from attrs import evolve
@@ -33,17 +33,10 @@ _T = TypeVar("_T")
 MAX_REPLACEMENTS = 3
 
 
-class SessionDirectories(Protocol):
-    def ensure(self, directory: str) -> None:
-        """Make the session's directory unless it is there."""
-        ...
-
-
 class Pipeline:
-    def __init__(self, planner: Planner, executor: Executor, directories: SessionDirectories) -> None:
+    def __init__(self, planner: Planner, executor: Executor) -> None:
         self._planner = planner
         self._executor = executor
-        self._directories = directories
 
     async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply:
         """Answer the request, and note on `line` how. Raises ServiceError.
@@ -76,7 +69,6 @@ class Pipeline:
         job = job_for(ctx, runnable)
         started = perf_counter()
         try:
-            self._directories.ensure(job.session)
             outcome = await self._executor.run(job)
         finally:
             line.took("execute", perf_counter() - started)

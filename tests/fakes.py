@@ -51,6 +51,9 @@ class FakePlanner:
         refuse_unplannable(ctx.segments)
         return ("GET", "HEAD", "POST", "OPTIONS")
 
+    async def close(self) -> None:
+        """Nothing is held."""
+
 
 class FakeExecutor:
     """Answers each job by a function; `gate`, while not set, holds them back."""
@@ -82,11 +85,3 @@ class FakeExecutor:
     def requests(self) -> list[dict[str, Any]]:
         """What each job's guest would be told: `ctx` and `params`."""
         return [orjson.loads(job.request) for job in self.jobs]
-
-
-class FakeDirectories:
-    def __init__(self) -> None:
-        self.made: list[str] = []
-
-    def ensure(self, directory: str) -> None:
-        self.made.append(directory)

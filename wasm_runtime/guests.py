@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
 from wasm_runtime.live_guest import LiveGuest
+from wasm_runtime.outcome import GuestFailed, StorageFull
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from wasm_runtime.engine import Runtime
     from wasm_runtime.limits import GuestReuse
     from wasm_runtime.outcome import Outcome
+
+_NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 class Guests:
@@ -36,9 +42,11 @@ class Guests:
         if guest is not None:
             self._live.move_to_end(session)
             return guest
+        try:
+            directory = _session_directory(self._data_root, session)
+        except OSError as error:
+            return _no_directory(error, self._runtime.limits.session_disk_bytes)
         guest = self._spare.popleft() if self._spare else LiveGuest(self._runtime)
-        directory = self._data_root / session
-        directory.mkdir(mode=0o700, exist_ok=True)
         problem = guest.attach(directory, self._durability)
         if problem is not None:
             return problem
@@ -71,3 +79,30 @@ class Guests:
             self._spare.append(LiveGuest(self._runtime))
             return True
         return False
+
+
+def _session_directory(root: Path, session: str) -> Path:
+    """The session's directory, made (0700) and its name on disk if need be. Raises OSError.
+
+    The last door before the disk: a name that the API process did not derive is a bug, and no path.
+    """
+    if not _NAME.fullmatch(session):
+        raise ValueError("not a name that was derived for a session")
+    directory = root / session
+    try:
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        return directory
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # A session whose directory is lost with the power has lost its data, however well that was synced.
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return directory
+
+
+def _no_directory(error: OSError, limit_bytes: int) -> Outcome:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull(limit_bytes)
+    return GuestFailed(f"its directory cannot be made: {errno.errorcode.get(error.errno or 0, 'OSError')}")

@@ -72,7 +72,11 @@ class LiveGuest:
     def attach(self, directory: Path, durability: str) -> Outcome | None:
         """Bind to a session's directory and open its store. None is success."""
         wasi = WasiConfig()
-        wasi.preopen_dir(str(directory), "/session")
+        try:
+            wasi.preopen_dir(str(directory), "/session")
+        except WasmtimeError:
+            self.dead = True
+            return GuestFailed("its directory cannot be opened")
         wasi.stderr_custom = self._last_words.hear
         self._wasm_store.set_wasi(wasi)
         limits = self._runtime.limits

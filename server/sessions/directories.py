@@ -1,4 +1,4 @@
-"""The data root: one lock for it, one directory a session below it.
+"""The data root and its lock. Below it, workers make a directory a session.
 
 The lock is `flock` on a file in the root. It belongs to the open file, so workers that inherit the
 descriptor hold it as well: a new server can't start while a worker of an old one still writes, which
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 LOCK_FILE = "lock"
 #: As long as an old server may take to end its workers once it was told to stop.
 LOCK_WAIT_SECONDS = 5.0
-_NAME = re.compile(r"[0-9a-f]{32}")
-#: Directories known to exist; forgetting one only costs another mkdir.
-_KNOWN_MAX = 10_000
 
 
 class DataRootError(Exception):
@@ -30,14 +26,13 @@ class DataRootError(Exception):
 
 
 class DataRoot:
-    """A locked data root, made by `open`. Sessions are reached through its descriptor, not its path."""
+    """A locked data root, made by `open`."""
 
     def __init__(self, path: Path, directory_fd: int, lock_fd: int) -> None:
         self.path = path
         #: Inheritable: to be handed to every worker, which then holds the lock too.
         self.lock_fd = lock_fd
         self._directory_fd = directory_fd
-        self._known: set[str] = set()
 
     @classmethod
     def open(cls, path: Path, *, lock_wait_seconds: float | None = None) -> Self:
@@ -66,18 +61,6 @@ class DataRoot:
             os.set_inheritable(lock_fd, True)  # noqa: FBT003 - the function's name says what it is
             undo.pop_all()
         return cls(path, directory_fd, lock_fd)
-
-    def ensure(self, directory: str) -> None:
-        """Create a session's directory (0700) unless it is there. Raises OSError."""
-        if directory in self._known:
-            return
-        if not _NAME.fullmatch(directory):
-            raise ValueError("not a name that was derived for a session")
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(directory, 0o700, dir_fd=self._directory_fd)
-        if len(self._known) >= _KNOWN_MAX:
-            self._known.clear()
-        self._known.add(directory)
 
     def is_writable(self) -> bool:
         return os.access(".", os.W_OK | os.X_OK, dir_fd=self._directory_fd)

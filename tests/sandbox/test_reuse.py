@@ -8,7 +8,7 @@ import pytest
 
 from tests.sandbox.programs import BYPASS
 from wasm_runtime.limits import GuestReuse
-from wasm_runtime.outcome import Completed
+from wasm_runtime.outcome import Completed, GuestFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,3 +126,21 @@ def test_many_plans_are_compiled_again_when_dropped(sandbox: Sandbox) -> None:
     for _ in range(2):
         for number in range(300):
             assert body(sandbox.run(f"REPLY = make_response(200, {number})")) == str(number).encode()
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "../s1", "a.b", "a" * 65, "\u00e9"])
+def test_only_derived_names_become_directories(sandbox: Sandbox, name: str) -> None:
+    """The last door before the disk knows the grammar of its own names."""
+    with pytest.raises(ValueError, match="derived"):
+        sandbox.run("REPLY = make_response(200, 1)", session=name)
+
+
+def test_a_directory_is_the_owners_alone_and_may_be_there_before(sandbox: Sandbox) -> None:
+    """It is made with mode 0700; one that was there is used; one that cannot be made is an outcome."""
+    sandbox.run("REPLY = make_response(201, store.insert({}))", session="a")
+    sandbox.guests.drop("a")
+    (sandbox.root / "file").write_text("")
+
+    assert (sandbox.root / "a").stat().st_mode & 0o777 == 0o700
+    assert body(sandbox.run("REPLY = make_response(200, store.count())", session="a", read_only=True)) == b"1"
+    assert isinstance(sandbox.run("REPLY = make_response(200, 1)", session="file"), GuestFailed)

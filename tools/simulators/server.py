@@ -56,6 +56,7 @@ class Simulator:
 
     def __init__(self, script: Script = (), *, usual: Answer | None = None, port: int = 0) -> None:
         self.requests: list[Seen] = []
+        self._peers: set[Any] = set()
         self._usual = usual or Answer(USUAL_PLAN)
         self._player = Player(script or (self._usual,))
         self._port = port
@@ -74,6 +75,11 @@ class Simulator:
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self._port}{self.wire.prefix}"
 
+    @property
+    def connections(self) -> int:
+        """From how many connections requests came."""
+        return len(self._peers)
+
     async def __aenter__(self) -> Self:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
@@ -88,6 +94,7 @@ class Simulator:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = _json_object(await request.content.read())
+        self._peers.add(request.transport and request.transport.get_extra_info("peername"))
         self.requests.append(Seen(request.path, request.headers.copy(), body))
         if request.path != self.wire.path or request.method != "POST":
             return self._refuse(Complaint(404, "Unknown request URL", "not_found_error"))

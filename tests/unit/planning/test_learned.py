@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 from structlog.testing import capture_logs
 
+from server.planning import vetting
 from server.planning.learned import LearnedRoutes, body_shape
 from server.planning.library import MAX_ROUTES, LibraryThread, PlanLibrary
 from server.planning.library_file import FILE_NAME, LibraryError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from server.planning.route_table import LearnedRoute, Match
     from server.planning.vetting import Candidate
 
+CODE = "REPLY = make_response(200)"
 ONE, TWO = a_session(1), a_session(2)
 GET = a_request(path="/members/1")
 SCHEMAS = {"members": {"name": ["string"]}}
@@ -279,7 +281,7 @@ async def test_quarantine_outlives_a_restart_and_ends_with_a_new_plan(place: Pla
     after = place.start()
     assert await match(after) is None
 
-    await learn(after, plan=a_plan(code="REPLY = make_response(200)"))
+    await learn(after, plan=a_plan(code=CODE))
     assert (await found(after)).route.failed_shapes == set()
 
 
@@ -309,7 +311,7 @@ async def test_a_pinned_route_is_always_served(place: Place) -> None:
     route = (await found(learned)).route
 
     assert not any(learned.failed(route, bad(number)) for number in range(5))
-    other = await learn(learned, plan=a_plan(code="REPLY = make_response(200)"))
+    other = await learn(learned, plan=a_plan(code=CODE))
     assert other is route
     assert (await found(learned)).route is route
 
@@ -369,13 +371,16 @@ async def test_a_change_during_a_reading_is_not_missed(place: Place) -> None:
     assert await match(learned) is None
 
 
-async def test_a_plan_forgotten_while_it_is_learned(place: Place) -> None:
-    """Whoever comes last wins, in memory as in the library."""
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_plan_forgotten_while_it_is_learned(place: Place, known: bool) -> None:
+    """Whoever comes last wins, in memory as in the library, whether the session was in memory or not."""
     learned = place.start()
-    await match(learned)
+    if known:
+        await match(learned)
     await asyncio.gather(learn(learned), learned.change(lambda library: library.forget(a_plan().id)))
 
     assert await match(learned) is None
+    assert learned.routes_held == 0
 
 
 async def test_a_plan_pinned_elsewhere_is_in_force(place: Place) -> None:
@@ -384,7 +389,24 @@ async def test_a_plan_pinned_elsewhere_is_in_force(place: Place) -> None:
     route = await learn(learned)
     place.edit("UPDATE plans SET pinned = 1")
 
-    assert await learn(learned, plan=a_plan(code="REPLY = make_response(200)")) is route
+    assert await learn(learned, plan=a_plan(code=CODE)) is route
+
+
+async def test_the_routes_a_prompt_may_name(place: Place) -> None:
+    """Those that serve more than one request, and are not in quarantine."""
+    learned = place.start()
+    await learn(learned)
+    await learn(learned, a_request(path="/members", query={"q": "1"}), a_plan("/members", CODE))
+    await learn(learned, a_request(path="/ask"), a_plan("/ask", CODE, needs="values"))
+    failing = await learn(learned, a_request(path="/a/1"), a_plan("/a/{id:int}", CODE))
+    for number in range(3):
+        learned.failed(failing, bad(number))
+
+    keys = await learned.keys(ONE)
+    assert [(key.method, key.route, key.query) for key in keys] == [
+        ("GET", "/members/{id:int}", ()),
+        ("GET", "/members", ("q",)),
+    ]
 
 
 # -- concurrency and bounds ------------------------------------------------------------------------
@@ -503,7 +525,16 @@ async def test_one_sessions_routes_are_bounded(place: Place) -> None:
         assert service.routes_held == MAX_ROUTES
 
 
-CODE = "REPLY = make_response(200)"
+async def test_checked_plans_are_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is forgotten there is checked again."""
+    monkeypatch.setattr(vetting, "MAX_CHECKED", 2)
+    before = place.start()
+    for name in "abc":
+        await learn(before, a_request(path=f"/{name}/1"), a_plan(f"/{name}/{{id:int}}"))
+    after = place.start()
+
+    assert await match(after, a_request(path="/a/1")) is not None
+    assert len(after._vetting._checked) == 2
 
 
 # -- a library that fails --------------------------------------------------------------------------

@@ -327,6 +327,24 @@ def flipped(path: Path) -> None:
     path.write_bytes(content)
 
 
+def torn(path: Path) -> None:
+    library = PlanLibrary.open(path)
+    for number in range(200):
+        learn(library, plan_id=f"p{number}", fingerprint=f"f{number}")
+    library.close()
+    with path.open("r+b") as file:
+        file.seek(-4096, os.SEEK_END)
+        file.write(b"\xff" * 4096)
+
+
+def miscounted(path: Path) -> None:
+    """The number of free pages (https://sqlite.org/fileformat.html, offset 36)."""
+    PlanLibrary.open(path).close()
+    with path.open("r+b") as file:
+        file.seek(36)
+        file.write(b"\x00\x00\x00\x05")
+
+
 def foreign(path: Path) -> None:
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE plans (x)")
@@ -353,6 +371,8 @@ BAD_FILES = [
     garbage,
     cut,
     flipped,
+    torn,
+    miscounted,
     foreign,
     pragma(f"PRAGMA user_version = {FORMAT_VERSION + 1}"),
     pragma("PRAGMA user_version = 0"),

@@ -45,6 +45,7 @@ def carried(
         ("x = 9.99", {"method": "POST", "body": {"price": 9.99}}, "body"),
         ("x = 9.99", {"method": "POST", "body": {"price": "9.99"}}, "body"),
         ("x = -40", {"method": "POST", "body": {"t": -40}}, "body"),
+        ("x = -(40 + 2)", {"path": "/members/40"}, "path"),
         ("x = 404", {"method": "POST", "body": {"code": 404}}, "body"),
         ('x = f"Alice"', {"method": "POST", "body": {"name": "Alice"}}, "body"),
         ('x = f"{1}Alice"', {"method": "POST", "body": {"name": "Alice"}}, "body"),

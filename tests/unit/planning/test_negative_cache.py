@@ -80,15 +80,18 @@ def test_the_first_request_is_not_kept_alive(cache: NegativeCache) -> None:
     class Request:
         pass
 
-    def fail() -> weakref.ref[Request]:
+    def plan(request: Request) -> None:
+        raise errors.PlanRefused("no") from ValueError(request)
+
+    def serve() -> weakref.ref[Request]:
         request = Request()
         try:
-            raise errors.PlanRefused("no") from ValueError(request)
+            plan(request)
         except errors.PlanRefused as error:
             cache.remember("f", error)
         return weakref.ref(request)
 
-    request = fail()
+    request = serve()
     gc.collect()
 
     assert request() is None

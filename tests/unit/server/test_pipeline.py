@@ -10,7 +10,7 @@ from server.logging import RequestLine
 from server.model import RequestContext
 from server.pipeline import Pipeline, job_for
 from server.sessions.identity import session_for
-from tests.fakes import FakeDirectories, FakeExecutor, FakePlanner, completed, runnable
+from tests.fakes import FakeExecutor, FakePlanner, completed, runnable
 from wasm_runtime import outcome as outcomes
 
 SESSION = session_for("s1", None, "reject")
@@ -40,9 +40,8 @@ class Case:
     def __init__(self, planner: FakePlanner | None = None, executor: FakeExecutor | None = None) -> None:
         self.planner = planner or FakePlanner()
         self.executor = executor or FakeExecutor()
-        self.directories = FakeDirectories()
         self.line = RequestLine()
-        self.pipeline = Pipeline(self.planner, self.executor, self.directories)
+        self.pipeline = Pipeline(self.planner, self.executor)
 
 
 async def test_a_request_is_planned_and_run_in_its_session() -> None:
@@ -51,7 +50,6 @@ async def test_a_request_is_planned_and_run_in_its_session() -> None:
     reply = await case.pipeline.serve(context("POST", "members", "7", body='{"a": 1}'), case.line)
 
     assert (reply.status, reply.body) == (200, b"[1]")
-    assert case.directories.made == [SESSION.directory]
     (job,) = case.executor.jobs
     plan = runnable("/members/{id:int}")
     assert (job.session, job.plan_id, job.plan, job.read_only) == (
@@ -124,7 +122,6 @@ async def test_a_planner_s_refusal_is_passed_on() -> None:
         await case.pipeline.serve(context("GET", "members"), case.line)
 
     assert not case.executor.jobs
-    assert not case.directories.made
     assert set(case.line.ms) == {"plan"}
 
 

@@ -21,7 +21,7 @@ def test_the_median_of_the_rounds_decides(many: tuple[float, ...], verdict: str)
 
 def test_a_small_run(guest_artifact: object, capsys: pytest.CaptureFixture[str]) -> None:
     """Both sessions are filled through the real guest, and each way of finding has its two lines."""
-    arguments = "--small 20 --large 1500 --rounds 2 --requests 3 --warm-up 9".split()
+    arguments = ["--small=20", "--large=1500", "--rounds=2", "--requests=3", "--warm-up=9"]
 
     assert main(arguments) == 0
     filled, large, *findings = capsys.readouterr().out.splitlines()

@@ -1,0 +1,115 @@
+"""The service inside the test process, with real workers, and with plans that the test writes itself.
+
+A program is reached as a collection is: `POST /attack` runs the program `attack`. It never passes the policy:
+what is tested here is what stands behind it. Every other path is the conventions'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, frozen
+
+from server.app import Service, make_app
+from server.model import Plan, RunnablePlan, SourceCode, ValidatedCode
+from server.planning.checked_conventions import CheckedConventions
+from server.planning.planned import Fixed, Planned
+from server.settings import from_mapping
+from tests.e2e.service import worker_pids
+from tests.http.client import Answer, ask
+from wasm_runtime.status_cell import RUNNING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from server.model import RequestContext
+
+_JSON = {"Content-Type": "application/json"}
+_POLL_SECONDS = 0.001
+
+
+class GivenPrograms:
+    """Plans whose code is given, by the collection they are asked for; all others by convention."""
+
+    def __init__(self, programs: dict[str, str]) -> None:
+        self._programs = programs
+        self._conventions = CheckedConventions()
+
+    async def plan(self, ctx: RequestContext) -> Planned:
+        name = ctx.segments[0]
+        if name not in self._programs:
+            return await self._conventions.plan(ctx)
+        code = self._programs[name]
+        plan = Plan(action="run", resource="members", route=f"/{name}", code=SourceCode(code))
+        return Fixed(RunnablePlan(plan, ValidatedCode(code), "planned"))
+
+    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        return self._conventions.allowed_methods(ctx)
+
+    async def close(self) -> None:
+        await self._conventions.close()
+
+
+@frozen
+class Served:
+    """A service that runs, and what a test does to it."""
+
+    service: Service
+
+    async def ask(self, method: str, target: str, session: str = "s1", body: bytes | None = None) -> Answer:
+        headers = {"X-Session-ID": session} | ({} if body is None else _JSON)
+        return await ask(self.service.address, method, target, headers, body)
+
+    async def run(self, program: str, session: str = "s1") -> Answer:
+        return await self.ask("POST", f"/{program}", session, b"{}")
+
+    async def records(self, session: str = "s1") -> list[Any]:
+        answer = await self.ask("GET", "/members", session)
+        assert answer.status == 200, answer
+        items: list[Any] = answer.json["items"]
+        return items
+
+    async def busy_worker(self) -> int:
+        """The process that runs a plan, as soon as there is one."""
+        slots = self.service._executor._slots  # type: ignore[attr-defined]
+        while True:
+            for slot in slots:
+                if slot.ready.is_set() and slot._worker.cell.read().phase == RUNNING:
+                    return int(slot.pid)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def all_are_ready(self) -> None:
+        """Until the health page says that no worker is missing."""
+        while True:
+            workers = (await self.ask("GET", "/healthz")).json["workers"]
+            if workers["ready"] == workers["configured"]:
+                return
+
+    @property
+    def workers(self) -> list[int]:
+        return worker_pids(os.getpid())
+
+
+@asynccontextmanager
+async def serving(root: Path, programs: dict[str, str], **sandbox: Any) -> AsyncIterator[Served]:
+    """A service with these programs; `sandbox` are settings of that section."""
+    settings = from_mapping({"sandbox": sandbox, "store": {"data_root": str(root)}}, _cache_environment())
+    service = make_app(
+        evolve(settings, server=evolve(settings.server, port=0, shutdown_seconds=1)),
+        planner=GivenPrograms(programs),
+    )
+    try:
+        await service.start()
+        yield Served(service)
+    finally:
+        await service.close()
+
+
+def _cache_environment() -> dict[str, str]:
+    """The cache that the guest was built into, and nothing else of the environment."""
+    names = ("HOME", "XDG_CACHE_HOME", "LARS_CACHE_DIR")
+    return {name: os.environ[name] for name in names if name in os.environ}
