@@ -162,7 +162,6 @@ async def _measure(root: DataRoot, options: argparse.Namespace) -> None:
 
 async def _fill(root: DataRoot, target: Target) -> None:
     directory = session_for(target.name, None, "reject").directory
-    root.ensure(directory)
     started = time.perf_counter()
     await target.fill()
     seconds = time.perf_counter() - started

@@ -136,6 +136,22 @@ def parse_content(method: str, kind: ContentKind | None, data: bytes) -> Content
     return content if method in _WITH_CONTENT else NO_CONTENT
 
 
+def no_body(method: str, headers: MultiMapping[str]) -> Content:
+    """What a request without a body means.
+
+    A type that is announced all the same matters only where the method wants a body and the type is one of
+    ours: HTTP clients name application/octet-stream, or what they were set to, for no body at all.
+    Raises InvalidJson, InvalidHeader.
+    """
+    if method not in _WITH_CONTENT or method == "DELETE":
+        return NO_CONTENT
+    try:
+        kind = content_kind(headers)
+    except UnsupportedMediaType:
+        return NO_CONTENT
+    return parse_content(method, kind, b"")
+
+
 def _empty(method: str, kind: ContentKind | None) -> Content:
     """Clients announce JSON without sending any on DELETE and GET; elsewhere it is a mistake."""
     if kind is not None and method != "DELETE" and method in _WITH_CONTENT:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from server.http.origin import Origin
     from server.model import Session
 
-_BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 SESSION_ID = "X-Session-ID"
 
 
@@ -69,10 +68,9 @@ class ContextReader:
         )
 
     async def _content(self, request: web.BaseRequest) -> content.Content:
-        """A type that is announced for a body that never comes matters to no one but POST, PUT and PATCH."""
         content.check_encoding(request.headers)
-        if not request.body_exists and request.method not in _BODY_EXPECTED:
-            return content.NO_CONTENT
+        if not request.body_exists:
+            return content.no_body(request.method, request.headers)
         kind = content.content_kind(request.headers)
         limits = self.limits
         data = await content.read_body(request, limit=limits.request_bytes, seconds=limits.body_seconds)

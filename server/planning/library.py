@@ -119,7 +119,8 @@ class PlanLibrary:
     def learn(self, record: PlanRecord, session: Session, body_shape: str) -> int | None:
         """Keep the plan, and that this session has learned it; the number of the learned route.
 
-        None where a person has pinned another plan for this route: then that one stays.
+        None where a person has pinned another plan for this route: then that one stays. The questions about
+        a slug's words are the route's, whichever plan it has; failures are the plan's.
         """
         route = (session.directory, *_route_key(record))
         with self._writing() as connection:
@@ -127,8 +128,9 @@ class PlanLibrary:
             if _is_pinned_to_another(connection, route, plan):
                 return None
             # Not an upsert: what was learned last has the highest number.
-            connection.execute(f"DELETE FROM learned WHERE {_ROUTE}", route)  # noqa: S608
-            row = (*route, plan, session.id, body_shape, _now(), "[]", 0, 0)
+            gone = connection.execute(f"DELETE FROM learned WHERE {_ROUTE} RETURNING slug_asked", route)  # noqa: S608
+            asked = sum(count for (count,) in gone.fetchall())
+            row = (*route, plan, session.id, body_shape, _now(), "[]", 0, asked)
             number = connection.execute(_LEARN, row).lastrowid
             _trim(connection, session.directory, values=bool(record.values_key))
             return number

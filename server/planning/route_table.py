@@ -88,6 +88,11 @@ class LearnedRoute:
         if len(self._words) < MAX_WORDS:
             self._words.add(word)
 
+    def inherit(self, before: LearnedRoute) -> None:
+        """What is known of the words of its slugs belongs to the route, whichever plan it has."""
+        self.slug_asked = before.slug_asked
+        self._words |= before._words  # noqa: SLF001
+
     def has_seen(self, word: str) -> bool:
         return word in self._words
 
@@ -241,6 +246,8 @@ class SessionRoutes:
         before = self._routes.get(route.key)
         if before is not None and before.pinned:
             return before
+        if before is not None:
+            route.inherit(before)
         self._routes.pop(route.key, None)
         self._routes[route.key] = route
         moved = before is not None and before.template != route.template

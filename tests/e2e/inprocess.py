@@ -99,7 +99,7 @@ async def serving(root: Path, programs: dict[str, str], **sandbox: Any) -> Async
     """A service with these programs; `sandbox` are settings of that section."""
     settings = from_mapping({"sandbox": sandbox, "store": {"data_root": str(root)}}, _cache_environment())
     service = make_app(
-        evolve(settings, server=evolve(settings.server, port=0, shutdown_seconds=1)),
+        evolve(settings, server=evolve(settings.server, port=0, shutdown_seconds=5)),
         planner=GivenPrograms(programs),
     )
     try:

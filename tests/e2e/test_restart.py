@@ -102,6 +102,20 @@ async def test_a_killed_worker_costs_its_request_and_nothing_else(
         assert len(served.workers) == workers
 
 
+async def test_a_request_under_way_is_answered_at_the_end(guest_artifact: Artifact, tmp_path: Path) -> None:
+    """A service that is told to stop takes nothing new, but finishes what it has begun, and keeps it."""
+    while_long = 'store.insert({"n": "long"})\nfor i in range(10 ** 7):\n    pass\nREPLY = make_response(201)'
+    async with serving(tmp_path, {"long": while_long}, workers=1) as served:
+        under_way = asyncio.create_task(served.run("long"))
+        await served.busy_worker()
+        await served.service.close()
+
+        assert (await under_way).status == 201
+        assert served.workers == []
+    async with serving(tmp_path, {}, workers=1) as served:
+        assert await served.records() == [{"id": 1, "n": "long"}]
+
+
 async def test_an_insert_is_there_once_or_not_at_all(guest_artifact: Artifact, tmp_path: Path) -> None:
     """Workers killed again and again amid inserts: 201 means once, 503 means at most once."""
     async with serving(tmp_path, {}, workers=2) as served:

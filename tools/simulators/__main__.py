@@ -20,14 +20,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Serve until interrupted."""
     options = _parser().parse_args(arguments)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(options))
+        asyncio.run(
+            serve(options.wire, options.plans, port=options.port, latency_seconds=options.latency_ms / 1_000)
+        )
 
 
-async def serve(options: argparse.Namespace) -> None:
-    plans = json.loads(options.plans.read_text("utf-8"))
-    script = by_match(plans, options.latency_ms / 1_000)
-    async with _SIMULATORS[options.wire](script, port=options.port) as simulator:
-        print(f"{options.wire} at {simulator.base_url}, {len(plans)} plans", flush=True)
+async def serve(wire: str, plans_file: Path, *, port: int, latency_seconds: float) -> None:
+    """Serve until cancelled; prints its address once it does."""
+    plans = json.loads(plans_file.read_text("utf-8"))
+    async with _SIMULATORS[wire](by_match(plans, latency_seconds), port=port) as simulator:
+        print(f"{wire} at {simulator.base_url}, {len(plans)} plans", flush=True)
         await asyncio.Event().wait()
 
 

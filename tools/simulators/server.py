@@ -208,7 +208,7 @@ async def _stream(request: web.BaseRequest, data: bytes, *, length: int | None =
 
 
 def _abort(request: web.BaseRequest) -> None:
-    if isinstance(request.transport, asyncio.Transport):
+    if request.transport is not None:
         request.transport.abort()
 
 

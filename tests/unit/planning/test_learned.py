@@ -332,6 +332,19 @@ async def test_a_slugs_words(place: Place) -> None:
     assert (await found(learned, a_request(path="/posts/d"))).word_to_ask_about() is None
 
 
+async def test_another_plan_for_a_slug_asks_no_more(place: Place) -> None:
+    """Three times a route, also after its plan was mended, and after a restart."""
+    learned = place.start()
+    ctx = a_request(path="/posts/how-to")
+    await learn(learned, ctx, a_plan("/posts/{slug:slug}"))
+    learned.asked(await found(learned, ctx), "how-to")
+    route = await learn(learned, ctx, a_plan("/posts/{name:slug}", CODE))
+    again = place.start()
+
+    assert (route.slug_asked, route.has_seen("how-to")) == (1, True)
+    assert (await found(again, ctx)).route.slug_asked == 1
+
+
 async def test_no_word_of_a_slug_is_in_the_library(place: Place) -> None:
     """How often was asked is kept, but not about what."""
     learned = place.start()

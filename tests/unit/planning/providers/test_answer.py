@@ -20,6 +20,7 @@ OBJECT = '{"action": "get", "code": {"block": "a\\n```\\nb"}}'
         f"First\n```python\nx = {{}}\n```\nthen\n```json\n{OBJECT}\n```",
         f"```json\n{OBJECT}",
         f"For {{id}} the plan is {OBJECT}. Done.",
+        f"{OBJECT} {{",
         f'<think>maybe {{"no": 1}}</think>\n{OBJECT}',
     ],
 )
@@ -39,13 +40,12 @@ def test_found(text: str) -> None:
         f"Here: {OBJECT[:-1]}",
         '"{}"',
         '{"a": NaN}',
-        '{"a": 1} {',
         "null",
     ],
 )
 def test_not_found(text: str) -> None:
     """Half an object, or a part of a broken one, is none; JSON that is no object is none."""
-    assert json_object(text) in {None, '{"a": 1}' if text.startswith('{"a": 1}') else None}
+    assert json_object(text) is None
 
 
 @pytest.mark.parametrize(

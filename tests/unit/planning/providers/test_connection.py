@@ -79,7 +79,7 @@ class TestAllowedHosts:
     async def test_loopback_only_when_listed(self, simulated: type[Simulator]) -> None:
         """No provider is made for a host that the settings do not list."""
         async with simulated() as simulator:
-            with pytest.raises(ValueError, match="not in planner.allowed_hosts"):
+            with pytest.raises(ValueError, match=r"not in planner\.allowed_hosts"):
                 make_provider(planner_settings(simulator, allowed="api.openai.com"))
 
             assert not simulator.requests
@@ -115,7 +115,7 @@ class TestMakeProvider:
     )
     async def test_chosen(self, simulated: type[Simulator], name: str) -> None:
         """The provider that the settings choose, with its model."""
-        async with provider_for(simulated()) as provider:
+        async with simulated() as simulator, provider_for(simulator) as provider:
             assert (provider.name, provider.model) == (name, "a-model")
 
 

@@ -95,9 +95,8 @@ def test_temperature_refused(document: object) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
-        "[{'type': 'extra_forbidden', 'loc': ('body', 'max_completion_tokens'), 'msg': 'Extra inputs are not "
-        "permitted', 'input': 64}]",
+        "Unsupported parameter: 'max_tokens' is not supported with this model.",
+        "[{'type': 'extra_forbidden', 'loc': ('body', 'max_completion_tokens'), 'msg': 'E', 'input': 64}]",
     ],
 )
 def test_cap_refused(message: str) -> None:
