@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -71,35 +73,33 @@ class Api:
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[StartApi]:
     """`start(script, values="on_request", ...)`: keywords are settings of the section `planner`."""
-    running: list[tuple[Service, Simulator, aiohttp.ClientSession]] = []
+    async with AsyncExitStack() as running:
+        yield partial(_start, running, tmp_path / "data")
 
-    async def start_one(
-        script: Script = (),
-        *,
-        wire: type[Simulator] = OpenAISimulator,
-        sandbox: dict[str, Any] | None = None,
-        **planner: Any,
-    ) -> Api:
-        name = "openai" if wire is OpenAISimulator else "anthropic"
-        model = await wire(script).__aenter__()
-        toml = {
-            "server": {"port": 0, "shutdown_seconds": 2},
-            "store": {"data_root": str(tmp_path / "data")},
-            "sandbox": {"workers": 1, **(sandbox or {})},
-            "planner": {"provider": name, "allowed_hosts": ["127.0.0.1"], **planner},
-        }
-        environ = {f"{name.upper()}_BASE_URL": model.base_url, f"{name.upper()}_API_KEY": "sk-canary-key"}
-        service = make_app(from_mapping(toml, environ))
-        await service.start()
-        client = aiohttp.ClientSession()
-        running.append((service, model, client))
-        return Api(service, model, client)
 
-    yield start_one
-    for service, model, client in running:
-        await client.close()
-        await service.close()
-        await model.__aexit__(None, None, None)
+async def _start(
+    running: AsyncExitStack,
+    data_root: Path,
+    script: Script = (),
+    *,
+    wire: type[Simulator] = OpenAISimulator,
+    sandbox: dict[str, Any] | None = None,
+    **planner: Any,
+) -> Api:
+    name = "openai" if wire is OpenAISimulator else "anthropic"
+    model = await running.enter_async_context(wire(script))
+    toml = {
+        "server": {"port": 0, "shutdown_seconds": 2},
+        "store": {"data_root": str(data_root)},
+        "sandbox": {"workers": 1, **(sandbox or {})},
+        "planner": {"provider": name, "allowed_hosts": ["127.0.0.1"], **planner},
+    }
+    environ = {f"{name.upper()}_BASE_URL": model.base_url, f"{name.upper()}_API_KEY": "sk-canary-key"}
+    service = make_app(from_mapping(toml, environ))
+    running.push_async_callback(service.close)
+    await service.start()
+    client = await running.enter_async_context(aiohttp.ClientSession())
+    return Api(service, model, client)
 
 
 @pytest.fixture(params=[OpenAISimulator, AnthropicSimulator], ids=["openai", "anthropic"])

@@ -1,0 +1,82 @@
+"""Everything a provider can do wrong, for every method: the pinned status, few calls, and no write."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from server.planning.providers.base import ProviderDeadline, ProviderDown
+from tests.learning.plans import plan
+from tools.simulators import FAULTS, Answer, Fault
+
+if TYPE_CHECKING:
+    from tests.learning.conftest import StartApi
+    from tools.simulators import Simulator
+
+METHODS: dict[str, tuple[str, Any]] = {
+    "GET": ("/members/1", None),
+    "POST": ("/members", {"name": "Alice"}),
+    "PUT": ("/members/1", {"name": "Alice"}),
+    "PATCH": ("/members/1", {"name": "Alice"}),
+    "DELETE": ("/members/1", None),
+}
+#: What a member of `Fault` comes to in a reply. The others are answers in the end.
+FAILING = [fault for fault in FAULTS if fault.error is not None] + [Fault.WRONG_SCHEMA]
+ANSWERING = [fault for fault in FAULTS if fault not in FAILING]
+
+
+def status_of(fault: Fault) -> int:
+    if fault.error is None:
+        return 502
+    if issubclass(fault.error, ProviderDown):
+        return 503
+    return 504 if issubclass(fault.error, ProviderDeadline) else 502
+
+
+@pytest.mark.parametrize("fault", FAILING, ids=lambda fault: fault.name.lower())
+async def test_every_fault_has_its_status(start: StartApi, wire: type[Simulator], fault: Fault) -> None:
+    """Without a fall-back: 502, 503 or 504 by cause, at most 3 calls a request, nothing written, in time."""
+    api = await start([fault], wire=wire, fallback="none", timeout_seconds=1, breaker_failures=1000)
+    for at, (method, (target, body)) in enumerate(METHODS.items()):
+        before = api.calls
+        async with asyncio.timeout(10):
+            answer = await api.ask(method, target, body, session=f"s{at}")
+        assert answer.status == status_of(fault), (method, answer.body)
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert api.calls - before <= 3
+        if answer.status == 503:
+            assert int(answer.headers["Retry-After"]) >= 1
+    count = plan("/members", "REPLY = make_response(200, store.count())")
+    api.model.script = [Answer(count)]
+
+    assert (await api.get("/members", "s1")).json == 0
+
+
+@pytest.mark.parametrize("fault", FAILING, ids=lambda fault: fault.name.lower())
+async def test_conventions_step_in_for_every_fault(start: StartApi, fault: Fault) -> None:
+    """With the fall-back, what conventions can read is served by them and marked so."""
+    api = await start([fault], timeout_seconds=1, breaker_failures=1000)
+    created = await api.post("/members", {"name": "Alice"})
+
+    assert (created.status, created.source, created.json) == (201, "conventions", {"id": 1, "name": "Alice"})
+    for method, status in (("GET", 200), ("PUT", 200), ("PATCH", 200), ("DELETE", 204)):
+        target, body = METHODS[method]
+        answer = await api.ask(method, target, body)
+        assert (answer.status, answer.source) == (status, "conventions")
+    unreadable = await api.post("/members/1/promote")
+    assert unreadable.status == status_of(fault)
+
+
+@pytest.mark.parametrize("fault", ANSWERING, ids=lambda fault: fault.name.lower())
+async def test_servers_that_know_less_still_serve(
+    start: StartApi, wire: type[Simulator], fault: Fault
+) -> None:
+    """A compatible server without strict schemas or a parameter is found out once, and used as it is."""
+    api = await start([fault], wire=wire)
+
+    assert (await api.get("/things")).source == "planned"
+    first = api.calls
+    assert (await api.get("/things/of/mine/all")).status in {200, 404, 502}
+    assert api.calls - first <= 2

@@ -1,0 +1,178 @@
+"""What goes back to the model, and what it costs: invalid answers, refused code, plans that raise."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from tests.learning.plans import CREATE, MEMBERS, Model, plan
+from tools.simulators import Answer, Fault
+
+if TYPE_CHECKING:
+    from tests.learning.conftest import Api, StartApi
+    from tools.simulators import Simulator
+
+BROKEN = plan("/members", 'store.insert({"n": "half"})\nx = {}["missing"]\nREPLY = make_response(201, x)')
+REFUSED = plan("/members", "import os\nREPLY = make_response(200, os.environ)")
+
+
+async def stored(api: Api, session: str = "s1") -> list[Any]:
+    """What the session holds, read without the model."""
+    count = plan("/members", "REPLY = make_response(200, store.list()[0])", query="any")
+    api.model.script = [Answer(count)]
+    rows: list[Any] = (await api.ask("GET", "/members", session=session)).json
+    return rows
+
+
+async def test_an_answer_that_is_no_plan_is_mended_once(start: StartApi, wire: type[Simulator]) -> None:
+    """The model hears why, and its second answer serves."""
+    api = await start([Answer({"action": "create"}), Answer(CREATE)], wire=wire)
+    answer = await api.post("/members", {"name": "Alice"})
+
+    assert (answer.status, answer.source, api.calls) == (201, "planned", 2)
+    second = str(api.model.requests[1].body)
+    assert "The answer is no plan" in second
+
+
+async def test_refused_code_is_mended_once(start: StartApi) -> None:
+    """The policy's violations go back with their lines; a second refusal is 502 and nothing has run."""
+    api = await start([Answer(REFUSED), Answer(CREATE)])
+    assert (await api.post("/members", {"name": "Alice"})).status == 201
+    assert "line 1: " in str(api.model.requests[1].body)
+    await api.service.close()
+
+    stubborn = await start([Answer(REFUSED)], fallback="none")
+    refused = await stubborn.post("/orders", {"name": "Alice"}, "s2")
+    assert (refused.status, refused.json["type"], stubborn.calls) == (502, "/_meta/problems/plan-refused", 2)
+
+
+async def test_a_plan_that_raises_is_mended_once(start: StartApi) -> None:
+    """Exception type and line go back, never its text; nothing of the failed run is kept."""
+    api = await start([Answer(BROKEN), Answer(CREATE)])
+    answer = await api.post("/members", {"name": "Alice"})
+
+    assert (answer.status, answer.json) == (201, {"id": 1, "name": "Alice"})
+    assert "KeyError in line 2" in str(api.model.requests[1].body)
+    assert await stored(api) == [{"id": 1, "name": "Alice"}]
+
+
+async def test_a_plan_that_keeps_raising_is_500_and_is_not_asked_for_again(start: StartApi) -> None:
+    """After its one repair the failure stands; the same kind of request costs no further call."""
+    api = await start([Answer(BROKEN)], fallback="none")
+    first = await api.post("/members", {"name": "Alice"})
+    second = await api.post("/members", {"name": "Bob"})
+
+    assert (first.status, first.json["type"], first.json["line"]) == (500, "/_meta/problems/plan-failed", 2)
+    assert (second.status, api.calls) == (502, 2)
+    assert await stored(api) == []
+
+
+async def test_a_missing_body_key_is_the_clients(start: StartApi) -> None:
+    """422 with the key named, no repair, and the plan is learned all the same."""
+    needs_name = plan(
+        "/members",
+        'name = ctx["body_json"]["name"]\nREPLY = make_response(201, store.insert({"name": name}))',
+    )
+    api = await start([Answer(needs_name)])
+    wrong = await api.post("/members", {"nom": "Alice"})
+    right = await api.post("/members", {"name": "Alice"})
+
+    assert (wrong.status, wrong.json["detail"]) == (422, "The request has no 'name'")
+    assert (right.status, right.source, api.calls) == (201, "learned", 1)
+
+
+async def test_a_learned_plan_that_fails_on_a_new_body_is_replanned_with_both(start: StartApi) -> None:
+    """The model is shown the shape it was written for and the one it failed on; the new plan takes over."""
+    narrow = plan(
+        "/members",
+        'rows = ctx["body_json"]\nrec = store.insert({"tags": rows["tags"]})\n'
+        'first = [tag for tag in rec["tags"]][0] + ""\nREPLY = make_response(201, rec)',
+    )
+    wide = plan("/members", 'REPLY = make_response(201, store.insert({"tags": ctx["body_json"]["tags"]}))')
+    api = await start([Answer(narrow), Answer(wide)])
+    assert (await api.post("/members", {"tags": ["a"]})).status == 201
+    widened = await api.post("/members", {"tags": [{"name": "a"}]})
+
+    assert (widened.status, widened.source, api.calls) == (201, "planned", 2)
+    asked = str(api.model.requests[1].body)
+    assert "earlier" in asked
+    assert (await api.post("/members", {"tags": []})).source == "learned"
+    assert api.calls == 2
+
+
+async def test_three_failures_on_different_bodies_are_a_quarantine(start: StartApi) -> None:
+    """A plan that cannot be mended is taken out of service, and the model is asked afresh."""
+    fragile = plan(
+        "/members",
+        'if "bad" in ctx["body_json"]:\n    x = {}["oops"]\n'
+        'REPLY = make_response(201, store.insert(ctx["body_json"]))',
+    )
+    api = await start([Answer(fragile), Fault.REFUSAL], fallback="none")
+    assert (await api.post("/members", {"name": "a"})).status == 201
+    for body in ({"bad": 1}, {"bad": "x"}, {"bad": None}):
+        assert (await api.post("/members", body)).status == 500
+    api.model.script = [Answer(CREATE)]
+
+    assert (await api.post("/members", {"bad": 1})).source == "planned"
+    assert (await api.post("/members", {"bad": "x"})).source == "learned"
+
+
+async def test_repairs_can_be_switched_off(start: StartApi) -> None:
+    """`planner.repairs = 0`: the first refused answer is the last."""
+    api = await start([Answer(REFUSED)], repairs=0, fallback="none")
+
+    assert (await api.post("/members", {"n": 1})).status == 502
+    assert api.calls == 1
+
+
+async def test_values_are_shown_only_where_the_settings_say_so(start: StartApi) -> None:
+    """`needs: values`: never by default; on request in a second call, for the identical request alone."""
+    question = plan("/ask", "REPLY = make_response(200, 1)", "ask", needs="values")
+    answered = plan("/ask", 'REPLY = make_response(200, {"answer": "forty-two"})', "ask", needs="values")
+    never = await start([Answer(question)], fallback="none")
+    refused = await never.post("/ask", {"question": "canary-in-the-question"})
+    assert refused.status == 501
+    assert "planner.values" in refused.json["detail"]
+    assert "canary-in-the-question" not in str(never.model.requests[0].body)
+    await never.service.close()
+
+    api = await start([Answer(question), Answer(answered)], values="on_request", fallback="none")
+    first = await api.post("/ask", {"question": "what is six by seven?"})
+    assert (first.json, first.source, api.calls) == ({"answer": "forty-two"}, "planned", 2)
+    assert "six by seven" not in str(api.model.requests[0].body)
+    assert "six by seven" in str(api.model.requests[1].body)
+    again = await api.post("/ask", {"question": "what is six by seven?"})
+    assert (again.source, api.calls) == ("learned", 2)
+    other = await api.post("/ask", {"question": "and by eight?"})
+    assert (other.source, api.calls) == ("planned", 3)
+
+
+async def test_budgets_end_calls_and_not_service(start: StartApi) -> None:
+    """Over budget: 429 with Retry-After for what is new, while learned routes go on."""
+    api = await start(Model(MEMBERS), calls_per_session_hour=2, fallback="none")
+    await api.post("/members", {"name": "Alice"})
+    await api.get("/members/1")
+    over = await api.get("/members")
+
+    assert (over.status, over.json["type"]) == (429, "/_meta/problems/over-budget")
+    assert int(over.headers["Retry-After"]) > 0
+    assert (await api.get("/members/1")).source == "learned"
+    assert (await api.ask("GET", "/members", session="s2")).status == 200
+
+
+async def test_the_breaker_leaves_a_failing_provider_alone(start: StartApi) -> None:
+    """After failures in a row no call is made; learned routes and conventions keep serving."""
+    api = await start(Model(MEMBERS), attempts=1, breaker_failures=3, breaker_seconds=1)
+    await api.post("/members", {"name": "Alice"})
+    api.model.script = [Fault.SERVER_ERROR]
+    for number in range(6):
+        served = await api.get(f"/other-{'abcdef'[number]}")
+        assert (served.status, served.source) == (200, "conventions")
+    assert api.calls == 4
+    strange = await api.post("/members/1/promote")
+    assert (strange.status, strange.headers["Retry-After"]) == (503, "1")
+    assert (await api.post("/members", {"name": "Bob"})).source == "learned"
+    api.model.script = Model(MEMBERS)
+    await asyncio.sleep(1.1)
+
+    assert (await api.get("/members/1")).source == "planned"
