@@ -67,6 +67,12 @@ def request_fault(error: Exception, source: str, place: Place | None) -> str | N
     return f"{name!r} has the wrong type or value" if name else "The body has the wrong type or shape"
 
 
+def parameter_name(source: str, place: Place | None) -> str | None:
+    """The key that the expression at a place reads: `limit` of `as_int(ctx["query"].get("limit"))`."""
+    raising = None if place is None else _expression_at(ast.parse(source), place)
+    return None if raising is None else _named_key(raising)
+
+
 def _subject(raising: ast.expr) -> ast.expr:
     """The part that was being read: of `body["a"]` the body, of `record.get(...)` the record."""
     return raising.value if isinstance(raising, ast.Subscript) else raising
@@ -155,9 +161,14 @@ def _is_store_call(node: ast.Call) -> bool:
 
 
 def _named_key(node: ast.expr) -> str | None:
+    """The first constant key that is read, by subscript or by `get`, and is no part of the context itself."""
     for child in ast.walk(node):
-        if isinstance(child, ast.Subscript) and isinstance(child.slice, ast.Constant):
-            key = child.slice.value
-            if isinstance(key, str) and not _is_request_part(child):
-                return key[:64]
+        if isinstance(child, ast.Subscript):
+            key: ast.expr = child.slice
+        elif isinstance(child, ast.Call) and isinstance(child.func, ast.Attribute) and child.args:
+            key = child.args[0]
+        else:
+            continue
+        if isinstance(key, ast.Constant) and isinstance(key.value, str) and not _is_request_part(child):
+            return key.value[:64]
     return None

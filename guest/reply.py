@@ -1,7 +1,8 @@
 """What a plan may answer: `make_response`, `abort`, and the check of REPLY.
 
 1. REPLY is a dict of status, body, headers and keep, and of nothing else.
-2. The status is an int (no bool) from 200 to 599; bodies of 204 and 304 are dropped.
+2. The status is an int (no bool) from 200 to 599; bodies of 204 and 304 are dropped. None is no body, but
+   for 200, where it is JSON's null.
 3. The body is JSON: text keys (numbers become text, as `json.dumps` has it, but no two the same),
    finite numbers, no lone surrogates, no cycles, at most 64 deep.
 4. Header values are text; None leaves a header out, a number becomes text.
@@ -33,6 +34,8 @@ class RequestFault(Abort):
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(make_response(status, detail))
+        self.status = status
+        self.detail = detail
 
 
 class ReplyError(Exception):
@@ -72,8 +75,8 @@ def encode_reply(reply: Any) -> tuple[dict[str, Any], str]:
         "headers": _checked_headers(reply.get("headers")),
         "keep": bool(reply.get("keep")),
     }
-    body = reply.get("body")
-    if head["status"] in _NO_BODY:
+    body, status = reply.get("body"), head["status"]
+    if status in _NO_BODY or (body is None and status != 200):
         return head, ""
     return head, _encoded(body)
 

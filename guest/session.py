@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from guest import blame
 from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
-from guest.reply import Abort, ReplyError, abort, encode_reply, make_response
+from guest.reply import Abort, ReplyError, RequestFault, abort, encode_reply, make_response
 from store.errors import StoreDamaged, StoreError, StoreFull
 from store.resource_store import ResourceStore
 from store.session_store import Session, SessionStore
@@ -99,6 +99,9 @@ class GuestSession:
             given["plan"] = plan.bind(ctx, params, store)
             names = self._namespace.fresh(printed, given)
             exec(plan.code, names)
+        except RequestFault as fault:
+            name = blame.parameter_name(plan.source, blame.place_of(fault))
+            return make_response(fault.status, f"{name}: {fault.detail}" if name else fault.detail)
         except Abort as ended:
             return ended.reply
         return names.get("REPLY")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,8 @@ class Service:
             idle_seconds=options.header_seconds,
             target_bytes=options.path_bytes + options.query_bytes,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=options.shutdown_seconds)
+        # aiohttp waits that long for requests to end, cancels those that don't, and waits once more.
+        self._runner = web.ServerRunner(server, shutdown_timeout=options.shutdown_seconds / 2)
         await self._runner.setup()
         await web.TCPSite(self._runner, options.host, options.port, backlog=_BACKLOG).start()
 
@@ -98,12 +100,13 @@ class Service:
         if self._closed:
             return
         self._closed = True
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-        await self._planner.close()
-        await self._executor.close()
-        self._data_root.close()
+        async with AsyncExitStack() as closing:
+            closing.callback(self._data_root.close)
+            closing.push_async_callback(self._executor.close)
+            closing.push_async_callback(self._planner.close)
+            if self._runner is not None:
+                await self._runner.cleanup()
+                self._runner = None
 
 
 def make_app(

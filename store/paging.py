@@ -26,7 +26,7 @@ class Order:
 
 
 def compile_sort(sort: object, *, int_ids: bool = False) -> Order:
-    """`"-price,name"`, or a list of such: null and absent come last both ways, ties in order of insertion.
+    """`"-price,name"`, or a list of such: null and absent come last both ways, ties by row.
 
     Ascending, numbers (and false, true as 0, 1) come before text; `-` reverses that. `int_ids` says that
     every id is an integer, so that the order by id is the order of the rows. Raises InvalidQuery.

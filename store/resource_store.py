@@ -97,7 +97,7 @@ class ResourceStore:
         sort: Sort = None,
         where: Record | None = None,
     ) -> tuple[Records, int]:
-        """A page of records, and how many match `where` in all. By default in the order of insertion.
+        """A page of records, and how many match `where` in all. Without sort: by id, text ids last.
 
         items, total = store.list(limit=10, offset=20, sort="-price,name", where={"status": "open"})
         """

@@ -27,7 +27,6 @@ _WELCOME = {
     "each is planned, checked, and run in a sandbox of its session.",
     "try": "POST /members/ with a JSON object, a Content-Type of application/json and an X-Session-ID header",
     "health": HEALTH,
-    "docs": "/docs",
     "more": "README.md",
 }
 _PAGE = (

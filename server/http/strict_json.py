@@ -45,13 +45,23 @@ def read(data: bytes) -> Any:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise _invalid(error.msg, error.lineno, error.colno) from None
+        raise _not_utf8(data) or _invalid(error.msg, error.lineno, error.colno) from None
     if _is_harmless(data, value):
         return value
     text = data.decode()
     if _is_deeper(data) or _breaks_a_rule(text):
         raise _invalid(*_first_fault(text))
     return value
+
+
+def _not_utf8(data: bytes) -> InvalidJson | None:
+    """Orjson says line 1, column 1 of every byte that is not UTF-8; here it is where it is."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode()
+        return _invalid("not UTF-8", before.count("\n") + 1, len(before) - before.rfind("\n"))
+    return None
 
 
 def _invalid(reason: str, line: int, column: int) -> InvalidJson:

@@ -67,5 +67,5 @@ def _drafting(
     executor: Executor,
 ) -> Drafting:
     clock = time.monotonic
-    author = Author(provider, Budget(settings, clock), Breaker.of(settings, clock), settings)
+    author = Author(provider, Budget(settings, clock), Breaker.of(settings, clock))
     return Drafting(author, prompts, learned, executor, NegativeCache(clock), settings)

@@ -65,13 +65,10 @@ class Draft:
 
 
 class Author:
-    def __init__(
-        self, provider: Provider, budget: Budget, breaker: Breaker, settings: PlannerSettings
-    ) -> None:
+    def __init__(self, provider: Provider, budget: Budget, breaker: Breaker) -> None:
         self._provider = provider
         self._budget = budget
         self._breaker = breaker
-        self._settings = settings
 
     @property
     def name(self) -> str:
@@ -124,8 +121,9 @@ class Author:
         try:
             self._require_breaker()
             calls = 1  # if it is cancelled, this is what is known of it
-            most = min(self._settings.attempts, allowance.calls)
-            completion = await self._provider.complete(prompt, deadline=allowance.deadline, calls=most)
+            completion = await self._provider.complete(
+                prompt, deadline=allowance.deadline, calls=allowance.calls
+            )
             calls, tokens = completion.calls, completion.input_tokens + completion.output_tokens
         except ProviderError as error:
             calls, tokens = error.calls, error.tokens

@@ -83,7 +83,3 @@ class NegativeCache:
             return None
         self._refusals.move_to_end(fingerprint)
         return refusal.error()
-
-    def forget(self, fingerprint: str) -> None:
-        """A plan for it has turned up after all."""
-        self._refusals.pop(fingerprint, None)

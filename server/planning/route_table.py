@@ -91,7 +91,7 @@ class LearnedRoute:
     def inherit(self, before: LearnedRoute) -> None:
         """What is known of the words of its slugs belongs to the route, whichever plan it has."""
         self.slug_asked = before.slug_asked
-        self._words |= before._words  # noqa: SLF001
+        self._words |= before._words
 
     def has_seen(self, word: str) -> bool:
         return word in self._words

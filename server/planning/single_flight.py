@@ -89,5 +89,5 @@ class SingleFlight(Generic[K, V]):
 
 
 async def _alone(lock: asyncio.Lock, work: Callable[[], Awaitable[V]]) -> V:
-    if lock:
+    async with lock:
         return await work()

@@ -10,26 +10,25 @@ import asyncio
 import contextlib
 import json
 from pathlib import Path
+from typing import Final
 
-from tools.simulators import AnthropicSimulator, OpenAISimulator, by_match
+from tools.simulators import AnthropicSimulator, OpenAISimulator, Simulator, by_match
 
-_SIMULATORS = {"openai": OpenAISimulator, "anthropic": AnthropicSimulator}
+_SIMULATORS: Final[dict[str, type[Simulator]]] = {"openai": OpenAISimulator, "anthropic": AnthropicSimulator}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Serve until interrupted."""
     options = _parser().parse_args(arguments)
+    plans = json.loads(options.plans.read_text("utf-8"))
+    script = by_match(plans, options.latency_ms / 1_000)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(
-            serve(options.wire, options.plans, port=options.port, latency_seconds=options.latency_ms / 1_000)
-        )
+        asyncio.run(_serve(_SIMULATORS[options.wire](script, port=options.port)))
 
 
-async def serve(wire: str, plans_file: Path, *, port: int, latency_seconds: float) -> None:
-    """Serve until cancelled; prints its address once it does."""
-    plans = json.loads(plans_file.read_text("utf-8"))
-    async with _SIMULATORS[wire](by_match(plans, latency_seconds), port=port) as simulator:
-        print(f"{wire} at {simulator.base_url}, {len(plans)} plans", flush=True)
+async def _serve(simulator: Simulator) -> None:
+    async with simulator:
+        print(f"ready at {simulator.base_url}", flush=True)
         await asyncio.Event().wait()
 
 

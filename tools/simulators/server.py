@@ -61,7 +61,7 @@ class Simulator:
         self._player = Player(script or (self._usual,))
         self._port = port
         self._closing = asyncio.Event()
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=1.0)
+        self._running = contextlib.AsyncExitStack()
 
     @property
     def script(self) -> Script:
@@ -81,16 +81,18 @@ class Simulator:
         return len(self._peers)
 
     async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self._port = self._runner.addresses[0][1]
+        runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=1.0)
+        self._running.push_async_callback(runner.cleanup)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", self._port).start()
+        self._port = runner.addresses[0][1]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.set()
-        await self._runner.cleanup()
+        await self._running.aclose()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = _json_object(await request.content.read())

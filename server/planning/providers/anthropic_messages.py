@@ -18,6 +18,8 @@ from server.planning.providers.failures import Failure, of_connection, of_status
 from server.planning.providers.model_provider import ModelProvider, Reading, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from server.planner_settings import PlannerSettings
     from server.planning.providers.base import Prompt
 
@@ -61,20 +63,22 @@ def open_anthropic(settings: PlannerSettings) -> ModelProvider:
         # It could put whole prompts into traces.
         open_telemetry=False,
     )
-    wire = _MessagesWire(client, settings.anthropic.model, settings.max_output_tokens)
-    return ModelProvider("anthropic", settings.anthropic.model, wire)
+    create = client.messages.with_raw_response.create
+    wire = _MessagesWire(client, create, settings.anthropic.model, settings.max_output_tokens)
+    return ModelProvider("anthropic", settings.anthropic.model, wire, settings.attempts)
 
 
 @frozen
 class _MessagesWire:
     _client: anthropic.AsyncAnthropic
+    #: Looked up once, as the SDK imports half of itself when it is.
+    _create: Callable[..., Awaitable[Any]]
     _model: str
     _max_output_tokens: int
 
     async def send(self, prompt: Prompt, dialect: Dialect, seconds: float) -> bytes | Failure:
-        create = self._client.messages.with_raw_response.create
         try:
-            raw = await create(**self._parameters(prompt, dialect), timeout=time_out(seconds))
+            raw = await self._create(**self._parameters(prompt, dialect), timeout=time_out(seconds))
             body: bytes = raw.http_response.content
         except anthropic.APIStatusError as error:
             return of_status(error.response)

@@ -11,6 +11,7 @@ import random
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
+import structlog
 from attrs import define, field, frozen
 
 from server.planning.providers.answer import json_object
@@ -25,6 +26,9 @@ FIRST_PAUSE_SECONDS: Final = 0.25
 LONGEST_PAUSE_SECONDS: Final = 4.0
 #: For servers that do not count: a rough average of English and code.
 _CHARACTERS_PER_TOKEN: Final = 4
+
+
+_log = structlog.get_logger("provider")
 
 
 @frozen
@@ -67,6 +71,8 @@ class ModelProvider:
     name: str
     model: str
     _wire: Wire
+    #: Tries when the server fails. Finding out what it does not know is none of them.
+    _attempts: int = 5
     _dialect: Dialect = field(factory=Dialect)
 
     @property
@@ -95,6 +101,7 @@ class ModelProvider:
 
     async def _attempt(self, prompt: Prompt, deadline: float, calls: int, spent: _Spent) -> bytes | Failure:
         now = asyncio.get_running_loop().time
+        failures = 0
         while True:
             used = self._dialect
             spent.calls += 1
@@ -102,15 +109,25 @@ class ModelProvider:
             if isinstance(outcome, bytes):
                 return outcome
             left = used.after(outcome)
-            self._dialect = self._dialect.less(left)
+            self._remember(left)
             if spent.calls >= calls:
                 return outcome
             if left != used:
                 continue
-            pause = _pause(outcome, spent.calls)
+            failures += 1
+            if failures >= self._attempts:
+                return outcome
+            pause = _pause(outcome, failures)
             if not outcome.retry or now() + pause >= deadline:
                 return outcome
             await asyncio.sleep(pause)
+
+    def _remember(self, left: Dialect) -> None:
+        dialect = self._dialect.less(left)
+        if dialect != self._dialect:
+            self._dialect = dialect
+            known = {"format": dialect.format.name.lower(), "temperature": dialect.temperature}
+            _log.info("provider_knows_less", provider=self.name, model=self.model, **known)
 
     def _completion(self, prompt: Prompt, reading: Reading, calls: int) -> Completion:
         usage = reading.usage or _estimate(prompt, reading.text)

@@ -18,6 +18,8 @@ from server.planning.providers.failures import Failure, of_connection, of_status
 from server.planning.providers.model_provider import ModelProvider, Reading, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from server.planner_settings import PlannerSettings
     from server.planning.providers.base import Prompt
 
@@ -63,23 +65,28 @@ def open_openai(settings: PlannerSettings) -> ModelProvider:
     caps = ("max_completion_tokens", "max_tokens")
     ours = settings.openai.base_url == OPENAI_URL
     wire = _ChatWire(
-        client, settings.openai.model, settings.max_output_tokens, caps if ours else (caps[1], caps[0])
+        client,
+        client.chat.completions.with_raw_response.create,
+        settings.openai.model,
+        settings.max_output_tokens,
+        caps if ours else (caps[1], caps[0]),
     )
-    return ModelProvider("openai", settings.openai.model, wire)
+    return ModelProvider("openai", settings.openai.model, wire, settings.attempts)
 
 
 @frozen
 class _ChatWire:
     _client: openai.AsyncOpenAI
+    #: Looked up once, as the SDK imports half of itself when it is.
+    _create: Callable[..., Awaitable[Any]]
     _model: str
     _max_output_tokens: int
     #: The parameter that caps the output, and the one for servers that do not know it.
     _caps: tuple[str, str]
 
     async def send(self, prompt: Prompt, dialect: Dialect, seconds: float) -> bytes | Failure:
-        create = self._client.chat.completions.with_raw_response.create
         try:
-            raw = await create(**self._parameters(prompt, dialect), timeout=time_out(seconds))
+            raw = await self._create(**self._parameters(prompt, dialect), timeout=time_out(seconds))
             body: bytes = raw.http_response.content
         except openai.APIStatusError as error:
             return of_status(error.response)

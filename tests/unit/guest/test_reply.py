@@ -29,6 +29,12 @@ def test_a_plain_dict_is_a_reply_too() -> None:
     assert encode_reply({"body": [1]}) == ({"status": 200, "headers": {}, "keep": False}, "[1]")
 
 
+@pytest.mark.parametrize(("status", "body"), [(200, "null"), (201, ""), (302, ""), (404, "")])
+def test_none_is_no_body_but_for_200(status: int, body: str) -> None:
+    """`abort(404)` has no body; `make_response(200, store.get(9))` says null."""
+    assert encode_reply(make_response(status))[1] == body
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_bodiless_statuses_have_no_body(status: int) -> None:
     """204 and 304 drop what they were given."""

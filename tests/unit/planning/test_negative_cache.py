@@ -141,14 +141,3 @@ def test_a_refusal_told_again_is_the_newest(clock: Clock) -> None:
         cache.remember(fingerprint, errors.PlanRefused())
 
     assert [cache.recall(fingerprint) is None for fingerprint in "abc"] == [False, True, False]
-
-
-def test_a_plan_that_turns_up_is_not_hidden(cache: NegativeCache) -> None:
-    """Forgetting is for one fingerprint, and for one never seen it does nothing."""
-    cache.remember("f", errors.PlanRefused())
-    cache.remember("g", errors.PlanRefused())
-    cache.forget("f")
-    cache.forget("never seen")
-
-    assert cache.recall("f") is None
-    assert cache.recall("g") is not None

@@ -38,7 +38,9 @@ class Work:
         except asyncio.CancelledError:
             self.cancelled += 1
             if self.slow_end is not None:
-                await self.slow_end.wait()
+                # The limit is for a test that fails before it sets the event: it should fail, not hang.
+                async with asyncio.timeout(1):
+                    await self.slow_end.wait()
             raise
         finally:
             self.running -= 1

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import anthropic
 import openai
 import pytest
 
 from tools.simulators import FAULTS, Answer, AnthropicSimulator, Fault, OpenAISimulator, asked, by_match
-from tools.simulators.__main__ import main, serve
+from tools.simulators.__main__ import main
 from tools.simulators.script import USUAL_PLAN
 
 if TYPE_CHECKING:
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 ASKING = 'Plan this:\n\n```json\n{"method": "GET", "route": "/members/{id:int}"}\n```\nPlease.'
 OPEN_SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": []}
+CLOSED = {"type": "object", "required": ["a"], "additionalProperties": False}
+NESTED_SCHEMA = {**CLOSED, "properties": {"a": {"anyOf": [{"type": "null"}, OPEN_SCHEMA]}}}
+UNION_SCHEMA = {**CLOSED, "properties": {"a": {"type": ["object", "null"], "properties": {}}}}
 
 
 async def chat(simulator: Simulator, text: str = ASKING, **parameters: Any) -> ChatCompletion:
@@ -43,6 +49,14 @@ async def message(simulator: Simulator, text: str = ASKING, **parameters: Any) -
             model="m", max_tokens=100, messages=messages, **parameters
         )
     return sent
+
+
+async def posted(simulator: Simulator, path: str, body: Any, headers: dict[str, str]) -> int:
+    async with simulator, aiohttp.ClientSession() as session:
+        url = simulator.base_url.removesuffix("/v1") + path
+        data = body if isinstance(body, bytes) else json.dumps(body)
+        async with session.post(url, data=data, headers=headers) as response:
+            return response.status
 
 
 class TestOpenAI:
@@ -71,9 +85,10 @@ class TestOpenAI:
 
         assert raised.value.response.headers["Retry-After"] == "1800"
 
-    async def test_loose_schema_is_refused(self) -> None:
+    @pytest.mark.parametrize("schema", [OPEN_SCHEMA, NESTED_SCHEMA, UNION_SCHEMA])
+    async def test_loose_schema_is_refused(self, schema: dict[str, Any]) -> None:
         """A schema that the real service would refuse is refused here, with its words."""
-        form = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": OPEN_SCHEMA}}
+        form = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": schema}}
         async with OpenAISimulator() as simulator:
             with pytest.raises(openai.BadRequestError, match="Invalid schema for response_format"):
                 await chat(simulator, response_format=form)
@@ -84,8 +99,37 @@ class TestOpenAI:
             with pytest.raises(openai.BadRequestError, match="must contain the word 'json'"):
                 await chat(simulator, "no such word", response_format={"type": "json_object"})
 
+    @pytest.mark.parametrize(
+        ("path", "key", "body", "status"),
+        [
+            ("/v1/models", "k", {}, 404),
+            ("/v1/chat/completions", "", {"model": "m", "messages": [{}]}, 401),
+            ("/v1/chat/completions", "k", {"model": "m"}, 400),
+            ("/v1/chat/completions", "k", [], 400),
+            ("/v1/chat/completions", "k", b"{", 400),
+        ],
+    )
+    async def test_wrong_calls(self, path: str, key: str, body: Any, status: int) -> None:
+        """What the real service would not serve is not served here."""
+        assert (
+            await posted(OpenAISimulator(), path, body, {"Authorization": f"Bearer {key}"} if key else {})
+            == status
+        )
+
 
 class TestAnthropic:
+    @pytest.mark.parametrize(
+        ("headers", "body", "status"),
+        [
+            ({}, {}, 401),
+            ({"X-Api-Key": "k"}, {}, 400),
+            ({"X-Api-Key": "k", "anthropic-version": "2023-06-01"}, {"model": "m"}, 400),
+        ],
+    )
+    async def test_wrong_calls(self, headers: dict[str, str], body: Any, status: int) -> None:
+        """What the real service would not serve is not served here."""
+        assert await posted(AnthropicSimulator(), "/v1/messages", body, headers) == status
+
     async def test_answer(self) -> None:
         """The SDK reads the plan as a message: text, or the use of the tool that was forced."""
         tool = {"name": "plan", "input_schema": {"type": "object"}}
@@ -140,6 +184,16 @@ class TestScript:
         async with OpenAISimulator(lambda request: Answer(request["model"])) as simulator:
             assert (await chat(simulator)).choices[0].message.content == "m"
 
+    async def test_script_can_be_replaced(self) -> None:
+        """A new script is played from its beginning."""
+        async with OpenAISimulator([Answer("one"), Answer("two")]) as simulator:
+            await chat(simulator)
+            simulator.script = script = [Answer("three"), Answer("four")]
+            said = (await chat(simulator)).choices[0].message.content
+
+        assert said == "three"
+        assert simulator.script == script
+
     async def test_latency(self) -> None:
         """An answer takes the time it is told to."""
         async with AnthropicSimulator([Answer("x", latency_seconds=0.2)]) as simulator:
@@ -193,7 +247,7 @@ class TestPlans:
 
         assert sent.stop_reason == "refusal"
 
-    @pytest.mark.parametrize("text", ["no block", "```json\n[1]\n```", "```json\n{"])
+    @pytest.mark.parametrize("text", ["", "no block", "```json\n[1]\n```", "```json\n{"])
     def test_prompt_without_a_block(self, text: str) -> None:
         """A prompt that does not say what it asks is a mistake, said aloud."""
         with pytest.raises(ValueError, match=r"json|JSON"):
@@ -201,25 +255,22 @@ class TestPlans:
 
 
 class TestMain:
-    async def test_serves_plans(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """The command serves the file's plans at the address it prints."""
+    def test_serves_plans(self, tmp_path: Path) -> None:
+        """The command serves the file's plans at the address it prints, until it is interrupted."""
         plans = tmp_path / "plans.json"
         plans.write_text(json.dumps([{"match": {"method": "GET"}, "plan": USUAL_PLAN}]), "utf-8")
-        serving = asyncio.create_task(serve("openai", plans, port=0, latency_seconds=0.01))
-        printed = ""
-        while not (found := re.search(r"http://\S+/v1", printed)):
-            await asyncio.sleep(0.01)
-            printed += capsys.readouterr().out
-
-        async with openai.AsyncOpenAI(api_key="k", base_url=found[0], max_retries=0) as client:
-            completion = await client.chat.completions.create(
-                model="m", messages=[{"role": "user", "content": ASKING}]
-            )
-        serving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await serving
+        command = [sys.executable, "-m", "tools.simulators", "openai", "--plans", str(plans)]
+        with subprocess.Popen([*command, "--latency-ms", "10"], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            base_url = process.stdout.readline().removeprefix("ready at ").strip()
+            with openai.OpenAI(api_key="k", base_url=base_url, max_retries=0) as client:
+                completion = client.chat.completions.create(
+                    model="m", messages=[{"role": "user", "content": ASKING}]
+                )
+            process.send_signal(signal.SIGINT)
 
         assert '"action": "list"' in str(completion.choices[0].message.content)
+        assert process.returncode == 0
 
     def test_needs_plans(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Without plans there is nothing to serve, and the command says how it is used."""

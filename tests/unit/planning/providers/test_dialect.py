@@ -152,6 +152,7 @@ class TestFailures:
             ("999999", 3_600.0),
             ("1e400", None),
             ("soon", None),
+            ("2 s", None),
             ("", None),
             ("-5", None),
             ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),

@@ -9,6 +9,7 @@ import traceback
 import pytest
 
 from server.planning.providers import ProviderDeadline, ProviderDown, ProviderError
+from server.planning.providers.dialect import Dialect, Format
 from tests.unit.planning.providers.service import KEY, PROMPT, SIMULATORS, ask, in_seconds, provider_for
 from tools.simulators import FAULTS, Answer, Fault, Simulator
 from tools.simulators.script import USUAL_PLAN
@@ -89,6 +90,15 @@ async def test_refusals_are_remembered(simulated: type[Simulator], fault: Fault)
         await ask(provider, calls=1)
 
         assert len(simulator.requests) == first + 1
+
+
+@both
+async def test_refusals_at_the_same_time_count_once(simulated: type[Simulator]) -> None:
+    """Calls that learn the same thing together go down one step together."""
+    async with simulated([Fault.NO_STRICT_SCHEMA]) as simulator, provider_for(simulator) as provider:
+        await asyncio.gather(*(ask(provider, calls=2) for _ in range(8)))
+
+        assert provider.dialect == Dialect(Format.LOOSE)
 
 
 @both

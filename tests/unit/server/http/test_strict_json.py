@@ -142,3 +142,15 @@ def _may_be_refused(text: str) -> bool:
     value = json.loads(text, object_pairs_hook=pairs, parse_int=number, parse_float=number)
     surrogate = any("\ud800" <= character <= "\udfff" for character in json.dumps(value, ensure_ascii=False))
     return any(broken) or surrogate
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "column"),
+    [(b"\xff", 1, 1), (b'{"a": "\xff"}', 1, 8), (b'{\n  "\xc3\xa9": "\xe9"}', 2, 9)],
+)
+def test_the_place_of_a_byte_that_is_not_utf8(data: bytes, line: int, column: int) -> None:
+    """Counted in characters, as an editor shows it."""
+    with pytest.raises(InvalidJson) as error:
+        read(data)
+
+    assert (error.value.members["line"], error.value.members["column"]) == (line, column)
