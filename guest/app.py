@@ -15,13 +15,12 @@ import warnings
 
 import wit_world
 
-from guest.namespace import Namespace
+from guest.namespace import Namespace, Printed
 from guest.session import GuestSession, answering, description
 
 DIRECTORY = "/session"
 # A plan's `1 is 1` is not worth a line on a standard error that nobody reads.
 warnings.simplefilter("ignore")
-_NAMESPACE = Namespace(wit_world.derive_key)
 _live: GuestSession | None = None
 
 
@@ -34,7 +33,7 @@ def _session() -> GuestSession:
 def _attach(config_text: str) -> str:
     global _live  # noqa: PLW0603  one guest is one session
     random.seed()  # a snapshot's generator is the same in every instance
-    _live = GuestSession(DIRECTORY, json.loads(config_text), _NAMESPACE)
+    _live = GuestSession(DIRECTORY, json.loads(config_text), wit_world.derive_key)
     return '{"ok":true}'
 
 
@@ -55,4 +54,4 @@ class WitWorld(wit_world.WitWorld):  # type: ignore[misc]  # the generated class
         return answering(lambda: _session().ensure_index(collection, field))
 
     def describe(self) -> str:
-        return description(_NAMESPACE)
+        return description(Namespace(wit_world.derive_key, Printed(0)))

@@ -57,28 +57,38 @@ class Printed:
         self._parts.append(text)
         self._room -= len(text.encode("utf-8", "replace"))
 
-    def text(self) -> str:
+    def take(self) -> str:
+        """All of it, whole characters; and from here on it is as if nothing had been printed."""
+        if not self._parts:
+            return ""
         data = "".join(self._parts).encode("utf-8", "replace")[: self._limit]
+        self._parts.clear()
+        self._room = self._limit
         return data.decode("utf-8", "ignore")
 
 
 class Namespace:
-    """What every run of this guest shares: builtins and helpers, all immutable or pure."""
+    """What a plan sees beside its request: builtins and helpers, made once for a guest.
 
-    def __init__(self, derive_key: Callable[[str, str], str]) -> None:
+    The builtins are the same dict in every run. A plan that passed the policy cannot name it; one that
+    got past it could change it, and would have its own session's guest to itself, as it has anyway.
+    """
+
+    def __init__(self, derive_key: Callable[[str, str], str], printed: Printed) -> None:
         secrets = helpers.Secrets(derive_key)
         self.helpers: tuple[Callable[..., Any], ...] = (
             *PURE_HELPERS,
             secrets.hash_secret,
             secrets.verify_secret,
         )
-        self._given = {helper.__name__: helper for helper in (*self.helpers, make_response, abort)}
+        self.builtins = {name: getattr(builtins, name) for name in BUILTIN_NAMES}
+        self.builtins["print"] = printed.print
+        given = {helper.__name__: helper for helper in (*self.helpers, make_response, abort)}
+        self._shared = {"__builtins__": self.builtins, "__name__": "plan", **given}
 
-    def fresh(self, printed: Printed, request: dict[str, Any]) -> dict[str, Any]:
+    def fresh(self, request: dict[str, Any]) -> dict[str, Any]:
         """A namespace for one run; `request` holds ctx, plan, params, store and session_store."""
-        allowed = {name: getattr(builtins, name) for name in BUILTIN_NAMES}
-        allowed["print"] = printed.print
-        return {"__builtins__": allowed, "__name__": "plan", **self._given, **request}
+        return {**self._shared, **request}
 
 
 def describe(functions: tuple[Callable[..., Any], ...]) -> list[dict[str, str]]:

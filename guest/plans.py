@@ -26,17 +26,20 @@ class UnknownPlanError(Exception):
 
 @dataclass(frozen=True)
 class LoadedPlan:
-    """A plan's fixed part and its compiled code."""
+    """A plan's fixed part and its compiled code; `slot` is the one that is its whole identifier, if it is."""
 
     document: dict[str, Any]
     source: str
     code: CodeType
+    slot: str | None
 
     @classmethod
     def from_json(cls, text: str) -> LoadedPlan:
         document = json.loads(text)
         source = document.pop("code")
-        return cls(document, source, compile(source, PLAN_FILE, "exec", dont_inherit=True))
+        whole = _SLOT.fullmatch(document.get("identifier") or "")
+        code = compile(source, PLAN_FILE, "exec", dont_inherit=True)
+        return cls(document, source, code, whole[1] if whole else None)
 
     @property
     def resource(self) -> str:
@@ -46,20 +49,19 @@ class LoadedPlan:
         """The `plan` a run sees: identifier, criteria and payload are those of this request."""
         return {
             **self.document,
-            "identifier": _filled(self.document.get("identifier"), params),
+            "identifier": self._identifier(params),
             "criteria": store.criteria(ctx["query"]) if ctx["query"] else {},
             "payload": ctx["body_json"],
         }
 
-
-def _filled(template: Any, params: dict[str, Any]) -> Any:
-    """`"{id}"` becomes the slot's value with its type; text around slots keeps the whole a text."""
-    if not isinstance(template, str):
-        return template
-    whole = _SLOT.fullmatch(template)
-    if whole:
-        return params.get(whole[1])
-    return _SLOT.sub(lambda slot: str(params.get(slot[1], "")), template)
+    def _identifier(self, params: dict[str, Any]) -> Any:
+        """`"{id}"` becomes the slot's value with its type; text around slots keeps the whole a text."""
+        if self.slot is not None:
+            return params.get(self.slot)
+        template = self.document.get("identifier")
+        if not isinstance(template, str):
+            return template
+        return _SLOT.sub(lambda slot: str(params.get(slot[1], "")), template)
 
 
 class PlanShelf:

@@ -12,13 +12,17 @@ The host checks the outcome again: this check is for good messages, that one for
 
 from __future__ import annotations
 
-import json
+from json.encoder import encode_basestring
 from typing import Any, NoReturn
+
+from store import json_text
+from store.stored_record import StoredRecord, untouched_text
 
 MAX_DEPTH = 64
 _MEMBERS = frozenset({"status", "body", "headers", "keep"})
 _NO_BODY = frozenset({204, 304})
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_TEXT_KEYS = frozenset({str})
 
 
 class Abort(BaseException):
@@ -111,9 +115,10 @@ def _without_surrogates(text: str) -> str:
 
 
 def _encoded(body: Any) -> str:
-    _check_shape(body)
+    """JSON text; records that nobody has looked into are passed on as the text they were stored as."""
+    untouched = _check_shape(body)
     try:
-        text = _encode(body)
+        text = _rendered(body) if untouched else json_text.encode(body)
         if not text.isascii():
             text.encode()
     except UnicodeEncodeError:
@@ -123,28 +128,53 @@ def _encoded(body: Any) -> str:
     return text
 
 
-def _check_shape(body: Any) -> None:
-    """Depth and keys, level by level: recursion here would end in a trap instead of a message."""
+def _check_shape(body: Any) -> bool:
+    """Check depth and keys; whether there are records that nobody has looked into.
+
+    Level by level: recursion here would end in a trap instead of a message.
+    """
+    untouched = False
     level = [body]
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_DEPTH + 1):
         deeper: list[Any] = []
         for value in level:
-            if isinstance(value, dict):
+            if type(value) is StoredRecord and untouched_text(value) is not None:
+                untouched = True
+            elif isinstance(value, dict):
                 _check_keys(value)
-                deeper.extend(value.values())
+                _add_containers(value.values(), deeper)
             elif isinstance(value, (list, tuple)):
-                deeper.extend(value)
-        level = [value for value in deeper if isinstance(value, (dict, list, tuple))]
-        if not level:
-            return
+                _add_containers(value, deeper)
+        if not deeper:
+            return untouched
+        level = deeper
     raise ReplyError(f"the body is nested deeper than {MAX_DEPTH} levels, or holds itself")
+
+
+def _add_containers(values: Any, deeper: list[Any]) -> None:
+    if not set(map(type, values)) <= _SCALARS:
+        deeper.extend(value for value in values if type(value) not in _SCALARS)
 
 
 def _check_keys(value: dict[Any, Any]) -> None:
     kinds = set(map(type, value))
-    if kinds <= {str}:
+    if kinds <= _TEXT_KEYS:
         return
     if not kinds <= {str, int}:
         raise ReplyError("the keys of the body's objects must be text")
     if len({str(key) for key in value}) != len(value):
         raise ReplyError("two keys of one object are the same text")
+
+
+def _rendered(value: Any) -> str:
+    """JSON text of a body whose depth is known, with stored records in it."""
+    kind = type(value)
+    if kind is StoredRecord:
+        text = untouched_text(value)
+        return json_text.encode(value) if text is None else text
+    if kind is dict:
+        members = [f"{encode_basestring(str(key))}:{_rendered(each)}" for key, each in value.items()]
+        return "{" + ",".join(members) + "}"
+    if kind is list or kind is tuple:
+        return "[" + ",".join(map(_rendered, value)) + "]"
+    return json_text.encode(value)

@@ -13,6 +13,7 @@ from guest import blame
 from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
 from guest.reply import Abort, ReplyError, RequestFault, abort, encode_reply, make_response
+from store import json_text
 from store.errors import StoreDamaged, StoreError, StoreFull
 from store.resource_store import ResourceStore
 from store.session_store import Session, SessionStore
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 READ, WRITE, GROUPED_WRITE = 0, 1, 2
 
-_to_json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_OK = '{"ok":true}'
 
 
 def answering(work: Callable[[], str]) -> str:
@@ -44,15 +45,15 @@ def answering(work: Callable[[], str]) -> str:
 
 
 def _failed(kind: str, **members: Any) -> str:
-    return _to_json({"ok": False, "kind": kind, **members})
+    return json.dumps({"ok": False, "kind": kind, **members})
 
 
 class GuestSession:
     """What `attach` makes and every later call uses."""
 
-    def __init__(self, path: str, config: dict[str, Any], namespace: Namespace) -> None:
-        self._namespace = namespace
-        self._stdout_bytes = int(config["stdout_bytes"])
+    def __init__(self, path: str, config: dict[str, Any], derive_key: Callable[[str, str], str]) -> None:
+        self._printed = Printed(int(config["stdout_bytes"]))
+        self._namespace = Namespace(derive_key, self._printed)
         self._session = Session.open(
             path, page_limit_bytes=int(config["disk_bytes"]), durability=config["durability"]
         )
@@ -60,24 +61,25 @@ class GuestSession:
 
     def load(self, plan_id: str, document: str) -> str:
         self._plans.put(plan_id, document)
-        return _to_json({"ok": True})
+        return _OK
 
     def run(self, plan_id: str, mode: int, request: str) -> str:
         plan = self._plans.take(plan_id)
         self._begin(mode)
-        printed = Printed(self._stdout_bytes)
         try:
-            reply = self._execute(plan, json.loads(request), printed)
-            head, body = encode_reply(reply)
+            head, body = encode_reply(self._execute(plan, json_text.decode(request)))
         except ReplyError as error:
-            return _failed("bad-reply", reason=str(error), stdout=printed.text())
+            return _failed("bad-reply", reason=str(error), stdout=self._printed.take())
         except (StoreFull, StoreDamaged, MemoryError, RecursionError):
             raise
         except StoreError as error:
-            return _raised(error, printed, blamed="store", status=error.status, detail=error.detail)
+            return self._raised(error, blamed="store", status=error.status, detail=error.detail)
         except Exception as error:  # noqa: BLE001  a plan may raise anything
-            return _raised_by_plan(error, plan, printed)
-        return self._answer(head, body, printed)
+            detail = blame.request_fault(error, plan.source, blame.place_of(error))
+            if detail is not None:
+                return self._raised(error, blamed="request", status=422, detail=detail)
+            return self._raised(error, blamed="plan", status=500, detail="")
+        return self._answer(head, body)
 
     def _begin(self, mode: int) -> None:
         if mode == GROUPED_WRITE:
@@ -85,7 +87,7 @@ class GuestSession:
         else:
             self._session.begin(read_only=mode == READ)
 
-    def _execute(self, plan: LoadedPlan, request: dict[str, Any], printed: Printed) -> Any:
+    def _execute(self, plan: LoadedPlan, request: dict[str, Any]) -> Any:
         ctx, params = request["ctx"], request["params"]
         collections = self._session.plan_view
         store = collections.collection(plan.resource)
@@ -97,7 +99,7 @@ class GuestSession:
         }
         try:
             given["plan"] = plan.bind(ctx, params, store)
-            names = self._namespace.fresh(printed, given)
+            names = self._namespace.fresh(given)
             exec(plan.code, names)
         except RequestFault as fault:
             name = blame.parameter_name(plan.source, blame.place_of(fault))
@@ -106,45 +108,39 @@ class GuestSession:
             return ended.reply
         return names.get("REPLY")
 
-    def _answer(self, head: dict[str, Any], body: str, printed: Printed) -> str:
+    def _answer(self, head: dict[str, Any], body: str) -> str:
         head["ok"] = True
-        head["changed"] = len(self._session.changes)
-        text = printed.text()
+        changed = len(self._session.changes)
+        if changed:
+            head["changed"] = changed
+        text = self._printed.take()
         if text:
             head["stdout"] = text
         if self._session.unindexed_searches:
             head["unindexed"] = self._session.unindexed_searches
-        return f"{_to_json(head)}\n{body}"
+        return f"{json_text.encode(head)}\n{body}"
+
+    def _raised(self, error: Exception, *, blamed: str, status: int, detail: str) -> str:
+        place = blame.place_of(error)
+        return _failed(
+            "raised",
+            blame=blamed,
+            type=type(error).__name__,
+            line=place.line if place else 0,
+            status=status,
+            detail=detail[:512],
+            stdout=self._printed.take(),
+        )
 
     def settle(self, *, keep: bool, commit: bool) -> str:
         self._session.settle(keep=keep)
         if commit:
             self._session.commit()
-        return _to_json({"ok": True})
+        return _OK
 
     def ensure_index(self, collection: str, field: str) -> str:
         self._session.ensure_index(collection, field)
-        return _to_json({"ok": True})
-
-
-def _raised_by_plan(error: Exception, plan: LoadedPlan, printed: Printed) -> str:
-    detail = blame.request_fault(error, plan.source, blame.place_of(error))
-    if detail is not None:
-        return _raised(error, printed, blamed="request", status=422, detail=detail)
-    return _raised(error, printed, blamed="plan", status=500, detail="")
-
-
-def _raised(error: Exception, printed: Printed, *, blamed: str, status: int, detail: str) -> str:
-    place = blame.place_of(error)
-    return _failed(
-        "raised",
-        blame=blamed,
-        type=type(error).__name__,
-        line=place.line if place else 0,
-        status=status,
-        detail=detail[:512],
-        stdout=printed.text(),
-    )
+        return _OK
 
 
 def description(namespace: Namespace) -> str:
@@ -155,7 +151,7 @@ def description(namespace: Namespace) -> str:
             "helpers": describe(namespace.helpers),
             "store": describe(_public_methods(ResourceStore)),
             "session_store": describe(_public_methods(SessionStore)),
-            "builtins": sorted(namespace.fresh(Printed(0), {})["__builtins__"]),
+            "builtins": sorted(namespace.builtins),
         }
     )
 

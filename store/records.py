@@ -7,11 +7,12 @@ of it has trouble with.
 
 from __future__ import annotations
 
-import json
 from math import isfinite
 from typing import Any, TypeAlias
 
+from store import json_text
 from store.errors import InvalidRecord, StoreDamaged
+from store.stored_record import StoredRecord
 
 Record: TypeAlias = dict[str, Any]
 
@@ -20,8 +21,6 @@ MAX_DEPTH = 32
 #: SQLite's integers are 64 bits wide; the most negative one is left out to keep the rule symmetric.
 INT_LIMIT = 2**63
 
-#: Compact, and not ASCII-escaped: SQLite before 3.45 compares object keys as they were written.
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _SCALARS = frozenset({bool, type(None)})
 
 
@@ -45,27 +44,20 @@ def check(record: object) -> None:
 
 
 def encode(record: Record) -> str:
-    """The JSON text of a record that passed `check`."""
-    return _encode(record)
+    """The JSON text of a record that passed `check`.
+
+    Not ASCII-escaped: SQLite before 3.45 compares object keys as they were written.
+    """
+    return json_text.encode(record)
 
 
 def decode(document: str) -> Record:
     """Raises StoreDamaged where the text is none that `encode` made."""
-    record: Record = _decode(document)
-    return record
-
-
-def decode_all(documents: list[str]) -> list[Record]:
-    """Many records in one call to the decoder, which is what reading a list costs. Raises StoreDamaged."""
-    records: list[Record] = _decode(f"[{','.join(documents)}]")
-    return records
-
-
-def _decode(text: str) -> Any:
     try:
-        return json.loads(text)
+        record: Record = json_text.decode(document)
     except (ValueError, RecursionError):
         raise StoreDamaged("a record is not JSON text") from None
+    return record
 
 
 def _check_object(value: dict[Any, Any], depth: int) -> None:
@@ -97,7 +89,7 @@ def _check(value: object, depth: int) -> None:
             _check_text(value)  # type: ignore[arg-type]
     elif kind is int or kind is float:
         _check_number(value)  # type: ignore[arg-type]
-    elif kind is dict or kind is list:
+    elif kind is dict or kind is list or kind is StoredRecord:
         _check_nested(value, depth + 1)  # type: ignore[arg-type]
     elif kind not in _SCALARS:
         raise _Refused(f"{kind.__name__} is no JSON type")

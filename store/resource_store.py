@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from store import ids, paging, query, records, rest_query, schema
 from store.errors import DuplicateId, InvalidId, InvalidRecord
 from store.query import Where
+from store.stored_record import stored
 from store.table import Table
 from store.workspace import Change
 
@@ -52,7 +53,7 @@ class ResourceStore:
     def get(self, id: int | str) -> Record | None:
         """The record with this id, or None. 1 and "1" are the same id."""
         document = self._find(ids.address_of(id))
-        return None if document is None else records.decode(document)
+        return None if document is None else stored(document)
 
     def exists(self, id: int | str) -> bool:
         """Whether there is a record with this id."""
@@ -176,7 +177,7 @@ class ResourceStore:
         table = self._table()
         if table is None:
             return []
-        return records.decode_all(table.select(where or _ALL, order, limit, offset))
+        return [stored(text) for text in table.select(where or _ALL, order, limit, offset)]
 
     def _where(self, criteria: Record | None) -> Where | None:
         """The criteria's condition, None where there are no criteria."""

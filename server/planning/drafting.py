@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import define, evolve, field
 
-from server.errors import NotPlannable, PlanRefused, ServiceError
+from server.errors import NotPlannable, OverBudget, PlanRefused, ServiceError
 from server.model import RunnablePlan
 from server.planning.author import Allowance, Draft
 from server.planning.fingerprint import fingerprint, values_key
@@ -112,7 +112,12 @@ class Drafting:
         fresh = self._fresh.get(kind.fingerprint)
         if fresh is not None:
             return fresh
-        draft = await self._flights.run(kind.fingerprint, partial(self._from_shape, kind, allowance))
+        work = partial(self._from_shape, kind, allowance)
+        try:
+            draft = await self._flights.run(kind.fingerprint, work)
+        except OverBudget:
+            # It may have been the budget of another session, whose call this one waited for.
+            draft = await self._flights.run(kind.fingerprint, work)
         if draft.runnable.plan.needs == "values":
             _remember(self._need_values, kind.fingerprint, None)
             return await self._with_values(kind, allowance)

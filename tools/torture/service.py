@@ -1,0 +1,145 @@
+"""The service as its users run it: a process of its own, killed and started again on the same data."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tools.torture.wire import Address
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 40.0
+_REPOSITORY = Path(__file__).parents[2]
+_KEYS = ("OPENAI_", "ANTHROPIC_", "LARS_", "SANDBOX_DATA_ROOT")
+
+
+class NotStarted(Exception):
+    """The service ended, or said nothing, instead of listening; the message is the end of its log."""
+
+
+class ServiceProcess:
+    """`python -m server serve`, again and again; one log for all its lives."""
+
+    def __init__(self, scratch: Path, variables: Mapping[str, str]) -> None:
+        self.data_root = scratch / "data"
+        self.log = scratch / "service.log"
+        self.address: Address = ("127.0.0.1", 0)
+        self.starts = 0
+        self._scratch = scratch
+        self._variables = {"SANDBOX_DATA_ROOT": str(self.data_root), "LARS_PORT": "0", **variables}
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Raises NotStarted."""
+        process = await self.spawn()
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                banner = await process.stdout.readline() if process.stdout else b""
+        except TimeoutError:
+            banner = b""
+        if not banner.startswith(b"metaservice: http://"):
+            await self.kill()
+            raise NotStarted(self.log.read_text("utf-8", "replace")[-2_000:])
+        url = urlsplit(banner.split()[1].decode())
+        self.address = (url.hostname or "", url.port or 0)
+
+    async def spawn(self) -> asyncio.subprocess.Process:
+        """Start it, and do not wait until it listens."""
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "server", "serve"),
+                cwd=self._scratch,
+                env=_environment(self._variables),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process is not None else 0
+
+    def workers(self) -> list[int]:
+        return workers_of(self.pid)
+
+    async def kill(self, *, workers: bool = False) -> None:
+        """SIGKILL for the server, and for its workers at the same moment, or they end by themselves."""
+        pids = self.workers() if workers else []
+        for pid in [self.pid, *pids]:
+            kill(pid)
+        if self._process is not None:
+            # communicate, not wait: it also closes the pipe.
+            await self._process.communicate()
+            self._process = None
+
+    async def stop(self) -> int:
+        """SIGTERM; the exit status. Raises TimeoutError."""
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(_STOP_SECONDS):
+            await process.communicate()
+        return process.returncode or 0
+
+    async def close(self) -> None:
+        if self._process is not None:
+            await self.kill(workers=True)
+
+
+def kill(pid: int) -> None:
+    """SIGKILL, unless it has ended already."""
+    if pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def workers_of(parent: int) -> list[int]:
+    """The sandbox workers of a process, found by parent and command line."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if _parent_of(pid) == parent and _is_worker(pid)]
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        return b"wasm_runtime.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _parent_of(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(status.rpartition(")")[2].split()[1])
+
+
+def rss_bytes(pid: int, *, peak: bool = False) -> int:
+    """A process's resident memory, or the most it ever was; 0 for one that has ended."""
+    name = "VmHWM:" if peak else "VmRSS:"
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), 0)
+
+
+def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without anything that sets the service up.
+
+    The modules are those of this tree, wherever the service is started.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_KEYS)}
+    return kept | {"PYTHONPATH": str(_REPOSITORY)} | dict(variables)

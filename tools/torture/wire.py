@@ -1,0 +1,123 @@
+"""HTTP as bytes: one connection a request, nothing repeated, nothing repaired.
+
+A client library would send a request again when a kept connection turns out dead, and a write that is sent
+twice behind the recorder's back is no record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import struct
+from typing import Any
+
+import orjson
+from attrs import frozen
+
+ANSWER_SECONDS = 60.0
+_STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+Address = tuple[str, int]
+
+
+class Gone(Exception):
+    """The connection ended before there was an answer: what became of the request is not known."""
+
+
+class Hung(Exception):
+    """No answer, and no end of the connection, in the time there was."""
+
+
+@frozen
+class Answer:
+    status: int
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body) if self.body else None
+
+    @property
+    def problem(self) -> str:
+        """The slug of a problem document's type; empty for one that has none."""
+        kind = self.json.get("type", "") if self.status >= 400 and self.body else ""
+        return str(kind).rpartition("/")[2]
+
+
+async def ask(address: Address, method: str, target: str, session: str, body: Any = None) -> Answer:
+    """One JSON request. Raises Gone or Hung."""
+    data = b"" if body is None else orjson.dumps(body)
+    lines = [f"{method} {target} HTTP/1.1", "Host: torture", f"X-Session-ID: {session}", "Connection: close"]
+    if body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(data)}"]
+    answers = await exchange(address, "\r\n".join([*lines, "", ""]).encode() + data, leave=False)
+    if not answers:
+        raise Gone
+    return answers[0]
+
+
+async def exchange(
+    address: Address, data: bytes, *, leave: bool = True, seconds: float = ANSWER_SECONDS
+) -> list[Answer]:
+    """Send bytes, and read until the server closes. Raises Hung, or Gone when nobody listens.
+
+    `leave`: close the sending half afterwards, so that no server has a reason to wait for more.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return parse(await _raw_exchange(address, data, leave=leave))
+    except TimeoutError:
+        raise Hung from None
+
+
+async def _raw_exchange(address: Address, data: bytes, *, leave: bool) -> bytes:
+    try:
+        reader, writer = await asyncio.open_connection(*address)
+    except OSError:
+        raise Gone from None
+    received = bytearray()
+    try:
+        writer.write(data)
+        if leave:
+            writer.write_eof()
+        while chunk := await reader.read(65_536):
+            received += chunk
+    except OSError:
+        # Reset: what came before it has still come.
+        pass
+    finally:
+        writer.transport.abort()
+    return bytes(received)
+
+
+def parse(received: bytes) -> list[Answer]:
+    """The whole responses in what was received; one that is cut off is none."""
+    answers: list[Answer] = []
+    while received:
+        head, found, rest = received.partition(b"\r\n\r\n")
+        status = _STATUS.match(head)
+        if not found or status is None:
+            break
+        length = _LENGTH.search(head)
+        size = int(length[1]) if length else 0
+        if len(rest) < size:
+            # The answer to a HEAD has a length and no body; only the last one can be told apart so.
+            if not rest:
+                answers.append(Answer(int(status[1]), b""))
+            break
+        answers.append(Answer(int(status[1]), rest[:size]))
+        received = rest[size:]
+    return answers
+
+
+async def reset(address: Address, data: bytes) -> None:
+    """Send bytes and leave with RST in place of FIN."""
+    _, writer = await asyncio.open_connection(*address)
+    writer.write(data)
+    await writer.drain()
+    await asyncio.sleep(0.02)
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
