@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from guest.blame import PLAN_FILE
+from store.lazy_dict import made_by
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -37,7 +38,8 @@ class LoadedPlan:
     def from_json(cls, text: str) -> LoadedPlan:
         document = json.loads(text)
         source = document.pop("code")
-        whole = _SLOT.fullmatch(document.get("identifier") or "")
+        identifier = document.get("identifier")
+        whole = _SLOT.fullmatch(identifier) if isinstance(identifier, str) else None
         code = compile(source, PLAN_FILE, "exec", dont_inherit=True)
         return cls(document, source, code, whole[1] if whole else None)
 
@@ -47,12 +49,14 @@ class LoadedPlan:
 
     def bind(self, ctx: dict[str, Any], params: dict[str, Any], store: ResourceStore) -> dict[str, Any]:
         """The `plan` a run sees: identifier, criteria and payload are those of this request."""
-        return {
-            **self.document,
-            "identifier": self._identifier(params),
-            "criteria": store.criteria(ctx["query"]) if ctx["query"] else {},
-            "payload": ctx["body_json"],
-        }
+        return made_by(
+            lambda: {
+                **self.document,
+                "identifier": self._identifier(params),
+                "criteria": store.criteria(ctx["query"]) if ctx["query"] else {},
+                "payload": ctx["body_json"],
+            }
+        )
 
     def _identifier(self, params: dict[str, Any]) -> Any:
         """`"{id}"` becomes the slot's value with its type; text around slots keeps the whole a text."""

@@ -16,7 +16,7 @@ from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
 from store import json_text
-from store.stored_record import StoredRecord, untouched_text
+from store.lazy_dict import untouched_text, untouched_texts
 
 MAX_DEPTH = 64
 _MEMBERS = frozenset({"status", "body", "headers", "keep"})
@@ -66,7 +66,7 @@ def abort(status: int, body: Any = None, headers: dict[str, str] | None = None) 
 
 
 def encode_reply(reply: Any) -> tuple[dict[str, Any], str]:
-    """The reply's checked head (status, headers, keep) and its body as JSON text ("" for none).
+    """The checked head (status; headers and keep if there are any) and the body as JSON text, "" for none.
 
     Raises ReplyError.
     """
@@ -74,11 +74,12 @@ def encode_reply(reply: Any) -> tuple[dict[str, Any], str]:
         raise ReplyError("REPLY must be a dict made by make_response")
     if not reply.keys() <= _MEMBERS:
         raise ReplyError("REPLY may hold only status, body, headers and keep")
-    head = {
-        "status": _checked_status(reply.get("status", 200)),
-        "headers": _checked_headers(reply.get("headers")),
-        "keep": bool(reply.get("keep")),
-    }
+    head: dict[str, Any] = {"status": _checked_status(reply.get("status", 200))}
+    headers = _checked_headers(reply.get("headers"))
+    if headers:
+        head["headers"] = headers
+    if reply.get("keep"):
+        head["keep"] = True
     body, status = reply.get("body"), head["status"]
     if status in _NO_BODY or (body is None and status != 200):
         return head, ""
@@ -115,10 +116,8 @@ def _without_surrogates(text: str) -> str:
 
 
 def _encoded(body: Any) -> str:
-    """JSON text; records that nobody has looked into are passed on as the text they were stored as."""
-    untouched = _check_shape(body)
     try:
-        text = _rendered(body) if untouched else json_text.encode(body)
+        text = _rendered(body, MAX_DEPTH)
         if not text.isascii():
             text.encode()
     except UnicodeEncodeError:
@@ -128,53 +127,50 @@ def _encoded(body: Any) -> str:
     return text
 
 
-def _check_shape(body: Any) -> bool:
-    """Check depth and keys; whether there are records that nobody has looked into.
+def _rendered(value: Any, room: int) -> str:
+    """JSON text of a value that may nest `room` deep.
 
-    Level by level: recursion here would end in a trap instead of a message.
+    Records that nobody has looked into are passed on as the text they were stored as; what holds scalars
+    alone is encoded in C.
     """
-    untouched = False
-    level = [body]
-    for _ in range(MAX_DEPTH + 1):
-        deeper: list[Any] = []
-        for value in level:
-            if type(value) is StoredRecord and untouched_text(value) is not None:
-                untouched = True
-            elif isinstance(value, dict):
-                _check_keys(value)
-                _add_containers(value.values(), deeper)
-            elif isinstance(value, (list, tuple)):
-                _add_containers(value, deeper)
-        if not deeper:
-            return untouched
-        level = deeper
-    raise ReplyError(f"the body is nested deeper than {MAX_DEPTH} levels, or holds itself")
+    text = untouched_text(value)
+    if text is not None:
+        return text
+    if isinstance(value, dict):
+        return _rendered_object(value, room)
+    if isinstance(value, (list, tuple)):
+        return _rendered_array(value, room)
+    return json_text.encode(value)
 
 
-def _add_containers(values: Any, deeper: list[Any]) -> None:
-    if not set(map(type, values)) <= _SCALARS:
-        deeper.extend(value for value in values if type(value) not in _SCALARS)
+def _rendered_object(value: dict[Any, Any], room: int) -> str:
+    _check_depth(room)
+    _check_keys(value)
+    if _SCALARS.issuperset(map(type, value.values())):
+        return json_text.encode(value)
+    members = [f"{encode_basestring(str(key))}:{_rendered(each, room - 1)}" for key, each in value.items()]
+    return "{" + ",".join(members) + "}"
+
+
+def _rendered_array(value: list[Any] | tuple[Any, ...], room: int) -> str:
+    _check_depth(room)
+    texts = untouched_texts(value)
+    if texts is not None:
+        return "[" + ",".join(texts) + "]"
+    if _SCALARS.issuperset(map(type, value)):
+        return json_text.encode(value)
+    return "[" + ",".join([_rendered(each, room - 1) for each in value]) + "]"
+
+
+def _check_depth(room: int) -> None:
+    if room == 0:
+        raise ReplyError(f"the body is nested deeper than {MAX_DEPTH} levels, or holds itself")
 
 
 def _check_keys(value: dict[Any, Any]) -> None:
-    kinds = set(map(type, value))
-    if kinds <= _TEXT_KEYS:
+    if _TEXT_KEYS.issuperset(map(type, value)):
         return
-    if not kinds <= {str, int}:
+    if not {str, int}.issuperset(map(type, value)):
         raise ReplyError("the keys of the body's objects must be text")
     if len({str(key) for key in value}) != len(value):
         raise ReplyError("two keys of one object are the same text")
-
-
-def _rendered(value: Any) -> str:
-    """JSON text of a body whose depth is known, with stored records in it."""
-    kind = type(value)
-    if kind is StoredRecord:
-        text = untouched_text(value)
-        return json_text.encode(value) if text is None else text
-    if kind is dict:
-        members = [f"{encode_basestring(str(key))}:{_rendered(each)}" for key, each in value.items()]
-        return "{" + ",".join(members) + "}"
-    if kind is list or kind is tuple:
-        return "[" + ",".join(map(_rendered, value)) + "]"
-    return json_text.encode(value)

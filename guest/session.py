@@ -15,6 +15,7 @@ from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
 from guest.reply import Abort, ReplyError, RequestFault, abort, encode_reply, make_response
 from store import json_text
 from store.errors import StoreDamaged, StoreError, StoreFull
+from store.lazy_dict import made_by
 from store.resource_store import ResourceStore
 from store.session_store import Session, SessionStore
 
@@ -67,7 +68,7 @@ class GuestSession:
         plan = self._plans.take(plan_id)
         self._begin(mode)
         try:
-            head, body = encode_reply(self._execute(plan, json_text.decode(request)))
+            head, body = encode_reply(self._execute(plan, request))
         except ReplyError as error:
             return _failed("bad-reply", reason=str(error), stdout=self._printed.take())
         except (StoreFull, StoreDamaged, MemoryError, RecursionError):
@@ -87,8 +88,8 @@ class GuestSession:
         else:
             self._session.begin(read_only=mode == READ)
 
-    def _execute(self, plan: LoadedPlan, request: dict[str, Any]) -> Any:
-        ctx, params = request["ctx"], request["params"]
+    def _execute(self, plan: LoadedPlan, request: str) -> Any:
+        ctx, params = _request_parts(request)
         collections = self._session.plan_view
         store = collections.collection(plan.resource)
         given = {
@@ -109,7 +110,6 @@ class GuestSession:
         return names.get("REPLY")
 
     def _answer(self, head: dict[str, Any], body: str) -> str:
-        head["ok"] = True
         changed = len(self._session.changes)
         if changed:
             head["changed"] = changed
@@ -118,7 +118,9 @@ class GuestSession:
             head["stdout"] = text
         if self._session.unindexed_searches:
             head["unindexed"] = self._session.unindexed_searches
-        return f"{json_text.encode(head)}\n{body}"
+        if len(head) == 1:
+            return f'{{"ok":true,"status":{head["status"]}}}\n{body}'
+        return f"{json_text.encode({'ok': True, **head})}\n{body}"
 
     def _raised(self, error: Exception, *, blamed: str, status: int, detail: str) -> str:
         place = blame.place_of(error)
@@ -141,6 +143,19 @@ class GuestSession:
     def ensure_index(self, collection: str, field: str) -> str:
         self._session.ensure_index(collection, field)
         return _OK
+
+
+def _request_parts(request: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Ctx and params: a line of params, a line of ctx without its body, and then the body's JSON text.
+
+    ctx is decoded when the plan first looks: a GET by id has its id in params, and needs nothing else.
+    """
+    params, head, body = request.split("\n", 2)
+
+    def ctx() -> dict[str, Any]:
+        return {**json_text.decode(head), "body_json": json.loads(body) if body else None}
+
+    return made_by(ctx), json_text.decode(params)
 
 
 def description(namespace: Namespace) -> str:

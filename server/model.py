@@ -57,8 +57,8 @@ class RequestContext:
     def safe(self) -> bool:
         return self.method in SAFE_METHODS
 
-    def to_guest_json(self) -> str:
-        """The document's request context, as JSON text, with the body spliced in as it was sent."""
+    def to_guest_lines(self) -> str:
+        """The document's request context: a line of JSON without the body, then the body as it was sent."""
         head = orjson.dumps(
             {
                 "method": self.method,
@@ -71,7 +71,7 @@ class RequestContext:
                 "base_url": self.base_url,
             }
         ).decode()
-        return f'{head[:-1]},"body_json":{self.body_text or "null"}}}'
+        return f"{head}\n{self.body_text or ''}"
 
 
 @frozen

@@ -85,7 +85,7 @@ def job_for(ctx: RequestContext, runnable: RunnablePlan) -> Job:
         session=ctx.session.directory,
         plan_id=runnable.id,
         plan=runnable.document,
-        request=f'{{"ctx":{ctx.to_guest_json()},"params":{orjson.dumps(params).decode()}}}',
+        request=f"{orjson.dumps(params).decode()}\n{ctx.to_guest_lines()}",
         read_only=ctx.method in SAFE_METHODS,
     )
 

@@ -19,6 +19,7 @@ from store.schema import Fields, timestamp
 
 if TYPE_CHECKING:
     from store.sqlite import Database
+    from store.table import Table
 
 MAX_COLLECTIONS = 1_000
 MAX_INDEXES = 16
@@ -51,6 +52,8 @@ class Entry:
     next_id: int | None = None
     next_text_rowid: int | None = None
     count: int | None = None
+    #: See `Table.of`.
+    table: Table | None = field(default=None, repr=False, compare=False)
 
 
 def checked_name(name: object) -> str:

@@ -10,15 +10,16 @@ from json import JSONDecoder
 from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
 from typing import Any, NoReturn
 
-_scan_once = JSONDecoder().scan_once
+#: Undocumented, but what `JSONDecoder.raw_decode` itself calls since Python 2.7.
+_scan_once = JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 def _refuse(value: object) -> NoReturn:
     raise TypeError(f"{type(value).__name__} is no JSON type")
 
 
-#: markers, default, string encoder, indent, separators, sort_keys, skipkeys, allow_nan. No markers: a cycle is
-#: not looked for, so callers bound the depth first.
+#: markers, default, string encoder, indent, separators, sort_keys, skipkeys, allow_nan. No markers: a cycle
+#: is not looked for, so callers bound the depth first.
 _encode_chunks = c_make_encoder(None, _refuse, encode_basestring, None, ":", ",", False, False, False)  # noqa: FBT003
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from store import json_text
 from store.errors import InvalidRecord, StoreDamaged
-from store.stored_record import StoredRecord
+from store.lazy_dict import LazyDict
 
 Record: TypeAlias = dict[str, Any]
 
@@ -89,7 +89,7 @@ def _check(value: object, depth: int) -> None:
             _check_text(value)  # type: ignore[arg-type]
     elif kind is int or kind is float:
         _check_number(value)  # type: ignore[arg-type]
-    elif kind is dict or kind is list or kind is StoredRecord:
+    elif kind is dict or kind is list or kind is LazyDict:
         _check_nested(value, depth + 1)  # type: ignore[arg-type]
     elif kind not in _SCALARS:
         raise _Refused(f"{kind.__name__} is no JSON type")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from store import ids, paging, query, records, rest_query, schema
 from store.errors import DuplicateId, InvalidId, InvalidRecord
+from store.lazy_dict import all_stored, stored
 from store.query import Where
-from store.stored_record import stored
 from store.table import Table
 from store.workspace import Change
 
@@ -66,7 +66,7 @@ class ResourceStore:
         document = self._find(address)
         if entry is None or address is None or document is None:
             return False
-        table = Table(self._workspace.database, entry)
+        table = Table.of(self._workspace.database, entry)
         highest = isinstance(address, int) and address + 1 == table.next_id()
         self._before_delete(entry, table.next_id() if highest else 0)
         table.delete(address)
@@ -135,7 +135,7 @@ class ResourceStore:
         where, entry = self._where(criteria) or _ALL, self._entry()
         if entry is None:
             return 0
-        table = Table(self._workspace.database, entry)
+        table = Table.of(self._workspace.database, entry)
         deleted = table.ids(where)
         if deleted:
             self._before_delete(entry, table.next_id())
@@ -166,7 +166,7 @@ class ResourceStore:
 
     def _table(self) -> Table | None:
         entry = self._entry()
-        return None if entry is None else Table(self._workspace.database, entry)
+        return None if entry is None else Table.of(self._workspace.database, entry)
 
     def _find(self, address: ids.Address | None) -> str | None:
         table = self._table()
@@ -177,7 +177,7 @@ class ResourceStore:
         table = self._table()
         if table is None:
             return []
-        return [stored(text) for text in table.select(where or _ALL, order, limit, offset)]
+        return all_stored(table.select(where or _ALL, order, limit, offset))
 
     def _where(self, criteria: Record | None) -> Where | None:
         """The criteria's condition, None where there are no criteria."""
@@ -203,7 +203,7 @@ class ResourceStore:
         catalogue = self._workspace.catalogue
         entry = self._entry() or catalogue.create(self._name)
         catalogue.touch(entry)
-        table = Table(self._workspace.database, entry)
+        table = Table.of(self._workspace.database, entry)
         address = table.free_id() if given is None else given
         document = records.encode({"id": address, **record} if given is None else record)
         table.insert(address, document)
@@ -228,7 +228,7 @@ class ResourceStore:
         if written == document:
             return stored
         self._workspace.catalogue.touch(entry)
-        Table(self._workspace.database, entry).write(address, written)
+        Table.of(self._workspace.database, entry).write(address, written)
         return self._wrote(op, entry, written)
 
     def _wrote(self, op: Op, entry: Entry, document: str) -> Record:

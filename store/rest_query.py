@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 #: Keys that say how to present a list, so never fields to filter by.
-RESERVED = frozenset({"limit", "offset", "sort", "page", "page_size", "fields"})
+RESERVED = frozenset({"limit", "offset", "sort", "page", "per_page", "page_size", "fields"})
 
 _FINDER = re.compile(r"(?:find|get|search)By([A-Z][A-Za-z0-9]*)(__[a-z]+)?")
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from store.workspace import Change
 
 
+#: Collections whose store is kept for the next request; a session has seldom more.
+_MAX_OPENED = 64
+
+
 class SessionStore:
     """The collections of a session."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._opened: dict[str, ResourceStore] = {}
 
     def __getitem__(self, name: str) -> ResourceStore:
         """session_store["orders"]: the same as collection("orders")."""
@@ -32,7 +37,12 @@ class SessionStore:
 
     def collection(self, name: str) -> ResourceStore:
         """A collection by its name, such as "orders"; one that nobody has written to is empty."""
-        return ResourceStore(self._workspace, checked_name(name))
+        opened = self._opened.get(name) if type(name) is str else None
+        if opened is None:
+            opened = ResourceStore(self._workspace, checked_name(name))
+            if len(self._opened) < _MAX_OPENED:
+                self._opened[name] = opened
+        return opened
 
     def collections(self) -> list[str]:
         """The names of all collections, sorted."""
@@ -51,6 +61,8 @@ class Session:
         self._workspace = workspace
         self._database = workspace.database
         self._catalogue = workspace.catalogue
+        #: What plans are given.
+        self.plan_view = SessionStore(workspace)
         self._query_only = True
         self._in_transaction = False
         self._in_savepoint = False
@@ -70,10 +82,6 @@ class Session:
         except BaseException:
             database.close()
             raise
-
-    @property
-    def plan_view(self) -> SessionStore:
-        return SessionStore(self._workspace)
 
     @property
     def changes(self) -> list[Change]:

@@ -21,6 +21,7 @@ The settings and their reasons:
 from __future__ import annotations
 
 import sqlite3
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from store.errors import DuplicateId, ReadOnlyRequest, StoreDamaged, StoreError, StoreFull, StoreTooNew
@@ -39,6 +40,7 @@ FORMAT_VERSION = 1
 #: SQL that takes a file from one format to the next: `MIGRATIONS[1]` makes format 2 out of 1.
 MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
+_first = itemgetter(0)
 _MIN_PAGES = 16
 _CACHED_STATEMENTS = 512
 _JOURNAL_KEPT_BYTES = 1024 * 1024
@@ -67,12 +69,15 @@ class Database:
             self._fail(error)
 
     def column(self, sql: str, params: _Params = ()) -> list[Any]:
-        return [row[0] for row in self.rows(sql, params)]
+        return list(map(_first, self.rows(sql, params)))
 
     def value(self, sql: str, params: _Params = ()) -> Any:
         """The first column of the first row, or None."""
-        rows = self.rows(sql, params)
-        return rows[0][0] if rows else None
+        try:
+            row = self._connection.execute(sql, params).fetchone()
+        except sqlite3.Error as error:
+            self._fail(error)
+        return None if row is None else row[0]
 
     @property
     def in_transaction(self) -> bool:

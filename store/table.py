@@ -25,13 +25,20 @@ class Table:
         self._database = database
         self._entry = entry
         self._name = f"c{entry.number}"
+        self._find_by_rowid = f"SELECT doc FROM {self._name} WHERE rowid = ?"  # noqa: S608  names of ours
+        self._find_by_key = f"SELECT doc FROM {self._name} WHERE key = ?"  # noqa: S608
+
+    @classmethod
+    def of(cls, database: Database, entry: Entry) -> Table:
+        """The entry's table, made once: its statements are texts that take longer to make than to look up."""
+        if entry.table is None:
+            entry.table = cls(database, entry)
+        return entry.table
 
     def find(self, address: Address) -> str | None:
         """The document at an address."""
-        found: str | None = self._database.value(
-            f"SELECT doc FROM {self._name} WHERE {_column(address)} = ?",  # noqa: S608  names of ours
-            (address,),
-        )
+        sql = self._find_by_rowid if isinstance(address, int) else self._find_by_key
+        found: str | None = self._database.value(sql, (address,))
         return found
 
     def next_id(self) -> int:

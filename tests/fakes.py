@@ -84,4 +84,10 @@ class FakeExecutor:
     @property
     def requests(self) -> list[dict[str, Any]]:
         """What each job's guest would be told: `ctx` and `params`."""
-        return [orjson.loads(job.request) for job in self.jobs]
+        return [_told(job.request) for job in self.jobs]
+
+
+def _told(request: str) -> dict[str, Any]:
+    params, head, body = request.split("\n", 2)
+    ctx = {**orjson.loads(head), "body_json": orjson.loads(body) if body else None}
+    return {"ctx": ctx, "params": orjson.loads(params)}

@@ -91,7 +91,8 @@ class Trial:
 
     async def _learn(self) -> None:
         plan = self.runnable.plan
-        if plan.needs == "shape":
+        # What another session has learned cannot have its literals from this request.
+        if plan.needs == "shape" and self.runnable.source == "planned":
             carried = carried_values(self.runnable.code.text, self.kind.ctx, RouteTemplate.parse(plan.route))
             if carried:
                 log.warning(

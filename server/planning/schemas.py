@@ -197,7 +197,7 @@ async def read_schemas(
             session=session.directory,
             plan_id=reader.id,
             plan=reader.document,
-            request=orjson.dumps({"ctx": _context(segments), "params": {}}).decode(),
+            request=f"{{}}\n{orjson.dumps({'segments': segments, 'query': {}}).decode()}\n",
             read_only=True,
         )
     )
@@ -205,10 +205,6 @@ async def read_schemas(
     if reply.status != 200 or reply.body is None:
         raise GuestFailed("The session's collections cannot be read.")
     return decode_schemas(reply.body, disclose=disclose)
-
-
-def _context(segments: Sequence[str]) -> dict[str, Any]:
-    return {"segments": list(segments), "query": {}, "body_json": None}
 
 
 def decode_schemas(body: bytes, *, disclose: Disclosure = "shapes") -> Schemas:

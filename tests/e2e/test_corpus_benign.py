@@ -91,7 +91,7 @@ def run(sandbox: Sandbox, session: str, code: str, ctx: dict[str, Any], plan: di
         programs.plan_id(json.dumps(document)),
         json.dumps(document),
         ctx["method"] in SAFE_METHODS,
-        json.dumps({"ctx": ctx, "params": {}}),
+        f"{{}}\n{json.dumps(ctx)}\n{json.dumps(ctx['body_json'])}",
     )
     sandbox.runner.run(session, [job])
     return sandbox.outcomes[job.id]
@@ -150,8 +150,8 @@ def test_a_hostile_program_gets_nowhere(limited: Sandbox, row: dict[str, Any]) -
 
 def _hostile_request(row: dict[str, Any]) -> dict[str, Any]:
     body = {"name": "x\r\nSet-Cookie: admin=1", "id": 3, "a": 1}
-    ctx: dict[str, Any] = json.loads(programs.request(body, query={"q": "qqqq"}))["ctx"]
-    return ctx | {"method": row.get("ctx_method", "POST")}
+    ctx: dict[str, Any] = json.loads(programs.request(query={"q": "qqqq"}).splitlines()[1])
+    return ctx | {"method": row.get("ctx_method", "POST"), "body_json": body}
 
 
 def _assert_a_reply(outcome: Completed) -> None:

@@ -105,6 +105,7 @@ REFUSED = {
     "attribute-deleted": ("del store.x", "attribute"),
     "attribute-in-target": ("for store.x in [1]:\n    pass", "attribute"),
     "attribute-of-dict": ("x = ctx.method", "attribute"),
+    "method-of-the-type-dict": ("x = sorted([{}], key=dict.items)", "attribute"),
     "attribute-stored": ("store.insert = 1", "attribute"),
     "attribute-dunder": ("x = store.__class__", "attribute"),
     "exception-attribute": ("try:\n    pass\nexcept KeyError as e:\n    x = e.args", "attribute"),

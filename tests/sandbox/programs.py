@@ -45,9 +45,8 @@ def request(
         "segments": ["members"],
         "query": query or {},
         "headers": {},
-        "body_json": body,
         "client": {"ip": "127.0.0.1"},
         "session": {"id": "s1", "token": None},
         "base_url": "http://127.0.0.1:8000",
     }
-    return json.dumps({"ctx": ctx, "params": params or {}})
+    return f"{json.dumps(params or {})}\n{json.dumps(ctx)}\n{json.dumps(body)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 #: Raised by hand when a rule changes its meaning, so that code learned under the old one is checked again.
-RULES_REVISION = 1
+RULES_REVISION = 2
 
 #: Bytes of UTF-8. The longest honest snippet of the corpus has 633 characters, 175 nodes, depth 15.
 MAX_SOURCE_BYTES = 16 * 1024

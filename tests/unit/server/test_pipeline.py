@@ -146,4 +146,4 @@ def test_the_body_reaches_the_guest_as_it_was_sent() -> None:
         context("POST", "members", body='{"n": 1.50,\n "t": "\\u00e9"}'), runnable("/members")
     ).request
 
-    assert '"body_json":{"n": 1.50,\n "t": "\\u00e9"}' in request
+    assert request.endswith('\n{"n": 1.50,\n "t": "\\u00e9"}')

@@ -125,6 +125,7 @@ class TestBounds:
             ("sandbox.result_bytes", 1_024, 64 * 1024**2),
             ("sandbox.reply_depth", 4, 128),
             ("sandbox.workers", 0, 256),
+            ("planner.max_prompt_bytes", 32_768, 1_048_576),
         ],
     )
     def test_promised_bounds(self, path: str, low: int, high: int) -> None:

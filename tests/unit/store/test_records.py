@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.errors import InvalidRecord
+from store.lazy_dict import stored
 from store.records import MAX_DEPTH, check, decode, encode
-from store.stored_record import stored
 
 
 def nested(depth: int) -> Any:

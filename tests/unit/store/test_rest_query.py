@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     [
         ({}, {}),
         ({"name": "Alice"}, {"name": "Alice"}),
-        ({"limit": "1", "offset": "2", "sort": "x", "page": "3", "page_size": "4", "fields": "a"}, {}),
+        ({"limit": "1", "offset": "2", "sort": "x", "fields": "a"}, {}),
+        ({"page": "3", "page_size": "4", "per_page": "5", "pages": "6"}, {"pages": "6"}),
         ({"age__gt": "30", "address.city": "Rome"}, {"age__gt": "30", "address.city": "Rome"}),
         ({"name": "Hart*"}, {"name__like": "Hart*"}),
         ({"email": "*@x.com"}, {"email__like": "*@x.com"}),
@@ -64,4 +65,4 @@ def test_an_unknown_collection_reads_queries_too(store: ResourceStore) -> None:
 def test_reserved_keys_are_documented() -> None:
     """The keys that never filter."""
 
-    assert {"limit", "offset", "sort", "page", "page_size", "fields"} == RESERVED
+    assert {"limit", "offset", "sort", "page", "per_page", "page_size", "fields"} == RESERVED
