@@ -27,8 +27,15 @@ fmt:
     uv run ruff check --fix-only --exit-zero .
     uv run ruff format .
 
+# Policy, query, shape and wire format: every line and branch has a test.
+coverage:
+    uv run pytest -q tests/policy tests/unit/store tests/unit/planning/test_shape.py \
+        tests/unit/planning/test_route.py tests/unit/wasm_runtime/test_frames.py \
+        --cov=server.planning.policy --cov=server.planning.shape --cov=server.planning.route \
+        --cov=store.query --cov=wasm_runtime.frames --cov-branch --cov-report=term-missing --cov-fail-under=100
+
 # All that CI runs.
-check: lint types test
+check: lint types coverage test
 
 # Write down the versions of all packages as they are installed now.
 pin:

@@ -13,6 +13,7 @@ from server.app import Service, make_app
 from server.logging import configure
 from server.planning.library_file import LibraryError
 from server.planning.prompt import PromptError
+from server.progress import Progress
 from server.sessions.directories import DataRootError
 from server.settings import CONFIG_VARIABLE, SettingsError, load
 from wasm_runtime.artifact import ArtifactError
@@ -65,15 +66,10 @@ def _fail(reason: object, *, status: int) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    service = make_app(settings, progress=_show_progress)
+    service = make_app(settings, progress=Progress(sys.stderr))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(service, settings))
     return 0
-
-
-def _show_progress(what: str, seconds: float | None) -> None:
-    sys.stderr.write(f"{what} ... " if seconds is None else f"done in {seconds:.1f} s\n")
-    sys.stderr.flush()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from server.errors import InvalidQuery, NotFound, UriTooLong
@@ -15,6 +15,7 @@ from server.planning.shape import (
     MAX_DEPTH,
     MAX_NAMES,
     RouteKey,
+    body_from_text,
     body_type,
     printable,
     route_key,
@@ -261,3 +262,25 @@ def test_no_shape(ctx: Any, error: type[Exception]) -> None:
         shape_of(ctx)
     with pytest.raises(error):
         route_key(ctx)
+
+
+@given(JSON)
+@example({"a": {"b": {"c": {"d": {"e": 1}, "f": [1]}}}})
+def test_a_bodys_type_comes_back_from_its_text(value: Any) -> None:
+    """What the plan library keeps of a body's shape is enough to show it again."""
+    kind = body_type(value)
+
+    assert body_from_text(orjson.dumps(kind.as_json()).decode()) == kind
+
+
+def test_no_body_has_a_text_too() -> None:
+    """`null` is no body; a body that is null is its type's name."""
+    assert body_from_text("null") is None
+    assert body_from_text('"null"') == body_type(None)
+
+
+@pytest.mark.parametrize("text", ["5", "[5]", '{"object": 5}', '{"x": 1}', "{", '{"array": 7}'])
+def test_what_is_no_bodys_text_is_refused(text: str) -> None:
+    """A row of the library may have been edited."""
+    with pytest.raises(ValueError):  # noqa: PT011  any reason will do
+        body_from_text(text)

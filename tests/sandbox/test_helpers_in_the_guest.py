@@ -1,0 +1,81 @@
+"""Every helper and reply function a plan may call, called by a plan, in the guest itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+
+from wasm_runtime.outcome import Completed
+
+if TYPE_CHECKING:
+    from tests.sandbox.conftest import Sandbox
+    from wasm_runtime.artifact import Artifact
+
+#: What a plan writes, and what it finds.
+CALLS: dict[str, list[tuple[str, object]]] = {
+    "as_int": [('as_int("7")', 7), ('as_int(ctx["query"].get("none"), 20)', 20)],
+    "as_float": [('as_float("1.5")', 1.5)],
+    "as_bool": [('as_bool("yes")', True), ("as_bool(None, False)", False)],
+    "now": [("len(now())", 24), ('now() > "2026"', True)],
+    "today": [("now().startswith(today())", True)],
+    "uuid4": [("len(uuid4())", 36), ("uuid4() != uuid4()", True)],
+    "new_token": [("len(new_token()) > 40", True), ("new_token() != new_token()", True)],
+    "slugify": [('slugify("H\u00e9llo, World!")', "hello-world")],
+    "url_quote": [('url_quote("a/b c")', "a%2Fb%20c")],
+    "by": [('[r["n"] for r in sorted([{"n": 1}, {"n": 3}, {}, {"n": 2}], key=by("-n")) if r]', [3, 2, 1])],
+    "re_match": [
+        ('re_match("([a-z]+)-([0-9]+)", "ab-12")', ["ab-12", "ab", "12"]),
+        ('re_match("x", "y")', None),
+    ],
+    "money": [("money(0.1 + 0.2)", 0.3), ('money("2.345")', 2.35)],
+    "hash_secret": [
+        ('hash_secret("a").startswith("scrypt$")', True),
+        ('hash_secret("a") != hash_secret("a")', True),
+    ],
+    "verify_secret": [
+        ('verify_secret("a", hash_secret("a"))', True),
+        ('verify_secret("b", hash_secret("a"))', False),
+    ],
+    "print": [('print("seen in the log")', None)],
+}
+ROWS = [(name, expression, value) for name, calls in CALLS.items() for expression, value in calls]
+
+
+@pytest.mark.parametrize(("name", "expression", "value"), ROWS, ids=[row[1] for row in ROWS])
+def test_a_helper_does_what_it_says(sandbox: Sandbox, name: str, expression: str, value: object) -> None:
+    """The same in CPython compiled to WebAssembly as anywhere."""
+    outcome = sandbox.run(f"REPLY = make_response(200, [{expression}])", read_only=True)
+
+    assert isinstance(outcome, Completed), (name, outcome)
+    assert orjson.loads(outcome.body or b"") == [value]
+
+
+def test_none_is_forgotten(guest_artifact: Artifact) -> None:
+    """Each helper that the guest describes has a row above."""
+    described = {helper["name"] for helper in guest_artifact.description["helpers"]}
+
+    assert described <= CALLS.keys()
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "body"),
+    [
+        ('abort(404, "gone")', 404, b'"gone"'),
+        ('abort(402, {"pay": 1}, {"Retry-After": "5"})', 402, b'{"pay":1}'),
+        ("try:\n    abort(404)\nexcept Exception:\n    pass\nREPLY = make_response(200)", 404, None),
+        ('as_int("x")', 400, b"\"'x' is not an integer\""),
+        ('as_int(ctx["query"].get("limit"))', 400, b"\"limit: 'many' is not an integer\""),
+        ('n = as_bool(ctx["query"]["limit"])', 400, b"\"limit: 'many' is not a boolean (true or false)\""),
+    ],
+)
+def test_what_ends_a_plan(sandbox: Sandbox, code: str, status: int, body: bytes | None) -> None:
+    """abort and wrong query values end the plan there; what it wrote before is undone."""
+    outcome = sandbox.run(f'store.insert({{"n": 1}})\n{code}', query={"limit": "many"})
+    counted = sandbox.run("REPLY = make_response(200, store.count())", read_only=True)
+
+    assert isinstance(outcome, Completed)
+    assert (outcome.status, outcome.body) == (status, body)
+    assert isinstance(counted, Completed)
+    assert counted.body == b"0"
