@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from store.errors import InvalidQuery
 
@@ -13,6 +14,7 @@ _INDEXABLE = re.compile(r"[A-Za-z0-9_]{1,64}(\.[A-Za-z0-9_]{1,64})*")
 _STEP = re.compile(r'[^"\\\x00-\x1f]+')
 
 
+@lru_cache(maxsize=1024)
 def path_of(name: str) -> str:
     """The SQLite JSON path of a field: `a.b` is `$."a"."b"`. Raises InvalidQuery."""
     steps = name.split(".")
@@ -29,6 +31,7 @@ def _printable(text: str) -> str:
     return text[:100].encode("utf-8", "replace").decode()
 
 
+@lru_cache(maxsize=1024)
 def can_index(name: str) -> bool:
     return _INDEXABLE.fullmatch(name) is not None and name.count(".") < MAX_STEPS
 

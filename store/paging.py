@@ -17,7 +17,7 @@ MAX_ROWS = 2**62
 _DIGITS = re.compile(r"[0-9]{1,30}")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Order:
     """An ORDER BY list and its parameters."""
 

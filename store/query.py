@@ -21,7 +21,6 @@ not the one Python uses, and the two may disagree in a number's last digit.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from store.errors import InvalidQuery
 from store.fields import can_index, path_of
 from store.ids import Address, address_of
+from store.json_text import encode
 from store.values import Scalar, boolean_readings, bounded, number_in, plain_readings
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _PLAIN = "('text', 'integer', 'real')"
 _NOTHING = "0"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Where:
     """A condition over `doc`, `rowid` and `key`, and what its named parameters stand for."""
 
@@ -61,7 +61,7 @@ class Where:
     unindexed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Operand:
     """SQL for a value, for its type as json_type() names it, and for its path in `doc`."""
 
@@ -70,7 +70,7 @@ class _Operand:
     path: str = ""
 
 
-@dataclass
+@dataclass(slots=True)
 class Parameters:
     """Hands out parameter names in order, so that equal shapes of criteria give equal SQL text."""
 
@@ -83,7 +83,7 @@ class Parameters:
         return f":{name}"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Test:
     """One criterion, taken apart."""
 
@@ -227,13 +227,13 @@ def _any_of(values: list[Scalar], operand: _Operand, params: Parameters) -> str:
 
 def _among(value: str, readings: list[Any], params: Parameters) -> str:
     if len(readings) == 1:
-        return f"{value} = json_extract({params.bind(json.dumps(readings[0]))}, '$')"
+        return f"{value} = json_extract({params.bind(encode(readings[0]))}, '$')"
     return _one_of(value, readings, params)
 
 
 def _one_of(value: str, values: list[Any], params: Parameters) -> str:
     """One parameter, however many values, so that the SQL stays the same."""
-    return f"{value} IN (SELECT value FROM json_each({params.bind(json.dumps(values))}))"  # noqa: S608
+    return f"{value} IN (SELECT value FROM json_each({params.bind(encode(values))}))"  # noqa: S608
 
 
 def _not_equal(test: _Test, operand: _Operand, params: Parameters) -> str:
@@ -286,7 +286,7 @@ def _compare(test: _Test, operand: _Operand, params: Parameters) -> str:
     number = number_in(value) if isinstance(value, str) else bounded(value)
     ways = []
     if number is not None:
-        bound = f"json_extract({params.bind(json.dumps(number))}, '$')"
+        bound = f"json_extract({params.bind(encode(number))}, '$')"
         ways.append(f"{operand.kind} IN {_NUMBERS} AND {operand.value} {sign} {bound}")
     if isinstance(value, str):
         ways.append(f"{operand.kind} = 'text' AND {operand.value} {sign} {params.bind(value)}")

@@ -23,7 +23,7 @@ Records: TypeAlias = list[Record]
 Sort: TypeAlias = str | list[str] | None
 
 #: Collections up to this size are searched without an index just as well.
-UNINDEXED_MAX = 1_000
+UNINDEXED_MAX = 64
 _ALL = Where("1", {})
 
 
@@ -205,9 +205,10 @@ class ResourceStore:
         catalogue.touch(entry)
         table = Table.of(self._workspace.database, entry)
         address = table.free_id() if given is None else given
-        document = records.encode({"id": address, **record} if given is None else record)
+        whole = {"id": address, **record} if given is None else record
+        document = records.encode(whole)
         table.insert(address, document)
-        return self._wrote("insert", entry, document)
+        return self._wrote("insert", entry, whole, document)
 
     def _insert_one_of(self, number: int, record: Record) -> Record:
         try:
@@ -222,22 +223,22 @@ class ResourceStore:
         document = self._find(address)
         if entry is None or address is None or document is None:
             return None
-        stored = records.decode(document)
-        merged = {"id": stored["id"], **given} if op == "replace" else {**stored, **given}
-        written = records.encode({**merged, "id": stored["id"]})
+        before = records.decode(document)
+        merged = {"id": before["id"], **given} if op == "replace" else {**before, **given}
+        merged["id"] = before["id"]
+        written = records.encode(merged)
         if written == document:
-            return stored
+            return before
         self._workspace.catalogue.touch(entry)
         Table.of(self._workspace.database, entry).write(address, written)
-        return self._wrote(op, entry, written)
+        return self._wrote(op, entry, merged, written)
 
-    def _wrote(self, op: Op, entry: Entry, document: str) -> Record:
-        record = records.decode(document)
+    def _wrote(self, op: Op, entry: Entry, record: Record, document: str) -> Record:
         fields = schema.learn(entry.fields, record)
         if fields is not entry.fields:
             self._workspace.catalogue.save_fields(entry, fields)
         self._workspace.changes.append(Change(self._name, op, record["id"], document))
-        return record
+        return stored(document)
 
     def _before_delete(self, entry: Entry, next_id: int) -> None:
         """Records may go that are the only ones to know how far the ids have come."""

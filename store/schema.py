@@ -30,7 +30,7 @@ def learn(fields: Fields, record: dict[str, Any]) -> Fields:
     """The fields with what `record` adds to them: the same object when it adds nothing."""
     learned = fields
     for name, value in record.items():
-        kind = TYPE_NAMES[type(value)]
+        kind = TYPE_NAMES.get(type(value), "object")
         known = learned.get(name)
         if known is not None and kind in known:
             continue

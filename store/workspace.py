@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Op: TypeAlias = Literal["insert", "replace", "update", "delete"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Change:
     """One record that the request wrote: `record` is its JSON text, None when it was deleted."""
 
