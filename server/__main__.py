@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import ctypes
 import os
 import signal
 import sys
 from typing import TYPE_CHECKING
+
+import structlog
 
 from server.app import Service, make_app
 from server.logging import configure
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 
     from server.settings_schema import Settings
 
+log = structlog.get_logger()
+
+_PR_SET_DUMPABLE = 4
 #: Command-line options are variables that win over the environment, so they are checked in one place.
 _OPTIONS = {"config": CONFIG_VARIABLE, "host": "LARS_HOST", "port": "LARS_PORT"}
 
@@ -36,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(os.environ | given)
     except SettingsError as error:
         return _fail(error, status=2)
+    _hide_memory()
     configure(settings.log.level, settings.log.format, sys.stderr, secrets=settings.secrets)
     try:
         return _serve(settings)
@@ -91,12 +99,23 @@ async def _run(service: Service, settings: Settings) -> None:
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
         loop.add_signal_handler(number, stop.set)
+    if settings.planner.missing_key:
+        log.warning("planner without a key", variable=settings.planner.missing_key, instead="conventions")
     sys.stdout.write(_banner(service, settings) + "\n")
     sys.stdout.flush()
     await stop.wait()
     for number in signals:
         loop.remove_signal_handler(number)
     await service.close()
+
+
+def _hide_memory() -> None:
+    """Keep other processes of this user, the workers among them, from reading the environment of this one.
+
+    It holds the provider's keys; see prctl(2), PR_SET_DUMPABLE, and proc(5). Root can read it all the same.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _banner(service: Service, settings: Settings) -> str:

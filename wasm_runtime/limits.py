@@ -24,7 +24,7 @@ class Limits:
     stack_bytes: int = 1 * MIB
     result_bytes: int = 1 * MIB
     stdout_bytes: int = 4_096
-    #: The session's database file, enforced by SQLite itself (max_page_count), and its directory.
+    #: The session's database file, enforced by SQLite itself (max_page_count).
     session_disk_bytes: int = 256 * MIB
     reply_depth: int = 64
 

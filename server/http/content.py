@@ -127,13 +127,25 @@ def _too_large(limit: int) -> PayloadTooLarge:
 
 def parse_content(method: str, kind: ContentKind | None, data: bytes) -> Content:
     """What the body means. Raises InvalidJson, and BadRequest for a broken form."""
-    if kind == "form":
+    if kind == "form" and not _is_json_after_all(data):
         content = _form(data)
     elif data:
-        content = Content(kind or "json", strict_json.read(data), data.decode())
+        kind = "json" if kind in (None, "form") else kind
+        content = Content(kind, strict_json.read(data), data.decode())
     else:
         content = _empty(method, kind)
     return content if method in _WITH_CONTENT else NO_CONTENT
+
+
+def _is_json_after_all(data: bytes) -> bool:
+    """Whether a form is a JSON object or array: `curl -d '{"a": 1}'` calls everything a form."""
+    if data[:1] not in (b"{", b"["):
+        return False
+    try:
+        strict_json.read(data)
+    except InvalidJson:
+        return False
+    return True
 
 
 def no_body(method: str, headers: MultiMapping[str]) -> Content:

@@ -17,7 +17,7 @@ from server.planning.library_file import FILE_NAME
 from server.planning.negative_cache import NegativeCache
 from server.planning.planner import LearningPlanner
 from server.planning.policy import POLICY_VERSION
-from server.planning.prompt import PROMPT_VERSION, PromptMaker, read_house_rules
+from server.planning.prompt import PromptMaker, read_house_rules
 from server.planning.providers import make_provider
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def make_planner(
 
 def _versions(prompts: PromptMaker, provider: Provider | None) -> Versions:
     model = "" if provider is None else f"{provider.name}/{provider.model}"
-    return Versions(prompt=PROMPT_VERSION, policy=POLICY_VERSION, model=model, rules=prompts.rules_digest)
+    return Versions(prompt=prompts.version, policy=POLICY_VERSION, model=model, rules=prompts.rules_digest)
 
 
 def _drafting(

@@ -4,8 +4,10 @@ An answer is hostile text, and its author may have one try left. So everything i
 fault is told in words that say what to write instead, and no message repeats any of the answer.
 
 1. The answer is one JSON object of at most 64 KiB, nested at most 8 deep, no key twice.
-2. Members are those of the schema and no others. Not every server enforces a schema, so a member
-   with only one sensible value may be missing: `route` is then the request's own.
+2. Members are those of a plan and no others. Not every server enforces a schema, so a member
+   with only one sensible value may be missing: `route` is then the request's own. Members whose value
+   never varies (`criteria`, `payload`, `response_hints`, `code.language`) are taken but not asked for:
+   strict modes know no optional member, and would have each answer pay for them.
 3. `resource` is a collection's name; `route` matches the request's path, and its first word (after
    ``api`` and ``v1``) is no slug: a plan for ``/{any:slug}`` would answer for every collection.
 4. `criteria` and `payload` are filled anew for each request, so what the answer has there is dropped.
@@ -40,24 +42,12 @@ _MAX_IDENTIFIER_CHARS = 256
 _SLOT_USE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::[a-z]+)?\}")
 
 
-def _always_empty(why: str) -> dict[str, Any]:
-    """An object with no members: the one form of a free object that strict modes take."""
-    return {
-        "type": "object",
-        "description": why,
-        "properties": {},
-        "required": [],
-        "additionalProperties": False,
-    }
-
-
 _CODE: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "language": {"type": "string", "enum": ["python"]},
         "block": {"type": "string", "description": "The plan's Python code. It assigns REPLY."},
     },
-    "required": ["language", "block"],
+    "required": ["block"],
     "additionalProperties": False,
 }
 
@@ -69,9 +59,6 @@ _PROPERTIES: dict[str, Any] = {
         "type": ["string", "null"],
         "description": "The slot that names the record, such as {id}; else null.",
     },
-    "criteria": _always_empty("Always {}: filled anew for each request."),
-    "payload": _always_empty("Always {}: filled anew for each request."),
-    "response_hints": _always_empty("Always {}."),
     "needs": {"type": "string", "enum": ["shape", "values"]},
     "query": {"type": "string", "enum": ["declared", "any"]},
     "code": _CODE,
@@ -84,6 +71,10 @@ ANSWER_SCHEMA: dict[str, Any] = {
     "required": list(_PROPERTIES),
     "additionalProperties": False,
 }
+
+
+#: What an answer may hold besides: members of every plan, of which a model has nothing to say.
+_CONSTANT = ("criteria", "payload", "response_hints")
 
 
 class PlanInvalid(Exception):
@@ -133,7 +124,7 @@ class _Answer:
         self._reasons: list[str] = []
 
     def plan(self, segments: tuple[str, ...]) -> Plan:
-        if not self._document.keys() <= _PROPERTIES.keys():
+        if not self._document.keys() <= {*_PROPERTIES, *_CONSTANT}:
             self._fault(f"there are members that no plan has; a plan has {', '.join(_PROPERTIES)}")
         route = self._route(segments)
         plan = Plan(
@@ -233,7 +224,7 @@ class _Answer:
     def _code(self) -> SourceCode:
         code = self._document.get("code")
         if not isinstance(code, dict) or not code.keys() <= {"language", "block"}:
-            self._fault('`code` must be {"language": "python", "block": "..."}')
+            self._fault('`code` must be {"block": "..."}')
             return SourceCode("")
         if code.get("language", "python") != "python":
             self._fault('`code.language` must be "python"')

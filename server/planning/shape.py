@@ -42,7 +42,6 @@ MEANINGFUL_HEADERS: frozenset[str] = frozenset(
         "if-none-match",
         "if-unmodified-since",
         "prefer",
-        "range",
     }
 )
 

@@ -498,3 +498,38 @@ async def test_a_malformed_request_is_one_short_line(start: Start) -> None:
     assert [entry["event"] for entry in logs] == ["request"]
     assert "hunter2" not in str(logs)
     assert len(str(logs)) < 300
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "value"),
+    [
+        ("application/x-www-form-urlencoded", b'{"a": 1}', {"a": 1}),
+        ("application/x-www-form-urlencoded", b'[{"a": 1}]', [{"a": 1}]),
+        ("application/x-www-form-urlencoded", b"a=1&b=x", {"a": "1", "b": "x"}),
+        ("application/x-www-form-urlencoded", b"{a=1", {"{a": "1"}),
+    ],
+)
+async def test_json_that_calls_itself_a_form_is_json(
+    start: Start, content_type: str, body: bytes, value: Any
+) -> None:
+    """`curl -d '{"a": 1}'` without a header is what people type first, and it means JSON."""
+    executor = FakeExecutor()
+    service = await start(executor=executor)
+    async with await Wire.to(service.address) as wire:
+        headers = [("X-Session-ID", "s1"), ("Content-Type", content_type)]
+        await wire.send(request_bytes("POST", "/members", headers, body))
+        assert (await wire.answer()).status == 200
+
+    assert executor.requests[0]["ctx"]["body_json"] == value
+
+
+async def test_a_foreign_type_of_no_body_is_ignored(start: Start) -> None:
+    """HTTP clients name application/octet-stream for a POST without a body."""
+    executor = FakeExecutor()
+    service = await start(executor=executor)
+    async with await Wire.to(service.address) as wire:
+        headers = [("X-Session-ID", "s1"), ("Content-Type", "application/octet-stream")]
+        await wire.send(request_bytes("POST", "/orders/1/cancel", headers, b""))
+        assert (await wire.answer()).status == 200
+
+    assert executor.requests[0]["ctx"]["body_json"] is None

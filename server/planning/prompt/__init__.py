@@ -11,11 +11,10 @@
 """
 
 from server.planning.prompt.complaints import Problem, complaint_for
-from server.planning.prompt.fixed import PROMPT_VERSION, PromptError, read_house_rules
+from server.planning.prompt.fixed import PromptError, read_house_rules
 from server.planning.prompt.maker import PromptMaker
 
 __all__ = [
-    "PROMPT_VERSION",
     "Problem",
     "PromptError",
     "PromptMaker",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.planning.policy import ALLOWED_BUILTINS, ALLOWED_METHODS, PROTECTED_NAMES
+from server.planning.policy import ALLOWED_BUILTINS, PROTECTED_NAMES
 from server.planning.policy.hints import NODE_HINTS, NODE_WORDS
-from server.planning.policy.names import MAX_DEPTH, MAX_NODES, MAX_SOURCE_BYTES
+from server.planning.policy.names import MAX_DEPTH, MAX_SOURCE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,39 +23,44 @@ _HERE = Path(__file__).parent
 _CONTRACT = (_HERE / "contract.md").read_text("utf-8")
 _EXAMPLES = (_HERE / "examples.md").read_text("utf-8")
 _PLACE = re.compile(r"@@([A-Z_]+)@@")
-_HOUSE_RULES = """
+HOUSE_RULES_HEAD = """
 ## House rules
 
 In the words of the API's owner. Where they differ from what this text says by default, they win.
 
 """
 
-#: Changes with the template and the examples; part of the key of a learned plan.
-PROMPT_VERSION = hashlib.blake2b((_CONTRACT + _EXAMPLES).encode(), digest_size=6).hexdigest()
-
 
 class PromptError(Exception):
     """The settings allow no prompt to be made; the message is for the operator."""
 
 
-def fixed_text(description: Mapping[str, Any], house_rules: str = "") -> str:
-    """The fixed part. `description` is what the guest says of itself (`Artifact.description`)."""
+def contract_text(description: Mapping[str, Any]) -> str:
+    """The fixed part without house rules. `description` is the guest's own (`Artifact.description`)."""
     parts = {
         "REPLIES": _reference(description["replies"]),
         "STORE": _reference(description["store"]),
         "SESSION_STORE": _reference(description["session_store"]),
         "HELPERS": _reference(description["helpers"]),
         "REFUSED": _refused(),
-        "BUILTINS": _words(ALLOWED_BUILTINS.intersection(description["builtins"])),
-        "METHODS": _words(ALLOWED_METHODS),
+        "BUILTINS": _words(filter(str.islower, ALLOWED_BUILTINS.intersection(description["builtins"]))),
         "PROTECTED": _words(PROTECTED_NAMES),
         "MAX_BYTES": str(MAX_SOURCE_BYTES),
-        "MAX_NODES": str(MAX_NODES),
         "MAX_DEPTH": str(MAX_DEPTH),
         "EXAMPLES": _EXAMPLES.strip(),
     }
-    text = _PLACE.sub(lambda place: parts[place[1]], _CONTRACT)
-    return f"{text}{_HOUSE_RULES}{house_rules.strip()}\n" if house_rules.strip() else text
+    return _PLACE.sub(lambda place: parts[place[1]], _CONTRACT)
+
+
+def with_house_rules(contract: str, house_rules: str) -> str:
+    """The fixed part. House rules come last: a provider's cache then shares what is before them."""
+    rules = house_rules.strip()
+    return f"{contract}{HOUSE_RULES_HEAD}{rules}\n" if rules else contract
+
+
+def digest(*parts: str) -> str:
+    """Twelve hex digits; no text of one part can pass for another."""
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=6).hexdigest()
 
 
 def _reference(functions: Iterable[Mapping[str, str]]) -> str:
@@ -71,15 +77,10 @@ def _words(names: Iterable[str]) -> str:
 
 
 def _refused() -> str:
-    """What the policy refuses by name, and what it says to write instead."""
-    by_hint: dict[str, list[str]] = {}
-    for node, hint in NODE_HINTS.items():
-        words = by_hint.setdefault(hint, [])
-        word = NODE_WORDS.get(node, node.lower())
-        if word not in words and node != "TemplateStr":  # which is of a later Python
-            words.append(word)
-    lines = (f"{', '.join(words)} ({hint})" for hint, words in by_hint.items() if words)
-    return f"- Not allowed: {'; '.join(lines)}."
+    """What the policy refuses by name: `async` stands for all that begins with it."""
+    nodes = (node for node in NODE_HINTS if node != "TemplateStr")  # which is of a later Python
+    words = (NODE_WORDS.get(node, node.lower()).split()[0] for node in nodes)
+    return ", ".join(f"`{word}`" for word in dict.fromkeys(words))
 
 
 def read_house_rules(path: str) -> str:
@@ -99,8 +100,3 @@ def read_house_rules(path: str) -> str:
     if len(data) > MAX_HOUSE_RULES_BYTES:
         raise PromptError(f"planner.house_rules: {path} is over {MAX_HOUSE_RULES_BYTES} bytes")
     return text
-
-
-def rules_digest(house_rules: str) -> str:
-    """A digest of house rules as they are shown: space around them is not."""
-    return hashlib.blake2b(house_rules.strip().encode(), digest_size=6).hexdigest()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
 from server.errors import Unprocessable
 from server.planning.codec import ANSWER_SCHEMA
-from server.planning.prompt.fixed import PromptError, fixed_text, rules_digest
+from server.planning.prompt.fixed import (
+    HOUSE_RULES_HEAD,
+    PromptError,
+    contract_text,
+    digest,
+    with_house_rules,
+)
 from server.planning.prompt.request import RequestView, learned_texts, values_text
 from server.planning.providers.base import Prompt
 
@@ -44,11 +51,18 @@ class PromptMaker:
 
     `description` is the guest's (`Artifact.description`), `max_bytes` bounds fixed part, request and turns
     together. Raises PromptError when the fixed part alone is too long for that.
+
+    `version` changes with all that a model is told in our words: contract and examples, the guest's own
+    reference and the policy's lists in them, what is asked, and the schema of the answer. It is part of the
+    key of a learned plan, and so is `rules_digest`: a plan made under another one is stale.
     """
 
     def __init__(self, description: Mapping[str, Any], house_rules: str = "", *, max_bytes: int) -> None:
-        self.fixed = fixed_text(description, house_rules)
-        self.rules_digest = rules_digest(house_rules)
+        contract = contract_text(description)
+        self.fixed = with_house_rules(contract, house_rules)
+        told = (HOUSE_RULES_HEAD, _PLAIN, _EARLIER, _SLUG, _VALUES, json.dumps(ANSWER_SCHEMA))
+        self.version = digest(contract, *told)
+        self.rules_digest = digest(house_rules.strip())
         self._room = max_bytes - _size(self.fixed)
         if self._room < _LEAST_ROOM:
             least = _size(self.fixed) + _LEAST_ROOM

@@ -1,0 +1,104 @@
+"""What README.md and docs/ show is what happens."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.http.problem_types import all_types
+from tests.docs import tour
+from tests.docs.console import Shell, Step, console, settled, steps
+from tests.docs.markdown import PAGES, README, ROOT, Block, blocks, section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.e2e.service import RunningService
+
+TEXT = README.read_text("utf-8")
+SERVE = "pip install uv && uv run just serve"
+TEST = "pip install uv && uv run just test"
+
+
+def differences(done: list[tuple[Step, str]]) -> list[tuple[str, str, str]]:
+    """Command, what the page shows, and what was printed, where these differ."""
+    compared = [(step.command, settled(step.shown), settled(output)) for step, output in done]
+    return [each for each in compared if each[1] != each[2]]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    directory = tmp_path / "shell"
+    directory.mkdir()
+    return Shell(directory)
+
+
+def test_the_tour(shell: Shell, start_service: Callable[..., RunningService]) -> None:
+    """Every command of the tour, run in its order as its reader would, prints what the README shows."""
+    done = tour.take(TEXT, shell, start_service)
+
+    assert len(done) >= 15
+    assert differences(done) == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != README], ids=lambda page: page.name)
+def test_the_examples_of_other_pages(
+    page: Path, shell: Shell, start_service: Callable[..., RunningService]
+) -> None:
+    """Console blocks of the other pages are run as well, against a service without a model."""
+    examples = console(blocks(page.read_text("utf-8")))
+    with start_service() as service:
+        outputs = shell.run([step.command for step in examples], service.url.removeprefix("http://"))
+        done = list(zip(examples, outputs, strict=True))
+
+    assert differences(done) == []
+
+
+def test_a_difference_is_found(shell: Shell) -> None:
+    """The comparison can fail: another output than the page shows is a difference; dates are none."""
+    block = Block(
+        "console", "$ echo one\n1\n$ printf 'Date: Mon, 02 Nov 2026 10:00:00 GMT\\r\\n'\nDate: ...\n"
+    )
+    found = steps(block)
+    outputs = shell.run([step.command for step in found], "")
+
+    assert differences(list(zip(found, outputs, strict=True))) == [("echo one", "1", "one")]
+
+
+@pytest.mark.parametrize("command", [SERVE, TEST])
+def test_the_two_commands(command: str) -> None:
+    """Both commands stand in the README as written, each a block that can be copied."""
+    assert Block("sh", f"{command}\n") in blocks(TEXT)
+
+
+def test_ci_runs_the_test_command() -> None:
+    """What CI runs is the README's own command, a line of its own."""
+    assert TEST in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+
+
+def test_every_status_and_problem_type() -> None:
+    """The table has every problem type, in the row of its status, and no other."""
+    rows = re.findall(r"^\| (\d{3}) \| (.+?) \|", section(TEXT, "## Statuses"), re.MULTILINE)
+    shown = {(int(status), slug) for status, slugs in rows for slug in re.findall(r"`([a-z-]+)`", slugs)}
+
+    assert shown == {(error.status, slug) for slug, error in all_types().items()}
+
+
+def test_every_recipe() -> None:
+    """Each public recipe of the justfile is told of, and none that is not there."""
+    recipes = re.findall(r"^([a-z][\w-]*)(?: \*args)?:", (ROOT / "justfile").read_text("utf-8"), re.MULTILINE)
+    shown = re.findall(r"`uv run just ([\w-]+)`", section(TEXT, "## Development"))
+
+    assert sorted(shown) == sorted(recipes)
+
+
+def test_every_folder() -> None:
+    """The table of folders has every folder with Python in it, and docs, and what it names is there."""
+    named = re.findall(r"^\| `([\w/]+)/` \|", section(TEXT, "## Layout"), re.MULTILINE)
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+
+    assert set(named) == rooms | {"docs"}
+    assert all((ROOT / name).is_dir() for name in named)
