@@ -92,7 +92,7 @@ class AuthSettings:
     )
     admin_token: str = setting(
         "",
-        "Token that opens /_meta/; empty: /_meta/ is off",
+        "Token for the operators' pages below /_meta/, of which there are none yet",
         variable="LARS_ADMIN_TOKEN",
         check=is_token,
         allowed=_TOKEN,
