@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 40.0
-_REPOSITORY = Path(__file__).parents[2]
 _KEYS = ("OPENAI_", "ANTHROPIC_", "LARS_", "SANDBOX_DATA_ROOT")
 
 
@@ -126,20 +125,20 @@ def _parent_of(pid: int) -> int:
     return int(status.rpartition(")")[2].split()[1])
 
 
-def rss_bytes(pid: int, *, peak: bool = False) -> int:
-    """A process's resident memory, or the most it ever was; 0 for one that has ended."""
-    name = "VmHWM:" if peak else "VmRSS:"
+def rss_bytes(pid: int, kind: str = "VmRSS") -> int:
+    """A process's memory by a line of its status; 0 for one that has ended.
+
+    `RssAnon` leaves out what guests only share: each maps the same image of the interpreter, and VmRSS
+    counts that anew for every guest.
+    """
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), 0)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:")), 0)
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without anything that sets the service up.
-
-    The modules are those of this tree, wherever the service is started.
-    """
+    """The environment without anything that sets the service up."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_KEYS)}
-    return kept | {"PYTHONPATH": str(_REPOSITORY)} | dict(variables)
+    return kept | dict(variables)

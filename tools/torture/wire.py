@@ -16,7 +16,9 @@ import orjson
 from attrs import frozen
 
 ANSWER_SECONDS = 60.0
-_STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
+_BETWEEN_ANSWERS_SECONDS = 0.03
+_CHUNK = 65_536
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 Address = tuple[str, int]
@@ -45,6 +47,11 @@ class Answer:
         kind = self.json.get("type", "") if self.status >= 400 and self.body else ""
         return str(kind).rpartition("/")[2]
 
+    @property
+    def said(self) -> str:
+        """For people: the status, and what the problem is, or how the body begins."""
+        return f"{self.status} {self.problem or self.body[:80]!r}"
+
 
 async def ask(address: Address, method: str, target: str, session: str, body: Any = None) -> Answer:
     """One JSON request. Raises Gone or Hung."""
@@ -52,27 +59,28 @@ async def ask(address: Address, method: str, target: str, session: str, body: An
     lines = [f"{method} {target} HTTP/1.1", "Host: torture", f"X-Session-ID: {session}", "Connection: close"]
     if body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(data)}"]
-    answers = await exchange(address, "\r\n".join([*lines, "", ""]).encode() + data, leave=False)
+    answers = await exchange(address, "\r\n".join([*lines, "", ""]).encode() + data)
     if not answers:
         raise Gone
     return answers[0]
 
 
 async def exchange(
-    address: Address, data: bytes, *, leave: bool = True, seconds: float = ANSWER_SECONDS
+    address: Address, data: bytes, *, patience: float | None = None, seconds: float = ANSWER_SECONDS
 ) -> list[Answer]:
     """Send bytes, and read until the server closes. Raises Hung, or Gone when nobody listens.
 
-    `leave`: close the sending half afterwards, so that no server has a reason to wait for more.
+    `patience`: after so many seconds without a byte, close the sending half, so that the server has no reason
+    to wait for more. (Not at once: aiohttp does not answer a client that has closed its half.)
     """
     try:
         async with asyncio.timeout(seconds):
-            return parse(await _raw_exchange(address, data, leave=leave))
+            return parse(await _raw_exchange(address, data, patience))
     except TimeoutError:
         raise Hung from None
 
 
-async def _raw_exchange(address: Address, data: bytes, *, leave: bool) -> bytes:
+async def _raw_exchange(address: Address, data: bytes, patience: float | None) -> bytes:
     try:
         reader, writer = await asyncio.open_connection(*address)
     except OSError:
@@ -80,9 +88,10 @@ async def _raw_exchange(address: Address, data: bytes, *, leave: bool) -> bytes:
     received = bytearray()
     try:
         writer.write(data)
-        if leave:
+        if patience is not None:
+            await _read_while_talking(reader, received, patience)
             writer.write_eof()
-        while chunk := await reader.read(65_536):
+        while chunk := await reader.read(_CHUNK):
             received += chunk
     except OSError:
         # Reset: what came before it has still come.
@@ -90,6 +99,18 @@ async def _raw_exchange(address: Address, data: bytes, *, leave: bool) -> bytes:
     finally:
         writer.transport.abort()
     return bytes(received)
+
+
+async def _read_while_talking(reader: asyncio.StreamReader, received: bytearray, patience: float) -> None:
+    while True:
+        try:
+            chunk = await asyncio.wait_for(reader.read(_CHUNK), patience)
+        except TimeoutError:
+            return
+        if not chunk:
+            return
+        received += chunk
+        patience = _BETWEEN_ANSWERS_SECONDS
 
 
 def parse(received: bytes) -> list[Answer]:

@@ -202,7 +202,15 @@ def test_schema_is_what_strict_modes_take() -> None:
             assert schema["additionalProperties"] is False
             assert schema["required"] == list(schema["properties"])
             todo.extend(schema["properties"].values())
-    assert list(ANSWER) == list(ANSWER_SCHEMA["properties"])
+
+
+def test_schema_asks_for_nothing_that_never_varies() -> None:
+    """Strict modes have each answer carry every member of the schema; the constant ones are only taken."""
+    constant = ["criteria", "payload", "response_hints"]
+
+    assert [name for name in ANSWER if name not in constant] == list(ANSWER_SCHEMA["properties"])
+    assert decode(without(*constant), SEGMENTS) == decode(answer(), SEGMENTS)
+    assert decode(answer(code={"block": "REPLY = 1"}), SEGMENTS).code.language == "python"
 
 
 def test_the_documented_example_is_an_answer() -> None:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import server.planning.prompt.maker
 from server.errors import Unprocessable
 from server.model import SourceCode, ValidatedCode
-from server.planning.codec import ANSWER_SCHEMA, PlanInvalid
+from server.planning.codec import ANSWER_SCHEMA, PlanInvalid, decode
 from server.planning.policy import ALLOWED_BUILTINS, ALLOWED_METHODS, GIVEN_NAMES, CodeRefused, check
 from server.planning.prompt import (
-    PROMPT_VERSION,
     Problem,
     PromptError,
     PromptMaker,
@@ -65,6 +65,10 @@ def small_maker(house_rules: str = "", max_bytes: int = MAX_BYTES) -> PromptMake
     return PromptMaker(SMALL, house_rules, max_bytes=max_bytes)
 
 
+def python_part(maker: PromptMaker) -> str:
+    return maker.fixed.split("## The Python you may write")[1].split("## Examples")[0]
+
+
 def block(prompt: Prompt) -> dict[str, Any]:
     """The request as the prompt's first JSON block has it."""
     found: dict[str, Any] = json.loads(prompt.request.split("```json\n")[1].split("\n```")[0])
@@ -109,18 +113,48 @@ def test_reference_is_complete(maker: PromptMaker, guest_artifact: Artifact) -> 
         )
         for line in function["doc"].splitlines():
             assert line in maker.fixed
-    listed = set(
-        maker.fixed.split("## The Python you may write")[1].split("## Examples")[0].replace(".", " ").split()
-    )
-    assert listed >= ALLOWED_METHODS
-    assert listed >= ALLOWED_BUILTINS
+    listed = set(python_part(maker).replace(",", " ").split())
+    assert listed >= {name for name in ALLOWED_BUILTINS if name.islower()}
     words = set(maker.fixed.replace("`", " ").replace("(", " ").replace(",", " ").split())
     assert words >= GIVEN_NAMES
     assert "@@" not in maker.fixed
 
 
-def test_version_is_of_the_template() -> None:
-    assert len(PROMPT_VERSION) == 12
+def test_words_about_python_agree_with_the_policy(maker: PromptMaker) -> None:
+    """Methods are told by their exceptions: what the prompt does not except, the policy allows."""
+    part = python_part(maker)
+    types: tuple[type, ...] = (str, list, dict, set, tuple)
+    methods = {name for each in types for name in dir(each) if not name.startswith("_")}
+
+    excepted = {name for name in ("format", "format_map", "encode") if f"`{name}`" in part}
+    assert methods - ALLOWED_METHODS == excepted
+    assert all(f"`{word}`" in part for word in ("import", "def", "class", "return", "lambda", "with", ":="))
+    assert "TemplateStr" not in part
+
+
+def test_the_literal_answer_is_a_plan(maker: PromptMaker) -> None:
+    """The answer that the prompt shows in its final form has every member of the schema and is accepted."""
+    text = maker.fixed.split("```json\n")[1].split("\n```")[0]
+    plan = decode(text, ("members", "7"))
+
+    assert list(json.loads(text)) == list(ANSWER_SCHEMA["properties"])
+    assert list(json.loads(text)["code"]) == list(ANSWER_SCHEMA["properties"]["code"]["properties"])
+    assert (plan.route, plan.identifier) == ("/members/{id:int}", "{id}")
+    assert "store.get" in check(plan.code).text
+
+
+def test_version_covers_what_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guest's docstrings, what is asked and the schema change it; house rules have their own digest."""
+    version = small_maker().version
+    told = {**SMALL, "helpers": [{"name": "now", "signature": "()", "doc": "Another time."}]}
+
+    assert len(version) == 12
+    assert small_maker("- Be kind.").version == version
+    assert PromptMaker(told, max_bytes=MAX_BYTES).version != version
+    for name in ("HOUSE_RULES_HEAD", "_PLAIN", "_EARLIER", "_SLUG", "_VALUES", "ANSWER_SCHEMA"):
+        with monkeypatch.context() as patched:
+            patched.setattr(server.planning.prompt.maker, name, "other words")
+            assert small_maker().version != version
 
 
 # -- no values --------------------------------------------------------------------------------------

@@ -1,0 +1,48 @@
+"""Every part of the torture, short, against the real service. The long runs are the command line's."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tools.torture import history, hostile, http_loop, kill
+
+if TYPE_CHECKING:
+    from wasm_runtime.artifact import Artifact
+
+
+@pytest.fixture
+def seed() -> int:
+    """Another one each time; a failure's report names it."""
+    return secrets.randbelow(10**6)
+
+
+async def test_kills_lose_nothing(guest_artifact: Artifact, seed: int) -> None:
+    """Kill -9 of server and workers under eight writers: no acknowledged write lost, none by half."""
+    report = await kill.torture(seed, kills=8)
+
+    assert not report.violations, report.text()
+    assert report.figures["acknowledged"]
+
+
+async def test_histories_have_an_order(guest_artifact: Artifact, seed: int) -> None:
+    """Concurrent clients of one session see what could have happened one request at a time."""
+    report = await history.torture(seed, histories=1, operations=400)
+
+    assert not report.violations, report.text()
+
+
+async def test_hostile_plans_are_boring(guest_artifact: Artifact, seed: int) -> None:
+    """Whatever runs in a guest, past the policy too: others are unhurt, memory and disk are bounded."""
+    report = await hostile.torture(seed, short=True)
+
+    assert not report.violations, report.text()
+
+
+async def test_hostile_requests_are_boring(guest_artifact: Artifact, seed: int) -> None:
+    """The HTTP corpus in class; its mutants never a 5xx, never a hang, never a flood in the log."""
+    report = await http_loop.torture(seed, mutants=400)
+
+    assert not report.violations, report.text()

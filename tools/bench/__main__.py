@@ -1,0 +1,118 @@
+"""The command line: ``python -m tools.bench [--quick] [--only NAME,...] [--out DIR]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from server.settings import load as load_settings
+from tools.bench import charts, costs, load, machine, processes, races, report, targets
+from tools.bench.arena import arena
+from tools.bench.contestant import BenchError
+from tools.bench.results import Results
+from tools.bench.sandboxes import sandboxes
+from tools.bench.scale import FULL, QUICK, Scale
+from wasm_runtime import artifact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tools.bench.arena import Arena
+    from tools.bench.load import Generator
+
+#: In the order in which they run: what matters most first.
+SECTIONS: dict[str, Callable[[Arena], None]] = {
+    "side-by-side": races.side_by_side,
+    "sessions": races.sessions,
+    "records": races.records,
+    "connections": races.connections,
+    "workers": races.workers,
+    "sandboxes": sandboxes,
+    "memory": costs.memory,
+    "start-up": costs.starts,
+    "stages": costs.stages,
+}
+#: All that the machines this is for have; a larger one is kept to as many.
+_CORES = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, save. The status is 0 whatever the figures are, 1 when it cannot run."""
+    options = _parser().parse_args(arguments)
+    scale = QUICK if options.quick else FULL
+    given = {"rounds": options.rounds, "seconds": options.seconds}
+    scale = evolve(scale, **{name: value for name, value in given.items() if value})
+    try:
+        run(load.choose(options.load), scale, options.only, frozenset(options.contestants), options.out)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(
+    generator: Generator, scale: Scale, sections: Sequence[str], contestants: frozenset[str], out: Path
+) -> Results:
+    """Measure these sections, and leave `results.json`, `results.txt` and the charts in `out`."""
+    started = time.monotonic()
+    results = Results(machine.describe(processes.share_cores(_CORES), generator.name))
+    artifact.ensure(load_settings({}).store.cache_path, lambda _what, _seconds: None)  # no start pays for it
+    with arena(generator, scale, results, contestants) as everybody:
+        for section in sections:
+            print(f"{section} ({time.monotonic() - started:.0f} s so far)", flush=True)
+            SECTIONS[section](everybody)
+    _write(results, out)
+    print(f"{time.monotonic() - started:.0f} s; figures and charts are in {out}")
+    return results
+
+
+def _write(results: Results, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    machine_lines = "\n".join(f"{name}: {value}" for name, value in results.machine.items())
+    texts = [machine_lines, *report.tables(results), "== the bar\n" + "\n".join(targets.lines(results))]
+    text = "\n\n".join(texts) + "\n"
+    print(f"\n{text}")
+    (out / "results.txt").write_text(text)
+    results.save(out / "results.json")
+    charts.draw(results, out)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="less of everything: under two minutes")
+    parser.add_argument(
+        "--only",
+        type=_sections,
+        default=tuple(SECTIONS),
+        metavar="NAME,...",
+        help=f"these sections, of {', '.join(SECTIONS)}",
+    )
+    parser.add_argument(
+        "--contestants", type=_names, default=(), metavar="NAME,...", help="these alone (default: all)"
+    )
+    parser.add_argument("--rounds", type=int, help="rounds of each race")
+    parser.add_argument("--seconds", type=float, help="seconds of each turn")
+    parser.add_argument("--load", choices=("wrk", "python", "any"), default="wrk", help="what makes the load")
+    parser.add_argument("--out", type=Path, default=Path("bench/results"), help="where results are written")
+    return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _sections(text: str) -> tuple[str, ...]:
+    names = _names(text)
+    unknown = sorted(set(names) - set(SECTIONS))
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}")
+    return names
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""Where contestants meet: they are started side by side, and put under the same load in turn."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from tools.bench import by_hand, ours, processes
+from tools.bench.contestant import BenchError, Contestant, Running, running
+from tools.bench.load import Load
+from tools.bench.results import Cell, Results, Round
+from tools.bench.workloads import Request, member
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tools.bench.load import Generator
+    from tools.bench.scale import Scale
+    from tools.bench.workloads import Place
+
+BASELINE = "aiohttp"
+#: Answered by every contestant, in a session that no load uses.
+FIRST = Request("POST", "/members", "first", member(1))
+#: Asked of each before a load: as many as teach ours the route, and show where its replies come from.
+_TAUGHT_BY = 3
+
+
+@define
+class Arena:
+    """`only` names the contestants that take part; empty: all."""
+
+    generator: Generator
+    scale: Scale
+    results: Results
+    only: frozenset[str]
+    scratch: Path
+    model_url: str
+    _directories: int = field(default=0, init=False)
+
+    def contestants(self, *names: str) -> list[Contestant]:
+        """Those of these that take part."""
+        return [_make(name, self.model_url) for name in names if not self.only or name in self.only]
+
+    @contextmanager
+    def started(self, contestants: Iterable[Contestant]) -> Iterator[list[Running]]:
+        with ExitStack() as stack:
+            yield [stack.enter_context(self.start(contestant)) for contestant in contestants]
+
+    @contextmanager
+    def start(self, contestant: Contestant) -> Iterator[Running]:
+        """In a directory of its own."""
+        self._directories += 1
+        place = self.scratch / str(self._directories)
+        place.mkdir()
+        with running(contestant, place, FIRST) as started:
+            yield started
+
+    def race(
+        self,
+        section: str,
+        workload: str,
+        at: int,
+        field_: Sequence[Running],
+        requests: Sequence[Request],
+        connections: int = 16,
+    ) -> None:
+        """Rounds in which each has one turn; who begins changes. Adds a cell for each."""
+        load = Load(requests, connections, self.scale.seconds)
+        for one in field_:
+            one.check_source(requests[:_TAUGHT_BY])
+            self.generator.send(one.port, Load(requests, connections, self.scale.warm_seconds), self.scratch)
+        rounds: dict[str, list[Round]] = {one.name: [] for one in field_}
+        for number in range(self.scale.rounds):
+            first = number % len(field_)
+            for one in (*field_[first:], *field_[:first]):
+                rounds[one.name].append(self._turn(one, load))
+        for name, turns in rounds.items():
+            cell = Cell(section, workload, at, name, tuple(turns))
+            self.results.cells.append(cell)
+            print(f"  {workload} at {at}: {name} {cell.rate:,.0f}/s", flush=True)
+
+    def fill(self, field_: Iterable[Running], *places: Place) -> None:
+        for one in field_:
+            for place in places:
+                one.fill(place)
+
+    def _turn(self, one: Running, load: Load) -> Round:
+        before = _cpu(one)
+        sent = self.generator.send(one.port, load, self.scratch)
+        after = _cpu(one)
+        if not sent.requests or sent.errors:
+            raise BenchError(f"{one.name}: {sent.errors} of {sent.requests} requests failed")
+        spent = {role: after[role] - seconds for role, seconds in before.items()} | {"load": sent.cpu}
+        return Round(
+            rate=sent.requests / sent.seconds,
+            p50=sent.p50,
+            p95=sent.p95,
+            p99=sent.p99,
+            errors=sent.errors,
+            cpu_us={role: seconds / sent.requests * 1e6 for role, seconds in spent.items()},
+        )
+
+
+def _cpu(one: Running) -> dict[str, float]:
+    """Seconds of processor time by role."""
+    return {role: sum(map(processes.cpu_seconds, pids)) for role, pids in one.family().items()}
+
+
+def _make(name: str, model_url: str) -> Contestant:
+    match name:
+        case "aiohttp":
+            return by_hand.aiohttp()
+        case "aiohttp tuned":
+            return by_hand.tuned_aiohttp()
+        case "fastapi":
+            return by_hand.fastapi()
+        case "conventions":
+            return ours.conventions()
+        case "learned":
+            return ours.learned(model_url)
+        case "never":
+            return ours.learned(model_url, name="never", reuse="never")
+        case "2 workers":
+            return ours.learned(model_url, name="2 workers", workers=2)
+        case _:
+            raise BenchError(f"there is no contestant {name!r}")
+
+
+@contextmanager
+def arena(
+    generator: Generator, scale: Scale, results: Results, only: frozenset[str] = frozenset()
+) -> Iterator[Arena]:
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        yield Arena(generator, scale, results, only, scratch, stack.enter_context(ours.model(scratch)))

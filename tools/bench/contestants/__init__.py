@@ -1,0 +1,1 @@
+"""The rivals for a whole service: one API for members, written by hand, twice."""

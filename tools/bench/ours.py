@@ -1,0 +1,89 @@
+"""Our service as a contestant, and the simulated model that its learned routes come from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from tools.bench import learned_plans
+from tools.bench.contestant import BenchError, Contestant, Launch, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: Makes the plan of `/work` compute for 10 to 20 ms.
+_WORK_ROUNDS = 40_000
+
+
+@contextmanager
+def model(scratch: Path) -> Iterator[str]:
+    """A simulated model on loopback, in a process of its own: its base URL."""
+    plans = scratch / "plans.json"
+    plans.write_text(json.dumps(learned_plans.answers(_WORK_ROUNDS)))
+    command = (sys.executable, "-m", "tools.simulators", "openai", "--plans", str(plans))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        banner = process.stdout.readline().split()
+        if not banner:
+            raise BenchError("the simulated model does not start")
+        yield banner[-1]
+    finally:
+        stop(process)
+        process.stdout.close()
+
+
+def learned(
+    model_url: str,
+    *,
+    name: str = "learned",
+    workers: int = 1,
+    reuse: Literal["session", "never"] = "session",
+    log_level: str = "WARNING",
+) -> Contestant:
+    """Ours, with routes that the simulated model has planned once; nothing else may answer."""
+    provider = {"provider": "openai", "fallback": "none", "allowed_hosts": ["127.0.0.1"]}
+    keys = {"OPENAI_BASE_URL": model_url, "OPENAI_API_KEY": "sk-simulated", "LARS_LOG_LEVEL": log_level}
+
+    def launch(scratch: Path, port: int) -> Launch:
+        return _launch(scratch, port, {"planner": provider, "sandbox": _sandbox(workers, reuse)}, keys)
+
+    return Contestant(name, launch, "learned")
+
+
+def conventions(*, name: str = "conventions", cache: Path | None = None) -> Contestant:
+    """Ours, with no model. With `cache`, the guest's artifact is kept there, and built if it is missing."""
+    environment = {"LARS_LOG_LEVEL": "WARNING"} | ({"LARS_CACHE_DIR": str(cache)} if cache else {})
+
+    def launch(scratch: Path, port: int) -> Launch:
+        tables = {"planner": {"provider": "conventions"}, "sandbox": _sandbox(1, "session")}
+        return _launch(scratch, port, tables, environment)
+
+    return Contestant(name, launch, "conventions")
+
+
+def _sandbox(workers: int, reuse: str) -> dict[str, object]:
+    return {"workers": workers, "reuse": reuse}
+
+
+def _launch(
+    scratch: Path, port: int, tables: dict[str, dict[str, object]], environment: dict[str, str]
+) -> Launch:
+    config = scratch / "metaservice.toml"
+    config.write_text("\n".join(_table(name, members) for name, members in tables.items()))
+    own = {
+        "LARS_CONFIG": str(config),
+        "LARS_PORT": str(port),
+        "LARS_HOST": "127.0.0.1",
+        "SANDBOX_DATA_ROOT": str(scratch / "data"),
+    }
+    return Launch((sys.executable, "-m", "server", "serve"), own | environment)
+
+
+def _table(name: str, members: dict[str, object]) -> str:
+    # JSON's numbers, texts and lists of these are TOML's too.
+    return "\n".join([f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in members.items())])

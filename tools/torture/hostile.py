@@ -1,0 +1,282 @@
+"""Hostile programs one after the other; after each of them everybody else must be unhurt.
+
+1. The request is answered, by an outcome that is foreseen.
+2. Another session of the same worker answers the same bytes, has the same files, and a new one can be made.
+3. No file outside the attacker's directory has changed, and what is in it is bounded.
+4. The worker's memory is bounded, also by what quiet guests keep; `/healthz` answers all the while.
+5. A tool that opens the attacked session on the host does nothing but read it.
+6. Behind the policy, the attacked session itself is as it was, if the request failed. (A plan that succeeds
+   may write what no list of the whole can show any more.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import structlog
+from attrs import define, field
+
+from store.errors import StoreError
+from store.layout import LayoutError
+from tools import layout
+from tools.torture import attacks
+from tools.torture.at_rest import directory_of
+from tools.torture.host import ATTACK, DISK_BYTES, MEMORY_BYTES, ProgramPlanner, hosting
+from tools.torture.report import Report
+from tools.torture.service import kill, rss_bytes, workers_of
+from tools.torture.wire import Answer, Gone, Hung, ask
+
+if TYPE_CHECKING:
+    from server.app import Service
+    from tools.torture.attacks import Attack
+
+CORPUS = Path(__file__).parents[2] / "tests" / "data" / "hostile.jsonl"
+_VICTIM = "victim"
+#: What a short run takes of the corpus, beside the nasty ones that are not heavy.
+_SHORT = 40
+_HEALTH_SECONDS = 5.0
+_HEAL_SECONDS = 30.0
+_MIB = 1024 * 1024
+#: What one attack may add to a worker's memory: while it runs, a guest at its limit and its answer on the way
+#: through the host; afterwards, what live guests may keep.
+_PEAK_BYTES = 4 * MEMORY_BYTES
+_KEPT_BYTES = 2 * MEMORY_BYTES
+#: Database and journal at their limits, and a little.
+_DIRECTORY_BYTES = 2 * DISK_BYTES + _MIB
+_DIRECTORY_FILES = 64
+_CANARY = b"nobody but the owner of this machine deletes or changes this\n"
+
+
+async def torture(seed: int, *, short: bool) -> Report:
+    report = Report("hostile", seed, "--short" if short else "")
+    _quiet()
+    with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
+        planner = ProgramPlanner()
+        canary = Path(scratch) / "canary"
+        canary.write_bytes(_CANARY)
+        async with hosting(Path(scratch) / "data", planner) as service:
+            loop = HostileLoop(report, service, planner, Path(scratch) / "data", canary)
+            await loop.run(chosen(seed, short=short))
+        report.figures = loop.figures()
+    return report
+
+
+def chosen(seed: int, *, short: bool) -> list[Attack]:
+    """What is run, in which order: all of it, or a share of what is quick."""
+    random = Random(f"hostile:{seed}")
+    known = attacks.corpus(CORPUS)
+    if not short:
+        return random.sample([*known, *attacks.NASTY], len(known) + len(attacks.NASTY))
+    quick = [attack for attack in known if not attack.heavy]
+    nasty = [attack for attack in attacks.NASTY if not attack.heavy]
+    picked = [*random.sample(quick, _SHORT), *nasty]
+    return random.sample(picked, len(picked))
+
+
+def _quiet() -> None:
+    """What the service logs of a thousand attacks is not what this is about."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+@define
+class HostileLoop:
+    report: Report
+    service: Service
+    planner: ProgramPlanner
+    root: Path
+    canary: Path
+    _base_memory: int = 0
+    _most_memory: int = 0
+    _peak_memory: int = 0
+    _end_memory: int = 0
+    _slowest_health: float = 0.0
+    _statuses: dict[int, int] = field(factory=dict)
+    _victim: tuple[bytes, dict[str, bytes]] = (b"", {})
+    _sessions: set[str] = field(factory=set)
+    _outside: set[str] = field(factory=set)
+    _attack: Attack | None = None
+
+    def figures(self) -> dict[str, object]:
+        return {
+            "attacks": sum(self._statuses.values()),
+            "statuses": dict(sorted(self._statuses.items())),
+            "start_mib": self._base_memory // _MIB,
+            "most_kept_mib": self._most_memory // _MIB,
+            "end_mib": self._end_memory // _MIB,
+            "slowest_health_ms": round(self._slowest_health * 1000),
+        }
+
+    async def run(self, attacks_: list[Attack]) -> None:
+        await self._make_victim()
+        for number, attack in enumerate(attacks_):
+            self._attack = attack
+            found = len(self.report.violations)
+            before = self._peak_memory = _memory()
+            for turn in range(attack.sessions):
+                await self._run(attack, f"attacker-{number}-{turn}")
+            self._check_memory(before)
+            await self._check_others(f"new-{number}")
+            if len(self.report.violations) > found:
+                await self._heal()
+        self._end_memory = _memory()
+
+    async def _heal(self) -> None:
+        """New workers, so that what an attack has left behind is not laid at the next one's door."""
+        for pid in workers_of(os.getpid()):
+            kill(pid)
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(_HEAL_SECONDS):
+            while not await self._ready():  # noqa: ASYNC110 - another process sets no event
+                await asyncio.sleep(0.05)
+
+    async def _ready(self) -> bool:
+        health = await self._ask("GET", "/healthz", "health")
+        return bool(health.json["workers"]["ready"])
+
+    async def _make_victim(self) -> None:
+        records = [{"name": f"v{number}", "of": "the victim"} for number in range(50)]
+        await self._create(_VICTIM, records)
+        self._victim = ((await self._ask("GET", "/members", _VICTIM)).body, _files(self._directory(_VICTIM)))
+        self._outside = {path.name for path in self.root.iterdir() if not path.is_dir()}
+        self._base_memory = _memory()
+
+    async def _run(self, attack: Attack, session: str) -> None:
+        await self._create(session, {"name": "kept"})
+        before = await self._ask("GET", "/members", session)
+        self.planner.attack = attack
+        answer = Answer(0, b"")
+        health = asyncio.create_task(self._watch_health())
+        try:
+            for _ in range(attack.times):
+                answer = await self._ask(attack.method, f"/{ATTACK}", session, self._body(attack))
+                self._statuses[answer.status] = self._statuses.get(answer.status, 0) + 1
+        finally:
+            health.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await health
+        after = await self._ask("GET", "/members", session)
+        if attack.policy and answer.status >= 400 and (after.status, after.body) != (200, before.body):
+            self._violation(f"{answer.status}, and its own session went from {before.said} to {after.said}")
+        self._check_directory(session)
+        if not attack.policy:
+            self._read_with_tool(session)
+
+    def _body(self, attack: Attack) -> object:
+        if attack.method == "GET":
+            return None
+        victim = self._directory(_VICTIM).name
+        return {"name": "a b\r\n/x", "id": 1, "canary": str(self.canary), "victim": victim}
+
+    # --- what must hold -----------------------------------------------------------------------
+
+    async def _check_others(self, new_session: str) -> None:
+        body, files = self._victim
+        answer = await self._ask("GET", "/members", _VICTIM)
+        if (answer.status, answer.body) != (200, body):
+            self._violation(f"the victim is answered {answer.said}")
+        if _files(self._directory(_VICTIM)) != files:
+            self._violation("the victim's files have changed")
+        await self._create(new_session, {"name": "new"})
+        outside = {path.name for path in self.root.iterdir()} - self._sessions
+        if outside != self._outside:
+            self._violation(f"in the data root: {outside ^ self._outside}")
+        self._check_canary("by the guest")
+
+    def _check_canary(self, how: str) -> None:
+        if not self.canary.exists() or self.canary.read_bytes() != _CANARY:
+            self._violation(f"a file outside the data root was deleted or changed {how}")
+            self.canary.write_bytes(_CANARY)
+
+    def _check_directory(self, session: str) -> None:
+        used, files = 0, 0
+        for path in self._directory(session).rglob("*"):
+            used += path.lstat().st_blocks * 512
+            files += 1
+        if used > _DIRECTORY_BYTES:
+            self._violation(f"its directory takes {used // _MIB} MiB on the disk")
+        if files > _DIRECTORY_FILES:
+            self._violation(f"its directory has {files} files")
+
+    def _check_memory(self, before: int) -> None:
+        now = _memory()
+        if now > before + _KEPT_BYTES:
+            self._violation(f"the worker keeps {(now - before) // _MIB} MiB of memory")
+        if self._peak_memory > before + _PEAK_BYTES + _KEPT_BYTES:
+            self._violation(f"the worker had {(self._peak_memory - before) // _MIB} MiB more for a while")
+        self._most_memory = max(self._most_memory, now)
+
+    def _read_with_tool(self, session: str) -> None:
+        """The export, as an operator would who wants to know what happened here."""
+        with tempfile.TemporaryDirectory() as target:
+            try:
+                layout.export(self._directory(session), Path(target))
+            except (layout.Refused, LayoutError, StoreError, OSError):
+                pass
+            except Exception as error:  # noqa: BLE001 - anything else is what is looked for
+                self._violation(f"the export tool raises {type(error).__name__}: {error}")
+        self._check_canary("by the export tool")
+
+    async def _watch_health(self) -> None:
+        while True:
+            started = time.perf_counter()
+            try:
+                async with asyncio.timeout(_HEALTH_SECONDS):
+                    answer = await ask(self.service.address, "GET", "/healthz", "health")
+                if answer.status != 200:
+                    self._violation(f"/healthz answers {answer.status}")
+            except (TimeoutError, Gone, Hung):
+                self._violation("/healthz does not answer")
+            self._peak_memory = max(self._peak_memory, _memory())
+            self._slowest_health = max(self._slowest_health, time.perf_counter() - started)
+            await asyncio.sleep(0.05)
+
+    # --- the service --------------------------------------------------------------------------
+
+    def _directory(self, session: str) -> Path:
+        directory = directory_of(self.root, session)
+        self._sessions.add(directory.name)
+        return directory
+
+    async def _create(self, session: str, body: object) -> None:
+        self._directory(session)
+        answer = await self._ask("POST", "/members", session, body)
+        if answer.status != 201:
+            self._violation(f"a write of session {session} is answered {answer.said}")
+
+    async def _ask(self, method: str, target: str, session: str, body: object = None) -> Answer:
+        """An answer in any case: status 0 where there was none, which is a violation of its own."""
+        try:
+            answer = await ask(self.service.address, method, target, session, body)
+        except (Gone, Hung) as error:
+            self._violation(f"{method} {target}: {type(error).__name__}")
+            return Answer(0, b"")
+        if answer.problem == "internal":
+            self._violation(f"{method} {target}: {answer.said}")
+        return answer
+
+    def _violation(self, what: str) -> None:
+        self.report.violation(f"[{self._attack.name if self._attack else 'start'}] {what}")
+
+
+def _memory() -> int:
+    """Bytes that the workers of this process have for themselves alone."""
+    return sum(rss_bytes(pid, "RssAnon") for pid in workers_of(os.getpid()))
+
+
+def _files(directory: Path) -> dict[str, bytes]:
+    """Every file below a directory, with its contents, and every link with its target."""
+    return {
+        str(path.relative_to(directory)): (
+            os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
+        )
+        for path in directory.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }

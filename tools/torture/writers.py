@@ -1,0 +1,163 @@
+"""The kill loop's writers: each does one thing after the other in one session, and tells the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from tools.torture.ledger import BATCH, TRANSFER
+from tools.torture.wire import Answer, Gone, Hung, ask
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from random import Random
+
+    from tools.torture.ledger import Entry, SessionLedger
+    from tools.torture.service import ServiceProcess
+
+#: A 503 that says whether it may have been written; every other answer means that it was not.
+_PERHAPS = "worker-lost"
+#: What a service that loses its workers may say. Anything else is a fault of its own.
+_REFUSALS = {(503, "overloaded"), (504, "out-of-time")}
+
+
+@define
+class Gate:
+    """Open while the service is up. `parked` counts the writers that wait for that."""
+
+    _open: asyncio.Event = field(factory=asyncio.Event)
+    _parked: int = 0
+    _changed: asyncio.Condition = field(factory=asyncio.Condition)
+
+    def open(self) -> None:
+        # Nobody is parked from now on, even if the gate is shut again before anybody has woken up.
+        self._parked = 0
+        self._open.set()
+
+    def shut(self) -> None:
+        self._open.clear()
+
+    async def passing(self) -> None:
+        while not self._open.is_set():
+            async with self._changed:
+                self._parked += 1
+                self._changed.notify_all()
+            await self._open.wait()
+
+    async def all_parked(self, writers: int) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._parked == writers)
+
+
+@define
+class Writer:
+    """`told` counts the answers by what they mean."""
+
+    name: str
+    session: str
+    ledger: SessionLedger
+    service: ServiceProcess
+    gate: Gate
+    random: Random
+    told: Counter[str]
+    _number: int = 0
+    _own: list[Entry] = field(factory=list)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self.gate.passing()
+            if not await self._step():
+                await asyncio.sleep(0.02)  # the service is away, or is about to be
+
+    def move(self, session: str, ledger: SessionLedger) -> None:
+        """To another session, while parked."""
+        self.session, self.ledger, self._own = session, ledger, []
+
+    async def _step(self) -> bool:
+        choice = self.random.random()
+        certain = [entry for entry in self._own[-20:] if entry.present == {True} and entry.ids]
+        if choice < 0.4 or not certain:
+            return await self._insert(TRANSFER)
+        if choice < 0.6:
+            return await self._insert(BATCH)
+        entry = self.random.choice([entry for entry in certain if entry.kind is TRANSFER] or [None])
+        if entry is None:
+            return await self._insert(TRANSFER)
+        return await (self._patch(entry) if choice < 0.85 else self._cancel(entry))
+
+    async def _insert(self, kind: Any) -> bool:
+        self._number += 1
+        key = f"{self.name}-{self._number}"
+        entry = self.ledger.begin(key, kind)
+        body: Any = {"key": key}
+        if kind is BATCH:
+            body = [{"key": key, "half": half, "value": 0} for half in (0, 1)]
+        # While it is under way a reader may see it or not.
+        self.ledger.perhaps_inserted(entry)
+        answer = await self._ask("POST", "/notes" if kind is BATCH else "/transfers", body)
+        if answer is None:
+            return False
+        if answer.status == 201:
+            self.ledger.inserted(entry, [record["id"] for record in answer.json])
+            self._own.append(entry)
+        else:
+            self.ledger.deleted(entry)
+        return True
+
+    async def _patch(self, entry: Entry) -> bool:
+        self._number += 1
+        before, value = entry.values, self._number
+        self.ledger.perhaps_patched(entry, value)
+        answer = await self._ask("PATCH", f"/debits/{(entry.ids or (0,))[0]}", {"value": value})
+        if answer is None:
+            return False
+        if answer.status == 200:
+            self.ledger.patched(entry, value)
+        else:
+            entry.values = before
+            self._missing(entry, answer)
+        return True
+
+    async def _cancel(self, entry: Entry) -> bool:
+        before = entry.present
+        self.ledger.perhaps_deleted(entry)
+        answer = await self._ask("DELETE", f"/transfers/{(entry.ids or (0,))[0]}")
+        if answer is None:
+            return False
+        if answer.status == 204:
+            self.ledger.deleted(entry)
+        else:
+            entry.present = before
+            self._missing(entry, answer)
+        return True
+
+    def _missing(self, entry: Entry, answer: Answer) -> None:
+        if answer.status == 404:
+            self.ledger.violations.append(f"transfer {entry.key}: 404, though it was acknowledged")
+
+    async def _ask(self, method: str, target: str, body: Any = None) -> Answer | None:
+        """The answer; None where nobody knows what became of it."""
+        try:
+            answer = await ask(self.service.address, method, target, self.session, body)
+        except Gone:
+            self.told["gone"] += 1
+            return None
+        except Hung:
+            self.ledger.violations.append(f"{method} {target}: no answer")
+            return None
+        if answer.problem == _PERHAPS:
+            self.told["lost"] += 1
+            return None
+        self._count(method, target, answer)
+        return answer
+
+    def _count(self, method: str, target: str, answer: Answer) -> None:
+        if answer.status < 300:
+            self.told["acknowledged"] += 1
+            return
+        self.told["refused"] += 1
+        if answer.status != 404 and (answer.status, answer.problem) not in _REFUSALS:
+            self.ledger.violations.append(f"{method} {target}: {answer.said}")
