@@ -11,12 +11,12 @@ Source is parsed only after an exception, so honest requests pay nothing.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 PLAN_FILE = "<plan>"
@@ -59,7 +59,9 @@ def request_fault(error: Exception, source: str, place: Place | None) -> str | N
         return None
     tree = ast.parse(source)
     raising = _expression_at(tree, place)
-    if raising is None or not _reads_request(_subject(raising), _request_names(tree)):
+    names = _Names(stores=_closure(tree, set(_STORES), _comes_from_store))
+    names.request = _closure(tree, set(), lambda value, known: _reads_request(value, names, known))
+    if raising is None or not _reads_request(_subject(raising), names, names.request):
         return None
     if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
         return f"The request has no {error.args[0][:64]!r}"
@@ -96,20 +98,27 @@ def _spans(node: ast.expr | ast.stmt, place: Place) -> bool:
     )
 
 
-def _request_names(tree: ast.Module) -> set[str]:
-    """Names bound to something that reads the request; repeated until nothing is added."""
-    names: set[str] = set()
+@dataclass
+class _Names:
+    """Names of the plan, by what they were bound to: a store or what came out of one; the request."""
+
+    stores: set[str]
+    request: set[str] = field(default_factory=set)
+
+
+def _closure(tree: ast.Module, names: set[str], belongs: Callable[[ast.expr, set[str]], bool]) -> set[str]:
+    """The names, and all that are bound to an expression that belongs to them; until nothing is added."""
     while True:
         found = {
             name
             for targets, value in _bindings(tree)
-            if _reads_request(value, names)
+            if belongs(value, names)
             for target in targets
             for name in _bound_names(target)
         }
         if found <= names:
             return names
-        names |= found
+        names = names | found
 
 
 def _bindings(tree: ast.Module) -> Iterator[tuple[list[ast.expr], ast.expr]]:
@@ -128,14 +137,14 @@ def _bound_names(target: ast.expr) -> Iterator[str]:
             yield node.id
 
 
-def _reads_request(node: ast.AST, names: set[str]) -> bool:
+def _reads_request(node: ast.AST, names: _Names, known: set[str]) -> bool:
     if isinstance(node, ast.Name):
-        return node.id in names
+        return node.id in known
     if _is_request_part(node):
         return True
-    if isinstance(node, ast.Call) and _is_store_call(node):
+    if isinstance(node, ast.Call) and _comes_from_store(node, names.stores):
         return False
-    return any(_reads_request(child, names) for child in ast.iter_child_nodes(node))
+    return any(_reads_request(child, names, known) for child in ast.iter_child_nodes(node))
 
 
 def _is_request_part(node: ast.AST) -> bool:
@@ -153,11 +162,12 @@ def _is_request_part(node: ast.AST) -> bool:
     )
 
 
-def _is_store_call(node: ast.Call) -> bool:
-    root: ast.expr = node.func
+def _comes_from_store(node: ast.expr, stores: set[str]) -> bool:
+    """`store.get(1)`, `session_store["products"]`, or the like of a name that was bound to such."""
+    root = node
     while isinstance(root, (ast.Attribute, ast.Subscript, ast.Call)):
         root = root.func if isinstance(root, ast.Call) else root.value
-    return isinstance(root, ast.Name) and root.id in _STORES
+    return isinstance(root, ast.Name) and root.id in stores
 
 
 def _named_key(node: ast.expr) -> str | None:

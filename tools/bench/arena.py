@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from tools.bench import by_hand, ours, processes
 from tools.bench.contestant import BenchError, Contestant, Running, running
@@ -25,8 +25,18 @@ if TYPE_CHECKING:
 BASELINE = "aiohttp"
 #: Answered by every contestant, in a session that no load uses.
 FIRST = Request("POST", "/members", "first", member(1))
-#: Asked of each before a load: as many as teach ours the route, and show where its replies come from.
-_TAUGHT_BY = 3
+
+
+@frozen
+class Race:
+    """One load for all; `at` is what the section varies. A point of a curve has fewer rounds."""
+
+    section: str
+    workload: str
+    at: int
+    requests: Sequence[Request]
+    connections: int = 16
+    curve: bool = False
 
 
 @define
@@ -59,29 +69,20 @@ class Arena:
         with running(contestant, place, FIRST) as started:
             yield started
 
-    def race(
-        self,
-        section: str,
-        workload: str,
-        at: int,
-        field_: Sequence[Running],
-        requests: Sequence[Request],
-        connections: int = 16,
-    ) -> None:
+    def race(self, race: Race, field_: Sequence[Running]) -> None:
         """Rounds in which each has one turn; who begins changes. Adds a cell for each."""
-        load = Load(requests, connections, self.scale.seconds)
+        load = Load(race.requests, race.connections, self.scale.seconds)
         for one in field_:
-            one.check_source(requests[:_TAUGHT_BY])
-            self.generator.send(one.port, Load(requests, connections, self.scale.warm_seconds), self.scratch)
+            one.warm_up(race.requests[: self.scale.warm_up])
         rounds: dict[str, list[Round]] = {one.name: [] for one in field_}
-        for number in range(self.scale.rounds):
+        for number in range(self.scale.curve_rounds if race.curve else self.scale.rounds):
             first = number % len(field_)
             for one in (*field_[first:], *field_[:first]):
                 rounds[one.name].append(self._turn(one, load))
         for name, turns in rounds.items():
-            cell = Cell(section, workload, at, name, tuple(turns))
+            cell = Cell(race.section, race.workload, race.at, name, tuple(turns))
             self.results.cells.append(cell)
-            print(f"  {workload} at {at}: {name} {cell.rate:,.0f}/s", flush=True)
+            print(f"  {race.workload} at {race.at}: {name} {cell.rate:,.0f}/s", flush=True)
 
     def fill(self, field_: Iterable[Running], *places: Place) -> None:
         for one in field_:

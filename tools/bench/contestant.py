@@ -69,7 +69,7 @@ class Running:
         return processes.family(self.process.pid)
 
     def ask(self, requests: Iterable[Request]) -> dict[str, str]:
-        """One after the other, on one connection; the last reply's headers. Raises BenchError for a failure."""
+        """One after the other, on one connection; the last reply's headers. BenchError for a failure."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers: dict[str, str] = {}
         for request in requests:
@@ -86,8 +86,8 @@ class Running:
     def fill(self, place: Place) -> None:
         self.ask(fill(place))
 
-    def check_source(self, requests: Iterable[Request]) -> None:
-        """Raise BenchError unless replies come from where this contestant's are to come from."""
+    def warm_up(self, requests: Iterable[Request]) -> None:
+        """Raise BenchError unless replies then come from where this contestant's are to come from."""
         source = self.ask(requests).get("X-Plan-Source")
         if source != self.contestant.plan_source:
             raise BenchError(f"{self.name}: replies come from {source}, not {self.contestant.plan_source}")

@@ -43,11 +43,13 @@ def _per_session(arena: Arena, started: Running) -> None:
     count = arena.scale.memory_sessions
     started.fill(Place(tuple(f"before-{number}" for number in range(_BEFORE)), 1))
     time.sleep(_SETTLE_SECONDS)
-    before = {pid: processes.private_bytes(pid) for pid in _all(started)}
+    before = {role: sum(map(processes.private_bytes, pids)) for role, pids in started.family().items()}
     started.fill(Place(tuple(f"counted-{number}" for number in range(count)), 1))
     time.sleep(_SETTLE_SECONDS)
-    added = sum(processes.private_bytes(pid) - was for pid, was in before.items())
-    _add(arena, "memory", "private, a live session", started.name, "MiB", added / count / _MIB)
+    after = {role: sum(map(processes.private_bytes, pids)) for role, pids in started.family().items()}
+    for role, was in before.items():
+        added = (after[role] - was) / count / _MIB
+        _add(arena, "memory", "private, a live session", f"{started.name}, {role}", "MiB", added)
 
 
 def _all(started: Running) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.bench.arena import BASELINE
+from tools.bench.arena import BASELINE, Race
 from tools.bench.workloads import WORKLOADS, Place
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def side_by_side(arena: Arena) -> None:
         arena.fill(field, *places.values())
         for workload, place in places.items():
             requests = place.requests(WORKLOADS[workload])
-            arena.race("side-by-side", workload, _CONNECTIONS, field, requests)
+            arena.race(Race("side-by-side", workload, _CONNECTIONS, requests), field)
 
 
 def connections(arena: Arena) -> None:
@@ -35,7 +35,7 @@ def connections(arena: Arena) -> None:
         for workload, place in places.items():
             requests = place.requests(WORKLOADS[workload])
             for count in arena.scale.connections:
-                arena.race("connections", workload, count, field, requests, count)
+                arena.race(Race("connections", workload, count, requests, count, curve=True), field)
 
 
 def sessions(arena: Arena) -> None:
@@ -45,7 +45,8 @@ def sessions(arena: Arena) -> None:
     with arena.started(arena.contestants(BASELINE, "learned")) as field:
         arena.fill(field, place)
         for workload in ("get", "post", "patch"):
-            arena.race("sessions", workload, len(names), field, place.requests(WORKLOADS[workload]))
+            requests = place.requests(WORKLOADS[workload])
+            arena.race(Race("sessions", workload, len(names), requests), field)
 
 
 def records(arena: Arena) -> None:
@@ -55,7 +56,8 @@ def records(arena: Arena) -> None:
         arena.fill(field, *places.values())
         for workload in ("get", "list", "search"):
             for size, place in places.items():
-                arena.race("records", workload, size, field, place.requests(WORKLOADS[workload]))
+                requests = place.requests(WORKLOADS[workload])
+                arena.race(Race("records", workload, size, requests, curve=True), field)
 
 
 def workers(arena: Arena) -> None:
@@ -64,4 +66,5 @@ def workers(arena: Arena) -> None:
     with arena.started(arena.contestants("learned", "2 workers")) as field:
         arena.fill(field, place)
         for workload in ("work", "get"):
-            arena.race("workers", workload, _CONNECTIONS, field, place.requests(WORKLOADS[workload]))
+            requests = place.requests(WORKLOADS[workload])
+            arena.race(Race("workers", workload, _CONNECTIONS, requests), field)

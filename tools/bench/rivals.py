@@ -10,10 +10,8 @@ import importlib
 import json
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,45 +66,18 @@ def pydantic_monty() -> Callable[[], int]:
 
 def ours() -> Callable[[], int]:
     """Instantiated, attached to a session's directory, run, settled and dropped."""
-    fresh, use = _guests()
-    return lambda: use(fresh())
+    return _ours(spares=0)
 
 
 def ours_spare() -> Callable[[], int]:
     """As a worker does it: the guest was instantiated in an idle moment before."""
-    fresh, use = _guests()
-    spares = [fresh() for _ in range(_WARM_UP + int(sys.argv[2]))]
-    return lambda: use(spares.pop())
+    return _ours(spares=_WARM_UP + int(sys.argv[2]))
 
 
-def _guests() -> tuple[Callable[[], Any], Callable[[Any], int]]:
-    from server.settings import load  # noqa: PLC0415  only where our packages are
-    from wasm_runtime import artifact  # noqa: PLC0415
-    from wasm_runtime.engine import Runtime  # noqa: PLC0415
-    from wasm_runtime.live_guest import READ, LiveGuest  # noqa: PLC0415
-    from wasm_runtime.verdict import Answer  # noqa: PLC0415
+def _ours(spares: int) -> Callable[[], int]:
+    from tools.bench.fresh_guest import runner  # noqa: PLC0415  only where our packages are
 
-    guest_path = artifact.ensure(load({}).store.cache_path, lambda _what, _seconds: None).path
-    runtime = Runtime.load(guest_path)
-    runtime.start_clock()
-    directory = Path(tempfile.mkdtemp(prefix="bench-"))
-    document, request = json.dumps(_plan()), json.dumps(_REQUEST)
-
-    def use(guest: LiveGuest) -> int:
-        problem = guest.attach(directory, "full")
-        answer = guest.run("sum", document, READ, request)
-        if problem is not None or not isinstance(answer, Answer) or answer.body is None:
-            raise SystemExit(f"ours: {problem or answer}")
-        guest.settle(keep=False, commit=True)
-        return int(answer.body)
-
-    return lambda: LiveGuest(runtime), use
-
-
-def _plan() -> dict[str, Any]:
-    empty: dict[str, Any] = {"identifier": None, "criteria": {}, "payload": {}, "response_hints": {}}
-    code = f"{PROGRAM}REPLY = make_response(200, total)"
-    return {"action": "sum", "resource": "sums", "route": "/sum", "code": code, **empty}
+    return runner(f"{PROGRAM}REPLY = make_response(200, total)", spares)
 
 
 SANDBOXES: dict[str, Callable[[], Callable[[], int]]] = {

@@ -7,11 +7,13 @@ from attrs import frozen
 
 @frozen
 class Scale:
-    #: Rounds in which each contestant has one turn.
+    #: Rounds in which each contestant has one turn, and how many for each point of a curve.
     rounds: int
-    #: Seconds of one turn, and of the one before the first round that is not counted.
+    curve_rounds: int
+    #: Seconds of one turn. wrk knows whole ones alone.
     seconds: float
-    warm_seconds: float
+    #: Requests before the first round that are not counted. An index is there by the 30th search.
+    warm_up: int
     #: Workloads of the section in which all contestants meet.
     workloads: tuple[str, ...]
     connections: tuple[int, ...]
@@ -31,9 +33,10 @@ class Scale:
 
 
 FULL = Scale(
-    rounds=3,
-    seconds=2,
-    warm_seconds=1,
+    rounds=5,
+    curve_rounds=3,
+    seconds=1,
+    warm_up=300,
     workloads=("get", "list", "search", "post", "patch", "mixed"),
     connections=(1, 16, 64),
     records=(100, 10_000, 100_000),
@@ -47,8 +50,9 @@ FULL = Scale(
 )
 QUICK = Scale(
     rounds=1,
+    curve_rounds=1,
     seconds=1,
-    warm_seconds=1,
+    warm_up=100,
     workloads=("get", "list", "search", "post", "patch"),
     connections=(1, 64),
     records=(100, 10_000),
@@ -63,8 +67,9 @@ QUICK = Scale(
 #: For the harness's own test: everything once, nothing long.
 TINY = Scale(
     rounds=2,
+    curve_rounds=1,
     seconds=0.1,
-    warm_seconds=0.1,
+    warm_up=5,
     workloads=("get", "post"),
     connections=(1, 2),
     records=(10, 50),

@@ -72,6 +72,8 @@ def test_reading_the_request_is_the_requests_fault(code: str, body: Any, told: s
     "code",
     [
         'rec = store.get(ctx["body_json"]["id"])\nx = rec["missing"]',
+        'things = store\nrec = things.get(ctx["body_json"]["id"])\nx = rec["missing"]',
+        'for key in ctx["body_json"]:\n    rec = store.get(key)\n    x = rec["missing"]',
         'x = ctx["segments"][5]',
         'x = ctx["headers"]["authorization"]',
         'x = params["slug"]',

@@ -1,0 +1,67 @@
+"""Our own part in `rivals`: a plan in a guest that has run nothing before and runs nothing after."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from server.model import Plan, RequestContext, RunnablePlan, SourceCode
+from server.pipeline import job_for
+from server.planning.policy.checker import check
+from server.sessions.identity import session_for
+from server.settings import load
+from wasm_runtime import artifact
+from wasm_runtime.engine import Runtime
+from wasm_runtime.live_guest import READ, LiveGuest
+from wasm_runtime.verdict import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm_runtime.slot import Job
+
+_CONTEXT = RequestContext(
+    method="GET",
+    path="/sum",
+    segments=("sum",),
+    query={},
+    headers={},
+    content="none",
+    body_json=None,
+    body_text=None,
+    client_ip="127.0.0.1",
+    session=session_for("bench", None, "reject"),
+    base_url="http://127.0.0.1",
+    request_id="bench",
+)
+
+
+def runner(code: str, spares: int) -> Callable[[], int]:
+    """Runs the code in a fresh guest; `spares` guests are instantiated now, and used up first."""
+    job, runtime = _job(code), _runtime()
+    directory = Path(tempfile.mkdtemp(prefix="bench-"))
+    ready = [LiveGuest(runtime) for _ in range(spares)]
+    return lambda: _run(ready.pop() if ready else LiveGuest(runtime), directory, job)
+
+
+def _run(guest: LiveGuest, directory: Path, job: Job) -> int:
+    problem = guest.attach(directory, "full")
+    answer = guest.run(job.plan_id, job.plan, READ, job.request)
+    if problem is not None or not isinstance(answer, Answer) or answer.body is None:
+        raise SystemExit(f"ours: {problem or answer}")
+    guest.settle(keep=False, commit=True)
+    return int(answer.body)
+
+
+def _job(code: str) -> Job:
+    source = SourceCode(code)
+    plan = Plan(action="sum", resource="sums", route="/sum", code=source)
+    return job_for(_CONTEXT, RunnablePlan(plan, check(source), "learned"))
+
+
+def _runtime() -> Runtime:
+    found = artifact.ensure(load({}).store.cache_path, lambda _what, _seconds: None)
+    runtime = Runtime.load(found.path)
+    runtime.start_clock()
+    return runtime
