@@ -41,3 +41,7 @@ check: lint types coverage test
 pin:
     uv lock --upgrade
     uv run python -m tools.pin
+
+# Hurt the service on purpose: kills, hostile plans and requests, histories (`just torture all --short`).
+torture *args:
+    uv run python -m tools.torture "$@"

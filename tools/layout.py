@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CHUNK = 1024 * 1024
+_SUPER_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _JOURNAL = f"{DATABASE_NAME}-journal"
 #: More than any session's disk limit; a tool is not where the limit is enforced.
 _PAGE_LIMIT_BYTES = 2**40
@@ -69,6 +70,7 @@ def export(session_directory: Path, target: Path) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         for name in (DATABASE_NAME, _JOURNAL):
             _copy(session_directory, name, Path(scratch) / name)
+        _refuse_super_journal(Path(scratch) / _JOURNAL)
         session = _open(scratch)
         try:
             session.check_file()
@@ -93,6 +95,15 @@ def import_(source: Path, session_directory: Path) -> list[str]:
             session.close()
         os.link(Path(scratch) / DATABASE_NAME, session_directory / DATABASE_NAME)
     return names
+
+
+def _refuse_super_journal(journal: Path) -> None:
+    """A journal that names a super-journal has SQLite delete the file of that name; ours never has one.
+
+    https://sqlite.org/fileformat.html, "The Rollback Journal"; pager.c, readSuperJournal.
+    """
+    if journal.exists() and journal.read_bytes().endswith(_SUPER_JOURNAL_MAGIC):
+        raise Refused("the session's journal names another file, which an honest guest never writes")
 
 
 def _open(directory: str) -> Session:

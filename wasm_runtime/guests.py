@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-import os
-import re
 import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
+from wasm_runtime import session_files
 from wasm_runtime.live_guest import LiveGuest
 from wasm_runtime.outcome import GuestFailed, StorageFull
+from wasm_runtime.residency import resident_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from wasm_runtime.limits import GuestReuse
     from wasm_runtime.outcome import Outcome
 
-_NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
+#: A run that leaves its guest larger by this has had the use of it: the next request gets a fresh one.
+_MAX_GROWTH_BYTES = 32 * 1024 * 1024
+#: Database and journal, each at the session's limit.
+_FILES = 2
+#: Reads cannot make files unless they are past the policy, so not each of them is looked after.
+_READS_BETWEEN_AUDITS = 16
 
 
 class Guests:
@@ -32,6 +37,9 @@ class Guests:
         self._durability = durability
         self._live: OrderedDict[str, LiveGuest] = OrderedDict()
         self._spare: deque[LiveGuest] = deque()
+        self._resident = resident_bytes()
+        #: Two guests at their limit, beside what all the small ones have: about 2 MiB each.
+        self._most_resident = 2 * runtime.limits.memory_bytes + (1 + reuse.live_guests) * 2 * 1024 * 1024
 
     def __len__(self) -> int:
         return len(self._live)
@@ -43,27 +51,61 @@ class Guests:
             self._live.move_to_end(session)
             return guest
         try:
-            directory = _session_directory(self._data_root, session)
+            directory = session_files.ensure(self._data_root, session)
         except OSError as error:
             return _no_directory(error, self._runtime.limits.session_disk_bytes)
-        guest = self._spare.popleft() if self._spare else LiveGuest(self._runtime)
-        problem = guest.attach(directory, self._durability)
-        if problem is not None:
-            return problem
-        self._live[session] = guest
+        attached = self._attached(directory)
+        if not isinstance(attached, LiveGuest) and self._live:
+            # Descriptors may have run out, which a guest past the policy can see to: then they all go.
+            self._live.clear()
+            attached = self._attached(directory)
+        if not isinstance(attached, LiveGuest):
+            return attached
+        self._live[session] = attached
         if len(self._live) > self._reuse.live_guests:
             self._live.popitem(last=False)
-        return guest
+        self._resident = resident_bytes()
+        return attached
+
+    def _attached(self, directory: Path) -> LiveGuest | Outcome:
+        guest = self._spare.popleft() if self._spare else LiveGuest(self._runtime)
+        return guest.attach(directory, self._durability) or guest
+
+    def audit(self, session: str, guest: LiveGuest, *, read_only: bool) -> Outcome | None:
+        """After a run, before its commit: refuse it if it left more in the directory than may be there."""
+        if read_only and guest.uses % _READS_BETWEEN_AUDITS and guest.uses > 1:
+            return None
+        limit = self._runtime.limits.session_disk_bytes
+        directory = self._data_root / session
+        try:
+            if session_files.is_within(directory, _FILES * limit):
+                return None
+            guest.dead = True
+            session_files.remove_foreign(directory)
+        except OSError as error:
+            guest.dead = True
+            return GuestFailed(f"its directory: {errno.errorcode.get(error.errno or 0, 'OSError')}")
+        return StorageFull(limit)
 
     def release(self, session: str) -> None:
         """After a run: keep the guest for the session's next request, or drop it."""
         guest = self._live.get(session)
         if guest is None:
             return
-        if guest.dead or self._reuse.mode == "never" or guest.uses >= self._reuse.max_uses:
+        resident = resident_bytes()
+        grown = resident - self._resident > _MAX_GROWTH_BYTES
+        if guest.dead or grown or self._reuse.mode == "never" or guest.uses >= self._reuse.max_uses:
             del self._live[session]
         else:
             guest.idle_since = time.monotonic()
+        self._shrink(resident)
+
+    def _shrink(self, resident: int) -> None:
+        """Growth that is too slow for one run to be blamed: the oldest guests go until it is gone."""
+        while resident > self._most_resident and self._live:
+            self._live.popitem(last=False)
+            resident = resident_bytes()
+        self._resident = resident
 
     def drop(self, session: str) -> None:
         self._live.pop(session, None)
@@ -79,27 +121,6 @@ class Guests:
             self._spare.append(LiveGuest(self._runtime))
             return True
         return False
-
-
-def _session_directory(root: Path, session: str) -> Path:
-    """The session's directory, made (0700) and its name on disk if need be. Raises OSError.
-
-    The last door before the disk: a name that the API process did not derive is a bug, and no path.
-    """
-    if not _NAME.fullmatch(session):
-        raise ValueError("not a name that was derived for a session")
-    directory = root / session
-    try:
-        directory.mkdir(mode=0o700)
-    except FileExistsError:
-        return directory
-    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        # A session whose directory is lost with the power has lost its data, however well that was synced.
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return directory
 
 
 def _no_directory(error: OSError, limit_bytes: int) -> Outcome:

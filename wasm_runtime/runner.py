@@ -111,6 +111,8 @@ class Runner:
         mode = READ if job.read_only else GROUPED_WRITE if grouped else WRITE
         started = time.perf_counter_ns()
         answer = guest.run(job.plan_id, job.document, mode, job.request)
+        if not guest.dead:
+            answer = self._guests.audit(session, guest, read_only=job.read_only) or answer
         micros = (time.perf_counter_ns() - started) // 1000
         self._note_speed(job.plan_id, micros, dead=guest.dead)
         if isinstance(answer, Answer):

@@ -21,7 +21,7 @@ _KNOWN_PLANS = 4096
 _MAX_ATTEMPTS = 3
 #: A worker that lives shorter than this is respawned with a growing pause.
 _STABLE_SECONDS = 5.0
-_LONGEST_PAUSE = 2.0
+_LONGEST_PAUSE = 1.0
 
 
 @frozen

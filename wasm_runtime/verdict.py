@@ -48,6 +48,7 @@ _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _LOCATION = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 _MAX_HEADERS = 32
 _MAX_VALUE = 1024
+_MAX_NAME = 256
 _NO_BODY = frozenset({204, 304})
 
 
@@ -197,4 +198,9 @@ def _searches(value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, list):
         return ()
     pairs = [pair for pair in value[:8] if isinstance(pair, list) and len(pair) == 2]
-    return tuple((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str))
+    return tuple((a, b) for a, b in pairs if _is_name(a) and _is_name(b))
+
+
+def _is_name(value: Any) -> bool:
+    """Of a collection, or of a field: what is longer has no index."""
+    return isinstance(value, str) and len(value) <= _MAX_NAME

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.sandbox.programs import BYPASS
 from wasm_runtime.limits import GuestReuse
-from wasm_runtime.outcome import Completed, GuestFailed
+from wasm_runtime.outcome import Completed, GuestFailed, StorageFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,3 +146,45 @@ def test_a_directory_is_the_owners_alone_and_may_be_there_before(sandbox: Sandbo
     assert (sandbox.root / "a").stat().st_mode & 0o777 == 0o700
     assert body(sandbox.run("REPLY = make_response(200, store.count())", session="a", read_only=True)) == b"1"
     assert isinstance(sandbox.run("REPLY = make_response(200, 1)", session="file"), GuestFailed)
+
+
+def test_a_guest_that_has_grown_is_not_kept(sandbox: Sandbox) -> None:
+    """Wasm memory never shrinks: a run that used much of it gives its guest up; a small one keeps it."""
+    sandbox.run("REPLY = make_response(200, 1)", session="small")
+    assert len(sandbox.guests) == 1
+
+    sandbox.run('x = "x" * (80 * 1024 * 1024)\nREPLY = make_response(200, 1)', session="large")
+    assert len(sandbox.guests) == 1
+
+
+def test_files_beside_the_store_are_refused_and_removed(sandbox: Sandbox) -> None:
+    """Past the policy, a plan's own files cost it its run; the data that was there is there."""
+    sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')
+    for attack in (
+        "real['open']('/session/more', 'wb').write(b'x' * 1000000)\n",
+        "load('os').makedirs('/session/a/b/c')\n",
+        "load('os').symlink('store.db', '/session/link')\n",
+    ):
+        code = BYPASS + attack + 'store.insert({"n": 2})\nREPLY = make_response(201, 1)'
+        assert isinstance(sandbox.run(code), StorageFull)
+        assert set(os.listdir(sandbox.root / "s1")) <= {"store.db", "store.db-journal"}
+
+    assert body(sandbox.run("REPLY = make_response(200, store.count())", read_only=True)) == b"1"
+
+
+def test_descriptors_that_one_guest_keeps_are_freed(sandbox: Sandbox) -> None:
+    """A guest that holds every descriptor of the process is dropped when the next session needs one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        greedy = (
+            BYPASS + "os = load('os')\nkept = []\n"
+            "try:\n    while True:\n        kept.append(os.open('/session/store.db', os.O_RDONLY))\n"
+            "except real['OSError']:\n    pass\n"
+            "load('sys').kept = kept\nREPLY = make_response(200, len(kept))"
+        )
+        sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')
+        sandbox.run(greedy)
+        assert body(sandbox.run("REPLY = make_response(200, 1)", session="other")) == b"1"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

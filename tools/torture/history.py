@@ -33,7 +33,7 @@ _CHOICES = (("GET", 5), ("PATCH", 4), ("PUT", 3), ("DELETE", 2), ("POST", 3), ("
 _PERHAPS = "worker-lost"
 _NOT_DONE = {(503, "overloaded")}
 #: A worker dies once in so many operations, on average.
-_OPERATIONS_PER_KILL = 100
+_OPERATIONS_PER_KILL = 200
 
 
 async def torture(seed: int, histories: int, operations: int) -> Report:

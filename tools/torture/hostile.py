@@ -35,6 +35,8 @@ from tools.torture.service import kill, rss_bytes, workers_of
 from tools.torture.wire import Answer, Gone, Hung, ask
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from server.app import Service
     from tools.torture.attacks import Attack
 
@@ -57,8 +59,7 @@ _CANARY = b"nobody but the owner of this machine deletes or changes this\n"
 
 async def torture(seed: int, *, short: bool) -> Report:
     report = Report("hostile", seed, "--short" if short else "")
-    _quiet()
-    with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="torture-") as scratch, _quiet():
         planner = ProgramPlanner()
         canary = Path(scratch) / "canary"
         canary.write_bytes(_CANARY)
@@ -81,9 +82,15 @@ def chosen(seed: int, *, short: bool) -> list[Attack]:
     return random.sample(picked, len(picked))
 
 
-def _quiet() -> None:
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
     """What the service logs of a thousand attacks is not what this is about."""
+    before = structlog.get_config()["wrapper_class"]
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(wrapper_class=before)
 
 
 @define

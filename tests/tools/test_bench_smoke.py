@@ -1,0 +1,118 @@
+"""The benchmark harness works: numbers, JSON and pictures come out. What they are is no test's business."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tools.bench import load
+from tools.bench.__main__ import main, run
+from tools.bench.arena import arena
+from tools.bench.contestant import BenchError
+from tools.bench.results import Cell, Results, Round, ratio
+from tools.bench.scale import TINY
+from tools.bench.workloads import MEMBERS, WORKLOADS, Place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_TWO = frozenset({"aiohttp", "learned"})
+
+
+@pytest.fixture(scope="module")
+def out(guest_artifact: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two contestants, two sections, one load generator: wrk, or in its absence the harness's own."""
+    place = tmp_path_factory.mktemp("results")
+    run(load.choose("any"), TINY, ["side-by-side", "connections", "memory", "stages"], _TWO, place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def results(out: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((out / "results.json").read_text())
+    return document
+
+
+def test_every_contestant_has_its_figures(results: dict[str, Any]) -> None:
+    """Each workload has both, each round has requests without errors, latencies and processor times."""
+    races = [(cell["section"], cell["workload"], cell["at"], cell["contestant"]) for cell in results["cells"]]
+    rounds = [one for cell in results["cells"] for one in cell["rounds"]]
+
+    curve = [("connections", workload, at) for workload in ("get", "post") for at in TINY.connections]
+    assert sorted(races) == sorted(
+        (*race, name) for race in [("side-by-side", "post", 16), *curve] for name in _TWO
+    )
+    assert all(one["rate"] > 0 and one["errors"] == 0 for one in rounds)
+    assert all(0 < one["p50"] <= one["p95"] <= one["p99"] for one in rounds)
+    assert {frozenset(one["cpu_us"]) for one in rounds} == {
+        frozenset({"server", "load"}),
+        frozenset({"api", "workers", "load"}),
+    }
+
+
+def test_costs_are_facts(results: dict[str, Any]) -> None:
+    """Memory of both, a live session's of ours, and the stages of ours."""
+    facts = {(fact["what"], fact["contestant"]): fact["values"] for fact in results["facts"]}
+
+    assert facts["idle Pss", "aiohttp"][0] > 1
+    assert facts["idle Pss", "learned"][0] > 1
+    assert ("private, a live session", "learned, workers") in facts
+    assert 0 < facts["get", "execute"][0] < facts["get", "total"][0]
+
+
+def test_the_machine_is_named(results: dict[str, Any]) -> None:
+    """Figures without it mean nothing; nor do those of the harness's own load, and it says so."""
+    assert results["machine"]["processor"]
+    assert results["machine"]["load"] == "wrk" or "compare nothing" in results["machine"]["load"]
+
+
+def test_pictures_and_tables_come_out(out: Path) -> None:
+    """A picture for each section of races, and a text that has every contestant and the bar."""
+    text = (out / "results.txt").read_text()
+
+    for name in ("side-by-side.png", "connections.png"):
+        assert (out / name).read_bytes().startswith(_PNG)
+    assert re.search(r"^workload +connections +aiohttp +learned$", text, re.MULTILINE)
+    assert re.search(r"^(met|NOT MET) +post, learned to aiohttp: [\d.]+ x", text, re.MULTILINE)
+    assert re.search(r"^not measured +fresh guest", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["aiohttp", "aiohttp tuned", "fastapi", "conventions", "learned", "never"])
+def test_all_contestants_answer_alike(name: str, guest_artifact: object, tmp_path: Path) -> None:
+    """Every workload is answered by every contestant, under the harness's own load too."""
+    generator = load.choose("python")
+    with arena(generator, TINY, Results({})) as everybody:
+        (contestant,) = everybody.contestants(name)
+        with everybody.start(contestant) as started:
+            place = Place(("s1", "s2"), 5)
+            started.fill(place)
+            for workload in MEMBERS:
+                requests = place.requests(WORKLOADS[workload])[:10]
+                started.warm_up(requests)
+                sent = generator.send(started.port, load.Load(requests, 2, 0.01), tmp_path)
+                assert (sent.requests >= 2, sent.errors) == (True, 0)
+
+
+def test_no_wrk_is_said_plainly(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without wrk nothing is measured by accident: the run ends and says what to install."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert main([f"--out={tmp_path}"]) == 1
+    assert "apt-get install wrk" in capsys.readouterr().err
+    with pytest.raises(BenchError, match="wrk is not installed"):
+        load.choose("wrk")
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    """What disturbs a round disturbs both contestants, and leaves their ratio alone."""
+
+    def cell(*rates: float) -> Cell:
+        return Cell("s", "get", 1, "c", tuple(Round(rate, 1, 1, 1, 0, {}) for rate in rates))
+
+    assert str(ratio(cell(50, 100, 10), cell(100, 200, 10))) == "0.50 (0.50-1.00)"

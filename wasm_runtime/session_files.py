@@ -1,0 +1,114 @@
+"""A session's directory: made here, and looked over after runs, because WASI knows no quota.
+
+An honest guest has two files in it, the database and its journal, and SQLite bounds both. Code that has got
+past the policy can make more: files without number, directories without end, links. What does not belong is
+removed without following anything, and the run that left it is refused.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_OURS = frozenset({"store.db", "store.db-journal"})
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+def ensure(root: Path, session: str) -> Path:
+    """The session's directory, made (0700) and its name on disk if need be. Raises OSError.
+
+    The last door before the disk: a name that the API process did not derive is a bug, and no path.
+    """
+    if not _NAME.fullmatch(session):
+        raise ValueError("not a name that was derived for a session")
+    directory = root / session
+    try:
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        return directory
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # A session whose directory is lost with the power has lost its data, however well that was synced.
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return directory
+
+
+def is_within(directory: Path, most_bytes: int) -> bool:
+    """Whether there are only the database and its journal, as files, and together at most so large."""
+    size = 0
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            found = entry.stat(follow_symlinks=False)
+            if entry.name not in _OURS or not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+                return False
+            size += found.st_size
+    return size <= most_bytes
+
+
+def remove_foreign(directory: Path) -> None:
+    """Remove whatever is not the database or its journal. Raises OSError.
+
+    Directories are flattened into this one, level by level: neither the depth nor the length of a path in
+    them matters, and no more than two are open at a time.
+    """
+    top = os.open(directory, _DIRECTORY)
+    try:
+        names = count()
+        while foreign := [name for name in _names(top) if not _belongs(name, top)]:
+            for name in foreign:
+                _remove(name, top, names)
+    finally:
+        os.close(top)
+
+
+def _belongs(name: str, top: int) -> bool:
+    if name not in _OURS:
+        return False
+    found = os.stat(name, dir_fd=top, follow_symlinks=False)
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+
+
+def _remove(name: str, top: int, names: count[int]) -> None:
+    try:
+        inner = os.open(name, _DIRECTORY, dir_fd=top)
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
+            raise
+        os.unlink(name, dir_fd=top)
+        return
+    try:
+        for child in _names(inner):
+            _lift(child, inner, top, names)
+    finally:
+        os.close(inner)
+    os.rmdir(name, dir_fd=top)
+
+
+def _lift(child: str, inner: int, top: int, names: count[int]) -> None:
+    """Unlink a file where it is; move a directory up, where its own children get their turn."""
+    found = os.stat(child, dir_fd=inner, follow_symlinks=False)
+    if not stat.S_ISDIR(found.st_mode):
+        os.unlink(child, dir_fd=inner)
+        return
+    while True:
+        try:
+            os.rename(child, f"removing-{next(names)}", src_dir_fd=inner, dst_dir_fd=top)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        else:
+            return
+
+
+def _names(descriptor: int) -> list[str]:
+    return os.listdir(descriptor)
