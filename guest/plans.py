@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from guest.blame import PLAN_FILE
+from store import json_text
 from store.lazy_dict import made_by
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ class UnknownPlanError(Exception):
 class LoadedPlan:
     """A plan's fixed part and its compiled code; `slot` is the one that is its whole identifier, if it is."""
 
-    document: dict[str, Any]
+    #: JSON text, decoded anew for every run that looks: a plan may change what it is given.
+    document: str
+    resource: str
+    identifier: Any
     source: str
     code: CodeType
     slot: str | None
@@ -38,20 +42,19 @@ class LoadedPlan:
     def from_json(cls, text: str) -> LoadedPlan:
         document = json.loads(text)
         source = document.pop("code")
-        identifier = document.get("identifier")
+        identifier = document.pop("identifier", None)
         whole = _SLOT.fullmatch(identifier) if isinstance(identifier, str) else None
         code = compile(source, PLAN_FILE, "exec", dont_inherit=True)
-        return cls(document, source, code, whole[1] if whole else None)
-
-    @property
-    def resource(self) -> str:
-        return str(self.document["resource"])
+        resource = str(document["resource"])
+        return cls(
+            json_text.encode(document), resource, identifier, source, code, whole[1] if whole else None
+        )
 
     def bind(self, ctx: dict[str, Any], params: dict[str, Any], store: ResourceStore) -> dict[str, Any]:
         """The `plan` a run sees: identifier, criteria and payload are those of this request."""
         return made_by(
             lambda: {
-                **self.document,
+                **json_text.decode(self.document),
                 "identifier": self._identifier(params),
                 "criteria": store.criteria(ctx["query"]) if ctx["query"] else {},
                 "payload": ctx["body_json"],
@@ -62,10 +65,9 @@ class LoadedPlan:
         """`"{id}"` becomes the slot's value with its type; text around slots keeps the whole a text."""
         if self.slot is not None:
             return params.get(self.slot)
-        template = self.document.get("identifier")
-        if not isinstance(template, str):
-            return template
-        return _SLOT.sub(lambda slot: str(params.get(slot[1], "")), template)
+        if not isinstance(self.identifier, str):
+            return self.identifier
+        return _SLOT.sub(lambda slot: str(params.get(slot[1], "")), self.identifier)
 
 
 class PlanShelf:

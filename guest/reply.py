@@ -13,7 +13,7 @@ The host checks the outcome again: this check is for good messages, that one for
 from __future__ import annotations
 
 from json.encoder import encode_basestring
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from store import json_text
 from store.lazy_dict import untouched_text, untouched_texts
@@ -26,11 +26,28 @@ _TEXT_KEYS = frozenset({str})
 
 
 class Abort(BaseException):
-    """Ends the plan with a reply. A BaseException, so that no `except Exception` in a plan stops it."""
+    """Ends the plan with a reply. A BaseException, so that no `except Exception` in a plan stops it.
+
+    A `finally` that raises, or an `except` whose type does, can still put another exception in its place. So
+    the first one of a run is remembered, and is the run's end whatever the plan does afterwards.
+    """
+
+    _first: ClassVar[Abort | None] = None
 
     def __init__(self, reply: dict[str, Any]) -> None:
         super().__init__()
         self.reply = reply
+        Abort._first = Abort._first or self
+
+    @staticmethod
+    def forget() -> None:
+        """A run begins."""
+        Abort._first = None
+
+    @staticmethod
+    def first() -> Abort | None:
+        """The first one since, caught or not."""
+        return Abort._first
 
 
 class RequestFault(Abort):

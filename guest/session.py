@@ -98,16 +98,20 @@ class GuestSession:
             "store": store,
             "session_store": collections,
         }
+        Abort.forget()
+        given["plan"] = plan.bind(ctx, params, store)
+        names = self._namespace.fresh(given)
         try:
-            given["plan"] = plan.bind(ctx, params, store)
-            names = self._namespace.fresh(given)
             exec(plan.code, names)
-        except RequestFault as fault:
-            name = blame.parameter_name(plan.source, blame.place_of(fault))
-            return make_response(fault.status, f"{name}: {fault.detail}" if name else fault.detail)
-        except Abort as ended:
-            return ended.reply
-        return names.get("REPLY")
+        except Abort:
+            pass
+        except (StoreFull, StoreDamaged, MemoryError, RecursionError):
+            raise
+        except Exception:
+            if Abort.first() is None:
+                raise
+        ended = Abort.first()
+        return names.get("REPLY") if ended is None else _reply_of(ended, plan)
 
     def _answer(self, head: dict[str, Any], body: str) -> str:
         changed = len(self._session.changes)
@@ -143,6 +147,14 @@ class GuestSession:
     def ensure_index(self, collection: str, field: str) -> str:
         self._session.ensure_index(collection, field)
         return _OK
+
+
+def _reply_of(ended: Abort, plan: LoadedPlan) -> dict[str, Any]:
+    """The reply that an abort asked for; a fault of the request names the key that it is about."""
+    if not isinstance(ended, RequestFault):
+        return ended.reply
+    name = blame.parameter_name(plan.source, blame.place_of(ended))
+    return make_response(ended.status, f"{name}: {ended.detail}" if name else ended.detail)
 
 
 def _request_parts(request: str) -> tuple[dict[str, Any], dict[str, Any]]:

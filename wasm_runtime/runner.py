@@ -1,13 +1,16 @@
 """Runs the jobs of one session: alone, or several in one transaction (group commit).
 
-1. A job runs alone while its plan is new to this worker, or if the plan has been slow: so that a plan that
+1. A job runs alone while its plan is new to its session, or if it has been slow there: so that a plan that
    is likely to trap or to take long costs nobody else anything.
 2. Jobs that queue for one session otherwise run one after the other inside one transaction, each write in its
    own savepoint, kept or undone on its own verdict. One commit, and only then are the answers given.
 3. Reads before the group's first write, or after its last, are answered without waiting for the commit.
 4. A job that ends its guest (a trap, a limit) undoes the group: it gets its outcome and never runs again,
-   the others run again in a fresh guest.
-5. A commit that fails undoes the group; its jobs run again alone, so that only the one that fails it fails.
+   the others go back to their queue.
+5. A commit that fails undoes the group; its jobs go back to be run alone, so that only the one that fails
+   it fails.
+6. A group that has taken its time commits what is done and gives the rest back: other sessions wait for one
+   run at most, not for a queue of them.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wasm_runtime.live_guest import GROUPED_WRITE, READ, WRITE, LiveGuest
 from wasm_runtime.outcome import Completed, Outcome, Raised
@@ -30,9 +33,11 @@ if TYPE_CHECKING:
 
 #: A plan that took longer than this runs alone the next time.
 SLOW_MICROS = 5_000
+#: What a group may take before it makes way for other sessions.
+TURN_MICROS = 50_000
 #: Searches without an index on one field before the field gets one.
 SEARCHES_BEFORE_INDEX = 8
-_MAX_REMEMBERED = 4096
+_MAX_REMEMBERED = 16_384
 
 
 @frozen
@@ -44,6 +49,8 @@ class Job:
     document: str
     read_only: bool
     request: str
+    #: Its group could not be committed: it is not to join another.
+    alone: bool = False
 
 
 class Runner:
@@ -53,20 +60,22 @@ class Runner:
         self._guests = guests
         self._cell = cell
         self._report = report
-        self._quick: OrderedDict[str, None] = OrderedDict()
+        self._quick: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._searches = _SearchCounts()
 
-    def may_join(self, job: Job) -> bool:
-        """Whether a job may share a transaction with others."""
-        return job.plan_id in self._quick
+    def may_join(self, session: str, job: Job) -> bool:
+        """Whether a job may share a transaction with others of its session."""
+        return not job.alone and (session, job.plan_id) in self._quick
 
-    def run(self, session: str, jobs: Sequence[Job]) -> None:
-        """Run jobs of one session, in order: one, or up to MAX_GROUP that all may join."""
+    def run(self, session: str, jobs: Sequence[Job]) -> list[Job]:
+        """Run jobs of one session, in order: one, or up to MAX_GROUP that all may join.
+
+        Those given back have left no trace, and are to run first when it is the session's turn again.
+        """
         self._cell.group([job.id for job in jobs])
-        batches = deque([list(jobs)])
-        while batches:
-            batches.extendleft(reversed(self._attempt(session, batches.popleft())))
+        left = self._attempt(session, list(jobs))
         self._guests.release(session)
+        return left
 
     def maintain(self) -> bool:
         """Make one index that searches have asked for. Whether there was one to make."""
@@ -80,33 +89,40 @@ class Runner:
             self._guests.release(session)
         return True
 
-    def _attempt(self, session: str, jobs: list[Job]) -> list[list[Job]]:
-        """One pass over the jobs. What has to run again, as batches."""
+    def _attempt(self, session: str, jobs: list[Job]) -> list[Job]:
+        """Run the jobs in one guest; what has to run again, or has not run."""
         guest = self._guests.get(session)
         if not isinstance(guest, LiveGuest):
             self._report_all([(job, guest) for job in jobs])
             return []
         writes = [at for at, job in enumerate(jobs) if not job.read_only]
         waiting: list[tuple[Job, Outcome]] = []
+        spent = 0
         for at, job in enumerate(jobs):
-            outcome = self._execute(session, guest, job, grouped=len(writes) > 1)
+            outcome, micros = self._execute(session, guest, job, grouped=len(writes) > 1)
             if guest.dead:
                 self._guests.drop(session)
                 self._report(job.id, outcome)
-                again = [*(other for other, _ in waiting), *jobs[at + 1 :]]
-                return [again] if again else []
+                return [*(other for other, _ in waiting), *jobs[at + 1 :]]
             waiting.append((job, outcome))
-            if not job.read_only:
-                problem = self._settle(guest, outcome, commit=at == writes[-1])
+            spent += micros
+            last = at == len(jobs) - 1 or spent > TURN_MICROS
+            open_writes = [place for place in writes if place <= at]
+            commit = bool(open_writes) and (last or at == writes[-1])
+            if commit or not job.read_only:
+                problem = self._settle(guest, job, outcome, commit=commit)
                 if problem is not None:
                     self._guests.drop(session)
-                    return self._not_committed(waiting, problem, jobs[at + 1 :])
-            if not writes or not writes[0] <= at < writes[-1]:
+                    return self._not_committed(waiting, problem) + jobs[at + 1 :]
+            if commit or not open_writes or at > writes[-1]:
                 self._report_all(waiting)
                 waiting = []
+            if last:
+                return jobs[at + 1 :]
         return []
 
-    def _execute(self, session: str, guest: LiveGuest, job: Job, *, grouped: bool) -> Outcome:
+    def _execute(self, session: str, guest: LiveGuest, job: Job, *, grouped: bool) -> tuple[Outcome, int]:
+        """The outcome, not committed yet, and the microseconds it took."""
         self._cell.running(job.id)
         mode = READ if job.read_only else GROUPED_WRITE if grouped else WRITE
         started = time.perf_counter_ns()
@@ -114,35 +130,35 @@ class Runner:
         if not guest.dead:
             answer = self._guests.audit(session, guest, read_only=job.read_only) or answer
         micros = (time.perf_counter_ns() - started) // 1000
-        self._note_speed(job.plan_id, micros, dead=guest.dead)
+        self._note_speed(session, job, micros, dead=guest.dead)
         if isinstance(answer, Answer):
             for collection, field in answer.unindexed:
                 self._searches.note(session, collection, field)
-        return _outcome(answer, guest.fuel_used(), micros, read_only=job.read_only)
+        return _outcome(answer, guest.fuel_used(), micros, read_only=job.read_only), micros
 
-    def _settle(self, guest: LiveGuest, outcome: Outcome, *, commit: bool) -> Outcome | None:
+    def _settle(self, guest: LiveGuest, job: Job, outcome: Outcome, *, commit: bool) -> Outcome | None:
         if commit:
             self._cell.committing()
-        keep = isinstance(outcome, Completed) and outcome.committed
+        # A read has nothing to keep or to undo; it may be the one after which its group is committed.
+        keep = job.read_only or (isinstance(outcome, Completed) and outcome.committed)
         return guest.settle(keep=keep, commit=commit)
 
-    def _not_committed(
-        self, waiting: list[tuple[Job, Outcome]], problem: Outcome, rest: list[Job]
-    ) -> list[list[Job]]:
+    def _not_committed(self, waiting: list[tuple[Job, Outcome]], problem: Outcome) -> list[Job]:
         if len(waiting) == 1:
             self._report(waiting[0][0].id, problem)
-            return [rest] if rest else []
-        return [[job] for job, _ in waiting] + ([rest] if rest else [])
+            return []
+        return [evolve(job, alone=True) for job, _ in waiting]
 
     def _report_all(self, outcomes: list[tuple[Job, Outcome]]) -> None:
         for job, outcome in outcomes:
             self._report(job.id, outcome)
 
-    def _note_speed(self, plan_id: str, micros: int, *, dead: bool) -> None:
+    def _note_speed(self, session: str, job: Job, micros: int, *, dead: bool) -> None:
+        key = (session, job.plan_id)
         if dead or micros > SLOW_MICROS:
-            self._quick.pop(plan_id, None)
+            self._quick.pop(key, None)
             return
-        self._quick[plan_id] = None
+        self._quick[key] = None
         if len(self._quick) > _MAX_REMEMBERED:
             self._quick.popitem(last=False)
 

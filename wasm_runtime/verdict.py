@@ -40,10 +40,14 @@ _HEADERS = frozenset(
 )  # fmt: skip
 #: Names of the `X-` kind are a plan's own to choose, except those the service or a browser gives meaning to.
 _OWN_HEADER = re.compile(r"x-[a-z0-9]+(-[a-z0-9]+)*")
+#: Front servers and browsers take orders by such names: which file to send, where to go, what to allow.
 _RESERVED = re.compile(
-    r"x-(plan-|fuel-|request-id|session-id|service-|accel-|sendfile|forwarded|real-ip|frame-options"
-    r"|content-type-options|xss-protection|permitted-|powered-by|http-method|original-|rewrite-|dns-|ua-)"
+    r"^x-(plan|fuel|request-id|session|service|real-ip|ua-)"
+    r"|accel|archive|content|dns|file|forward|frame|host|lighttpd|litespeed|location|method|original|override"
+    r"|path|permitted|powered|proxy|redirect|rewrite|ur[il]|xss"
 )
+#: A plan's data is its session's: no shared cache may keep it.
+_SHARED_CACHING = re.compile(r"public|s-maxage", re.IGNORECASE)
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _LOCATION = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 _MAX_HEADERS = 32
@@ -146,8 +150,10 @@ def _may_leave(name: Any, value: Any) -> bool:
     lower = name.lower()
     if lower == "location":
         return _LOCATION.fullmatch(value) is not None
+    if lower == "cache-control" and _SHARED_CACHING.search(value):
+        return False
     known = lower in _HEADERS or (
-        len(lower) <= 64 and _OWN_HEADER.fullmatch(lower) is not None and not _RESERVED.match(lower)
+        len(lower) <= 64 and _OWN_HEADER.fullmatch(lower) is not None and not _RESERVED.search(lower)
     )
     return known and _VALUE.fullmatch(value) is not None
 

@@ -49,14 +49,19 @@ class Queues:
     def add(self, session: str, job: Job) -> None:
         self._sessions.setdefault(session, deque()).append(job)
 
+    def give_back(self, session: str, jobs: list[Job]) -> None:
+        """Jobs that a turn did not get to: the session's first ones when its turn comes again."""
+        if jobs:
+            self._sessions.setdefault(session, deque()).extendleft(reversed(jobs))
+
     def take(self, runner: Runner) -> tuple[str, list[Job]] | None:
         """The next session's turn: one job, or as many as may share a transaction."""
         if not self._sessions:
             return None
         session, queue = self._sessions.popitem(last=False)
         group = [queue.popleft()]
-        if runner.may_join(group[0]):
-            while queue and len(group) < MAX_GROUP and runner.may_join(queue[0]):
+        if runner.may_join(session, group[0]):
+            while queue and len(group) < MAX_GROUP and runner.may_join(session, queue[0]):
                 group.append(queue.popleft())
         if queue:
             self._sessions[session] = queue
@@ -125,7 +130,8 @@ class Worker:
         turn = self._queues.take(self._runner)
         if turn is None:
             return
-        self._runner.run(*turn)
+        session, jobs = turn
+        self._queues.give_back(session, self._runner.run(session, jobs))
         self._connection.sendall(b"".join(self._results))
         self._results.clear()
         self._cell.idle()

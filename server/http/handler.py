@@ -12,8 +12,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
+from aiohttp import HttpVersion10, HttpVersion11
 
-from server.errors import ServiceError
+from server.errors import BadRequest, ServiceError
 from server.http import pages, request_id
 from server.http.context import ContextReader, check_method
 from server.http.response import to_response
@@ -90,6 +91,8 @@ class Handler:
 
     async def _read(self, request: web.BaseRequest, line: RequestLine) -> RequestContext | Reply:
         """The request's context, or the reply where the service itself has one."""
+        if request.version not in (HttpVersion10, HttpVersion11):
+            raise BadRequest("The service speaks HTTP/1.1 and HTTP/1.0.")
         caller = self._authenticator.authenticate(request.headers)
         check_method(request.method)
         if request.raw_path == "*" and request.method == "OPTIONS":

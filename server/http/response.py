@@ -23,7 +23,11 @@ def to_response(reply: Reply, line: RequestLine) -> web.Response:
     headers["Server"] = SERVER
     headers["X-Request-ID"] = line.request_id
     headers["X-Content-Type-Options"] = "nosniff"
-    headers.setdefault("Cache-Control", "no-store")
+    caching = headers.setdefault("Cache-Control", "no-store")
+    if caching != "no-store":
+        # The plan's choice, for this client: what it is depends on the session and on who asks.
+        headers["Cache-Control"] = f"private, {caching}"
+        headers.add("Vary", "X-Session-ID, Authorization, X-Service-Token")
     if reply.body is not None:
         headers["Content-Type"] = reply.media_type
     if line.plan_id:

@@ -62,12 +62,14 @@ async def test_a_reply_carries_the_service_s_headers(start: Start) -> None:
 
 
 async def test_a_plan_s_cache_control_stays(start: Start) -> None:
-    """`no-store` is only the default."""
+    """`no-store` is only the default; but what a plan says is for the one who asked."""
     service = await start(
         executor=FakeExecutor(lambda job: completed({}, headers=(("Cache-Control", "max-age=5"),)))
     )
 
-    assert (await ask(service.address, "GET", "/members")).headers["cache-control"] == "max-age=5"
+    answer = await ask(service.address, "GET", "/members")
+    assert answer.headers["cache-control"] == "private, max-age=5"
+    assert "X-Session-ID" in answer.headers["vary"]
 
 
 @pytest.mark.parametrize("status", [204, 304])

@@ -45,11 +45,15 @@ class Sandbox:
 
     def run(self, code: str, *, session: str = "s1", read_only: bool = False, **request: Any) -> Outcome:
         job = self.job(code, read_only=read_only, **request)
-        self.runner.run(session, [job])
+        assert self.runner.run(session, [job]) == []
         return self.outcomes[job.id]
 
     def group(self, jobs: list[Job], session: str = "s1") -> list[Outcome]:
-        self.runner.run(session, jobs)
+        """Run them as a worker does: what is given back runs in the session's next turns."""
+        left = list(jobs)
+        while left:
+            alone = left[:1] if left[0].alone else left
+            left = [*self.runner.run(session, alone), *left[len(alone) :]]
         return [self.outcomes[job.id] for job in jobs]
 
     def _report(self, job: int, outcome: Outcome) -> None:

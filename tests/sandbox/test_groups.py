@@ -104,13 +104,14 @@ def test_new_and_slow_plans_run_alone(sandbox: Sandbox) -> None:
         sandbox.job("REPLY = make_response(200, sum(range(3000000)))"),
     )
 
-    assert not sandbox.runner.may_join(quick)
+    assert not sandbox.runner.may_join("s1", quick)
     for job in (quick, slow):
         sandbox.group([job])
     again = sandbox.job("REPLY = make_response(200, 1)")
     sandbox.group([again])
-    assert sandbox.runner.may_join(quick)
-    assert not sandbox.runner.may_join(slow)
+    assert sandbox.runner.may_join("s1", quick)
+    assert not sandbox.runner.may_join("s2", quick)
+    assert not sandbox.runner.may_join("s1", slow)
 
 
 def test_a_safe_request_cannot_write(sandbox: Sandbox) -> None:
@@ -142,3 +143,30 @@ def test_an_index_appears_after_a_few_searches(sandbox: Sandbox) -> None:
     after = sandbox.run('REPLY = make_response(200, store.search({"k": 7}))', read_only=True)
     assert isinstance(after, Completed)
     assert after.body == b'[{"id":8,"n":"x","k":7}]'
+
+
+def test_a_group_that_takes_long_makes_way(sandbox: Sandbox) -> None:
+    """After its time is up it commits what is done and gives the rest back, in order and without a trace."""
+    slow = 'x = sum(range(2000000))\nREPLY = make_response(201, store.insert(ctx["body_json"]))'
+    jobs = [sandbox.job(slow, body={"n": name}) for name in "abcd"]
+    left = sandbox.runner.run("s1", jobs)
+
+    assert 1 <= len(left) < 4
+    assert left == jobs[-len(left) :]
+    assert len(sandbox.outcomes) == 4 - len(left)
+    assert names(sandbox) == str(["a", "b", "c"][: 4 - len(left)]).replace("'", '"').replace(" ", "").encode()
+
+
+def test_a_long_read_ends_the_turn_of_the_writes_before_it(sandbox: Sandbox) -> None:
+    """The writes that a read has waited with are committed before the rest is given back."""
+    jobs = [
+        sandbox.job(INSERT, body={"n": "a"}),
+        sandbox.job("x = sum(range(9000000))\nREPLY = make_response(200, store.count())", read_only=True),
+        sandbox.job(INSERT, body={"n": "b"}),
+    ]
+    left = sandbox.runner.run("s1", jobs)
+
+    assert left == jobs[2:]
+    assert statuses([sandbox.outcomes[job.id] for job in jobs[:2]]) == [201, 200]
+    sandbox.guests.drop("s1")
+    assert names(sandbox) == b'["a"]'

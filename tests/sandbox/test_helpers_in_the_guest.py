@@ -65,6 +65,22 @@ def test_none_is_forgotten(guest_artifact: Artifact) -> None:
         ('abort(404, "gone")', 404, b'"gone"'),
         ('abort(402, {"pay": 1}, {"Retry-After": "5"})', 402, b'{"pay":1}'),
         ("try:\n    abort(404)\nexcept Exception:\n    pass\nREPLY = make_response(200)", 404, None),
+        (
+            (
+                'try:\n    try:\n        abort(404, "gone")\n    finally:\n        x = 1 / 0\n'
+                "except Exception:\n    pass\nREPLY = make_response(200)"
+            ),
+            404,
+            b'"gone"',
+        ),
+        (
+            (
+                'try:\n    try:\n        abort(404, "gone")\n    except [][0]:\n        pass\n'
+                "except Exception:\n    pass\nREPLY = make_response(200)"
+            ),
+            404,
+            b'"gone"',
+        ),
         ('as_int("x")', 400, b"\"'x' is not an integer\""),
         ('as_int(ctx["query"].get("limit"))', 400, b"\"limit: 'many' is not an integer\""),
         ('n = as_bool(ctx["query"]["limit"])', 400, b"\"limit: 'many' is not a boolean (true or false)\""),

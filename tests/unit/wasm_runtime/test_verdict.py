@@ -158,6 +158,7 @@ def test_a_forged_exception_is_the_guests_failure(wrong: dict[str, object]) -> N
         ("ETag", '"abc"'),
         ("X-Found", "yes"),
         ("retry-after", "3"),
+        ("Cache-Control", "max-age=60, must-revalidate"),
         ("Link", '</members?offset=2>; rel="next"'),
         ("X-Rate-Limit", "5"),
     ],
@@ -197,6 +198,12 @@ def test_useful_headers_leave(name: str, value: str) -> None:
         ("X-Accel-Redirect", "/etc/passwd"),
         ("X-Sendfile", "/etc/passwd"),
         ("X-Frame-Options", "ALLOWALL"),
+        ("X-LiteSpeed-Location", "/internal"),
+        ("X-Lighttpd-Send-File", "/etc/passwd"),
+        ("X-Reproxy-URL", "http://169.254.169.254/"),
+        ("X-Archive-Files", "zip"),
+        ("Cache-Control", "public, max-age=99999"),
+        ("Cache-Control", "S-MaxAge=5"),
     ],
 )
 def test_other_headers_are_dropped(name: str, value: str) -> None:
