@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from server.settings import load as load_settings
-from tools.bench import charts, costs, load, machine, processes, races, report, targets
+from tools.bench import charts, costs, load, machine, ours, processes, races, report, targets
 from tools.bench.arena import arena
 from tools.bench.contestant import BenchError
 from tools.bench.results import Results
 from tools.bench.sandboxes import sandboxes
 from tools.bench.scale import FULL, QUICK, Scale
-from wasm_runtime import artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +36,8 @@ SECTIONS: dict[str, Callable[[Arena], None]] = {
     "start-up": costs.starts,
     "stages": costs.stages,
 }
+#: The quick run has all but these.
+_FULL_ONLY = frozenset({"connections"})
 #: All that the machines this is for have; a larger one is kept to as many.
 _CORES = 2
 
@@ -45,10 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, save. The status is 0 whatever the figures are, 1 when it cannot run."""
     options = _parser().parse_args(arguments)
     scale = QUICK if options.quick else FULL
-    given = {"rounds": options.rounds, "seconds": options.seconds}
+    given = {"rounds": options.rounds, "curve_rounds": options.rounds, "seconds": options.seconds}
     scale = evolve(scale, **{name: value for name, value in given.items() if value})
+    sections = options.only or [name for name in SECTIONS if not (options.quick and name in _FULL_ONLY)]
     try:
-        run(load.choose(options.load), scale, options.only, frozenset(options.contestants), options.out)
+        run(load.choose(options.load), scale, sections, frozenset(options.contestants), options.out)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -60,9 +62,11 @@ def run(
 ) -> Results:
     """Measure these sections, and leave `results.json`, `results.txt` and the charts in `out`."""
     started = time.monotonic()
-    results = Results(machine.describe(processes.share_cores(_CORES), generator.name))
-    artifact.ensure(load_settings({}).store.cache_path, lambda _what, _seconds: None)  # no start pays for it
-    with arena(generator, scale, results, contestants) as everybody:
+    ours.guest()  # no start pays for building it
+    with ExitStack() as stack:
+        cores = stack.enter_context(processes.share_cores(_CORES))
+        results = Results(machine.describe(cores, generator.name))
+        everybody = stack.enter_context(arena(generator, scale, results, contestants))
         for section in sections:
             print(f"{section} ({time.monotonic() - started:.0f} s so far)", flush=True)
             SECTIONS[section](everybody)
@@ -88,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only",
         type=_sections,
-        default=tuple(SECTIONS),
+        default=(),
         metavar="NAME,...",
         help=f"these sections, of {', '.join(SECTIONS)}",
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tools.bench.results import Cell, Fact, Results
 
-_LINE_SECTIONS = frozenset({"connections", "records"})
+_LINE_SECTIONS = frozenset({"connections", "records", "sessions"})
 _DPI = 120
 
 
@@ -52,6 +52,8 @@ def _section(cells: Sequence[Cell], path: Path) -> Path:
         (_lines if section in _LINE_SECTIONS else _bars)(axes, here)
         axes.set_title(workload)
         axes.set_ylim(bottom=0)
+    for empty in grid.flat[len(workloads) :]:
+        empty.remove()
     grid[0, 0].set_ylabel("requests/s")
     if section in _LINE_SECTIONS:
         grid[0, 0].legend()
@@ -72,6 +74,9 @@ def _lines(axes: Axes, cells: Sequence[Cell]) -> None:
         at, rates = [cell.at for cell in here], [cell.rate for cell in here]
         axes.errorbar(at, rates, yerr=_spread(here), marker="o", capsize=3, label=name, color=_colour(name))
     axes.set_xscale("log")
+    points = distinct(cell.at for cell in cells)
+    axes.set_xticks(points, [f"{at:,}" for at in points])
+    axes.minorticks_off()
     axes.set_xlabel(VARIES[cells[0].section])
 
 
@@ -81,6 +86,7 @@ def _sandboxes(facts: Sequence[Fact], path: Path) -> Path:
     bars = axes.barh(names, [fact.median for fact in facts])
     axes.bar_label(bars, fmt="%.2f", padding=3)
     axes.set_xscale("log")
+    axes.margins(x=0.1)  # for the labels
     axes.set_xlabel("ms, median of fresh runs; less is better")
     axes.invert_yaxis()
     return _saved(figure, path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from tools.bench import processes
-from tools.bench.workloads import fill
+from tools.bench.workloads import fill, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 120
 _STOP_SECONDS = 30
+#: Characters of a contestant's log in a message.
+_LOG_SHOWN = 1_000
 #: What sets the service up, and must not come from outside.
 _OURS = ("OPENAI_", "ANTHROPIC_", "LARS_", "SANDBOX_DATA_ROOT")
 
@@ -72,8 +74,9 @@ class Running:
         """One after the other, on one connection; the last reply's headers. BenchError for a failure."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers: dict[str, str] = {}
-        for request in requests:
-            _send(connection, request)
+        asked = list(requests)
+        for request, body in zip(asked, numbered(one.encoded for one in asked), strict=True):
+            _send(connection, request, body)
             response = connection.getresponse()
             content = response.read()
             headers = dict(response.getheaders())
@@ -82,6 +85,10 @@ class Running:
                 raise BenchError(f"{self.name}: {what} was answered {response.status}: {content[:300]!r}")
         connection.close()
         return headers
+
+    def last_words(self) -> str:
+        """How its log ends."""
+        return self.log.read_text(errors="replace").strip()[-_LOG_SHOWN:]
 
     def fill(self, place: Place) -> None:
         self.ask(fill(place))
@@ -93,13 +100,13 @@ class Running:
             raise BenchError(f"{self.name}: replies come from {source}, not {self.contestant.plan_source}")
 
 
-def _send(connection: http.client.HTTPConnection, request: Request) -> None:
+def _send(connection: http.client.HTTPConnection, request: Request, body: bytes) -> None:
     headers = {"X-Session-ID": request.session}
     if request.body is None:
         connection.request(request.method, request.path, headers=headers)
     else:
         headers["Content-Type"] = "application/json"
-        connection.request(request.method, request.path, request.encoded, headers)
+        connection.request(request.method, request.path, body, headers)
 
 
 @contextmanager
@@ -135,7 +142,7 @@ def _first_reply(process: subprocess.Popen[bytes], port: int, first: Request, lo
     while process.poll() is None and time.monotonic() < deadline:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_SECONDS)
         try:
-            _send(connection, first)
+            _send(connection, first, first.encoded)
         except ConnectionRefusedError:
             time.sleep(0.003)
             continue
@@ -145,8 +152,8 @@ def _first_reply(process: subprocess.Popen[bytes], port: int, first: Request, lo
         if response.status < 400:
             return
         raise BenchError(f"the first reply was {response.status}")
-    words = log.read_text(errors="replace").strip()
-    raise BenchError(f"{process.args!r} does not start:\n{words[-1000:]}")
+    words = log.read_text(errors="replace").strip()[-_LOG_SHOWN:]
+    raise BenchError(f"{process.args!r} does not start:\n{words}")
 
 
 def stop(process: subprocess.Popen[Any]) -> None:

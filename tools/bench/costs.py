@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MIB = 2**20
 #: For spare guests to be made, and the rest of a start to settle.
-_SETTLE_SECONDS = 2.0
+_SETTLE_SECONDS = 1.0
 #: Sessions before those that are counted: they have paid for what all share.
 _BEFORE = 5
 

@@ -10,8 +10,7 @@ from server.model import Plan, RequestContext, RunnablePlan, SourceCode
 from server.pipeline import job_for
 from server.planning.policy.checker import check
 from server.sessions.identity import session_for
-from server.settings import load
-from wasm_runtime import artifact
+from tools.bench.ours import guest
 from wasm_runtime.engine import Runtime
 from wasm_runtime.live_guest import READ, LiveGuest
 from wasm_runtime.verdict import Answer
@@ -61,7 +60,6 @@ def _job(code: str) -> Job:
 
 
 def _runtime() -> Runtime:
-    found = artifact.ensure(load({}).store.cache_path, lambda _what, _seconds: None)
-    runtime = Runtime.load(found.path)
+    runtime = Runtime.load(guest())
     runtime.start_clock()
     return runtime

@@ -42,7 +42,7 @@ class Load:
 
 @frozen
 class Sent:
-    """What the generator saw: latencies in milliseconds. `errors` are replies from 400 up, and none at all."""
+    """What the generator saw. Latencies in milliseconds; `errors`: replies from 400 up, and none at all."""
 
     requests: int
     seconds: float

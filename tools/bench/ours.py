@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
+from server.settings import load
 from tools.bench import learned_plans
 from tools.bench.contestant import BenchError, Contestant, Launch, stop
+from wasm_runtime import artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +20,12 @@ if TYPE_CHECKING:
 
 #: Makes the plan of `/work` compute for 10 to 20 ms.
 _WORK_ROUNDS = 40_000
+
+
+def guest() -> Path:
+    """The guest's artifact, where the service itself looks for it; built if there is none."""
+    settings = load({name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ})
+    return artifact.ensure(settings.store.cache_path, lambda _what, _seconds: None).path
 
 
 @contextmanager
@@ -46,7 +55,7 @@ def learned(
     log_level: str = "WARNING",
 ) -> Contestant:
     """Ours, with routes that the simulated model has planned once; nothing else may answer."""
-    provider = {"provider": "openai", "fallback": "none", "allowed_hosts": ["127.0.0.1"]}
+    provider: dict[str, object] = {"provider": "openai", "fallback": "none", "allowed_hosts": ["127.0.0.1"]}
     keys = {"OPENAI_BASE_URL": model_url, "OPENAI_API_KEY": "sk-simulated", "LARS_LOG_LEVEL": log_level}
 
     def launch(scratch: Path, port: int) -> Launch:
@@ -60,7 +69,10 @@ def conventions(*, name: str = "conventions", cache: Path | None = None) -> Cont
     environment = {"LARS_LOG_LEVEL": "WARNING"} | ({"LARS_CACHE_DIR": str(cache)} if cache else {})
 
     def launch(scratch: Path, port: int) -> Launch:
-        tables = {"planner": {"provider": "conventions"}, "sandbox": _sandbox(1, "session")}
+        tables: dict[str, dict[str, object]] = {
+            "planner": {"provider": "conventions"},
+            "sandbox": _sandbox(1, "session"),
+        }
         return _launch(scratch, port, tables, environment)
 
     return Contestant(name, launch, "conventions")

@@ -6,7 +6,12 @@ proc(5): https://man7.org/linux/man-pages/man5/proc.5.html
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -41,11 +46,16 @@ def private_bytes(pid: int) -> int:
     return sizes["Private_Clean"] + sizes["Private_Dirty"]
 
 
-def share_cores(most: int) -> list[int]:
-    """Keep this process, and all it will start, on the same few cores; which they are."""
-    cores = sorted(os.sched_getaffinity(0))[:most]
+@contextmanager
+def share_cores(most: int) -> Iterator[list[int]]:
+    """Keep this process, and all that it starts meanwhile, on the same few cores; which they are."""
+    all_cores = os.sched_getaffinity(0)
+    cores = sorted(all_cores)[:most]
     os.sched_setaffinity(0, cores)
-    return cores
+    try:
+        yield cores
+    finally:
+        os.sched_setaffinity(0, all_cores)
 
 
 def _command_line(pid: int) -> bytes:

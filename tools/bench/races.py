@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _HOT = 100
 #: Connections where they are not what is varied.
 _CONNECTIONS = 16
+#: Each session is to have its live guest, as far as they fit, and the plan in it.
+_MOST_WARM_UP = 1_000
 
 
 def side_by_side(arena: Arena) -> None:
@@ -40,13 +42,15 @@ def connections(arena: Arena) -> None:
 
 def sessions(arena: Arena) -> None:
     """The same requests, spread over many sessions."""
-    names = tuple(f"many-{number}" for number in range(arena.scale.sessions))
-    place = Place(names, arena.scale.session_size)
+    names = [f"many-{number}" for number in range(max(arena.scale.sessions))]
     with arena.started(arena.contestants(BASELINE, "learned")) as field:
-        arena.fill(field, place)
+        arena.fill(field, Place(tuple(names), arena.scale.session_size))
         for workload in ("get", "post", "patch"):
-            requests = place.requests(WORKLOADS[workload])
-            arena.race(Race("sessions", workload, len(names), requests), field)
+            for count in arena.scale.sessions:
+                place = Place(tuple(names[:count]), arena.scale.session_size)
+                requests = place.requests(WORKLOADS[workload])
+                warm_up = min(5 * count, _MOST_WARM_UP)
+                arena.race(Race("sessions", workload, count, requests, curve=True, warm_up=warm_up), field)
 
 
 def records(arena: Arena) -> None:

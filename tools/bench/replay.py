@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from tools.bench.workloads import SERIAL
+from tools.bench.workloads import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Report(TypedDict):
 
 async def replay(port: int, connections: int, seconds: float, requests: list[bytes]) -> Report:
     started = time.perf_counter()
-    endless = numbered(requests)
+    endless = numbered(itertools.cycle(requests))
     clients = [_client(port, started + seconds, endless) for _ in range(connections)]
     replies = [reply for client in await asyncio.gather(*clients) for reply in client]
     taken = [milliseconds for _, milliseconds in replies]
@@ -48,18 +48,10 @@ async def replay(port: int, connections: int, seconds: float, requests: list[byt
     )
 
 
-def numbered(requests: list[bytes]) -> Iterator[bytes]:
-    """Over and over; a number that is never twice the same takes the place of SERIAL."""
-    mark = SERIAL.encode()
-    first = time.time_ns() // 1_000
-    for number, request in enumerate(itertools.cycle(requests), first):
-        yield request.replace(mark, b"%07d" % (number % 10_000_000))
-
-
 async def _client(port: int, until: float, requests: Iterator[bytes]) -> list[tuple[int, float]]:
     """Status and milliseconds of each reply; one request at least."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    replies = []
+    replies: list[tuple[int, float]] = []
     while not replies or time.perf_counter() < until:
         sent = time.perf_counter()
         writer.write(next(requests))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.bench.arena import BASELINE
 from tools.bench.results import Cell, Results, distinct, ratio
 
 if TYPE_CHECKING:
@@ -26,9 +25,8 @@ def tables(results: Results) -> Iterator[str]:
     """Each a text of several lines."""
     for section in distinct(cell.section for cell in results.cells):
         cells = [cell for cell in results.cells if cell.section == section]
-        yield f"== {section}: requests/s; ratio to {BASELINE}, median of rounds (least-most)\n" + _rates(
-            cells
-        )
+        head = f"== {section}: requests/s; ratio to {cells[0].contestant}, median of rounds (least-most)"
+        yield f"{head}\n{_rates(cells)}"
         yield f"== {section}: latency in ms, processor time in us a request\n" + _details(cells)
     for section in distinct(fact.section for fact in results.facts):
         facts = [fact for fact in results.facts if fact.section == section]
@@ -50,9 +48,9 @@ def _rate(here: dict[str, Cell], name: str) -> str:
     cell = here.get(name)
     if cell is None:
         return "-"
-    baseline = here.get(BASELINE)
+    baseline = next(iter(here.values()))
     rate = f"{cell.rate:,.0f}"
-    return rate if baseline in (None, cell) else f"{rate} = {ratio(cell, baseline)}"
+    return rate if cell is baseline else f"{rate} = {ratio(cell, baseline)}"
 
 
 def _details(cells: Sequence[Cell]) -> str:
@@ -70,7 +68,7 @@ def _details(cells: Sequence[Cell]) -> str:
 
 def _cpu(cell: Cell) -> str:
     roles = cell.rounds[0].cpu_us
-    return ", ".join(f"{role} {cell.median(lambda one, role=role: one.cpu_us[role]):.0f}" for role in roles)
+    return ", ".join(f"{role} {cell.cpu(role):.0f}" for role in roles)
 
 
 def _facts(facts: Sequence[Fact]) -> str:

@@ -41,6 +41,15 @@ class Cell:
         return statistics.median(map(what, self.rounds))
 
     @property
+    def errors(self) -> int:
+        """Of all rounds: replies from 400 up, and none at all."""
+        return sum(one.errors for one in self.rounds)
+
+    def cpu(self, role: str) -> float:
+        """Microseconds a request."""
+        return self.median(lambda one: one.cpu_us[role])
+
+    @property
     def rate(self) -> float:
         return self.median(lambda one: one.rate)
 

@@ -23,17 +23,6 @@ for number in range(1000):
 """
 RESULT = 332_833_500
 _WARM_UP = 3
-_REQUEST = {
-    "ctx": {
-        "method": "GET",
-        "path": "/sum",
-        "segments": ["sum"],
-        "query": {},
-        "headers": {},
-        "body_json": None,
-    },
-    "params": {},
-}
 
 
 def subprocess_python() -> Callable[[], int]:

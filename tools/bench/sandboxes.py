@@ -67,7 +67,7 @@ def _measure(rival: Rival, arena: Arena) -> tuple[float, ...] | str:
     interpreter = sys.executable if not rival.package else _interpreter(rival.python)
     if interpreter is None:
         return f"left out: its wheel needs Python {'.'.join(map(str, rival.python))} or newer"
-    command = (interpreter, "-m", "tools.bench.rivals", rival.name, str(arena.scale.runs))
+    command: tuple[str, ...] = (interpreter, "-m", "tools.bench.rivals", rival.name, str(arena.scale.runs))
     if rival.package:
         command = (*_uv(rival, interpreter), *command[1:])
     try:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-#: Requests of one workload. A multiple of every number of sessions that is used.
+#: Requests of one workload.
 COUNT = 2_000
 #: Replaced by as many digits that are never twice the same, for writes that change something every time:
 #: SQLite does not sync an update that changes nothing.
@@ -40,7 +41,15 @@ class Request:
 
     @property
     def encoded(self) -> bytes:
+        """The body, with SERIAL still in it."""
         return json.dumps(self.body, separators=(",", ":")).encode()
+
+
+def numbered(texts: Iterable[bytes]) -> Iterator[bytes]:
+    """The texts with the next number in the place of SERIAL; starts where an earlier run has long passed."""
+    mark = SERIAL.encode()
+    for number, text in enumerate(texts, time.time_ns() // 1_000_000):
+        yield text.replace(mark, b"%07d" % (number % 10_000_000))
 
 
 @frozen
@@ -51,10 +60,9 @@ class Place:
     size: int
 
     def requests(self, make: Callable[[str, int], Request]) -> list[Request]:
-        """A request for each of the sessions in turn, about a member anywhere."""
+        """Each in any of the sessions, about any member: in turn would be the worst case of an LRU."""
         dice = random.Random(1)
-        turns = (self.sessions[at % len(self.sessions)] for at in range(COUNT))
-        return [make(session, dice.randint(1, self.size)) for session in turns]
+        return [make(dice.choice(self.sessions), dice.randint(1, self.size)) for _ in range(COUNT)]
 
 
 def member(number: int) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""The API for members, by hand in aiohttp: ``python -m tools.bench.contestants.aiohttp_api PORT DATABASE [tuned]``.
+"""The API for members, by hand in aiohttp.
+
+    python -m tools.bench.contestants.aiohttp_api PORT DATABASE [tuned]
 
 One process, SQLite called in the event loop: a query takes less than handing it to a thread would. As
 aiohttp comes, with asyncio's loop and the standard library's JSON; or tuned, with uvloop and orjson.
@@ -8,9 +10,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import uvloop
@@ -18,8 +19,11 @@ from aiohttp import web
 
 from tools.bench.contestants.members import Members
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _MEMBERS = web.AppKey("members", Members)
-_ENCODE = web.AppKey("encode", Callable[[Any], bytes])
+_ENCODE: web.AppKey[Callable[[Any], bytes]] = web.AppKey("encode")
 _routes = web.RouteTableDef()
 
 

@@ -1,6 +1,6 @@
 """The API for members, by hand in FastAPI: ``python -m tools.bench.contestants.fastapi_api PORT DATABASE``.
 
-uvicorn with uvloop and httptools, one process; the endpoints are coroutines, which beats its thread pool here.
+uvicorn with uvloop and httptools, one process; the endpoints are coroutines, which beats threads here.
 """
 # Annotations are read by FastAPI when the module is imported: no `from __future__ import annotations`.
 

@@ -18,7 +18,8 @@ _COLUMNS = ", ".join(("id", *FIELDS))
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS members (
     session TEXT NOT NULL, id INTEGER NOT NULL,
-    name TEXT NOT NULL, email TEXT NOT NULL, age INTEGER NOT NULL, active INTEGER NOT NULL, city TEXT NOT NULL,
+    name TEXT NOT NULL, email TEXT NOT NULL, age INTEGER NOT NULL, active INTEGER NOT NULL,
+    city TEXT NOT NULL,
     PRIMARY KEY (session, id)
 );
 CREATE INDEX IF NOT EXISTS members_by_email ON members (session, email, id);
