@@ -83,6 +83,7 @@ class GuestSession:
         return self._answer(head, body)
 
     def _begin(self, mode: int) -> None:
+        self._printed.take()  # of a run that ended without an answer
         if mode == GROUPED_WRITE:
             self._session.savepoint()
         else:

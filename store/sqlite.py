@@ -5,14 +5,17 @@ The settings and their reasons:
 - `vfs=unix-none`: WASI has no file locks. A session has one owner, so none are needed.
 - `locking_mode=EXCLUSIVE`: the cache outlives a transaction. Without it every read would first
   look at the file's change counter and journal, at 50 us a call in the guest.
-- `journal_mode=PERSIST`: the guest's SQLite has no WAL. A commit overwrites the journal's header instead
-  of deleting a file. `journal_size_limit` keeps one huge transaction from keeping its journal.
+- `journal_mode=TRUNCATE`: the guest's SQLite has no WAL. A commit truncates the journal instead of deleting a
+  file. Never PERSIST, which leaves the last transaction's pages behind the zeroed header: only a random
+  number per transaction tells them from a new journal's, and in the guest SQLite's random numbers are those
+  of the snapshot, the same in every instance. So the n-th transactions of two guests have the same number,
+  and a rollback of the second would bring pages of the first back over what was committed since. DELETE
+  behaves like PERSIST while the lock is exclusive. A journal that PERSIST left is emptied at opening.
 - `synchronous=FULL` ("full"): the journal is synced before its header makes it valid, the database before
-  the journal's header is zeroed, and in PERSIST mode that zeroing (which is the commit) is synced too. So
-  what was committed survives a loss of power. EXTRA adds one thing only, a sync of the directory after the
-  journal was *deleted*, which PERSIST never does. NORMAL ("relaxed") saves the sync between a journal's
-  pages and its header: after a power loss, a file system that reorders writes may have a header and no pages.
-  (https://sqlite.org/pragma.html#pragma_synchronous; pager.c, syncJournal and zeroJournalHdr)
+  the journal is truncated, and that truncation (which is the commit) is synced too. So what was committed
+  survives a loss of power. NORMAL ("relaxed") saves the sync between a journal's pages and its header,
+  and the last one: after a power loss, a file system that reorders writes may have a header and no pages.
+  (https://sqlite.org/pragma.html#pragma_synchronous; pager.c, syncJournal and pager_end_transaction)
 - `max_page_count`: the session's disk limit, where it is enforced with an error a plan can be told.
 - not `trusted_schema=OFF`: SQLite 3.40 counts json_extract() among the functions that this bars from
   indexes. A file that a guest may have written is looked over instead (`Session.check_file`).
@@ -42,8 +45,9 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
 _first = itemgetter(0)
 _MIN_PAGES = 16
+#: https://sqlite.org/fileformat.html, "The Rollback Journal".
+_JOURNAL_HEADER_BYTES = 28
 _CACHED_STATEMENTS = 512
-_JOURNAL_KEPT_BYTES = 1024 * 1024
 _SYNCHRONOUS: dict[Durability, str] = {"full": "FULL", "relaxed": "NORMAL"}
 
 
@@ -110,10 +114,21 @@ def connect(path: str, *, page_limit_bytes: int, durability: Durability) -> Data
         for pragma in _pragmas(page_limit_bytes, durability):
             database.value(f"PRAGMA {pragma}")
         _check_format(database)
+        _empty_cold_journal(f"{path}-journal")
     except BaseException:
         connection.close()
         raise
     return database
+
+
+def _empty_cold_journal(path: str) -> None:
+    """Empty a journal that is over: its header is zeroed. A hot one was rolled back by the reads before."""
+    try:
+        with open(path, "r+b") as journal:  # noqa: PTH123  pathlib is not in the guest
+            if not any(journal.read(_JOURNAL_HEADER_BYTES)):
+                journal.truncate(0)
+    except FileNotFoundError:
+        return
 
 
 def _uri(path: str) -> str:
@@ -129,8 +144,7 @@ def _pragmas(page_limit_bytes: int, durability: Durability) -> tuple[str, ...]:
         "temp_store=MEMORY",
         "cache_size=-16384",
         f"synchronous={_SYNCHRONOUS[durability]}",
-        "journal_mode=PERSIST",
-        f"journal_size_limit={_JOURNAL_KEPT_BYTES}",
+        "journal_mode=TRUNCATE",
         f"max_page_count={max(page_limit_bytes // PAGE_BYTES, _MIN_PAGES)}",
         "query_only=ON",
     )

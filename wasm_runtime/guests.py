@@ -38,8 +38,8 @@ class Guests:
         self._live: OrderedDict[str, LiveGuest] = OrderedDict()
         self._spare: deque[LiveGuest] = deque()
         self._resident = resident_bytes()
-        #: Two guests at their limit, beside what all the small ones have: about 2 MiB each.
-        self._most_resident = 2 * runtime.limits.memory_bytes + (1 + reuse.live_guests) * 2 * 1024 * 1024
+        #: Two guests at their limit, beside what all the small ones have: about 3 MiB each.
+        self._most_resident = 2 * runtime.limits.memory_bytes + (20 + reuse.live_guests) * 4 * 1024 * 1024
 
     def __len__(self) -> int:
         return len(self._live)

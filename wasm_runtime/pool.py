@@ -13,19 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wasm_runtime.outcome import Outcome, Overloaded
-from wasm_runtime.slot import Job, Pending, Slot
+from wasm_runtime.slot import START_SECONDS, Job, Pending, Slot
 
 if TYPE_CHECKING:
     from wasm_runtime.worker_process import PoolConfig
 
 _WATCH_SECONDS = 0.05
-_START_SECONDS = 30.0
 
 
 class Executor(Protocol):
@@ -59,7 +57,7 @@ class WorkerPool:
         for slot in self._slots:
             slot.start()
         try:
-            async with asyncio.timeout(_START_SECONDS):
+            async with asyncio.timeout(START_SECONDS):
                 await asyncio.gather(*(slot.ready.wait() for slot in self._slots))
         except TimeoutError:
             last_words = "; ".join(slot.last_words for slot in self._slots if slot.last_words)
@@ -109,9 +107,8 @@ class WorkerPool:
         longest_ns = (limits.wall_ms + limits.kill_grace_ms) * 1_000_000
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            now = time.monotonic_ns()
             for slot in self._slots:
-                slot.kill_if_started_before(now - longest_ns)
+                slot.kill_if_stuck(longest_ns)
 
 
 @lru_cache(maxsize=65536)

@@ -200,8 +200,9 @@ class _SearchCounts:
     def note(self, session: str, collection: str, field: str) -> None:
         key = (session, collection, field)
         count = self._counts.pop(key, 0) + 1
-        if count == SEARCHES_BEFORE_INDEX:
+        if count >= SEARCHES_BEFORE_INDEX:
             self._due.append(key)
+            count = 0  # if no index comes of it, after as many searches it is tried again
         self._counts[key] = count
         if len(self._counts) > _MAX_REMEMBERED:
             self._counts.popitem(last=False)

@@ -16,7 +16,10 @@ from wasm_runtime.worker_process import PoolConfig, WorkerProcess
 
 log = structlog.get_logger()
 
+START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
+#: Housekeeping, the reading of a large request: what a worker may do between runs.
+_SILENCE_NS = 2_000_000_000
 _KNOWN_PLANS = 4096
 _MAX_ATTEMPTS = 3
 #: A worker that lives shorter than this is respawned with a growing pause.
@@ -66,6 +69,7 @@ class Slot:
     _worker: WorkerProcess | None = None
     _known: OrderedDict[str, None] = field(factory=OrderedDict)
     _outbox: list[bytes] = field(factory=list)
+    _heard_ns: int = 0
     _closing: bool = False
     _pause: float = 0.0
     _tasks: set[asyncio.Task[None]] = field(factory=set)
@@ -81,18 +85,28 @@ class Slot:
         if self._closing:
             pending.resolve(Overloaded("the service is stopping"))
             return
+        if not self.pending:
+            self._heard_ns = time.monotonic_ns()  # silence counts from when there is something to do
         self.pending[pending.id] = pending
         if self.ready.is_set():
             self._send_job(pending)
         else:
             self._expire_later(pending)
 
-    def kill_if_started_before(self, horizon_ns: int) -> None:
+    def kill_if_stuck(self, longest_ns: int) -> None:
+        """End a worker whose run, start, or silence with jobs to do has lasted longer than any may."""
         worker = self._worker
-        if worker is None or not self.ready.is_set() or worker.killed_for_time:
+        if worker is None or worker.killed_for_time or worker.gone.is_set():
             return
+        now = time.monotonic_ns()
         started = worker.cell.read().started_ns
-        if started and started < horizon_ns:
+        if self.ready.is_set() and started:
+            stuck = now - started > longest_ns
+        elif self.ready.is_set():
+            stuck = bool(self.pending) and now - self._heard_ns > longest_ns + _SILENCE_NS
+        else:
+            stuck = time.monotonic() - worker.born > START_SECONDS
+        if stuck:
             worker.killed_for_time = True
             worker.process.kill()
 
@@ -127,11 +141,19 @@ class Slot:
             await asyncio.sleep(self._pause)
         if self._closing:
             return
-        worker = self._worker = WorkerProcess.spawn(self.config)
+        try:
+            worker = self._worker = WorkerProcess.spawn(self.config)
+        except OSError as error:
+            log.warning(
+                "worker not started", worker=self.index, error=type(error).__name__, errno=error.errno
+            )
+            self._respawn(lived=0.0)
+            return
         await worker.connect(self)
         worker.configure(self.config)
 
     def on_frame(self, frame: frames.Frame) -> None:
+        self._heard_ns = time.monotonic_ns()
         if isinstance(frame, frames.ResultFrame):
             self._finish(frame.job, frame.outcome)
         elif isinstance(frame, frames.JsonFrame) and frame.kind == frames.READY:
@@ -160,10 +182,14 @@ class Slot:
             )
         self._settle_accounts(snapshot, killed_for_time=worker.killed_for_time)
         worker.close()
-        if not self._closing:
-            lived = time.monotonic() - worker.born
-            self._pause = 0.0 if lived > _STABLE_SECONDS else min(max(self._pause * 2, 0.02), _LONGEST_PAUSE)
-            self._background(self._spawn())
+        self._respawn(lived=time.monotonic() - worker.born)
+
+    def _respawn(self, *, lived: float) -> None:
+        """Put another worker into the slot, after a pause that grows while they do not live long."""
+        if self._closing:
+            return
+        self._pause = 0.0 if lived > _STABLE_SECONDS else min(max(self._pause * 2, 0.02), _LONGEST_PAUSE)
+        self._background(self._spawn())
 
     def _settle_accounts(self, snapshot: status_cell.Snapshot, *, killed_for_time: bool) -> None:
         for pending in tuple(self.pending.values()):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from attrs import asdict, define, field, frozen
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wasm_runtime.limits import GuestReuse, Limits
+
+_READ_BYTES = 256 * 1024
 
 
 @frozen
@@ -52,6 +55,8 @@ class WorkerProcess:
     connection: socket.socket
     cell: status_cell.StatusCell
     stderr: int
+    #: The same socket as `connection`, which the transport closes when it likes.
+    spare: socket.socket
     born: float = field(factory=time.monotonic)
     transport: asyncio.WriteTransport | None = None
     gone: asyncio.Event = field(factory=asyncio.Event)
@@ -59,10 +64,19 @@ class WorkerProcess:
 
     @classmethod
     def spawn(cls, config: PoolConfig) -> WorkerProcess:
-        ours, theirs = socket.socketpair()
-        cell_fd = status_cell.create()
-        stderr = os.memfd_create("metaservice-worker-stderr")
-        try:
+        """Raises OSError, with nothing left open."""
+        with ExitStack() as undo, ExitStack() as handed_over:
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
+            handed_over.callback(theirs.close)
+            cell_fd = status_cell.create()
+            handed_over.callback(os.close, cell_fd)
+            stderr = os.memfd_create("metaservice-worker-stderr")
+            undo.callback(os.close, stderr)
+            cell = status_cell.StatusCell(cell_fd)
+            undo.callback(cell.close)
+            spare = ours.dup()
+            undo.callback(spare.close)
             process = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 [
                     *(sys.executable, "-I", "-X", "utf8", "-m", "wasm_runtime.worker"),
@@ -76,11 +90,22 @@ class WorkerProcess:
                 pass_fds=(theirs.fileno(), cell_fd, *config.inherit),
                 start_new_session=True,
             )
-            cell = status_cell.StatusCell(cell_fd)
-        finally:
-            theirs.close()
-            os.close(cell_fd)
-        return cls(process, ours, cell, stderr)
+            undo.pop_all()
+        return cls(process, ours, cell, stderr, spare)
+
+    def unread(self) -> bytes:
+        """What a dead worker sent that the transport did not read.
+
+        A write that fails closes the transport at once, with answers still waiting in the socket: without
+        them, jobs that were committed would be run again.
+        """
+        data = bytearray()
+        try:
+            while piece := self.spare.recv(_READ_BYTES, socket.MSG_DONTWAIT):
+                data += piece
+        except OSError:
+            return bytes(data)
+        return bytes(data)
 
     async def connect(self, taker: FrameTaker) -> None:
         """Take frames from now on, and hand the worker its configuration."""
@@ -103,6 +128,7 @@ class WorkerProcess:
     def close(self) -> None:
         if self.transport is not None:
             self.transport.close()
+        self.spare.close()
         self.cell.close()
         os.close(self.stderr)
 
@@ -130,6 +156,7 @@ class _Connection(asyncio.Protocol):
     async def _bury(self) -> None:
         self._worker.process.kill()
         await asyncio.get_running_loop().run_in_executor(None, self._worker.process.wait)
+        self.data_received(self._worker.unread())
         self._worker.gone.set()
         self._taker.on_gone(self._worker)
 

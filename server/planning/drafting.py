@@ -14,9 +14,19 @@ from collections import OrderedDict
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import structlog
 from attrs import define, evolve, field
 
-from server.errors import NotPlannable, OverBudget, PlanRefused, ServiceError
+from server.errors import (
+    BadReply,
+    DeadlineExceeded,
+    GuestFailed,
+    NotPlannable,
+    OverBudget,
+    PlanRefused,
+    ReplyTooLarge,
+    ServiceError,
+)
 from server.model import RunnablePlan
 from server.planning.author import Allowance, Draft
 from server.planning.fingerprint import fingerprint, values_key
@@ -24,7 +34,7 @@ from server.planning.learned import body_shape
 from server.planning.prompt import complaint_for
 from server.planning.providers.base import Turn
 from server.planning.route import RouteTemplate
-from server.planning.schemas import read_schemas
+from server.planning.schemas import Schemas, read_schemas
 from server.planning.shape import body_from_text, shape_of
 from server.planning.single_flight import SingleFlight
 
@@ -37,11 +47,12 @@ if TYPE_CHECKING:
     from server.planning.prompt import Problem, PromptMaker
     from server.planning.providers.base import Prompt
     from server.planning.route_table import LearnedRoute, Match
-    from server.planning.schemas import Schemas
     from server.planning.shape import RequestShape, RouteKey
     from wasm_runtime.pool import Executor
 
 _V = TypeVar("_V")
+
+log = structlog.get_logger(__name__)
 
 #: Drafts that have not shown yet whether they work, and kinds of request known to need their values.
 _MAX_REMEMBERED: Final = 1_024
@@ -77,6 +88,8 @@ class Drafting:
     _settings: PlannerSettings
     _flights: SingleFlight[str, Draft] = field(init=False, factory=SingleFlight)
     _fresh: OrderedDict[str, Draft] = field(init=False, factory=OrderedDict)
+    #: By the plan and the body's shape that it failed on.
+    _mended: OrderedDict[str, Draft] = field(init=False, factory=OrderedDict)
     _need_values: OrderedDict[str, None] = field(init=False, factory=OrderedDict)
 
     @property
@@ -92,12 +105,20 @@ class Drafting:
     async def kind_of(self, ctx: RequestContext) -> Kind:
         """Reads the session's schemas through its guest. Raises what that raises, and as `shape_of`."""
         shape = shape_of(ctx)
-        schemas = await read_schemas(
-            self._executor, ctx.session, ctx.segments, disclose=self._settings.disclose
-        )
+        schemas = await self._schemas(ctx)
         kind = Kind(ctx, shape, schemas, "")
         kind.fingerprint = fingerprint(shape, kind.field_types, self._learned.versions)
         return kind
+
+    async def _schemas(self, ctx: RequestContext) -> Schemas:
+        """What the session holds; unknown where its data, or what a guest makes of it, cannot be shown."""
+        try:
+            return await read_schemas(
+                self._executor, ctx.session, ctx.segments, disclose=self._settings.disclose
+            )
+        except (GuestFailed, BadReply, ReplyTooLarge, DeadlineExceeded):
+            log.warning("schemas not read", session=ctx.session.id)
+            return Schemas(more=True)
 
     async def draft(self, kind: Kind, allowance: Allowance) -> Draft:
         """A plan that nobody has run yet, or one that is on its first run right now.
@@ -133,19 +154,29 @@ class Drafting:
     ) -> Draft | None:
         """Another plan for one that ended so, shown both shapes if `route` learned it from another body.
 
-        None when there is none to be had: then the failure stands.
+        However many requests fail so, one call is made, and what comes of it serves them all. None when
+        there is none to be had: then the failure stands. Raises what keeps the model from being asked.
         """
         key = f"mend:{failed.runnable.id}:{body_shape(kind.shape)}"
-        if not allowance.may_repair() or self._refusals.recall(key) is not None:
-            return None
+        known = self._mended.get(key)
+        if known is not None or self._refusals.recall(key) is not None or not allowance.may_repair():
+            return known
         allowance.repairs -= 1
         turn = Turn(failed.answer, complaint_for(problem, failed.runnable.code))
         earlier = None if route is None else _earlier(kind.shape, route)
-        # Whatever comes of it, this failure is not asked about again for a while.
-        self._refusals.remember(key, PlanRefused("The plan failed, and was mended before."))
         values = kind.ctx if failed.runnable.plan.needs == "values" and self._shows_values() else None
         make = partial(self._prompt, kind, values=values, earlier_shape=earlier)
-        return await self._try(kind, make, allowance, (turn,))
+
+        async def work() -> Draft:
+            draft = await self._write(kind, make, allowance, (turn,))
+            _remember(self._mended, key, draft)
+            return draft
+
+        try:
+            return await self._flights.run(key, work)
+        except PlanRefused as error:
+            self._refusals.remember(key, error)
+            return None
 
     async def about_word(self, kind: Kind, match: Match, word: str, allowance: Allowance) -> Draft | None:
         """A plan for the word's own route; None if the model takes the word for a record's name.
@@ -158,14 +189,18 @@ class Drafting:
             return None
         return draft if _has_word(draft, kind.ctx.segments, word) else None
 
-    def forget(self, kind: Kind, *, failed: bool) -> None:
-        """The draft's first run has ended: it is learned by now, or it failed and there is none."""
-        self._fresh.pop(kind.fingerprint, None)
-        if failed:
-            self._refusals.remember(
-                kind.fingerprint,
-                PlanRefused("The model's plans for this kind of request fail when they run."),
-            )
+    def learned(self, kind: Kind, draft: Draft) -> None:
+        """The draft has worked, and is found as a learned route from now on."""
+        self._fresh.pop(_key(kind, draft), None)
+
+    def failed(self, kind: Kind, draft: Draft) -> None:
+        """The draft has failed when it ran, and could not be mended: not asked about again for a while."""
+        refusal = PlanRefused(_FAILING)
+        self._fresh.pop(_key(kind, draft), None)
+        self._refusals.remember(_key(kind, draft), refusal)
+        for key in [key for key, mended in self._mended.items() if mended is draft]:
+            del self._mended[key]
+            self._refusals.remember(key, refusal)
 
     def _shows_values(self) -> bool:
         return self._settings.values != "never"
@@ -184,12 +219,25 @@ class Drafting:
         if not self._shows_values():
             raise NotPlannable(_NO_VALUES)
         key = values_key(kind.ctx)
-        draft = await self._flights.run(
-            key, lambda: self._write(kind, partial(self._prompt, kind, values=kind.ctx), allowance)
-        )
+        refusal = self._refusals.recall(key)
+        if refusal is not None:
+            raise refusal
+        fresh = self._fresh.get(key)
+        if fresh is not None:
+            return fresh
+        return await self._flights.run(key, partial(self._from_values, kind, key, allowance))
+
+    async def _from_values(self, kind: Kind, key: str, allowance: Allowance) -> Draft:
+        try:
+            draft = await self._write(kind, partial(self._prompt, kind, values=kind.ctx), allowance)
+        except ServiceError as error:
+            self._refusals.remember(key, error)
+            raise
         # Whoever was shown values wrote for them: the plan serves this request alone.
         plan = evolve(draft.runnable.plan, needs="values")
-        return evolve(draft, runnable=RunnablePlan(plan, draft.runnable.code, "planned"))
+        draft = evolve(draft, runnable=RunnablePlan(plan, draft.runnable.code, "planned"))
+        _remember(self._fresh, key, draft)
+        return draft
 
     async def _try(
         self, kind: Kind, make: partial[Prompt], allowance: Allowance, turns: tuple[Turn, ...]
@@ -225,6 +273,11 @@ class Drafting:
             earlier_shape=earlier_shape,
             slug_word=slug_word,
         )
+
+
+def _key(kind: Kind, draft: Draft) -> str:
+    """What a draft is remembered under until it is learned."""
+    return values_key(kind.ctx) if draft.runnable.plan.needs == "values" else kind.fingerprint
 
 
 def _remember(memory: OrderedDict[str, _V], key: str, value: _V) -> None:

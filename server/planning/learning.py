@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING
 import structlog
 from attrs import define
 
+from server.errors import ServiceError
 from server.planning.author import Draft
 from server.planning.library_rows import Origin, plan_text
 from server.planning.literals import carried_values
 from server.planning.route import RouteTemplate
 from server.planning.shape import shape_of
-from wasm_runtime.outcome import BadReply, Completed, OutOfFuel, OutOfMemory, Raised, StackExhausted
+from wasm_runtime.outcome import (
+    BadReply,
+    Completed,
+    OutOfFuel,
+    OutOfMemory,
+    OutputTooLarge,
+    Raised,
+    StackExhausted,
+)
 
 if TYPE_CHECKING:
     from server.model import RequestContext, RunnablePlan
@@ -42,9 +51,14 @@ def fault_of_plan(outcome: Outcome) -> Problem | None:
 
 
 def has_worked(outcome: Outcome) -> bool:
-    """Whether the plan behind it is worth learning: it replied, and below 500; or the request was wrong."""
+    """Whether the plan behind it is worth learning: it replied, and below 500; or the request was wrong.
+
+    A reply that is too large is a 422: the client is to ask for less of it.
+    """
     if isinstance(outcome, Raised):
         return outcome.status < 500
+    if isinstance(outcome, OutputTooLarge):
+        return True
     return isinstance(outcome, Completed) and outcome.status < 500
 
 
@@ -87,7 +101,9 @@ class Trial:
         """Learn the plan if it has worked and is not this one request's."""
         if has_worked(outcome):
             await self._learn()
-        self.drafting.forget(self.kind, failed=fault_of_plan(outcome) is not None)
+            self.drafting.learned(self.kind, self.draft)
+        elif fault_of_plan(outcome) is not None:
+            self.drafting.failed(self.kind, self.draft)
 
     async def _learn(self) -> None:
         plan = self.runnable.plan
@@ -124,8 +140,8 @@ class LearnedPlan:
         if problem is not None:
             self._note_failure()
             return await self._mended(problem)
-        if isinstance(outcome, Completed) and outcome.status == 404 and self.match.route.slug_names:
-            return await self._about_word()
+        if isinstance(outcome, Completed) and outcome.status == 404 and not outcome.committed:
+            return await self._about_word() if self.match.route.slug_names else None
         return None
 
     async def settled(self, outcome: Outcome) -> None:
@@ -142,15 +158,21 @@ class LearnedPlan:
         drafting = self.drafting
         if drafting is None or self.match.route.pinned:
             return None
-        kind, allowance = await drafting.kind_of(self.ctx), drafting.allowance()
         known = Draft(self.runnable, plan_text(self.runnable))
-        draft = await drafting.mend(kind, allowance, known, problem, self.match.route)
+        try:
+            kind, allowance = await drafting.kind_of(self.ctx), drafting.allowance()
+            draft = await drafting.mend(kind, allowance, known, problem, self.match.route)
+        except ServiceError:
+            return None  # the plan's own failure says more than why it was not mended
         return None if draft is None else Trial.of(kind, draft, drafting, self.learned, allowance)
 
     async def _about_word(self) -> Trial | None:
         drafting, word = self.drafting, self.match.word_to_ask_about()
         if drafting is None or word is None:
             return None
-        kind, allowance = await drafting.kind_of(self.ctx), drafting.allowance()
-        draft = await drafting.about_word(kind, self.match, word, allowance)
+        try:
+            kind, allowance = await drafting.kind_of(self.ctx), drafting.allowance()
+            draft = await drafting.about_word(kind, self.match, word, allowance)
+        except ServiceError:
+            return None
         return None if draft is None else Trial.of(kind, draft, drafting, self.learned, allowance)

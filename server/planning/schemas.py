@@ -41,6 +41,8 @@ Fields: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 MAX_COLLECTIONS = 32
 MAX_FIELDS = 64
 MAX_INNER = 24
+#: A field within a field whose name is longer is passed over: a name may be as long as a record.
+MAX_INNER_CHARS = 64
 MAX_WORDS = 12
 MAX_WORD_CHARS = 24
 #: More than the largest honest answer has.
@@ -72,6 +74,8 @@ for name in found:
                 if not isinstance(element, dict) or len(inside[field]) > {MAX_INNER}:
                     continue
                 for inner, item in element.items():
+                    if len(inner) > {MAX_INNER_CHARS}:
+                        continue
                     kind = "null"
                     if isinstance(item, bool):
                         kind = "boolean"

@@ -176,3 +176,54 @@ async def test_the_breaker_leaves_a_failing_provider_alone(start: StartApi) -> N
     await asyncio.sleep(1.1)
 
     assert (await api.get("/members/1")).source == "planned"
+
+
+async def test_a_plan_that_runs_too_long_is_asked_for_once(start: StartApi) -> None:
+    """Its 504 is its own; the model is not asked again for each request. A reply too large is learned."""
+    spin = plan("/spin", "n = 0\nfor i in range(10 ** 9):\n    n += i\nREPLY = make_response(200, n)")
+    dump = plan("/dump", 'REPLY = make_response(200, "x" * 2000)')
+    model = Model({"GET /spin": spin, "GET /dump": dump})
+    api = await start(model, fallback="none", sandbox={"wall_ms": 300, "result_bytes": 1_024})
+
+    for _ in range(3):
+        assert (await api.get("/spin")).status == 504
+    assert api.calls == 1
+    for _ in range(3):
+        assert (await api.get("/dump")).status == 422
+    assert api.calls == 2
+
+
+async def test_requests_that_fail_at_the_same_time_are_mended_by_one_call(start: StartApi) -> None:
+    """Five clients meet a plan that raises; the model is asked for it once, and once to mend it."""
+    api = await start([Answer(BROKEN), Answer(CREATE)])
+    answers = await asyncio.gather(*(api.post("/members", {"name": "A"}, f"s{n}") for n in range(5)))
+
+    assert [answer.status for answer in answers] == [201] * 5
+    assert api.calls == 2
+
+
+async def test_an_outage_during_a_repair_is_no_verdict_on_the_plan(start: StartApi) -> None:
+    """While the provider is down the request gets its 503; when it is back, the plan is mended."""
+    api = await start([Answer(BROKEN), Fault.SERVER_ERROR], attempts=1, fallback="none")
+    assert (await api.post("/members", {"name": "A"})).status == 503
+    api.model.script = [Answer(CREATE)]
+
+    assert (await api.post("/members", {"name": "A"})).status == 201
+
+
+async def test_a_question_that_finds_no_plan_is_asked_once(start: StartApi) -> None:
+    """`needs: values` too: the identical question costs no second call."""
+    question = plan("/ask", "REPLY = make_response(200, 1)", "ask", needs="values")
+    api = await start([Answer(question), Fault.REFUSAL], values="on_request", fallback="none")
+
+    for _ in range(3):
+        assert (await api.post("/ask", {"question": "why?"})).status == 502
+    assert api.calls == 2
+
+
+async def test_names_that_are_too_long_to_show_stop_nothing(start: StartApi) -> None:
+    """A record with a giant nested key is a record; planning goes on for its session."""
+    api = await start(Model(MEMBERS), fallback="none")
+    await api.post("/members", {"meta": {"x" * 600_000: 1}})
+
+    assert (await api.get("/members/1")).status == 200

@@ -16,7 +16,7 @@ from wasm_runtime.limits import GuestReuse, Limits
 from wasm_runtime.outcome import Completed, Outcome, OutOfTime, Overloaded, WorkerLost
 from wasm_runtime.pool import PoolError, WorkerPool
 from wasm_runtime.slot import Job
-from wasm_runtime.worker_process import PoolConfig
+from wasm_runtime.worker_process import PoolConfig, WorkerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -201,7 +201,7 @@ async def test_workers_that_cannot_start_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broken artifact stops the start with the worker's own last words."""
-    monkeypatch.setattr("wasm_runtime.pool._START_SECONDS", 1.5)
+    monkeypatch.setattr("wasm_runtime.pool.START_SECONDS", 1.5)
     broken = tmp_path / "guest.cwasm"
     broken.write_bytes(b"no component")
     pool = WorkerPool(
@@ -221,3 +221,51 @@ async def test_plans_beyond_the_memory_of_a_worker_are_sent_again(
     for _ in range(2):
         for number in range(6):
             assert count(await pool.run(job(f"REPLY = make_response(200, {number})"))) == number
+
+
+async def test_a_worker_that_cannot_be_started_is_tried_again(
+    make_pool: MakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many processes or descriptors, for a moment: the slot has a worker again when that is over."""
+    pool = await make_pool()
+    real, failures = WorkerProcess.spawn, [OSError(11, "busy"), OSError(24, "files")]
+
+    def spawn(config: PoolConfig) -> WorkerProcess:
+        if failures:
+            raise failures.pop()
+        return real(config)
+
+    monkeypatch.setattr(WorkerProcess, "spawn", spawn)
+    os.kill(only_pid(pool), signal.SIGKILL)
+    await asyncio.sleep(0.05)
+
+    assert isinstance(await pool.run(job(INSERT, body={})), Completed)
+    assert failures == []
+
+
+async def test_a_worker_that_is_stopped_is_replaced(make_pool: MakePool) -> None:
+    """One that does not say anything while there are jobs for it is as good as dead."""
+    pool = await make_pool(Limits(wall_ms=300))
+    first = only_pid(pool)
+    os.kill(first, signal.SIGSTOP)
+
+    assert isinstance(await pool.run(job(INSERT, body={})), Completed)
+    assert only_pid(pool) != first
+
+
+async def test_answers_that_were_not_read_are_not_lost(make_pool: MakePool) -> None:
+    """A worker that dies with its answer in the socket has answered: the job does not run twice."""
+    pool = await make_pool()
+    await pool.run(job(INSERT, body={"n": 0}))
+    slot = pool._slots[0]
+    worker = slot._worker
+    assert worker is not None
+    assert isinstance(worker.transport, asyncio.Transport)
+    worker.transport.pause_reading()
+    inserted = asyncio.ensure_future(pool.run(job(INSERT, body={"n": 1})))
+    await asyncio.sleep(0.3)
+    os.kill(only_pid(pool), signal.SIGKILL)
+    worker.transport.abort()
+
+    assert isinstance(await inserted, Completed)
+    assert count(await pool.run(job(COUNT, read_only=True))) == 2

@@ -71,7 +71,7 @@ def test_the_settings_hold(tmp_path: Path, durability: Durability, synchronous: 
 
     assert settings == {
         "locking_mode": "exclusive",
-        "journal_mode": "persist",
+        "journal_mode": "truncate",
         "synchronous": synchronous,
         "page_size": 4096,
         "max_page_count": LIMIT_BYTES // 4096,
