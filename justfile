@@ -45,3 +45,7 @@ pin:
 # Hurt the service on purpose: kills, hostile plans and requests, histories (`just torture all --short`).
 torture *args:
     uv run python -m tools.torture "$@"
+
+# Measure the service against hand-written ones; needs wrk (`apt-get install wrk`). `--quick` takes two minutes.
+bench *args:
+    uv run python -m tools.bench "$@"

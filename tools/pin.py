@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_NAME = "metaservice"
@@ -17,9 +18,18 @@ _HEADER = "# Tested versions, for `pip install -c constraints.txt`. Made by `jus
 
 
 def locked_versions(lock: str) -> list[str]:
-    """`name==version` of every package in the text of a uv.lock, sorted, ours left out."""
+    """`name==version` of every package in the text of a uv.lock, sorted, ours left out.
+
+    A package that has another version for another Python has the marker that says for which.
+    """
     packages = tomllib.loads(lock)["package"]
-    return sorted(f"{each['name']}=={each['version']}" for each in packages if each["name"] != OWN_NAME)
+    return sorted(_pin(each) for each in packages if each["name"] != OWN_NAME)
+
+
+def _pin(package: dict[str, Any]) -> str:
+    pin = f"{package['name']}=={package['version']}"
+    markers = " or ".join(f"({marker})" for marker in package.get("resolution-markers", ()))
+    return f"{pin} ; {markers}" if markers else pin
 
 
 def with_constraints(pyproject: str, pins: list[str]) -> str:

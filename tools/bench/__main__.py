@@ -80,10 +80,10 @@ def _write(results: Results, out: Path) -> None:
     machine_lines = "\n".join(f"{name}: {value}" for name, value in results.machine.items())
     texts = [machine_lines, *report.tables(results), "== the bar\n" + "\n".join(targets.lines(results))]
     text = "\n\n".join(texts) + "\n"
-    print(f"\n{text}")
     (out / "results.txt").write_text(text)
     results.save(out / "results.json")
     charts.draw(results, out)
+    print(f"\n{text}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -39,9 +39,9 @@ _CONTEXT = RequestContext(
 def runner(code: str, spares: int) -> Callable[[], int]:
     """Runs the code in a fresh guest; `spares` guests are instantiated now, and used up first."""
     job, runtime = _job(code), _runtime()
-    directory = Path(tempfile.mkdtemp(prefix="bench-"))
+    directory = tempfile.TemporaryDirectory(prefix="bench-")  # removed when the process ends
     ready = [LiveGuest(runtime) for _ in range(spares)]
-    return lambda: _run(ready.pop() if ready else LiveGuest(runtime), directory, job)
+    return lambda: _run(ready.pop() if ready else LiveGuest(runtime), Path(directory.name), job)
 
 
 def _run(guest: LiveGuest, directory: Path, job: Job) -> int:

@@ -34,7 +34,7 @@ _SEARCH = """\
 REPLY = make_response(200, store.search(plan["criteria"]))
 """
 #: Computes for 10 ms and more, so that the worker is what limits.
-_WORK = """\
+_COMPUTE = """\
 total = 0
 for number in range(ROUNDS):
     total += number * number % 7
@@ -50,7 +50,7 @@ def answers(work_rounds: int) -> list[dict[str, Any]]:
         _answer("PATCH", "/members/{id:int}", _PATCH),
         _answer("GET", "/members", _LIST),
         _answer("GET", "/members/search", _SEARCH),
-        _answer("GET", "/work", _WORK.replace("ROUNDS", str(work_rounds))),
+        _answer("GET", "/compute", _COMPUTE.replace("ROUNDS", str(work_rounds))),
     ]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: Makes the plan of `/work` compute for 10 to 20 ms.
+#: Makes the plan of `/compute` compute for 10 to 20 ms.
 _WORK_ROUNDS = 40_000
 
 

@@ -69,6 +69,6 @@ def workers(arena: Arena) -> None:
     place = Place(tuple(f"many-{number}" for number in range(50)), 5)
     with arena.started(arena.contestants("learned", "2 workers")) as field:
         arena.fill(field, place)
-        for workload in ("work", "get"):
+        for workload in ("compute", "get"):
             requests = place.requests(WORKLOADS[workload])
             arena.race(Race("workers", workload, _CONNECTIONS, requests), field)

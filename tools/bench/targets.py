@@ -71,7 +71,7 @@ def _growth(results: Results) -> float | None:
 
 
 def _second_worker(results: Results) -> float | None:
-    one, two = (results.cell("workers", "work", name) for name in ("learned", "2 workers"))
+    one, two = (results.cell("workers", "compute", name) for name in ("learned", "2 workers"))
     return None if one is None or two is None else ratio(two, one).median
 
 

@@ -106,8 +106,8 @@ def _mixed(session: str, number: int) -> Request:
     return kinds[number * 7 % 10](session, number)
 
 
-def _work(session: str, _number: int) -> Request:
-    return Request("GET", "/work", session)
+def _compute(session: str, _number: int) -> Request:
+    return Request("GET", "/compute", session)
 
 
 WORKLOADS: dict[str, Callable[[str, int], Request]] = {
@@ -117,9 +117,9 @@ WORKLOADS: dict[str, Callable[[str, int], Request]] = {
     "post": _post,
     "patch": _patch,
     "mixed": _mixed,
-    "work": _work,
+    "compute": _compute,
 }
-#: Those of a service for members; `work` is a plan that computes, for comparing numbers of workers.
+#: Those of a service for members; `compute` is a plan that computes, for comparing numbers of workers.
 MEMBERS = ("get", "list", "search", "post", "patch", "mixed")
 
 

@@ -49,6 +49,18 @@ def test_a_lock_becomes_sorted_pins() -> None:
     assert locked_versions(LOCK) == ["alpha==1.0", "zeta==2.0"]
 
 
+def test_versions_for_some_pythons_say_for_which() -> None:
+    """The lock may hold two versions of one package."""
+    lock = """
+[[package]]
+name = "numpy"
+version = "2.4"
+resolution-markers = ["python_full_version < '3.12'"]
+"""
+
+    assert locked_versions(lock) == ["numpy==2.4 ; (python_full_version < '3.12')"]
+
+
 def test_the_block_is_replaced_whole() -> None:
     """Everything around it stays; without a block there is an error that says what is missing."""
     text = '[tool.uv]\nconstraint-dependencies = [\n  "old==1",\n]\n[x]\n'
