@@ -50,24 +50,24 @@ class Guests:
         if guest is not None:
             self._live.move_to_end(session)
             return guest
+        opened = self._opened(session)
+        if not isinstance(opened, LiveGuest) and self._live:
+            # Descriptors may have run out, which a guest past the policy can see to: then they all go.
+            self._live.clear()
+            opened = self._opened(session)
+        if not isinstance(opened, LiveGuest):
+            return opened
+        self._live[session] = opened
+        if len(self._live) > self._reuse.live_guests:
+            self._live.popitem(last=False)
+        self._resident = resident_bytes()
+        return opened
+
+    def _opened(self, session: str) -> LiveGuest | Outcome:
         try:
             directory = session_files.ensure(self._data_root, session)
         except OSError as error:
             return _no_directory(error, self._runtime.limits.session_disk_bytes)
-        attached = self._attached(directory)
-        if not isinstance(attached, LiveGuest) and self._live:
-            # Descriptors may have run out, which a guest past the policy can see to: then they all go.
-            self._live.clear()
-            attached = self._attached(directory)
-        if not isinstance(attached, LiveGuest):
-            return attached
-        self._live[session] = attached
-        if len(self._live) > self._reuse.live_guests:
-            self._live.popitem(last=False)
-        self._resident = resident_bytes()
-        return attached
-
-    def _attached(self, directory: Path) -> LiveGuest | Outcome:
         guest = self._spare.popleft() if self._spare else LiveGuest(self._runtime)
         return guest.attach(directory, self._durability) or guest
 

@@ -30,12 +30,12 @@ def ensure(root: Path, session: str) -> Path:
     if not _NAME.fullmatch(session):
         raise ValueError("not a name that was derived for a session")
     directory = root / session
-    try:
-        directory.mkdir(mode=0o700)
-    except FileExistsError:
+    if os.path.lexists(directory):
         return directory
+    # Opened before anything is made: what fails here leaves nothing that would count as made and synced.
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        directory.mkdir(mode=0o700)
         # A session whose directory is lost with the power has lost its data, however well that was synced.
         os.fsync(descriptor)
     finally:
