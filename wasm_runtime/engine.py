@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from wasmtime import Config, Engine, Store, WasiConfig
-from wasmtime.component import Component, Linker
+from wasmtime.component import Component, FuncType, Linker
 
 from wasm_runtime.limits import Limits
 
@@ -41,6 +41,14 @@ def precompile(component: bytes, limits: Limits | None = None) -> bytearray:
     return Component(Engine(_config(limits or Limits())), component).serialize()
 
 
+class _Signature:
+    """The parameter and result types of an export, looked up once: they are the same in every instance."""
+
+    def __init__(self, kind: FuncType) -> None:
+        self.params = kind.params
+        self.result = kind.result
+
+
 class Runtime:
     """What every guest of one worker shares: read-only code, and the ticking clock."""
 
@@ -51,6 +59,7 @@ class Runtime:
         self._linker = Linker(self._engine)
         self._linker.add_wasip2()
         self._derivations_left = 0
+        self._signatures: dict[str, _Signature] = {}
         with self._linker.root() as root:
             root.add_func("derive-key", self._derive_key)
 
@@ -79,6 +88,11 @@ class Runtime:
             function = instance.get_func(wasm_store, name)
             if function is None:
                 raise LookupError(f"the guest has no export {name!r}")
+            if name not in self._signatures:
+                self._signatures[name] = _Signature(function.type(wasm_store))
+            signature = self._signatures[name]
+            # wasmtime-py asks for the type at every call, which costs a third of a short one.
+            function.type = lambda _store: signature  # type: ignore[method-assign,assignment,return-value]
             return lambda *arguments: function(wasm_store, *arguments)
 
         return wasm_store, export
