@@ -165,16 +165,7 @@ class Runner:
 
 def _outcome(answer: Answer | Outcome, fuel: int, micros: int, *, read_only: bool) -> Outcome:
     if isinstance(answer, Raised):
-        return Raised(
-            blame=answer.blame,
-            error_type=answer.error_type,
-            line=answer.line,
-            status=answer.status,
-            detail=answer.detail,
-            fuel=fuel,
-            micros=micros,
-            stdout=answer.stdout,
-        )
+        return evolve(answer, fuel=fuel, micros=micros)
     if not isinstance(answer, Answer):
         return answer
     committed = answer.keep and not read_only

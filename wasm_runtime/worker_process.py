@@ -108,12 +108,13 @@ class WorkerProcess:
         return bytes(data)
 
     async def connect(self, taker: FrameTaker) -> None:
-        """Take frames from now on, and hand the worker its configuration."""
+        """Take frames from now on."""
         await asyncio.get_running_loop().create_unix_connection(
             lambda: _Connection(taker, self), sock=self.connection
         )
 
     def configure(self, config: PoolConfig) -> None:
+        """Hand the worker what it starts with; it answers with READY."""
         self.write(frames.encode(frames.JsonFrame(frames.CONFIG, _worker_config(config))))
 
     def write(self, data: bytes) -> None:

@@ -11,11 +11,11 @@ fail is not asked about again for a while.
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from server.errors import (
     BadReply,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from server.model import RequestContext
     from server.planner_settings import PlannerSettings
     from server.planning.author import Author
+    from server.planning.fingerprint import FieldTypes
     from server.planning.learned import LearnedRoutes
     from server.planning.negative_cache import NegativeCache
     from server.planning.prompt import Problem, PromptMaker
@@ -63,19 +64,16 @@ _NO_VALUES = (
 _FAILING = "The model's plans for this kind of request fail when they run."
 
 
-@define(slots=False)
+@frozen
 class Kind:
     """What kind of request this is, as far as planning is concerned."""
 
     ctx: RequestContext
     shape: RequestShape
     schemas: Schemas
+    field_types: FieldTypes
     #: Without query keys that do not matter: the key under which planning is done once.
     fingerprint: str
-
-    @cached_property
-    def field_types(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        return {name: dict(schema.fields) for name, schema in self.schemas.collections}
 
 
 @define
@@ -106,9 +104,8 @@ class Drafting:
         """Reads the session's schemas through its guest. Raises what that raises, and as `shape_of`."""
         shape = shape_of(ctx)
         schemas = await self._schemas(ctx)
-        kind = Kind(ctx, shape, schemas, "")
-        kind.fingerprint = fingerprint(shape, kind.field_types, self._learned.versions)
-        return kind
+        types = schemas.types()
+        return Kind(ctx, shape, schemas, types, fingerprint(shape, types, self._learned.versions))
 
     async def _schemas(self, ctx: RequestContext) -> Schemas:
         """What the session holds; unknown where its data, or what a guest makes of it, cannot be shown."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from server.planning.shape import RequestShape
 
 #: Collection -> field -> its JSON types.
-Schemas: TypeAlias = "Mapping[str, Mapping[str, Iterable[str]]]"
+FieldTypes: TypeAlias = "Mapping[str, Mapping[str, Iterable[str]]]"
 
 _DIGEST_BYTES = 20
 
@@ -44,7 +44,9 @@ class Versions:
     rules: str
 
 
-def fingerprint(shape: RequestShape, schemas: Schemas, versions: Versions, *, any_query: bool = False) -> str:
+def fingerprint(
+    shape: RequestShape, schemas: FieldTypes, versions: Versions, *, any_query: bool = False
+) -> str:
     """The digest under which the plan for requests of this shape is shared, as hex.
 
     `schemas` may hold more collections than the path names; those are left out. With `any_query` it is

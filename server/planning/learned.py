@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from server.model import RequestContext, RunnablePlan, Session
-    from server.planning.fingerprint import Schemas, Versions
+    from server.planning.fingerprint import FieldTypes, Versions
     from server.planning.library import LibraryThread, PlanLibrary
     from server.planning.shape import RequestShape, RouteKey
 
@@ -86,7 +86,7 @@ class LearnedRoutes:
         """The routes that the session has learned, for a prompt to name."""
         return (await self._routes(session.directory)).route_keys()
 
-    async def shared(self, session: Session, shape: RequestShape, schemas: Schemas) -> Candidate | None:
+    async def shared(self, session: Session, shape: RequestShape, schemas: FieldTypes) -> Candidate | None:
         """What any session has learned for the same fingerprint, unless it is quarantined in this one."""
         keys = [fingerprint(shape, schemas, self.versions, any_query=any_) for any_ in (False, True)]
         try:
@@ -101,7 +101,7 @@ class LearnedRoutes:
         self,
         ctx: RequestContext,
         shape: RequestShape,
-        schemas: Schemas,
+        schemas: FieldTypes,
         runnable: RunnablePlan,
         origin: Origin,
     ) -> Candidate:

@@ -83,20 +83,22 @@ class LearningPlanner:
         return Trial.of(kind, draft, drafting, self._learned, allowance)
 
     async def _without_model(self, ctx: RequestContext, stale: Match | None) -> Planned:
-        """Nothing new is learned here: what was learned at any time, then conventions."""
-        if stale is not None:
-            return LearnedPlan(ctx, stale, self._learned, None)
+        """Nothing new is learned here."""
         try:
-            return await self._conventions.plan(ctx)
+            return await self._known(ctx, stale)
         except NotPlannable:
             if self._settings.learn:
                 raise
             raise NotLearned(_NOT_LEARNED) from None
 
     async def _fallen_back(self, ctx: RequestContext, stale: Match | None, error: ServiceError) -> Planned:
-        if stale is not None:
-            return LearnedPlan(ctx, stale, self._learned, None)
         try:
-            return await self._conventions.plan(ctx)
+            return await self._known(ctx, stale)
         except ServiceError:
             raise error from None
+
+    async def _known(self, ctx: RequestContext, stale: Match | None) -> Planned:
+        """What there is to serve without the model: what was learned at any time, then conventions."""
+        if stale is not None:
+            return LearnedPlan(ctx, stale, self._learned, None)
+        return await self._conventions.plan(ctx)
