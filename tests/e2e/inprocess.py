@@ -18,8 +18,8 @@ from server.model import Plan, RunnablePlan, SourceCode, ValidatedCode
 from server.planning.checked_conventions import CheckedConventions
 from server.planning.planned import Fixed, Planned
 from server.settings import from_mapping
-from tests.e2e.service import worker_pids
 from tests.http.client import Answer, ask
+from tools.processes import workers_of
 from wasm_runtime.status_cell import RUNNING
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Served:
 
     @property
     def workers(self) -> list[int]:
-        return worker_pids(os.getpid())
+        return workers_of(os.getpid())
 
 
 @asynccontextmanager

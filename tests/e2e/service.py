@@ -6,16 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.e2e.client import Client
+from tools.processes import environment, is_worker, workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _STOP_SECONDS = 40
-_KEYS = ("OPENAI_", "ANTHROPIC_", "LARS_", "SANDBOX_DATA_ROOT")
 
 
 class RunningService:
@@ -26,7 +26,7 @@ class RunningService:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "server", "serve"],
             cwd=scratch,
-            env=_environment({"SANDBOX_DATA_ROOT": str(data_root), "LARS_PORT": "0", **settings}),
+            env=environment({"SANDBOX_DATA_ROOT": str(data_root), "LARS_PORT": "0", **settings}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -47,14 +47,14 @@ class RunningService:
 
     @property
     def workers(self) -> list[int]:
-        return worker_pids(self._process.pid)
+        return workers_of(self._process.pid)
 
     def stop(self) -> None:
         """SIGTERM, and what is promised of it: exit status 0, and no worker left."""
         workers = self.workers
         self._process.send_signal(signal.SIGTERM)
         assert self._process.wait(_STOP_SECONDS) == 0, self.log
-        assert not any(map(_is_worker, workers))
+        assert not any(map(is_worker, workers))
 
     def kill(self) -> None:
         """SIGKILL for the server alone; its workers have to end by themselves."""
@@ -73,31 +73,3 @@ class RunningService:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without anything that sets the service up."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_KEYS)}
-    return kept | dict(settings)
-
-
-def worker_pids(parent: int) -> list[int]:
-    """The sandbox workers of a service, found as anybody would: by parent and command line."""
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [pid for pid in pids if _is_worker(pid) and _parent_of(pid) == parent]
-
-
-def _is_worker(pid: int) -> bool:
-    """A process that has ended has an empty command line or none."""
-    try:
-        return b"wasm_runtime.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-
-
-def _parent_of(pid: int) -> int:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    return int(status.rpartition(")")[2].split()[1])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from tools.bench import charts, costs, load, machine, ours, processes, races, report, targets
+from tools import processes
+from tools.bench import charts, costs, load, machine, ours, races, report, targets
 from tools.bench.arena import arena
 from tools.bench.contestant import BenchError
 from tools.bench.results import Results

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from tools.bench import by_hand, ours, processes
+from tools import processes
+from tools.bench import by_hand, ours
 from tools.bench.contestant import BenchError, Contestant, Running, running
 from tools.bench.load import Load
 from tools.bench.results import Cell, Results, Round

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import socket
 import subprocess
 import time
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from tools.bench import processes
+from tools import processes
 from tools.bench.workloads import fill, numbered
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ _START_SECONDS = 120
 _STOP_SECONDS = 30
 #: Characters of a contestant's log in a message.
 _LOG_SHOWN = 1_000
-#: What sets the service up, and must not come from outside.
-_OURS = ("OPENAI_", "ANTHROPIC_", "LARS_", "SANDBOX_DATA_ROOT")
 
 
 class BenchError(Exception):
@@ -125,12 +122,11 @@ def running(contestant: Contestant, scratch: Path, first: Request) -> Iterator[R
 
 
 def _start(launch: Launch, scratch: Path, log: Path) -> subprocess.Popen[bytes]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     with log.open("wb") as stderr:
         return subprocess.Popen(
             launch.command,
             cwd=scratch,
-            env=kept | dict(launch.environment),
+            env=processes.environment(launch.environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,

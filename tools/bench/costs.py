@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from tools.bench import ours, processes
+from tools import processes
+from tools.bench import ours
 from tools.bench.results import Fact
 from tools.bench.workloads import WORKLOADS, Place
 

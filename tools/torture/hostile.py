@@ -27,11 +27,12 @@ from attrs import define, field
 from store.errors import StoreError
 from store.layout import LayoutError
 from tools import layout
+from tools.processes import rss_bytes, workers_of
 from tools.torture import attacks
 from tools.torture.at_rest import directory_of
 from tools.torture.host import ATTACK, DISK_BYTES, MEMORY_BYTES, ProgramPlanner, hosting
 from tools.torture.report import Report
-from tools.torture.service import kill, rss_bytes, workers_of
+from tools.torture.service import kill
 from tools.torture.wire import Answer, Gone, Hung, ask
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from tools.processes import rss_bytes
 from tools.torture import mutate
 from tools.torture.report import Report
-from tools.torture.service import ServiceProcess, rss_bytes
+from tools.torture.service import ServiceProcess
 from tools.torture.wire import Answer, Gone, Hung, exchange, reset
 
 if TYPE_CHECKING:

@@ -7,18 +7,19 @@ import contextlib
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tools.processes import environment, workers_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tools.torture.wire import Address
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 40.0
-_KEYS = ("OPENAI_", "ANTHROPIC_", "LARS_", "SANDBOX_DATA_ROOT")
 
 
 class NotStarted(Exception):
@@ -58,7 +59,7 @@ class ServiceProcess:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "server", "serve"),
                 cwd=self._scratch,
-                env=_environment(self._variables),
+                env=environment(self._variables),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -102,43 +103,3 @@ def kill(pid: int) -> None:
     if pid:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-def workers_of(parent: int) -> list[int]:
-    """The sandbox workers of a process, found by parent and command line."""
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [pid for pid in pids if _parent_of(pid) == parent and _is_worker(pid)]
-
-
-def _is_worker(pid: int) -> bool:
-    try:
-        return b"wasm_runtime.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-
-
-def _parent_of(pid: int) -> int:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    return int(status.rpartition(")")[2].split()[1])
-
-
-def rss_bytes(pid: int, kind: str = "VmRSS") -> int:
-    """A process's memory by a line of its status; 0 for one that has ended.
-
-    `RssAnon` leaves out what guests only share: each maps the same image of the interpreter, and VmRSS
-    counts that anew for every guest.
-    """
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:")), 0)
-
-
-def _environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment without anything that sets the service up."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_KEYS)}
-    return kept | dict(variables)

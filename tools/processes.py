@@ -1,0 +1,96 @@
+"""What a service process is started with, and what the kernel knows of it: workers, processor time, memory.
+
+proc(5): https://man7.org/linux/man-pages/man5/proc.5.html
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+#: What sets the service up, and must not come from outside.
+_SETTINGS = ("OPENAI_", "ANTHROPIC_", "LARS_", "SANDBOX_DATA_ROOT")
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """For a service: this process's environment without anything that sets one up, and these settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+    return kept | dict(settings)
+
+
+def workers_of(parent: int) -> list[int]:
+    """The sandbox workers of a service, found as anybody would: by parent and command line."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if _parent_of(pid) == parent and is_worker(pid)]
+
+
+def is_worker(pid: int) -> bool:
+    """A process that has ended has an empty command line or none."""
+    try:
+        return b"wasm_runtime.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def family(pid: int) -> dict[str, list[int]]:
+    """A service's processes by what they do: the workers, and the one that answers."""
+    workers = workers_of(pid)
+    return {"api": [pid], "workers": workers} if workers else {"server": [pid]}
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time, of all threads, to a hundredth."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / _TICKS
+
+
+def memory(pid: int) -> dict[str, int]:
+    """Bytes by kind: Rss, Pss, Private_Clean, Private_Dirty and more."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {name: int(size.split()[0]) * 1024 for name, _, size in (line.partition(":") for line in lines)}
+
+
+def private_bytes(pid: int) -> int:
+    """What would be free without this process."""
+    sizes = memory(pid)
+    return sizes["Private_Clean"] + sizes["Private_Dirty"]
+
+
+def rss_bytes(pid: int, kind: str = "VmRSS") -> int:
+    """A process's memory by a line of its status; 0 for one that has ended.
+
+    `RssAnon` leaves out what guests only share: each maps the same image of the interpreter, and VmRSS
+    counts that anew for every guest.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:")), 0)
+
+
+@contextmanager
+def share_cores(most: int) -> Iterator[list[int]]:
+    """Keep this process, and all that it starts meanwhile, on the same few cores; which they are."""
+    all_cores = os.sched_getaffinity(0)
+    cores = sorted(all_cores)[:most]
+    os.sched_setaffinity(0, cores)
+    try:
+        yield cores
+    finally:
+        os.sched_setaffinity(0, all_cores)
+
+
+def _parent_of(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(status.rpartition(")")[2].split()[1])
