@@ -44,8 +44,8 @@ class WitWorld(wit_world.WitWorld):  # type: ignore[misc]  # the generated class
     def load(self, plan_id: str, document: str) -> str:
         return answering(lambda: _session().load(plan_id, document))
 
-    def run(self, plan_id: str, mode: int, request: str) -> str:
-        return answering(lambda: _session().run(plan_id, mode, request))
+    def run(self, requests: str) -> str:
+        return answering(lambda: _session().run(requests))
 
     def settle(self, keep: bool, commit: bool) -> str:  # noqa: FBT001  the world's signature
         return answering(lambda: _session().settle(keep=keep, commit=commit))

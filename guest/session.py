@@ -7,6 +7,7 @@ exception would abort the instance: `answering` turns whatever happens into an a
 from __future__ import annotations
 
 import json
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from guest import blame
@@ -22,9 +23,15 @@ from store.session_store import Session, SessionStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-READ, WRITE, GROUPED_WRITE = 0, 1, 2
+READ, WRITE, GROUPED_WRITE = "0", "1", "2"
+#: U+001E stands between requests, and between answers: JSON text has no control character but white space.
+SEPARATOR = "\x1e"
+#: What a group may take before it makes way for other sessions; the rest of it is given back.
+TURN_SECONDS = 0.05
 
 _OK = '{"ok":true}'
+#: SQLite has undone the group's transaction, and with it what was kept of the requests before.
+_UNDONE = '{"ok":false,"kind":"undone"}'
 
 
 def answering(work: Callable[[], str]) -> str:
@@ -59,16 +66,41 @@ class GuestSession:
             path, page_limit_bytes=int(config["disk_bytes"]), durability=config["durability"]
         )
         self._plans = PlanShelf()
+        #: Whether the last run's answer wants its writes kept.
+        self._keep = False
 
     def load(self, plan_id: str, document: str) -> str:
         self._plans.put(plan_id, document)
         return _OK
 
-    def run(self, plan_id: str, mode: int, request: str) -> str:
+    def run(self, requests: str) -> str:
+        """One request, or several as a group. See wit/world.wit."""
+        if SEPARATOR not in requests:
+            return self._run(requests)
+        answers = []
+        ends = perf_counter() + TURN_SECONDS
+        for request in requests.split(SEPARATOR):
+            answers.append(self._run_in_group(request))
+            if answers[-1] is _UNDONE or perf_counter() > ends:
+                break
+        return SEPARATOR.join(answers)
+
+    def _run_in_group(self, request: str) -> str:
+        """Run, and keep or undo what was written by the run's own answer; the host has the last word."""
+        answer = answering(lambda: self._run(request))
+        try:
+            self._session.settle(keep=self._keep)
+        except StoreError:
+            return _UNDONE
+        return answer
+
+    def _run(self, request: str) -> str:
+        self._keep = False
+        plan_id, mode, params, head, body = request.split("\n", 4)
         plan = self._plans.take(plan_id)
         self._begin(mode)
         try:
-            head, body = encode_reply(self._execute(plan, request))
+            reply, text = encode_reply(self._execute(plan, params, head, body))
         except ReplyError as error:
             return _failed("bad-reply", reason=str(error), stdout=self._printed.take())
         except (StoreFull, StoreDamaged, MemoryError, RecursionError):
@@ -80,28 +112,34 @@ class GuestSession:
             if detail is not None:
                 return self._raised(error, blamed="request", status=422, detail=detail)
             return self._raised(error, blamed="plan", status=500, detail="")
-        return self._answer(head, body)
+        return self._answer(reply, text)
 
-    def _begin(self, mode: int) -> None:
+    def _begin(self, mode: str) -> None:
         self._printed.take()  # of a run that ended without an answer
         if mode == GROUPED_WRITE:
             self._session.savepoint()
         else:
             self._session.begin(read_only=mode == READ)
 
-    def _execute(self, plan: LoadedPlan, request: str) -> Any:
-        ctx, params = _request_parts(request)
+    def _execute(self, plan: LoadedPlan, params_text: str, head: str, body: str) -> Any:
+        """What the plan bound to REPLY, or what it aborted with.
+
+        ctx is decoded when the plan first looks: a GET by id has its id in params, and needs nothing else.
+        """
+        ctx = made_by(lambda: {**json_text.decode(head), "body_json": json.loads(body) if body else None})
+        params = json_text.decode(params_text)
         collections = self._session.plan_view
         store = collections.collection(plan.resource)
-        given = {
-            "ctx": ctx,
-            "params": params,
-            "store": store,
-            "session_store": collections,
-        }
         Abort.forget()
-        given["plan"] = plan.bind(ctx, params, store)
-        names = self._namespace.fresh(given)
+        names = self._namespace.fresh(
+            {
+                "ctx": ctx,
+                "plan": plan.bind(ctx, params, store),
+                "params": params,
+                "store": store,
+                "session_store": collections,
+            }
+        )
         try:
             exec(plan.code, names)
         except Abort:
@@ -115,6 +153,7 @@ class GuestSession:
         return names.get("REPLY") if ended is None else _reply_of(ended, plan)
 
     def _answer(self, head: dict[str, Any], body: str) -> str:
+        self._keep = head["status"] < 400 or "keep" in head
         changed = len(self._session.changes)
         if changed:
             head["changed"] = changed
@@ -156,19 +195,6 @@ def _reply_of(ended: Abort, plan: LoadedPlan) -> dict[str, Any]:
         return ended.reply
     name = blame.parameter_name(plan.source, blame.place_of(ended))
     return make_response(ended.status, f"{name}: {ended.detail}" if name else ended.detail)
-
-
-def _request_parts(request: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Ctx and params: a line of params, a line of ctx without its body, and then the body's JSON text.
-
-    ctx is decoded when the plan first looks: a GET by id has its id in params, and needs nothing else.
-    """
-    params, head, body = request.split("\n", 2)
-
-    def ctx() -> dict[str, Any]:
-        return {**json_text.decode(head), "body_json": json.loads(body) if body else None}
-
-    return made_by(ctx), json_text.decode(params)
 
 
 def description(namespace: Namespace) -> str:

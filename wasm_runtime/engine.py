@@ -97,10 +97,11 @@ class Runtime:
 
         return wasm_store, export
 
-    def arm(self, wasm_store: Store) -> None:
-        """Give the next call its fuel, its deadline and its key derivations."""
+    def arm(self, wasm_store: Store, most_ms: int | None = None) -> None:
+        """Give the next call its fuel, its deadline (`most_ms` if that is sooner) and its key derivations."""
+        wall_ms = self.limits.wall_ms if most_ms is None else min(most_ms, self.limits.wall_ms)
         wasm_store.set_fuel(self.limits.fuel)
-        wasm_store.set_epoch_deadline(self.limits.wall_ms // EPOCH_TICK_MS + 1)
+        wasm_store.set_epoch_deadline(wall_ms // EPOCH_TICK_MS + 1)
         self._derivations_left = MAX_DERIVATIONS
 
     def describe(self) -> dict[str, Any]:

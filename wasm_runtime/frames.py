@@ -9,6 +9,10 @@ A frame is a 4-byte little-endian length (of what follows), one byte of kind, an
     STOP                                            to the worker: finish what is queued, then end
     READY   JSON                                    from the worker: it can take jobs
     RESULT  u64 job, u32 length, outcome as JSON, body           from the worker
+    DONE    u64 job, u16 status, u8 flags, u64 fuel, u64 micros, u64 changed,      from the worker
+            u32 length, headers and output as JSON (nothing: there are none), body
+
+DONE is a RESULT that completed: nearly all are, and most have neither headers nor output.
 
 Both ends are ours, so a frame that does not decode is a bug: FrameError, and the connection ends.
 """
@@ -27,14 +31,17 @@ from wasm_runtime.outcome import Completed, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CONFIG, PLAN, FORGET, JOB, STOP, READY, RESULT = range(1, 8)
+CONFIG, PLAN, FORGET, JOB, STOP, READY, RESULT, DONE = range(1, 9)
 #: No frame comes near this; a length beyond it means the stream is not ours.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
-_READ_ONLY = 1
+#: Flags of JOB, and of DONE.
+_READ_ONLY, _ALONE = 1, 2
+_COMMITTED, _HAS_BODY = 1, 2
 
 _LENGTH = struct.Struct("<I")
 _JOB = struct.Struct("<QB")
 _RESULT = struct.Struct("<QI")
+_DONE = struct.Struct("<QHBQQQI")
 
 
 class FrameError(Exception):
@@ -43,13 +50,14 @@ class FrameError(Exception):
 
 @frozen
 class JobFrame:
-    """One request for a worker. `request` is JSON text for the guest."""
+    """One request for a worker. `request` is JSON text for the guest; `alone`: it shares no transaction."""
 
     job: int
     session: str
     plan_id: str
     read_only: bool
     request: str
+    alone: bool = False
 
 
 @frozen
@@ -94,8 +102,11 @@ def encode(frame: Frame) -> bytes:
 def _parts(frame: Frame) -> tuple[int, bytes]:
     match frame:
         case JobFrame():
-            head = _JOB.pack(frame.job, _READ_ONLY if frame.read_only else 0)
+            flags = _READ_ONLY * frame.read_only | _ALONE * frame.alone
+            head = _JOB.pack(frame.job, flags)
             return JOB, head + f"{frame.session}\0{frame.plan_id}\0{frame.request}".encode()
+        case ResultFrame(job, Completed() as outcome):
+            return DONE, _encode_done(job, outcome)
         case ResultFrame():
             return RESULT, _encode_result(frame)
         case PlanFrame():
@@ -111,19 +122,15 @@ def _parts(frame: Frame) -> tuple[int, bytes]:
 
 
 def _encode_result(frame: ResultFrame) -> bytes:
-    outcome = frame.outcome
-    body = None
-    members: dict[str, Any] = {"is": type(outcome).__name__}
-    if isinstance(outcome, Completed):
-        body = outcome.body
-        members["has_body"] = body is not None
-    members.update(asdict(outcome, filter=_is_not_body))
-    meta = orjson.dumps(members)
-    return _RESULT.pack(frame.job, len(meta)) + meta + (body or b"")
+    meta = orjson.dumps({"is": type(frame.outcome).__name__, **asdict(frame.outcome)})
+    return _RESULT.pack(frame.job, len(meta)) + meta
 
 
-def _is_not_body(attribute: Any, _value: Any) -> bool:
-    return bool(attribute.name != "body")
+def _encode_done(job: int, done: Completed) -> bytes:
+    more = orjson.dumps([done.headers, done.stdout]) if done.headers or done.stdout else b""
+    flags = _COMMITTED * done.committed | _HAS_BODY * (done.body is not None)
+    head = _DONE.pack(job, done.status, flags, done.fuel, done.micros, done.changed, len(more))
+    return b"%b%b%b" % (head, more, done.body or b"")
 
 
 class Decoder:
@@ -174,24 +181,38 @@ def _decode_stop(rest: bytes) -> StopFrame:
 def _decode_job(rest: bytes) -> JobFrame:
     job, flags = _JOB.unpack_from(rest)
     session, plan_id, request = rest[_JOB.size :].split(b"\0", 2)
-    return JobFrame(job, session.decode(), plan_id.decode(), bool(flags & _READ_ONLY), request.decode())
+    return JobFrame(
+        job,
+        session.decode(),
+        plan_id.decode(),
+        bool(flags & _READ_ONLY),
+        request.decode(),
+        bool(flags & _ALONE),
+    )
 
 
 def _decode_result(rest: bytes) -> ResultFrame:
     job, length = _RESULT.unpack_from(rest)
-    start = _RESULT.size
-    members = orjson.loads(rest[start : start + length])
-    kind = _OUTCOMES[members.pop("is")]
-    if kind is Completed:
-        members["body"] = rest[start + length :] if members.pop("has_body") else None
-        members["headers"] = tuple((name, value) for name, value in members["headers"])
-    return ResultFrame(job, kind(**members))
+    members = orjson.loads(rest[_RESULT.size : _RESULT.size + length])
+    return ResultFrame(job, _OUTCOMES[members.pop("is")](**members))
+
+
+def _decode_done(rest: bytes) -> ResultFrame:
+    job, status, flags, fuel, micros, changed, length = _DONE.unpack_from(rest)
+    start = _DONE.size + length
+    headers: tuple[tuple[str, str], ...] = ()
+    stdout = ""
+    if length:
+        pairs, stdout = orjson.loads(rest[_DONE.size : start])
+        headers = tuple((name, value) for name, value in pairs)
+    body = rest[start:] if flags & _HAS_BODY else None
+    committed = bool(flags & _COMMITTED)
+    return ResultFrame(job, Completed(status, headers, body, committed, changed, fuel, micros, stdout))
 
 
 _OUTCOMES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
-        Completed,
         outcomes.Raised,
         outcomes.OutOfFuel,
         outcomes.OutOfTime,
@@ -215,4 +236,5 @@ _DECODERS: dict[int, Callable[[bytes], Frame]] = {
     STOP: _decode_stop,
     READY: lambda rest: JsonFrame(READY, orjson.loads(rest)),
     RESULT: _decode_result,
+    DONE: _decode_done,
 }

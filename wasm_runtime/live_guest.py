@@ -13,23 +13,45 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import orjson
+from attrs import frozen
 from wasmtime import WasiConfig, WasmtimeError
 
 from wasm_runtime.outcome import GuestFailed, Outcome, OutOfFuel, OutOfMemory, OutOfTime, StackExhausted
 from wasm_runtime.verdict import Answer, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from wasm_runtime.engine import Runtime
 
 READ, WRITE, GROUPED_WRITE = 0, 1, 2
+#: Between requests, and between answers; see guest/wit/world.wit.
+_SEPARATOR = "\x1e"
 #: As many as the guest keeps, dropped in the same order; see guest/plans.py.
 _MAX_PLANS = 256
 #: A guest whose last words on standard error say this died of the memory limit.
 _MEMORY_WORDS = (b"memory allocation of", b"MemoryError", b"out of memory")
 _STDERR_KEPT = 2048
+#: A group is of runs that were quick before, and makes way after 50 ms; what takes longer is run alone.
+_GROUP_MS = 1_000
+#: How the answers begin of a run that replied, and of one whose group SQLite has undone.
+_KEPT = '{"ok":true'
+_UNDONE = '{"ok":false,"kind":"undone"}'
+
+
+@frozen
+class Call:
+    """One run: a plan by its id and its document, and `request` as the guest reads it: params, ctx, body."""
+
+    plan_id: str
+    document: str
+    mode: int
+    request: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.plan_id}\n{self.mode}\n{self.request}"
 
 
 class _LastWords:
@@ -49,6 +71,12 @@ class _LastWords:
 
     def speak_of_memory(self) -> bool:
         return any(words in self._heard for words in _MEMORY_WORDS)
+
+
+def _is_spoilt(call: Call, answer: str, outcome: Answer | Outcome) -> bool:
+    """Whether a group with this answer in it cannot be committed."""
+    kept = call.mode != READ and answer.startswith(_KEPT)
+    return answer == _UNDONE or (kept and not isinstance(outcome, Answer))
 
 
 class LiveGuest:
@@ -89,18 +117,45 @@ class LiveGuest:
         ).decode()
         return self._plain(lambda: self._attach(config))
 
-    def run(self, plan_id: str, document: str, mode: int, request: str) -> Answer | Outcome:
-        """Run a plan; its writes are pending until `settle`. `mode` is READ, WRITE or GROUPED_WRITE."""
+    def run(self, call: Call) -> Answer | Outcome:
+        """Run a plan; its writes are pending until `settle`. The mode is READ or WRITE."""
+        problem = self._prepare(call)
+        if problem is not None:
+            return problem
+        answer = self._call(lambda: self._run(call.text))
+        return self._judged(answer) if isinstance(answer, str) else answer
+
+    def run_group(self, calls: Sequence[Call]) -> list[Answer | Outcome] | None:
+        """Run plans one after the other; what they wrote is kept or undone by their answers, and pending.
+
+        The modes are READ or GROUPED_WRITE. One answer for each call, or for the first ones where the rest
+        was not begun. None: nothing of it is to stay, which is the guest's end, and each has to run alone. A
+        call brought the guest down, or the host refuses an answer whose writes the guest has kept.
+        """
+        answers = self._group_answers(calls)
+        if answers is None or len(answers) > len(calls):
+            self.dead = True
+            return None
+        outcomes = [self._judged(answer) for answer in answers]
+        checked = zip(calls, answers, outcomes, strict=False)
+        self.dead = self.dead or any(_is_spoilt(call, answer, outcome) for call, answer, outcome in checked)
+        return None if self.dead else outcomes
+
+    def _group_answers(self, calls: Sequence[Call]) -> list[str] | None:
+        if any(self._prepare(call) is not None for call in calls):
+            return None
+        together = _SEPARATOR.join([call.text for call in calls])
+        text = self._call(lambda: self._run(together), most_ms=_GROUP_MS)
+        return text.split(_SEPARATOR) if isinstance(text, str) else None
+
+    def _prepare(self, call: Call) -> Outcome | None:
         self.uses += 1
-        if plan_id in self._plans:
-            self._plans.move_to_end(plan_id)
-        else:
-            problem = self._load_plan(plan_id, document)
-            if problem is not None:
-                return problem
-        answer = self._call(lambda: self._run(plan_id, mode, request))
-        if not isinstance(answer, str):
-            return answer
+        if call.plan_id in self._plans:
+            self._plans.move_to_end(call.plan_id)
+            return None
+        return self._load_plan(call.plan_id, call.document)
+
+    def _judged(self, answer: str) -> Answer | Outcome:
         judged = judge(answer, self._runtime.limits)
         if isinstance(judged, OutOfMemory | StackExhausted | GuestFailed):
             self.dead = True
@@ -136,8 +191,8 @@ class LiveGuest:
         judged = judge(answer, self._runtime.limits)
         return GuestFailed("it replied where it had nothing to say") if isinstance(judged, Answer) else judged
 
-    def _call(self, call: Callable[[], str]) -> str | Outcome:
-        self._runtime.arm(self._wasm_store)
+    def _call(self, call: Callable[[], str], *, most_ms: int | None = None) -> str | Outcome:
+        self._runtime.arm(self._wasm_store, most_ms)
         try:
             return call()
         except WasmtimeError as error:

@@ -2,14 +2,12 @@
 
 1. A job runs alone while its plan is new to its session, or if it has been slow there: so that a plan that
    is likely to trap or to take long costs nobody else anything.
-2. Jobs that queue for one session otherwise run one after the other inside one transaction, each write in its
-   own savepoint, kept or undone on its own verdict. One commit, and only then are the answers given.
-3. Reads before the group's first write, or after its last, are answered without waiting for the commit.
-4. A job that ends its guest (a trap, a limit) undoes the group: it gets its outcome and never runs again,
-   the others go back to their queue.
-5. A commit that fails undoes the group; its jobs go back to be run alone, so that only the one that fails
-   it fails.
-6. A group that has taken its time commits what is done and gives the rest back: other sessions wait for one
+2. Jobs that queue for one session otherwise run one after the other in one call of the guest and inside one
+   transaction, each write in its own savepoint, kept or undone by its own answer. The host looks at every
+   answer before the one commit, and only then are the answers given.
+3. A group that cannot be had whole leaves nothing: a job traps, an answer is refused, the commit fails. Its
+   jobs go back and run alone, so that only the one whose fault it is has the harm.
+4. A group that has taken its time commits what is done and gives the rest back: other sessions wait for one
    run at most, not for a queue of them.
 """
 
@@ -21,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from wasm_runtime.live_guest import GROUPED_WRITE, READ, WRITE, LiveGuest
+from wasm_runtime.live_guest import GROUPED_WRITE, READ, WRITE, Call, LiveGuest
 from wasm_runtime.outcome import Completed, Outcome, Raised
 from wasm_runtime.verdict import Answer
 
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
 
 #: A plan that took longer than this runs alone the next time.
 SLOW_MICROS = 5_000
-#: What a group may take before it makes way for other sessions.
-TURN_MICROS = 50_000
 #: Searches without an index on one field before the field gets one.
 SEARCHES_BEFORE_INDEX = 8
 _MAX_REMEMBERED = 16_384
@@ -49,7 +45,7 @@ class Job:
     document: str
     read_only: bool
     request: str
-    #: Its group could not be committed: it is not to join another.
+    #: It was part of a group, or of a worker's work, that came to nothing: it is not to join another.
     alone: bool = False
 
 
@@ -95,72 +91,75 @@ class Runner:
         if not isinstance(guest, LiveGuest):
             self._report_all([(job, guest) for job in jobs])
             return []
-        writes = [at for at, job in enumerate(jobs) if not job.read_only]
-        waiting: list[tuple[Job, Outcome]] = []
-        spent = 0
-        for at, job in enumerate(jobs):
-            outcome, micros = self._execute(session, guest, job, grouped=len(writes) > 1)
-            if guest.dead:
-                self._guests.drop(session)
-                self._report(job.id, outcome)
-                return [*(other for other, _ in waiting), *jobs[at + 1 :]]
-            waiting.append((job, outcome))
-            spent += micros
-            last = at == len(jobs) - 1 or spent > TURN_MICROS
-            open_writes = [place for place in writes if place <= at]
-            commit = bool(open_writes) and (last or at == writes[-1])
-            if commit or not job.read_only:
-                problem = self._settle(guest, job, outcome, commit=commit)
-                if problem is not None:
-                    self._guests.drop(session)
-                    return self._not_committed(waiting, problem) + jobs[at + 1 :]
-            if commit or not open_writes or at > writes[-1]:
-                self._report_all(waiting)
-                waiting = []
-            if last:
-                return jobs[at + 1 :]
+        if len(jobs) > 1:
+            return self._run_group(session, guest, jobs)
+        self._run_alone(session, guest, jobs[0])
         return []
 
-    def _execute(self, session: str, guest: LiveGuest, job: Job, *, grouped: bool) -> tuple[Outcome, int]:
-        """The outcome, not committed yet, and the microseconds it took."""
+    def _run_alone(self, session: str, guest: LiveGuest, job: Job) -> None:
         self._cell.running(job.id)
-        mode = READ if job.read_only else GROUPED_WRITE if grouped else WRITE
         started = time.perf_counter_ns()
-        answer = guest.run(job.plan_id, job.document, mode, job.request)
+        answer = guest.run(_call(job, READ if job.read_only else WRITE))
         if not guest.dead:
             answer = self._guests.audit(session, guest, read_only=job.read_only) or answer
         micros = (time.perf_counter_ns() - started) // 1000
-        self._note_speed(session, job, micros, dead=guest.dead)
-        if isinstance(answer, Answer):
-            for collection, field in answer.unindexed:
-                self._searches.note(session, collection, field)
-        return _outcome(answer, guest.fuel_used(), micros, read_only=job.read_only), micros
-
-    def _settle(self, guest: LiveGuest, job: Job, outcome: Outcome, *, commit: bool) -> Outcome | None:
-        if commit:
+        self._note_speed(session, job, quick=not guest.dead and micros <= SLOW_MICROS)
+        self._note_searches(session, answer)
+        outcome = _outcome(answer, guest.fuel_used(), micros, read_only=job.read_only)
+        if not guest.dead and not job.read_only:
             self._cell.committing()
-        # A read has nothing to keep or to undo; it may be the one after which its group is committed.
-        keep = job.read_only or (isinstance(outcome, Completed) and outcome.committed)
-        return guest.settle(keep=keep, commit=commit)
+            keep = isinstance(outcome, Completed) and outcome.committed
+            outcome = guest.settle(keep=keep, commit=True) or outcome
+        if guest.dead:
+            self._guests.drop(session)
+        self._report(job.id, outcome)
 
-    def _not_committed(self, waiting: list[tuple[Job, Outcome]], problem: Outcome) -> list[Job]:
-        if len(waiting) == 1:
-            self._report(waiting[0][0].id, problem)
-            return []
-        return [evolve(job, alone=True) for job, _ in waiting]
+    def _run_group(self, session: str, guest: LiveGuest, jobs: list[Job]) -> list[Job]:
+        started = time.perf_counter_ns()
+        answers = guest.run_group([_call(job, READ if job.read_only else GROUPED_WRITE) for job in jobs])
+        if answers is None or self._not_committed(session, guest, jobs[: len(answers)]):
+            self._guests.drop(session)
+            return [evolve(job, alone=True) for job in jobs]
+        # Nobody but the guest knows which of them took how much: equal shares.
+        micros = (time.perf_counter_ns() - started) // 1000 // len(answers)
+        fuel = guest.fuel_used() // len(answers)
+        for job, answer in zip(jobs, answers, strict=False):
+            self._note_speed(session, job, quick=micros <= SLOW_MICROS)
+            self._note_searches(session, answer)
+            self._report(job.id, _outcome(answer, fuel, micros, read_only=job.read_only))
+        return jobs[len(answers) :]
+
+    def _not_committed(self, session: str, guest: LiveGuest, jobs: list[Job]) -> bool:
+        """Commit what the group has written. Whether that failed, and nothing of it stays."""
+        read_only = all(job.read_only for job in jobs)
+        if self._guests.audit(session, guest, read_only=read_only) is not None:
+            return True
+        if read_only:
+            return False
+        self._cell.committing()
+        return guest.settle(keep=True, commit=True) is not None
 
     def _report_all(self, outcomes: list[tuple[Job, Outcome]]) -> None:
         for job, outcome in outcomes:
             self._report(job.id, outcome)
 
-    def _note_speed(self, session: str, job: Job, micros: int, *, dead: bool) -> None:
+    def _note_speed(self, session: str, job: Job, *, quick: bool) -> None:
         key = (session, job.plan_id)
-        if dead or micros > SLOW_MICROS:
+        if not quick:
             self._quick.pop(key, None)
             return
         self._quick[key] = None
         if len(self._quick) > _MAX_REMEMBERED:
             self._quick.popitem(last=False)
+
+    def _note_searches(self, session: str, answer: Answer | Outcome) -> None:
+        if isinstance(answer, Answer):
+            for collection, field in answer.unindexed:
+                self._searches.note(session, collection, field)
+
+
+def _call(job: Job, mode: int) -> Call:
+    return Call(job.plan_id, job.document, mode, job.request)
 
 
 def _outcome(answer: Answer | Outcome, fuel: int, micros: int, *, read_only: bool) -> Outcome:

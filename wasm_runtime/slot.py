@@ -215,9 +215,10 @@ class Slot:
             self._known.move_to_end(job.plan_id)
         else:
             self._teach(job)
-        self._send(
-            frames.encode(frames.JobFrame(pending.id, job.session, job.plan_id, job.read_only, job.request))
-        )
+        # One that a worker has died over may be the reason: it shares its second worker's time with nobody.
+        alone = pending.attempts > 1
+        frame = frames.JobFrame(pending.id, job.session, job.plan_id, job.read_only, job.request, alone)
+        self._send(frames.encode(frame))
 
     def _teach(self, job: Job) -> None:
         self._known[job.plan_id] = None

@@ -109,10 +109,7 @@ class Worker:
     def _take(self, frame: frames.Frame) -> None:
         match frame:
             case frames.JobFrame():
-                job = Job(
-                    frame.job, frame.plan_id, self._plans[frame.plan_id], frame.read_only, frame.request
-                )
-                self._queues.add(frame.session, job)
+                self._queues.add(frame.session, self._job(frame))
             case frames.PlanFrame():
                 self._plans[frame.plan_id] = frame.document
             case frames.ForgetFrame():
@@ -123,6 +120,10 @@ class Worker:
                 self._start(frame.value)
             case _:
                 raise frames.FrameError(f"{type(frame).__name__} is not for a worker")
+
+    def _job(self, frame: frames.JobFrame) -> Job:
+        plan = self._plans[frame.plan_id]
+        return Job(frame.job, frame.plan_id, plan, frame.read_only, frame.request, frame.alone)
 
     def _turn(self) -> None:
         if self._runner is None:

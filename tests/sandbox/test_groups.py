@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.sandbox.programs import BYPASS
 from wasm_runtime.limits import Limits
 from wasm_runtime.outcome import Completed, Outcome, OutOfFuel, Raised, StorageFull
 
@@ -53,7 +54,7 @@ def test_each_request_settles_on_its_own_reply(sandbox: Sandbox) -> None:
 
 
 def test_a_trap_undoes_the_group_and_the_others_run_again(make_sandbox: Callable[..., Sandbox]) -> None:
-    """The culprit gets its outcome and never runs again; the others are all there, once."""
+    """Each alone: the culprits get their outcomes, the others are all there, once."""
     limits = Limits(fuel=500_000_000)
     sandbox = make_sandbox(limits)
     outcomes = sandbox.group(
@@ -84,17 +85,46 @@ def test_a_commit_that_fails_fails_only_its_culprit(make_sandbox: Callable[..., 
     assert names(sandbox) == b'["a","b"]'
 
 
-def test_reads_outside_the_writes_do_not_wait_for_the_commit(sandbox: Sandbox) -> None:
-    """Reads before the first write are answered first; every answer is given in order."""
+def test_an_answer_that_the_host_refuses_undoes_the_group(make_sandbox: Callable[..., Sandbox]) -> None:
+    """The guest has kept what the refused answer's run wrote; alone, it is undone, and the others stay."""
+    sandbox = make_sandbox(Limits(result_bytes=1000))
+    large = 'store.insert({"n": "large"})\nREPLY = make_response(201, "x" * 2000)'
+    outcomes = sandbox.group(
+        [sandbox.job(INSERT, body={"n": "a"}), sandbox.job(large), sandbox.job(INSERT, body={"n": "b"})]
+    )
+
+    assert statuses(outcomes) == [201, "OutputTooLarge", 201]
+    assert names(sandbox) == b'["a","b"]'
+
+
+def test_a_guest_that_answers_for_others_gets_no_group(sandbox: Sandbox) -> None:
+    """Past the policy, a plan can put another answer into each: then each run is judged alone."""
+    forged = BYPASS + (
+        "session = load('guest.session', fromlist=['run'])\n"
+        'more = chr(30) + \'{"ok":true,"status":299}\' + chr(10) + "2"\n'
+        'session.encode_reply = lambda reply: ({"status": 200}, "1" + more)\n'
+        "REPLY = make_response(200, 1)"
+    )
+    outcomes = sandbox.group([sandbox.job(forged), sandbox.job(INSERT, body={"n": "a"})])
+
+    assert statuses(outcomes) == [200, "BadReply"]
+    assert statuses([sandbox.run(INSERT, session="s2", body={"n": "a"})]) == [201]
+    sandbox.guests.drop("s1")
+    assert names(sandbox) == b"[]"
+
+
+def test_answers_are_given_in_order(sandbox: Sandbox) -> None:
+    """Reads and writes of a group, each seeing what came before it."""
     jobs = [
         sandbox.job(NAMES, read_only=True),
         sandbox.job(INSERT, body={"n": "a"}),
         sandbox.job(INSERT, body={"n": "b"}),
         sandbox.job(NAMES, read_only=True),
     ]
-    sandbox.group(jobs)
+    outcomes = sandbox.group(jobs)
 
     assert sandbox.order == [job.id for job in jobs]
+    assert [o.body for o in outcomes if isinstance(o, Completed) and o.status == 200] == [b"[]", b'["a","b"]']
 
 
 def test_new_and_slow_plans_run_alone(sandbox: Sandbox) -> None:
@@ -161,7 +191,7 @@ def test_a_long_read_ends_the_turn_of_the_writes_before_it(sandbox: Sandbox) -> 
     """The writes that a read has waited with are committed before the rest is given back."""
     jobs = [
         sandbox.job(INSERT, body={"n": "a"}),
-        sandbox.job("x = sum(range(9000000))\nREPLY = make_response(200, store.count())", read_only=True),
+        sandbox.job("x = sum(range(3000000))\nREPLY = make_response(200, store.count())", read_only=True),
         sandbox.job(INSERT, body={"n": "b"}),
     ]
     left = sandbox.runner.run("s1", jobs)

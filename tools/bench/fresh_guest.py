@@ -12,7 +12,7 @@ from server.planning.policy.checker import check
 from server.sessions.identity import session_for
 from tools.bench.ours import guest
 from wasm_runtime.engine import Runtime
-from wasm_runtime.live_guest import READ, LiveGuest
+from wasm_runtime.live_guest import READ, Call, LiveGuest
 from wasm_runtime.verdict import Answer
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def runner(code: str, spares: int) -> Callable[[], int]:
 
 def _run(guest: LiveGuest, directory: Path, job: Job) -> int:
     problem = guest.attach(directory, "full")
-    answer = guest.run(job.plan_id, job.plan, READ, job.request)
+    answer = guest.run(Call(job.plan_id, job.plan, READ, job.request))
     if problem is not None or not isinstance(answer, Answer) or answer.body is None:
         raise SystemExit(f"ours: {problem or answer}")
     guest.settle(keep=False, commit=True)
