@@ -51,13 +51,22 @@ _SECRET_ENDINGS: Final = ("_token", "_api_key", "_secret", "_password")
 _SHORTEST_STRUCK: Final = 8
 
 
+class _Threshold:
+    """The least level that is written, for whoever would be at pains to say less."""
+
+    level: int = logging.NOTSET
+
+
+_threshold = _Threshold()
+
+
 def configure(level: LogLevel, log_format: LogFormat, stream: TextIO, *, secrets: Iterable[str] = ()) -> None:
     """Set up structlog and the standard library's logging for this process; a later call replaces an earlier.
 
     `secrets` are texts that may stand in no line. `auto` is `console` where the stream is a terminal.
     """
     sink = cast("TextIO", _Unfailing(stream))
-    least = logging.getLevelNamesMapping()[level]
+    least = _threshold.level = logging.getLevelNamesMapping()[level]
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -286,6 +295,8 @@ class RequestLine:
         if self._emitted:
             return
         self._emitted = True
+        if _threshold.level > logging.INFO:
+            return  # nothing is put together that nobody writes
         self.ms["total"] = (self._clock() - self._started) * 1_000
         learned = {name: value for name in _LINE_FIELDS if (value := getattr(self, name))}
         _log.info("request", **learned, ms={name: round(value, 3) for name, value in self.ms.items()})

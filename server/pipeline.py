@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from server.logging import RequestLine
     from server.model import RequestContext, RunnablePlan
-    from server.planning.planned import Planner
+    from server.planning.planned import Planned, Planner
+    from server.planning.route import Params
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.pool import Executor
 
@@ -48,12 +49,12 @@ class Pipeline:
         if ctx.method == "HEAD":
             ctx = evolve(ctx, method="GET")
         planned = await self._timed(self._planner.plan(ctx), line)
-        outcome = await self._run(ctx, planned.runnable, line)
+        outcome = await self._run(ctx, planned, line)
         for _ in range(MAX_REPLACEMENTS):
             other = await self._timed(planned.instead(outcome), line)
             if other is None:
                 break
-            planned, outcome = other, await self._run(ctx, other.runnable, line)
+            planned, outcome = other, await self._run(ctx, other, line)
         await planned.settled(outcome)
         return reply_to(outcome, ctx.request_id)
 
@@ -64,9 +65,9 @@ class Pipeline:
         finally:
             line.took("plan", perf_counter() - started)
 
-    async def _run(self, ctx: RequestContext, runnable: RunnablePlan, line: RequestLine) -> Outcome:
-        line.planned(runnable)
-        job = job_for(ctx, runnable)
+    async def _run(self, ctx: RequestContext, planned: Planned, line: RequestLine) -> Outcome:
+        line.planned(planned.runnable)
+        job = job_for(ctx, planned.runnable, planned.params)
         started = perf_counter()
         try:
             outcome = await self._executor.run(job)
@@ -76,9 +77,13 @@ class Pipeline:
         return outcome
 
 
-def job_for(ctx: RequestContext, runnable: RunnablePlan) -> Job:
-    """What a worker is handed. Raises PlanFailed when the plan is for another route."""
-    params = _template(runnable.plan.route).match(ctx.segments)
+def job_for(ctx: RequestContext, runnable: RunnablePlan, params: Params | None = None) -> Job:
+    """What a worker is handed; `params` as the planner has found them.
+
+    Raises PlanFailed when the plan is for another route.
+    """
+    if params is None:
+        params = _template(runnable.plan.route).match(ctx.segments)
     if params is None:
         raise PlanFailed("The plan's route does not match the request's path.")
     return Job(

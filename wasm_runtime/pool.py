@@ -49,6 +49,7 @@ class WorkerPool:
         self._config = config
         self._slots = [Slot(index, config) for index in range(config.workers)]
         self._waiting: Counter[str] = Counter()
+        self._in_all = 0
         self._next_id = 1
         self._watchdog: asyncio.Task[None] | None = None
 
@@ -69,15 +70,17 @@ class WorkerPool:
         waiting = self._waiting
         if waiting[job.session] >= self._config.queue_per_session:
             return Overloaded("too many requests wait for this session")
-        if waiting.total() >= self._config.queue_total:
+        if self._in_all >= self._config.queue_total:
             return Overloaded("too many requests are waiting")
         pending = Pending(self._next_id, job, asyncio.get_running_loop().create_future())
         self._next_id += 1
         waiting[job.session] += 1
+        self._in_all += 1
         try:
             self._slot(job.session).submit(pending)
             return await pending.future
         finally:
+            self._in_all -= 1
             waiting[job.session] -= 1
             if not waiting[job.session]:
                 del waiting[job.session]

@@ -17,7 +17,7 @@ from aiohttp import HttpVersion10, HttpVersion11
 from server.errors import BadRequest, ServiceError
 from server.http import pages, request_id
 from server.http.context import ContextReader, check_method
-from server.http.response import to_response
+from server.http.response import SENT, to_response, whole
 from server.http.target import parse_target
 from server.logging import RequestLine
 from server.model import METHODS, Reply
@@ -61,7 +61,7 @@ class Handler:
         try:
             reply = await self._reply(request, line)
             line.status = reply.status
-            return await self._send(request, to_response(reply, line), line)
+            return await self._send(request, reply, line)
         finally:
             line.emit()
 
@@ -105,25 +105,33 @@ class Handler:
         line.session = session.id
         return await self._reader.read(request, target, caller, session, line.request_id)
 
-    async def _send(
-        self, request: web.BaseRequest, response: web.Response, line: RequestLine
-    ) -> web.StreamResponse:
+    async def _send(self, request: web.BaseRequest, reply: Reply, line: RequestLine) -> web.StreamResponse:
         """Write the response here, so that the line knows how long it took.
 
         A client that doesn't read it holds nothing for longer than a body may take.
         """
-        if not request.content.is_eof():
-            response.force_close()  # the rest of the body is not worth reading
         started = perf_counter()
+        response: web.StreamResponse = SENT
         try:
-            await response.prepare(request)
-            await self._write(response)
+            data = whole(request, reply, line)
+            if data is not None and len(data) <= _UNTIMED_BYTES:
+                await request.writer.write(data)
+            else:
+                response = await self._prepared(request, reply, line)
+                await self._write(response)
         except TimeoutError:
             _abort(request)
             line.reason = "response not read"
         except ConnectionError:
             line.reason = "client left"
         line.took("respond", perf_counter() - started)
+        return response
+
+    async def _prepared(self, request: web.BaseRequest, reply: Reply, line: RequestLine) -> web.Response:
+        response = to_response(reply, line)
+        if not request.content.is_eof():
+            response.force_close()  # the rest of the body is not worth reading
+        await response.prepare(request)
         return response
 
     async def _write(self, response: web.Response) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_QUERY_PAIRS = 64
 
+#: What nearly every path is: nothing to decode, and no step that could be `.` or `..`.
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 _PRINTABLE = re.compile(r"[!-~]*")
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -44,9 +46,11 @@ def parse_target(raw: str, *, path_bytes: int) -> Target:
     In the absolute form (RFC 9112 §3.2.2) the scheme and the authority are dropped: whom the
     client believes to talk to is nothing that we could trust.
     """
-    path, _, raw_query = _ABSOLUTE_FORM.sub("", raw, count=1).partition("?")
+    path, _, raw_query = (raw if raw[:1] == "/" else _ABSOLUTE_FORM.sub("", raw, count=1)).partition("?")
     if len(path) > path_bytes:
         raise UriTooLong(f"The path is longer than {path_bytes} bytes.", limit=path_bytes)
+    if _PLAIN_PATH.fullmatch(path):
+        return Target(path, tuple(path[1:].split("/")), raw_query)
     if not path.startswith("/"):
         raise InvalidPath("The path must start with a slash.")
     return Target(path, _segments(path), raw_query)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from server.planning.drafting import Drafting, Kind
     from server.planning.learned import LearnedRoutes
     from server.planning.prompt import Problem
+    from server.planning.route import Params
     from server.planning.route_table import Match
     from server.planning.vetting import Candidate
     from wasm_runtime.outcome import Outcome
@@ -87,6 +88,10 @@ class Trial:
     def runnable(self) -> RunnablePlan:
         return self.draft.runnable
 
+    @property
+    def params(self) -> None:
+        return None
+
     async def instead(self, outcome: Outcome) -> Trial | None:
         """A mended plan, once."""
         problem = fault_of_plan(outcome)
@@ -133,6 +138,10 @@ class LearnedPlan:
     @property
     def runnable(self) -> RunnablePlan:
         return self.match.route.runnable
+
+    @property
+    def params(self) -> Params:
+        return self.match.params
 
     async def instead(self, outcome: Outcome) -> Trial | None:
         """A plan that also serves this request, where the learned one failed; or the word's own route."""

@@ -8,6 +8,7 @@ from attrs import frozen
 
 if TYPE_CHECKING:
     from server.model import RequestContext, RunnablePlan
+    from server.planning.route import Params
     from wasm_runtime.outcome import Outcome
 
 
@@ -16,6 +17,11 @@ class Planned(Protocol):
 
     @property
     def runnable(self) -> RunnablePlan: ...
+
+    @property
+    def params(self) -> Params | None:
+        """The values of the route's slots in the request, where finding the plan has told them."""
+        ...
 
     async def instead(self, outcome: Outcome) -> Planned | None:
         """Another plan to run in place of this one, which ended so; None: the outcome stands.
@@ -46,6 +52,7 @@ class Fixed:
     """A plan that no outcome changes, and nothing is learned from."""
 
     runnable: RunnablePlan
+    params: None = None
 
     async def instead(self, outcome: Outcome) -> None:
         """Its outcome stands."""

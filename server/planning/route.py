@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, Self, TypeGuard, get_args
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias, TypeGuard, get_args
 
 from attrs import frozen
 
@@ -40,6 +40,8 @@ _INT = re.compile(r"0|[1-9][0-9]{0,15}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _SLOT = re.compile(r"\{([a-z][a-z0-9_]{0,99}):([a-z]{1,8})\}")
+#: A first name that a collection can have, and nothing in it that `refuse_unplannable` minds.
+_PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 _PREFIX_VERSION = re.compile(r"v[0-9]{1,3}")
 
 #: Which kinds of segment each kind of slot takes.
@@ -49,6 +51,10 @@ _TAKES: dict[SlotKind, tuple[SegmentKind, ...]] = {
     "text": ("text",),
     "slug": ("literal", "text"),
 }
+
+
+#: The values of a route's slots by name.
+Params: TypeAlias = "dict[str, int | str]"
 
 
 class RouteError(ValueError):
@@ -108,11 +114,11 @@ class RouteTemplate:
             raise RouteError("two slots of a route have the same name")
         return cls(text, parts)
 
-    def match(self, segments: Sequence[str]) -> dict[str, int | str] | None:
+    def match(self, segments: Sequence[str]) -> Params | None:
         """The slots' values, typed (`int` slots as int), or None if the path is not this route's."""
         if len(segments) != len(self.parts):
             return None
-        params: dict[str, int | str] = {}
+        params: Params = {}
         for part, segment in zip(self.parts, segments, strict=True):
             if isinstance(part, Slot):
                 value = part.read(segment)
@@ -181,7 +187,7 @@ def refuse_unplannable(segments: tuple[str, ...]) -> None:
     These are empty segments, dotfiles, ``.php``, and first names outside the collection grammar
     (``favicon.ico``, ``wp-login.php``): what scanners and browsers try.
     """
-    if not all(map(_ordinary, segments)):
+    if not all(map(_PLAIN_SEGMENT.fullmatch, segments)) and not all(map(_ordinary, segments)):
         raise NotFound("There is nothing at this path.")
     _, rest = split_prefix(segments)
     if segments and not (rest and is_collection_name(rest[0])):

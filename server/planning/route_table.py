@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from attrs import define, field, frozen
 
 from server.planning.fingerprint import values_key
-from server.planning.route import RouteTemplate, SegmentKind, Slot, SlotKind, segment_kind
+from server.planning.route import Params, RouteTemplate, SegmentKind, Slot, SlotKind, segment_kind
 from server.planning.shape import RouteKey, printable
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Match:
     """A learned route, and its slots' values in a request."""
 
     route: LearnedRoute
-    params: dict[str, int | str]
+    params: Params
 
     def slug_words(self) -> list[str]:
         """What its slugs took that could as well be the name of an action."""
