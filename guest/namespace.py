@@ -15,6 +15,9 @@ from guest.reply import abort, make_response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from store.resource_store import ResourceStore
+    from store.session_store import SessionStore
+
 #: Harmless ones only: none reads an attribute by name, makes a class, or reaches a frame.
 BUILTIN_NAMES = (
     "abs", "all", "any", "bin", "bool", "chr", "dict", "divmod", "enumerate", "filter", "float",
@@ -47,22 +50,23 @@ class Printed:
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._room = limit_bytes
-        self._parts: list[str] = []
+        #: Empty when nothing was printed.
+        self.parts: list[str] = []
 
     def print(self, *values: Any, sep: str = " ", end: str = "\n") -> None:
         """For debugging: the first bytes go to the service's log, never to the client."""
         if self._room <= 0:
             return
         text = (sep.join([str(value)[: self._room] for value in values]) + end)[: self._room]
-        self._parts.append(text)
+        self.parts.append(text)
         self._room -= len(text.encode("utf-8", "replace"))
 
     def take(self) -> str:
         """All of it, whole characters; and from here on it is as if nothing had been printed."""
-        if not self._parts:
+        if not self.parts:
             return ""
-        data = "".join(self._parts).encode("utf-8", "replace")[: self._limit]
-        self._parts.clear()
+        data = "".join(self.parts).encode("utf-8", "replace")[: self._limit]
+        self.parts.clear()
         self._room = self._limit
         return data.decode("utf-8", "ignore")
 
@@ -70,8 +74,10 @@ class Printed:
 class Namespace:
     """What a plan sees beside its request: builtins and helpers, made once for a guest.
 
-    The builtins are the same dict in every run. A plan that passed the policy cannot name it; one that
-    got past it could change it, and would have its own session's guest to itself, as it has anyway.
+    All of it is in the builtins, where names are looked for last: so a run begins with a dict of its
+    request's names alone, and whatever a plan binds goes away with that. The builtins are the same dict in
+    every run of a plan. One that passed the policy cannot name it; one that got past it could change it, and
+    would have its own session's guest to itself, as it has anyway.
     """
 
     def __init__(self, derive_key: Callable[[str, str], str], printed: Printed) -> None:
@@ -84,11 +90,11 @@ class Namespace:
         self.builtins = {name: getattr(builtins, name) for name in BUILTIN_NAMES}
         self.builtins["print"] = printed.print
         given = {helper.__name__: helper for helper in (*self.helpers, make_response, abort)}
-        self._shared = {"__builtins__": self.builtins, "__name__": "plan", **given}
+        self._shared = {**self.builtins, "__name__": "plan", **given}
 
-    def fresh(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A namespace for one run; `request` holds ctx, plan, params, store and session_store."""
-        return {**self._shared, **request}
+    def builtins_with(self, store: ResourceStore, session_store: SessionStore) -> dict[str, Any]:
+        """What is the same in every run of a plan."""
+        return {**self._shared, "store": store, "session_store": session_store}
 
 
 def describe(functions: tuple[Callable[..., Any], ...]) -> list[dict[str, str]]:

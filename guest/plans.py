@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from guest.blame import PLAN_FILE
 from store import json_text
-from store.lazy_dict import made_by
+from store.lazy import Parts
 
 if TYPE_CHECKING:
     from types import CodeType
 
+    from guest.namespace import Namespace
     from store.resource_store import ResourceStore
+    from store.session_store import SessionStore
 
 #: Compiled plans a live guest keeps; the host loads a dropped one again when it is asked for.
 MAX_PLANS = 256
@@ -37,37 +39,49 @@ class LoadedPlan:
     source: str
     code: CodeType
     slot: str | None
+    store: ResourceStore
+    #: All names that it can use, but for those of a request.
+    builtins: dict[str, Any]
 
     @classmethod
-    def from_json(cls, text: str) -> LoadedPlan:
+    def from_json(cls, text: str, namespace: Namespace, collections: SessionStore) -> LoadedPlan:
         document = json.loads(text)
         source = document.pop("code")
         identifier = document.pop("identifier", None)
         whole = _SLOT.fullmatch(identifier) if isinstance(identifier, str) else None
-        code = compile(source, PLAN_FILE, "exec", dont_inherit=True)
         resource = str(document["resource"])
+        store = collections.collection(resource)
         return cls(
-            json_text.encode(document), resource, identifier, source, code, whole[1] if whole else None
+            document=json_text.encode(document),
+            resource=resource,
+            identifier=identifier,
+            source=source,
+            code=compile(source, PLAN_FILE, "exec", dont_inherit=True),
+            slot=whole[1] if whole else None,
+            store=store,
+            builtins=namespace.builtins_with(store, collections),
         )
 
-    def bind(self, ctx: dict[str, Any], params: dict[str, Any], store: ResourceStore) -> dict[str, Any]:
+    def bind(self, ctx: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
         """The `plan` a run sees: identifier, criteria and payload are those of this request."""
-        return made_by(
-            lambda: {
-                **json_text.decode(self.document),
-                "identifier": self._identifier(params),
-                "criteria": store.criteria(ctx["query"]) if ctx["query"] else {},
-                "payload": ctx["body_json"],
-            }
-        )
+        return _BOUND.of((self, ctx, params))
 
-    def _identifier(self, params: dict[str, Any]) -> Any:
+    def identifier_of(self, params: dict[str, Any]) -> Any:
         """`"{id}"` becomes the slot's value with its type; text around slots keeps the whole a text."""
         if self.slot is not None:
             return params.get(self.slot)
         if not isinstance(self.identifier, str):
             return self.identifier
         return _SLOT.sub(lambda slot: str(params.get(slot[1], "")), self.identifier)
+
+
+#: The `plan` of a run, from the loaded plan, ctx and params.
+_BOUND = Parts(
+    lambda given: json_text.decode(given[0].document),
+    identifier=lambda given: given[0].identifier_of(given[2]),
+    criteria=lambda given: given[0].store.criteria(given[1]["query"]) if given[1]["query"] else {},
+    payload=lambda given: given[1]["body_json"],
+)
 
 
 class PlanShelf:
@@ -77,8 +91,8 @@ class PlanShelf:
         self._plans: OrderedDict[str, LoadedPlan] = OrderedDict()
         self._most = most
 
-    def put(self, plan_id: str, document: str) -> None:
-        self._plans[plan_id] = LoadedPlan.from_json(document)
+    def put(self, plan_id: str, plan: LoadedPlan) -> None:
+        self._plans[plan_id] = plan
         if len(self._plans) > self._most:
             self._plans.popitem(last=False)
 

@@ -16,7 +16,7 @@ from json.encoder import encode_basestring
 from typing import Any, ClassVar, NoReturn
 
 from store import json_text
-from store.lazy_dict import untouched_text, untouched_texts
+from store.lazy import untouched_text, untouched_texts
 
 MAX_DEPTH = 64
 _MEMBERS = frozenset({"status", "body", "headers", "keep"})
@@ -32,22 +32,13 @@ class Abort(BaseException):
     the first one of a run is remembered, and is the run's end whatever the plan does afterwards.
     """
 
-    _first: ClassVar[Abort | None] = None
+    #: The first one of this run, caught or not; None is set where a run begins.
+    first: ClassVar[Abort | None] = None
 
     def __init__(self, reply: dict[str, Any]) -> None:
         super().__init__()
         self.reply = reply
-        Abort._first = Abort._first or self
-
-    @staticmethod
-    def forget() -> None:
-        """A run begins."""
-        Abort._first = None
-
-    @staticmethod
-    def first() -> Abort | None:
-        """The first one since, caught or not."""
-        return Abort._first
+        Abort.first = Abort.first or self
 
 
 class RequestFault(Abort):
@@ -91,29 +82,24 @@ def encode_reply(reply: Any) -> tuple[dict[str, Any], str]:
         raise ReplyError("REPLY must be a dict made by make_response")
     if not reply.keys() <= _MEMBERS:
         raise ReplyError("REPLY may hold only status, body, headers and keep")
-    head: dict[str, Any] = {"status": _checked_status(reply.get("status", 200))}
-    headers = _checked_headers(reply.get("headers"))
-    if headers:
-        head["headers"] = headers
-    if reply.get("keep"):
-        head["keep"] = True
-    body, status = reply.get("body"), head["status"]
-    if status in _NO_BODY or (body is None and status != 200):
-        return head, ""
-    return head, _encoded(body)
-
-
-def _checked_status(status: Any) -> int:
+    status, body, headers = reply.get("status", 200), reply.get("body"), reply.get("headers")
     if type(status) is not int:
         raise ReplyError("the status must be an integer")
     if not 200 <= status <= 599:
         raise ReplyError("the status must be from 200 to 599")
-    return status
+    head: dict[str, Any] = {"status": status}
+    if headers is not None and headers != {}:
+        head["headers"] = _checked_headers(headers)
+    if reply.get("keep"):
+        head["keep"] = True
+    if status in _NO_BODY or (body is None and status != 200):
+        return head, ""
+    # A stored record's text is what `records.check` has let pass.
+    text = untouched_text(body)
+    return head, _encoded(body) if text is None else text
 
 
 def _checked_headers(headers: Any) -> dict[str, str]:
-    if headers is None:
-        return {}
     if not isinstance(headers, dict):
         raise ReplyError("the headers must be a dict")
     checked = {}

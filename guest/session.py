@@ -16,7 +16,7 @@ from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
 from guest.reply import Abort, ReplyError, RequestFault, abort, encode_reply, make_response
 from store import json_text
 from store.errors import StoreDamaged, StoreError, StoreFull
-from store.lazy_dict import made_by
+from store.lazy import Parts
 from store.resource_store import ResourceStore
 from store.session_store import Session, SessionStore
 
@@ -34,10 +34,18 @@ _OK = '{"ok":true}'
 _UNDONE = '{"ok":false,"kind":"undone"}'
 
 
-def answering(work: Callable[[], str]) -> str:
+#: A request's ctx, from its lines: query, the rest, and the body as it was sent.
+_CTX = Parts(
+    lambda lines: json_text.decode(lines[1]),
+    query=lambda lines: json_text.decode(lines[0]),
+    body_json=lambda lines: json.loads(lines[2]) if lines[2] else None,
+)
+
+
+def answering(work: Callable[..., str], *arguments: Any) -> str:
     """Do the work; whatever it raises becomes the answer's `kind`."""
     try:
-        return work()
+        return work(*arguments)
     except UnknownPlanError:
         return _failed("unknown-plan")
     except StoreFull:
@@ -70,7 +78,7 @@ class GuestSession:
         self._keep = False
 
     def load(self, plan_id: str, document: str) -> str:
-        self._plans.put(plan_id, document)
+        self._plans.put(plan_id, LoadedPlan.from_json(document, self._namespace, self._session.plan_view))
         return _OK
 
     def run(self, requests: str) -> str:
@@ -87,7 +95,7 @@ class GuestSession:
 
     def _run_in_group(self, request: str) -> str:
         """Run, and keep or undo what was written by the run's own answer; the host has the last word."""
-        answer = answering(lambda: self._run(request))
+        answer = answering(self._run, request)
         try:
             self._session.settle(keep=self._keep)
         except StoreError:
@@ -96,11 +104,11 @@ class GuestSession:
 
     def _run(self, request: str) -> str:
         self._keep = False
-        plan_id, mode, params, head, body = request.split("\n", 4)
+        plan_id, mode, params, query, head, body = request.split("\n", 5)
         plan = self._plans.take(plan_id)
         self._begin(mode)
         try:
-            reply, text = encode_reply(self._execute(plan, params, head, body))
+            reply, text = encode_reply(self._execute(plan, params, query, head, body))
         except ReplyError as error:
             return _failed("bad-reply", reason=str(error), stdout=self._printed.take())
         except (StoreFull, StoreDamaged, MemoryError, RecursionError):
@@ -115,31 +123,24 @@ class GuestSession:
         return self._answer(reply, text)
 
     def _begin(self, mode: str) -> None:
-        self._printed.take()  # of a run that ended without an answer
+        if self._printed.parts:
+            self._printed.take()  # of a run that ended without an answer
         if mode == GROUPED_WRITE:
             self._session.savepoint()
         else:
             self._session.begin(read_only=mode == READ)
 
-    def _execute(self, plan: LoadedPlan, params_text: str, head: str, body: str) -> Any:
+    def _execute(self, plan: LoadedPlan, params_text: str, query: str, head: str, body: str) -> Any:
         """What the plan bound to REPLY, or what it aborted with.
 
-        ctx is decoded when the plan first looks: a GET by id has its id in params, and needs nothing else.
+        ctx and plan are decoded as far as the plan looks: a GET by id has its id in params, and needs nothing
+        else; most others want the body, or the query.
         """
-        ctx = made_by(lambda: {**json_text.decode(head), "body_json": json.loads(body) if body else None})
+        ctx = _CTX.of((query, head, body))
         params = json_text.decode(params_text)
-        collections = self._session.plan_view
-        store = collections.collection(plan.resource)
-        Abort.forget()
-        names = self._namespace.fresh(
-            {
-                "ctx": ctx,
-                "plan": plan.bind(ctx, params, store),
-                "params": params,
-                "store": store,
-                "session_store": collections,
-            }
-        )
+        bound = plan.bind(ctx, params)
+        Abort.first = None
+        names = {"__builtins__": plan.builtins, "ctx": ctx, "params": params, "plan": bound}
         try:
             exec(plan.code, names)
         except Abort:
@@ -147,21 +148,20 @@ class GuestSession:
         except (StoreFull, StoreDamaged, MemoryError, RecursionError):
             raise
         except Exception:
-            if Abort.first() is None:
+            if not _aborted():
                 raise
-        ended = Abort.first()
+        ended = _aborted()
         return names.get("REPLY") if ended is None else _reply_of(ended, plan)
 
     def _answer(self, head: dict[str, Any], body: str) -> str:
         self._keep = head["status"] < 400 or "keep" in head
-        changed = len(self._session.changes)
-        if changed:
-            head["changed"] = changed
-        text = self._printed.take()
-        if text:
-            head["stdout"] = text
-        if self._session.unindexed_searches:
-            head["unindexed"] = self._session.unindexed_searches
+        session = self._session
+        if session.changes:
+            head["changed"] = len(session.changes)
+        if self._printed.parts:
+            head["stdout"] = self._printed.take()
+        if session.unindexed_searches:
+            head["unindexed"] = session.unindexed_searches
         if len(head) == 1:
             return f'{{"ok":true,"status":{head["status"]}}}\n{body}'
         return f"{json_text.encode({'ok': True, **head})}\n{body}"
@@ -187,6 +187,10 @@ class GuestSession:
     def ensure_index(self, collection: str, field: str) -> str:
         self._session.ensure_index(collection, field)
         return _OK
+
+
+def _aborted() -> Abort | None:
+    return Abort.first
 
 
 def _reply_of(ended: Abort, plan: LoadedPlan) -> dict[str, Any]:

@@ -58,20 +58,20 @@ class RequestContext:
         return self.method in SAFE_METHODS
 
     def to_guest_lines(self) -> str:
-        """The document's request context: a line of JSON without the body, then the body as it was sent."""
+        """The request context: a line of JSON for the query, one for the rest, then the body as sent."""
         head = orjson.dumps(
             {
                 "method": self.method,
                 "path": self.path,
                 "segments": self.segments,
-                "query": self.query,
                 "headers": self.headers,
                 "client": {"ip": self.client_ip},
                 "session": {"id": self.session.id, "token": None},
                 "base_url": self.base_url,
             }
         ).decode()
-        return f"{head}\n{self.body_text or ''}"
+        query = orjson.dumps(self.query).decode() if self.query else "{}"
+        return f"{query}\n{head}\n{self.body_text or ''}"
 
 
 @frozen

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 MAX_COLLECTIONS = 1_000
 MAX_INDEXES = 16
 
+#: Kinds of records that are remembered for a collection, and names and types of one.
+_MAX_LOOKS = 64
+_MAX_LOOK = 128
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _CREATE = """\
 CREATE TABLE collections (
@@ -52,8 +56,14 @@ class Entry:
     next_id: int | None = None
     next_text_rowid: int | None = None
     count: int | None = None
+    #: Field names and types of records that `fields` has all of.
+    learned: set[tuple[object, ...]] = field(default_factory=set, repr=False, compare=False)
     #: See `Table.of`.
     table: Table | None = field(default=None, repr=False, compare=False)
+
+    def remember(self, looks: tuple[object, ...]) -> None:
+        if len(self.learned) < _MAX_LOOKS and len(looks) <= _MAX_LOOK:
+            self.learned.add(looks)
 
 
 def checked_name(name: object) -> str:

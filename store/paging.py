@@ -25,12 +25,18 @@ class Order:
     params: dict[str, Any]
 
 
+#: The order of a list that none was asked for, and what settles ties in others.
+_BY_ROW = "rowid"
+
+
 def compile_sort(sort: object, *, int_ids: bool = False) -> Order:
     """`"-price,name"`, or a list of such: null and absent come last both ways, ties by row.
 
     Ascending, numbers (and false, true as 0, 1) come before text; `-` reverses that. `int_ids` says that
     every id is an integer, so that the order by id is the order of the rows. Raises InvalidQuery.
     """
+    if sort is None:
+        return Order(_BY_ROW, {})
     params = Parameters("s")
     terms: list[str] = []
     for name, direction in _sort_keys(sort):
@@ -38,7 +44,7 @@ def compile_sort(sort: object, *, int_ids: bool = False) -> Order:
             return Order(", ".join([*terms, f"rowid {direction}"]), params.values)
         value = f"json_extract(doc, {params.bind(path_of(name))})"
         terms.append(f"{value} IS NULL, {value} {direction}")
-    return Order(", ".join([*terms, "rowid"]), params.values)
+    return Order(", ".join([*terms, _BY_ROW]), params.values)
 
 
 def _sort_keys(sort: object) -> list[tuple[str, str]]:
@@ -62,6 +68,8 @@ def row_count(name: str, value: object, default: int) -> int:
     """A limit or an offset: an integer from 0 up, or its digits as a query has them. Raises InvalidQuery."""
     if value is None:
         return default
+    if type(value) is int and 0 <= value <= MAX_ROWS:
+        return value
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:

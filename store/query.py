@@ -24,6 +24,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from store.errors import InvalidQuery
@@ -107,10 +108,47 @@ def compile_criteria(
         raise InvalidQuery("criteria are an object of fields and values")
     if len(criteria) > MAX_CRITERIA:
         raise InvalidQuery(f"more than {MAX_CRITERIA} filters")
+    if all(map(_is_plain, criteria, criteria.values())):
+        return _plain_equality(tuple(criteria), tuple(map(indexed.__contains__, criteria)), criteria)
     tests = [_take_apart(key, value, known) for key, value in criteria.items()]
     params = Parameters("p")
     conditions = [_condition(test, params, indexed) for test in tests]
     return Where(" AND ".join(conditions) or "1", params.values, _unindexed(tests, indexed))
+
+
+# What nearly every search is: fields that equal texts. Written once for each choice of fields.
+
+
+def _is_plain(key: object, value: object) -> bool:
+    """Whether it is equality with a text that stands for nothing else, not even for an object's JSON text."""
+    if type(value) is not str or type(key) is not str or key == "id" or "__" in key:
+        return False
+    ascii_text = value.isascii() and key.isascii() and "\0" not in value
+    return ascii_text and value[:1] not in _OTHER_BEGINNINGS and value not in _BOOLEAN_TEXTS
+
+
+#: Of a number's JSON text, an object's and an array's.
+_OTHER_BEGINNINGS = frozenset("-0123456789{[")
+_BOOLEAN_TEXTS = frozenset({"true", "false"})
+
+
+def _plain_equality(names: tuple[str, ...], indexed: tuple[bool, ...], values: Mapping[str, Any]) -> Where:
+    sql, params, unindexed = _plain_sql(names, indexed)
+    return Where(sql, {**params, **{f"v{at}": value for at, value in enumerate(values.values())}}, unindexed)
+
+
+@lru_cache(maxsize=256)
+def _plain_sql(
+    names: tuple[str, ...], indexed: tuple[bool, ...]
+) -> tuple[str, dict[str, str], tuple[str, ...]]:
+    """The condition, the parameters of its fields, and which fields an index would help."""
+    params = Parameters("p")
+    operands = [
+        _operand(name, params, (name,) if has else ()) for name, has in zip(names, indexed, strict=True)
+    ]
+    conditions = [f"{operand.value} = :v{at}" for at, operand in enumerate(operands)]
+    unindexed = () if any(indexed) else tuple(name for name in names if can_index(name))
+    return " AND ".join(conditions) or "1", params.values, unindexed
 
 
 def _unindexed(tests: list[_Test], indexed: Collection[str]) -> tuple[str, ...]:

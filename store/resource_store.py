@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from store import ids, paging, query, records, rest_query, schema
 from store.errors import DuplicateId, InvalidId, InvalidRecord
-from store.lazy_dict import all_stored, stored
+from store.lazy import all_stored, stored, written
 from store.query import Where
 from store.table import Table
 from store.workspace import Change
@@ -165,8 +165,8 @@ class ResourceStore:
         return self._workspace.catalogue.get(self._name)
 
     def _table(self) -> Table | None:
-        entry = self._entry()
-        return None if entry is None else Table.of(self._workspace.database, entry)
+        entry = self._workspace.catalogue.get(self._name)
+        return None if entry is None else entry.table or Table.of(self._workspace.database, entry)
 
     def _find(self, address: ids.Address | None) -> str | None:
         table = self._table()
@@ -234,11 +234,16 @@ class ResourceStore:
         return self._wrote(op, entry, merged, written)
 
     def _wrote(self, op: Op, entry: Entry, record: Record, document: str) -> Record:
-        fields = schema.learn(entry.fields, record)
-        if fields is not entry.fields:
-            self._workspace.catalogue.save_fields(entry, fields)
+        # Fields only grow, so a record like an earlier one of this collection teaches nothing.
+        looks = (*record, *map(type, record.values()))
+        if looks not in entry.learned:
+            fields = schema.learn(entry.fields, record)
+            if fields is not entry.fields:
+                self._workspace.catalogue.save_fields(entry, fields)
+            entry.remember(looks)
         self._workspace.changes.append(Change(self._name, op, record["id"], document))
-        return stored(document)
+        # Who inserts a record mostly looks for its new id; who changes one passes it on.
+        return written(record, document) if op == "insert" else stored(document)
 
     def _before_delete(self, entry: Entry, next_id: int) -> None:
         """Records may go that are the only ones to know how far the ids have come."""

@@ -61,6 +61,10 @@ class Session:
         self._workspace = workspace
         self._database = workspace.database
         self._catalogue = workspace.catalogue
+        #: What the current request has changed, in order.
+        self.changes: list[Change] = workspace.changes
+        #: (collection, field) of its equality searches that read a large collection through.
+        self.unindexed_searches: list[tuple[str, str]] = workspace.unindexed
         #: What plans are given.
         self.plan_view = SessionStore(workspace)
         self._query_only = True
@@ -83,21 +87,20 @@ class Session:
             database.close()
             raise
 
-    @property
-    def changes(self) -> list[Change]:
-        """What the current request has changed, in order."""
-        return self._workspace.changes
-
-    @property
-    def unindexed_searches(self) -> list[tuple[str, str]]:
-        """(collection, field) of this request's equality searches that read a large collection through."""
-        return self._workspace.unindexed
-
     # Requests
 
     def begin(self, *, read_only: bool) -> None:
         """Start a request, and a transaction unless it only reads or one is open."""
-        self._start_request(read_only=read_only)
+        workspace = self._workspace
+        if not workspace.read_only:
+            self.settle(keep=False)  # nobody said that the last one may stay
+        workspace.changes.clear()
+        workspace.unindexed.clear()
+        workspace.read_only = read_only
+        self._database.fault = None
+        if self._query_only is not read_only:
+            self._database.run(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+            self._query_only = read_only
         if not read_only and not self._in_transaction:
             self._database.run("BEGIN")
             self._in_transaction = True
@@ -159,17 +162,6 @@ class Session:
     def close(self) -> None:
         """Roll back what is not committed, and close the file."""
         self._database.close()
-
-    def _start_request(self, *, read_only: bool) -> None:
-        if not self._workspace.read_only:
-            self.settle(keep=False)  # nobody said that the last one may stay
-        self._workspace.changes.clear()
-        self._workspace.unindexed.clear()
-        self._workspace.read_only = read_only
-        self._database.fault = None
-        if self._query_only is not read_only:
-            self._database.run(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
-            self._query_only = read_only
 
     def _end_savepoint(self, *, keep: bool) -> None:
         if not keep:

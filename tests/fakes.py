@@ -88,6 +88,7 @@ class FakeExecutor:
 
 
 def _told(request: str) -> dict[str, Any]:
-    params, head, body = request.split("\n", 2)
-    ctx = {**orjson.loads(head), "body_json": orjson.loads(body) if body else None}
+    params, query, head, body = request.split("\n", 3)
+    members = {"query": orjson.loads(query), "body_json": orjson.loads(body) if body else None}
+    ctx = {**orjson.loads(head), **members}
     return {"ctx": ctx, "params": orjson.loads(params)}

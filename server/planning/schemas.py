@@ -201,7 +201,7 @@ async def read_schemas(
             session=session.directory,
             plan_id=reader.id,
             plan=reader.document,
-            request=f"{{}}\n{orjson.dumps({'segments': segments, 'query': {}}).decode()}\n",
+            request=f"{{}}\n{{}}\n{orjson.dumps({'segments': segments}).decode()}\n",
             read_only=True,
         )
     )

@@ -43,10 +43,10 @@ def request(
         "method": "POST",
         "path": "/members",
         "segments": ["members"],
-        "query": query or {},
         "headers": {},
         "client": {"ip": "127.0.0.1"},
         "session": {"id": "s1", "token": None},
         "base_url": "http://127.0.0.1:8000",
     }
-    return f"{json.dumps(params or {})}\n{json.dumps(ctx)}\n{json.dumps(body)}"
+    lines = (params or {}, query or {}, ctx, body)
+    return "\n".join(map(json.dumps, lines))

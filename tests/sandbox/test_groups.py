@@ -177,7 +177,7 @@ def test_an_index_appears_after_a_few_searches(sandbox: Sandbox) -> None:
 
 def test_a_group_that_takes_long_makes_way(sandbox: Sandbox) -> None:
     """After its time is up it commits what is done and gives the rest back, in order and without a trace."""
-    slow = 'x = sum(range(2000000))\nREPLY = make_response(201, store.insert(ctx["body_json"]))'
+    slow = 'x = sum(range(700000))\nREPLY = make_response(201, store.insert(ctx["body_json"]))'
     jobs = [sandbox.job(slow, body={"n": name}) for name in "abcd"]
     left = sandbox.runner.run("s1", jobs)
 
@@ -191,7 +191,7 @@ def test_a_long_read_ends_the_turn_of_the_writes_before_it(sandbox: Sandbox) -> 
     """The writes that a read has waited with are committed before the rest is given back."""
     jobs = [
         sandbox.job(INSERT, body={"n": "a"}),
-        sandbox.job("x = sum(range(3000000))\nREPLY = make_response(200, store.count())", read_only=True),
+        sandbox.job("x = sum(range(1000000))\nREPLY = make_response(200, store.count())", read_only=True),
         sandbox.job(INSERT, body={"n": "b"}),
     ]
     left = sandbox.runner.run("s1", jobs)

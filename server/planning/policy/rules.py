@@ -125,9 +125,10 @@ class _Rules(ast.NodeVisitor):
             self._report("attribute", f'attributes can\'t be changed: use value["{name[:40]}"] on a dict')
         elif name not in ALLOWED_METHODS and not self._is_unknown(node.value):
             self._report("attribute", f".{name[:40]} is not an allowed method: {_attribute_hint(node)}")
-        elif isinstance(node.value, ast.Name) and node.value.id == "dict" and name != "fromkeys":
-            # A record decodes itself when its own method is called; dict's would find it empty.
-            self._report("attribute", f"dict.{name[:40]}: call the method of the dict itself")
+        elif isinstance(node.value, ast.Name) and node.value.id in {"dict", "list"} and name != "fromkeys":
+            # Records decode themselves when their own method is called; dict's would find them empty.
+            kind = node.value.id
+            self._report("attribute", f"{kind}.{name[:40]}: call the method of the {kind} itself")
         self.visit(node.value)
 
     def _is_unknown(self, node: ast.expr) -> bool:

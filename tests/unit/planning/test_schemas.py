@@ -163,7 +163,7 @@ async def test_the_run_is_read_only_and_carries_no_values() -> None:
     (job,) = executor.jobs
     assert job.read_only
     assert job.session == "d1"
-    assert executor.requests[0]["ctx"] == {"segments": ["members", "7"], "query": {}, "body_json": None}
+    assert executor.requests[0]["ctx"] == {"query": {}, "segments": ["members", "7"], "body_json": None}
 
 
 @pytest.mark.parametrize(

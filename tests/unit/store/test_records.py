@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.errors import InvalidRecord
-from store.lazy_dict import stored
+from store.lazy import stored
 from store.records import MAX_DEPTH, check, decode, encode
 
 

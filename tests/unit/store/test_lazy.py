@@ -1,5 +1,7 @@
 """A stored record is a dict to whoever looks: every way of looking gives what a dict gives."""
 
+# ruff: noqa: PLC3002, RUF005  what is written here is what plans may write
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,17 @@ from hypothesis import strategies as st
 
 from store.errors import StoreDamaged
 from store.json_text import decode, encode
-from store.lazy_dict import LazyDict, all_stored, made_by, stored, untouched_text, untouched_texts
+from store.lazy import (
+    InParts,
+    LazyDict,
+    LazyList,
+    Parts,
+    all_stored,
+    stored,
+    untouched_text,
+    untouched_texts,
+    written,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,22 +111,170 @@ def test_many_are_made_and_told_apart_at_once() -> None:
     assert untouched_texts(records) is None
     assert untouched_texts([stored(TEXT), {}]) is None
     assert untouched_texts([]) is None
-    assert untouched_texts([made_by(dict)]) is None
+    assert untouched_texts([halves()]) is None
     assert untouched_text({}) is None
 
 
-def test_what_makes_it_is_called_once() -> None:
-    """A dict that is made on first sight is made once, and has no text."""
-    calls: list[int] = []
+def halves(calls: list[str] | None = None) -> InParts:
+    """`left` can be had alone."""
+    made = [] if calls is None else calls
 
-    def make() -> dict[str, Any]:
-        calls.append(1)
-        return {"a": 1}
+    def rest(_given: Any) -> dict[str, Any]:
+        made.append("rest")
+        return {"right": 2}
 
-    lazy = made_by(make)
+    def left(given: Any) -> Any:
+        made.append("left")
+        return [given]
 
+    return Parts(rest, left=left).of(1)
+
+
+def test_parts_are_made_once_and_only_when_asked_for() -> None:
+    """A member by itself, then the whole, in which it is the same object."""
+    calls: list[str] = []
+    lazy = halves(calls)
+
+    assert calls == []
+    first = lazy["left"]
+    assert (first, lazy.get("left"), calls) == ([1], [1], ["left"])
+    first.append(5)
+    assert lazy == {"right": 2, "left": [1, 5]}
+    assert lazy["left"] is first
+    assert calls == ["left", "rest"]
     assert untouched_text(lazy) is None
-    assert (lazy["a"], len(lazy), calls) == (1, 1, [1])
+
+
+@pytest.mark.parametrize("name", ["right", "nothing", 5])
+def test_what_is_no_part_needs_the_whole(name: object) -> None:
+    """Other members, absent ones and keys that are no text."""
+    lazy: dict[Any, Any] = halves()
+
+    assert lazy.get(name, "default") == {"right": 2, "left": [1]}.get(name, "default")  # type: ignore[call-overload]
+    assert lazy["left"] == [1]
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
+def test_looking_at_parts_finds_a_dict(look: Callable[[dict[str, Any]], Any]) -> None:
+    """As with records."""
+    plain = decode(TEXT)
+    lazy = Parts(lambda text: decode(text), tags=lambda _: decode(TEXT)["tags"]).of(TEXT)
+    if look is encode:
+        len(lazy)
+
+    assert look(lazy) == look(plain)
+
+
+FLAT = '{"id":1,"name":"Alice"}'
+
+
+def test_a_flat_record_keeps_its_text_until_it_is_changed() -> None:
+    """Reading leaves scalars as they are; every method that changes the record ends it."""
+    for read in (lambda r: r["id"], len, lambda r: list(r.items()), lambda r: r.copy(), repr):
+        record = stored(FLAT)
+        read(record)
+        assert untouched_text(record) == FLAT
+
+    changes: tuple[Callable[[Any], Any], ...] = (
+        lambda r: r.__setitem__("id", 2), lambda r: r.__delitem__("id"), lambda r: r.update(id=2),
+        lambda r: r.pop("id"), lambda r: r.popitem(), lambda r: r.setdefault("x", 1), lambda r: r.clear(),
+        lambda r: r.__ior__({"x": 1}),
+    )  # fmt: skip
+    for change in changes:
+        record = stored(FLAT)
+        len(record)
+        change(record)
+        assert untouched_text(record) is None
+
+
+def test_a_written_record_is_a_copy_with_its_text() -> None:
+    """What the plan goes on to do with its own dict is nothing to it."""
+    own = {"id": 1, "name": "Alice"}
+    record = written(own, FLAT)
+    own["name"] = "Bob"
+
+    assert (record, untouched_text(record)) == ({"id": 1, "name": "Alice"}, FLAT)
+    nested = decode(TEXT)
+    assert written(nested, TEXT)["tags"] is not nested["tags"]
+
+
+def numbered(*numbers: int) -> LazyList:
+    return all_stored([f'{{"id":{number}}}' for number in numbers])
+
+
+def appended(records: list[Any], more: list[Any]) -> list[Any]:
+    records += more
+    return records
+
+
+LIST_LOOKS: dict[str, Callable[[Any], Any]] = {
+    "len": len,
+    "truth": bool,
+    "first": lambda r: r[0],
+    "slice": lambda r: r[1:],
+    "iterate": lambda r: [x["id"] for x in r],
+    "list": list,
+    "tuple": tuple,
+    "unpack": lambda r: (lambda a, *b: (a, b))(*r),
+    "star": lambda r: [*r, 5],
+    "unpack names": lambda r: [[a, b] for a, b in [r]],
+    "sorted": lambda r: sorted(r, key=lambda x: -x["id"]),
+    "sort": lambda r: (r.sort(key=lambda x: -x["id"]), r),
+    "reverse": lambda r: (r.reverse(), r),
+    "reversed": lambda r: list(reversed(r)),
+    "contains": lambda r: ({"id": 1} in r, {"id": 9} in r),
+    "index and count": lambda r: (r.index({"id": 2}), r.count({"id": 2})),
+    "add": lambda r: r + [5],
+    "add to": lambda r: [5] + r,
+    "add lazy": lambda r: numbered(7) + r,
+    "add in place": lambda r: appended(r, [5]),
+    "add lazy in place": lambda r: appended([5], r),
+    "extend": lambda r: (r.extend(numbered(8)), r),
+    "be extended": lambda r: (lambda x: (x.extend(r), x))([]),
+    "slice assigned": lambda r: (lambda x: (x.__setitem__(slice(0, 1), r), x))([1, 2]),
+    "times": lambda r: (r * 2, 2 * r),
+    "append": lambda r: (r.append(1), r),
+    "insert": lambda r: (r.insert(0, 1), r),
+    "pop": lambda r: (r.pop(), r),
+    "remove": lambda r: (r.remove({"id": 1}), r),
+    "delete": lambda r: (r.__delitem__(0), r),
+    "assign": lambda r: (r.__setitem__(0, 1), r),
+    "clear": lambda r: (r.clear(), r),
+    "copy": lambda r: r.copy(),
+    "equal": lambda r: (r == [{"id": 1}, {"id": 2}], r == [], r != numbered(1, 2), numbered(1, 2) == r),
+    "repr": repr,
+    "map": lambda r: list(map(dict, r)),
+    "filter": lambda r: list(filter(None, r)),
+    "zip": lambda r: list(zip(r, r, strict=True)),
+    "enumerate": lambda r: list(enumerate(r)),
+    "max": lambda r: max(r, key=lambda x: x["id"]),
+    "join": lambda r: ",".join(map(str, r)),
+    "encode": lambda r: encode([dict(x) for x in r]),
+    "isinstance": lambda r: isinstance(r, list),
+}
+
+
+@pytest.mark.parametrize("look", LIST_LOOKS.values(), ids=LIST_LOOKS.keys())
+def test_looking_finds_a_list(look: Callable[[Any], Any]) -> None:
+    """Whatever is done with untouched records has the outcome that it has with the list."""
+    assert look(numbered(1, 2)) == look([{"id": 1}, {"id": 2}])
+
+
+def test_a_lazy_list_has_no_hash() -> None:
+    """As with every list."""
+    with pytest.raises(TypeError):
+        hash(numbered(1))
+
+
+def test_every_method_of_list_is_overridden() -> None:
+    """A method that were not would see an empty list."""
+    harmless = {
+        "__class__", "__class_getitem__", "__delattr__", "__dir__", "__doc__", "__format__",
+        "__getattribute__", "__getstate__", "__init__", "__init_subclass__", "__new__", "__reduce__",
+        "__reduce_ex__", "__setattr__", "__str__", "__subclasshook__",
+    }  # fmt: skip
+
+    assert set(dir(list)) - set(vars(LazyList)) - harmless == set()
 
 
 def test_two_untouched_records_compare() -> None:
