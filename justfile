@@ -46,6 +46,10 @@ pin:
 torture *args:
     uv run python -m tools.torture "$@"
 
+# Look for inputs that break a promise (`just fuzz frames --seconds 600`); a find prints how to replay it.
+fuzz *args:
+    uv run python -m tools.fuzz "$@"
+
 # Measure the service against hand-written ones; needs wrk (`apt-get install wrk`). `--quick` takes two minutes.
 bench *args:
     uv run python -m tools.bench "$@"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import socket
 import struct
 from typing import Any, Self
@@ -11,7 +10,7 @@ from typing import Any, Self
 import orjson
 from attrs import frozen
 
-Headers = list[list[str]] | list[tuple[str, str]]
+from tools.http_corpus import request_bytes
 
 
 @frozen
@@ -81,14 +80,6 @@ class Wire:
         self.writer.transport.abort()
 
 
-def request_bytes(method: str, target: str, headers: Headers = (), body: bytes | None = None) -> bytes:  # type: ignore[assignment]
-    lines = [f"{method} {target} HTTP/1.1", "Host: x"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    if body is not None:
-        lines.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
-
-
 async def ask(
     address: tuple[str, int],
     method: str,
@@ -101,21 +92,3 @@ async def ask(
     async with await Wire.to(address) as wire:
         await wire.send(request_bytes(method, target, list(sent.items()), body))
         return await wire.answer(head=method == "HEAD")
-
-
-def body_of(case: dict[str, Any]) -> bytes | None:
-    """The body of a corpus line, spelled out or generated."""
-    recipe = case.get("body_gen")
-    if recipe is None:
-        body = case["request"].get("body")
-        return None if body is None else body.encode("latin-1")
-    if "gzip_members" in recipe:
-        return gzip.compress(b"") * int(recipe["gzip_members"])
-    if "gzip_of" in recipe:
-        return gzip.compress(_repeated(recipe["gzip_of"]))
-    return _repeated(recipe)
-
-
-def _repeated(recipe: dict[str, Any]) -> bytes:
-    text = recipe.get("prefix", "") + recipe["repeat"] * recipe["times"] + recipe.get("suffix", "")
-    return str(text).encode("latin-1")

@@ -40,6 +40,11 @@ class Attack:
     sessions: int = 1
     times: int = 1
 
+    @property
+    def unlocked(self) -> bool:
+        """Whether it is for a guest whose plan has got past the policy, with the real builtins."""
+        return self.code.startswith(UNLOCK)
+
 
 def corpus(path: Path) -> list[Attack]:
     """The corpus's `contain` rows with the policy on and off, and its bypass rows unlocked."""

@@ -1,18 +1,15 @@
-"""Requests of the HTTP corpus as bytes, and what becomes of bytes when somebody fiddles with them."""
+"""What becomes of a request's bytes when somebody fiddles with them."""
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
-from typing import TYPE_CHECKING, Any
-
-from attrs import frozen
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from random import Random
+
+    from tools.http_corpus import Case
 
 MOST_BYTES = 128 * 1024
 #: Longer ones teach nothing more when they are mutated, and cost more.
@@ -26,64 +23,6 @@ _TOKENS = (
     b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"Expect: 100-continue\r\n",
     b"Connection: upgrade\r\nUpgrade: websocket\r\n", b"X-Session-ID: s2\r\n", b"Host: y\r\n", b"a" * 9_000,
 )  # fmt: skip
-
-
-@frozen
-class Case:
-    """A request of the corpus; `expect` are the classes it may be answered in, such as 400, 2xx, close."""
-
-    id: str
-    data: bytes
-    expect: frozenset[str]
-    auth: bool
-    head: bool
-
-    def allows(self, statuses: list[int]) -> bool:
-        if not statuses:
-            return "close" in self.expect
-        return all({str(status), f"{status // 100}xx"} & self.expect for status in statuses)
-
-
-def corpus(path: Path) -> list[Case]:
-    """All but those that are played in time: they are steps, not bytes."""
-    rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    return [_case(row) for row in rows if "plan" not in row.get("request", {})]
-
-
-def _case(row: dict[str, Any]) -> Case:
-    expect = f"{row['expect']}|{row.get('expect_also', '')}".split("|")
-    head = row.get("request", {}).get("method") == "HEAD"
-    return Case(row["id"], _bytes(row), frozenset(expect) - {""}, row.get("auth", False), head)
-
-
-def _bytes(row: dict[str, Any]) -> bytes:
-    if "raw" in row:
-        return str(row["raw"]).encode("latin-1")
-    request = row["request"]
-    body = _body(row)
-    lines = [f"{request['method']} {request['target']} HTTP/1.1", "Host: x"]
-    lines += [f"{name}: {value}" for name, value in request["headers"]]
-    if body is not None:
-        lines.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
-
-
-def _body(row: dict[str, Any]) -> bytes | None:
-    """The body, spelled out or made by its recipe."""
-    recipe = row.get("body_gen")
-    if recipe is None:
-        body = row["request"].get("body")
-        return None if body is None else str(body).encode("latin-1")
-    if "gzip_members" in recipe:
-        return gzip.compress(b"") * int(recipe["gzip_members"])
-    if "gzip_of" in recipe:
-        return gzip.compress(_repeated(recipe["gzip_of"]))
-    return _repeated(recipe)
-
-
-def _repeated(recipe: dict[str, Any]) -> bytes:
-    text = recipe.get("prefix", "") + recipe["repeat"] * recipe["times"] + recipe.get("suffix", "")
-    return str(text).encode("latin-1")
 
 
 def mutant(random: Random, cases: list[Case]) -> bytes:

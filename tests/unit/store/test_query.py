@@ -14,7 +14,7 @@ from store.fields import index_expression
 from store.query import compile_criteria, split_key
 from store.values import number_in
 from tests.unit.store.conftest import case_name, open_session
-from tests.unit.store.matcher import matches
+from tools.fuzz.naive_matcher import matches
 
 if TYPE_CHECKING:
     from store.resource_store import ResourceStore

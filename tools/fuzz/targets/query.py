@@ -1,0 +1,220 @@
+"""A query finds what its documentation says, or is refused; and no text of a client is ever in the SQL.
+
+The whole way of a filter: the raw query, its pairs, criteria, SQL, records. Its pairs are those of `urllib`,
+and what is found is what docs/query-language.md says, by a matcher that knows no SQL.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl, quote, quote_plus
+
+from hypothesis import strategies as st
+
+from server.errors import BadRequest, UriTooLong
+from server.http.target import parse_query
+from store.errors import InvalidQuery
+from store.fields import can_index
+from store.query import OPERATORS, compile_criteria, split_key
+from store.rest_query import RESERVED, criteria_of
+from store.session_store import Session
+from tools.fuzz.naive_matcher import matches
+
+_QUERY_BYTES = 8192
+#: All words that SQL made from criteria is made of; `p0`, `p1` ... are parameters.
+_WORDS = frozenset(
+    [
+        "doc",
+        "item",
+        "value",
+        "type",
+        "rowid",
+        "key",
+        "json_extract",
+        "json_type",
+        "json_each",
+        "instr",
+        "substr",
+        "fold",
+        "EXISTS",
+        "SELECT",
+        "FROM",
+        "WHERE",
+        "AND",
+        "OR",
+        "NOT",
+        "NULL",
+        "IS",
+        "IN",
+        "AS",
+        "GLOB",
+        "integer",
+        "real",
+        "text",
+        "array",
+        "true",
+        "false",
+    ]
+)
+_TOKEN = re.compile(r"[^\W\d]\w*|'[^']*'")
+_FIELDS = st.sampled_from(
+    [
+        "f",
+        "g",
+        "f.c",
+        "g.c",
+        "firstName",
+        "first_name",
+        "id",
+        "a'b",
+        'a"b',
+        "'; DROP TABLE c1; --",
+        "é",
+        "f__g",
+    ]
+)
+_OPERATORS = st.sampled_from(
+    ["", "", "", *(f"__{word}" for word in sorted(OPERATORS)), "__gtt", "__", "__XL"]
+)
+_KEYS = st.one_of(
+    st.builds(str.__add__, _FIELDS, _OPERATORS),
+    st.builds(
+        "{}By{}{}".format,
+        st.sampled_from(["find", "get", "search"]), st.sampled_from(["FirstName", "F", "Id", ""]), _OPERATORS,
+    ),
+    st.sampled_from([*sorted(RESERVED), "findBy", "x y", "a\\b", "\x00", ".", "a..b", "_", "__gt"]),
+)  # fmt: skip
+_TEXTS = st.sampled_from(
+    [
+        *("", "a", "A", "ab", "b*", "*", "a*b", "\u00df", "ss", "30", "30.0", "1", "0", "-1", "1e0", "1e999"),
+        *(
+            "true",
+            "false",
+            "null",
+            "[1]",
+            "1,2",
+            "30, a,",
+            "a?b",
+            "[ab]",
+            "'",
+            '"',
+            "%",
+            ":p0",
+            "' OR 1=1 --",
+        ),
+        *("\x00", "\u0661", "9007199254740993", "9223372036854775808", "x" * 1001),
+    ]
+)
+_QUOTE = st.sampled_from([quote, quote_plus, str, lambda text: quote(text, safe="*,'")])
+_PAIRS = st.builds(
+    lambda key, value, how: f"{how(key)}={how(value)}", _KEYS, _TEXTS | st.text(max_size=4), _QUOTE
+)
+_RAW = st.lists(
+    _PAIRS | st.sampled_from(["", "a", "=", "%", "%zz", "%ff=1", "a=%80", "f=1;g=2", "\u00e9=1"]), max_size=4
+).map("&".join)
+_SCALARS = st.one_of(
+    st.none(), st.booleans(), _TEXTS.filter(lambda text: len(text) < 20),
+    st.sampled_from([0, 1, -1, 30, 1.0, 0.1, 30.0, 2**53 + 1, 2**63 - 1, 1e300]),
+)  # fmt: skip
+_VALUES = st.one_of(_SCALARS, st.lists(_SCALARS, max_size=3), st.fixed_dictionaries({"c": _SCALARS}))
+_RECORDS = st.lists(
+    st.dictionaries(
+        st.sampled_from(["f", "g", "firstName", "first_name", "a'b", "é", "f__g", "'; DROP TABLE c1; --"]),
+        _VALUES,
+        max_size=4,
+    ),
+    min_size=1,
+    max_size=5,
+)
+INPUTS = st.fixed_dictionaries({"query": _RAW, "records": _RECORDS})
+
+
+def hold(value: dict[str, Any]) -> None:
+    try:
+        pairs = parse_query(value["query"], query_bytes=_QUERY_BYTES)
+    except (BadRequest, UriTooLong):
+        return
+    _hold_pairs(value["query"], pairs)
+    session = _session()
+    session.begin(read_only=False)
+    try:
+        _hold_search(session, pairs, value["records"])
+    finally:
+        session.settle(keep=False)
+        session.commit()
+
+
+def _hold_pairs(raw: str, pairs: dict[str, Any]) -> None:
+    """The pairs are those that the standard library reads, a repeated key's values in order."""
+    expected: dict[str, list[str]] = {}
+    for key, text in parse_qsl(raw, keep_blank_values=True, errors="strict"):
+        expected.setdefault(key, []).append(text)
+    assert {key: text if isinstance(text, list) else [text] for key, text in pairs.items()} == expected
+
+
+def _hold_search(session: Session, pairs: dict[str, Any], records: list[dict[str, Any]]) -> None:
+    store = session.plan_view["things"]
+    stored = store.insert_many(records)
+    known = {name for record in stored for name in record}
+    criteria = store.criteria(pairs)
+    assert criteria == criteria_of(pairs, known) == _criteria(pairs, known)
+    try:
+        found = store.search(criteria)
+    except InvalidQuery:
+        return
+    _hold_sql(criteria, known)
+    expected = [record for record in stored if matches(record, criteria)]
+    assert found == expected, f"{criteria} finds {found}, expected {expected}"
+
+
+def _hold_sql(criteria: dict[str, Any], known: set[str]) -> None:
+    """Nothing but our own words is in the SQL, and names of fields that have an index."""
+    assert _foreign(compile_criteria(criteria, known=known).sql) == set()
+    fields = {split_key(key, known)[0] for key in criteria}
+    indexed = {name for name in fields if can_index(name)}
+    literals = {"$" + "".join(f'."{step}"' for step in name.split(".")) for name in indexed}
+    assert _foreign(compile_criteria(criteria, indexed=indexed, known=known).sql) <= literals
+
+
+def _foreign(sql: str) -> set[str]:
+    words = {token.strip("'") for token in _TOKEN.findall(sql)}
+    return {word for word in words - _WORDS - {"$"} if not re.fullmatch(r"p\d+", word)}
+
+
+def _criteria(pairs: dict[str, Any], known: set[str]) -> dict[str, Any]:
+    """Pairs to criteria as docs/query-language.md tells it."""
+    criteria: dict[str, Any] = {}
+    for key, text in pairs.items():
+        if key in RESERVED:
+            continue
+        name = _finder(key, known)
+        operator = name.rpartition("__")[2] if name.rpartition("__")[0] else ""
+        texts = text if isinstance(text, list) else [text]
+        if operator == "in":
+            criteria[name] = ",".join(texts)
+        elif operator not in OPERATORS and any("*" in each for each in texts):
+            criteria[f"{name}__like"] = text
+        else:
+            criteria[name] = text
+    return criteria
+
+
+def _finder(key: str, known: set[str]) -> str:
+    """`findByFirstName` is first_name, firstName, FirstName or firstname, whichever the collection has."""
+    found = re.fullmatch(r"(find|get|search)By([A-Z][A-Za-z0-9]*)(__[a-z]+)?", key)
+    if not found:
+        return key
+    name = found[2]
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    camel = name[:1].lower() + name[1:]
+    spellings = [each for each in (snake, camel, name, snake.replace("_", "")) if each in known]
+    return (spellings or [camel])[0] + (found[3] or "")
+
+
+@cache
+def _session() -> Session:
+    directory = tempfile.mkdtemp(prefix="fuzz-query-")
+    return Session.open(directory, page_limit_bytes=64 * 1024 * 1024, durability="relaxed")
