@@ -176,7 +176,7 @@ def _health(executor: Executor, root: DataRoot) -> Callable[[], Mapping[str, obj
 
     def state() -> dict[str, object]:
         health = executor.health()
-        workers = {name: health[name] for name in ("ready", "configured")}
+        workers = {name: health[name] for name in ("ready", "configured", "enforced")}
         return {"workers": workers, "data_root": "ok" if root.is_writable() else "not writable"}
 
     return state

@@ -17,11 +17,15 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+import structlog
+
 from wasm_runtime.outcome import Outcome, Overloaded
 from wasm_runtime.slot import START_SECONDS, Job, Pending, Slot
 
 if TYPE_CHECKING:
     from wasm_runtime.worker_process import PoolConfig
+
+log = structlog.get_logger()
 
 _WATCH_SECONDS = 0.05
 
@@ -65,6 +69,7 @@ class WorkerPool:
             await self.close()
             raise PoolError(f"the sandbox workers did not start: {last_words or 'no reason given'}") from None
         self._watchdog = asyncio.create_task(self._watch())
+        log_confinement(self.health()["enforced"])
 
     async def run(self, job: Job) -> Outcome:
         waiting = self._waiting
@@ -112,6 +117,13 @@ class WorkerPool:
             await asyncio.sleep(_WATCH_SECONDS)
             for slot in self._slots:
                 slot.kill_if_stuck(longest_ns)
+
+
+def log_confinement(enforced: dict[str, bool]) -> None:
+    """Say at the start what workers could take from themselves, and what this kernel has no means for."""
+    missing = [name for name, holds in enforced.items() if not holds]
+    say = log.warning if missing else log.info
+    say("workers confined", enforced=[name for name in enforced if name not in missing], missing=missing)
 
 
 @lru_cache(maxsize=65536)

@@ -140,15 +140,20 @@ class Worker:
     def _start(self, config: dict[str, Any]) -> None:
         limits = cattrs.structure(config["limits"], Limits)
         reuse = cattrs.structure(config["reuse"], GuestReuse)
-        runtime = Runtime.load(Path(config["component"]), limits)
-        runtime.start_clock()
-        self._guests = Guests(runtime, reuse, Path(config["data_root"]), config["durability"])
-        self._runner = Runner(self._guests, self._cell, self._report)
+        component, data_root = Path(config["component"]), Path(config["data_root"])
+        # Before the engine, which starts threads: what a thread gives up, its elder ones keep.
         enforced = confine(
+            data_root=data_root,
+            component=component,
             file_bytes=limits.session_disk_bytes * 2,
             open_files=(reuse.live_guests + reuse.spare_guests) * _FILES_PER_GUEST + _FILES_BESIDE,
             parent=config["parent"],
+            without=config["without"],
         )
+        runtime = Runtime.load(component, limits)
+        runtime.start_clock()
+        self._guests = Guests(runtime, reuse, data_root, config["durability"])
+        self._runner = Runner(self._guests, self._cell, self._report)
         ready = frames.JsonFrame(frames.READY, {"pid": os.getpid(), "enforced": enforced})
         self._connection.sendall(frames.encode(ready))
 

@@ -25,7 +25,10 @@ _READ_BYTES = 256 * 1024
 
 @frozen
 class PoolConfig:
-    """`inherit` are descriptors that every worker keeps open (the data root's lock)."""
+    """`inherit` are descriptors that every worker keeps open (the data root's lock).
+
+    `without` names parts of the confinement to leave out, as on a kernel that does not have them.
+    """
 
     component: Path
     data_root: Path
@@ -37,6 +40,7 @@ class PoolConfig:
     queue_total: int = 1024
     wait_for_worker_seconds: float = 2.0
     inherit: tuple[int, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 class FrameTaker(Protocol):
@@ -170,4 +174,5 @@ def _worker_config(config: PoolConfig) -> dict[str, Any]:
         "limits": asdict(config.limits),
         "reuse": asdict(config.reuse),
         "parent": os.getpid(),
+        "without": config.without,
     }
