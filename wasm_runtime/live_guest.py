@@ -90,6 +90,7 @@ class LiveGuest:
         self._run = export("run")
         self._settle = export("settle")
         self._ensure_index = export("ensure-index")
+        self._check = export("check")
         self._plans: OrderedDict[str, None] = OrderedDict()
         self._last_words = _LastWords()
         self.uses = 0
@@ -175,6 +176,10 @@ class LiveGuest:
 
     def ensure_index(self, collection: str, field: str) -> Outcome | None:
         return self._plain(lambda: self._ensure_index(collection, field))
+
+    def check(self) -> Outcome | None:
+        """Read the whole store. None is success: no damage that SQLite can tell."""
+        return self._plain(self._check)
 
     def fuel_used(self) -> int:
         """Fuel the last call burned."""

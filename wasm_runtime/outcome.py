@@ -90,9 +90,13 @@ class StorageFull:
 
 @frozen
 class SessionDamaged:
-    """The session's file cannot be read as a database; it was left as it is."""
+    """The session's file cannot be read as a database; it is kept, as it is, for somebody to salvage.
+
+    `too_new`: nothing is wrong with it, a later version of the service wrote it.
+    """
 
     reason: str
+    too_new: bool = False
 
 
 @frozen

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from wasm_runtime.outcome import Outcome, Overloaded
+from wasm_runtime.outcome import Outcome, Overloaded, SessionDamaged
 from wasm_runtime.slot import START_SECONDS, Job, Pending, Slot
 
 if TYPE_CHECKING:
@@ -83,7 +83,10 @@ class WorkerPool:
         self._in_all += 1
         try:
             self._slot(job.session).submit(pending)
-            return await pending.future
+            outcome = await pending.future
+            if type(outcome) is SessionDamaged:
+                log.error("session damaged", session=job.session, reason=outcome.reason)
+            return outcome
         finally:
             self._in_all -= 1
             waiting[job.session] -= 1
