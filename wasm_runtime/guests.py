@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections import OrderedDict, deque
 from contextlib import suppress
@@ -43,6 +44,9 @@ class Guests:
         #: Two guests at their limit, beside what all the small ones have: about 3 MiB each.
         self._most_resident = 2 * runtime.limits.memory_bytes + (20 + reuse.live_guests) * 4 * 1024 * 1024
 
+    def __contains__(self, session: object) -> bool:
+        return session in self._live
+
     def __len__(self) -> int:
         return len(self._live)
 
@@ -75,6 +79,8 @@ class Guests:
         guest = self._spare.popleft() if self._spare else LiveGuest(self._runtime)
         problem = guest.attach(directory, self._durability)
         if problem is None:
+            with suppress(OSError):
+                os.utime(directory)  # it is used now: see wasm_runtime/sweeper.py
             return guest
         del guest
         return self._set_aside(session, problem)
@@ -113,6 +119,10 @@ class Guests:
             guest.dead = True
             return GuestFailed(f"its directory: {errno.errorcode.get(error.errno or 0, 'OSError')}")
         return StorageFull(limit)
+
+    def exists(self, session: str) -> bool:
+        """Whether there is anything of the session, in memory or on disk."""
+        return session in self._live or session_files.exists(self._data_root, session)
 
     def release(self, session: str) -> None:
         """After a run: keep the guest for the session's next request, or drop it."""

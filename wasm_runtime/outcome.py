@@ -85,7 +85,10 @@ class BadReply:
 
 @frozen
 class StorageFull:
+    """No room for what the run would write. `whole`: the limit is that of all sessions together."""
+
     limit_bytes: int
+    whole: bool = False
 
 
 @frozen

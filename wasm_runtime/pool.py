@@ -12,14 +12,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import Counter
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from wasm_runtime.outcome import Outcome, Overloaded, SessionDamaged
+from wasm_runtime.placement import slot_of
 from wasm_runtime.slot import START_SECONDS, Job, Pending, Slot
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class WorkerPool:
                 del waiting[job.session]
 
     def _slot(self, session: str) -> Slot:
-        return self._slots[_slot_of(session, len(self._slots))]
+        return self._slots[slot_of(session, len(self._slots))]
 
     def health(self) -> dict[str, Any]:
         """Workers that can take jobs, of how many; jobs under way; what confinement each could enforce."""
@@ -127,12 +126,3 @@ def log_confinement(enforced: dict[str, bool]) -> None:
     missing = [name for name, holds in enforced.items() if not holds]
     say = log.warning if missing else log.info
     say("workers confined", enforced=[name for name in enforced if name not in missing], missing=missing)
-
-
-@lru_cache(maxsize=65536)
-def _slot_of(session: str, slots: int) -> int:
-    """Rendezvous hashing: a session moves only when its own slot goes."""
-    return max(
-        range(slots),
-        key=lambda slot: hashlib.blake2b(f"{slot}:{session}".encode(), digest_size=8).digest(),
-    )

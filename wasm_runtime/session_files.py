@@ -25,6 +25,8 @@ _NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _OURS = frozenset({"store.db", "store.db-journal"})
 #: What a session's directory is called while its data waits to be salvaged.
 DAMAGED = ".damaged"
+#: And while it is being removed.
+REMOVED = ".removed"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -58,6 +60,34 @@ def ensure(root: Path, session: str) -> Path:
 def set_aside(root: Path, session: str) -> None:
     """Take a session out of service with all that is in it. Raises OSError, where it stays as it is."""
     rename(root, session, f"{session}{DAMAGED}")
+
+
+def exists(root: Path, session: str) -> bool:
+    return os.path.lexists(root / session)
+
+
+def stats(directory: str) -> list[os.stat_result]:
+    """Of what is in a directory, links not followed. Raises OSError."""
+    with os.scandir(directory) as entries:
+        return [entry.stat(follow_symlinks=False) for entry in entries]
+
+
+def remove(root: Path, session: str) -> None:
+    """Remove a session for good. Raises OSError; once it has another name, `delete` can be called again."""
+    gone = f"{session}{REMOVED}"
+    if exists(root, gone):
+        delete(root, gone)
+    rename(root, session, gone)
+    delete(root, gone)
+
+
+def delete(root: Path, name: str) -> None:
+    """Delete a directory of the data root with all that is in it; no link is followed. Raises OSError."""
+    directory = root / name
+    remove_foreign(directory)
+    for ours in _OURS:
+        (directory / ours).unlink(missing_ok=True)
+    directory.rmdir()
 
 
 def rename(root: Path, name: str, other: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from attrs import asdict, define, field, frozen
 
 from wasm_runtime import frames, status_cell
+from wasm_runtime.sweeper import Retention
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,7 @@ class PoolConfig:
     wait_for_worker_seconds: float = 2.0
     inherit: tuple[int, ...] = ()
     without: tuple[str, ...] = ()
+    retention: Retention = field(factory=Retention)
 
 
 class FrameTaker(Protocol):
@@ -117,9 +119,9 @@ class WorkerProcess:
             lambda: _Connection(taker, self), sock=self.connection
         )
 
-    def configure(self, config: PoolConfig) -> None:
-        """Hand the worker what it starts with; it answers with READY."""
-        self.write(frames.encode(frames.JsonFrame(frames.CONFIG, _worker_config(config))))
+    def configure(self, config: PoolConfig, slot: int) -> None:
+        """Hand the worker what it starts with, and which one it is; it answers with READY."""
+        self.write(frames.encode(frames.JsonFrame(frames.CONFIG, _worker_config(config, slot))))
 
     def write(self, data: bytes) -> None:
         if self.transport is not None and not self.transport.is_closing():
@@ -166,7 +168,7 @@ class _Connection(asyncio.Protocol):
         self._taker.on_gone(self._worker)
 
 
-def _worker_config(config: PoolConfig) -> dict[str, Any]:
+def _worker_config(config: PoolConfig, slot: int) -> dict[str, Any]:
     return {
         "component": str(config.component),
         "data_root": str(config.data_root),
@@ -175,4 +177,7 @@ def _worker_config(config: PoolConfig) -> dict[str, Any]:
         "reuse": asdict(config.reuse),
         "parent": os.getpid(),
         "without": config.without,
+        "retention": asdict(config.retention),
+        "slot": slot,
+        "slots": config.workers,
     }
