@@ -76,7 +76,9 @@ class _LastWords:
 def _is_spoilt(call: Call, answer: str, outcome: Answer | Outcome) -> bool:
     """Whether a group with this answer in it cannot be committed."""
     kept = call.mode != READ and answer.startswith(_KEPT)
-    return answer == _UNDONE or (kept and not isinstance(outcome, Answer))
+    if isinstance(outcome, Answer):
+        return call.mode == READ and outcome.changed > 0
+    return kept or answer == _UNDONE
 
 
 class LiveGuest:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from wasm_runtime.live_guest import GROUPED_WRITE, READ, WRITE, Call, LiveGuest
-from wasm_runtime.outcome import Completed, Outcome, Raised, SessionDamaged, StorageFull
+from wasm_runtime.outcome import BadReply, Completed, Outcome, Raised, SessionDamaged, StorageFull
 from wasm_runtime.verdict import Answer
 
 if TYPE_CHECKING:
@@ -130,6 +130,9 @@ class Runner:
         answer = guest.run(_call(job, READ if job.read_only else WRITE))
         if not guest.dead:
             answer = self._guests.audit(session, guest, read_only=job.read_only) or answer
+        if job.read_only and isinstance(answer, Answer) and answer.changed:
+            guest.dead = True  # an honest one refuses each write before it is one
+            answer = BadReply("a request that may only read says that it has written")
         micros = (time.perf_counter_ns() - started) // 1000
         self._note_speed(session, job, quick=not guest.dead and micros <= SLOW_MICROS)
         self._note_searches(session, answer)
