@@ -51,7 +51,7 @@ MEANINGS: dict[str, str] = {
     "out-of-time": "The plan ran longer than it may. Nothing was written.",
     "out-of-fuel": "The plan did more work than it may. Nothing was written.",
     "provider-timeout": "The model that plans new routes did not answer in time.",
-    "storage-full": "The session has used all of its storage, or all sessions together the service's. Nothing was written.",
+    "storage-full": "The session has no room left, or all of them together. Nothing was written.",
 }
 
 
