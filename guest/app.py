@@ -50,6 +50,9 @@ class WitWorld(wit_world.WitWorld):  # type: ignore[misc]  # the generated class
     def settle(self, keep: bool, commit: bool) -> str:  # noqa: FBT001  the world's signature
         return answering(lambda: _session().settle(keep=keep, commit=commit))
 
+    def check(self) -> str:
+        return answering(lambda: _session().check())
+
     def ensure_index(self, collection: str, field: str) -> str:
         return answering(lambda: _session().ensure_index(collection, field))
 

@@ -15,7 +15,7 @@ from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
 from guest.reply import Abort, ReplyError, RequestFault, abort, encode_reply, make_response
 from store import json_text
-from store.errors import StoreDamaged, StoreError, StoreFull
+from store.errors import StoreDamaged, StoreError, StoreFull, StoreTooNew
 from store.lazy import Parts
 from store.resource_store import ResourceStore
 from store.session_store import Session, SessionStore
@@ -50,6 +50,8 @@ def answering(work: Callable[..., str], *arguments: Any) -> str:
         return _failed("unknown-plan")
     except StoreFull:
         return _failed("full")
+    except StoreTooNew as error:
+        return _failed("too-new", reason=error.detail)
     except StoreDamaged as error:
         return _failed("damaged", reason=error.detail)
     except MemoryError:
@@ -73,6 +75,7 @@ class GuestSession:
         self._session = Session.open(
             path, page_limit_bytes=int(config["disk_bytes"]), durability=config["durability"]
         )
+        self._session.check_small_file()
         self._plans = PlanShelf()
         #: Whether the last run's answer wants its writes kept.
         self._keep = False
@@ -182,6 +185,10 @@ class GuestSession:
         self._session.settle(keep=keep)
         if commit:
             self._session.commit()
+        return _OK
+
+    def check(self) -> str:
+        self._session.check_file()
         return _OK
 
     def ensure_index(self, collection: str, field: str) -> str:

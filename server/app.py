@@ -18,6 +18,7 @@ from server.planning.assembly import make_planner
 from server.sessions.directories import DataRoot
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
+from wasm_runtime.sweeper import Retention
 from wasm_runtime.worker_process import PoolConfig
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def _worker_pool(settings: Settings, root: DataRoot, guest: Artifact) -> WorkerP
             queue_per_session=sandbox.queue_per_session,
             queue_total=sandbox.queue_total,
             inherit=(root.lock_fd,),
+            retention=Retention(settings.sessions.expire_days * 86_400, settings.store.total_disk_bytes),
         )
     )
 
@@ -176,7 +178,7 @@ def _health(executor: Executor, root: DataRoot) -> Callable[[], Mapping[str, obj
 
     def state() -> dict[str, object]:
         health = executor.health()
-        workers = {name: health[name] for name in ("ready", "configured")}
+        workers = {name: health[name] for name in ("ready", "configured", "enforced")}
         return {"workers": workers, "data_root": "ok" if root.is_writable() else "not writable"}
 
     return state

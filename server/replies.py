@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 PROBLEM = "application/problem+json"
 _LOST = "The worker was lost with this request under way; whether it was written is not known."
+_FULL = "The session has used its {} bytes of storage."
+_ALL_FULL = "All sessions together have used the service's {} bytes of storage; it only answers reads."
+_DAMAGED = "The session's data is damaged; it is kept for the operator to salvage."
+_TOO_NEW = "The session's data was written by a later version of the service."
 _TYPE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -111,10 +115,10 @@ def _error(outcome: Ended) -> ServiceError:  # noqa: C901 - the table outcome ->
             return _too_large(size, limit)
         case outcomes.BadReply(reason):
             return errors.BadReply(f"The plan's reply was refused: {reason}.")
-        case outcomes.StorageFull(limit):
-            return errors.StorageFull(f"The session has used its {limit} bytes of storage.", limit=limit)
-        case outcomes.SessionDamaged():
-            return errors.SessionDamaged("The session's data cannot be read; it was left as it is.")
+        case outcomes.StorageFull(limit, whole):
+            return errors.StorageFull((_ALL_FULL if whole else _FULL).format(limit), limit=limit)
+        case outcomes.SessionDamaged(_, too_new):
+            return errors.SessionDamaged(_TOO_NEW if too_new else _DAMAGED)
         case outcomes.GuestFailed():
             return errors.GuestFailed("The sandbox ended unexpectedly; nothing was written.")
         case outcomes.WorkerLost():

@@ -115,6 +115,9 @@ class SessionSettings:
     anonymous: Literal["reject", "shared"] = setting(
         "reject", "A request with neither X-Session-ID nor token: refused (400), or in one shared session"
     )
+    expire_days: int = setting(
+        0, "Days without use after which a session is removed; 0: never", low=0, high=36_500, unit="days"
+    )
 
 
 @frozen
@@ -227,6 +230,9 @@ class StoreSettings:
     )
     durability: Literal["full", "relaxed"] = setting(
         "full", "Whether a reply waits until its writes are on the disk"
+    )
+    total_disk_bytes: int = setting(
+        0, "Disk of all sessions together; beyond: 507, except reads; 0: no limit", low=0, high=2**60
     )
 
     @property

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Collections whose store is kept for the next request; a session has seldom more.
 _MAX_OPENED = 64
+#: 256 KiB.
+_SMALL_PAGES = 64
 
 
 class SessionStore:
@@ -197,6 +199,15 @@ class Session:
         """Every collection's `schema()`."""
         return {name: self.plan_view[name].schema() for name in self._catalogue.names()}
 
+    def check_small_file(self) -> None:
+        """`check_file` where that is a matter of a millisecond. Raises StoreDamaged.
+
+        A larger file is only found to be damaged where a request comes upon it. What is read here is read
+        from memory afterwards.
+        """
+        if sqlite.page_count(self._database) <= _SMALL_PAGES:
+            self.check_file()
+
     def check_file(self) -> None:
         """Read the whole file, for tools that did not write it. Raises StoreDamaged.
 
@@ -204,6 +215,8 @@ class Session:
         """
         self._catalogue.check_tables()
         sqlite.check_structure(self._database)
+        for name in self._catalogue.names():
+            self.table(name).check()
 
     def table(self, collection: str) -> Table:
         """The rows of a collection, for tools. Raises KeyError."""

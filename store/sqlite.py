@@ -16,6 +16,7 @@ The settings and their reasons:
   survives a loss of power. NORMAL ("relaxed") saves the sync between a journal's pages and its header,
   and the last one: after a power loss, a file system that reorders writes may have a header and no pages.
   (https://sqlite.org/pragma.html#pragma_synchronous; pager.c, syncJournal and pager_end_transaction)
+- `cell_size_check`: SQLite looks a page's cells over as it reads the page, and so meets damage sooner.
 - `max_page_count`: the session's disk limit, where it is enforced with an error a plan can be told.
 - not `trusted_schema=OFF`: SQLite 3.40 counts json_extract() among the functions that this bars from
   indexes. A file that a guest may have written is looked over instead (`Session.check_file`).
@@ -43,6 +44,8 @@ FORMAT_VERSION = 1
 #: SQL that takes a file from one format to the next: `MIGRATIONS[1]` makes format 2 out of 1.
 MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
+#: Where SQLite's own message quotes text of a damaged file, the message cannot be decoded.
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _first = itemgetter(0)
 _MIN_PAGES = 16
 #: https://sqlite.org/fileformat.html, "The Rollback Journal".
@@ -63,13 +66,13 @@ class Database:
         """Execute a statement; the number of rows it changed (-1: it is not that kind)."""
         try:
             return self._connection.execute(sql, params).rowcount
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             self._fail(error)
 
     def rows(self, sql: str, params: _Params = ()) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(sql, params).fetchall()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             self._fail(error)
 
     def column(self, sql: str, params: _Params = ()) -> list[Any]:
@@ -79,7 +82,7 @@ class Database:
         """The first column of the first row, or None."""
         try:
             row = self._connection.execute(sql, params).fetchone()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             self._fail(error)
         return None if row is None else row[0]
 
@@ -91,7 +94,7 @@ class Database:
     def close(self) -> None:
         self._connection.close()
 
-    def _fail(self, error: sqlite3.Error) -> NoReturn:
+    def _fail(self, error: sqlite3.Error | UnicodeDecodeError) -> NoReturn:
         meaning = _meaning(error)
         if meaning is None:
             raise error
@@ -145,6 +148,7 @@ def _pragmas(page_limit_bytes: int, durability: Durability) -> tuple[str, ...]:
         "cache_size=-16384",
         f"synchronous={_SYNCHRONOUS[durability]}",
         "journal_mode=TRUNCATE",
+        "cell_size_check=ON",
         f"max_page_count={max(page_limit_bytes // PAGE_BYTES, _MIN_PAGES)}",
         "query_only=ON",
     )
@@ -163,6 +167,10 @@ def mark_format(database: Database) -> None:
     """Say in the file's header whose it is and in which format, as part of the open transaction."""
     database.value(f"PRAGMA application_id={APPLICATION_ID}")
     database.value(f"PRAGMA user_version={FORMAT_VERSION}")
+
+
+def page_count(database: Database) -> int:
+    return int(database.value("PRAGMA page_count"))
 
 
 def check_structure(database: Database) -> None:
@@ -195,7 +203,7 @@ def _migrate(database: Database, version: int) -> None:
     database.run("PRAGMA query_only=ON")
 
 
-def _meaning(error: sqlite3.Error) -> StoreError | None:
+def _meaning(error: sqlite3.Error | UnicodeDecodeError) -> StoreError | None:
     """SQLite's error as the store's, where it means something to a client or to the operator."""
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_CONSTRAINT:
@@ -213,4 +221,8 @@ def _meaning(error: sqlite3.Error) -> StoreError | None:
 def _meaning_of_text(text: str) -> StoreError | None:
     if "malformed JSON" in text or "decode to UTF-8" in text:
         return StoreDamaged("a record is not JSON text")
+    if "codec can't decode" in text:
+        return StoreDamaged("the file's schema is no text")
+    if "unsupported file format" in text or "malformed database schema" in text:
+        return StoreDamaged(text)
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.errors import DuplicateId, InvalidId
+from store.errors import DuplicateId, InvalidId, StoreDamaged
 from store.ids import FIRST_TEXT_ROWID, MAX_INT_ID, Address
 
 if TYPE_CHECKING:
@@ -118,6 +118,11 @@ class Table:
             if len(rows) < _CHUNK:
                 return
             last = rows[-1][0]
+
+    def check(self) -> None:
+        """Read every document. Raises StoreDamaged where one is no JSON."""
+        if self._database.value(f"SELECT 1 FROM {self._name} WHERE NOT json_valid(doc) LIMIT 1"):  # noqa: S608
+            raise StoreDamaged("a record is not JSON text")
 
     def newest_document(self) -> str | None:
         newest: str | None = self._database.value(f"SELECT doc FROM {self._name} ORDER BY rowid DESC LIMIT 1")  # noqa: S608

@@ -79,7 +79,8 @@ class FakeExecutor:
         self.closed = True
 
     def health(self) -> dict[str, Any]:
-        return {"ready": 2, "configured": 2, "pids": [7, 8]}
+        enforced = {"files": True, "tcp": False}
+        return {"ready": 2, "configured": 2, "pids": [7, 8], "enforced": enforced}
 
     @property
     def requests(self) -> list[dict[str, Any]]:

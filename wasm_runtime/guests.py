@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 from wasm_runtime import session_files
 from wasm_runtime.live_guest import LiveGuest
-from wasm_runtime.outcome import GuestFailed, StorageFull
+from wasm_runtime.outcome import GuestFailed, SessionDamaged, StorageFull
 from wasm_runtime.residency import resident_bytes
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from wasm_runtime.limits import GuestReuse
     from wasm_runtime.outcome import Outcome
 
+_Problem = TypeVar("_Problem")
 #: A run that leaves its guest larger by this has had the use of it: the next request gets a fresh one.
 _MAX_GROWTH_BYTES = 32 * 1024 * 1024
 #: Database and journal, each at the session's limit.
@@ -41,6 +44,9 @@ class Guests:
         #: Two guests at their limit, beside what all the small ones have: about 3 MiB each.
         self._most_resident = 2 * runtime.limits.memory_bytes + (20 + reuse.live_guests) * 4 * 1024 * 1024
 
+    def __contains__(self, session: object) -> bool:
+        return session in self._live
+
     def __len__(self) -> int:
         return len(self._live)
 
@@ -51,7 +57,7 @@ class Guests:
             self._live.move_to_end(session)
             return guest
         opened = self._opened(session)
-        if not isinstance(opened, LiveGuest) and self._live:
+        if isinstance(opened, GuestFailed) and self._live:
             # Descriptors may have run out, which a guest past the policy can see to: then they all go.
             self._live.clear()
             opened = self._opened(session)
@@ -66,10 +72,37 @@ class Guests:
     def _opened(self, session: str) -> LiveGuest | Outcome:
         try:
             directory = session_files.ensure(self._data_root, session)
+        except session_files.SetAside:
+            return SessionDamaged("it was set aside")
         except OSError as error:
             return _no_directory(error, self._runtime.limits.session_disk_bytes)
         guest = self._spare.popleft() if self._spare else LiveGuest(self._runtime)
-        return guest.attach(directory, self._durability) or guest
+        problem = guest.attach(directory, self._durability)
+        if problem is None:
+            with suppress(OSError):
+                os.utime(directory)  # it is used now: see wasm_runtime/sweeper.py
+            return guest
+        del guest
+        return self._set_aside(session, problem)
+
+    def inspect(self, session: str) -> None:
+        """Set a session aside if it is as damaged as a run has said.
+
+        That run's guest is not believed: a fresh one reads the whole file before it runs anything.
+        """
+        self.drop(session)
+        guest = self._opened(session)
+        if isinstance(guest, LiveGuest):
+            problem = guest.check()
+            del guest
+            self._set_aside(session, problem)
+
+    def _set_aside(self, session: str, problem: _Problem) -> _Problem:
+        if isinstance(problem, SessionDamaged) and not problem.too_new:
+            # What cannot be renamed stays as it is, and answers the same: nothing of it is written.
+            with suppress(OSError):
+                session_files.set_aside(self._data_root, session)
+        return problem
 
     def audit(self, session: str, guest: LiveGuest, *, read_only: bool) -> Outcome | None:
         """After a run, before its commit: refuse it if it left more in the directory than may be there."""
@@ -86,6 +119,10 @@ class Guests:
             guest.dead = True
             return GuestFailed(f"its directory: {errno.errorcode.get(error.errno or 0, 'OSError')}")
         return StorageFull(limit)
+
+    def exists(self, session: str) -> bool:
+        """Whether there is anything of the session, in memory or on disk."""
+        return session in self._live or session_files.exists(self._data_root, session)
 
     def release(self, session: str) -> None:
         """After a run: keep the guest for the session's next request, or drop it."""

@@ -76,7 +76,9 @@ class _LastWords:
 def _is_spoilt(call: Call, answer: str, outcome: Answer | Outcome) -> bool:
     """Whether a group with this answer in it cannot be committed."""
     kept = call.mode != READ and answer.startswith(_KEPT)
-    return answer == _UNDONE or (kept and not isinstance(outcome, Answer))
+    if isinstance(outcome, Answer):
+        return call.mode == READ and outcome.changed > 0
+    return kept or answer == _UNDONE
 
 
 class LiveGuest:
@@ -90,6 +92,7 @@ class LiveGuest:
         self._run = export("run")
         self._settle = export("settle")
         self._ensure_index = export("ensure-index")
+        self._check = export("check")
         self._plans: OrderedDict[str, None] = OrderedDict()
         self._last_words = _LastWords()
         self.uses = 0
@@ -175,6 +178,10 @@ class LiveGuest:
 
     def ensure_index(self, collection: str, field: str) -> Outcome | None:
         return self._plain(lambda: self._ensure_index(collection, field))
+
+    def check(self) -> Outcome | None:
+        """Read the whole store. None is success: no damage that SQLite can tell."""
+        return self._plain(self._check)
 
     def fuel_used(self) -> int:
         """Fuel the last call burned."""

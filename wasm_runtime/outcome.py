@@ -85,14 +85,21 @@ class BadReply:
 
 @frozen
 class StorageFull:
+    """No room for what the run would write. `whole`: the limit is that of all sessions together."""
+
     limit_bytes: int
+    whole: bool = False
 
 
 @frozen
 class SessionDamaged:
-    """The session's file cannot be read as a database; it was left as it is."""
+    """The session's file cannot be read as a database; it is kept, as it is, for somebody to salvage.
+
+    `too_new`: nothing is wrong with it, a later version of the service wrote it.
+    """
 
     reason: str
+    too_new: bool = False
 
 
 @frozen

@@ -12,16 +12,19 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import Counter
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wasm_runtime.outcome import Outcome, Overloaded
+import structlog
+
+from wasm_runtime.outcome import Outcome, Overloaded, SessionDamaged
+from wasm_runtime.placement import slot_of
 from wasm_runtime.slot import START_SECONDS, Job, Pending, Slot
 
 if TYPE_CHECKING:
     from wasm_runtime.worker_process import PoolConfig
+
+log = structlog.get_logger()
 
 _WATCH_SECONDS = 0.05
 
@@ -65,6 +68,7 @@ class WorkerPool:
             await self.close()
             raise PoolError(f"the sandbox workers did not start: {last_words or 'no reason given'}") from None
         self._watchdog = asyncio.create_task(self._watch())
+        log_confinement(self.health()["enforced"])
 
     async def run(self, job: Job) -> Outcome:
         waiting = self._waiting
@@ -78,7 +82,10 @@ class WorkerPool:
         self._in_all += 1
         try:
             self._slot(job.session).submit(pending)
-            return await pending.future
+            outcome = await pending.future
+            if type(outcome) is SessionDamaged:
+                log.error("session damaged", session=job.session, reason=outcome.reason)
+            return outcome
         finally:
             self._in_all -= 1
             waiting[job.session] -= 1
@@ -86,7 +93,7 @@ class WorkerPool:
                 del waiting[job.session]
 
     def _slot(self, session: str) -> Slot:
-        return self._slots[_slot_of(session, len(self._slots))]
+        return self._slots[slot_of(session, len(self._slots))]
 
     def health(self) -> dict[str, Any]:
         """Workers that can take jobs, of how many; jobs under way; what confinement each could enforce."""
@@ -114,10 +121,8 @@ class WorkerPool:
                 slot.kill_if_stuck(longest_ns)
 
 
-@lru_cache(maxsize=65536)
-def _slot_of(session: str, slots: int) -> int:
-    """Rendezvous hashing: a session moves only when its own slot goes."""
-    return max(
-        range(slots),
-        key=lambda slot: hashlib.blake2b(f"{slot}:{session}".encode(), digest_size=8).digest(),
-    )
+def log_confinement(enforced: dict[str, bool]) -> None:
+    """Say at the start what workers could take from themselves, and what this kernel has no means for."""
+    missing = [name for name, holds in enforced.items() if not holds]
+    say = log.warning if missing else log.info
+    say("workers confined", enforced=[name for name in enforced if name not in missing], missing=missing)

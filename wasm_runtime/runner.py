@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from wasm_runtime.live_guest import GROUPED_WRITE, READ, WRITE, Call, LiveGuest
-from wasm_runtime.outcome import Completed, Outcome, Raised
+from wasm_runtime.outcome import BadReply, Completed, Outcome, Raised, SessionDamaged, StorageFull
 from wasm_runtime.verdict import Answer
 
 if TYPE_CHECKING:
@@ -52,12 +52,23 @@ class Job:
 class Runner:
     """Runs jobs and reports each outcome once, through `report`, when it is final."""
 
-    def __init__(self, guests: Guests, cell: StatusCell, report: Callable[[int, Outcome], None]) -> None:
+    def __init__(
+        self,
+        guests: Guests,
+        cell: StatusCell,
+        report: Callable[[int, Outcome], None],
+        *,
+        total_bytes: int = 0,
+    ) -> None:
         self._guests = guests
         self._cell = cell
         self._report = report
         self._quick: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._searches = _SearchCounts()
+        self._suspect = False
+        self._total_bytes = total_bytes
+        #: All sessions together have reached `total_bytes`: nothing is written, and no session made.
+        self.full = False
 
     def may_join(self, session: str, job: Job) -> bool:
         """Whether a job may share a transaction with others of its session."""
@@ -69,9 +80,24 @@ class Runner:
         Those given back have left no trace, and are to run first when it is the session's turn again.
         """
         self._cell.group([job.id for job in jobs])
-        left = self._attempt(session, list(jobs))
+        left = self._attempt(session, self._allowed(session, jobs) if self.full else list(jobs))
+        if self._suspect:
+            self._inspect(session, jobs[0])
         self._guests.release(session)
         return left
+
+    def _allowed(self, session: str, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs that may run while there is no room: reads of sessions that there are."""
+        known = self._guests.exists(session)
+        refused = [job for job in jobs if not (job.read_only and known)]
+        self._report_all([(job, StorageFull(self._total_bytes, whole=True)) for job in refused])
+        return [job for job in jobs if job not in refused]
+
+    def _inspect(self, session: str, job: Job) -> None:
+        """A run met damage: see whether it is in the file, on a clock of its own."""
+        self._suspect = False
+        self._cell.running(job.id)
+        self._guests.inspect(session)
 
     def maintain(self) -> bool:
         """Make one index that searches have asked for. Whether there was one to make."""
@@ -87,6 +113,8 @@ class Runner:
 
     def _attempt(self, session: str, jobs: list[Job]) -> list[Job]:
         """Run the jobs in one guest; what has to run again, or has not run."""
+        if not jobs:
+            return []
         guest = self._guests.get(session)
         if not isinstance(guest, LiveGuest):
             self._report_all([(job, guest) for job in jobs])
@@ -102,6 +130,9 @@ class Runner:
         answer = guest.run(_call(job, READ if job.read_only else WRITE))
         if not guest.dead:
             answer = self._guests.audit(session, guest, read_only=job.read_only) or answer
+        if job.read_only and isinstance(answer, Answer) and answer.changed:
+            guest.dead = True  # an honest one refuses each write before it is one
+            answer = BadReply("a request that may only read says that it has written")
         micros = (time.perf_counter_ns() - started) // 1000
         self._note_speed(session, job, quick=not guest.dead and micros <= SLOW_MICROS)
         self._note_searches(session, answer)
@@ -112,6 +143,7 @@ class Runner:
             outcome = guest.settle(keep=keep, commit=True) or outcome
         if guest.dead:
             self._guests.drop(session)
+        self._suspect = isinstance(outcome, SessionDamaged)
         self._report(job.id, outcome)
 
     def _run_group(self, session: str, guest: LiveGuest, jobs: list[Job]) -> list[Job]:
@@ -126,6 +158,7 @@ class Runner:
         for job, answer in zip(jobs, answers, strict=False):
             self._note_speed(session, job, quick=micros <= SLOW_MICROS)
             self._note_searches(session, answer)
+            self._suspect = self._suspect or isinstance(answer, SessionDamaged)
             self._report(job.id, _outcome(answer, fuel, micros, read_only=job.read_only))
         return jobs[len(answers) :]
 

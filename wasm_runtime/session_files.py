@@ -1,5 +1,9 @@
 """A session's directory: made here, and looked over after runs, because WASI knows no quota.
 
+The data root may have a session under other names, which no session's own can be, each given in one rename:
+`<session>.damaged` is set aside, whole, until somebody salvages it (`tools.salvage`), and meanwhile there is
+no `<session>`. `<session>.removed` has expired and is about to be gone.
+
 An honest guest has two files in it, the database and its journal, and SQLite bounds both. Code that has got
 past the policy can make more: files without number, directories without end, links. What does not belong is
 removed without following anything, and the run that left it is refused.
@@ -19,11 +23,19 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _OURS = frozenset({"store.db", "store.db-journal"})
+#: What a session's directory is called while its data waits to be salvaged.
+DAMAGED = ".damaged"
+#: And while it is being removed.
+REMOVED = ".removed"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
+class SetAside(Exception):
+    """The session's data is damaged and waits to be salvaged: there is nothing to serve or to make."""
+
+
 def ensure(root: Path, session: str) -> Path:
-    """The session's directory, made (0700) and its name on disk if need be. Raises OSError.
+    """The session's directory, made (0700) and its name on disk if need be. Raises OSError, SetAside.
 
     The last door before the disk: a name that the API process did not derive is a bug, and no path.
     """
@@ -32,6 +44,8 @@ def ensure(root: Path, session: str) -> Path:
     directory = root / session
     if os.path.lexists(directory):
         return directory
+    if os.path.lexists(root / f"{session}{DAMAGED}"):
+        raise SetAside(session)
     # Opened before anything is made: what fails here leaves nothing that would count as made and synced.
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -41,6 +55,49 @@ def ensure(root: Path, session: str) -> Path:
     finally:
         os.close(descriptor)
     return directory
+
+
+def set_aside(root: Path, session: str) -> None:
+    """Take a session out of service with all that is in it. Raises OSError, where it stays as it is."""
+    rename(root, session, f"{session}{DAMAGED}")
+
+
+def exists(root: Path, session: str) -> bool:
+    return os.path.lexists(root / session)
+
+
+def stats(directory: str) -> list[os.stat_result]:
+    """Of what is in a directory, links not followed. Raises OSError."""
+    with os.scandir(directory) as entries:
+        return [entry.stat(follow_symlinks=False) for entry in entries]
+
+
+def remove(root: Path, session: str) -> None:
+    """Remove a session for good. Raises OSError; once it has another name, `delete` can be called again."""
+    gone = f"{session}{REMOVED}"
+    if exists(root, gone):
+        delete(root, gone)
+    rename(root, session, gone)
+    delete(root, gone)
+
+
+def delete(root: Path, name: str) -> None:
+    """Delete a directory of the data root with all that is in it; no link is followed. Raises OSError."""
+    directory = root / name
+    remove_foreign(directory)
+    for ours in _OURS:
+        (directory / ours).unlink(missing_ok=True)
+    directory.rmdir()
+
+
+def rename(root: Path, name: str, other: str) -> None:
+    """Give a directory of the data root another name, on disk when this returns. Raises OSError."""
+    descriptor = os.open(root, _DIRECTORY)
+    try:
+        os.rename(name, other, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def is_within(directory: Path, most_bytes: int) -> bool:

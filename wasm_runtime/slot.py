@@ -150,7 +150,7 @@ class Slot:
             self._respawn(lived=0.0)
             return
         await worker.connect(self)
-        worker.configure(self.config)
+        worker.configure(self.config, self.index)
 
     def on_frame(self, frame: frames.Frame) -> None:
         self._heard_ns = time.monotonic_ns()

@@ -172,6 +172,8 @@ def _failure(meta: dict[str, Any], limits: Limits) -> Outcome:
             return StorageFull(limits.session_disk_bytes)
         case "damaged":
             return SessionDamaged(_text(meta.get("reason"), 200))
+        case "too-new":
+            return SessionDamaged(_text(meta.get("reason"), 200), too_new=True)
         case _:
             return GuestFailed(_text(meta.get("reason"), 200) or "its answer has no known kind")
 

@@ -23,8 +23,10 @@ from wasm_runtime.confinement import confine
 from wasm_runtime.engine import Runtime
 from wasm_runtime.guests import Guests
 from wasm_runtime.limits import GuestReuse, Limits
+from wasm_runtime.placement import slot_of
 from wasm_runtime.runner import Job, Runner
 from wasm_runtime.status_cell import MAX_GROUP, StatusCell
+from wasm_runtime.sweeper import Retention, Sweeper
 
 if TYPE_CHECKING:
     from wasm_runtime.outcome import Outcome
@@ -45,6 +47,9 @@ class Queues:
 
     def __bool__(self) -> bool:
         return bool(self._sessions)
+
+    def __contains__(self, session: object) -> bool:
+        return session in self._sessions
 
     def add(self, session: str, job: Job) -> None:
         self._sessions.setdefault(session, deque()).append(job)
@@ -81,6 +86,7 @@ class Worker:
         self._stopping = False
         self._runner: Runner | None = None
         self._guests: Guests | None = None
+        self._sweeper: Sweeper | None = None
 
     def serve(self) -> None:
         """Until STOP, or until the pool's end of the connection is gone."""
@@ -88,10 +94,12 @@ class Worker:
             if not self._read():
                 return
             self._turn()
+            if self._sweeper is not None and self._sweeper.wait() == 0:
+                self._sweep()
 
     def _read(self) -> bool:
         """Take in what has arrived; wait for it only when there is nothing else to do."""
-        wait = 0 if self._queues or self._housekeeping() else _IDLE_SECONDS
+        wait = 0 if self._queues or self._housekeeping() else self._idle_seconds()
         readable, _, _ = select.select([self._connection], [], [], wait)
         if not readable:
             return True
@@ -99,6 +107,14 @@ class Worker:
         for frame in self._decoder.feed(data):
             self._take(frame)
         return bool(data)
+
+    def _idle_seconds(self) -> float:
+        return _IDLE_SECONDS if self._sweeper is None else min(_IDLE_SECONDS, self._sweeper.wait())
+
+    def _sweep(self) -> None:
+        if self._sweeper is not None and self._runner is not None:
+            self._sweeper.step()
+            self._runner.full = self._sweeper.full
 
     def _housekeeping(self) -> bool:
         if self._runner is None or self._guests is None:
@@ -140,17 +156,30 @@ class Worker:
     def _start(self, config: dict[str, Any]) -> None:
         limits = cattrs.structure(config["limits"], Limits)
         reuse = cattrs.structure(config["reuse"], GuestReuse)
-        runtime = Runtime.load(Path(config["component"]), limits)
-        runtime.start_clock()
-        self._guests = Guests(runtime, reuse, Path(config["data_root"]), config["durability"])
-        self._runner = Runner(self._guests, self._cell, self._report)
+        component, data_root = Path(config["component"]), Path(config["data_root"])
+        # Before the engine, which starts threads: what a thread gives up, its elder ones keep.
         enforced = confine(
+            data_root=data_root,
+            component=component,
             file_bytes=limits.session_disk_bytes * 2,
             open_files=(reuse.live_guests + reuse.spare_guests) * _FILES_PER_GUEST + _FILES_BESIDE,
             parent=config["parent"],
+            without=config["without"],
+        )
+        runtime = Runtime.load(component, limits)
+        runtime.start_clock()
+        self._guests = Guests(runtime, reuse, data_root, config["durability"])
+        retention = cattrs.structure(config["retention"], Retention)
+        self._runner = Runner(self._guests, self._cell, self._report, total_bytes=retention.total_bytes)
+        slot, slots = config["slot"], config["slots"]
+        self._sweeper = Sweeper(
+            data_root, retention, owns=lambda session: slot_of(session, slots) == slot, in_use=self._in_use
         )
         ready = frames.JsonFrame(frames.READY, {"pid": os.getpid(), "enforced": enforced})
         self._connection.sendall(frames.encode(ready))
+
+    def _in_use(self, session: str) -> bool:
+        return session in self._queues or (self._guests is not None and session in self._guests)
 
     def _report(self, job: int, outcome: Outcome) -> None:
         self._results.append(frames.encode(frames.ResultFrame(job, outcome)))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from attrs import asdict, define, field, frozen
 
 from wasm_runtime import frames, status_cell
+from wasm_runtime.sweeper import Retention
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,10 @@ _READ_BYTES = 256 * 1024
 
 @frozen
 class PoolConfig:
-    """`inherit` are descriptors that every worker keeps open (the data root's lock)."""
+    """`inherit` are descriptors that every worker keeps open (the data root's lock).
+
+    `without` names parts of the confinement to leave out, as on a kernel that does not have them.
+    """
 
     component: Path
     data_root: Path
@@ -37,6 +41,8 @@ class PoolConfig:
     queue_total: int = 1024
     wait_for_worker_seconds: float = 2.0
     inherit: tuple[int, ...] = ()
+    without: tuple[str, ...] = ()
+    retention: Retention = field(factory=Retention)
 
 
 class FrameTaker(Protocol):
@@ -113,9 +119,9 @@ class WorkerProcess:
             lambda: _Connection(taker, self), sock=self.connection
         )
 
-    def configure(self, config: PoolConfig) -> None:
-        """Hand the worker what it starts with; it answers with READY."""
-        self.write(frames.encode(frames.JsonFrame(frames.CONFIG, _worker_config(config))))
+    def configure(self, config: PoolConfig, slot: int) -> None:
+        """Hand the worker what it starts with, and which one it is; it answers with READY."""
+        self.write(frames.encode(frames.JsonFrame(frames.CONFIG, _worker_config(config, slot))))
 
     def write(self, data: bytes) -> None:
         if self.transport is not None and not self.transport.is_closing():
@@ -162,7 +168,7 @@ class _Connection(asyncio.Protocol):
         self._taker.on_gone(self._worker)
 
 
-def _worker_config(config: PoolConfig) -> dict[str, Any]:
+def _worker_config(config: PoolConfig, slot: int) -> dict[str, Any]:
     return {
         "component": str(config.component),
         "data_root": str(config.data_root),
@@ -170,4 +176,8 @@ def _worker_config(config: PoolConfig) -> dict[str, Any]:
         "limits": asdict(config.limits),
         "reuse": asdict(config.reuse),
         "parent": os.getpid(),
+        "without": config.without,
+        "retention": asdict(config.retention),
+        "slot": slot,
+        "slots": config.workers,
     }

@@ -39,7 +39,8 @@ MEANINGS: dict[str, str] = {
     "out-of-memory": "The plan needed more memory than it may have. Nothing was written.",
     "stack-exhausted": "The plan's data or calls nested too deeply. Nothing was written.",
     "guest-failed": "The sandbox ended in a way that no rule explains. Nothing was written.",
-    "session-damaged": "The session's data file is damaged and was left as it is. Other sessions are unhurt.",
+    "session-damaged": "The session's data file is damaged. It is set aside, whole, and the session answers "
+    "this until the operator has salvaged it. Other sessions are unhurt.",
     "not-plannable": "No convention covers this request, and no model is there to plan it.",
     "plan-refused": "The model gave no plan that the policy accepts.",
     "unavailable": "The service cannot do this at the moment.",
@@ -50,7 +51,7 @@ MEANINGS: dict[str, str] = {
     "out-of-time": "The plan ran longer than it may. Nothing was written.",
     "out-of-fuel": "The plan did more work than it may. Nothing was written.",
     "provider-timeout": "The model that plans new routes did not answer in time.",
-    "storage-full": "The session has used all of its storage. Nothing was written.",
+    "storage-full": "The session has no room left, or all of them together. Nothing was written.",
 }
 
 

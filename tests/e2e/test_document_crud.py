@@ -114,8 +114,9 @@ def test_health_check(client: Client) -> None:
 
     assert answer.status == 200
     workers = answer.json["workers"]
+    assert workers.keys() == {"ready", "configured", "enforced"}
     assert answer.json == {
         "status": "ok",
-        "workers": {"ready": workers["configured"], "configured": workers["configured"]},
+        "workers": workers | {"ready": workers["configured"]},
         "data_root": "ok",
     }

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from tests.sandbox.programs import BYPASS
 from wasm_runtime.limits import Limits
-from wasm_runtime.outcome import Completed, Outcome, OutOfFuel, Raised, StorageFull
+from wasm_runtime.outcome import BadReply, Completed, Outcome, OutOfFuel, Raised, StorageFull
+from wasm_runtime.worker import Queues
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,6 +160,39 @@ def test_a_safe_request_cannot_write(sandbox: Sandbox) -> None:
         sandbox.run("store.delete_all()\nREPLY = make_response(200, 1)", read_only=True), Raised
     )
     assert names(sandbox) == b'["a"]'
+
+
+def test_a_read_that_claims_changes_is_refused(sandbox: Sandbox) -> None:
+    """T24: a guest that was taken over lets its writes through; the reply, and the guest, go no further."""
+    sandbox.run(INSERT, body={"n": "a"})
+    attack = BYPASS + (
+        "session = load('guest.app').app._live._session\n"
+        "session._start_request(read_only=False)\n"
+        "session._database.run('BEGIN')\n"
+        "store.delete(1)\n"
+        "REPLY = make_response(200, store.count())"
+    )
+
+    assert sandbox.run(attack, read_only=True) == BadReply(
+        "a request that may only read says that it has written"
+    )
+    assert names(sandbox) == b'["a"]'
+
+
+def test_sessions_take_turns(sandbox: Sandbox) -> None:
+    """A session with many requests waits its turn like one with few; what a turn left comes first then."""
+    queues = Queues()
+    jobs = {name: [sandbox.job(INSERT) for _ in range(3)] for name in ("busy", "b", "c")}
+    for name in ("busy", "busy", "busy", "b", "c"):
+        queues.add(name, jobs[name].pop(0))
+    turns = []
+    while turn := queues.take(sandbox.runner):
+        turns.append((turn[0], [job.id for job in turn[1]]))
+        if len(turns) == 1:
+            queues.give_back(*turn)
+
+    assert [name for name, _ in turns] == ["busy", "b", "c", "busy", "busy", "busy"]
+    assert [ids for name, ids in turns if name == "busy"] == [[1], [1], [2], [3]]
 
 
 def test_an_index_appears_after_a_few_searches(sandbox: Sandbox) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -153,16 +155,99 @@ def test_the_disk_limit_is_an_outcome_and_keeps_what_was_there(make_sandbox: Cal
 
 
 def test_a_damaged_file_is_that_sessions_alone(sandbox: Sandbox) -> None:
-    """What is no database is reported, left as it is, and hurts no other session."""
+    """What is no database is set aside as it is, reported until salvaged, and hurts no other session."""
     damaged = sandbox.root / "damaged"
     damaged.mkdir()
     (damaged / "store.db").write_bytes(b"not a database, certainly not " * 300)
 
-    outcome = sandbox.run("REPLY = make_response(200, store.list())", session="damaged", read_only=True)
+    outcomes = [
+        sandbox.run("REPLY = make_response(200, store.list())", session="damaged", read_only=read_only)
+        for read_only in (True, True, False)
+    ]
+
+    assert all(isinstance(outcome, SessionDamaged) for outcome in outcomes)
+    aside = sandbox.root / "damaged.damaged" / "store.db"
+    assert aside.read_bytes().startswith(b"not a database")
+    assert not damaged.exists()
+    assert isinstance(sandbox.run("REPLY = make_response(200, 1)", session="other"), Completed)
+
+
+def test_a_flipped_bit_is_that_sessions_alone(sandbox: Sandbox) -> None:
+    """All through the file: an answer, or damage that sets the file aside; the neighbour never notices."""
+    insert = 'REPLY = make_response(201, store.insert_many([{"n": n} for n in range(20)]))'
+    listed = "REPLY = make_response(200, store.list(limit=30)[0])"
+    for session in ("s1", "other"):
+        sandbox.run(insert, session=session)
+        sandbox.guests.drop(session)
+    whole = (sandbox.root / "s1" / "store.db").read_bytes()
+    right = sandbox.run(listed, session="s1", read_only=True)
+    ends = set()
+    for at in range(0, len(whole), 401):
+        sandbox.guests.drop("s1")
+        flipped = bytearray(whole)
+        flipped[at] ^= 1 << at % 8
+        shutil.rmtree(sandbox.root / "s1.damaged", ignore_errors=True)
+        (sandbox.root / "s1").mkdir(exist_ok=True)
+        (sandbox.root / "s1" / "store.db").write_bytes(flipped)
+        outcome = sandbox.run(listed, session="s1", read_only=True)
+        ends.add(type(outcome))
+        assert (sandbox.root / "s1.damaged").exists() == isinstance(outcome, SessionDamaged), at
+        other = sandbox.run(listed, session="other", read_only=True)
+        assert isinstance(other, Completed)
+        assert isinstance(right, Completed)
+        assert other.body == right.body
+
+    assert ends == {Completed, SessionDamaged}
+
+
+def test_damage_that_a_run_meets_is_looked_into(sandbox: Sandbox) -> None:
+    """In a file too large to be read at once: the request fails, then the whole file is set aside."""
+    fill = "REPLY = make_response(200, len(store.insert_many([{'t': 'x' * 900} for n in range(600)])))"
+    assert isinstance(sandbox.run(fill), Completed)
+    sandbox.guests.drop("s1")
+    path = sandbox.root / "s1" / "store.db"
+    content = bytearray(path.read_bytes())
+    content[100 * 4096 : 101 * 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    before = sandbox.run("REPLY = make_response(200, store.get(1)['id'])", read_only=True)
+    met = sandbox.run("REPLY = make_response(200, len(store.list()[0]))", read_only=True)
+    after = sandbox.run("REPLY = make_response(200, store.get(1)['id'])", read_only=True)
+
+    assert isinstance(before, Completed)
+    assert isinstance(met, SessionDamaged)
+    assert after == SessionDamaged("it was set aside")
+    assert (sandbox.root / "s1.damaged" / "store.db").read_bytes() == bytes(content)
+
+
+def test_a_plan_that_lies_about_damage_loses_nothing(sandbox: Sandbox) -> None:
+    """What a run says of the file is not believed: a fresh guest reads it, and finds it whole."""
+    sandbox.run("REPLY = make_response(201, store.insert({}))")
+    lie = BYPASS + (
+        "error = load('sys').modules['store.errors'].StoreDamaged('it is all gone')\n"
+        "def lie(*_):\n    raise error\n"
+        "load('sys').modules['guest.session'].GuestSession._execute = lie\n"
+        "REPLY = make_response(200, 1)"
+    )
+    sandbox.run(lie)
+    assert sandbox.run("REPLY = make_response(200, 1)") == SessionDamaged("it is all gone")
+
+    counted = sandbox.run("REPLY = make_response(200, store.count())", read_only=True)
+    assert isinstance(counted, Completed)
+    assert counted.body == b"1"
+
+
+def test_a_later_format_is_left_alone(sandbox: Sandbox) -> None:
+    """Nothing is wrong with the file of a later version: it stays where it is for that one to serve."""
+    sandbox.run("REPLY = make_response(201, store.insert({}))")
+    sandbox.guests.drop("s1")
+    with sqlite3.connect(sandbox.root / "s1" / "store.db") as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    outcome = sandbox.run("REPLY = make_response(200, 1)", read_only=True)
 
     assert isinstance(outcome, SessionDamaged)
-    assert (damaged / "store.db").read_bytes().startswith(b"not a database")
-    assert isinstance(sandbox.run("REPLY = make_response(200, 1)", session="other"), Completed)
+    assert outcome.too_new
+    assert (sandbox.root / "s1" / "store.db").exists()
 
 
 def test_a_catch_all_cannot_outlive_the_memory_limit(small: Sandbox) -> None:

@@ -197,6 +197,25 @@ async def test_workers_end_with_the_pool(make_pool: MakePool) -> None:
     assert isinstance(await pool.run(job(COUNT)), Overloaded)
 
 
+async def test_the_end_has_a_deadline(make_pool: MakePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that goes on for longer than the end may take is cut off, undone; nothing else is started."""
+    monkeypatch.setattr("wasm_runtime.slot._STOP_SECONDS", 0.2)
+    pool = await make_pool(Limits(fuel=10**13))
+    (pid,) = pool.health()["pids"]
+    running = asyncio.ensure_future(pool.run(job(LONG)))
+    await until_running(pool)
+    queued = asyncio.ensure_future(pool.run(job(INSERT, "s2", body={})))
+    closing = asyncio.ensure_future(pool.close())
+    await asyncio.sleep(0)
+
+    assert await pool.run(job(COUNT)) == Overloaded("the service is stopping")
+    await closing
+    assert await running == WorkerLost()
+    assert isinstance(await queued, Overloaded)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
 async def test_workers_that_cannot_start_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.torture import history, hostile, http_loop, kill
+from tools.torture import history, hostile, http_loop, kill, sessions
 
 if TYPE_CHECKING:
     from wasm_runtime.artifact import Artifact
@@ -44,5 +44,12 @@ async def test_hostile_plans_are_boring(guest_artifact: Artifact, seed: int) -> 
 async def test_hostile_requests_are_boring(guest_artifact: Artifact, seed: int) -> None:
     """The HTTP corpus in class; its mutants never a 5xx, never a hang, never a flood in the log."""
     report = await http_loop.torture(seed, mutants=400)
+
+    assert not report.violations, report.text()
+
+
+async def test_sessions_are_bounded_by_live_guests(guest_artifact: Artifact, seed: int) -> None:
+    """More sessions than live guests: each its own data, descriptors and memory as if there were few."""
+    report = await sessions.torture(seed, count=200)
 
     assert not report.violations, report.text()

@@ -9,22 +9,23 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tools.torture import history, hostile, http_loop, kill
+from tools.torture import history, hostile, http_loop, kill, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from tools.torture.report import Report
 
-#: Kills, histories, operations of each, mutants: what fits CI, and what is to be shown.
-_SHORT = {"kills": 8, "histories": 1, "operations": 400, "mutants": 400}
-_LONG = {"kills": 500, "histories": 50, "operations": 2_000, "mutants": 20_000}
+#: Kills, histories, operations of each, mutants, sessions: what fits CI, and what is to be shown.
+_SHORT = {"kills": 8, "histories": 1, "operations": 400, "mutants": 400, "count": 200}
+_LONG = {"kills": 500, "histories": 50, "operations": 2_000, "mutants": 20_000, "count": 10_000}
 
 _PARTS: dict[str, Callable[[int, argparse.Namespace], Awaitable[Report]]] = {
     "kill": lambda seed, options: kill.torture(seed, options.kills),
     "history": lambda seed, options: history.torture(seed, options.histories, options.operations),
     "hostile": lambda seed, options: hostile.torture(seed, short=options.short),
     "http": lambda seed, options: http_loop.torture(seed, options.mutants),
+    "sessions": lambda seed, options: sessions.torture(seed, options.count),
 }
 
 
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--histories", type=int)
     parser.add_argument("--operations", type=int, help="of each history")
     parser.add_argument("--mutants", type=int, help="of the HTTP corpus")
+    parser.add_argument("--count", type=int, help="of sessions")
     parser.add_argument(
         "--seconds", type=float, default=0, help="begin again, with the next seed, until so many have passed"
     )

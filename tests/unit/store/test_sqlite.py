@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,6 @@ from tests.unit.store.conftest import LIMIT_BYTES, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from store.session_store import Session
     from store.sqlite import Durability
@@ -207,6 +207,25 @@ def test_an_older_format_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
         assert session.plan_view["a"].insert({}) == {"id": 501}
         assert session._database.value("PRAGMA user_version") == 3
+
+
+def test_the_first_format_can_be_opened_for_ever(tmp_path: Path) -> None:
+    """A file of format 1, kept as data: its records are there, and it is as if today's code had made it.
+
+    `tests/data/session-format-1.db` has two collections, one with an index and one with text ids. Files of
+    later formats belong beside it once there are such formats.
+    """
+    shutil.copy(Path(__file__).parents[2] / "data" / "session-format-1.db", tmp_path / "store.db")
+    with closing(open_session(tmp_path)) as session:
+        session.check_file()
+        session.begin(read_only=False)
+        members, tags = session.plan_view["members"], session.plan_view["tags"]
+
+        assert [(record["id"], record["name"]) for record in members.search({"age": 30})] == [(1, "Alice")]
+        assert tags.get("blue") == {"id": "blue", "uses": 2}
+        assert members.insert({"name": "Carol"})["id"] == 4
+        assert session._database.value("PRAGMA user_version") == sqlite.FORMAT_VERSION
+        assert set(sqlite.MIGRATIONS) == set(range(1, sqlite.FORMAT_VERSION))
 
 
 def test_a_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
