@@ -132,23 +132,24 @@ _OTHER_BEGINNINGS = frozenset("-0123456789{[")
 _BOOLEAN_TEXTS = frozenset({"true", "false"})
 
 
-def _plain_equality(names: tuple[str, ...], indexed: tuple[bool, ...], values: Mapping[str, Any]) -> Where:
-    sql, params, unindexed = _plain_sql(names, indexed)
-    return Where(sql, {**params, **{f"v{at}": value for at, value in enumerate(values.values())}}, unindexed)
+def _plain_equality(fields: tuple[str, ...], indexed: tuple[bool, ...], values: Mapping[str, Any]) -> Where:
+    sql, params, names, unindexed = _plain_sql(fields, indexed)
+    return Where(sql, {**params, **dict(zip(names, values.values(), strict=True))}, unindexed)
 
 
 @lru_cache(maxsize=256)
 def _plain_sql(
-    names: tuple[str, ...], indexed: tuple[bool, ...]
-) -> tuple[str, dict[str, str], tuple[str, ...]]:
-    """The condition, the parameters of its fields, and which fields an index would help."""
+    fields: tuple[str, ...], indexed: tuple[bool, ...]
+) -> tuple[str, dict[str, Any], list[str], tuple[str, ...]]:
+    """The condition, its parameters, the names of those for the values, and fields that an index would help."""
     params = Parameters("p")
     operands = [
-        _operand(name, params, (name,) if has else ()) for name, has in zip(names, indexed, strict=True)
+        _operand(name, params, (name,) if has else ()) for name, has in zip(fields, indexed, strict=True)
     ]
-    conditions = [f"{operand.value} = :v{at}" for at, operand in enumerate(operands)]
-    unindexed = () if any(indexed) else tuple(name for name in names if can_index(name))
-    return " AND ".join(conditions) or "1", params.values, unindexed
+    marks = [params.bind(None) for _ in fields]
+    conditions = [f"{operand.value} = {mark}" for operand, mark in zip(operands, marks, strict=True)]
+    unindexed = () if any(indexed) else tuple(name for name in fields if can_index(name))
+    return " AND ".join(conditions) or "1", params.values, [mark[1:] for mark in marks], unindexed
 
 
 def _unindexed(tests: list[_Test], indexed: Collection[str]) -> tuple[str, ...]:

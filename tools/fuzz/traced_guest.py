@@ -101,8 +101,8 @@ class TracedGuest:
         number = next(self._numbers)
         document = json.dumps({**_PLAN, **plan, "code": code})
         ctx = {**_CTX, **ctx}
-        body = ctx.pop("body_json", None)
-        request = f"{{}}\n{json.dumps(ctx)}\n{json.dumps(body)}"
+        body, query = ctx.pop("body_json", None), ctx.pop("query")
+        request = "\n".join(map(json.dumps, ({}, query, ctx, body)))
         self._runner.run(SESSION, [Job(number, f"p{number}", document, read_only=False, request=request)])
         return self._outcomes.pop(number)
 
