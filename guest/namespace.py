@@ -9,7 +9,7 @@ import builtins
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from guest import helpers
+from guest import helpers, patches
 from guest.reply import abort, make_response
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ PURE_HELPERS: tuple[Callable[..., Any], ...] = (
     helpers.by,
     helpers.re_match,
     helpers.money,
+    patches.json_patch,
+    patches.merge_patch,
 )
 
 

@@ -11,8 +11,10 @@ from aiohttp import web
 from server.http.auth import Authenticator
 from server.http.connection import Server
 from server.http.context import ContextReader, EdgeLimits
+from server.http.cors import Cors
 from server.http.handler import Handler
 from server.http.origin import Origin
+from server.http.semantics import HttpSemantics
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
 from server.sessions.directories import DataRoot
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from server.planning.planned import Planner
-    from server.settings_schema import Settings
+    from server.settings_schema import CorsSettings, Settings
     from wasm_runtime.artifact import Artifact
     from wasm_runtime.pool import Executor
 
@@ -133,10 +135,11 @@ def make_app(
         root.close()
         raise
     handler = Handler(
-        Pipeline(plans, runs),
+        HttpSemantics(Pipeline(plans, runs)),
         authenticator=Authenticator(settings.auth.by_name),
         reader=_reader(settings),
         health=_health(runs, root),
+        cors=_cors(settings.cors),
     )
     return Service(settings, handler, plans, runs, root)
 
@@ -157,6 +160,10 @@ def _worker_pool(settings: Settings, root: DataRoot, guest: Artifact) -> WorkerP
             retention=Retention(settings.sessions.expire_days * 86_400, settings.store.total_disk_bytes),
         )
     )
+
+
+def _cors(options: CorsSettings) -> Cors | None:
+    return Cors(frozenset(options.origins), options.max_age_seconds) if options.origins else None
 
 
 def _reader(settings: Settings) -> ContextReader:

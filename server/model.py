@@ -20,6 +20,8 @@ ContentKind = Literal["none", "json", "merge-patch", "json-patch", "form"]
 
 #: What the service takes, in the order in which `Allow` names them.
 METHODS: tuple[Method, ...] = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+#: Media types that PATCH takes.
+PATCH_TYPES = ("application/json", "application/merge-patch+json", "application/json-patch+json")
 SAFE_METHODS: frozenset[str] = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

@@ -13,8 +13,9 @@ import orjson
 from attrs import evolve
 
 from server.errors import PlanFailed
-from server.model import SAFE_METHODS, Reply
+from server.model import PATCH_TYPES, SAFE_METHODS, Reply
 from server.planning.route import RouteTemplate
+from server.preferences import preferences
 from server.replies import reply_to
 from wasm_runtime.slot import Job
 
@@ -45,7 +46,7 @@ class Pipeline:
         HEAD is GET to everything behind this point; the edge leaves the body out.
         """
         if ctx.method == "OPTIONS":
-            return Reply(204, (("Allow", ", ".join(self._planner.allowed_methods(ctx))),))
+            return _options(await self._planner.allowed_methods(ctx))
         if ctx.method == "HEAD":
             ctx = evolve(ctx, method="GET")
         planned = await self._timed(self._planner.plan(ctx), line)
@@ -77,6 +78,14 @@ class Pipeline:
         return outcome
 
 
+def _options(allowed: tuple[str, ...]) -> Reply:
+    """Accept-Patch says which patches there are (RFC 5789 §3.1)."""
+    headers: tuple[tuple[str, str], ...] = (("Allow", ", ".join(allowed)),)
+    if "PATCH" in allowed:
+        headers = (*headers, ("Accept-Patch", ", ".join(PATCH_TYPES)))
+    return Reply(204, headers)
+
+
 def job_for(ctx: RequestContext, runnable: RunnablePlan, params: Params | None = None) -> Job:
     """What a worker is handed; `params` as the planner has found them.
 
@@ -92,6 +101,7 @@ def job_for(ctx: RequestContext, runnable: RunnablePlan, params: Params | None =
         plan=runnable.document,
         request=f"{orjson.dumps(params).decode()}\n{ctx.to_guest_lines()}",
         read_only=ctx.method in SAFE_METHODS,
+        dry_run="prefer" in ctx.headers and preferences(ctx.headers["prefer"]).dry_run,
     )
 
 

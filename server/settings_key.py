@@ -161,6 +161,17 @@ def is_base_url(text: str) -> bool:
         return False
 
 
+def is_origin(text: str) -> bool:
+    """Whether it is an origin as browsers write it (https://host[:port], lower case), or `*`."""
+    if text == "*":
+        return True
+    if not is_base_url(text) or text != text.lower():
+        return False
+    parts = urlsplit(text)
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return text == f"{parts.scheme}://{parts.netloc}" and parts.port != default
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address (without port) means this machine alone."""
     try:

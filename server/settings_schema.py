@@ -20,6 +20,7 @@ from server.settings_key import (
     is_filled,
     is_host,
     is_network,
+    is_origin,
     is_plain,
     is_token,
     named_secrets,
@@ -118,6 +119,17 @@ class SessionSettings:
     expire_days: int = setting(
         0, "Days without use after which a session is removed; 0: never", low=0, high=36_500, unit="days"
     )
+
+
+@frozen
+class CorsSettings:
+    origins: tuple[str, ...] = setting(
+        (),
+        "Origins whose scripts may use the service from a browser; `*`: any; none: CORS is off",
+        check=is_origin,
+        allowed='origins such as https://app.example.com, lower case, no slash at the end; or "*"',
+    )
+    max_age_seconds: int = setting(600, "Time for which browsers keep a preflight's answer", low=0, high=_DAY)
 
 
 @frozen
@@ -257,6 +269,7 @@ class Settings:
     server: ServerSettings = section(ServerSettings)
     auth: AuthSettings = section(AuthSettings)
     sessions: SessionSettings = section(SessionSettings)
+    cors: CorsSettings = section(CorsSettings)
     sandbox: SandboxSettings = section(SandboxSettings)
     store: StoreSettings = section(StoreSettings)
     planner: PlannerSettings = section(PlannerSettings)

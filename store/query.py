@@ -141,7 +141,7 @@ def _plain_equality(fields: tuple[str, ...], indexed: tuple[bool, ...], values: 
 def _plain_sql(
     fields: tuple[str, ...], indexed: tuple[bool, ...]
 ) -> tuple[str, dict[str, Any], list[str], tuple[str, ...]]:
-    """The condition, its parameters, the names of those for the values, and fields that an index would help."""
+    """The condition, its parameters, the names of those for the values, and what an index would help."""
     params = Parameters("p")
     operands = [
         _operand(name, params, (name,) if has else ()) for name, has in zip(fields, indexed, strict=True)

@@ -47,7 +47,7 @@ class FakePlanner:
         refuse_unplannable(ctx.segments)
         return Fixed(runnable(self.route or template_text(ctx.segments)))
 
-    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+    async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         refuse_unplannable(ctx.segments)
         return ("GET", "HEAD", "POST", "OPTIONS")
 

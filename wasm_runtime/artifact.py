@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.util
 import json
 import platform
 import shutil
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 WORLD = "session-guest"
+#: Packages that are built into the guest, each a module of one file with the package's name.
+_LIBRARIES = ("jsonpatch", "jsonpointer")
 #: Told what is being done, with None; and told again, with the seconds it took, when it is done.
 Progress: TypeAlias = "Callable[[str, float | None], None]"
 
@@ -67,7 +70,8 @@ def ensure(cache_dir: Path, progress: Progress) -> Artifact:
 def source_digest() -> str:
     """A digest of all that decides what the artifact is: sources, versions, machine."""
     digest = hashlib.blake2b(digest_size=12)
-    for part in (version("wasmtime"), version("componentize-py"), platform.machine(), sys.platform):
+    versions = (version(package) for package in ("wasmtime", "componentize-py", *_LIBRARIES))
+    for part in (*versions, platform.machine(), sys.platform):
         digest.update(f"{part}\n".encode())
     root = _sources()
     for path in _guest_files(root):
@@ -150,6 +154,8 @@ def _componentize(place: Path) -> Path:
         target = stage / path.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
+    for name in _LIBRARIES:
+        shutil.copyfile(_library(name), stage / f"{name}.py")
     output = place / "guest.wasm"
     command = [
         *(sys.executable, "-c", "import componentize_py; componentize_py.script()"),
@@ -162,6 +168,14 @@ def _componentize(place: Path) -> Path:
     if done.returncode or not output.exists():
         raise ArtifactError(f"componentize-py failed:\n{(done.stderr or done.stdout)[-2000:]}")
     return output
+
+
+def _library(name: str) -> Path:
+    """The file of a module that is built in. Raises ArtifactError."""
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None:
+        raise ArtifactError(f"{name} is not installed")
+    return Path(found.origin)
 
 
 def _describe(compiled: Path) -> dict[str, Any]:

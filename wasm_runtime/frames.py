@@ -35,7 +35,7 @@ CONFIG, PLAN, FORGET, JOB, STOP, READY, RESULT, DONE = range(1, 9)
 #: No frame comes near this; a length beyond it means the stream is not ours.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 #: Flags of JOB, and of DONE.
-_READ_ONLY, _ALONE = 1, 2
+_READ_ONLY, _ALONE, _DRY_RUN = 1, 2, 4
 _COMMITTED, _HAS_BODY = 1, 2
 
 _LENGTH = struct.Struct("<I")
@@ -58,6 +58,7 @@ class JobFrame:
     read_only: bool
     request: str
     alone: bool = False
+    dry_run: bool = False
 
 
 @frozen
@@ -102,7 +103,7 @@ def encode(frame: Frame) -> bytes:
 def _parts(frame: Frame) -> tuple[int, bytes]:
     match frame:
         case JobFrame():
-            flags = _READ_ONLY * frame.read_only | _ALONE * frame.alone
+            flags = _READ_ONLY * frame.read_only | _ALONE * frame.alone | _DRY_RUN * frame.dry_run
             head = _JOB.pack(frame.job, flags)
             return JOB, head + f"{frame.session}\0{frame.plan_id}\0{frame.request}".encode()
         case ResultFrame(job, Completed() as outcome):
@@ -188,6 +189,7 @@ def _decode_job(rest: bytes) -> JobFrame:
         bool(flags & _READ_ONLY),
         request.decode(),
         bool(flags & _ALONE),
+        bool(flags & _DRY_RUN),
     )
 
 

@@ -47,6 +47,8 @@ class Job:
     request: str
     #: It was part of a group, or of a worker's work, that came to nothing: it is not to join another.
     alone: bool = False
+    #: Its writes are undone whatever it answers. In a group the guest decides that, so it joins none.
+    dry_run: bool = False
 
 
 class Runner:
@@ -72,7 +74,7 @@ class Runner:
 
     def may_join(self, session: str, job: Job) -> bool:
         """Whether a job may share a transaction with others of its session."""
-        return not job.alone and (session, job.plan_id) in self._quick
+        return not (job.alone or job.dry_run) and (session, job.plan_id) in self._quick
 
     def run(self, session: str, jobs: Sequence[Job]) -> list[Job]:
         """Run jobs of one session, in order: one, or up to MAX_GROUP that all may join.
@@ -136,7 +138,7 @@ class Runner:
         micros = (time.perf_counter_ns() - started) // 1000
         self._note_speed(session, job, quick=not guest.dead and micros <= SLOW_MICROS)
         self._note_searches(session, answer)
-        outcome = _outcome(answer, guest.fuel_used(), micros, read_only=job.read_only)
+        outcome = _outcome(answer, guest.fuel_used(), micros, writes=not (job.read_only or job.dry_run))
         if not guest.dead and not job.read_only:
             self._cell.committing()
             keep = isinstance(outcome, Completed) and outcome.committed
@@ -159,7 +161,7 @@ class Runner:
             self._note_speed(session, job, quick=micros <= SLOW_MICROS)
             self._note_searches(session, answer)
             self._suspect = self._suspect or isinstance(answer, SessionDamaged)
-            self._report(job.id, _outcome(answer, fuel, micros, read_only=job.read_only))
+            self._report(job.id, _outcome(answer, fuel, micros, writes=not job.read_only))
         return jobs[len(answers) :]
 
     def _not_committed(self, session: str, guest: LiveGuest, jobs: list[Job]) -> bool:
@@ -195,12 +197,12 @@ def _call(job: Job, mode: int) -> Call:
     return Call(job.plan_id, job.document, mode, job.request)
 
 
-def _outcome(answer: Answer | Outcome, fuel: int, micros: int, *, read_only: bool) -> Outcome:
+def _outcome(answer: Answer | Outcome, fuel: int, micros: int, *, writes: bool) -> Outcome:
     if isinstance(answer, Raised):
         return evolve(answer, fuel=fuel, micros=micros)
     if not isinstance(answer, Answer):
         return answer
-    committed = answer.keep and not read_only
+    committed = answer.keep and writes
     return Completed(
         status=answer.status,
         headers=answer.headers,

@@ -31,7 +31,8 @@ _LONGEST_PAUSE = 1.0
 class Job:
     """A request for a session's guest.
 
-    `plan` is the plan's document (opaque here), `request` JSON text with ctx and params.
+    `plan` is the plan's document (opaque here), `request` JSON text with ctx and params. Nothing that a
+    `dry_run` writes is kept.
     """
 
     session: str
@@ -39,6 +40,7 @@ class Job:
     plan: str
     request: str
     read_only: bool
+    dry_run: bool = False
 
 
 @define(eq=False)
@@ -217,7 +219,9 @@ class Slot:
             self._teach(job)
         # One that a worker has died over may be the reason: it shares its second worker's time with nobody.
         alone = pending.attempts > 1
-        frame = frames.JobFrame(pending.id, job.session, job.plan_id, job.read_only, job.request, alone)
+        frame = frames.JobFrame(
+            pending.id, job.session, job.plan_id, job.read_only, job.request, alone, job.dry_run
+        )
         self._send(frames.encode(frame))
 
     def _teach(self, job: Job) -> None:

@@ -139,7 +139,7 @@ class Worker:
 
     def _job(self, frame: frames.JobFrame) -> Job:
         plan = self._plans[frame.plan_id]
-        return Job(frame.job, frame.plan_id, plan, frame.read_only, frame.request, frame.alone)
+        return Job(frame.job, frame.plan_id, plan, frame.read_only, frame.request, frame.alone, frame.dry_run)
 
     def _turn(self) -> None:
         if self._runner is None:

@@ -39,6 +39,7 @@ _KINDS: dict[str, ContentKind] = {
     "application/json-patch+json": "json-patch",
     "application/x-www-form-urlencoded": "form",
 }
+_PATCHES: frozenset[ContentKind | None] = frozenset({"merge-patch", "json-patch"})
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's word
 _PARAMETER = rf'\s*;\s*(?:({_TOKEN})=({_TOKEN}|"[^"\\]*"))?'
 _MEDIA_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})((?:{_PARAMETER})*)\s*")
@@ -69,6 +70,12 @@ def content_kind(headers: MultiMapping[str]) -> ContentKind | None:
     """The kind the Content-Type names, None without one. Raises InvalidHeader, UnsupportedMediaType."""
     value = single(headers, "Content-Type")
     return None if value is None else _kind(value)
+
+
+def check_use(method: str, kind: ContentKind | None) -> None:
+    """A patch document goes with PATCH, whatever a plan would do with it. Raises UnsupportedMediaType."""
+    if kind in _PATCHES and method != "PATCH" and method in _WITH_CONTENT:
+        raise UnsupportedMediaType(f"A patch document goes with PATCH, not with {method}.")
 
 
 @lru_cache(maxsize=256)

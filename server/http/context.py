@@ -72,6 +72,7 @@ class ContextReader:
         if not request.body_exists:
             return content.no_body(request.method, request.headers)
         kind = content.content_kind(request.headers)
+        content.check_use(request.method, kind)
         limits = self.limits
         data = await content.read_body(request, limit=limits.request_bytes, seconds=limits.body_seconds)
         return content.parse_content(request.method, kind, data)

@@ -1,7 +1,7 @@
 """The one handler of all requests: what is asked, in which order it is checked, and how it is answered.
 
-Order: open pages; the token; the method; the target; the service's own pages; the session; headers
-and query; the body; and only then the pipeline. So nobody without a token learns anything, and no
+Order: CORS preflights; open pages; the token; the method; the target; the service's own pages; the session;
+headers and query; the body; and only then the pipeline. So nobody without a token learns anything, and no
 body is read that is not going to be used (T37, T46).
 """
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from server.http.auth import Authenticator
+    from server.http.cors import Cors
     from server.model import RequestContext
 
 log = structlog.get_logger(__name__)
@@ -49,11 +50,13 @@ class Handler:
         authenticator: Authenticator,
         reader: ContextReader,
         health: Callable[[], Mapping[str, object]],
+        cors: Cors | None = None,
     ) -> None:
         self._use_case = use_case
         self._authenticator = authenticator
         self._reader = reader
         self._health = health
+        self._cors = cors
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
@@ -61,6 +64,8 @@ class Handler:
         try:
             reply = await self._reply(request, line)
             line.status = reply.status
+            if self._cors is not None:
+                reply = self._cors.marked(request.headers, reply)
             return await self._send(request, reply, line)
         finally:
             line.emit()
@@ -80,6 +85,8 @@ class Handler:
             return error_reply(ServiceError("The request failed; the log has more."), line.request_id)
 
     async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply:
+        if self._cors is not None and (preflight := self._cors.preflight(request.method, request.headers)):
+            return preflight
         if request.raw_path.partition("?")[0] == pages.HEALTH:
             return pages.health(request.method, self._health)
         started = perf_counter()

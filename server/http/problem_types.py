@@ -25,14 +25,16 @@ MEANINGS: dict[str, str] = {
     "not-found": "There is nothing at this path.",
     "not-learned": "This route has not been learned, and planning new ones is switched off.",
     "method-not-allowed": "The path exists, but not for this method. Allow lists those it has.",
-    "not-acceptable": "No representation fits the Accept header.",
+    "not-acceptable": "No representation fits the Accept header; `available` lists those there are. "
+    "Replies are JSON, and lists that are read also CSV or newline-delimited JSON.",
     "request-timeout": "The request's body did not arrive in time.",
     "payload-too-large": "The request's body is larger than `limit` bytes.",
     "uri-too-long": "The path or the query is longer than `limit` bytes.",
-    "unsupported-media-type": "The body's type or encoding is not taken. Send JSON in UTF-8, uncompressed.",
+    "unsupported-media-type": "The body's type or encoding is not taken. Send JSON in UTF-8, uncompressed; "
+    "a form; or, with PATCH, a JSON Patch or a JSON Merge Patch.",
     "unprocessable": "The request is well formed, but does not fit what is stored or expected.",
-    "reply-too-large": "The reply would be larger than `limit` bytes; nothing was written. Ask for less, "
-    "with `limit=` for instance.",
+    "reply-too-large": "The reply would be larger than `limit` bytes (as a table: cells); nothing was "
+    "written. Ask for less, with `limit=` for instance.",
     "over-budget": "The planner's budget is used up. Routes that are already learned go on working.",
     "plan-failed": "The code planned for this route raised `error_type` in `line`. Nothing was written.",
     "bad-reply": "The code planned for this route gave a reply that breaks a rule. Nothing was written.",

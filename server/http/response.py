@@ -43,6 +43,9 @@ def _headers(reply: Reply, line: RequestLine) -> CIMultiDict[str]:
     if line.plan_id:
         headers["X-Plan-Source"] = line.plan_source
         headers["X-Plan-ID"] = line.plan_id
+        headers["X-Fuel-Used"] = str(line.fuel)
+    if line.ms:
+        headers["Server-Timing"] = ", ".join([f"{name};dur={ms:.3f}" for name, ms in line.ms.items()])
     return headers
 
 

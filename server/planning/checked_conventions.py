@@ -36,7 +36,7 @@ class CheckedConventions:
         self._checked[id(plan)] = (plan, planned)
         return planned
 
-    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+    async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         return self._conventions.allowed_methods(ctx.segments)
 
     async def close(self) -> None:

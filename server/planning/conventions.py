@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from server.model import RequestContext
 
 Form = Literal["root", "collection", "search", "item", "nested", "nested-search", "nested-item"]
-Kind = Literal["list", "search", "create", "batch", "get", "replace", "patch", "merge", "delete"]
+Kind = Literal[
+    "list", "search", "create", "batch", "get", "replace", "patch", "merge", "json-patch", "delete"
+]
 
 SEARCH_WORDS: frozenset[str] = frozenset({"search", "find", "query", "filter"})
 
@@ -62,8 +64,8 @@ _ALLOW: dict[Form, tuple[str, ...]] = {form: (*kinds, "OPTIONS") for form, kinds
 }
 
 #: The documented action, where the kind is finer than that.
-_ACTIONS: dict[Kind, str] = {"batch": "create", "merge": "patch"}
-_ITEM_KINDS: frozenset[Kind] = frozenset({"get", "replace", "patch", "merge", "delete"})
+_ACTIONS: dict[Kind, str] = {"batch": "create", "merge": "patch", "json-patch": "patch"}
+_ITEM_KINDS: frozenset[Kind] = frozenset({"get", "replace", "patch", "merge", "json-patch", "delete"})
 _QUERY_KINDS: frozenset[Kind] = frozenset({"list", "search"})
 
 _NOT_PLANNABLE = (
@@ -94,7 +96,7 @@ class ConventionsPlanner:
         target = read_path(ctx.segments)
         kind = _KINDS[target.form].get(ctx.method)
         if kind is None:
-            raise _method_not_allowed(target.form)
+            raise method_not_allowed(_ALLOW[target.form])
         return _plan(_by_body(kind, target, ctx), target)
 
     def allowed_methods(self, segments: tuple[str, ...]) -> tuple[str, ...]:
@@ -176,9 +178,7 @@ def _require_objects(bodies: list[Any]) -> None:
 
 def _patch_kind(ctx: RequestContext) -> Kind:
     if ctx.content == "json-patch":
-        # RFC 5789 §2.2: the reply to an unknown patch format says which ones are known.
-        accepted = "application/json, application/merge-patch+json"
-        raise UnsupportedMediaType(f"PATCH takes {accepted}.", headers={"Accept-Patch": accepted})
+        return "json-patch"
     _require_object(ctx)
     return "merge" if ctx.content == "merge-patch" else "patch"
 
@@ -193,8 +193,7 @@ def _require_object(ctx: RequestContext) -> None:
         raise Unprocessable(f"The body of a {ctx.method} is a JSON object.")
 
 
-def _method_not_allowed(form: Form) -> MethodNotAllowed:
-    allow = _ALLOW[form]
+def method_not_allowed(allow: tuple[str, ...]) -> MethodNotAllowed:
     methods = ", ".join(allow)
     return MethodNotAllowed(f"This path takes {methods}.", headers={"Allow": methods}, allow=list(allow))
 

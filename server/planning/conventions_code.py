@@ -81,21 +81,12 @@ _PATCH = """\
 rec = store.update(params["id"], ctx["body_json"])
 """
 
-# RFC 7396 §2, with a stack where the RFC has a recursive function: plans define none.
 _MERGE = """\
-todo = [(rec, ctx["body_json"])]
-while todo:
-    target, changes = todo.pop()
-    for name, value in changes.items():
-        if value is None:
-            target.pop(name, None)
-        elif isinstance(value, dict):
-            if not isinstance(target.get(name), dict):
-                target[name] = {}
-            todo.append((target[name], value))
-        else:
-            target[name] = value
-rec = store.replace(params["id"], rec)
+rec = store.replace(params["id"], merge_patch(rec, ctx["body_json"]))
+"""
+
+_JSON_PATCH = """\
+rec = store.replace(params["id"], json_patch(rec, ctx["body_json"]))
 """
 
 # -- what is answered ------------------------------------------------------------------------------
@@ -105,8 +96,13 @@ items, total = store.list(limit=limit, offset=offset, sort=query.get("sort"), wh
 REPLY = make_response(200, {"items": items, "page": {"limit": limit, "offset": offset, "total": total}})
 """
 
+# A bare array has no room for the total, and a page needs one; without a limit there is nothing to count.
 _SEARCH = """\
-REPLY = make_response(200, store.search(criteria, sort=query.get("sort"), limit=limit, offset=offset))
+if limit is None:
+    REPLY = make_response(200, store.search(criteria, sort=query.get("sort"), offset=offset))
+else:
+    items, total = store.list(limit=limit, offset=offset, sort=query.get("sort"), where=criteria)
+    REPLY = make_response(200, items, {"X-Total-Count": total})
 """
 
 _CREATE = """\
@@ -146,6 +142,7 @@ FLAT: dict[str, str] = {
     "replace": _BODY + _REPLACE + _FOUND + _RECORD,
     "patch": _PATCH + _FOUND + _RECORD,
     "merge": _GET + _FOUND + _MERGE + _RECORD,
+    "json-patch": _GET + _FOUND + _JSON_PATCH + _RECORD,
     "delete": _DELETE,
 }
 
@@ -159,5 +156,6 @@ NESTED: dict[str, str] = {
     "replace": _PARENT + _OWN_RECORD + _OWN_BODY + _REPLACE + _RECORD,
     "patch": _PARENT + _OWN_RECORD + _PATCH + _RECORD,
     "merge": _PARENT + _OWN_RECORD + _MERGE + _RECORD,
+    "json-patch": _PARENT + _OWN_RECORD + _JSON_PATCH + _RECORD,
     "delete": _PARENT + _OWN_RECORD + _OWN_DELETE,
 }

@@ -82,6 +82,10 @@ class LearnedRoutes:
         """The route this session has learned for the request, stale or not, but none in quarantine."""
         return (await self._routes(ctx.session.directory)).match(ctx)
 
+    async def methods(self, ctx: RequestContext) -> set[str]:
+        """The methods for which this session has learned the path, HEAD with GET."""
+        return (await self._routes(ctx.session.directory)).methods(ctx.segments)
+
     async def keys(self, session: Session) -> tuple[RouteKey, ...]:
         """The routes that the session has learned, for a prompt to name."""
         return (await self._routes(session.directory)).route_keys()

@@ -40,8 +40,8 @@ class Planner(Protocol):
 
     async def plan(self, ctx: RequestContext) -> Planned: ...
 
-    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
-        """For OPTIONS: what this path takes. Raises NotFound, NotPlannable."""
+    async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        """For OPTIONS: what this path takes in this session. Raises NotFound, NotPlannable."""
         ...
 
     async def close(self) -> None: ...

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.errors import NotLearned, NotPlannable, ServiceError
+from server.errors import MethodNotAllowed, NotLearned, NotPlannable, ServiceError
 from server.model import METHODS
 from server.planning.author import Draft
+from server.planning.conventions import method_not_allowed
 from server.planning.learning import LearnedPlan, Trial
 from server.planning.route import refuse_unplannable
 
@@ -48,6 +49,12 @@ class LearningPlanner:
         self._settings = settings
 
     async def plan(self, ctx: RequestContext) -> Planned:
+        try:
+            return await self._plan(ctx)
+        except MethodNotAllowed as error:
+            raise await self._with_learned(ctx, error) from None
+
+    async def _plan(self, ctx: RequestContext) -> Planned:
         refuse_unplannable(ctx.segments)
         match = await self._learned.match(ctx)
         if match is not None and not match.route.stale:
@@ -61,12 +68,25 @@ class LearningPlanner:
                 raise
             return await self._fallen_back(ctx, match, error)
 
-    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
-        """What conventions say; where they know nothing, a model might plan anything."""
+    async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        """What the session has learned for the path, and what conventions say of it.
+
+        Where neither knows anything a model might plan whatever it is; without one this raises NotPlannable.
+        """
+        learned = await self._learned.methods(ctx)
         try:
-            return self._conventions.allowed_methods(ctx)
+            return _in_order({*learned, *await self._conventions.allowed_methods(ctx)})
         except NotPlannable:
+            if learned:
+                return _in_order({*learned, "OPTIONS"})
+            if self._drafting is None:
+                raise
             return METHODS
+
+    async def _with_learned(self, ctx: RequestContext, error: MethodNotAllowed) -> MethodNotAllowed:
+        """Conventions know what they have for a path, but not what its session has learned."""
+        allowed = _in_order({*await self._learned.methods(ctx), *error.members["allow"]})
+        return method_not_allowed(allowed)
 
     async def close(self) -> None:
         await self._learned.close()
@@ -102,3 +122,7 @@ class LearningPlanner:
         if stale is not None:
             return LearnedPlan(ctx, stale, self._learned, None)
         return await self._conventions.plan(ctx)
+
+
+def _in_order(methods: set[str]) -> tuple[str, ...]:
+    return tuple(each for each in METHODS if each in methods)

@@ -234,6 +234,12 @@ class SessionRoutes:
     def match(self, ctx: RequestContext) -> Match | None:
         return self._table.match(ctx)
 
+    def methods(self, segments: tuple[str, ...]) -> set[str]:
+        """The methods that the path has, whatever query and content they are for; HEAD with GET."""
+        serving = (each for each in self._routes.values() if not each.values_key and not each.quarantined)
+        found: set[str] = {each.method for each in serving if each.template.match(segments) is not None}
+        return found | {"HEAD"} if "GET" in found else found
+
     def route_keys(self) -> tuple[RouteKey, ...]:
         """Every route that serves more than a single request, and is not in quarantine."""
         serving = (each for each in self._routes.values() if not each.values_key and not each.quarantined)

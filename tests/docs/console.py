@@ -32,6 +32,8 @@ _CHANGING: Final = (
     (re.compile(r'"request_id":"[0-9a-f]{16}"'), '"request_id":"..."'),
     (re.compile(r"^X-Request-ID: [0-9a-f]{16}$", re.MULTILINE), "X-Request-ID: ..."),
     (re.compile(r"^X-Plan-ID: [0-9a-f]{24}$", re.MULTILINE), "X-Plan-ID: ..."),
+    (re.compile(r"^X-Fuel-Used: \d+$", re.MULTILINE), "X-Fuel-Used: ..."),
+    (re.compile(r"(?<=;dur=)\d+\.\d{3}"), "..."),
     (re.compile(r"^Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$", re.MULTILINE), "Date: ..."),
 )
 

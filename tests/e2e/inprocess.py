@@ -47,8 +47,8 @@ class GivenPrograms:
         plan = Plan(action="run", resource="members", route=f"/{name}", code=SourceCode(code))
         return Fixed(RunnablePlan(plan, ValidatedCode(code), "planned"))
 
-    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
-        return self._conventions.allowed_methods(ctx)
+    async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        return await self._conventions.allowed_methods(ctx)
 
     async def close(self) -> None:
         await self._conventions.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,6 +50,9 @@ async def test_a_reply_carries_the_service_s_headers(start: Start) -> None:
     answer.headers.pop("date")
     plan_id = answer.headers.pop("x-plan-id")
     assert len(plan_id) == 24
+    stages = answer.headers.pop("server-timing").split(", ")
+    assert [stage.partition(";")[0] for stage in stages] == ["parse", "plan", "execute"]
+    assert all(re.fullmatch(r"[a-z]+;dur=\d+\.\d{3}", stage) for stage in stages)
     assert answer.headers == {
         "location": "/members/1",
         "server": "metaservice",
@@ -57,6 +61,7 @@ async def test_a_reply_carries_the_service_s_headers(start: Start) -> None:
         "cache-control": "no-store",
         "content-type": "application/json",
         "x-plan-source": "conventions",
+        "x-fuel-used": "1",
         "content-length": "7",
     }
 
@@ -91,7 +96,7 @@ async def test_head_is_get_without_the_body(start: Start) -> None:
     get, head = [await ask(service.address, method, "/members") for method in ("GET", "HEAD")]
 
     assert (get.body, head.body) == (b'{"ok":true}', b"")
-    own = {"date", "x-request-id"}
+    own = {"date", "x-request-id", "server-timing"}
     assert [pair for pair in get.headers.items() if pair[0] not in own] == [
         pair for pair in head.headers.items() if pair[0] not in own
     ]
@@ -101,7 +106,9 @@ async def test_the_context_is_what_arrived(start: Start) -> None:
     """Decoded once, headers by their list, the session's own token nowhere."""
     executor = FakeExecutor()
     service = await start(TOKEN, executor=executor)
-    sent = BEARER | JSON | {"Accept": "text/csv", "Cookie": "a=b", "User-Agent": "x", "Host": "api.example"}
+    sent = (
+        BEARER | JSON | {"Accept": "application/*", "Cookie": "a=b", "User-Agent": "x", "Host": "api.example"}
+    )
     async with await Wire.to(service.address) as wire:
         raw = request_bytes("PATCH", "/members/caf%C3%A9/?a=1&a=2&b=%26", list(sent.items()), b'{"n": 1}')
         await wire.send(raw.replace(b"Host: x\r\n", b""))
@@ -113,7 +120,7 @@ async def test_the_context_is_what_arrived(start: Start) -> None:
         "path": "/members/caf%C3%A9/",
         "segments": ["members", "caf\u00e9"],
         "query": {"a": ["1", "2"], "b": "&"},
-        "headers": {"accept": "text/csv", "content-type": "application/json"},
+        "headers": {"accept": "application/*", "content-type": "application/json"},
         "client": {"ip": "127.0.0.1"},
         "session": {"id": "token:default", "token": None},
         "base_url": "http://api.example",

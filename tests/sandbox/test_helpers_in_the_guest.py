@@ -30,6 +30,10 @@ CALLS: dict[str, list[tuple[str, object]]] = {
         ('re_match("x", "y")', None),
     ],
     "money": [("money(0.1 + 0.2)", 0.3), ('money("2.345")', 2.35)],
+    "json_patch": [('json_patch({"a": 1}, [{"op": "remove", "path": "/a"}])', {})],
+    "merge_patch": [
+        ('merge_patch({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})', {"b": {"c": 2, "d": 3}})
+    ],
     "hash_secret": [
         ('hash_secret("a").startswith("scrypt$")', True),
         ('hash_secret("a") != hash_secret("a")', True),

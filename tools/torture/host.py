@@ -52,8 +52,8 @@ class ProgramPlanner:
         plan = Plan(action="run", resource="members", route=f"/{ATTACK}", code=source)
         return Fixed(RunnablePlan(plan, code, "planned"))
 
-    def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
-        return self._conventions.allowed_methods(ctx)
+    async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        return await self._conventions.allowed_methods(ctx)
 
     async def close(self) -> None:
         await self._conventions.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from guest.patches import json_patch, merge_patch
+from guest.reply import Abort
 from server.planning.conventions import ConventionsPlanner
 from server.planning.policy import check
 from server.planning.route import RouteTemplate
@@ -55,7 +57,7 @@ class Service:
         self._session.begin(read_only=ctx.safe)
         try:
             reply = self._run(plan, ctx)
-        except Ended as ended:
+        except (Ended, Abort) as ended:
             reply = ended.reply
         except StoreError as error:
             reply = make_response(error.status, error.detail)
@@ -87,6 +89,8 @@ class Service:
             "make_response": make_response,
             "abort": abort,
             "as_int": as_int,
+            "json_patch": json_patch,
+            "merge_patch": merge_patch,
             "url_quote": lambda text: quote(text, safe=""),
         }
         exec(check(plan.code).text, names)

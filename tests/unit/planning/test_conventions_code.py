@@ -152,6 +152,41 @@ def test_merge_patch(ask: Service, record: Any, patch: Any, merged: Any) -> None
     assert ask.body("GET", "/things/1") == {"id": 1, **merged}
 
 
+def test_json_patch(members: Service) -> None:
+    """The operations take effect together or not at all; the id stays whatever they say."""
+    patch = [
+        {"op": "test", "path": "/age", "value": 30},
+        {"op": "add", "path": "/tags", "value": []},
+        {"op": "add", "path": "/tags/-", "value": "new"},
+        {"op": "move", "from": "/name", "path": "/title"},
+        {"op": "replace", "path": "/id", "value": 9},
+    ]
+    patched = {"id": 1, "age": 30, "tags": ["new"], "title": "Alice"}
+
+    assert members("PATCH", "/members/1", patch, content="json-patch") == (200, patched, {})
+    assert members.status("PATCH", "/members/1", patch, content="json-patch") == 409
+    assert members.status("PATCH", "/members/1", {"op": "add"}, content="json-patch") == 400
+    assert members.status("PATCH", "/members/9", patch, content="json-patch") == 404
+    assert members.body("GET", "/members/1") == patched
+
+
+@pytest.mark.parametrize("value", [[], "text", 1, None])
+def test_json_patch_that_leaves_no_record(members: Service, value: Any) -> None:
+    """A record stays an object."""
+    patch = [{"op": "replace", "path": "", "value": value}]
+
+    assert members.status("PATCH", "/members/1", patch, content="json-patch") == 422
+    assert members.body("GET", "/members/1") == ALICE
+
+
+def test_json_patch_of_a_nested_record(members: Service) -> None:
+    """Only below its own parent."""
+    patch = [{"op": "add", "path": "/paid", "value": True}]
+
+    assert members.body("PATCH", "/members/1/orders/1", patch, content="json-patch")["paid"] is True
+    assert members.status("PATCH", "/members/2/orders/1", patch, content="json-patch") == 404
+
+
 def test_merge_patch_of_nothing(ask: Service) -> None:
     """A merge patch makes no records."""
     assert ask.status("PATCH", "/things/1", {"a": 1}, content="merge-patch") == 404

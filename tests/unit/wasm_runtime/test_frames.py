@@ -67,7 +67,7 @@ outcomes = st.one_of(
     st.builds(Overloaded, texts),
 )
 all_frames = st.one_of(
-    st.builds(frames.JobFrame, ids, names, names, st.booleans(), texts, st.booleans()),
+    st.builds(frames.JobFrame, ids, names, names, st.booleans(), texts, st.booleans(), st.booleans()),
     st.builds(frames.PlanFrame, names, texts),
     st.builds(frames.ForgetFrame, names),
     st.builds(frames.ResultFrame, ids, outcomes),

@@ -6,7 +6,7 @@ import pytest
 from multidict import CIMultiDict
 
 from server.errors import BadRequest, InvalidHeader, InvalidJson, ServiceError, UnsupportedMediaType
-from server.http.content import NO_CONTENT, Content, check_encoding, content_kind, parse_content
+from server.http.content import NO_CONTENT, Content, check_encoding, check_use, content_kind, parse_content
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,18 @@ def test_other_types_are_refused(sent: list[str], error: type[ServiceError]) -> 
     """Unknown types are 415; what is no media type, or two, is 400."""
     with pytest.raises(error):
         content_kind(CIMultiDict([("Content-Type", text) for text in sent]))
+
+
+@pytest.mark.parametrize("kind", ["merge-patch", "json-patch"])
+def test_patches_go_with_patch(kind: Any) -> None:
+    """With other methods that have content they are 415, whoever would plan the request."""
+    for method in ("POST", "PUT", "DELETE"):
+        with pytest.raises(UnsupportedMediaType, match=method):
+            check_use(method, kind)
+    for method in ("PATCH", "GET", "HEAD", "OPTIONS"):
+        check_use(method, kind)
+    check_use("POST", "json")
+    check_use("POST", None)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "identity", "zzz", ""])

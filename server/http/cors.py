@@ -1,0 +1,73 @@
+"""Cross-origin requests (the Fetch Standard's CORS protocol), for the origins that the settings list.
+
+1. A preflight comes without token and session, so it is answered before both are looked at. It tells nothing
+   but which methods there are.
+2. Responses to listed origins, errors too, say so and name the headers that a script may read.
+3. Credentials mode is not offered: the service takes tokens in headers, which scripts set themselves, and
+   has no cookies that a browser could add behind a user's back.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve, frozen
+
+from server.model import METHODS, Reply
+
+if TYPE_CHECKING:
+    from multidict import MultiMapping
+
+ANY: Final = "*"
+_REQUEST_METHOD = "Access-Control-Request-Method"
+_REQUEST_HEADERS = "Access-Control-Request-Headers"
+_NAMES = re.compile(r"[A-Za-z0-9-]+(?:[ \t]*,[ \t]*[A-Za-z0-9-]+)*")
+_LONGEST = 1_024
+#: Scripts see these without being told (Fetch, "CORS-safelisted response-header name"), or not at all.
+_NOT_NAMED = frozenset({"cache-control", "content-language", "content-length", "content-type", "vary"})
+#: What is added to replies later, on their way out.
+_ON_ALL = ("X-Request-ID", "X-Plan-Source", "X-Plan-ID", "X-Fuel-Used", "Server-Timing")
+
+
+@frozen
+class Cors:
+    """`origins` as browsers write them (`https://app.example.com`), or the single one `*`."""
+
+    origins: frozenset[str]
+    max_age_seconds: int = 600
+
+    @property
+    def _any(self) -> bool:
+        return ANY in self.origins
+
+    def preflight(self, method: str, headers: MultiMapping[str]) -> Reply | None:
+        """The answer to a preflight; None where the request is none, or not from a listed origin."""
+        if method != "OPTIONS" or _REQUEST_METHOD not in headers or self._allowed(headers) is None:
+            return None
+        answer = [
+            ("Access-Control-Allow-Methods", ", ".join(METHODS)),
+            ("Access-Control-Max-Age", str(self.max_age_seconds)),
+            ("Vary", f"{_REQUEST_METHOD}, {_REQUEST_HEADERS}"),
+        ]
+        asked = headers.get(_REQUEST_HEADERS, "")
+        if len(asked) <= _LONGEST and _NAMES.fullmatch(asked):
+            answer.append(("Access-Control-Allow-Headers", asked))
+        return Reply(204, tuple(answer))
+
+    def marked(self, headers: MultiMapping[str], reply: Reply) -> Reply:
+        """A reply that says whether the origin of the request may read it."""
+        said: list[tuple[str, str]] = [] if self._any else [("Vary", "Origin")]
+        allowed = self._allowed(headers)
+        if allowed is not None:
+            said.append(("Access-Control-Allow-Origin", allowed))
+        if allowed is not None and _REQUEST_METHOD not in headers:  # a preflight's answer no script sees
+            names = (name for name, _ in reply.headers if name.lower() not in _NOT_NAMED)
+            said.append(("Access-Control-Expose-Headers", ", ".join(dict.fromkeys((*_ON_ALL, *names)))))
+        return evolve(reply, headers=(*reply.headers, *said))
+
+    def _allowed(self, headers: MultiMapping[str]) -> str | None:
+        origin = headers.get("Origin")
+        if origin is None:
+            return None
+        return ANY if self._any else origin if origin in self.origins else None

@@ -1,0 +1,128 @@
+"""What HTTP says of a request and its reply, whatever the plan says: Accept, Prefer, and lists' headers.
+
+Around the pipeline, on both ways:
+
+1. In: a write whose reply the client does not accept is refused before it runs (406). Replies to writes are
+   JSON; lists that are read are JSON, CSV or newline-delimited JSON.
+2. Out: a list in the representation that fits best, with Link and X-Total-Count; a write as Prefer has it.
+   Errors are problem documents, whatever is accepted (RFC 9457 §3).
+
+A plain GET pays for a look at two headers and at the body's first bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import evolve
+
+from server.errors import NotAcceptable
+from server.http import paging, tables
+from server.http.accept import CSV, JSON, OFFERED, acceptable
+from server.model import SAFE_METHODS, Reply
+from server.preferences import preferences
+
+if TYPE_CHECKING:
+    from server.http.accept import MediaType
+    from server.logging import RequestLine
+    from server.model import RequestContext
+
+    Headers = tuple[tuple[str, str], ...]
+
+_ONLY_JSON: tuple[MediaType, ...] = (JSON,)
+#: What most clients send; anything else is looked into.
+_PLAIN = frozenset({"", "*/*", JSON})
+_VARY = ("Vary", "Accept")
+#: Bodies beyond it are turned into tables by another thread.
+_INLINE_BYTES = 65_536
+
+
+class UseCase(Protocol):
+    async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply: ...
+
+
+class HttpSemantics:
+    """A use case around another."""
+
+    def __init__(self, inner: UseCase) -> None:
+        self._inner = inner
+
+    async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply:
+        """Raises NotAcceptable, and what the inner one raises."""
+        if ctx.method == "OPTIONS":
+            return await self._inner.serve(ctx, line)
+        accept = ctx.headers.get("accept", "")
+        types = _ONLY_JSON if accept in _PLAIN else acceptable(accept)
+        if ctx.method in SAFE_METHODS:
+            if not types:
+                raise not_acceptable(OFFERED)
+            return await self._read(ctx, line, types)
+        if JSON not in types:
+            raise not_acceptable(_ONLY_JSON)
+        reply = await self._inner.serve(ctx, line)
+        return _as_preferred(reply, ctx.headers["prefer"]) if "prefer" in ctx.headers else reply
+
+    async def _read(self, ctx: RequestContext, line: RequestLine, types: tuple[MediaType, ...]) -> Reply:
+        reply = await self._inner.serve(ctx, line)
+        if reply.body is None or reply.status >= 300:
+            return reply
+        headers = (*reply.headers, *_list_headers(ctx, line, reply, reply.body), _VARY)
+        marked = Reply(reply.status, headers, reply.body, reply.media_type)
+        return marked if types[0] is JSON else await _represented(marked, reply.body, types)
+
+
+def not_acceptable(available: tuple[MediaType, ...]) -> NotAcceptable:
+    return NotAcceptable(
+        f"None of what the Accept header names fits; there is {', '.join(available)}.",
+        headers=dict([_VARY]),
+        available=list(available),
+    )
+
+
+def _list_headers(ctx: RequestContext, line: RequestLine, reply: Reply, body: bytes) -> Headers:
+    page = paging.page_of(body)
+    if page is None and not reply.headers:
+        return ()
+    given = {name.lower(): value for name, value in reply.headers}
+    if page is None and line.plan_source == "conventions" and "x-total-count" in given:
+        page = paging.page_asked(ctx.query, given["x-total-count"])
+    if page is None:
+        return ()
+    found = {"X-Total-Count": str(page.total), "Link": paging.link(ctx, page)}
+    return tuple((name, value) for name, value in found.items() if value and name.lower() not in given)
+
+
+async def _represented(reply: Reply, body: bytes, types: tuple[MediaType, ...]) -> Reply:
+    """The reply in the first type it can be in: a list in any, everything else in JSON."""
+    if len(body) > _INLINE_BYTES:
+        return await asyncio.to_thread(_as_table, reply, body, types)
+    return _as_table(reply, body, types)
+
+
+def _as_table(reply: Reply, body: bytes, types: tuple[MediaType, ...]) -> Reply:
+    records = tables.records_of(body)
+    if records is None:
+        if JSON not in types:
+            raise not_acceptable(_ONLY_JSON)
+        return reply
+    if types[0] == CSV:
+        table = tables.to_csv(records, body_bytes=len(body))
+        return evolve(reply, body=table, media_type=tables.CSV_TYPE)
+    return evolve(reply, body=tables.to_ndjson(records), media_type=tables.NDJSON_TYPE)
+
+
+def _as_preferred(reply: Reply, header: str) -> Reply:
+    wished, applied = preferences(header), []
+    if wished.dry_run:
+        applied.append("tx=rollback")
+    if reply.body is not None and reply.status < 300:
+        if wished.minimal:
+            applied.append("return=minimal")
+            reply = evolve(reply, status=204 if reply.status == 200 else reply.status, body=None)
+        elif wished.representation:
+            applied.append("return=representation")
+    if not applied:
+        return reply
+    others = (pair for pair in reply.headers if pair[0].lower() != "preference-applied")
+    return evolve(reply, headers=(*others, ("Preference-Applied", ", ".join(applied))))

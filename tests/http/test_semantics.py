@@ -1,0 +1,217 @@
+"""Accept, Prefer, lists' headers and CORS at the edge; the plan's replies are made up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fakes import FakeExecutor, FakePlanner, completed
+from tests.http.client import ask
+
+if TYPE_CHECKING:
+    from tests.http.conftest import Start
+
+JSON = {"Content-Type": "application/json"}
+APP = {"Origin": "https://app.example.com"}
+PREFLIGHT = APP | {
+    "Access-Control-Request-Method": "PATCH",
+    "Access-Control-Request-Headers": "x-session-id, a",
+}
+CORS: dict[str, Any] = {"cors": {"origins": ["https://app.example.com", "http://localhost:3000"]}}
+TOKEN: dict[str, Any] = {"auth": {"token": "secret"}}
+PAGE = {"items": [{"a": 1}, {"b": "x"}], "page": {"limit": 2, "offset": 0, "total": 5}}
+
+
+def answering(body: Any, **reply: Any) -> FakeExecutor:
+    return FakeExecutor(lambda job: completed(body, **reply))
+
+
+async def test_a_list_as_a_table(start: Start) -> None:
+    """With the headers of its page; HEAD has the length of the table, and JSON the same headers."""
+    service = await start(executor=answering(PAGE))
+    csv = {"Accept": "text/csv"}
+    table, head = [await ask(service.address, method, "/m?limit=2", csv) for method in ("GET", "HEAD")]
+    plain = await ask(service.address, "GET", "/m?limit=2")
+
+    assert table.body == b"a,b\r\n1,\r\n,x\r\n"
+    assert table.headers["content-type"] == "text/csv; charset=utf-8; header=present"
+    assert (head.headers["content-length"], head.body) == ("13", b"")
+    for answer in (table, head, plain):
+        assert answer.headers["x-total-count"] == "5"
+        assert 'offset=2>; rel="next"' in answer.headers["link"]
+        assert answer.headers["vary"] == "Accept"
+
+
+async def test_a_large_list_as_lines(start: Start) -> None:
+    """Also one that another thread turns into lines."""
+    service = await start(executor=answering([{"n": "x" * 100}] * 2_000))
+    answer = await ask(service.address, "GET", "/m", {"Accept": "application/x-ndjson"})
+
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert answer.body == b'{"n":"' + b"x" * 100 + b'"}\n' + answer.body[109:]
+    assert answer.body.count(b"\n") == 2_000
+
+
+async def test_what_is_no_list(start: Start) -> None:
+    """One record is JSON where that is accepted at all; else 406 says what there is."""
+    service = await start(executor=answering({"a": 1}))
+    both = await ask(service.address, "GET", "/m/1", {"Accept": "text/csv, application/json;q=0.1"})
+    table = await ask(service.address, "GET", "/m/1", {"Accept": "text/csv"})
+
+    assert (both.status, both.body) == (200, b'{"a":1}')
+    assert (table.status, table.json["available"]) == (406, ["application/json"])
+    assert table.headers["vary"] == "Accept"
+    assert table.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_write_is_refused_before_it_runs(start: Start) -> None:
+    """Its reply is JSON, and a client that cannot read it must not have written."""
+    executor = FakeExecutor()
+    service = await start(executor=executor)
+    answer = await ask(service.address, "POST", "/m", JSON | {"Accept": "text/csv"}, b"{}")
+
+    assert (answer.status, executor.jobs) == (406, [])
+
+
+async def test_errors_are_problems_whatever_is_accepted(start: Start) -> None:
+    """RFC 9457 §3; and nothing of a list's is added to them."""
+    service = await start(executor=answering("gone", status=404))
+    answer = await ask(service.address, "GET", "/m/1", {"Accept": "text/csv"})
+
+    assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert "vary" not in answer.headers
+
+
+async def test_a_plan_s_own_headers_stay(start: Start) -> None:
+    """Link and X-Total-Count are only added where the plan gave none."""
+    own = (("Link", "</m?cursor=x>; rel=next"), ("X-Total-Count", "5"))
+    service = await start(executor=answering(PAGE, headers=own))
+    answer = await ask(service.address, "GET", "/m?limit=2")
+
+    assert (answer.headers["link"], answer.headers["x-total-count"]) == (own[0][1], "5")
+
+
+@pytest.mark.parametrize(
+    ("status", "prefer", "answered", "applied"),
+    [
+        (200, "return=minimal", 204, "return=minimal"),
+        (201, "return=minimal", 201, "return=minimal"),
+        (202, "return=minimal", 202, "return=minimal"),
+        (201, "return=representation", 201, "return=representation"),
+        (201, "return=minimal, tx=rollback", 201, "tx=rollback, return=minimal"),
+        (201, "wait=10", 201, None),
+        (404, "return=minimal", 404, None),
+        (404, "tx=rollback", 404, "tx=rollback"),
+    ],
+)
+async def test_preferences(
+    status: int, prefer: str, answered: int, applied: str | None, start: Start
+) -> None:
+    """A minimal reply has no body, and keeps its Location; errors are told in full."""
+    location = (("Location", "/m/1"), ("Preference-Applied", "the plan's"))
+    executor = answering({"a": 1}, status=status, headers=location if applied else ())
+    service = await start(executor=executor)
+    answer = await ask(service.address, "POST", "/m", JSON | {"Prefer": prefer}, b"{}")
+
+    assert (answer.status, answer.headers.get("preference-applied")) == (answered, applied)
+    assert answer.body == (b"" if "minimal" in (applied or "") else b'{"a":1}')
+    assert not applied or answer.headers["location"] == "/m/1"
+    assert executor.jobs[0].dry_run is ("rollback" in prefer)
+
+
+async def test_preferences_are_for_writes(start: Start) -> None:
+    """A read has nothing to leave out or to undo."""
+    service = await start(executor=answering({"a": 1}))
+    answer = await ask(service.address, "GET", "/m/1", {"Prefer": "return=minimal"})
+
+    assert (answer.status, answer.body) == (200, b'{"a":1}')
+    assert "preference-applied" not in answer.headers
+
+
+async def test_cors_is_off(start: Start) -> None:
+    """Unless the settings list origins, no response says anything about them, and OPTIONS is OPTIONS."""
+    service = await start(TOKEN)
+    answers = [
+        await ask(service.address, "OPTIONS", "/m", PREFLIGHT),
+        await ask(service.address, "GET", "/healthz", APP),
+    ]
+
+    assert [answer.status for answer in answers] == [401, 200]
+    assert not any("access-control" in name or name == "vary" for each in answers for name in each.headers)
+
+
+@pytest.mark.parametrize("target", ["/m", "/healthz", "/", "*", "/../x"])
+async def test_a_preflight(target: str, start: Start) -> None:
+    """Is answered before token, session and path are looked at: browsers send it without any."""
+    planner = FakePlanner()
+    service = await start(CORS | TOKEN, planner=planner)
+    answer = await ask(service.address, "OPTIONS", target, PREFLIGHT)
+
+    assert (answer.status, answer.body, planner.asked) == (204, b"", [])
+    assert answer.headers["access-control-allow-origin"] == APP["Origin"]
+    assert answer.headers["access-control-allow-methods"] == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+    assert answer.headers["access-control-allow-headers"] == "x-session-id, a"
+    assert answer.headers["access-control-max-age"] == "600"
+    assert "access-control-expose-headers" not in answer.headers
+
+
+@pytest.mark.parametrize("asked", ["a b", "x\x7f", "", "a," * 400 + "a" * 225])
+async def test_header_names_that_are_none(asked: str, start: Start) -> None:
+    """Nothing is repeated that is no list of names, or too long."""
+    service = await start(CORS)
+    answer = await ask(
+        service.address, "OPTIONS", "/m", PREFLIGHT | {"Access-Control-Request-Headers": asked}
+    )
+
+    assert "access-control-allow-headers" not in answer.headers
+
+
+async def test_the_longest_list_of_header_names(start: Start) -> None:
+    """1,024 characters."""
+    asked = "a," * 400 + "a" * 224
+    service = await start(CORS)
+    answer = await ask(
+        service.address, "OPTIONS", "/m", PREFLIGHT | {"Access-Control-Request-Headers": asked}
+    )
+
+    assert answer.headers["access-control-allow-headers"] == asked
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "https://app.example.com.evil.example", "null", None]
+)
+async def test_another_origin(origin: str | None, start: Start) -> None:
+    """Gets what any client gets, and its browser is told nothing; caches are told why."""
+    service = await start(CORS | TOKEN)
+    headers = {} if origin is None else {"Origin": origin}
+    preflight = await ask(service.address, "OPTIONS", "/m", PREFLIGHT | {"Origin": origin or ""})
+    health = await ask(service.address, "GET", "/healthz", headers)
+
+    assert (preflight.status, health.status) == (401, 200)
+    for answer in (preflight, health):
+        assert answer.headers["vary"] == "Origin"
+        assert not any("access-control" in name for name in answer.headers)
+
+
+async def test_scripts_can_read_errors_and_headers(start: Start) -> None:
+    """Also a 401, and every header that is not readable anyway."""
+    service = await start(CORS | TOKEN, executor=answering({}, headers=(("X-Own", "1"),)))
+    refused = await ask(service.address, "GET", "/m", APP)
+    read = await ask(service.address, "GET", "/m", APP | {"Authorization": "Bearer secret"})
+
+    for answer in (refused, read):
+        assert answer.headers["access-control-allow-origin"] == APP["Origin"]
+    assert refused.status == 401
+    exposed = read.headers["access-control-expose-headers"].split(", ")
+    assert {"X-Own", "X-Request-ID", "X-Plan-Source"} <= {*exposed}
+    assert not {"Content-Type", "Server", "Vary"} & {*exposed}
+
+
+async def test_any_origin(start: Start) -> None:
+    """One answer for all needs no Vary."""
+    service = await start({"cors": {"origins": ["*"]}})
+    answer = await ask(service.address, "GET", "/healthz", {"Origin": "https://anywhere.example"})
+
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "vary" not in answer.headers

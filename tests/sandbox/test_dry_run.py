@@ -1,0 +1,60 @@
+"""A dry run answers as the real one would, and leaves nothing: among others, in any collection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from wasm_runtime.outcome import Completed
+
+if TYPE_CHECKING:
+    from tests.sandbox.conftest import Sandbox
+    from wasm_runtime.outcome import Outcome
+
+WRITE = (
+    'rec = store.insert({"n": store.count()})\nsession_store["log"].insert({"of": rec["id"]})\n'
+    "REPLY = make_response(201, rec)"
+)
+KEEP = 'store.insert({"n": 1})\nREPLY = make_response(409, "no", keep=True)'
+COUNT = 'REPLY = make_response(200, [store.count(), session_store["log"].count()])'
+
+
+def told(outcome: Outcome) -> tuple[int, bytes | None, bool, int]:
+    """Status, body, and what is said to be written."""
+    assert isinstance(outcome, Completed), outcome
+    return outcome.status, outcome.body, outcome.committed, outcome.changed
+
+
+def counted(sandbox: Sandbox) -> bytes | None:
+    outcome = sandbox.run(COUNT, read_only=True)
+    assert isinstance(outcome, Completed)
+    return outcome.body
+
+
+def test_alone(sandbox: Sandbox) -> None:
+    """Twice the same reply, because the first try left nothing, not even a used id; then it is done."""
+    dry = [sandbox.group([evolve(sandbox.job(WRITE), dry_run=True)])[0] for _ in range(2)]
+    before = counted(sandbox)
+    done = sandbox.run(WRITE)
+
+    assert [told(outcome) for outcome in dry] == [(201, b'{"id":1,"n":0}', False, 0)] * 2
+    assert before == b"[0,0]"
+    assert told(done) == (201, b'{"id":1,"n":0}', True, 2)
+    assert counted(sandbox) == b"[1,1]"
+
+
+def test_it_joins_no_group(sandbox: Sandbox) -> None:
+    """However quick its plan is: what a group keeps is decided request by request in the guest."""
+    while not sandbox.runner.may_join("s1", job := sandbox.job(WRITE)):
+        sandbox.run(WRITE)
+
+    assert not sandbox.runner.may_join("s1", evolve(job, dry_run=True))
+
+
+def test_keep_does_not_keep(sandbox: Sandbox) -> None:
+    """What an error would keep, its dry run does not."""
+    outcome = sandbox.group([evolve(sandbox.job(KEEP), dry_run=True)])[0]
+
+    assert told(outcome) == (409, b'"no"', False, 0)
+    assert counted(sandbox) == b"[0,0]"

@@ -1,0 +1,149 @@
+"""json_patch and merge_patch in the guest itself: json-patch-tests, RFC 7396's table, and bad patches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from guest import patches
+from guest.reply import Abort
+from server.errors import InvalidJson
+from server.http import strict_json
+from wasm_runtime.limits import Limits
+from wasm_runtime.outcome import Completed, OutOfFuel, OutOfMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.sandbox.conftest import Sandbox
+
+DATA = Path(__file__).parents[1] / "data"
+SUITE = [DATA / "json-patch-tests" / name for name in ("tests.json", "spec_tests.json")]
+#: JSON with the same key twice, which is not what it was any more when it has been decoded.
+_TWICE = {"duplicate ops", "A.13 Invalid JSON Patch Document"}
+CASES = [
+    case
+    for path in SUITE
+    for case in json.loads(path.read_text("utf-8"))
+    if case.get("comment") not in _TWICE
+]
+MERGES = json.loads((DATA / "merge_patch.json").read_text("utf-8"))
+
+_PATCH = """\
+body = ctx["body_json"]
+REPLY = make_response(200, [json_patch(body["doc"], body["patch"]), body["doc"]])
+"""
+_MERGE = """\
+body = ctx["body_json"]
+REPLY = make_response(200, [merge_patch(body["original"], body["patch"]), body["original"]])
+"""
+
+
+def patched(sandbox: Sandbox, document: Any, patch: Any) -> tuple[int, Any]:
+    """Status, and on success the patched document, when the document given is as it was; else the error."""
+    outcome = sandbox.run(_PATCH, read_only=True, body={"doc": document, "patch": patch})
+    assert isinstance(outcome, Completed), outcome
+    value = orjson.loads(outcome.body or b"null")
+    if outcome.status != 200:
+        return outcome.status, value
+    assert value[1] == document
+    return outcome.status, value[0]
+
+
+def test_json_patch_tests(sandbox: Sandbox) -> None:
+    """Every case of json-patch-tests, the disabled ones too: the result it expects, or an error."""
+    failed = []
+    for case in CASES:
+        status, value = patched(sandbox, case["doc"], case["patch"])
+        if "error" in case:
+            as_expected = status in {400, 409}
+        else:
+            expected = case.get("expected", case["doc"])
+            as_expected = status == 200 and canonical(value) == canonical(expected)
+        if not as_expected:
+            failed.append((case, status, value))
+
+    assert failed == []
+    assert len(CASES) == 93
+
+
+def canonical(value: Any) -> str:
+    """JSON text, in which true is not 1, as it is to Python."""
+    return json.dumps(value, sort_keys=True)
+
+
+@pytest.mark.parametrize("path", SUITE, ids=lambda path: path.name)
+def test_an_operation_with_a_key_twice(path: Path) -> None:
+    """The two cases left out above have no place in the guest: the edge takes no JSON with a key twice."""
+    with pytest.raises(InvalidJson, match="the same key twice"):
+        strict_json.read(path.read_bytes())
+
+
+def test_merge_patch_table(sandbox: Sandbox) -> None:
+    """RFC 7396, appendix A, row by row; what is merged into is left as it was."""
+    outcomes = [sandbox.run(_MERGE, read_only=True, body=row) for row in MERGES]
+    replies = [orjson.loads(each.body or b"") for each in outcomes if isinstance(each, Completed)]
+
+    assert replies == [[row["result"], row["original"]] for row in MERGES]
+    assert len(MERGES) == 15
+
+
+ADD = {"op": "add", "path": "/a", "value": 1}
+
+
+@pytest.mark.parametrize(
+    ("patch", "status", "error"),
+    [
+        (ADD, 400, "a JSON Patch is an array of operations"),
+        ("add", 400, "a JSON Patch is an array of operations"),
+        ([ADD, "add"], 400, "operation 2: "),
+        ([ADD, {"path": "/a"}], 400, "operation 2 (/a): "),
+        ([{"op": "spam", "path": "/a"}], 400, "operation 1 (spam /a): "),
+        ([{"op": "add", "path": "a", "value": 1}], 400, "operation 1 (add a): "),
+        ([{"op": "add", "path": "/~2", "value": 1}], 400, "operation 1 (add /~2): "),
+        ([ADD, {"op": "add", "path": "/b"}], 400, "operation 2 (add /b): "),
+        ([{"op": "test", "path": "/n", "value": True}], 409, "operation 1 (test /n): the value there"),
+        ([{"op": "test", "path": "/none", "value": 1}], 409, "operation 1 (test /none): "),
+        ([ADD, {"op": "remove", "path": "/none"}], 409, "operation 2 (remove /none): "),
+        ([{"op": "remove", "path": ""}], 409, "operation 1 (remove ): "),
+        ([{"op": "move", "from": "/o", "path": "/o/p"}], 409, "operation 1 (move /o/p): "),
+        ([{"op": "replace", "path": "/l/01", "value": 1}], 409, "operation 1 (replace /l/01): "),
+        ([{"op": "replace", "path": "/n/m", "value": 1}], 409, "operation 1 (replace /n/m): "),
+    ],
+)
+def test_what_is_wrong_with_a_patch(sandbox: Sandbox, patch: Any, status: int, error: str) -> None:
+    """400 where it is none, 409 where it does not fit this document; and which operation it is."""
+    answered, said = patched(sandbox, {"n": 1, "o": {}, "l": [1]}, patch)
+
+    assert answered == status
+    assert said.startswith(error)
+    assert len(said) <= 400
+
+
+def test_equal_numbers(sandbox: Sandbox) -> None:
+    """RFC 6902 §4.6: numbers are equal by value."""
+    assert patched(sandbox, {"n": 1}, [{"op": "test", "path": "/n", "value": 1.0}]) == (200, {"n": 1})
+
+
+def test_a_patch_that_doubles(make_sandbox: Callable[..., Sandbox]) -> None:
+    """A patch of a few lines that would fill any memory ends as its request's outcome, and no more."""
+    sandbox = make_sandbox(Limits(fuel=2_000_000_000))
+    doubling = [{"op": "add", "path": "/a", "value": {"x": 1}}]
+    doubling += [{"op": "copy", "from": "/a", "path": f"/a/{n}"} for n in range(40)]
+
+    outcome = sandbox.run(_PATCH, read_only=True, body={"doc": {}, "patch": doubling})
+
+    assert isinstance(outcome, OutOfFuel | OutOfMemory), outcome
+    assert patched(sandbox, {}, [ADD]) == (200, {"a": 1})
+
+
+def test_a_long_fault_is_cut() -> None:
+    """A path as long as a body may be does not make an error as long."""
+    with pytest.raises(Abort) as fault:
+        patches.json_patch({}, [{"op": "remove", "path": "/" + "x" * 10_000}])
+
+    assert len(fault.value.reply["body"]) < 350
