@@ -28,7 +28,11 @@ class UnknownPlanError(Exception):
 
 @dataclass(frozen=True)
 class LoadedPlan:
-    """A plan's fixed part and its compiled code; `slot` is the one that is its whole identifier, if it is."""
+    """A plan's fixed part and its compiled code.
+
+    `slot` is the one that is its whole identifier, if it is. `about` is the one that says which record the
+    request is about: that one, or, where a plan names no identifier, the last segment of its route.
+    """
 
     #: JSON text, decoded anew for every run that looks: a plan may change what it is given.
     document: str
@@ -37,6 +41,7 @@ class LoadedPlan:
     source: str
     code: CodeType
     slot: str | None
+    about: str | None
 
     @classmethod
     def from_json(cls, text: str) -> LoadedPlan:
@@ -44,24 +49,25 @@ class LoadedPlan:
         source = document.pop("code")
         identifier = document.pop("identifier", None)
         whole = _SLOT.fullmatch(identifier) if isinstance(identifier, str) else None
+        slot = whole[1] if whole else None
+        last = _SLOT.fullmatch(str(document.get("route", "")).rpartition("/")[2])
+        about = last[1] if last and identifier is None else slot
         code = compile(source, PLAN_FILE, "exec", dont_inherit=True)
         resource = str(document["resource"])
-        return cls(
-            json_text.encode(document), resource, identifier, source, code, whole[1] if whole else None
-        )
+        return cls(json_text.encode(document), resource, identifier, source, code, slot, about)
 
     def bind(self, ctx: dict[str, Any], params: dict[str, Any], store: ResourceStore) -> dict[str, Any]:
         """The `plan` a run sees: identifier, criteria and payload are those of this request."""
         return made_by(
             lambda: {
                 **json_text.decode(self.document),
-                "identifier": self._identifier(params),
+                "identifier": self.identifier_of(params),
                 "criteria": store.criteria(ctx["query"]) if ctx["query"] else {},
                 "payload": ctx["body_json"],
             }
         )
 
-    def _identifier(self, params: dict[str, Any]) -> Any:
+    def identifier_of(self, params: dict[str, Any]) -> Any:
         """`"{id}"` becomes the slot's value with its type; text around slots keeps the whole a text."""
         if self.slot is not None:
             return params.get(self.slot)

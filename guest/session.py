@@ -11,12 +11,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from guest import blame
+from guest.conditions import MARK, Conditions, UnmetError
 from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
 from guest.reply import Abort, ReplyError, RequestFault, abort, encode_reply, make_response
 from store import json_text
 from store.errors import StoreDamaged, StoreError, StoreFull
-from store.lazy_dict import made_by
+from store.lazy_dict import made_by, untouched_text
 from store.resource_store import ResourceStore
 from store.session_store import Session, SessionStore
 
@@ -66,6 +67,7 @@ class GuestSession:
             path, page_limit_bytes=int(config["disk_bytes"]), durability=config["durability"]
         )
         self._plans = PlanShelf()
+        self._conditions = Conditions(self._session, int(config["answers_bytes"]))
         #: Whether the last run's answer wants its writes kept.
         self._keep = False
 
@@ -99,8 +101,22 @@ class GuestSession:
         plan_id, mode, params, head, body = request.split("\n", 4)
         plan = self._plans.take(plan_id)
         self._begin(mode)
+        if params.startswith(MARK):
+            asked, params, (head, body) = json.loads(params[1:]), head, body.split("\n", 1)
+            return self._run_if(asked, plan, params, lambda: self._run_plan(plan, mode, params, head, body))
+        return self._run_plan(plan, mode, params, head, body)
+
+    def _run_if(self, asked: dict[str, Any], plan: LoadedPlan, params: str, run: Callable[[], str]) -> str:
+        """Run what asks for something beforehand. A kept answer wants nothing kept, as nothing is written."""
         try:
-            reply, text = encode_reply(self._execute(plan, params, head, body))
+            return self._conditions.run(asked, plan, params, run)
+        except UnmetError as unmet:
+            self._keep = False
+            return _failed("unmet", reason=unmet.reason)
+
+    def _run_plan(self, plan: LoadedPlan, mode: str, params: str, head: str, body: str) -> str:
+        try:
+            reply, text = encode_reply(bound := self._execute(plan, params, head, body))
         except ReplyError as error:
             return _failed("bad-reply", reason=str(error), stdout=self._printed.take())
         except (StoreFull, StoreDamaged, MemoryError, RecursionError):
@@ -112,7 +128,17 @@ class GuestSession:
             if detail is not None:
                 return self._raised(error, blamed="request", status=422, detail=detail)
             return self._raised(error, blamed="plan", status=500, detail="")
+        if mode != READ and text and self._is_stored(bound.get("body"), text):
+            reply["record"] = True
         return self._answer(reply, text)
+
+    def _is_stored(self, value: Any, text: str) -> bool:
+        """Whether a reply's body is a record just as it is stored now: then its tag is the record's.
+
+        The last one that the request wrote, looked into or not; or one that nobody has looked into.
+        """
+        changes = self._session.changes
+        return (bool(changes) and changes[-1].record == text) or untouched_text(value) is not None
 
     def _begin(self, mode: str) -> None:
         self._printed.take()  # of a run that ended without an answer

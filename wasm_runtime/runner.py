@@ -177,6 +177,8 @@ def _outcome(answer: Answer | Outcome, fuel: int, micros: int, *, read_only: boo
         fuel=fuel,
         micros=micros,
         stdout=answer.stdout,
+        record=answer.record,
+        replayed=answer.replayed,
     )
 
 

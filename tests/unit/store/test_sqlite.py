@@ -189,13 +189,13 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     """A file of a later version is not touched by an earlier one."""
     tamper(filled(tmp_path), f"PRAGMA user_version={sqlite.FORMAT_VERSION + 1}")
 
-    with pytest.raises(StoreTooNew, match="format 2"):
+    with pytest.raises(StoreTooNew, match=f"format {sqlite.FORMAT_VERSION + 1}"):
         open_session(tmp_path)
 
 
 def test_an_older_format_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening an older file brings it to the format of today, in one transaction."""
-    filled(tmp_path)
+    tamper(filled(tmp_path), "PRAGMA user_version=1")
     monkeypatch.setattr(sqlite, "FORMAT_VERSION", 3)
     monkeypatch.setattr(
         sqlite,
@@ -211,7 +211,7 @@ def test_an_older_format_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration happens wholly or not at all."""
-    filled(tmp_path)
+    tamper(filled(tmp_path), "PRAGMA user_version=1")
     with monkeypatch.context() as patched:
         patched.setattr(sqlite, "FORMAT_VERSION", 2)
         patched.setattr(sqlite, "MIGRATIONS", {1: ("UPDATE collections SET next_id = 500", "no SQL")})
