@@ -30,7 +30,11 @@ class UnknownPlanError(Exception):
 
 @dataclass(frozen=True)
 class LoadedPlan:
-    """A plan's fixed part and its compiled code; `slot` is the one that is its whole identifier, if it is."""
+    """A plan's fixed part and its compiled code.
+
+    `slot` is the one that is its whole identifier, if it is. `about` is the one that says which record the
+    request is about: that one, or, where a plan names no identifier, the last segment of its route.
+    """
 
     #: JSON text, decoded anew for every run that looks: a plan may change what it is given.
     document: str
@@ -39,6 +43,7 @@ class LoadedPlan:
     source: str
     code: CodeType
     slot: str | None
+    about: str | None
     store: ResourceStore
     #: All names that it can use, but for those of a request.
     builtins: dict[str, Any]
@@ -49,6 +54,8 @@ class LoadedPlan:
         source = document.pop("code")
         identifier = document.pop("identifier", None)
         whole = _SLOT.fullmatch(identifier) if isinstance(identifier, str) else None
+        slot = whole[1] if whole else None
+        last = _SLOT.fullmatch(str(document.get("route", "")).rpartition("/")[2])
         resource = str(document["resource"])
         store = collections.collection(resource)
         return cls(
@@ -57,7 +64,8 @@ class LoadedPlan:
             identifier=identifier,
             source=source,
             code=compile(source, PLAN_FILE, "exec", dont_inherit=True),
-            slot=whole[1] if whole else None,
+            slot=slot,
+            about=last[1] if last and identifier is None else slot,
             store=store,
             builtins=namespace.builtins_with(store, collections),
         )

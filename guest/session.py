@@ -11,12 +11,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from guest import blame
+from guest.conditions import MARK, Conditions, UnmetError
 from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
 from guest.reply import Abort, ReplyError, RequestFault, abort, encode_reply, make_response
 from store import json_text
 from store.errors import StoreDamaged, StoreError, StoreFull, StoreTooNew
-from store.lazy import Parts
+from store.lazy import Parts, untouched_text
 from store.resource_store import ResourceStore
 from store.session_store import Session, SessionStore
 
@@ -77,6 +78,7 @@ class GuestSession:
         )
         self._session.check_small_file()
         self._plans = PlanShelf()
+        self._conditions = Conditions(self._session, int(config["answers_bytes"]))
         #: Whether the last run's answer wants its writes kept.
         self._keep = False
 
@@ -107,11 +109,26 @@ class GuestSession:
 
     def _run(self, request: str) -> str:
         self._keep = False
-        plan_id, mode, params, query, head, body = request.split("\n", 5)
+        plan_id, mode, params, rest = request.split("\n", 3)
         plan = self._plans.take(plan_id)
         self._begin(mode)
+        if params.startswith(MARK):
+            asked = json.loads(params[1:])
+            params, rest = rest.split("\n", 1)
+            return self._run_if(asked, plan, params, lambda: self._run_plan(plan, mode, params, rest))
+        return self._run_plan(plan, mode, params, rest)
+
+    def _run_if(self, asked: dict[str, Any], plan: LoadedPlan, params: str, run: Callable[[], str]) -> str:
+        """Run what asks for something beforehand. A kept answer wants nothing kept, as nothing is written."""
         try:
-            reply, text = encode_reply(self._execute(plan, params, query, head, body))
+            return self._conditions.run(asked, plan, params, run)
+        except UnmetError as unmet:
+            self._keep = False
+            return _failed("unmet", reason=unmet.reason)
+
+    def _run_plan(self, plan: LoadedPlan, mode: str, params: str, rest: str) -> str:
+        try:
+            reply, text = encode_reply(bound := self._execute(plan, params, rest))
         except ReplyError as error:
             return _failed("bad-reply", reason=str(error), stdout=self._printed.take())
         except (StoreFull, StoreDamaged, MemoryError, RecursionError):
@@ -123,7 +140,17 @@ class GuestSession:
             if detail is not None:
                 return self._raised(error, blamed="request", status=422, detail=detail)
             return self._raised(error, blamed="plan", status=500, detail="")
+        if mode != READ and text and self._is_stored(bound.get("body"), text):
+            reply["record"] = True
         return self._answer(reply, text)
+
+    def _is_stored(self, value: Any, text: str) -> bool:
+        """Whether a reply's body is a record just as it is stored now: then its tag is the record's.
+
+        The last one that the request wrote, looked into or not; or one that nobody has looked into.
+        """
+        changes = self._session.changes
+        return (bool(changes) and changes[-1].record == text) or untouched_text(value) is not None
 
     def _begin(self, mode: str) -> None:
         if self._printed.parts:
@@ -133,13 +160,13 @@ class GuestSession:
         else:
             self._session.begin(read_only=mode == READ)
 
-    def _execute(self, plan: LoadedPlan, params_text: str, query: str, head: str, body: str) -> Any:
+    def _execute(self, plan: LoadedPlan, params_text: str, rest: str) -> Any:
         """What the plan bound to REPLY, or what it aborted with.
 
         ctx and plan are decoded as far as the plan looks: a GET by id has its id in params, and needs nothing
         else; most others want the body, or the query.
         """
-        ctx = _CTX.of((query, head, body))
+        ctx = _CTX.of(rest.split("\n", 2))
         params = json_text.decode(params_text)
         bound = plan.bind(ctx, params)
         Abort.first = None

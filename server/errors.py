@@ -10,9 +10,10 @@
     ├── MethodNotAllowed 405
     ├── NotAcceptable 406
     ├── RequestTimeout 408
+    ├── PreconditionFailed 412
     ├── PayloadTooLarge 413, UriTooLong 414, UnsupportedMediaType 415
     ├── Unprocessable 422
-    │   └── ReplyTooLarge
+    │   └── ReplyTooLarge, KeyReused
     ├── OverBudget 429
     ├── PlanFailed 500, BadReply 500, OutOfMemory 500, StackExhausted 500, GuestFailed 500, SessionDamaged 500
     ├── NotPlannable 501
@@ -22,6 +23,7 @@
     ├── DeadlineExceeded 504
     │   └── OutOfTime, OutOfFuel, ProviderTimeout
     └── StorageFull 507
+        └── AnswersFull
 
 A problem type is stable: `/_meta/problems/<slug>`. Details are written for the person who sent
 the request; they hold no path of this host, no secret, and no text from an exception in a plan.
@@ -111,6 +113,10 @@ class RequestTimeout(ServiceError):
     status, slug, title = 408, "request-timeout", "Request not received in time"
 
 
+class PreconditionFailed(ServiceError):
+    status, slug, title = 412, "precondition-failed", "Precondition failed"
+
+
 class PayloadTooLarge(ServiceError):
     status, slug, title = 413, "payload-too-large", "Request body too large"
 
@@ -129,6 +135,10 @@ class Unprocessable(ServiceError):
 
 class ReplyTooLarge(Unprocessable):
     slug, title = "reply-too-large", "Reply too large"
+
+
+class KeyReused(Unprocessable):
+    slug, title = "idempotency-key-reused", "Idempotency-Key used for another request"
 
 
 class OverBudget(ServiceError):
@@ -201,3 +211,7 @@ class ProviderTimeout(DeadlineExceeded):
 
 class StorageFull(ServiceError):
     status, slug, title = 507, "storage-full", "The session's storage is full"
+
+
+class AnswersFull(StorageFull):
+    slug, title = "idempotency-full", "No room to keep the answer for retries"

@@ -152,10 +152,12 @@ class RunnablePlan:
 class Reply:
     """What goes back to the client: already checked, and committed if it is a success.
 
-    `body` is encoded content (None: no body at all); `headers` hold no Content-Length.
+    `body` is encoded content (None: no body at all); `headers` hold no Content-Length. `record`: the body
+    is a record as it is stored, so it has the record's entity tag.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     media_type: str = "application/json"
+    record: bool = False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import orjson
 from attrs import evolve
 
+from server.conditions import Turns, conditions_of
 from server.errors import PlanFailed
 from server.model import PATCH_TYPES, SAFE_METHODS, Reply
 from server.planning.route import RouteTemplate
@@ -39,6 +40,7 @@ class Pipeline:
     def __init__(self, planner: Planner, executor: Executor) -> None:
         self._planner = planner
         self._executor = executor
+        self._turns = Turns()
 
     async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply:
         """Answer the request, and note on `line` how. Raises ServiceError.
@@ -49,13 +51,22 @@ class Pipeline:
             return _options(await self._planner.allowed_methods(ctx))
         if ctx.method == "HEAD":
             ctx = evolve(ctx, method="GET")
+        conditions = conditions_of(ctx)
+        if conditions is None:
+            return await self._serve(ctx, line)
+        if not conditions.key:
+            return await self._serve(ctx, line, conditions.text)
+        async with self._turns.of(ctx.session.directory, conditions.key):
+            return await self._serve(ctx, line, conditions.text)
+
+    async def _serve(self, ctx: RequestContext, line: RequestLine, conditions: str = "") -> Reply:
         planned = await self._timed(self._planner.plan(ctx), line)
-        outcome = await self._run(ctx, planned, line)
+        outcome = await self._run(ctx, planned, line, conditions)
         for _ in range(MAX_REPLACEMENTS):
             other = await self._timed(planned.instead(outcome), line)
             if other is None:
                 break
-            planned, outcome = other, await self._run(ctx, other, line)
+            planned, outcome = other, await self._run(ctx, other, line, conditions)
         await planned.settled(outcome)
         return reply_to(outcome, ctx.request_id)
 
@@ -66,9 +77,11 @@ class Pipeline:
         finally:
             line.took("plan", perf_counter() - started)
 
-    async def _run(self, ctx: RequestContext, planned: Planned, line: RequestLine) -> Outcome:
+    async def _run(
+        self, ctx: RequestContext, planned: Planned, line: RequestLine, conditions: str
+    ) -> Outcome:
         line.planned(planned.runnable)
-        job = job_for(ctx, planned.runnable, planned.params)
+        job = job_for(ctx, planned.runnable, planned.params, conditions)
         started = perf_counter()
         try:
             outcome = await self._executor.run(job)
@@ -86,8 +99,10 @@ def _options(allowed: tuple[str, ...]) -> Reply:
     return Reply(204, headers)
 
 
-def job_for(ctx: RequestContext, runnable: RunnablePlan, params: Params | None = None) -> Job:
-    """What a worker is handed; `params` as the planner has found them.
+def job_for(
+    ctx: RequestContext, runnable: RunnablePlan, params: Params | None = None, conditions: str = ""
+) -> Job:
+    """What a worker is handed; `params` as the planner has found them, `conditions` as a line for the guest.
 
     Raises PlanFailed when the plan is for another route.
     """
@@ -99,7 +114,7 @@ def job_for(ctx: RequestContext, runnable: RunnablePlan, params: Params | None =
         session=ctx.session.directory,
         plan_id=runnable.id,
         plan=runnable.document,
-        request=f"{orjson.dumps(params).decode()}\n{ctx.to_guest_lines()}",
+        request=f"{conditions}{orjson.dumps(params).decode()}\n{ctx.to_guest_lines()}",
         read_only=ctx.method in SAFE_METHODS,
         dry_run="prefer" in ctx.headers and preferences(ctx.headers["prefer"]).dry_run,
     )

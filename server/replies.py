@@ -28,7 +28,8 @@ _TYPE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 #: The outcomes without a reply or an exception of the plan in them.
 Ended: TypeAlias = (
-    outcomes.OutOfFuel
+    outcomes.Unmet
+    | outcomes.OutOfFuel
     | outcomes.OutOfTime
     | outcomes.OutOfMemory
     | outcomes.StackExhausted
@@ -86,11 +87,13 @@ def reply_to(outcome: Outcome, request_id: str) -> Reply:
 
 def _completed(outcome: Completed, request_id: str) -> Reply:
     """The plan's reply; from 400 on, a body that is a text (or missing) becomes a problem document."""
-    body = outcome.body
+    body, headers = outcome.body, outcome.headers
+    if outcome.replayed:
+        headers = (*headers, ("Idempotent-Replayed", "true"))
     if outcome.status >= 400 and (body is None or body.startswith(b'"')):
         detail: str = "" if body is None else orjson.loads(body)
-        return problem_reply(outcome.status, detail, request_id, outcome.headers)
-    return Reply(outcome.status, outcome.headers, body)
+        return problem_reply(outcome.status, detail, request_id, headers)
+    return Reply(outcome.status, headers, body, record=outcome.record)
 
 
 def _plan_failed(raised: Raised) -> ServiceError:
@@ -100,9 +103,11 @@ def _plan_failed(raised: Raised) -> ServiceError:
     return errors.PlanFailed(detail, error_type=error_type, line=raised.line)
 
 
-def _error(outcome: Ended) -> ServiceError:  # noqa: C901 - the table outcome -> error, a case a row
+def _error(outcome: Ended) -> ServiceError:  # noqa: C901, PLR0912 - the table outcome -> error, a case a row
     """Reasons that come from the guest's machinery or from the disk stay in the log."""
     match outcome:
+        case outcomes.Unmet(reason):
+            return _unmet(reason)
         case outcomes.OutOfFuel(limit):
             return errors.OutOfFuel(f"The plan used up its {limit} units of fuel.", limit=limit)
         case outcomes.OutOfTime(limit):
@@ -132,3 +137,21 @@ def _error(outcome: Ended) -> ServiceError:  # noqa: C901 - the table outcome ->
 def _too_large(size: int, limit: int) -> ServiceError:
     detail = f"The reply has {size} bytes, and {limit} are allowed; ask for less with limit=."
     return errors.ReplyTooLarge(detail, size=size, limit=limit, hint="limit=")
+
+
+def _unmet(reason: outcomes.Precondition) -> ServiceError:
+    match reason:
+        case "if-match":
+            detail = "What is stored here has no tag that If-Match lists; it was changed, or is not there."
+            return errors.PreconditionFailed(detail, header=reason)
+        case "if-none-match":
+            detail = "There is something here that If-None-Match rules out."
+            return errors.PreconditionFailed(detail, header=reason)
+        case "key-reused":
+            return errors.KeyReused(
+                "This Idempotency-Key came with another body or query before; use a new one."
+            )
+        case "answers-full":
+            return errors.AnswersFull("The session has no room to keep another answer for retries.")
+        case _:
+            assert_never(reason)

@@ -163,6 +163,12 @@ class SandboxSettings:
     session_disk_bytes: int = setting(
         _GUEST.session_disk_bytes, "Disk of one session", low=1 * MIB, high=MIB * MIB
     )
+    idempotency_bytes: int = setting(
+        _GUEST.idempotency_bytes,
+        "Answers that one session keeps for 24 hours, by Idempotency-Key; beyond: 507",
+        low=64 * 1024,
+        high=MIB * MIB,
+    )
     reply_depth: int = setting(
         _GUEST.reply_depth, "Deepest nesting of a reply's JSON", low=4, high=128, unit="levels"
     )
@@ -207,6 +213,7 @@ class SandboxSettings:
             result_bytes=self.result_bytes,
             stdout_bytes=self.stdout_bytes,
             session_disk_bytes=self.session_disk_bytes,
+            idempotency_bytes=self.idempotency_bytes,
             reply_depth=self.reply_depth,
         )
 

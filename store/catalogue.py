@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from store import sqlite
 from store.errors import InvalidCollectionName, StoreDamaged, StoreFull
 from store.fields import can_index, index_expression
+from store.kept_answers import TABLE as ANSWERS
 from store.schema import Fields, timestamp
 
 if TYPE_CHECKING:
@@ -105,8 +106,7 @@ class Catalogue:
         """Make a collection and its table. Raises StoreFull."""
         if len(self._entries) >= MAX_COLLECTIONS:
             raise StoreFull(f"the session has {MAX_COLLECTIONS} collections, the most there can be")
-        if self._blank:
-            self._make()
+        self.make()
         number = 1 + max((entry.number for entry in self._entries.values()), default=0)
         entry = Entry(name, number, 1, {}, timestamp(), [], 1, None, 0)
         self._touched.add(name)
@@ -152,7 +152,8 @@ class Catalogue:
         for entry in self._entries.values():
             expected.update(_table(entry.number))
             expected.update(_index(entry.number, n, name) for n, name in enumerate(entry.indexes))
-        if set(self._database.column("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")) != expected:
+        found = set(self._database.column("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        if found - {ANSWERS} != expected:
             raise StoreDamaged("the file's tables are not those of a session")
 
     def ended(self) -> None:
@@ -173,7 +174,10 @@ class Catalogue:
             again = (entry for name in self._touched for entry in self._read(name))
             self._entries.update({entry.name: entry for entry in again})
 
-    def _make(self) -> None:
+    def make(self) -> None:
+        """Make the catalogue's own table, unless it is there."""
+        if not self._blank:
+            return
         self._made_here = True
         self._database.run(_CREATE)
         sqlite.mark_format(self._database)

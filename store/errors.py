@@ -5,7 +5,7 @@
     ├── DuplicateId 409
     ├── InvalidId, InvalidRecord, InvalidCollectionName 422
     ├── ReadOnlyRequest 500
-    ├── StoreFull 507
+    ├── StoreFull 507, AnswersFull 507
     └── StoreDamaged 500
         └── StoreTooNew
 
@@ -64,6 +64,12 @@ class ReadOnlyRequest(StoreError):
 
 class StoreFull(StoreError):
     """The session has reached its limit, or the disk has."""
+
+    status = 507
+
+
+class AnswersFull(StoreError):
+    """No room for another answer under an Idempotency-Key, though there may be for records."""
 
     status = 507
 

@@ -228,7 +228,7 @@ class ResourceStore:
         merged["id"] = before["id"]
         written = records.encode(merged)
         if written == document:
-            return before
+            return stored(document)
         self._workspace.catalogue.touch(entry)
         Table.of(self._workspace.database, entry).write(address, written)
         return self._wrote(op, entry, merged, written)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from store import sqlite
 from store.catalogue import Catalogue, checked_name
 from store.errors import StoreFull
+from store.kept_answers import KeptAnswers
 from store.resource_store import ResourceStore
 from store.table import Table
 from store.workspace import Workspace
@@ -69,6 +70,8 @@ class Session:
         self.unindexed_searches: list[tuple[str, str]] = workspace.unindexed
         #: What plans are given.
         self.plan_view = SessionStore(workspace)
+        #: To requests with an Idempotency-Key; no plan sees them.
+        self.answers = KeptAnswers(workspace.database, workspace.catalogue)
         self._query_only = True
         self._in_transaction = False
         self._in_savepoint = False

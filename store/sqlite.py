@@ -40,8 +40,11 @@ DATABASE_NAME = "store.db"
 PAGE_BYTES = 4096
 #: "MSst": says whose file it is (https://sqlite.org/fileformat.html, offset 68).
 APPLICATION_ID = 0x4D537374
-FORMAT_VERSION = 1
-#: SQL that takes a file from one format to the next: `MIGRATIONS[1]` makes format 2 out of 1.
+#: 1: records. 2: there may be a table of answers, too (store/kept_answers.py).
+FORMAT_VERSION = 2
+#: SQL that takes a file from one format to the next: `MIGRATIONS[1]` makes format 2 out of 1. A step that is
+#: missing has nothing to do: what the later format may have more is made when it is needed (`raise_format`),
+#: and until then the file stays what it is, readable by the earlier version.
 MIGRATIONS: dict[int, tuple[str, ...]] = {}
 
 #: Where SQLite's own message quotes text of a damaged file, the message cannot be decoded.
@@ -173,6 +176,12 @@ def page_count(database: Database) -> int:
     return int(database.value("PRAGMA page_count"))
 
 
+def raise_format(database: Database) -> None:
+    """Mark an older file as today's, as part of the transaction that gives it what only today's may have."""
+    if int(database.value("PRAGMA user_version")) < FORMAT_VERSION:
+        mark_format(database)
+
+
 def check_structure(database: Database) -> None:
     """Read the whole file. Raises StoreDamaged where its structure is broken."""
     if database.value("PRAGMA quick_check(1)") != "ok":
@@ -191,13 +200,13 @@ def _check_format(database: Database) -> None:
 
 
 def _migrate(database: Database, version: int) -> None:
-    if version == FORMAT_VERSION:
+    statements = [each for step in range(version, FORMAT_VERSION) for each in MIGRATIONS.get(step, ())]
+    if not statements:
         return
     database.run("PRAGMA query_only=OFF")
     database.run("BEGIN")
-    for step in range(version, FORMAT_VERSION):
-        for statement in MIGRATIONS[step]:
-            database.run(statement)
+    for statement in statements:
+        database.run(statement)
     mark_format(database)
     database.run("COMMIT")
     database.run("PRAGMA query_only=ON")

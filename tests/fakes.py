@@ -20,11 +20,18 @@ if TYPE_CHECKING:
 
 
 def completed(
-    body: Any = None, *, status: int = 200, headers: tuple[tuple[str, str], ...] = (), fuel: int = 1
+    body: Any = None,
+    *,
+    status: int = 200,
+    headers: tuple[tuple[str, str], ...] = (),
+    fuel: int = 1,
+    replayed: bool = False,
 ) -> Completed:
     """A reply as a worker hands it over; `body` None is no body at all."""
     encoded = None if body is None else orjson.dumps(body)
-    return Completed(status, headers, encoded, committed=status < 400, changed=0, fuel=fuel, micros=1)
+    return Completed(
+        status, headers, encoded, committed=status < 400, changed=0, fuel=fuel, micros=1, replayed=replayed
+    )
 
 
 def runnable(route: str, code: str = "REPLY = make_response(200)") -> RunnablePlan:

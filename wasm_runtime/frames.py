@@ -36,7 +36,7 @@ CONFIG, PLAN, FORGET, JOB, STOP, READY, RESULT, DONE = range(1, 9)
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 #: Flags of JOB, and of DONE.
 _READ_ONLY, _ALONE, _DRY_RUN = 1, 2, 4
-_COMMITTED, _HAS_BODY = 1, 2
+_COMMITTED, _HAS_BODY, _RECORD, _REPLAYED = 1, 2, 4, 8
 
 _LENGTH = struct.Struct("<I")
 _JOB = struct.Struct("<QB")
@@ -130,6 +130,7 @@ def _encode_result(frame: ResultFrame) -> bytes:
 def _encode_done(job: int, done: Completed) -> bytes:
     more = orjson.dumps([done.headers, done.stdout]) if done.headers or done.stdout else b""
     flags = _COMMITTED * done.committed | _HAS_BODY * (done.body is not None)
+    flags |= _RECORD * done.record | _REPLAYED * done.replayed
     head = _DONE.pack(job, done.status, flags, done.fuel, done.micros, done.changed, len(more))
     return b"%b%b%b" % (head, more, done.body or b"")
 
@@ -208,14 +209,18 @@ def _decode_done(rest: bytes) -> ResultFrame:
         pairs, stdout = orjson.loads(rest[_DONE.size : start])
         headers = tuple((name, value) for name, value in pairs)
     body = rest[start:] if flags & _HAS_BODY else None
-    committed = bool(flags & _COMMITTED)
-    return ResultFrame(job, Completed(status, headers, body, committed, changed, fuel, micros, stdout))
+    committed, record, replayed = (bool(flags & flag) for flag in (_COMMITTED, _RECORD, _REPLAYED))
+    completed = Completed(
+        status, headers, body, committed, changed, fuel, micros, stdout, record=record, replayed=replayed
+    )
+    return ResultFrame(job, completed)
 
 
 _OUTCOMES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         outcomes.Raised,
+        outcomes.Unmet,
         outcomes.OutOfFuel,
         outcomes.OutOfTime,
         outcomes.OutOfMemory,

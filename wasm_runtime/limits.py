@@ -26,6 +26,8 @@ class Limits:
     stdout_bytes: int = 4_096
     #: The session's database file, enforced by SQLite itself (max_page_count).
     session_disk_bytes: int = 256 * MIB
+    #: What a session keeps of answers to requests with an Idempotency-Key; part of its disk.
+    idempotency_bytes: int = 64 * MIB
     reply_depth: int = 64
 
 

@@ -115,6 +115,7 @@ class LiveGuest:
             {
                 "disk_bytes": limits.session_disk_bytes,
                 "stdout_bytes": limits.stdout_bytes,
+                "answers_bytes": limits.idempotency_bytes,
                 "durability": durability,
             }
         ).decode()

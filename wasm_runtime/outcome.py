@@ -26,6 +26,10 @@ class Completed:
     fuel: int
     micros: int
     stdout: str = ""
+    #: The body is a record just as it is stored.
+    record: bool = False
+    #: Given before to a request with the same Idempotency-Key: nothing has run now, or was written.
+    replayed: bool = False
 
 
 @frozen
@@ -46,6 +50,19 @@ class Raised:
     fuel: int = 0
     micros: int = 0
     stdout: str = ""
+
+
+Precondition: TypeAlias = Literal["if-match", "if-none-match", "key-reused", "answers-full"]
+
+
+@frozen
+class Unmet:
+    """What the request asked for beforehand does not hold, so nothing was run, or nothing kept.
+
+    `answers-full`: the answer cannot be kept for retries, as the request's Idempotency-Key asks.
+    """
+
+    reason: Precondition
 
 
 @frozen
@@ -124,6 +141,7 @@ class Overloaded:
 Outcome: TypeAlias = (
     Completed
     | Raised
+    | Unmet
     | OutOfFuel
     | OutOfTime
     | OutOfMemory

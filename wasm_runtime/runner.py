@@ -212,6 +212,8 @@ def _outcome(answer: Answer | Outcome, fuel: int, micros: int, *, writes: bool) 
         fuel=fuel,
         micros=micros,
         stdout=answer.stdout,
+        record=answer.record,
+        replayed=answer.replayed,
     )
 
 

@@ -12,7 +12,7 @@ JSON, claim any status, or carry any header.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import orjson
 from attrs import frozen
@@ -23,10 +23,12 @@ from wasm_runtime.outcome import (
     Outcome,
     OutOfMemory,
     OutputTooLarge,
+    Precondition,
     Raised,
     SessionDamaged,
     StackExhausted,
     StorageFull,
+    Unmet,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ _RESERVED = re.compile(
 _SHARED_CACHING = re.compile(r"public|s-maxage", re.IGNORECASE)
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _LOCATION = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
+#: RFC 9110 §8.8.3, in ASCII.
+_ENTITY_TAG = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
 _MAX_HEADERS = 32
 _MAX_VALUE = 1024
 _MAX_NAME = 256
@@ -67,6 +71,14 @@ class Answer:
     changed: int
     stdout: str
     unindexed: tuple[tuple[str, str], ...]
+    #: The body is a record as it is stored; a guest that says so falsely misleads its own session alone.
+    record: bool = False
+    #: It was given before, to a request with the same Idempotency-Key; nothing has run.
+    replayed: bool = False
+
+
+#: What a guest may say was asked for and does not hold.
+UNMET = frozenset(get_args(Precondition))
 
 
 def judge(text: str, limits: Limits) -> Answer | Outcome:
@@ -101,6 +113,8 @@ def _reply(meta: dict[str, Any], body: str, limits: Limits) -> Answer | Outcome:
         changed=_count(meta.get("changed")),
         stdout=_text(meta.get("stdout"), limits.stdout_bytes),
         unindexed=_searches(meta.get("unindexed")),
+        record=meta.get("record") is True,
+        replayed=meta.get("replayed") is True,
     )
 
 
@@ -150,6 +164,8 @@ def _may_leave(name: Any, value: Any) -> bool:
     lower = name.lower()
     if lower == "location":
         return _LOCATION.fullmatch(value) is not None
+    if lower == "etag":
+        return _ENTITY_TAG.fullmatch(value) is not None
     if lower == "cache-control" and _SHARED_CACHING.search(value):
         return False
     known = lower in _HEADERS or (
@@ -170,12 +186,20 @@ def _failure(meta: dict[str, Any], limits: Limits) -> Outcome:
             return StackExhausted()
         case "full":
             return StorageFull(limits.session_disk_bytes)
+        case "unmet":
+            return _unmet(meta.get("reason"))
         case "damaged":
             return SessionDamaged(_text(meta.get("reason"), 200))
         case "too-new":
             return SessionDamaged(_text(meta.get("reason"), 200), too_new=True)
         case _:
             return GuestFailed(_text(meta.get("reason"), 200) or "its answer has no known kind")
+
+
+def _unmet(reason: Any) -> Outcome:
+    if not isinstance(reason, str) or reason not in UNMET:
+        return GuestFailed("a precondition that nobody knows")
+    return Unmet(cast("Precondition", reason))
 
 
 def _raised(meta: dict[str, Any], limits: Limits) -> Outcome:

@@ -16,6 +16,7 @@ from aiohttp import HttpVersion10, HttpVersion11
 
 from server.errors import BadRequest, ServiceError
 from server.http import pages, request_id
+from server.http.conditional import conditional
 from server.http.context import ContextReader, check_method
 from server.http.response import SENT, to_response, whole
 from server.http.target import parse_target
@@ -94,7 +95,9 @@ class Handler:
             ctx = await self._read(request, line)
         finally:
             line.took("parse", perf_counter() - started)
-        return ctx if isinstance(ctx, Reply) else await self._use_case.serve(ctx, line)
+        if isinstance(ctx, Reply):
+            return ctx
+        return conditional(await self._use_case.serve(ctx, line), ctx.method, ctx.headers)
 
     async def _read(self, request: web.BaseRequest, line: RequestLine) -> RequestContext | Reply:
         """The request's context, or the reply where the service itself has one."""

@@ -28,6 +28,8 @@ MEANINGS: dict[str, str] = {
     "not-acceptable": "No representation fits the Accept header; `available` lists those there are. "
     "Replies are JSON, and lists that are read also CSV or newline-delimited JSON.",
     "request-timeout": "The request's body did not arrive in time.",
+    "precondition-failed": "If-Match lists no tag of what is stored now, or If-None-Match does, or says that "
+    "nothing may be there. `header` names it. Nothing was done: read again, and decide anew.",
     "payload-too-large": "The request's body is larger than `limit` bytes.",
     "uri-too-long": "The path or the query is longer than `limit` bytes.",
     "unsupported-media-type": "The body's type or encoding is not taken. Send JSON in UTF-8, uncompressed; "
@@ -35,6 +37,8 @@ MEANINGS: dict[str, str] = {
     "unprocessable": "The request is well formed, but does not fit what is stored or expected.",
     "reply-too-large": "The reply would be larger than `limit` bytes (as a table: cells); nothing was "
     "written. Ask for less, with `limit=` for instance.",
+    "idempotency-key-reused": "The Idempotency-Key came before, in the last 24 hours, to the same path with "
+    "another body, query or Authorization. Nothing was done: a new request needs a new key.",
     "over-budget": "The planner's budget is used up. Routes that are already learned go on working.",
     "plan-failed": "The code planned for this route raised `error_type` in `line`. Nothing was written.",
     "bad-reply": "The code planned for this route gave a reply that breaks a rule. Nothing was written.",
@@ -54,6 +58,8 @@ MEANINGS: dict[str, str] = {
     "out-of-fuel": "The plan did more work than it may. Nothing was written.",
     "provider-timeout": "The model that plans new routes did not answer in time.",
     "storage-full": "The session has no room left, or all of them together. Nothing was written.",
+    "idempotency-full": "The session keeps as many answers to requests with an Idempotency-Key as it may "
+    "in 24 hours. Nothing was written. Send the request without a key, or later.",
 }
 
 

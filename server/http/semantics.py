@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
+from server.entity_tags import etag_of
 from server.errors import NotAcceptable
 from server.http import paging, tables
 from server.http.accept import CSV, JSON, OFFERED, acceptable
@@ -112,6 +113,13 @@ def _as_table(reply: Reply, body: bytes, types: tuple[MediaType, ...]) -> Reply:
     return evolve(reply, body=tables.to_ndjson(records), media_type=tables.NDJSON_TYPE)
 
 
+def _without_body(reply: Reply, body: bytes) -> Reply:
+    """Who leaves the record out may all the same want to change it again: its tag stays."""
+    tag = (("ETag", etag_of(body, reply.media_type)),) if reply.record else ()
+    status = 204 if reply.status == 200 else reply.status
+    return evolve(reply, status=status, headers=(*reply.headers, *tag), body=None)
+
+
 def _as_preferred(reply: Reply, header: str) -> Reply:
     wished, applied = preferences(header), []
     if wished.dry_run:
@@ -119,7 +127,7 @@ def _as_preferred(reply: Reply, header: str) -> Reply:
     if reply.body is not None and reply.status < 300:
         if wished.minimal:
             applied.append("return=minimal")
-            reply = evolve(reply, status=204 if reply.status == 200 else reply.status, body=None)
+            reply = _without_body(reply, reply.body)
         elif wished.representation:
             applied.append("return=representation")
     if not applied:

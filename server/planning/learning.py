@@ -60,7 +60,7 @@ def has_worked(outcome: Outcome) -> bool:
         return outcome.status < 500
     if isinstance(outcome, OutputTooLarge):
         return True
-    return isinstance(outcome, Completed) and outcome.status < 500
+    return isinstance(outcome, Completed) and outcome.status < 500 and not outcome.replayed
 
 
 @define
@@ -155,7 +155,7 @@ class LearnedPlan:
 
     async def settled(self, outcome: Outcome) -> None:
         """It has worked; failures were noted before they were mended."""
-        if isinstance(outcome, Completed) and outcome.status < 400:
+        if isinstance(outcome, Completed) and outcome.status < 400 and not outcome.replayed:
             self.learned.succeeded(self.match)
 
     def _note_failure(self) -> None:

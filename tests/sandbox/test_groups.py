@@ -167,8 +167,7 @@ def test_a_read_that_claims_changes_is_refused(sandbox: Sandbox) -> None:
     sandbox.run(INSERT, body={"n": "a"})
     attack = BYPASS + (
         "session = load('guest.app').app._live._session\n"
-        "session._start_request(read_only=False)\n"
-        "session._database.run('BEGIN')\n"
+        "session.begin(read_only=False)\n"
         "store.delete(1)\n"
         "REPLY = make_response(200, store.count())"
     )

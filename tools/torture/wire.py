@@ -13,7 +13,7 @@ import struct
 from typing import Any
 
 import orjson
-from attrs import frozen
+from attrs import field, frozen
 
 ANSWER_SECONDS = 60.0
 _BETWEEN_ANSWERS_SECONDS = 0.03
@@ -36,6 +36,12 @@ class Hung(Exception):
 class Answer:
     status: int
     body: bytes
+    head: bytes = field(default=b"", eq=False, repr=False)
+
+    @property
+    def replayed(self) -> bool:
+        """Whether it was given before, to a request with the same Idempotency-Key."""
+        return b"\r\nidempotent-replayed: true" in self.head.lower()
 
     @property
     def json(self) -> Any:
@@ -53,10 +59,14 @@ class Answer:
         return f"{self.status} {self.problem or self.body[:80]!r}"
 
 
-async def ask(address: Address, method: str, target: str, session: str, body: Any = None) -> Answer:
-    """One JSON request. Raises Gone or Hung."""
+async def ask(
+    address: Address, method: str, target: str, session: str, body: Any = None, *, key: str = ""
+) -> Answer:
+    """One JSON request, with an Idempotency-Key unless it is empty. Raises Gone or Hung."""
     data = b"" if body is None else orjson.dumps(body)
     lines = [f"{method} {target} HTTP/1.1", "Host: torture", f"X-Session-ID: {session}", "Connection: close"]
+    if key:
+        lines.append(f"Idempotency-Key: {key}")
     if body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(data)}"]
     answers = await exchange(address, "\r\n".join([*lines, "", ""]).encode() + data)
@@ -126,9 +136,9 @@ def parse(received: bytes) -> list[Answer]:
         if len(rest) < size:
             # The answer to a HEAD has a length and no body; only the last one can be told apart so.
             if not rest:
-                answers.append(Answer(int(status[1]), b""))
+                answers.append(Answer(int(status[1]), b"", head))
             break
-        answers.append(Answer(int(status[1]), rest[:size]))
+        answers.append(Answer(int(status[1]), rest[:size], head))
         received = rest[size:]
     return answers
 

@@ -1,4 +1,8 @@
-"""The kill loop's writers: each does one thing after the other in one session, and tells the ledger."""
+"""The kill loop's writers: each does one thing after the other in one session, and tells the ledger.
+
+Half of what they insert and patch has an Idempotency-Key. Of that they ask again until they are told, across
+kills of the server, too; the ledger would see what is done twice.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from tools.torture.wire import Answer, Gone, Hung, ask
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Callable
     from random import Random
 
     from tools.torture.ledger import Entry, SessionLedger
@@ -95,9 +100,9 @@ class Writer:
         body: Any = {"key": key}
         if kind is BATCH:
             body = [{"key": key, "half": half, "value": 0} for half in (0, 1)]
+        ledger, target = self.ledger, "/notes" if kind is BATCH else "/transfers"
         # While it is under way a reader may see it or not.
-        self.ledger.perhaps_inserted(entry)
-        answer = await self._ask("POST", "/notes" if kind is BATCH else "/transfers", body)
+        answer = await self._insist("POST", target, body, lambda: ledger.perhaps_inserted(entry))
         if answer is None:
             return False
         if answer.status == 201:
@@ -109,9 +114,11 @@ class Writer:
 
     async def _patch(self, entry: Entry) -> bool:
         self._number += 1
-        before, value = entry.values, self._number
-        self.ledger.perhaps_patched(entry, value)
-        answer = await self._ask("PATCH", f"/debits/{(entry.ids or (0,))[0]}", {"value": value})
+        before, value, ledger = entry.values, self._number, self.ledger
+        target = f"/debits/{(entry.ids or (0,))[0]}"
+        answer = await self._insist(
+            "PATCH", target, {"value": value}, lambda: ledger.perhaps_patched(entry, value)
+        )
         if answer is None:
             return False
         if answer.status == 200:
@@ -138,10 +145,32 @@ class Writer:
         if answer.status == 404:
             self.ledger.violations.append(f"transfer {entry.key}: 404, though it was acknowledged")
 
-    async def _ask(self, method: str, target: str, body: Any = None) -> Answer | None:
+    async def _insist(
+        self, method: str, target: str, body: Any, perhaps: Callable[[], None]
+    ) -> Answer | None:
+        """The answer; with a key, asked for until it comes. `perhaps` says that from now on it may be done.
+
+        None where nobody knows what became of it: there was no key, or the session is over meanwhile.
+        """
+        key, ledger = self.random.choice(["", f"{self.name}-{self._number}"]), self.ledger
+        perhaps()
+        answer = await self._ask(method, target, body, key)
+        while answer is None and key:
+            await asyncio.sleep(0.02)
+            await self.gate.passing()
+            if self.ledger is not ledger:
+                return None
+            self.told["asked again"] += 1
+            perhaps()
+            answer = await self._ask(method, target, body, key)
+            if answer is not None and answer.status >= 500:
+                answer = None  # this time it was not begun, but an earlier time it may have been done
+        return answer
+
+    async def _ask(self, method: str, target: str, body: Any = None, key: str = "") -> Answer | None:
         """The answer; None where nobody knows what became of it."""
         try:
-            answer = await ask(self.service.address, method, target, self.session, body)
+            answer = await ask(self.service.address, method, target, self.session, body, key=key)
         except Gone:
             self.told["gone"] += 1
             return None
@@ -157,6 +186,7 @@ class Writer:
     def _count(self, method: str, target: str, answer: Answer) -> None:
         if answer.status < 300:
             self.told["acknowledged"] += 1
+            self.told["replayed"] += answer.replayed
             return
         self.told["refused"] += 1
         if answer.status != 404 and (answer.status, answer.problem) not in _REFUSALS:

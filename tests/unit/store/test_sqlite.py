@@ -189,13 +189,13 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     """A file of a later version is not touched by an earlier one."""
     tamper(filled(tmp_path), f"PRAGMA user_version={sqlite.FORMAT_VERSION + 1}")
 
-    with pytest.raises(StoreTooNew, match="format 2"):
+    with pytest.raises(StoreTooNew, match=f"format {sqlite.FORMAT_VERSION + 1}"):
         open_session(tmp_path)
 
 
 def test_an_older_format_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening an older file brings it to the format of today, in one transaction."""
-    filled(tmp_path)
+    tamper(filled(tmp_path), "PRAGMA user_version=1")
     monkeypatch.setattr(sqlite, "FORMAT_VERSION", 3)
     monkeypatch.setattr(
         sqlite,
@@ -210,7 +210,7 @@ def test_an_older_format_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_first_format_can_be_opened_for_ever(tmp_path: Path) -> None:
-    """A file of format 1, kept as data: its records are there, and it is as if today's code had made it.
+    """A file of format 1, kept as data: its records are there, and it can be written to.
 
     `tests/data/session-format-1.db` has two collections, one with an index and one with text ids. Files of
     later formats belong beside it once there are such formats.
@@ -224,13 +224,14 @@ def test_the_first_format_can_be_opened_for_ever(tmp_path: Path) -> None:
         assert [(record["id"], record["name"]) for record in members.search({"age": 30})] == [(1, "Alice")]
         assert tags.get("blue") == {"id": "blue", "uses": 2}
         assert members.insert({"name": "Carol"})["id"] == 4
-        assert session._database.value("PRAGMA user_version") == sqlite.FORMAT_VERSION
-        assert set(sqlite.MIGRATIONS) == set(range(1, sqlite.FORMAT_VERSION))
+        # Format 2 may have answers, too; until there are any the file stays what the earlier version reads.
+        assert session._database.value("PRAGMA user_version") == 1
+        assert set(sqlite.MIGRATIONS) <= set(range(1, sqlite.FORMAT_VERSION))
 
 
 def test_a_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration happens wholly or not at all."""
-    filled(tmp_path)
+    tamper(filled(tmp_path), "PRAGMA user_version=1")
     with monkeypatch.context() as patched:
         patched.setattr(sqlite, "FORMAT_VERSION", 2)
         patched.setattr(sqlite, "MIGRATIONS", {1: ("UPDATE collections SET next_id = 500", "no SQL")})

@@ -23,6 +23,7 @@ from wasm_runtime.outcome import (
     SessionDamaged,
     StackExhausted,
     StorageFull,
+    Unmet,
     WorkerLost,
 )
 
@@ -42,7 +43,10 @@ outcomes = st.one_of(
         fuel=counts,
         micros=counts,
         stdout=texts,
+        record=st.booleans(),
+        replayed=st.booleans(),
     ),
+    st.builds(Unmet, st.sampled_from(["if-match", "if-none-match", "key-reused", "answers-full"])),
     st.builds(
         Raised,
         blame=st.sampled_from(["plan", "request", "store"]),

@@ -16,6 +16,7 @@ from wasm_runtime.outcome import (
     SessionDamaged,
     StackExhausted,
     StorageFull,
+    Unmet,
 )
 from wasm_runtime.verdict import Answer, clean_headers, depth_within, judge
 
@@ -156,6 +157,7 @@ def test_a_forged_exception_is_the_guests_failure(wrong: dict[str, object]) -> N
         ("Location", "/members/1"),
         ("Location", "/members/a%20b?x=1#y"),
         ("ETag", '"abc"'),
+        ("ETag", 'W/""'),
         ("X-Found", "yes"),
         ("retry-after", "3"),
         ("Cache-Control", "max-age=60, must-revalidate"),
@@ -202,6 +204,8 @@ def test_useful_headers_leave(name: str, value: str) -> None:
         ("X-Lighttpd-Send-File", "/etc/passwd"),
         ("X-Reproxy-URL", "http://169.254.169.254/"),
         ("X-Archive-Files", "zip"),
+        ("ETag", "abc"),
+        ("ETag", '"a" "b"'),
         ("Cache-Control", "public, max-age=99999"),
         ("Cache-Control", "S-MaxAge=5"),
     ],
@@ -237,3 +241,25 @@ def test_unindexed_searches_are_pairs_of_texts() -> None:
 
     assert isinstance(judged, Answer)
     assert judged.unindexed == (("users", "name"),)
+
+
+@pytest.mark.parametrize("reason", ["if-match", "if-none-match", "key-reused", "answers-full"])
+def test_what_does_not_hold_is_named(reason: str) -> None:
+    """A precondition of the request, in one of the words that are agreed on."""
+    assert judge(json.dumps({"ok": False, "kind": "unmet", "reason": reason}), LIMITS) == Unmet(reason)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reason", [None, "other", 5, ["if-match"], {}])
+def test_another_word_is_the_guests_failure(reason: object) -> None:
+    """Nothing that a guest makes up gets to be a precondition."""
+    judged = judge(json.dumps({"ok": False, "kind": "unmet", "reason": reason}), LIMITS)
+
+    assert isinstance(judged, GuestFailed)
+
+
+def test_claims_are_booleans() -> None:
+    """`record` and `replayed` are true or they are not claimed."""
+    for said, believed in ((True, True), (1, False), ("true", False), (None, False)):
+        judged = judge(answer(record=said, replayed=said), LIMITS)
+        assert isinstance(judged, Answer)
+        assert (judged.record, judged.replayed) == (believed, believed)
