@@ -12,7 +12,7 @@
     ├── RequestTimeout 408
     ├── PayloadTooLarge 413, UriTooLong 414, UnsupportedMediaType 415
     ├── Unprocessable 422
-    │   └── ReplyTooLarge
+    │   └── TypeMismatch, ReplyTooLarge
     ├── OverBudget 429
     ├── PlanFailed 500, BadReply 500, OutOfMemory 500, StackExhausted 500, GuestFailed 500, SessionDamaged 500
     ├── NotPlannable 501
@@ -125,6 +125,10 @@ class UnsupportedMediaType(ServiceError):
 
 class Unprocessable(ServiceError):
     status, slug, title = 422, "unprocessable", "Request does not fit"
+
+
+class TypeMismatch(Unprocessable):
+    slug, title = "type-mismatch", "A field has another type than was learned"
 
 
 class ReplyTooLarge(Unprocessable):

@@ -142,7 +142,13 @@ class Worker:
         reuse = cattrs.structure(config["reuse"], GuestReuse)
         runtime = Runtime.load(Path(config["component"]), limits)
         runtime.start_clock()
-        self._guests = Guests(runtime, reuse, Path(config["data_root"]), config["durability"])
+        self._guests = Guests(
+            runtime,
+            reuse,
+            Path(config["data_root"]),
+            config["durability"],
+            enforce_types=config["enforce_types"],
+        )
         self._runner = Runner(self._guests, self._cell, self._report)
         enforced = confine(
             file_bytes=limits.session_disk_bytes * 2,

@@ -25,7 +25,10 @@ _READ_BYTES = 256 * 1024
 
 @frozen
 class PoolConfig:
-    """`inherit` are descriptors that every worker keeps open (the data root's lock)."""
+    """`inherit` are descriptors that every worker keeps open (the data root's lock).
+
+    `enforce_types`: fields keep the types they were first seen with.
+    """
 
     component: Path
     data_root: Path
@@ -33,6 +36,7 @@ class PoolConfig:
     reuse: GuestReuse
     workers: int
     durability: str = "full"
+    enforce_types: bool = False
     queue_per_session: int = 64
     queue_total: int = 1024
     wait_for_worker_seconds: float = 2.0
@@ -167,6 +171,7 @@ def _worker_config(config: PoolConfig) -> dict[str, Any]:
         "component": str(config.component),
         "data_root": str(config.data_root),
         "durability": config.durability,
+        "enforce_types": config.enforce_types,
         "limits": asdict(config.limits),
         "reuse": asdict(config.reuse),
         "parent": os.getpid(),

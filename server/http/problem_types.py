@@ -31,6 +31,8 @@ MEANINGS: dict[str, str] = {
     "uri-too-long": "The path or the query is longer than `limit` bytes.",
     "unsupported-media-type": "The body's type or encoding is not taken. Send JSON in UTF-8, uncompressed.",
     "unprocessable": "The request is well formed, but does not fit what is stored or expected.",
+    "type-mismatch": "`schema.enforce` is on, and a field has a type that its collection has not learned. "
+    "Each of `errors` has the `pointer` (RFC 6901) to such a field. Nothing was written.",
     "reply-too-large": "The reply would be larger than `limit` bytes; nothing was written. Ask for less, "
     "with `limit=` for instance.",
     "over-budget": "The planner's budget is used up. Routes that are already learned go on working.",
