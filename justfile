@@ -46,6 +46,14 @@ pin:
 torture *args:
     uv run python -m tools.torture "$@"
 
+# Try whatever /openapi.json promises for as many seconds as given, in each of two tests.
+schemathesis seconds="300":
+    SCHEMATHESIS_SECONDS="$1" uv run pytest -q tests/e2e/test_openapi.py -k schemathesis
+
+# /docs and /redoc in a real browser; needs Chromium (`apt-get install chromium`).
+browser *args:
+    uv run pytest -m browser "$@" tests/browser
+
 # Measure the service against hand-written ones; needs wrk (`apt-get install wrk`). `--quick` takes two minutes.
 bench *args:
     uv run python -m tools.bench "$@"

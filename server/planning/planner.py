@@ -16,10 +16,11 @@ from server.errors import NotLearned, NotPlannable, ServiceError
 from server.model import METHODS
 from server.planning.author import Draft
 from server.planning.learning import LearnedPlan, Trial
+from server.planning.planned import RoutesInForce
 from server.planning.route import refuse_unplannable
 
 if TYPE_CHECKING:
-    from server.model import RequestContext
+    from server.model import RequestContext, Session
     from server.planner_settings import PlannerSettings
     from server.planning.checked_conventions import CheckedConventions
     from server.planning.drafting import Drafting
@@ -67,6 +68,10 @@ class LearningPlanner:
             return self._conventions.allowed_methods(ctx)
         except NotPlannable:
             return METHODS
+
+    async def routes_in_force(self, session: Session) -> RoutesInForce:
+        """With a model, conventions are not among them: what it would plan for their routes is not known."""
+        return RoutesInForce(await self._learned.serving(session), conventions=self._drafting is None)
 
     async def close(self) -> None:
         await self._learned.close()

@@ -234,11 +234,15 @@ class SessionRoutes:
     def match(self, ctx: RequestContext) -> Match | None:
         return self._table.match(ctx)
 
-    def route_keys(self) -> tuple[RouteKey, ...]:
+    def serving(self) -> tuple[LearnedRoute, ...]:
         """Every route that serves more than a single request, and is not in quarantine."""
-        serving = (each for each in self._routes.values() if not each.values_key and not each.quarantined)
+        return tuple(each for each in self._routes.values() if not each.values_key and not each.quarantined)
+
+    def route_keys(self) -> tuple[RouteKey, ...]:
+        """What those routes are found by."""
         return tuple(
-            RouteKey(each.method, each.template.text, each.content, each.query or ()) for each in serving
+            RouteKey(each.method, each.template.text, each.content, each.query or ())
+            for each in self.serving()
         )
 
     def put(self, route: LearnedRoute) -> LearnedRoute:
