@@ -50,6 +50,14 @@ torture *args:
 fuzz *args:
     uv run python -m tools.fuzz "$@"
 
+# Try whatever /openapi.json promises for 300 seconds, or as many as given, in each of two tests.
+schemathesis *args:
+    SCHEMATHESIS_SECONDS="${1:-300}" uv run pytest -q tests/e2e/test_openapi.py -k schemathesis
+
+# /docs and /redoc in a real browser; needs Chromium (`apt-get install chromium`).
+browser *args:
+    uv run pytest -m browser "$@" tests/browser
+
 # Measure the service against hand-written ones; needs wrk (`apt-get install wrk`). `--quick` takes two minutes.
 bench *args:
     uv run python -m tools.bench "$@"

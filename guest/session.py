@@ -16,7 +16,7 @@ from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
 from guest.reply import Abort, ReplyError, RequestFault, abort, encode_reply, make_response
 from store import json_text
-from store.errors import StoreDamaged, StoreError, StoreFull, StoreTooNew
+from store.errors import StoreDamaged, StoreError, StoreFull, StoreTooNew, TypeMismatch
 from store.lazy import Parts, untouched_text
 from store.resource_store import ResourceStore
 from store.session_store import Session, SessionStore
@@ -74,7 +74,10 @@ class GuestSession:
         self._printed = Printed(int(config["stdout_bytes"]))
         self._namespace = Namespace(derive_key, self._printed)
         self._session = Session.open(
-            path, page_limit_bytes=int(config["disk_bytes"]), durability=config["durability"]
+            path,
+            page_limit_bytes=int(config["disk_bytes"]),
+            durability=config["durability"],
+            enforce_types=config["enforce_types"],
         )
         self._session.check_small_file()
         self._plans = PlanShelf()
@@ -133,6 +136,10 @@ class GuestSession:
             return _failed("bad-reply", reason=str(error), stdout=self._printed.take())
         except (StoreFull, StoreDamaged, MemoryError, RecursionError):
             raise
+        except TypeMismatch as error:
+            return self._raised(
+                error, blamed="store", status=error.status, detail=error.detail, errors=error.errors
+            )
         except StoreError as error:
             return self._raised(error, blamed="store", status=error.status, detail=error.detail)
         except Exception as error:  # noqa: BLE001  a plan may raise anything
@@ -196,7 +203,7 @@ class GuestSession:
             return f'{{"ok":true,"status":{head["status"]}}}\n{body}'
         return f"{json_text.encode({'ok': True, **head})}\n{body}"
 
-    def _raised(self, error: Exception, *, blamed: str, status: int, detail: str) -> str:
+    def _raised(self, error: Exception, *, blamed: str, status: int, detail: str, **members: Any) -> str:
         place = blame.place_of(error)
         return _failed(
             "raised",
@@ -206,6 +213,7 @@ class GuestSession:
             status=status,
             detail=detail[:512],
             stdout=self._printed.take(),
+            **members,
         )
 
     def settle(self, *, keep: bool, commit: bool) -> str:

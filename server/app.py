@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from server.http.api_pages import ApiPages
 from server.http.auth import Authenticator
 from server.http.connection import Server
 from server.http.context import ContextReader, EdgeLimits
@@ -15,6 +16,8 @@ from server.http.cors import Cors
 from server.http.handler import Handler
 from server.http.origin import Origin
 from server.http.semantics import HttpSemantics
+from server.openapi.describer import Describer
+from server.openapi.document import Terms
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
 from server.sessions.directories import DataRoot
@@ -138,6 +141,7 @@ def make_app(
         HttpSemantics(Pipeline(plans, runs)),
         authenticator=Authenticator(settings.auth.by_name),
         reader=_reader(settings),
+        api_pages=_api_pages(settings, plans, runs),
         health=_health(runs, root),
         cors=_cors(settings.cors),
     )
@@ -154,6 +158,7 @@ def _worker_pool(settings: Settings, root: DataRoot, guest: Artifact) -> WorkerP
             reuse=sandbox.reuse_policy(),
             workers=sandbox.worker_count(),
             durability=settings.store.durability,
+            enforce_types=settings.schema.enforce,
             queue_per_session=sandbox.queue_per_session,
             queue_total=sandbox.queue_total,
             inherit=(root.lock_fd,),
@@ -178,6 +183,17 @@ def _reader(settings: Settings) -> ContextReader:
         Origin(trusted_proxies=options.proxy_networks, public_url=options.public_url),
         settings.sessions.anonymous,
     )
+
+
+def _api_pages(settings: Settings, planner: Planner, executor: Executor) -> ApiPages:
+    anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
+    terms = Terms(
+        secured=secured,
+        session_needed=not secured and anonymous == "reject",
+        enforced=settings.schema.enforce,
+        url=settings.server.public_url,
+    )
+    return ApiPages(Describer(planner, executor, terms), anonymous, settings.server.query_bytes)
 
 
 def _health(executor: Executor, root: DataRoot) -> Callable[[], Mapping[str, object]]:

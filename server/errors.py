@@ -13,7 +13,7 @@
     ├── PreconditionFailed 412
     ├── PayloadTooLarge 413, UriTooLong 414, UnsupportedMediaType 415
     ├── Unprocessable 422
-    │   └── ReplyTooLarge, KeyReused
+    │   └── TypeMismatch, ReplyTooLarge, KeyReused
     ├── OverBudget 429
     ├── PlanFailed 500, BadReply 500, OutOfMemory 500, StackExhausted 500, GuestFailed 500, SessionDamaged 500
     ├── NotPlannable 501
@@ -131,6 +131,10 @@ class UnsupportedMediaType(ServiceError):
 
 class Unprocessable(ServiceError):
     status, slug, title = 422, "unprocessable", "Request does not fit"
+
+
+class TypeMismatch(Unprocessable):
+    slug, title = "type-mismatch", "A field has another type than was learned"
 
 
 class ReplyTooLarge(Unprocessable):

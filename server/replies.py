@@ -77,6 +77,9 @@ def reply_to(outcome: Outcome, request_id: str) -> Reply:
     match outcome:
         case Completed():
             return _completed(outcome, request_id)
+        case Raised(blame="store", errors=[_, *_]):
+            where = [{"pointer": pointer, "detail": reason} for pointer, reason in outcome.errors]
+            raise errors.TypeMismatch(outcome.detail, errors=where)
         case Raised(blame="request" | "store"):
             return problem_reply(outcome.status, outcome.detail, request_id)
         case Raised():

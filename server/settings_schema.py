@@ -264,6 +264,13 @@ class StoreSettings:
 
 
 @frozen
+class SchemaSettings:
+    enforce: bool = setting(
+        default=False, meaning="Whether a field keeps the JSON types it was first stored with; others: 422"
+    )
+
+
+@frozen
 class LogSettings:
     level: LogLevel = setting("INFO", "Least level that is logged", variable="LARS_LOG_LEVEL")
     format: LogFormat = setting("auto", "auto: console when standard error is a terminal, else json")
@@ -279,6 +286,7 @@ class Settings:
     cors: CorsSettings = section(CorsSettings)
     sandbox: SandboxSettings = section(SandboxSettings)
     store: StoreSettings = section(StoreSettings)
+    schema: SchemaSettings = section(SchemaSettings)
     planner: PlannerSettings = section(PlannerSettings)
     log: LogSettings = section(LogSettings)
 

@@ -2,8 +2,8 @@
 
     StoreError
     ├── InvalidQuery 400
-    ├── DuplicateId 409
-    ├── InvalidId, InvalidRecord, InvalidCollectionName 422
+    ├── DuplicateId, NoIdLeft 409
+    ├── InvalidId, InvalidRecord, InvalidCollectionName, TypeMismatch 422
     ├── ReadOnlyRequest 500
     ├── StoreFull 507, AnswersFull 507
     └── StoreDamaged 500
@@ -40,6 +40,12 @@ class DuplicateId(StoreError):
     status = 409
 
 
+class NoIdLeft(StoreError):
+    """The highest integer that an id can be is in use, so no new id can be given."""
+
+    status = 409
+
+
 class InvalidId(StoreError):
     """An id that is neither an integer from 1 to 2^53-1 nor text by the grammar."""
 
@@ -56,6 +62,25 @@ class InvalidCollectionName(StoreError):
     """A collection name outside the grammar `[A-Za-z][A-Za-z0-9_-]{0,63}`."""
 
     status = 422
+
+
+class TypeMismatch(StoreError):
+    """Fields of a record have types that their collection has not learned, where that is enforced.
+
+    `errors` are pairs of a JSON pointer (RFC 6901) into what was to be written, and what is wrong there.
+    """
+
+    status = 422
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        pointer, reason = errors[0]
+        more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+        super().__init__(f"{pointer}: {reason}{more}")
+        self.errors = errors
+
+    def below(self, place: int) -> list[tuple[str, str]]:
+        """The errors as seen from the array that holds the record."""
+        return [(f"/{place}{pointer}", reason) for pointer, reason in self.errors]
 
 
 class ReadOnlyRequest(StoreError):

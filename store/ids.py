@@ -41,7 +41,12 @@ def _address_of_text(text: str) -> Address | None:
 
 
 def checked_address(value: object) -> Address:
-    """The address of an id that a client gives to a new record. Raises InvalidId."""
+    """The address of an id that a client gives to a new record. Raises InvalidId.
+
+    5.0 is 5: JSON has one kind of number.
+    """
+    if type(value) is float and value.is_integer():
+        value = int(value)
     if type(value) is int:
         if 1 <= value <= MAX_INT_ID:
             return value

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from store import ids, paging, query, records, rest_query, schema
-from store.errors import DuplicateId, InvalidId, InvalidRecord
+from store.errors import DuplicateId, InvalidId, InvalidRecord, NoIdLeft, TypeMismatch
 from store.lazy import all_stored, stored, written
 from store.query import Where
 from store.table import Table
@@ -48,6 +48,8 @@ class ResourceStore:
         if not isinstance(records, list):
             raise InvalidRecord(f"a batch is an array of records, not {type(records).__name__}")
         with self._workspace.atomic():
+            if self._workspace.enforce_types:
+                return self._insert_fitting(records)
             return [self._insert_one_of(number, record) for number, record in enumerate(records, 1)]
 
     def get(self, id: int | str) -> Record | None:
@@ -206,6 +208,9 @@ class ResourceStore:
         table = Table.of(self._workspace.database, entry)
         address = table.free_id() if given is None else given
         whole = {"id": address, **record} if given is None else record
+        if type(whole["id"]) is float:
+            whole = {**record, "id": address}
+        self._require_types(entry, whole)
         document = records.encode(whole)
         table.insert(address, document)
         return self._wrote("insert", entry, whole, document)
@@ -213,8 +218,23 @@ class ResourceStore:
     def _insert_one_of(self, number: int, record: Record) -> Record:
         try:
             return self._insert(record)
-        except (InvalidRecord, InvalidId, DuplicateId) as error:
+        except (InvalidRecord, InvalidId, DuplicateId, NoIdLeft) as error:
             raise type(error)(f"record {number}: {error.detail}") from None
+
+    def _insert_fitting(self, batch: Records) -> Records:
+        """Insert all, or say of all what does not fit. Raises TypeMismatch."""
+        inserted: Records = []
+        errors: list[tuple[str, str]] = []
+        for place, record in enumerate(batch):
+            try:
+                inserted.append(self._insert_one_of(place + 1, record))
+            except TypeMismatch as error:
+                errors += error.below(place)
+            if len(errors) >= schema.MAX_ERRORS:
+                break
+        if errors:
+            raise TypeMismatch(errors[: schema.MAX_ERRORS])
+        return inserted
 
     def _rewrite(self, op: Op, id: int | str, given: Record) -> Record | None:
         self._workspace.require_writable()
@@ -226,6 +246,7 @@ class ResourceStore:
         before = records.decode(document)
         merged = {"id": before["id"], **given} if op == "replace" else {**before, **given}
         merged["id"] = before["id"]
+        self._require_types(entry, merged)
         written = records.encode(merged)
         if written == document:
             return stored(document)
@@ -237,13 +258,18 @@ class ResourceStore:
         # Fields only grow, so a record like an earlier one of this collection teaches nothing.
         looks = (*record, *map(type, record.values()))
         if looks not in entry.learned:
-            fields = schema.learn(entry.fields, record)
+            fields = schema.learn(entry.fields, record, fixed=self._workspace.enforce_types)
             if fields is not entry.fields:
                 self._workspace.catalogue.save_fields(entry, fields)
             entry.remember(looks)
         self._workspace.changes.append(Change(self._name, op, record["id"], document))
         # Who inserts a record mostly looks for its new id; who changes one passes it on.
         return written(record, document) if op == "insert" else stored(document)
+
+    def _require_types(self, entry: Entry, record: Record) -> None:
+        """Raises TypeMismatch, where types are enforced."""
+        if self._workspace.enforce_types and (errors := schema.mismatches(entry.fields, record)):
+            raise TypeMismatch(errors)
 
     def _before_delete(self, entry: Entry, next_id: int) -> None:
         """Records may go that are the only ones to know how far the ids have come."""

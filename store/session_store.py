@@ -79,15 +79,23 @@ class Session:
         self._kept = False
 
     @classmethod
-    def open(cls, directory: str, *, page_limit_bytes: int, durability: Durability = "full") -> Session:
+    def open(
+        cls,
+        directory: str,
+        *,
+        page_limit_bytes: int,
+        durability: Durability = "full",
+        enforce_types: bool = False,
+    ) -> Session:
         """Open `store.db` in a session's directory; the file gets its first page at the first write.
 
+        `enforce_types`: what is written has the types that its collection has learned, see `store.schema`.
         Raises StoreDamaged (StoreTooNew).
         """
         path = f"{directory.rstrip('/')}/{sqlite.DATABASE_NAME}"
         database = sqlite.connect(path, page_limit_bytes=page_limit_bytes, durability=durability)
         try:
-            return cls(Workspace(database, Catalogue(database)))
+            return cls(Workspace(database, Catalogue(database), enforce_types=enforce_types))
         except BaseException:
             database.close()
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.errors import DuplicateId, InvalidId, StoreDamaged
+from store.errors import DuplicateId, NoIdLeft, StoreDamaged
 from store.ids import FIRST_TEXT_ROWID, MAX_INT_ID, Address
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ class Table:
         return self._entry.next_id
 
     def free_id(self) -> int:
-        """The id for a new record. Raises InvalidId when none is left."""
+        """The id for a new record. Raises NoIdLeft."""
         if self.next_id() > MAX_INT_ID:
-            raise InvalidId("id: there is no higher integer left; give the record a text id")
+            raise NoIdLeft("id: there is no higher integer left; give the record a text id")
         return self.next_id()
 
     def insert(self, address: Address, document: str) -> None:

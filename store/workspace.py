@@ -36,6 +36,8 @@ class Workspace:
     catalogue: Catalogue
     #: True outside requests too: nothing is written that no transaction holds.
     read_only: bool = True
+    #: Whether fields keep the types they have (`schema.enforce`).
+    enforce_types: bool = False
     changes: list[Change] = field(default_factory=list)
     unindexed: list[tuple[str, str]] = field(default_factory=list)
 

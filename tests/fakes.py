@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from server.model import Plan, RequestContext, RunnablePlan, SourceCode, ValidatedCode
-from server.planning.planned import Fixed
+from server.planning.planned import Fixed, RoutesInForce
 from server.planning.route import refuse_unplannable, template_text
 from wasm_runtime.outcome import Completed, Outcome
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from server.errors import ServiceError
+    from server.model import Session
     from wasm_runtime.slot import Job
 
 
@@ -57,6 +58,9 @@ class FakePlanner:
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         refuse_unplannable(ctx.segments)
         return ("GET", "HEAD", "POST", "OPTIONS")
+
+    async def routes_in_force(self, session: Session) -> RoutesInForce:
+        return RoutesInForce()
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -197,7 +197,10 @@ def _decode_job(rest: bytes) -> JobFrame:
 def _decode_result(rest: bytes) -> ResultFrame:
     job, length = _RESULT.unpack_from(rest)
     members = orjson.loads(rest[_RESULT.size : _RESULT.size + length])
-    return ResultFrame(job, _OUTCOMES[members.pop("is")](**members))
+    kind = _OUTCOMES[members.pop("is")]
+    if kind is outcomes.Raised:
+        members["errors"] = tuple((pointer, reason) for pointer, reason in members["errors"])
+    return ResultFrame(job, kind(**members))
 
 
 def _decode_done(rest: bytes) -> ResultFrame:

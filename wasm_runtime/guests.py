@@ -33,11 +33,20 @@ _READS_BETWEEN_AUDITS = 16
 class Guests:
     """Hands out the live guest of a session. A guest never serves a second session."""
 
-    def __init__(self, runtime: Runtime, reuse: GuestReuse, data_root: Path, durability: str) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        reuse: GuestReuse,
+        data_root: Path,
+        durability: str,
+        *,
+        enforce_types: bool = False,
+    ) -> None:
         self._runtime = runtime
         self._reuse = reuse
         self._data_root = data_root
         self._durability = durability
+        self._enforce_types = enforce_types
         self._live: OrderedDict[str, LiveGuest] = OrderedDict()
         self._spare: deque[LiveGuest] = deque()
         self._resident = resident_bytes()
@@ -77,7 +86,7 @@ class Guests:
         except OSError as error:
             return _no_directory(error, self._runtime.limits.session_disk_bytes)
         guest = self._spare.popleft() if self._spare else LiveGuest(self._runtime)
-        problem = guest.attach(directory, self._durability)
+        problem = guest.attach(directory, self._durability, enforce_types=self._enforce_types)
         if problem is None:
             with suppress(OSError):
                 os.utime(directory)  # it is used now: see wasm_runtime/sweeper.py

@@ -100,7 +100,7 @@ class LiveGuest:
         #: Set by the first fatal outcome.
         self.dead = False
 
-    def attach(self, directory: Path, durability: str) -> Outcome | None:
+    def attach(self, directory: Path, durability: str, *, enforce_types: bool = False) -> Outcome | None:
         """Bind to a session's directory and open its store. None is success."""
         wasi = WasiConfig()
         try:
@@ -117,6 +117,7 @@ class LiveGuest:
                 "stdout_bytes": limits.stdout_bytes,
                 "answers_bytes": limits.idempotency_bytes,
                 "durability": durability,
+                "enforce_types": enforce_types,
             }
         ).decode()
         return self._plain(lambda: self._attach(config))

@@ -39,7 +39,8 @@ class Raised:
     `blame` is `request` where the exception came out of reading the request's body or query
     (then `status` is the 4xx it means and `detail` names the key), `store` where the store refused
     (`status` as the store's error says), and `plan` otherwise (`detail` is then empty: the text of a
-    plan's exception never leaves the guest).
+    plan's exception never leaves the guest). `errors` are pairs of a JSON pointer and a reason, where
+    the store says so finely what it refused.
     """
 
     blame: Literal["plan", "request", "store"]
@@ -50,6 +51,7 @@ class Raised:
     fuel: int = 0
     micros: int = 0
     stdout: str = ""
+    errors: tuple[tuple[str, str], ...] = ()
 
 
 Precondition: TypeAlias = Literal["if-match", "if-none-match", "key-reused", "answers-full"]

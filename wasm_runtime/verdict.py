@@ -57,6 +57,9 @@ _ENTITY_TAG = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
 _MAX_HEADERS = 32
 _MAX_VALUE = 1024
 _MAX_NAME = 256
+_MAX_ERRORS = 32
+#: A pointer to a field with the longest name that is learned, in UTF-8.
+_MAX_POINTER = 512
 _NO_BODY = frozenset({204, 304})
 
 
@@ -213,7 +216,17 @@ def _raised(meta: dict[str, Any], limits: Limits) -> Outcome:
         status=status,
         detail="" if blame == "plan" else _text(meta.get("detail"), 512),
         stdout=_text(meta.get("stdout"), limits.stdout_bytes),
+        errors=_pointed(meta.get("errors")) if blame == "store" else (),
     )
+
+
+def _pointed(value: Any) -> tuple[tuple[str, str], ...]:
+    """Pairs of a JSON pointer and a reason; what is no such pair is left out."""
+    if not isinstance(value, list):
+        return ()
+    pairs = [pair for pair in value[:_MAX_ERRORS] if isinstance(pair, list) and len(pair) == 2]
+    texts = [(_text(pointer, _MAX_POINTER), _text(reason, 200)) for pointer, reason in pairs]
+    return tuple((pointer, reason) for pointer, reason in texts if pointer.startswith("/") and reason)
 
 
 def _count(value: Any) -> int:

@@ -168,7 +168,9 @@ class Worker:
         )
         runtime = Runtime.load(component, limits)
         runtime.start_clock()
-        self._guests = Guests(runtime, reuse, data_root, config["durability"])
+        self._guests = Guests(
+            runtime, reuse, data_root, config["durability"], enforce_types=config["enforce_types"]
+        )
         retention = cattrs.structure(config["retention"], Retention)
         self._runner = Runner(self._guests, self._cell, self._report, total_bytes=retention.total_bytes)
         slot, slots = config["slot"], config["slots"]

@@ -29,6 +29,7 @@ class PoolConfig:
     """`inherit` are descriptors that every worker keeps open (the data root's lock).
 
     `without` names parts of the confinement to leave out, as on a kernel that does not have them.
+    `enforce_types`: fields keep the types they were first seen with.
     """
 
     component: Path
@@ -37,6 +38,7 @@ class PoolConfig:
     reuse: GuestReuse
     workers: int
     durability: str = "full"
+    enforce_types: bool = False
     queue_per_session: int = 64
     queue_total: int = 1024
     wait_for_worker_seconds: float = 2.0
@@ -173,6 +175,7 @@ def _worker_config(config: PoolConfig, slot: int) -> dict[str, Any]:
         "component": str(config.component),
         "data_root": str(config.data_root),
         "durability": config.durability,
+        "enforce_types": config.enforce_types,
         "limits": asdict(config.limits),
         "reuse": asdict(config.reuse),
         "parent": os.getpid(),

@@ -6,6 +6,7 @@ a prefix, nor which of several tokens nearly matched can be seen in the time it 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 SERVICE_TOKEN = "X-Service-Token"  # noqa: S105 - a header's name
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+_BASIC = re.compile(r"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
+_BROWSER_CHALLENGE = 'Basic realm="metaservice: any name, and the token as password", charset="UTF-8", Bearer'
 
 
 @frozen
@@ -52,11 +55,28 @@ class Authenticator:
         if not self._digests:
             return Caller(token_name=None, owns_authorization=True)
         if SERVICE_TOKEN in headers:
-            return Caller(self._name_of(self._only(headers, SERVICE_TOKEN)), owns_authorization=True)
+            name = self._name_of(self._only(headers, SERVICE_TOKEN))
+            return Caller(name, owns_authorization=not self._is_login(headers))
         match = _BEARER.fullmatch(self._only(headers, "Authorization"))
         if match is None:
             raise _refusal("A bearer token is needed.")
         return Caller(self._name_of(match[1]), owns_authorization=False)
+
+    def authenticate_browser(self, headers: MultiMapping[str]) -> Caller:
+        """The token as the password of a Basic login. Raises Unauthorized, so that browsers ask for it."""
+        try:
+            password = _password(self._only(headers, "Authorization"))
+            return Caller(self._name_of(password), owns_authorization=False)
+        except Unauthorized as error:
+            raise _refusal(error.detail, _BROWSER_CHALLENGE) from None
+
+    def _is_login(self, headers: MultiMapping[str]) -> bool:
+        """Whether Authorization is what a browser sends by itself after such a login, and not the API's."""
+        sent = headers.getall("Authorization", ())
+        try:
+            return any(self._name_of(_password(each)) for each in sent)
+        except Unauthorized:
+            return False
 
     def _only(self, headers: MultiMapping[str], name: str) -> str:
         try:
@@ -72,5 +92,15 @@ class Authenticator:
         return names[0]
 
 
-def _refusal(detail: str) -> Unauthorized:
-    return Unauthorized(detail, headers={"WWW-Authenticate": "Bearer"})
+def _password(authorization: str) -> str:
+    """Of a Basic login, as the text that a header would have had; empty when it is none."""
+    match = _BASIC.fullmatch(authorization)
+    try:
+        login = base64.b64decode(match[1], validate=True) if match else b""
+    except ValueError:
+        login = b""
+    return login.partition(b":")[2].decode("utf-8", "surrogateescape")
+
+
+def _refusal(detail: str, challenge: str = "Bearer") -> Unauthorized:
+    return Unauthorized(detail, headers={"WWW-Authenticate": challenge})

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 from aiohttp import HttpVersion10, HttpVersion11
 
-from server.errors import BadRequest, ServiceError
+from server.errors import BadRequest, ServiceError, Unauthorized
 from server.http import pages, request_id
+from server.http.api_pages import NAMES as API_PAGES
 from server.http.conditional import conditional
 from server.http.context import ContextReader, check_method
 from server.http.response import SENT, to_response, whole
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from server.http.auth import Authenticator
+    from server.http.api_pages import ApiPages
+    from server.http.auth import Authenticator, Caller
     from server.http.cors import Cors
+    from server.http.target import Target
     from server.model import RequestContext
 
 log = structlog.get_logger(__name__)
@@ -50,12 +53,14 @@ class Handler:
         *,
         authenticator: Authenticator,
         reader: ContextReader,
+        api_pages: ApiPages,
         health: Callable[[], Mapping[str, object]],
         cors: Cors | None = None,
     ) -> None:
         self._use_case = use_case
         self._authenticator = authenticator
         self._reader = reader
+        self._api_pages = api_pages
         self._health = health
         self._cors = cors
 
@@ -103,17 +108,30 @@ class Handler:
         """The request's context, or the reply where the service itself has one."""
         if request.version not in (HttpVersion10, HttpVersion11):
             raise BadRequest("The service speaks HTTP/1.1 and HTTP/1.0.")
-        caller = self._authenticator.authenticate(request.headers)
+        caller = self._caller(request)
         check_method(request.method)
         if request.raw_path == "*" and request.method == "OPTIONS":
             return Reply(204, (("Allow", ", ".join(METHODS)),))
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
-        own = pages.page(request.method, target.segments, request.headers.get("Accept", ""))
-        if own is not None:
-            return own
+        if pages.is_own(target.segments):
+            return await self._own_page(request, target, caller)
         session = self._reader.session(request.headers, caller)
         line.session = session.id
         return await self._reader.read(request, target, caller, session, line.request_id)
+
+    def _caller(self, request: web.BaseRequest) -> Caller:
+        """Raises Unauthorized."""
+        try:
+            return self._authenticator.authenticate(request.headers)
+        except Unauthorized:
+            if _first_segment(request.raw_path) in API_PAGES:
+                return self._authenticator.authenticate_browser(request.headers)
+            raise
+
+    async def _own_page(self, request: web.BaseRequest, target: Target, caller: Caller) -> Reply:
+        if target.segments and target.segments[0] in API_PAGES:
+            return await self._api_pages.reply(request.method, target, request.headers, caller)
+        return pages.page(request.method, target.segments, request.headers.get("Accept", ""))
 
     async def _send(self, request: web.BaseRequest, reply: Reply, line: RequestLine) -> web.StreamResponse:
         """Write the response here, so that the line knows how long it took.
@@ -150,6 +168,11 @@ class Handler:
             return
         async with asyncio.timeout(self._reader.limits.body_seconds):
             await response.write_eof()
+
+
+def _first_segment(raw_path: str) -> str:
+    """As it was sent: who spells it otherwise is asked for a bearer token."""
+    return raw_path.partition("?")[0].removeprefix("/").partition("/")[0]
 
 
 def _abort(request: web.BaseRequest) -> None:

@@ -26,6 +26,7 @@ _WELCOME = {
     "what": "An HTTP service without fixed endpoints. Send REST requests to any path; "
     "each is planned, checked, and run in a sandbox of its session.",
     "try": "POST /members/ with a JSON object, a Content-Type of application/json and an X-Session-ID header",
+    "api": "/openapi.json of a session; to look at and to try out: /docs, /redoc",
     "health": HEALTH,
     "more": "README.md",
 }
@@ -43,15 +44,18 @@ def health(method: str, state: Callable[[], Mapping[str, object]]) -> Reply:
     return _json({"status": "ok", **state()})
 
 
-def page(method: str, segments: tuple[str, ...], accept: str) -> Reply | None:
-    """The page at this path; None when the path is not the service's own.
+def is_own(segments: tuple[str, ...]) -> bool:
+    """Whether a path is the service's own."""
+    return not segments or segments[0] in RESERVED
+
+
+def page(method: str, segments: tuple[str, ...], accept: str) -> Reply:
+    """The page at one of the service's own paths.
 
     Raises NotFound for reserved names without a page, and MethodNotAllowed.
     """
     if not segments:
         return _settled(method) or _document("metaservice", _WELCOME, accept)
-    if segments[0] not in RESERVED:
-        return None
     if segments[:2] == ("_meta", "problems") and len(segments) == 3:
         return _settled(method) or _problem_type(segments[2], accept)
     raise NotFound("There is no such page of the service.")

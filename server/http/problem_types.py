@@ -35,6 +35,8 @@ MEANINGS: dict[str, str] = {
     "unsupported-media-type": "The body's type or encoding is not taken. Send JSON in UTF-8, uncompressed; "
     "a form; or, with PATCH, a JSON Patch or a JSON Merge Patch.",
     "unprocessable": "The request is well formed, but does not fit what is stored or expected.",
+    "type-mismatch": "`schema.enforce` is on, and a field has a type that its collection has not learned. "
+    "Each of `errors` has the `pointer` (RFC 6901) to such a field. Nothing was written.",
     "reply-too-large": "The reply would be larger than `limit` bytes (as a table: cells); nothing was "
     "written. Ask for less, with `limit=` for instance.",
     "idempotency-key-reused": "The Idempotency-Key came before, in the last 24 hours, to the same path with "

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from server.model import RunnablePlan
 from server.planning.conventions import ConventionsPlanner
-from server.planning.planned import Fixed
+from server.planning.planned import Fixed, RoutesInForce
 from server.planning.policy import check
 
 if TYPE_CHECKING:
-    from server.model import Plan, RequestContext
+    from server.model import Plan, RequestContext, Session
 
 #: Plans whose code was checked; there are few kinds, but a route each.
 _CHECKED_MAX = 4_096
@@ -38,6 +38,9 @@ class CheckedConventions:
 
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         return self._conventions.allowed_methods(ctx.segments)
+
+    async def routes_in_force(self, session: Session) -> RoutesInForce:  # noqa: ARG002 - the same for all
+        return RoutesInForce()
 
     async def close(self) -> None:
         """Nothing is held."""

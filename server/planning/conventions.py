@@ -29,6 +29,7 @@ from server.planning.route import (
     is_collection_name,
     refuse_unplannable,
     segment_kind,
+    singular,
     split_prefix,
 )
 
@@ -164,8 +165,8 @@ def _create_kind(target: Target, ctx: RequestContext) -> Kind:
     if isinstance(ctx.body_json, list):
         _require_objects(ctx.body_json)
         return "batch"
-    if target.parent is not None:
-        # POST /orders/1/cancel: an action, and what it does no convention says.
+    if target.parent is not None and singular(target.resource) == target.resource:
+        # POST /orders/1/cancel: an action, and what it does no convention says. A plural is no action.
         raise NotPlannable(_NOT_PLANNABLE)
     raise Unprocessable("A new record is a JSON object; an array of objects makes several.")
 

@@ -90,6 +90,10 @@ class LearnedRoutes:
         """The routes that the session has learned, for a prompt to name."""
         return (await self._routes(session.directory)).route_keys()
 
+    async def serving(self, session: Session) -> tuple[LearnedRoute, ...]:
+        """The routes that answer more than a single request, from the oldest to the newest."""
+        return (await self._routes(session.directory)).serving()
+
     async def shared(self, session: Session, shape: RequestShape, schemas: FieldTypes) -> Candidate | None:
         """What any session has learned for the same fingerprint, unless it is quarantined in this one."""
         keys = [fingerprint(shape, schemas, self.versions, any_query=any_) for any_ in (False, True)]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from server.model import RequestContext, RunnablePlan
+    from server.model import RequestContext, RunnablePlan, Session
     from server.planning.route import Params
+    from server.planning.route_table import LearnedRoute
     from wasm_runtime.outcome import Outcome
 
 
@@ -35,6 +36,15 @@ class Planned(Protocol):
         ...
 
 
+@frozen
+class RoutesInForce:
+    """What a session's requests are served by; see `Planner.routes_in_force`."""
+
+    learned: tuple[LearnedRoute, ...] = ()
+    #: Whether conventions answer what was not learned. Where a model is asked first they are the fall-back.
+    conventions: bool = True
+
+
 class Planner(Protocol):
     """Decides what a request means. Every failure to is a ServiceError."""
 
@@ -42,6 +52,10 @@ class Planner(Protocol):
 
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         """For OPTIONS: what this path takes in this session. Raises NotFound, NotPlannable."""
+        ...
+
+    async def routes_in_force(self, session: Session) -> RoutesInForce:
+        """What can be told in advance of how the session's requests will be served."""
         ...
 
     async def close(self) -> None: ...

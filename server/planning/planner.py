@@ -17,10 +17,11 @@ from server.model import METHODS
 from server.planning.author import Draft
 from server.planning.conventions import method_not_allowed
 from server.planning.learning import LearnedPlan, Trial
+from server.planning.planned import RoutesInForce
 from server.planning.route import refuse_unplannable
 
 if TYPE_CHECKING:
-    from server.model import RequestContext
+    from server.model import RequestContext, Session
     from server.planner_settings import PlannerSettings
     from server.planning.checked_conventions import CheckedConventions
     from server.planning.drafting import Drafting
@@ -82,6 +83,10 @@ class LearningPlanner:
             if self._drafting is None:
                 raise
             return METHODS
+
+    async def routes_in_force(self, session: Session) -> RoutesInForce:
+        """With a model, conventions are not among them: what it would plan for their routes is not known."""
+        return RoutesInForce(await self._learned.serving(session), conventions=self._drafting is None)
 
     async def _with_learned(self, ctx: RequestContext, error: MethodNotAllowed) -> MethodNotAllowed:
         """Conventions know what they have for a path, but not what its session has learned."""

@@ -236,15 +236,20 @@ class SessionRoutes:
 
     def methods(self, segments: tuple[str, ...]) -> set[str]:
         """The methods that the path has, whatever query and content they are for; HEAD with GET."""
-        serving = (each for each in self._routes.values() if not each.values_key and not each.quarantined)
-        found: set[str] = {each.method for each in serving if each.template.match(segments) is not None}
+        found: set[str] = {
+            each.method for each in self.serving() if each.template.match(segments) is not None
+        }
         return found | {"HEAD"} if "GET" in found else found
 
-    def route_keys(self) -> tuple[RouteKey, ...]:
+    def serving(self) -> tuple[LearnedRoute, ...]:
         """Every route that serves more than a single request, and is not in quarantine."""
-        serving = (each for each in self._routes.values() if not each.values_key and not each.quarantined)
+        return tuple(each for each in self._routes.values() if not each.values_key and not each.quarantined)
+
+    def route_keys(self) -> tuple[RouteKey, ...]:
+        """What those routes are found by."""
         return tuple(
-            RouteKey(each.method, each.template.text, each.content, each.query or ()) for each in serving
+            RouteKey(each.method, each.template.text, each.content, each.query or ())
+            for each in self.serving()
         )
 
     def put(self, route: LearnedRoute) -> LearnedRoute:

@@ -39,6 +39,8 @@ Disclosure: TypeAlias = Literal["shapes", "shapes_and_enums"]
 Fields: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 
 MAX_COLLECTIONS = 32
+#: For a description of the whole session, which is no prompt.
+MAX_DESCRIBED = 100
 MAX_FIELDS = 64
 MAX_INNER = 24
 #: A field within a field whose name is longer is passed over: a name may be as long as a record.
@@ -46,18 +48,25 @@ MAX_INNER_CHARS = 64
 MAX_WORDS = 12
 MAX_WORD_CHARS = 24
 #: More than the largest honest answer has.
-MAX_ANSWER_BYTES = 512 * 1024
+MAX_ANSWER_BYTES = 1024 * 1024
 
 _TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 
 #: The collections that the path names come first, so that they are never among those cut off.
-_SHAPES = f"""\
+_FIRST = f"""\
 known = session_store.collections()
 named = [name for name in known if name in ctx["segments"]]
 others = [name for name in known if name not in named]
+chosen = (named + others)[:{MAX_COLLECTIONS}]
+"""
+_ALL = f"""\
+known = session_store.collections()
+chosen = known[:{MAX_DESCRIBED}]
+"""
+_SHAPES = f"""\
 found = {{}}
-for name in (named + others)[:{MAX_COLLECTIONS}]:
+for name in chosen:
     fields = session_store[name].schema()["fields"]
     kept = sorted(fields)[:{MAX_FIELDS}]
     found[name] = {{"fields": {{field: fields[field] for field in kept}}, "more": len(kept) < len(fields)}}
@@ -120,9 +129,10 @@ def _reader(code: str) -> RunnablePlan:
 
 
 _READERS: dict[Disclosure, RunnablePlan] = {
-    "shapes": _reader(_SHAPES + _INSIDE + _ANSWER),
-    "shapes_and_enums": _reader(_SHAPES + _INSIDE + _WORDS + _ANSWER),
+    "shapes": _reader(_FIRST + _SHAPES + _INSIDE + _ANSWER),
+    "shapes_and_enums": _reader(_FIRST + _SHAPES + _INSIDE + _WORDS + _ANSWER),
 }
+_READER_OF_ALL = _reader(_ALL + _SHAPES + _INSIDE + _ANSWER)
 
 
 @frozen
@@ -195,7 +205,18 @@ async def read_schemas(
 
     Raises the ServiceError that the run's outcome means, GuestFailed when the answer is not one.
     """
-    reader = _READERS[disclose]
+    return decode_schemas(await _read(executor, session, _READERS[disclose], segments), disclose=disclose)
+
+
+async def read_all_schemas(executor: Executor, session: Session) -> Schemas:
+    """The collections of a session, for whoever may see the session itself: more of them, no words.
+
+    Raises as `read_schemas` does.
+    """
+    return decode_schemas(await _read(executor, session, _READER_OF_ALL, ()), most=MAX_DESCRIBED)
+
+
+async def _read(executor: Executor, session: Session, reader: RunnablePlan, segments: Sequence[str]) -> bytes:
     outcome = await executor.run(
         Job(
             session=session.directory,
@@ -208,11 +229,13 @@ async def read_schemas(
     reply = reply_to(outcome, "")
     if reply.status != 200 or reply.body is None:
         raise GuestFailed("The session's collections cannot be read.")
-    return decode_schemas(reply.body, disclose=disclose)
+    return reply.body
 
 
-def decode_schemas(body: bytes, *, disclose: Disclosure = "shapes") -> Schemas:
+def decode_schemas(body: bytes, *, disclose: Disclosure = "shapes", most: int = MAX_COLLECTIONS) -> Schemas:
     """What a guest answered, as far as it can be believed; `words` only where they may be disclosed.
+
+    Of `most` collections; from the first ones by name.
 
     Raises GuestFailed when it is not an answer of the form above.
     """
@@ -224,7 +247,7 @@ def decode_schemas(body: bytes, *, disclose: Disclosure = "shapes") -> Schemas:
     named = sorted(name for name in collections if is_collection_name(name))
     kept = tuple(
         (name, _collection(collections[name], words=words))
-        for name in named[:MAX_COLLECTIONS]
+        for name in named[:most]
         if isinstance(collections[name], dict)
     )
     return Schemas(kept, more=document.get("more") is True or len(kept) < len(collections))

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from server.app import Service, make_app
 from server.model import Plan, RunnablePlan, SourceCode, ValidatedCode
 from server.planning.checked_conventions import CheckedConventions
-from server.planning.planned import Fixed, Planned
+from server.planning.planned import Fixed, Planned, RoutesInForce
 from server.settings import from_mapping
 from tests.http.client import Answer, ask
 from tools.processes import workers_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from server.model import RequestContext
+    from server.model import RequestContext, Session
 
 _JSON = {"Content-Type": "application/json"}
 _POLL_SECONDS = 0.001
@@ -49,6 +49,9 @@ class GivenPrograms:
 
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         return await self._conventions.allowed_methods(ctx)
+
+    async def routes_in_force(self, session: Session) -> RoutesInForce:
+        return await self._conventions.routes_in_force(session)
 
     async def close(self) -> None:
         await self._conventions.close()

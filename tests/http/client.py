@@ -86,9 +86,11 @@ async def ask(
     target: str,
     headers: dict[str, str] | None = None,
     body: bytes | None = None,
+    *,
+    session: str | None = "s1",
 ) -> Answer:
-    """One request on a connection of its own; the session is s1 unless the headers name one."""
-    sent = {"X-Session-ID": "s1", **(headers or {})}
+    """One request on a connection of its own; headers come before `session`, None is none."""
+    sent = {**({} if session is None else {"X-Session-ID": session}), **(headers or {})}
     async with await Wire.to(address) as wire:
         await wire.send(request_bytes(method, target, list(sent.items()), body))
         return await wire.answer(head=method == "HEAD")

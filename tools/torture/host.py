@@ -11,7 +11,7 @@ from attrs import evolve
 from server.app import Service, make_app
 from server.model import Plan, RunnablePlan, SourceCode, ValidatedCode
 from server.planning.checked_conventions import CheckedConventions
-from server.planning.planned import Fixed, Planned
+from server.planning.planned import Fixed, Planned, RoutesInForce
 from server.planning.policy import check
 from server.settings import from_mapping
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from server.model import RequestContext
+    from server.model import RequestContext, Session
     from tools.torture.attacks import Attack
 
 ATTACK = "attack"
@@ -54,6 +54,9 @@ class ProgramPlanner:
 
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         return await self._conventions.allowed_methods(ctx)
+
+    async def routes_in_force(self, session: Session) -> RoutesInForce:
+        return await self._conventions.routes_in_force(session)
 
     async def close(self) -> None:
         await self._conventions.close()

@@ -103,6 +103,8 @@ REFUSED: list[tuple[Any, str, Any, int]] = [
     ("GET", "/members/1/orders/-", NO_BODY, 404),
     ("POST", "/orders/1/cancel", NO_BODY, 501),
     ("POST", "/orders/1/cancel", "now", 501),
+    ("POST", "/members/1/orders", NO_BODY, 422),
+    ("POST", "/members/1/orders", "now", 422),
     ("GET", "/members/1/search", NO_BODY, 501),
     ("GET", "/members/search/1", NO_BODY, 501),
     ("GET", "/a/1/b/2/c", NO_BODY, 501),

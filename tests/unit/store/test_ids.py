@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from store.errors import DuplicateId, InvalidId
+from store.errors import DuplicateId, InvalidId, NoIdLeft
 from store.ids import MAX_INT_ID, address_of, checked_address
 from tests.unit.store.conftest import case_name, open_session
 
@@ -40,7 +40,7 @@ def test_ids_and_their_addresses(value: int | str, address: int | str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *(0, -1, MAX_INT_ID + 1, 10**5000, True, False, 1.0, float("nan"), None, [1], {}, b"1"),
+        *(0, -1, MAX_INT_ID + 1, 10**5000, True, False, 1.5, float("nan"), None, [1], {}, b"1"),
         *("", "-1", ".x", "_x", "~x", "a/b", "../x", "a b", "a\n", "a\x00"),
         *("é", "\u0661", "\ud800", "A" * 129),
     ],
@@ -109,8 +109,9 @@ def test_the_last_id(store: ResourceStore) -> None:
     """With the highest integer taken there is no next one, and text ids still work."""
     store.insert({"id": MAX_INT_ID})
 
-    with pytest.raises(InvalidId):
+    with pytest.raises(NoIdLeft) as refused:
         store.insert({})
+    assert refused.value.status == 409
     assert store.insert({"id": "more"}) == {"id": "more"}
 
 

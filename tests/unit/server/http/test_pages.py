@@ -50,9 +50,14 @@ def test_reserved_names_are_never_planned(name: str) -> None:
 
 def test_other_paths_are_not_the_service_s() -> None:
     """They go on to be planned, also when they only look alike."""
-    assert pages.page("GET", ("members",), "") is None
-    assert pages.page("GET", ("Docs",), "") is None
-    assert pages.page("GET", ("members", "healthz"), "") is None
+    assert not pages.is_own(("members",))
+    assert not pages.is_own(("Docs",))
+    assert not pages.is_own(("members", "healthz"))
+
+
+@pytest.mark.parametrize("segments", [(), ("docs",), ("_meta", "x")])
+def test_the_service_s_own_paths(segments: tuple[str, ...]) -> None:
+    assert pages.is_own(segments)
 
 
 def test_pages_can_only_be_read() -> None:

@@ -1,0 +1,83 @@
+"""/openapi.json, and the pages that show it: a session's API for tools and for people.
+
+They need the token where one is set. A browser has no bearer token to send when somebody opens a page, so
+here, and nowhere else, it may come as the password of a Basic login (RFC 7617). The API itself does not take
+that, so what a browser remembers of it lets no other site do anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from server.errors import MethodNotAllowed, NotFound, SessionInvalid
+from server.http import browser
+from server.http.context import SESSION_ID
+from server.http.target import parse_query
+from server.model import Reply
+from server.sessions.identity import session_for
+
+if TYPE_CHECKING:
+    from multidict import MultiMapping
+
+    from server.http.auth import Caller
+    from server.http.target import Target
+    from server.model import Session
+    from server.openapi.describer import Describes
+    from server.sessions.identity import Anonymous
+
+NAMES = frozenset({"openapi.json", "swagger.json", "docs", "redoc"})
+_ALLOW = ("GET", "HEAD", "OPTIONS")
+#: What such a file is never changes; private because who may have it depends on the token.
+_KEEP = "max-age=31536000, immutable"
+
+
+@frozen
+class ApiPages:
+    describer: Describes
+    anonymous: Anonymous
+    query_bytes: int
+
+    async def reply(self, method: str, target: Target, headers: MultiMapping[str], caller: Caller) -> Reply:
+        """What is at a path whose first segment is one of `NAMES`.
+
+        Raises NotFound, MethodNotAllowed, and for a document SessionMissing, SessionInvalid, InvalidQuery and
+        what the session's own state means.
+        """
+        path = "/" + "/".join(target.segments)
+        is_document = path in {"/openapi.json", "/swagger.json"}
+        file = None if is_document else (await asyncio.to_thread(browser.all_files)).get(path)
+        if file is None and not is_document:
+            raise NotFound("There is no such page of the service.")
+        if method == "OPTIONS":
+            return Reply(204, (("Allow", ", ".join(_ALLOW)),))
+        if method not in {"GET", "HEAD"}:
+            allow = {"Allow": ", ".join(_ALLOW)}
+            raise MethodNotAllowed("This page can only be read.", headers=allow, allow=list(_ALLOW))
+        if file is not None:
+            return _file(file, headers)
+        session = self._session(target, headers, caller)
+        return Reply(200, (("Vary", SESSION_ID),), await self.describer.document(session))
+
+    def _session(self, target: Target, headers: MultiMapping[str], caller: Caller) -> Session:
+        """The header names it, or `?session=` where no header can be sent."""
+        asked = parse_query(target.raw_query, query_bytes=self.query_bytes).get("session")
+        named = [*headers.getall(SESSION_ID, ()), *([asked] if isinstance(asked, str) else asked or [])]
+        if len(set(named)) > 1:
+            raise SessionInvalid("The session is named more than once, and differently.")
+        return session_for(named[0] if named else None, caller.token_name, self.anonymous)
+
+
+def _file(file: browser.File, headers: MultiMapping[str]) -> Reply:
+    etag = f'"{file.digest[:32]}"'
+    fields = [("ETag", etag), ("Cache-Control", "no-cache" if file.is_page else _KEEP)]
+    if file.is_page:
+        fields += [("Content-Security-Policy", browser.POLICY), ("Referrer-Policy", "no-referrer")]
+    known = {
+        tag.strip().removeprefix("W/") for tag in ",".join(headers.getall("If-None-Match", ())).split(",")
+    }
+    if etag in known or "*" in known:
+        return Reply(304, tuple(fields))
+    return Reply(200, tuple(fields), file.content, file.media_type)

@@ -1,0 +1,203 @@
+"""The document, put together from what is known of a session."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import orjson
+from attrs import frozen
+
+from server.openapi import conventional, filters, learned, replies
+from server.openapi.schemas import CollectionSchemas
+from server.planning.route import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from server.model import Session
+    from server.openapi.operation import Json, Operation
+    from server.planning.planned import RoutesInForce
+    from server.planning.schemas import Schemas
+
+_SESSION_REF: Json = {"$ref": "#/components/parameters/Session"}
+_SESSION_ID = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+_BEARER: Json = {"type": "http", "scheme": "bearer"}
+_SERVICE_TOKEN: Json = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "X-Service-Token",
+    "description": "The same token, where the API itself has a use for Authorization.",
+}
+
+
+@frozen
+class Terms:
+    """What the settings say of every session.
+
+    `secured`: a token is needed; `session_needed`: the session's header is; `enforced`: fields keep
+    their types.
+    """
+
+    secured: bool
+    session_needed: bool
+    enforced: bool
+    #: The service's address, where the settings name one.
+    url: str = ""
+
+
+def describe(session: Session, routes: RoutesInForce, schemas: Schemas, terms: Terms) -> Json:
+    """An OpenAPI 3.1 document; equal for equal arguments."""
+    described = {
+        name: CollectionSchemas(name, schema, terms.enforced) for name, schema in schemas.collections
+    }
+    operations = list(conventional.operations(schemas, described)) if routes.conventions else []
+    operations += [learned.operation(route) for route in routes.learned]
+    paths = _paths(_merged(operations), terms)
+    components = _components(session, described.values(), terms)
+    content = orjson.dumps([paths, components], option=orjson.OPT_SORT_KEYS)
+    document: Json = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"Session {session.id}",
+            "version": hashlib.sha256(content).hexdigest()[:12],
+            "description": _description(routes, schemas, terms),
+        },
+        "servers": [{"url": terms.url or "/"}],
+        "tags": [{"name": tag} for tag in sorted({each.tag for each in operations})],
+        "paths": paths,
+        "components": components,
+    }
+    return {**document, "security": [{"bearer": []}, {"serviceToken": []}]} if terms.secured else document
+
+
+def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms) -> str:
+    texts = [
+        "What this session answers at the moment. It grows with what is stored and learned: ask again.",
+        "Collections that are not listed are made by the first `POST` to them."
+        if routes.conventions
+        else "Other requests are planned by a model when they first come.",
+        "Fields keep the types named here."
+        if terms.enforced
+        else "Types of fields are what was seen so far, not rules.",
+        "Integers have at most 63 bits and a sign.",
+    ]
+    if schemas.more:
+        texts.append("There are more collections than are listed.")
+    return " ".join(texts)
+
+
+def _merged(operations: Iterable[Operation]) -> list[Operation]:
+    """One for each path and method; the first one names it."""
+    found: dict[object, Operation] = {}
+    for each in operations:
+        found[each.key] = found[each.key].merged(each) if each.key in found else each
+    return list(found.values())
+
+
+def _paths(operations: list[Operation], terms: Terms) -> Json:
+    """Path Items. A path's first operation names its slots, for all of them."""
+    paths: Json = {}
+    named: dict[object, tuple[str, list[str]]] = {}
+    ids = _ids(operations)
+    for each in operations:
+        path, slots = named.setdefault(each.key[0], (_path(each), _slots(each)))
+        item = paths.setdefault(path, {})
+        item[each.method] = _written(each, slots, ids, terms)
+    return paths
+
+
+def _path(operation: Operation) -> str:
+    parts = (part if isinstance(part, str) else f"{{{part.name}}}" for part in operation.parts)
+    return "/" + "/".join(parts)
+
+
+def _slots(operation: Operation) -> list[str]:
+    return [part.name for part in operation.parts if isinstance(part, Slot)]
+
+
+def _ids(operations: list[Operation]) -> dict[tuple[str, ...], str]:
+    """An operationId for each, by its words: ``("list", "order-lines")`` is `listOrderLines`."""
+    ids: dict[tuple[str, ...], str] = {}
+    taken: set[str] = set()
+    for each in operations:
+        name = _camel(each.words)
+        free = name if name not in taken else f"{name}_{len(taken)}"
+        taken.add(free)
+        ids[each.words] = free
+    return ids
+
+
+def _camel(words: tuple[str, ...]) -> str:
+    first, *others = [piece for word in words for piece in re.split(r"[^A-Za-z0-9]+", word) if piece]
+    return first + "".join(piece[0].upper() + piece[1:] for piece in others)
+
+
+def _written(operation: Operation, slots: list[str], ids: dict[tuple[str, ...], str], terms: Terms) -> Json:
+    """An Operation Object."""
+    in_path = [
+        {"name": slot, "in": "path", "required": True, "schema": schema}
+        for slot, schema in zip(slots, operation.slots, strict=True)
+    ]
+    in_query = [{"schema": {}, **each, "name": key, "in": "query"} for key, each in operation.query.items()]
+    written: Json = {
+        "operationId": ids[operation.words],
+        "summary": operation.summary,
+        "tags": [operation.tag],
+    }
+    if operation.description:
+        written["description"] = operation.description
+    # Not at the path, where it would be once for all: Swagger UI does not look a reference up there.
+    written["parameters"] = [*in_path, *in_query, _SESSION_REF]
+    if operation.content:
+        written["requestBody"] = {"required": operation.has_body, "content": dict(operation.content)}
+    responses = dict(operation.responses)
+    if operation.links:
+        links = {
+            name: {"operationId": ids[words], "parameters": dict(slots)}
+            for name, (words, slots) in operation.links.items()
+            if words in ids
+        }
+        responses["201"] = {**responses["201"], "links": links}
+    if terms.secured:
+        responses["401"] = replies.refer("401")
+    written["responses"] = responses
+    return written
+
+
+def _components(session: Session, described: Iterable[CollectionSchemas], terms: Terms) -> Json:
+    schemas: Json = {
+        "Problem": replies.PROBLEM,
+        "Page": conventional.PAGE,
+        "Text": filters.TEXT,
+    }
+    for each in described:
+        schemas[f"{each.name}.record"] = each.record()
+        schemas[f"{each.name}.page"] = each.page()
+        schemas[f"{each.name}.new"] = each.new()
+        schemas[f"{each.name}.changes"] = each.changes()
+    components: Json = {
+        "schemas": schemas,
+        "parameters": {"Session": _session_parameter(session, terms)},
+        "responses": replies.components(),
+    }
+    if terms.secured:
+        components["securitySchemes"] = {"bearer": _BEARER, "serviceToken": _SERVICE_TOKEN}
+    return components
+
+
+def _session_parameter(session: Session, terms: Terms) -> Json:
+    parameter: Json = {
+        "name": "X-Session-ID",
+        "in": "header",
+        "required": terms.session_needed,
+        "description": "Whose data the request is about. This document is about one session.",
+        "schema": {"type": "string", "pattern": _SESSION_ID},
+    }
+    # A session that was derived from a token has a name that nobody can send.
+    return (
+        {**parameter, "example": session.id}
+        if session.id[0].isalnum() and ":" not in session.id
+        else parameter
+    )

@@ -1,0 +1,137 @@
+"""JSON Schemas of what a collection holds and takes, and examples of their shape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from server.openapi.operation import Json
+    from server.planning.schemas import CollectionSchema, Fields
+    from server.planning.shape import JsonType
+
+TEXT_ID = "^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
+#: RFC 8259 §6: beyond these, readers disagree; the service takes what SQLite holds exactly.
+LARGEST_ID = 2**53 - 1
+LARGEST_INTEGER = 2**63 - 1
+
+ID: Json = {
+    "description": 'The record\'s id; 1 and "1" are the same.',
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
+        {"type": "string", "pattern": TEXT_ID},
+    ],
+}
+_SHAPES: dict[str, Any] = {
+    "string": "string",
+    "integer": 1,
+    "number": 1.5,
+    "boolean": True,
+    "array": [],
+    "object": {},
+    "null": None,
+}
+
+
+@frozen
+class CollectionSchemas:
+    """The schemas of one collection. `enforced`: its types are claims, and not only descriptions."""
+
+    name: str
+    schema: CollectionSchema
+    enforced: bool
+
+    def record(self) -> Json:
+        """What is stored, and answered."""
+        fields = {name: self._field(kinds) for name, kinds in self._fields()}
+        return self._object("A record", self._id(), fields) | {"required": ["id"]}
+
+    def page(self) -> Json:
+        """What a list answers."""
+        refer = "#/components/schemas/"
+        return {
+            "type": "object",
+            "description": f"Records of {self.name}.",
+            "required": ["items", "page"],
+            "properties": {
+                "items": {"type": "array", "items": {"$ref": f"{refer}{self.name}.record"}},
+                "page": {"$ref": f"{refer}Page"},
+            },
+        }
+
+    def new(self) -> Json:
+        """What makes a record. Without an id it is given one."""
+        return self._given("A new record", self._id())
+
+    def changes(self) -> Json:
+        """What a record is replaced with, or what of it is set."""
+        ignored = {"description": "Taken no notice of: the path says which record it is."}
+        return self._given("Fields of a record", ignored)
+
+    def example(self) -> Json:
+        """A body of the collection's shape, without an id."""
+        return {name: shape for name, shape in self.example_record().items() if name != "id"}
+
+    def example_record(self) -> Json:
+        inside = dict(self.schema.inside)
+        others = {name: _shape_of(kinds, inside.get(name, ())) for name, kinds in self.schema.fields}
+        return {"id": 1, **{name: shape for name, shape in others.items() if name != "id"}}
+
+    def _given(self, what: str, id_: Json) -> Json:
+        fields = {name: self._field(kinds) | self._bounds(kinds) for name, kinds in self._fields()}
+        return self._object(what, id_, fields)
+
+    def _bounds(self, kinds: tuple[str, ...]) -> Json:
+        """Of integers; where fractions are taken, too, JSON Schema cannot tell them apart."""
+        if not self.enforced or "integer" not in kinds or "number" in kinds:
+            return {}
+        return {"minimum": -LARGEST_INTEGER, "maximum": LARGEST_INTEGER}
+
+    def _object(self, what: str, id_: Json, fields: Json) -> Json:
+        more = " It may have others, and need have none of these." if self.schema.more else ""
+        return {
+            "type": "object",
+            "description": f"{what} of {self.name}.{more}",
+            "properties": {"id": id_, **fields},
+        }
+
+    def _fields(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        return ((name, kinds) for name, kinds in self.schema.fields if name != "id")
+
+    def _id(self) -> Json:
+        kinds = dict(self.schema.fields).get("id", ())
+        if not self.enforced or not kinds:
+            return ID
+        kept = [each for each in ID["anyOf"] if each["type"] in kinds]
+        return {"description": ID["description"], "anyOf": kept} if kept else ID
+
+    def _field(self, kinds: tuple[str, ...]) -> Json:
+        if not kinds:
+            return {"description": "Nothing is known of its type."}
+        if self.enforced:
+            return _typed(kinds)
+        return {"description": f"So far: {' or '.join(kinds)}."}
+
+
+def _typed(kinds: tuple[str, ...]) -> Json:
+    return {"type": kinds[0] if len(kinds) == 1 else list(kinds)}
+
+
+def _shape_of(kinds: tuple[str, ...], inside: Fields = ()) -> Any:
+    kind = next((kind for kind in kinds if kind != "null"), "null")
+    if inside and kind in {"array", "object"}:
+        within = {name: _shape_of(inner) for name, inner in inside}
+        return [within] if kind == "array" else within
+    return _SHAPES[kind]
+
+
+def example_of(kind: JsonType) -> Any:
+    """A value of a type that a request's body had."""
+    if kind.fields is not None:
+        return {name: example_of(inner) for name, inner in kind.fields}
+    if kind.array is not None:
+        return [example_of(kind.array)]
+    return _shape_of((*kind.scalars, *kind.shallow))

@@ -1,0 +1,121 @@
+"""/docs and /redoc in Chromium, which is told that there is no host but this one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.e2e.conftest import service
+from tests.e2e.shop import open_shop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.service import RunningService
+
+__all__ = ["service"]
+
+pytestmark = pytest.mark.browser
+#: Where screenshots go, for somebody to look at.
+SCREENSHOTS = os.environ.get("BROWSER_SCREENSHOTS", "")
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # The network is cut: every name and address but the service's own is unreachable.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+_TIMEOUT_MS = 30_000
+
+
+@contextmanager
+def chromium(service: RunningService) -> Iterator[Page]:
+    """A page that is proved, in the end, to have asked nobody else and to have had no error."""
+    executable = shutil.which("chromium")
+    assert executable, "install Chromium: apt-get install chromium"
+    foreign: list[str] = []
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(_TIMEOUT_MS)
+        page.on("request", lambda request: _is_local(request.url, service.url) or foreign.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: message.type != "error" or errors.append(message.text))
+        yield page
+        browser.close()
+    assert foreign == []
+    assert errors == []
+
+
+def _is_local(url: str, service_url: str) -> bool:
+    return url.startswith((f"{service_url}/", "data:", f"blob:{service_url}/"))
+
+
+def _shoot(page: Page, name: str) -> None:
+    if SCREENSHOTS:
+        page.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))
+
+
+def test_swagger_ui_tries_it_out(service: RunningService) -> None:
+    """The session is chosen in the page, and a POST from it is stored."""
+    shop = service.client("swagger")
+    open_shop(shop)
+    with chromium(service) as page:
+        page.goto(f"{service.url}/docs?session=other")
+        expect(page.locator("#api")).to_contain_text("Session other", timeout=_TIMEOUT_MS)
+        page.get_by_label("Session").fill("swagger")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#api h1.title")).to_contain_text("Session swagger", timeout=_TIMEOUT_MS)
+        operation = page.locator("#operations-members-createMembers")
+        operation.locator(".opblock-summary-control").click()
+        operation.get_by_role("button", name="Try it out").click()
+        operation.locator("textarea.body-param__text").fill('{"name": "Made in a browser"}')
+        _shoot(page, "docs-try-it-out")
+        operation.get_by_role("button", name="Execute").click()
+        answer = operation.locator(".live-responses-table")
+        expect(answer).to_contain_text("201", timeout=_TIMEOUT_MS)
+        expect(answer).to_contain_text("Made in a browser")
+        answer.scroll_into_view_if_needed()
+        _shoot(page, "docs-answer")
+
+    assert shop.read("/members/2") == {"id": 2, "name": "Made in a browser"}
+
+
+def test_redoc_shows_every_operation(service: RunningService) -> None:
+    open_shop(service.client("redoc"))
+    with chromium(service) as page:
+        page.goto(f"{service.url}/redoc?session=redoc")
+        expect(page.locator("#api h1")).to_contain_text("Session redoc", timeout=_TIMEOUT_MS)
+        for heading in (
+            "Create one of members",
+            "List orders, those of one of members",
+            "Delete one of reviews",
+        ):
+            expect(page.locator("h2", has_text=heading).first).to_be_attached(timeout=_TIMEOUT_MS)
+        page.locator("h2", has_text="Create one of members").first.scroll_into_view_if_needed()
+        _shoot(page, "redoc")
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_without_a_session(service: RunningService, path: str) -> None:
+    """The page asks for one; the document's 400 is what tells it."""
+    with sync_playwright() as playwright:
+        executable = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
+        page = browser.new_page()
+        page.goto(service.url + path)
+        expect(page.locator("#hint")).to_have_text(
+            "Which session's API is it to be? Name it above.", timeout=_TIMEOUT_MS
+        )
+        browser.close()

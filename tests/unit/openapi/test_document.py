@@ -1,0 +1,290 @@
+"""The document of what is known of a session: valid, and true to its arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from server.model import Plan, RunnablePlan, Session, SourceCode, ValidatedCode
+from server.openapi.document import Terms, describe
+from server.planning.planned import RoutesInForce
+from server.planning.route import RouteTemplate
+from server.planning.route_table import LearnedRoute
+from server.planning.schemas import CollectionSchema, Schemas
+
+SESSION = Session("shop", "0" * 32)
+OPEN = Terms(secured=False, session_needed=True, enforced=False)
+MEMBERS = CollectionSchema(
+    fields=(
+        ("age", ("integer",)),
+        ("id", ("integer",)),
+        ("lines", ("array",)),
+        ("name", ("null", "string")),
+        ("restored", ()),
+    ),
+    inside=(("lines", (("qty", ("integer",)), ("sku", ("string",)))),),
+)
+ORDERS = CollectionSchema(fields=(("id", ("integer", "string")), ("member_id", ("integer",))))
+SHOP = Schemas((("members", MEMBERS), ("orders", ORDERS)))
+ITEM = {"get", "put", "patch", "delete"}
+
+
+def learned(method: str, route: str, code: str = "REPLY = make_response(200)", **more: Any) -> LearnedRoute:
+    plan = Plan(action="act", resource="members", route=route, code=SourceCode(code))
+    runnable = RunnablePlan(plan, ValidatedCode(code), "learned")
+    given = {"content": "none", "query": (), **more}
+    return LearnedRoute(runnable, RouteTemplate.parse(route), method, **given)  # type: ignore[arg-type]
+
+
+def document(
+    *routes: LearnedRoute, schemas: Schemas = SHOP, conventions: bool = True, terms: Terms = OPEN
+) -> dict[str, Any]:
+    """Every document that a test makes is a valid one."""
+    made = describe(SESSION, RoutesInForce(routes, conventions=conventions), schemas, terms)
+    OpenAPIV31SpecValidator(made).validate()
+    return made
+
+
+def operations(made: dict[str, Any]) -> dict[str, set[str]]:
+    return {path: set(item) for path, item in made["paths"].items()}
+
+
+def test_conventions_for_every_collection() -> None:
+    """Below its parent, too, where its records say whose they are."""
+    assert operations(document()) == {
+        "/members": {"get", "post"},
+        "/members/search": {"get"},
+        "/members/{id}": ITEM,
+        "/orders": {"get", "post"},
+        "/orders/search": {"get"},
+        "/orders/{id}": ITEM,
+        "/members/{member_id}/orders": {"get", "post"},
+        "/members/{member_id}/orders/search": {"get"},
+        "/members/{member_id}/orders/{id}": ITEM,
+    }
+
+
+@pytest.mark.parametrize("name", ["docs", "api", "v1", "_meta"])
+def test_a_collection_without_a_path(name: str) -> None:
+    """A plan may store by such a name; no path of the conventions leads there."""
+    assert document(schemas=Schemas(((name, MEMBERS),)))["paths"] == {}
+
+
+def test_with_a_model_only_what_was_learned() -> None:
+    """What it would plan for the conventions' routes nobody knows."""
+    assert operations(document(learned("GET", "/members"), conventions=False)) == {"/members": {"get"}}
+
+
+def test_an_empty_session() -> None:
+    assert document(schemas=Schemas())["paths"] == {}
+
+
+# --- schemas ----------------------------------------------------------------------------------------
+
+
+def test_types_are_described_and_not_claimed() -> None:
+    """DECISIONS, "OpenAPI": what is not enforced is not claimed."""
+    record = document()["components"]["schemas"]["members.record"]
+
+    assert record["type"] == "object"
+    assert record["required"] == ["id"]
+    assert record["properties"]["name"] == {"description": "So far: null or string."}
+    assert record["properties"]["restored"] == {"description": "Nothing is known of its type."}
+
+
+def test_enforced_types_are_claimed() -> None:
+    made = document(terms=evolve(OPEN, enforced=True))
+    record = made["components"]["schemas"]["members.record"]["properties"]
+    given = made["components"]["schemas"]["members.new"]["properties"]
+
+    assert record["name"] == {"type": ["null", "string"]}
+    assert record["age"] == {"type": "integer"}
+    assert record["restored"] == {"description": "Nothing is known of its type."}
+    assert [each["type"] for each in record["id"]["anyOf"]] == ["integer"]
+    assert given["age"] == {"type": "integer", "minimum": 1 - 2**63, "maximum": 2**63 - 1}
+    assert "type" not in made["components"]["schemas"]["members.changes"]["properties"]["id"]
+
+
+def test_examples_are_shapes() -> None:
+    body = document()["paths"]["/members"]["post"]["requestBody"]["content"]["application/json"]
+
+    assert body["example"] == {
+        "age": 1,
+        "lines": [{"qty": 1, "sku": "string"}],
+        "name": "string",
+        "restored": None,
+    }
+
+
+def test_more_than_is_listed_is_said() -> None:
+    made = document(schemas=Schemas((("members", evolve(MEMBERS, more=True)),), more=True))
+
+    assert "more collections" in made["info"]["description"]
+    assert "others" in made["components"]["schemas"]["members.record"]["description"]
+
+
+# --- parameters -------------------------------------------------------------------------------------
+
+
+def query(made: dict[str, Any], path: str) -> list[str]:
+    return [each["name"] for each in made["paths"][path]["get"]["parameters"] if each.get("in") == "query"]
+
+
+def test_filters_by_the_fields_there_are() -> None:
+    assert query(document(), "/members") == [
+        *("limit", "offset", "sort"),
+        *("age", "age__gt", "age__gte", "age__lt", "age__lte"),
+        *("id", "id__gt", "id__gte", "id__lt", "id__lte"),
+        *("lines__has", "name", "name__contains"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["limit", "page", "a__gt", "findByName", "a.b", "é", "fields"])
+def test_a_field_whose_name_means_something_else(name: str) -> None:
+    schemas = Schemas((("members", CollectionSchema(fields=((name, ("string",)),))),))
+
+    assert query(document(schemas=schemas), "/members") == ["limit", "offset", "sort"]
+
+
+@pytest.mark.parametrize(("fields", "listed"), [(57, 60), (58, 60)])
+def test_parameters_are_as_many_as_a_query_may_have(fields: int, listed: int) -> None:
+    schema = CollectionSchema(fields=tuple((f"f{n:02}", ("boolean",)) for n in range(fields)))
+
+    assert len(query(document(schemas=Schemas((("members", schema),))), "/members")) == listed
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_the_session_s_header(needed: bool) -> None:
+    """Needed only where nothing else says whose data it is."""
+    parameter = document(terms=evolve(OPEN, session_needed=needed))["components"]["parameters"]["Session"]
+
+    assert (parameter["name"], parameter["required"], parameter["example"]) == (
+        "X-Session-ID",
+        needed,
+        "shop",
+    )
+
+
+def test_a_derived_session_has_no_name_to_send() -> None:
+    made = describe(Session("token:default", "0" * 32), RoutesInForce(), SHOP, OPEN)
+
+    assert "example" not in made["components"]["parameters"]["Session"]
+
+
+def test_the_token() -> None:
+    made = document(terms=evolve(OPEN, secured=True))
+    statuses = [
+        operation["responses"]
+        for item in made["paths"].values()
+        for operation in map(item.get, item)
+        if isinstance(operation, dict)
+    ]
+
+    assert made["security"] == [{"bearer": []}, {"serviceToken": []}]
+    assert all("401" in responses for responses in statuses)
+    assert "security" not in document()
+
+
+@pytest.mark.parametrize(("url", "shown"), [("", "/"), ("https://api.example/x", "https://api.example/x")])
+def test_the_server(url: str, shown: str) -> None:
+    assert document(terms=evolve(OPEN, url=url))["servers"] == [{"url": shown}]
+
+
+# --- learned routes ---------------------------------------------------------------------------------
+
+
+def test_a_learned_route() -> None:
+    code = 'if params["order_id"] > 9:\n    abort(409, "no")\nREPLY = make_response(status=202)'
+    route = learned(
+        "POST",
+        "/orders/{order_id:int}/cancel",
+        code,
+        content="json",
+        query=("force",),
+        body_shape='{"object":{"reason":"string","lines":{"array":{"object":{"sku":"string"}}}}}',
+    )
+    made = document(route, conventions=False)["paths"]["/orders/{order_id}/cancel"]["post"]
+
+    assert set(made["responses"]) == {"202", "409", "default"}
+    assert [(each["in"], each["name"]) for each in made["parameters"][:-1]] == [
+        ("path", "order_id"),
+        ("query", "force"),
+    ]
+    content = made["requestBody"]["content"]["application/json"]
+    assert content["example"] == {"reason": "string", "lines": [{"sku": "string"}]}
+    assert content["schema"] == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "statuses"),
+    [
+        ("REPLY = make_response()", {"200"}),
+        ("REPLY = make_response(204)", {"204"}),
+        ("status = 200\nREPLY = make_response(status)", set()),
+        ("REPLY = make_response(True)", set()),
+        ("REPLY = make_response(99)", set()),
+        ("other(201)\nREPLY = make_response(200)", {"200"}),
+        ("REPLY = {}\nREPLY['x'].make_response(200)", set()),
+    ],
+)
+def test_statuses_are_read_from_the_code(code: str, statuses: set[str]) -> None:
+    made = document(learned("GET", "/x", code), conventions=False)["paths"]["/x"]["get"]
+
+    assert set(made["responses"]) == {*statuses, "default"}
+
+
+def test_routes_that_differ_in_body_or_query_share_an_operation() -> None:
+    routes = (
+        learned("POST", "/x/{id:int}", content="none", query=("a",)),
+        learned(
+            "POST",
+            "/x/{name:slug}",
+            "REPLY = make_response(201)",
+            content="json",
+            query=None,
+            body_shape='"string"',
+        ),
+    )
+    made = document(*routes, conventions=False)["paths"]
+
+    assert list(made) == ["/x/{id}"]
+    operation = made["/x/{id}"]["post"]
+    assert [each["name"] for each in operation["parameters"][:-1]] == ["id", "a"]
+    assert len(operation["parameters"][0]["schema"]["anyOf"]) == 2
+    assert operation["requestBody"]["required"] is False
+    assert set(operation["responses"]) == {"200", "201", "default"}
+
+
+def test_a_learned_route_beside_a_convention() -> None:
+    """Of what both answer, only what both promise is said."""
+    made = document(learned("GET", "/members/{member_id:int}"))["paths"]
+
+    assert "/members/{member_id}" not in made
+    operation = made["/members/{id}"]["get"]
+    assert operation["operationId"] == "getMembers"
+    assert "schema" not in operation["responses"]["200"]["content"]["application/json"]
+
+
+def test_links_lead_to_operations() -> None:
+    """Of collections whose names differ in what an operationId cannot hold, too."""
+    schemas = Schemas((("order-lines", ORDERS), ("order_lines", ORDERS)))
+    made = document(schemas=schemas)["paths"]
+    by_id = {
+        operation["operationId"]: path
+        for path, item in made.items()
+        for operation in map(item.get, item)
+        if isinstance(operation, dict)
+    }
+
+    assert len(by_id) == 14
+    for path in ("/order-lines", "/order_lines"):
+        links = made[path]["post"]["responses"]["201"]["links"]
+        assert {by_id[link["operationId"]] for link in links.values()} == {f"{path}/{{id}}"}
+
+
+def test_the_version_is_the_content_s() -> None:
+    assert document()["info"]["version"] == document()["info"]["version"]
+    assert document()["info"]["version"] != document(schemas=Schemas())["info"]["version"]
