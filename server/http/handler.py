@@ -1,8 +1,8 @@
 """The one handler of all requests: what is asked, in which order it is checked, and how it is answered.
 
-Order: open pages; the token; the method; the target; the service's own pages; the session; headers
-and query; the body; and only then the pipeline. So nobody without a token learns anything, and no
-body is read that is not going to be used (T37, T46).
+Order: open pages; operators' pages, by a token of their own; the token; the method; the target; the service's
+own pages; the session; headers and query; the body; and only then the pipeline. So nobody without a token
+learns anything, and no body is read that is not going to be used (T37, T46).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from server.http.admin import Admin
     from server.http.auth import Authenticator
     from server.model import RequestContext
 
@@ -49,11 +50,13 @@ class Handler:
         authenticator: Authenticator,
         reader: ContextReader,
         health: Callable[[], Mapping[str, object]],
+        admin: Admin | None = None,
     ) -> None:
         self._use_case = use_case
         self._authenticator = authenticator
         self._reader = reader
         self._health = health
+        self._admin = admin
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
@@ -82,6 +85,8 @@ class Handler:
     async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply:
         if request.raw_path.partition("?")[0] == pages.HEALTH:
             return pages.health(request.method, self._health)
+        if self._admin is not None and self._admin.owns(request.raw_path):
+            return await self._admin.answer(request)
         started = perf_counter()
         try:
             ctx = await self._read(request, line)

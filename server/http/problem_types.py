@@ -27,6 +27,8 @@ MEANINGS: dict[str, str] = {
     "method-not-allowed": "The path exists, but not for this method. Allow lists those it has.",
     "not-acceptable": "No representation fits the Accept header.",
     "request-timeout": "The request's body did not arrive in time.",
+    "conflict": "An operator's request contradicts what there is: a session that has data already, "
+    "a pinned plan.",
     "payload-too-large": "The request's body is larger than `limit` bytes.",
     "uri-too-long": "The path or the query is longer than `limit` bytes.",
     "unsupported-media-type": "The body's type or encoding is not taken. Send JSON in UTF-8, uncompressed.",

@@ -1,0 +1,194 @@
+"""Plans as a file that another service takes in.
+
+    {"format": "metaservice plans", "version": 1, "plans": [{
+        "method", "route", "content", "query", "action", "resource", "identifier", "response_hints",
+        "code": [lines], "author": {"provider", "model"}, "versions": {...}, "fingerprint", "body_shape",
+        "created_at", "pinned"}]}
+
+1. Nothing in it is a request's value: plans for a single request are left out.
+2. Whoever takes it in trusts nothing of it: codec and policy see every plan.
+3. A fingerprint is over prompt, policy, model and rules, too. Where these differ a plan is found by no
+   fingerprint; it serves the session it is given to, stale unless pinned.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import cattrs
+import orjson
+from attrs import asdict, evolve, frozen
+
+from server.errors import BadRequest, Unprocessable
+from server.model import METHODS, RunnablePlan
+from server.operations.naming import plan_named
+from server.planning.codec import PlanInvalid, decode
+from server.planning.fingerprint import Versions
+from server.planning.library_rows import ANY_QUERY, Origin, PlanRecord, UnreadablePlan, plan_text
+from server.planning.policy import CodeRefused, check
+from server.planning.route import RouteError, RouteTemplate, Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from server.model import Session
+    from server.planning.library import PlanLibrary
+
+FORMAT: Final = "metaservice plans"
+VERSION: Final = 1
+MAX_PLANS: Final = 10_000
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{40}")
+_CONTENT: Final = ("none", "json", "merge-patch", "json-patch", "form")
+_MAX_SHAPE_CHARS: Final = 65_536
+_PAGE: Final = 500
+_SAMPLES: Final = {"int": "1", "uuid": "00000000-0000-4000-8000-000000000000", "text": "A1", "slug": "a"}
+
+
+@frozen
+class Item:
+    """A plan and the shape of the body that it was learned with, as canonical JSON."""
+
+    record: PlanRecord
+    body_shape: str
+
+
+def rows(library: PlanLibrary, session: str, name: str) -> list[Item]:
+    """The plans that a session (a directory's name) has learned, that one plan, or all."""
+    if session:
+        return [Item(each.plan, each.body_shape) for each in library.routes_of(session)]
+    if name:
+        return [_item(library, each) for each in library.show(plan_named(library, name))]
+    found: list[PlanRecord] = []
+    while page := library.plans(limit=_PAGE, after=found[-1].number if found else 0):
+        found += page
+    return [_item(library, each) for each in found]
+
+
+def _item(library: PlanLibrary, record: PlanRecord) -> Item:
+    uses = library.learned_from(record.plan_id)
+    return Item(record, uses[0].body_shape if uses else "null")
+
+
+def document(items: Iterable[Item]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "plans": [found for item in items if (found := _said(item))],
+    }
+
+
+def _said(item: Item) -> dict[str, Any] | None:
+    """None for what is no plan for a shape, or not readable."""
+    record = item.record
+    try:
+        plan, keys = record.plan(), record.query_keys()
+    except UnreadablePlan:
+        return None
+    if record.needs != "shape":
+        return None
+    return {
+        "method": record.method,
+        "route": record.route,
+        "content": record.content,
+        "query": "any" if keys is None else list(keys),
+        **{name: getattr(plan, name) for name in ("action", "resource", "identifier", "response_hints")},
+        "code": plan.code.text.splitlines(),
+        "author": asdict(record.origin),
+        "versions": asdict(record.versions),
+        "fingerprint": record.fingerprint,
+        "body_shape": orjson.loads(item.body_shape),
+        "created_at": record.created_at,
+        "pinned": record.pinned,
+    }
+
+
+def read(found: dict[str, Any]) -> list[Item]:
+    """The plans of a file. Raises BadRequest for another file, Unprocessable for a plan that is refused."""
+    plans = found.get("plans")
+    if found.get("format") != FORMAT or not isinstance(plans, list):
+        raise BadRequest(f'This is no file of plans: it has no `"format": "{FORMAT}"`.')
+    if found.get("version") != VERSION:
+        raise BadRequest(f"This version reads files of plans of version {VERSION}.")
+    if len(plans) > MAX_PLANS:
+        raise BadRequest(f"A file holds {MAX_PLANS} plans at most.", limit=MAX_PLANS)
+    return [_read(number, each) for number, each in enumerate(plans, 1)]
+
+
+def _read(number: int, said: Any) -> Item:
+    if not isinstance(said, dict):
+        raise Unprocessable(f"Plan {number} is no object.", plan=number)
+    try:
+        return _item_of(said)
+    except CodeRefused as error:
+        detail = f"Plan {number} ({said.get('method')} {said.get('route')}) is refused: {error}"
+        raise Unprocessable(detail, plan=number) from None
+    except (PlanInvalid, RouteError, cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
+        reason = (
+            str(error)
+            if isinstance(error, (PlanInvalid, RouteError, _Wrong))
+            else "a member is missing or wrong"
+        )
+        raise Unprocessable(f"Plan {number} is refused: {reason}.", plan=number) from None
+
+
+class _Wrong(ValueError):
+    """A member that is not what it must be; the message says which."""
+
+
+def _item_of(said: dict[str, Any]) -> Item:
+    route, lines, query = RouteTemplate.parse(said["route"]), said["code"], said["query"]
+    _require(isinstance(lines, list) and all(isinstance(line, str) for line in lines), "code")
+    _require(said["method"] in METHODS, "method")
+    _require(said["content"] in _CONTENT, "content")
+    _require(
+        query == "any" or (isinstance(query, list) and all(isinstance(key, str) for key in query)), "query"
+    )
+    _require(_FINGERPRINT.fullmatch(said["fingerprint"]) is not None, "fingerprint")
+    answer = {
+        **{name: said.get(name) for name in ("action", "resource", "route", "identifier", "response_hints")},
+        "needs": "shape",
+        "query": "any" if query == "any" else "declared",
+        "code": {"block": "\n".join(lines)},
+    }
+    plan = decode(orjson.dumps(answer).decode(), sample(route))
+    runnable = RunnablePlan(plan, check(plan.code), "learned")
+    shape = orjson.dumps(said.get("body_shape"), option=orjson.OPT_SORT_KEYS).decode()
+    _require(len(shape) <= _MAX_SHAPE_CHARS, "body_shape")
+    record = PlanRecord(
+        plan_id=runnable.id,
+        fingerprint=said["fingerprint"],
+        method=said["method"],
+        route=plan.route,
+        content=said["content"],
+        query=ANY_QUERY if query == "any" else orjson.dumps(sorted(query)).decode(),
+        needs="shape",
+        text=plan_text(runnable),
+        origin=cattrs.structure(said["author"], Origin),
+        versions=cattrs.structure(said["versions"], Versions),
+        created_at=str(said.get("created_at") or ""),
+        pinned=said.get("pinned") is True,
+    )
+    return Item(record, shape)
+
+
+def _require(holds: bool, name: str) -> None:  # noqa: FBT001 - a condition is what it is about
+    if not holds:
+        raise _Wrong(f"`{name}` is wrong")
+
+
+def sample(route: RouteTemplate) -> tuple[str, ...]:
+    """Segments of a path that the route is for."""
+    return tuple(_SAMPLES[part.kind] if isinstance(part, Slot) else part for part in route.parts)
+
+
+def keep(library: PlanLibrary, items: list[Item], session: Session | None, *, pin: bool) -> None:
+    """Put the plans into the library, and have the session know them."""
+    for item in items:
+        record = evolve(item.record, pinned=item.record.pinned or pin)
+        if session is None:
+            library.keep(record)
+        else:
+            library.learn(record, session, item.body_shape)
+        if record.pinned:
+            library.pin(record.plan_id)
