@@ -82,6 +82,13 @@ class Output:
         else:
             self._stream.write(clean(text) + "\n")
 
+    def done(self, document: Any, text: str) -> None:
+        """What was done: the document for a script, a sentence for a person."""
+        if self.as_json:
+            self.json(document)
+        else:
+            self.line(text, "green")
+
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
         """Rows under their columns' names; `empty` where there is none. The first column is never cut."""
         cells = [[clean(cell) for cell in row] for row in rows]

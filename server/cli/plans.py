@@ -194,14 +194,13 @@ async def edit(options: argparse.Namespace, channel: Channel, out: Output) -> in
 async def _save(options: argparse.Namespace, channel: Channel, out: Output, code: str) -> int:
     body = {"code": code, "pin": options.pin, "check": options.check}
     found = await channel.call(Ask("PUT", ("plans", options.plan, "code"), body=body))
-    if out.as_json:
-        out.json(found)
-    elif options.check:
-        out.line("The policy takes this code.", "green")
-    elif not found["changed"]:
-        out.line(f"Plan {found['id']} says the same as before.")
+    if options.check:
+        text = "The policy takes this code."
+    elif found["changed"]:
+        text = f"Plan {found['id']} now serves {found['method']} {found['route']}."
     else:
-        out.line(f"Plan {found['id']} now serves {found['method']} {found['route']}.", "green")
+        text = f"Plan {found['id']} says the same as before."
+    out.done(found, text)
     return 0
 
 
@@ -222,10 +221,7 @@ def _open_editor(file: Path) -> None:
 
 async def pin(options: argparse.Namespace, channel: Channel, out: Output) -> int:
     found = await channel.call(Ask("PUT", ("plans", options.plan, "pin"), body={"pinned": not options.undo}))
-    if out.as_json:
-        out.json(found)
-    else:
-        out.line(f"Plan {found['id']} is {'pinned' if found['pinned'] else 'no longer pinned'}.", "green")
+    out.done(found, f"Plan {found['id']} is {'pinned' if found['pinned'] else 'no longer pinned'}.")
     return 0
 
 
@@ -238,12 +234,8 @@ async def forget(options: argparse.Namespace, channel: Channel, out: Output) -> 
             return 1
     query = {"force": "true"} if options.force else {}
     found = await channel.call(Ask("DELETE", ("plans", options.plan), query))
-    if out.as_json:
-        out.json(found)
-    else:
-        out.line(
-            f"Plan {found['id']} is forgotten, and {counted(found['routes'], 'route')} with it.", "green"
-        )
+    routes = counted(found["routes"], "learned route")
+    out.done(found, f"Plan {found['id']} is forgotten, and {routes} with it.")
     return 0
 
 
@@ -289,10 +281,8 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
         sys.stdout.write(text)
         return 0
     options.file.write_text(text, "utf-8")
-    if out.as_json:
-        out.json({"file": str(options.file), "plans": len(found["plans"])})
-    else:
-        out.line(f"{options.file} has {counted(len(found['plans']), 'plan')}.", "green")
+    count = len(found["plans"])
+    out.done({"file": str(options.file), "plans": count}, f"{options.file} has {counted(count, 'plan')}.")
     return 0
 
 
@@ -305,9 +295,6 @@ async def import_(options: argparse.Namespace, channel: Channel, out: Output) ->
     if options.pin:
         query["pin"] = "true"
     found = await channel.call(Ask("POST", ("plans", "import"), query, document))
-    if out.as_json:
-        out.json(found)
-    else:
-        known = f"; session {found['session']} knows them" if found["session"] else ""
-        out.line(f"Taken in: {counted(len(found['plans']), 'plan')}{known}.", "green")
+    known = f"; session {found['session']} knows them" if found["session"] else ""
+    out.done(found, f"Taken in: {counted(len(found['plans']), 'plan')}{known}.")
     return 0

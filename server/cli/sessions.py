@@ -136,10 +136,9 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
                 names = tar.getnames()
                 tar.extractall(target, filter="data")
     collections = [name.removesuffix(".json") for name in names if "/" not in name]
-    if out.as_json:
-        out.json({"file": str(target), "collections": collections})
-    else:
-        out.line(f"{target} has {counted(len(collections), 'collection')}: {', '.join(collections)}", "green")
+    many = counted(len(collections), "collection")
+    document = {"file": str(target), "collections": collections}
+    out.done(document, f"{target} has {many}: {', '.join(collections)}")
     return 0
 
 
@@ -157,23 +156,15 @@ async def import_(options: argparse.Namespace, channel: Channel, out: Output) ->
                 for path in sorted(options.source.rglob("*.json")):
                     tar.add(path, path.relative_to(options.source).as_posix(), recursive=False)
         found = await channel.call(Ask("PUT", ("sessions", options.session, "import"), query, upload=archive))
-    if out.as_json:
-        out.json(found)
-    else:
-        names, count = ", ".join(found["collections"]), len(found["collections"])
-        out.line(f"Session {found['session']} has {counted(count, 'collection')}: {names}", "green")
+    names = found["collections"]
+    out.done(found, f"Session {found['session']} has {counted(len(names), 'collection')}: {', '.join(names)}")
     return 0
 
 
 async def fork(options: argparse.Namespace, channel: Channel, out: Output) -> int:
     found = await channel.call(Ask("POST", ("sessions", options.session, "fork"), body={"to": options.to}))
-    if out.as_json:
-        out.json(found)
-    else:
-        out.line(
-            f"Session {found['session']} is a copy of {found['from']}, with {counted(found['routes'], 'route')}.",
-            "green",
-        )
+    routes = counted(found["routes"], "learned route")
+    out.done(found, f"Session {found['session']} is a copy of {found['from']}, with {routes}.")
     return 0
 
 
@@ -181,10 +172,7 @@ async def reset(options: argparse.Namespace, channel: Channel, out: Output) -> i
     if not options.yes and not confirmed(f"Remove all records of session {options.session}?"):
         return 1
     found = await channel.call(Ask("POST", ("sessions", options.session, "reset")))
-    if out.as_json:
-        out.json(found)
-    else:
-        out.line(f"Session {found['session']} has no data any more.", "green")
+    out.done(found, f"Session {found['session']} has no data any more.")
     return 0
 
 
@@ -193,13 +181,8 @@ async def delete(options: argparse.Namespace, channel: Channel, out: Output) -> 
     if not options.yes and not confirmed(question):
         return 1
     found = await channel.call(Ask("DELETE", ("sessions", options.session)))
-    if out.as_json:
-        out.json(found)
-    else:
-        out.line(
-            f"Session {found['session']} is gone, and {counted(found['routes'], 'learned route')} with it.",
-            "green",
-        )
+    routes = counted(found["routes"], "learned route")
+    out.done(found, f"Session {found['session']} is gone, and {routes} with it.")
     return 0
 
 
