@@ -69,8 +69,9 @@ class LocalChannel:
             raise Refusal(problem) from None
         if not isinstance(answer, Archive):
             return answer
-        if ask.save is not None:
-            shutil.copyfile(answer.path, ask.save)
+        with answer as path:
+            if ask.save is not None:
+                shutil.copyfile(path, ask.save)
         return {}
 
     async def close(self) -> None:

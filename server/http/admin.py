@@ -58,7 +58,8 @@ class Admin:
             body, upload = await self._content(request, target, Path(scratch))
             answer = await self._api.call(Call(method, target.segments[1:], query, body, upload))
         if isinstance(answer, Archive):
-            data = await asyncio.to_thread(answer.path.read_bytes)
+            with answer as path:
+                data = await asyncio.to_thread(path.read_bytes)
             disposition = f'attachment; filename="{answer.name}"'
             return Reply(200, (("Content-Disposition", disposition),), data, "application/x-tar")
         return Reply(200, body=orjson.dumps(answer))

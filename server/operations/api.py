@@ -94,11 +94,17 @@ class Call:
 
 @frozen
 class Archive:
-    """A tar file to be handed over; `keeper` removes it when nobody refers to it any more."""
+    """A tar file to be handed over; whoever has got it closes it."""
 
     path: Path
     name: str
     keeper: tempfile.TemporaryDirectory[str]
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self.keeper.cleanup()
 
 
 Answer: TypeAlias = "dict[str, Any] | Archive"
@@ -222,7 +228,11 @@ class Api:
     async def _export_session(self, call: Call) -> Answer:
         keeper = tempfile.TemporaryDirectory(prefix="metaservice-")
         path = Path(keeper.name) / "session.tar"
-        await self._sessions.export(call.segments[1], path)
+        try:
+            await self._sessions.export(call.segments[1], path)
+        except BaseException:
+            keeper.cleanup()
+            raise
         return Archive(path, f"{call.segments[1].strip('~@').replace(':', '-')}.tar", keeper)
 
     async def _import_session(self, call: Call) -> Answer:

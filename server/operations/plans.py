@@ -131,7 +131,7 @@ class PlanOperations:
         Raises Unprocessable that says which plan is refused, and why.
         """
         learned = self._library()
-        items = portable.read(document)
+        items = portable.read(document, learned.versions)
         target = await self._session(session) if session else None
         await learned.change(lambda library: portable.keep(library, items, target, pin=pin))
         self._start_afresh()

@@ -5,6 +5,8 @@
         "code": [lines], "author": {"provider", "model"}, "versions": {...}, "fingerprint", "body_shape",
         "created_at", "pinned"}]}
 
+Only method, route, resource and code must be there: such a file can be written by hand.
+
 1. Nothing in it is a request's value: plans for a single request are left out.
 2. Whoever takes it in trusts nothing of it: codec and policy see every plan.
 3. A fingerprint is over prompt, policy, model and rules, too. Where these differ a plan is found by no
@@ -13,6 +15,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,8 +42,23 @@ FORMAT: Final = "metaservice plans"
 VERSION: Final = 1
 MAX_PLANS: Final = 10_000
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{40}")
-_CONTENT: Final = ("none", "json", "merge-patch", "json-patch", "form")
-_MAX_SHAPE_CHARS: Final = 65_536
+_CONTENT: Final = ("", "none", "json", "merge-patch", "json-patch", "form")
+_MAX_SHAPE_BYTES: Final = 65_536
+_WITHOUT_BODY: Final = ("GET", "DELETE")
+_NEEDED: Final = frozenset({"method", "route", "resource", "code"})
+_DEFAULTS: Final[dict[str, Any]] = {
+    "action": "do",
+    "identifier": None,
+    "response_hints": {},
+    "query": [],
+    "content": "",
+    "author": {"provider": "person", "model": ""},
+    "versions": None,
+    "fingerprint": "",
+    "body_shape": None,
+    "created_at": "",
+    "pinned": False,
+}
 _PAGE: Final = 500
 _SAMPLES: Final = {"int": "1", "uuid": "00000000-0000-4000-8000-000000000000", "text": "A1", "slug": "a"}
 
@@ -103,8 +121,11 @@ def _said(item: Item) -> dict[str, Any] | None:
     }
 
 
-def read(found: dict[str, Any]) -> list[Item]:
-    """The plans of a file. Raises BadRequest for another file, Unprocessable for a plan that is refused."""
+def read(found: dict[str, Any], versions: Versions) -> list[Item]:
+    """The plans of a file; `versions` are those of plans that name none.
+
+    Raises BadRequest for another file, Unprocessable for a plan that is refused.
+    """
     plans = found.get("plans")
     if found.get("format") != FORMAT or not isinstance(plans, list):
         raise BadRequest(f'This is no file of plans: it has no `"format": "{FORMAT}"`.')
@@ -112,69 +133,84 @@ def read(found: dict[str, Any]) -> list[Item]:
         raise BadRequest(f"This version reads files of plans of version {VERSION}.")
     if len(plans) > MAX_PLANS:
         raise BadRequest(f"A file holds {MAX_PLANS} plans at most.", limit=MAX_PLANS)
-    return [_read(number, each) for number, each in enumerate(plans, 1)]
+    return [_read(number, each, versions) for number, each in enumerate(plans, 1)]
 
 
-def _read(number: int, said: Any) -> Item:
+def _read(number: int, said: Any, versions: Versions) -> Item:
     if not isinstance(said, dict):
         raise Unprocessable(f"Plan {number} is no object.", plan=number)
     try:
-        return _item_of(said)
+        return _item_of(_DEFAULTS | said, versions)
     except CodeRefused as error:
         detail = f"Plan {number} ({said.get('method')} {said.get('route')}) is refused: {error}"
         raise Unprocessable(detail, plan=number) from None
-    except (PlanInvalid, RouteError, cattrs.BaseValidationError, ValueError, TypeError, KeyError) as error:
-        reason = (
-            str(error)
-            if isinstance(error, (PlanInvalid, RouteError, _Wrong))
-            else "a member is missing or wrong"
-        )
-        raise Unprocessable(f"Plan {number} is refused: {reason}.", plan=number) from None
+    except (PlanInvalid, RouteError, _Wrong) as error:
+        raise Unprocessable(f"Plan {number} is refused: {error}.", plan=number) from None
+    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError):
+        detail = f"Plan {number} is refused: it lacks a member, or one is of another kind than it must be."
+        raise Unprocessable(detail, plan=number) from None
 
 
 class _Wrong(ValueError):
     """A member that is not what it must be; the message says which."""
 
 
-def _item_of(said: dict[str, Any]) -> Item:
-    route, lines, query = RouteTemplate.parse(said["route"]), said["code"], said["query"]
-    _require(isinstance(lines, list) and all(isinstance(line, str) for line in lines), "code")
-    _require(said["method"] in METHODS, "method")
-    _require(said["content"] in _CONTENT, "content")
-    _require(
-        query == "any" or (isinstance(query, list) and all(isinstance(key, str) for key in query)), "query"
-    )
-    _require(_FINGERPRINT.fullmatch(said["fingerprint"]) is not None, "fingerprint")
+def _item_of(said: dict[str, Any], versions: Versions) -> Item:
+    query = said["query"]
+    _check_members(said)
     answer = {
-        **{name: said.get(name) for name in ("action", "resource", "route", "identifier", "response_hints")},
-        "needs": "shape",
+        **{name: said[name] for name in ("action", "resource", "route", "identifier", "response_hints")},
         "query": "any" if query == "any" else "declared",
-        "code": {"block": "\n".join(lines)},
+        "code": {"block": _code(said["code"])},
     }
-    plan = decode(orjson.dumps(answer).decode(), sample(route))
+    plan = decode(orjson.dumps(answer).decode(), sample(RouteTemplate.parse(said["route"])))
     runnable = RunnablePlan(plan, check(plan.code), "learned")
-    shape = orjson.dumps(said.get("body_shape"), option=orjson.OPT_SORT_KEYS).decode()
-    _require(len(shape) <= _MAX_SHAPE_CHARS, "body_shape")
     record = PlanRecord(
         plan_id=runnable.id,
-        fingerprint=said["fingerprint"],
+        fingerprint=said["fingerprint"] or _no_fingerprint(runnable),
         method=said["method"],
         route=plan.route,
-        content=said["content"],
+        content=said["content"] or ("none" if said["method"] in _WITHOUT_BODY else "json"),
         query=ANY_QUERY if query == "any" else orjson.dumps(sorted(query)).decode(),
         needs="shape",
         text=plan_text(runnable),
         origin=cattrs.structure(said["author"], Origin),
-        versions=cattrs.structure(said["versions"], Versions),
-        created_at=str(said.get("created_at") or ""),
-        pinned=said.get("pinned") is True,
+        versions=cattrs.structure(said["versions"], Versions) if said["versions"] else versions,
+        created_at=said["created_at"],
+        pinned=said["pinned"],
     )
-    return Item(record, shape)
+    return Item(record, orjson.dumps(said["body_shape"], option=orjson.OPT_SORT_KEYS).decode())
+
+
+def _check_members(said: dict[str, Any]) -> None:
+    """What codec and policy do not look at. Raises _Wrong."""
+    query, fingerprint = said["query"], said["fingerprint"]
+    _require(said.keys() <= _DEFAULTS.keys() | _NEEDED, "there is a member that no plan has")
+    _require(said["method"] in METHODS and said["method"] not in ("HEAD", "OPTIONS"), "`method`")
+    _require(said["content"] in _CONTENT, "`content`")
+    _require(query == "any" or _are_texts(query), "`query`")
+    _require(fingerprint == "" or _FINGERPRINT.fullmatch(fingerprint) is not None, "`fingerprint`")
+    _require(len(orjson.dumps(said["body_shape"])) <= _MAX_SHAPE_BYTES, "`body_shape` is too long")
+    _require(isinstance(said["pinned"], bool) and isinstance(said["created_at"], str), "`pinned`")
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _code(said: Any) -> str:
+    _require(isinstance(said, str) or _are_texts(said), "`code`")
+    return said if isinstance(said, str) else "\n".join(said)
+
+
+def _no_fingerprint(runnable: RunnablePlan) -> str:
+    """One that no request has: such a plan is found by the sessions that it is given to, and by no other."""
+    return hashlib.blake2b(f"written:{runnable.id}".encode(), digest_size=20).hexdigest()
 
 
 def _require(holds: bool, name: str) -> None:  # noqa: FBT001 - a condition is what it is about
     if not holds:
-        raise _Wrong(f"`{name}` is wrong")
+        raise _Wrong(f"{name} is wrong" if name.startswith("`") and name.endswith("`") else name)
 
 
 def sample(route: RouteTemplate) -> tuple[str, ...]:

@@ -205,7 +205,8 @@ class PlanLibrary:
         Each with the number of routes that use it, and of those in quarantine.
         """
         mine = (
-            " AND plan_id IN (SELECT plan_id FROM plans JOIN learned ON plan = plans.number AND session = ?)"
+            " AND plan_id IN (SELECT same.plan_id FROM learned"
+            " JOIN plans AS same ON same.number = learned.plan WHERE session = ?)"
         )
         sql = f"{_LISTED} AND number > ?{mine if session else ''} ORDER BY number LIMIT ?"
         params = (after, session, limit) if session else (after, limit)
