@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,9 @@ def common() -> argparse.ArgumentParser:
     group.add_argument(
         "--url",
         metavar="URL",
+        default=os.environ.get("METASERVICE_URL"),
         help="ask the service at this address, with the admin token in LARS_ADMIN_TOKEN "
-        "(default: the data root itself, or the service that uses it)",
+        "(default: METASERVICE_URL, else the data root itself, or the service that uses it)",
     )
     group.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")
     return parser

@@ -78,7 +78,7 @@ class Output:
 
     def line(self, text: str, style: str = "") -> None:
         if self.rich:
-            self._console.print(Text(clean(text), style=style))
+            self._console.print(Text(clean(text), style=style), soft_wrap=True)
         else:
             self._stream.write(clean(text) + "\n")
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from server.cli import other, plans, sessions
 from server.cli.channel import Channel, HttpChannel, LocalChannel, Refusal
-from server.cli.offline import opened
 from server.cli.output import Output
 from server.logging import configure
 from server.planning.library_file import LibraryError
@@ -77,6 +76,8 @@ async def _channel(options: argparse.Namespace, settings: Settings) -> AsyncIter
             yield channel
         return
     keep_library, start = getattr(options, "keep_library", False), getattr(options, "start", False)
+    from server.cli.offline import opened  # noqa: PLC0415 - the whole service, which others do without
+
     offline = opened(settings, Progress(sys.stderr), keep_library=keep_library, start=start)
     try:
         api = await offline.__aenter__()

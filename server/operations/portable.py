@@ -44,7 +44,6 @@ MAX_PLANS: Final = 10_000
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{40}")
 _CONTENT: Final = ("", "none", "json", "merge-patch", "json-patch", "form")
 _MAX_SHAPE_BYTES: Final = 65_536
-_WITHOUT_BODY: Final = ("GET", "DELETE")
 _NEEDED: Final = frozenset({"method", "route", "resource", "code"})
 _DEFAULTS: Final[dict[str, Any]] = {
     "action": "do",
@@ -170,7 +169,7 @@ def _item_of(said: dict[str, Any], versions: Versions) -> Item:
         fingerprint=said["fingerprint"] or _no_fingerprint(runnable),
         method=said["method"],
         route=plan.route,
-        content=said["content"] or ("none" if said["method"] in _WITHOUT_BODY else "json"),
+        content=said["content"] or ("json" if _reads_body(runnable) else "none"),
         query=ANY_QUERY if query == "any" else orjson.dumps(sorted(query)).decode(),
         needs="shape",
         text=plan_text(runnable),
@@ -201,6 +200,10 @@ def _are_texts(value: Any) -> bool:
 def _code(said: Any) -> str:
     _require(isinstance(said, str) or _are_texts(said), "`code`")
     return said if isinstance(said, str) else "\n".join(said)
+
+
+def _reads_body(runnable: RunnablePlan) -> bool:
+    return any(name in runnable.code.text for name in ("body_json", "payload"))
 
 
 def _no_fingerprint(runnable: RunnablePlan) -> str:

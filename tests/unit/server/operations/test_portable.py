@@ -23,9 +23,10 @@ def document(plans: Any, **more: Any) -> dict[str, Any]:
 
 
 def test_what_is_left_out_is_the_usual() -> None:
-    """No body where the method has none, no query, the versions of today, and a fingerprint of nobody's."""
+    """A body where the code reads one, no query, the versions of today, and a fingerprint of nobody's."""
+    create = ["rec = store.insert(ctx['body_json'])", "REPLY = make_response(201, rec)"]
     get, post = portable.read(
-        document([item(), item(method="POST", route="/members", code=CODE.splitlines())]), VERSIONS
+        document([item(), item(method="POST", route="/members", code=create)]), VERSIONS
     )
 
     assert (get.record.content, post.record.content) == ("none", "json")
