@@ -173,8 +173,12 @@ class SessionOperations:
         return {"session": session.id, "routes": routes}
 
     async def salvage(self, name: str) -> dict[str, Any]:
-        """Save what can be read of a damaged session. Raises NotFound, NotPlannable where nothing can."""
-        session = await self._existing(name)
+        """Save what can be read of a damaged session; its report.
+
+        A damaged one may have no directory of its name any more, so whether there is one is for `salvage` to
+        say. Raises NotPlannable where nothing can, and what `salvage` raises.
+        """
+        session = await self.named(name)
         if self._salvage is None:
             raise NotPlannable("This service cannot salvage sessions.")
         async with self._holder.hold(session.directory):

@@ -53,11 +53,11 @@ async def test_what_is_not_there(operator: Operator) -> None:
         ("GET", "/sessions/nobody/export"),
         ("DELETE", "/sessions/nobody"),
         ("POST", "/sessions/nobody/reset"),
-        ("POST", "/sessions/nobody/salvage"),
         ("GET", "/sessions/token:ci"),
     ]:
         await operator.refused(404, method, path)
     await operator.refused(404, "POST", "/sessions/nobody/fork", {"to": "s3"})
+    await operator.refused(501, "POST", "/sessions/s1/salvage")
     await operator.refused(400, "GET", "/sessions/not an id".replace(" ", "%20"))
     assert len((await operator.get("/sessions"))["sessions"]) == 1
 
