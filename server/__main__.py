@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from server.app import Service, make_app
+from server.cli import run as command_line
 from server.logging import configure
 from server.planning.library_file import LibraryError
 from server.planning.prompt import PromptError
@@ -38,6 +39,8 @@ _OPTIONS = {"config": CONFIG_VARIABLE, "host": "LARS_HOST", "port": "LARS_PORT"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the process's exit status: 0, 1 when it cannot run, 2 for wrong settings."""
     options = _parser().parse_args(arguments)
+    if "run" in options:
+        return command_line.run(options)
     given = {_OPTIONS[name]: text for name, text in vars(options).items() if name in _OPTIONS and text}
     try:
         settings = load(os.environ | given)
@@ -60,11 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="metaservice", description="An HTTP service without fixed endpoints."
     )
-    commands = parser.add_subparsers(title="commands", required=True)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="run the service")
     serve.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")
     serve.add_argument("--host", help="address to listen on")
     serve.add_argument("--port", help="port to listen on")
+    command_line.register(commands)
     return parser
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from server.http.admin import Admin
 from server.http.api_pages import ApiPages
 from server.http.auth import Authenticator
 from server.http.connection import Server
@@ -18,9 +19,12 @@ from server.http.origin import Origin
 from server.http.semantics import HttpSemantics
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
+from server.operations.assembly import make_api
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
 from server.sessions.directories import DataRoot
+from server.sessions.files import SessionFiles
+from server.sessions.names import SessionNames
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
 from wasm_runtime.sweeper import Retention
@@ -29,6 +33,8 @@ from wasm_runtime.worker_process import PoolConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from server.operations.api import Api
+    from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.settings_schema import CorsSettings, Settings
     from wasm_runtime.artifact import Artifact
@@ -47,12 +53,15 @@ class Service:
         planner: Planner,
         executor: Executor,
         data_root: DataRoot,
+        *,
+        names: SessionNames,
     ) -> None:
         self._settings = settings
         self._handler = handler
         self._planner = planner
         self._executor = executor
         self._data_root = data_root
+        self._names = names
         self._runner: web.ServerRunner | None = None
         self._closed = False
 
@@ -108,6 +117,7 @@ class Service:
         self._closed = True
         async with AsyncExitStack() as closing:
             closing.callback(self._data_root.close)
+            closing.push_async_callback(self._names.close)
             closing.push_async_callback(self._executor.close)
             closing.push_async_callback(self._planner.close)
             if self._runner is not None:
@@ -119,7 +129,7 @@ def make_app(
     settings: Settings,
     *,
     planner: Planner | None = None,
-    executor: Executor | None = None,
+    executor: HoldingExecutor | None = None,
     data_root: DataRoot | None = None,
     progress: artifact.Progress = lambda _what, _seconds: None,
 ) -> Service:
@@ -132,23 +142,38 @@ def make_app(
     root = data_root or DataRoot.open(settings.store.data_path)
     guest = cache(partial(artifact.ensure, settings.store.cache_path, progress))
     try:
-        runs = executor or _worker_pool(settings, root, guest())
-        plans = planner or make_planner(settings.planner, lambda: guest().description, runs, root.path)
+        SessionFiles(root.path).remove_leftovers()
+        pool = executor or worker_pool(settings, root, guest())
+        admin = bool(settings.auth.admin_token)
+        plans = planner or make_planner(
+            settings.planner, lambda: guest().description, pool, root.path, keep_library=admin
+        )
     except BaseException:
         root.close()
         raise
+    names = SessionNames(root.path)
+    reader = _reader(settings, names)
     handler = Handler(
-        HttpSemantics(Pipeline(plans, runs)),
+        HttpSemantics(Pipeline(plans, pool)),
         authenticator=Authenticator(settings.auth.by_name),
-        reader=_reader(settings),
-        api_pages=_api_pages(settings, plans, runs),
-        health=_health(runs, root),
+        reader=reader,
+        api_pages=_api_pages(settings, plans, pool),
+        health=_health(pool, root),
         cors=_cors(settings.cors),
+        admin=_admin(settings, make_api(settings, root, plans, pool, names), reader) if admin else None,
     )
-    return Service(settings, handler, plans, runs, root)
+    return Service(settings, handler, plans, pool, root, names=names)
 
 
-def _worker_pool(settings: Settings, root: DataRoot, guest: Artifact) -> WorkerPool:
+def _admin(settings: Settings, api: Api, reader: ContextReader) -> Admin:
+    limit = settings.sandbox.session_disk_bytes
+    return Admin(api, settings.auth.admin_token, reader.limits, upload_bytes=limit)
+
+
+def worker_pool(
+    settings: Settings, root: DataRoot, guest: Artifact, *, workers: int | None = None
+) -> WorkerPool:
+    """The pool that the settings ask for; `workers` overrides how many."""
     sandbox = settings.sandbox
     return WorkerPool(
         PoolConfig(
@@ -156,7 +181,7 @@ def _worker_pool(settings: Settings, root: DataRoot, guest: Artifact) -> WorkerP
             data_root=root.path,
             limits=sandbox.limits(),
             reuse=sandbox.reuse_policy(),
-            workers=sandbox.worker_count(),
+            workers=sandbox.worker_count() if workers is None else workers,
             durability=settings.store.durability,
             enforce_types=settings.schema.enforce,
             queue_per_session=sandbox.queue_per_session,
@@ -171,7 +196,7 @@ def _cors(options: CorsSettings) -> Cors | None:
     return Cors(frozenset(options.origins), options.max_age_seconds) if options.origins else None
 
 
-def _reader(settings: Settings) -> ContextReader:
+def _reader(settings: Settings, names: SessionNames) -> ContextReader:
     options = settings.server
     return ContextReader(
         EdgeLimits(
@@ -182,6 +207,7 @@ def _reader(settings: Settings) -> ContextReader:
         ),
         Origin(trusted_proxies=options.proxy_networks, public_url=options.public_url),
         settings.sessions.anonymous,
+        names.note,
     )
 
 

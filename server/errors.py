@@ -10,6 +10,7 @@
     ├── MethodNotAllowed 405
     ├── NotAcceptable 406
     ├── RequestTimeout 408
+    ├── Conflict 409
     ├── PreconditionFailed 412
     ├── PayloadTooLarge 413, UriTooLong 414, UnsupportedMediaType 415
     ├── Unprocessable 422
@@ -111,6 +112,10 @@ class NotAcceptable(ServiceError):
 
 class RequestTimeout(ServiceError):
     status, slug, title = 408, "request-timeout", "Request not received in time"
+
+
+class Conflict(ServiceError):
+    status, slug, title = 409, "conflict", "Conflict"
 
 
 class PreconditionFailed(ServiceError):

@@ -93,7 +93,7 @@ class AuthSettings:
     )
     admin_token: str = setting(
         "",
-        "Token for the operators' pages below /_meta/, of which there are none yet",
+        "Token for the operators' pages below /_meta/ (docs/command.md); empty: there are none",
         variable="LARS_ADMIN_TOKEN",
         check=is_token,
         allowed=_TOKEN,

@@ -9,6 +9,8 @@ A frame is a 4-byte little-endian length (of what follows), one byte of kind, an
     STOP                                            to the worker: finish what is queued, then end
     READY   JSON                                    from the worker: it can take jobs
     RESULT  u64 job, u32 length, outcome as JSON, body           from the worker
+    DROP    JSON, a session                         to the worker: let go of the session's files
+    DROPPED JSON, a session                         from the worker: nothing of it is open any more
     DONE    u64 job, u16 status, u8 flags, u64 fuel, u64 micros, u64 changed,      from the worker
             u32 length, headers and output as JSON (nothing: there are none), body
 
@@ -31,7 +33,7 @@ from wasm_runtime.outcome import Completed, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CONFIG, PLAN, FORGET, JOB, STOP, READY, RESULT, DONE = range(1, 9)
+CONFIG, PLAN, FORGET, JOB, STOP, READY, RESULT, DONE, DROP, DROPPED = range(1, 11)
 #: No frame comes near this; a length beyond it means the stream is not ours.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 #: Flags of JOB, and of DONE.
@@ -80,7 +82,7 @@ class ResultFrame:
 
 @frozen
 class JsonFrame:
-    """CONFIG or READY: something said once, as JSON."""
+    """CONFIG, READY, DROP or DROPPED: something that is seldom said, as JSON."""
 
     kind: int
     value: Any
@@ -247,4 +249,6 @@ _DECODERS: dict[int, Callable[[bytes], Frame]] = {
     READY: lambda rest: JsonFrame(READY, orjson.loads(rest)),
     RESULT: _decode_result,
     DONE: _decode_done,
+    DROP: lambda rest: JsonFrame(DROP, orjson.loads(rest)),
+    DROPPED: lambda rest: JsonFrame(DROPPED, orjson.loads(rest)),
 }

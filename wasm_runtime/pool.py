@@ -6,27 +6,34 @@
 3. When a worker dies, its status cell says what it was doing. The job it was running is lost (503, or 504 if
    it was killed for time); a group that was being committed is lost too, because nobody can know whether
    it is on disk; every other job had not taken effect, and runs again on the next worker.
-4. Jobs wait a limited time for a worker that is being replaced, in queues of limited length.
+4. While a session is held, nothing runs in it and no guest has its files open: its jobs wait.
+5. Jobs wait a limited time for a worker that is being replaced, in queues of limited length.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
+from attrs import define, field
 
 from wasm_runtime.outcome import Outcome, Overloaded, SessionDamaged
 from wasm_runtime.placement import slot_of
 from wasm_runtime.slot import START_SECONDS, Job, Pending, Slot
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
     from wasm_runtime.worker_process import PoolConfig
 
 log = structlog.get_logger()
 
 _WATCH_SECONDS = 0.05
+_DRAIN_SECONDS = 0.002
 
 
 class Executor(Protocol):
@@ -41,6 +48,20 @@ class Executor(Protocol):
     async def close(self) -> None: ...
 
 
+class Holder(Protocol):
+    """Keeps everybody out of a session's files for a while."""
+
+    def hold(self, session: str) -> AbstractAsyncContextManager[None]: ...
+
+
+@define(eq=False)
+class _Hold:
+    """A session that is held, and how many jobs wait for it."""
+
+    over: asyncio.Event = field(factory=asyncio.Event)
+    waiting: int = 0
+
+
 class PoolError(Exception):
     """The workers cannot be started."""
 
@@ -53,6 +74,7 @@ class WorkerPool:
         self._slots = [Slot(index, config) for index in range(config.workers)]
         self._waiting: Counter[str] = Counter()
         self._in_all = 0
+        self._held: dict[str, _Hold] = {}
         self._next_id = 1
         self._watchdog: asyncio.Task[None] | None = None
 
@@ -71,6 +93,9 @@ class WorkerPool:
         log_confinement(self.health()["enforced"])
 
     async def run(self, job: Job) -> Outcome:
+        while self._held and (hold := self._held.get(job.session)) is not None:
+            if not await self._wait_for(hold):
+                return Overloaded("too many requests wait for this session")
         waiting = self._waiting
         if waiting[job.session] >= self._config.queue_per_session:
             return Overloaded("too many requests wait for this session")
@@ -91,6 +116,35 @@ class WorkerPool:
             waiting[job.session] -= 1
             if not waiting[job.session]:
                 del waiting[job.session]
+
+    @asynccontextmanager
+    async def hold(self, session: str) -> AsyncIterator[None]:
+        """Within it, nothing runs in the session and none of its files are open in a worker.
+
+        Begins when the jobs that were there before have ended; further ones wait, up to `queue_per_session`.
+        """
+        while (other := self._held.get(session)) is not None:
+            await other.over.wait()
+        hold = self._held[session] = _Hold()
+        try:
+            while self._waiting[session]:  # noqa: ASYNC110 - no request is to pay for an event
+                await asyncio.sleep(_DRAIN_SECONDS)
+            await self._slot(session).drop(session)
+            yield
+        finally:
+            del self._held[session]
+            hold.over.set()
+
+    async def _wait_for(self, hold: _Hold) -> bool:
+        """Whether there was room to wait."""
+        if hold.waiting >= self._config.queue_per_session:
+            return False
+        hold.waiting += 1
+        try:
+            await hold.over.wait()
+        finally:
+            hold.waiting -= 1
+        return True
 
     def _slot(self, session: str) -> Slot:
         return self._slots[slot_of(session, len(self._slots))]

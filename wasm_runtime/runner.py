@@ -113,6 +113,11 @@ class Runner:
             self._guests.release(session)
         return True
 
+    def let_go(self, session: str) -> None:
+        """Close the session's files, and do not open them again for an index that was wanted."""
+        self._searches.forget(session)
+        self._guests.drop(session)
+
     def _attempt(self, session: str, jobs: list[Job]) -> list[Job]:
         """Run the jobs in one guest; what has to run again, or has not run."""
         if not jobs:
@@ -233,6 +238,11 @@ class _SearchCounts:
         self._counts[key] = count
         if len(self._counts) > _MAX_REMEMBERED:
             self._counts.popitem(last=False)
+
+    def forget(self, session: str) -> None:
+        for key in [key for key in self._counts if key[0] == session]:
+            del self._counts[key]
+        self._due = deque(key for key in self._due if key[0] != session)
 
     def take(self) -> tuple[str, str, str] | None:
         return self._due.popleft() if self._due else None

@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
 from itertools import count
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ _OURS = frozenset({"store.db", "store.db-journal"})
 DAMAGED = ".damaged"
 #: And while it is being removed.
 REMOVED = ".removed"
+_CHUNK = 1024 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -98,6 +100,35 @@ def rename(root: Path, name: str, other: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def copy(source: Path, target: Path) -> bool:
+    """Copy a session's files to a directory that is made for it, and sync them; False: there is no database.
+
+    Nobody may have the session open. Raises OSError, and so for a link or what else is no ordinary file.
+    """
+    target.mkdir(mode=0o700)
+    found = [_copy(source, name, target) for name in sorted(_OURS)]
+    descriptor = os.open(target, _DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return found[0]
+
+
+def _copy(source: Path, name: str, target: Path) -> bool:
+    try:
+        descriptor = os.open(source / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    with os.fdopen(descriptor, "rb") as reading, (target / name).open("xb") as writing:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not an ordinary file")
+        shutil.copyfileobj(reading, writing, _CHUNK)
+        writing.flush()
+        os.fsync(writing.fileno())
+    return True
 
 
 def is_within(directory: Path, most_bytes: int) -> bool:

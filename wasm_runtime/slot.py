@@ -75,6 +75,8 @@ class Slot:
     _closing: bool = False
     _pause: float = 0.0
     _tasks: set[asyncio.Task[None]] = field(factory=set)
+    #: Sessions whose files the worker was asked to let go of.
+    _dropping: dict[str, asyncio.Future[None]] = field(factory=dict)
 
     @property
     def pid(self) -> int:
@@ -111,6 +113,22 @@ class Slot:
         if stuck:
             worker.killed_for_time = True
             worker.process.kill()
+
+    async def drop(self, session: str) -> None:
+        """Until the worker has no file of the session open; at once where no worker is, and so no guest."""
+        if not self.ready.is_set():
+            return
+        dropped = self._dropping[session] = asyncio.get_running_loop().create_future()
+        self._send(frames.encode(frames.JsonFrame(frames.DROP, session)))
+        try:
+            await dropped
+        finally:
+            self._dropping.pop(session, None)
+
+    def _dropped(self, session: str) -> None:
+        future = self._dropping.pop(session, None)
+        if future is not None and not future.done():
+            future.set_result(None)
 
     async def close(self) -> None:
         self._closing = True
@@ -160,6 +178,8 @@ class Slot:
             self._finish(frame.job, frame.outcome)
         elif isinstance(frame, frames.JsonFrame) and frame.kind == frames.READY:
             self._on_ready(frame.value)
+        elif isinstance(frame, frames.JsonFrame) and frame.kind == frames.DROPPED:
+            self._dropped(frame.value)
 
     def _on_ready(self, said: dict[str, Any]) -> None:
         self.enforced = said["enforced"]
@@ -173,6 +193,8 @@ class Slot:
         self._known.clear()
         self._outbox.clear()
         self.last_words = worker.last_words()
+        for session in tuple(self._dropping):
+            self._dropped(session)  # its guest died with it
         snapshot = worker.cell.read()
         if not self._closing:
             log.warning(

@@ -134,6 +134,9 @@ class Worker:
                 self._stopping = True
             case frames.JsonFrame() if frame.kind == frames.CONFIG:
                 self._start(frame.value)
+            case frames.JsonFrame() if frame.kind == frames.DROP and self._runner is not None:
+                self._runner.let_go(frame.value)
+                self._connection.sendall(frames.encode(frames.JsonFrame(frames.DROPPED, frame.value)))
             case _:
                 raise frames.FrameError(f"{type(frame).__name__} is not for a worker")
 

@@ -14,6 +14,8 @@ from server.model import METHODS, Method, RequestContext
 from server.sessions.identity import Anonymous, session_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp import web
     from multidict import MultiMapping
 
@@ -39,6 +41,8 @@ class ContextReader:
     limits: EdgeLimits
     origin: Origin
     anonymous: Anonymous
+    #: Told of every session that is asked for.
+    note: Callable[[Session], None] = lambda _session: None
 
     async def read(
         self, request: web.BaseRequest, target: Target, caller: Caller, session: Session, request_id: str
@@ -82,7 +86,9 @@ class ContextReader:
         values = headers.getall(SESSION_ID, ())
         if len(values) > 1:
             raise SessionInvalid(f"More than one {SESSION_ID} header.")
-        return session_for(values[0] if values else None, caller.token_name, self.anonymous)
+        session = session_for(values[0] if values else None, caller.token_name, self.anonymous)
+        self.note(session)
+        return session
 
 
 def check_method(method: str) -> None:

@@ -1,8 +1,8 @@
 """The one handler of all requests: what is asked, in which order it is checked, and how it is answered.
 
-Order: CORS preflights; open pages; the token; the method; the target; the service's own pages; the session;
-headers and query; the body; and only then the pipeline. So nobody without a token learns anything, and no
-body is read that is not going to be used (T37, T46).
+Order: CORS preflights; open pages; operators' pages, by a token of their own; the token; the method; the
+target; the service's own pages; the session; headers and query; the body; and only then the pipeline. So
+nobody without a token learns anything, and no body is read that is not going to be used (T37, T46).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from server.http.admin import Admin
     from server.http.api_pages import ApiPages
     from server.http.auth import Authenticator, Caller
     from server.http.cors import Cors
@@ -56,6 +57,7 @@ class Handler:
         api_pages: ApiPages,
         health: Callable[[], Mapping[str, object]],
         cors: Cors | None = None,
+        admin: Admin | None = None,
     ) -> None:
         self._use_case = use_case
         self._authenticator = authenticator
@@ -63,6 +65,7 @@ class Handler:
         self._api_pages = api_pages
         self._health = health
         self._cors = cors
+        self._admin = admin
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
@@ -95,6 +98,8 @@ class Handler:
             return preflight
         if request.raw_path.partition("?")[0] == pages.HEALTH:
             return pages.health(request.method, self._health)
+        if self._admin is not None and self._admin.owns(request.raw_path):
+            return await self._admin.answer(request)
         started = perf_counter()
         try:
             ctx = await self._read(request, line)

@@ -28,6 +28,8 @@ MEANINGS: dict[str, str] = {
     "not-acceptable": "No representation fits the Accept header; `available` lists those there are. "
     "Replies are JSON, and lists that are read also CSV or newline-delimited JSON.",
     "request-timeout": "The request's body did not arrive in time.",
+    "conflict": "An operator's request contradicts what there is: a session that has data already, "
+    "a pinned plan.",
     "precondition-failed": "If-Match lists no tag of what is stored now, or If-None-Match does, or says that "
     "nothing may be there. `header` names it. Nothing was done: read again, and decide anew.",
     "payload-too-large": "The request's body is larger than `limit` bytes.",

@@ -35,15 +35,18 @@ def make_planner(
     describe: Callable[[], Mapping[str, Any]],
     executor: Executor,
     data_root: Path,
+    *,
+    keep_library: bool = False,
 ) -> Planner:
     """The planner that the settings ask for; `describe` gives the guest's `Artifact.description`.
 
-    Without a provider, routes that were learned while there was one are still served.
+    Without a provider, routes that were learned while there was one are still served; with `keep_library`
+    there is a plan library in any case, for operators to bring plans to.
     Raises PromptError for house rules that cannot be read, LibraryError, ValueError for a refused base URL.
     """
     library = data_root / FILE_NAME
     provider = make_provider(settings) if settings.learn else None
-    if provider is None and settings.learn and not library.exists():
+    if provider is None and settings.learn and not keep_library and not library.exists():
         return CheckedConventions()
     rules = read_house_rules(settings.house_rules)
     prompts = PromptMaker(describe(), rules, max_bytes=settings.max_prompt_bytes)

@@ -26,6 +26,13 @@ class CheckedConventions:
 
     async def plan(self, ctx: RequestContext) -> Fixed:
         """Raises NotPlannable, NotFound, MethodNotAllowed and what else conventions say of a request."""
+        return self._fixed(ctx)
+
+    def runnable(self, ctx: RequestContext) -> RunnablePlan:
+        """The same plan, for operators to look at. Raises as `plan` does."""
+        return self._fixed(ctx).runnable
+
+    def _fixed(self, ctx: RequestContext) -> Fixed:
         plan = self._conventions.plan(ctx)
         found = self._checked.get(id(plan))
         if found is not None and found[0] is plan:

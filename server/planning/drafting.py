@@ -199,6 +199,12 @@ class Drafting:
             del self._mended[key]
             self._refusals.remember(key, refusal)
 
+    def start_afresh(self) -> None:
+        """A person has changed what is learned: what was drafted or refused before counts no more."""
+        for memory in (self._fresh, self._mended, self._need_values):
+            memory.clear()
+        self._refusals.clear()
+
     def _shows_values(self) -> bool:
         return self._settings.values != "never"
 

@@ -165,7 +165,10 @@ class LearnedPlan:
 
     async def _mended(self, problem: Problem) -> Trial | None:
         drafting = self.drafting
-        if drafting is None or self.match.route.pinned:
+        if self.match.route.pinned:
+            log.info("pinned plan kept", plan_id=self.runnable.id, session=self.ctx.session.id, why="failed")
+            return None
+        if drafting is None:
             return None
         known = Draft(self.runnable, plan_text(self.runnable))
         try:

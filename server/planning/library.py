@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from server.model import RunnablePlan, Session
+    from server.planning.fingerprint import Versions
 
 T = TypeVar("T")
 
@@ -53,6 +54,8 @@ T = TypeVar("T")
 MAX_ROUTES: Final = 512
 #: Plans of one session that each answer a single request: a cache of questions, not an API.
 MAX_VALUES_PLANS: Final = 64
+#: The `provider` of a plan whose code a person has written.
+PERSON: Final = "person"
 #: Plans in all: a month of the default daily budget of calls; about 300 MB.
 MAX_PLANS: Final = 100_000
 
@@ -77,6 +80,21 @@ _SURPLUS = (
     "SELECT learned.number, learned.plan FROM learned JOIN plans ON plans.number = learned.plan"
     " WHERE session = ? AND (learned.values_key = '') = ? AND NOT pinned"
     " ORDER BY learned.number DESC LIMIT -1 OFFSET ?"
+)
+
+_CLEAR_FAILURES = (
+    "UPDATE learned SET failures = '[]', quarantined = 0"
+    " WHERE plan IN (SELECT number FROM plans WHERE plan_id = ?)"
+)
+_USES = "FROM learned JOIN plans AS same ON same.number = learned.plan WHERE same.plan_id = plans.plan_id"
+#: One row a plan, however many fingerprints it answers, with the number of routes and of those in quarantine.
+_LISTED = (
+    f"SELECT (SELECT count(*) {_USES}), (SELECT count(*) {_USES} AND quarantined), {_PLANS} FROM plans"  # noqa: S608
+    " WHERE number IN (SELECT min(number) FROM plans GROUP BY plan_id)"
+)
+_COPIED = (
+    "method, pattern, content, query, values_key,"
+    " plan, body_shape, learned_at, failures, quarantined, slug_asked"
 )
 
 _log = structlog.get_logger()
@@ -126,6 +144,9 @@ class PlanLibrary:
         with self._writing() as connection:
             plan = self._add(connection, record)
             if _is_pinned_to_another(connection, route, plan):
+                _log.info(
+                    "pinned plan kept", session=session.id, route=record.route, instead_of=record.plan_id
+                )
                 return None
             # Not an upsert: what was learned last has the highest number.
             gone = connection.execute(f"DELETE FROM learned WHERE {_ROUTE} RETURNING slug_asked", route)  # noqa: S608
@@ -176,6 +197,29 @@ class PlanLibrary:
         sql = f"SELECT {_PLANS} FROM plans WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608
         return [read_plan(row) for row in self._rows(sql, (after, limit))]
 
+    def listed(
+        self, *, limit: int = 100, after: int = 0, session: str = ""
+    ) -> list[tuple[PlanRecord, int, int]]:
+        """A page of the plans, or of those that a session has learned; `after` is the last number before it.
+
+        Each with the number of routes that use it, and of those in quarantine.
+        """
+        mine = (
+            " AND plan_id IN (SELECT same.plan_id FROM learned"
+            " JOIN plans AS same ON same.number = learned.plan WHERE session = ?)"
+        )
+        sql = f"{_LISTED} AND number > ?{mine if session else ''} ORDER BY number LIMIT ?"
+        params = (after, session, limit) if session else (after, limit)
+        return [(read_plan(row[2:]), row[0], row[1]) for row in self._rows(sql, params)]
+
+    def named(self, prefix: str) -> list[str]:
+        """The ids of at most two plans that begin so; a prefix is of hex digits."""
+        rows = self._rows(
+            "SELECT DISTINCT plan_id FROM plans WHERE plan_id >= ? AND plan_id < ? LIMIT 2",
+            (prefix, f"{prefix}g"),
+        )
+        return [plan_id for (plan_id,) in rows]
+
     def show(self, plan_id: str) -> list[PlanRecord]:
         """The plan, once for every fingerprint that it answers."""
         sql = f"SELECT {_PLANS} FROM plans WHERE plan_id = ? ORDER BY number"  # noqa: S608
@@ -190,22 +234,40 @@ class PlanLibrary:
         """Have a plan served whatever its versions and failures, or no longer; how many rows it was."""
         with self._writing() as connection:
             if pinned:
-                connection.execute(
-                    "UPDATE learned SET failures = '[]', quarantined = 0"
-                    " WHERE plan IN (SELECT number FROM plans WHERE plan_id = ?)",
-                    (plan_id,),
-                )
+                connection.execute(_CLEAR_FAILURES, (plan_id,))
             changed = connection.execute(
                 "UPDATE plans SET pinned = ? WHERE plan_id = ?", (int(pinned), plan_id)
             )
             return changed.rowcount
 
-    def edit(self, plan_id: str, runnable: RunnablePlan) -> int:
-        """Put a plan that differs in its code alone in a plan's place; how many rows it was."""
-        return self._change(
-            "UPDATE plans SET plan_id = ?, plan = ? WHERE plan_id = ? AND route = ? AND needs = ?",
-            (runnable.id, plan_text(runnable), plan_id, runnable.plan.route, runnable.plan.needs),
-        )
+    def edit(self, plan_id: str, runnable: RunnablePlan, versions: Versions | None = None) -> int:
+        """Put a plan that differs in its code alone in a plan's place; how many rows it was.
+
+        From now on a person has written it, its failures were another one's, and with `versions` it counts
+        as made under these.
+        """
+        with self._writing() as connection:
+            connection.execute(_CLEAR_FAILURES, (plan_id,))
+            if versions is not None:
+                connection.execute(
+                    "UPDATE plans SET v_prompt = ?, v_policy = ?, v_model = ?, v_rules = ? WHERE plan_id = ?",
+                    (versions.prompt, versions.policy, versions.model, versions.rules, plan_id),
+                )
+            return connection.execute(
+                "UPDATE plans SET plan_id = ?, plan = ?, provider = ?, model = ''"
+                " WHERE plan_id = ? AND route = ? AND needs = ?",
+                (runnable.id, plan_text(runnable), PERSON, plan_id, runnable.plan.route, runnable.plan.needs),
+            ).rowcount
+
+    def keep(self, record: PlanRecord) -> int:
+        """Add a plan that no session has learned yet; its number."""
+        with self._writing() as connection:
+            return self._add(connection, record)
+
+    def sessions(self) -> dict[str, tuple[str, int]]:
+        """Of each session that has learned anything, by its directory's name: its id, and how many routes."""
+        rows = self._rows("SELECT session, max(session_id), count(*) FROM learned GROUP BY session", ())
+        return {directory: (session_id, count) for directory, session_id, count in rows}
 
     def forget(self, plan_id: str) -> int:
         """Delete a plan, and every route learned from it; how many rows it was."""
@@ -221,6 +283,17 @@ class PlanLibrary:
             connection.execute(f"DELETE FROM plans WHERE number IN ({own})", (session,))  # noqa: S608
             connection.execute("DELETE FROM learned WHERE session = ?", (session,))
             return int(count)
+
+    def copy_session(self, source: str, target: Session) -> int:
+        """Have a session that has learned nothing know what another one (a directory's name) knows.
+
+        But for plans that answer a single request of that one. How many routes it was.
+        """
+        return self._change(
+            f"INSERT INTO learned (session, session_id, {_COPIED})"  # noqa: S608
+            f" SELECT ?, ?, {_COPIED} FROM learned WHERE session = ? AND values_key = '' ORDER BY number",
+            (target.directory, target.id, source),
+        )
 
     # The file
 

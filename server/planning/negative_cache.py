@@ -58,6 +58,9 @@ class NegativeCache:
     def __len__(self) -> int:
         return len(self._refusals)
 
+    def clear(self) -> None:
+        self._refusals.clear()
+
     def remember(self, fingerprint: str, error: ServiceError) -> None:
         """Note that planning ended in `error`, if that is the shape's own fault.
 

@@ -98,6 +98,11 @@ class LearningPlanner:
         if self._drafting is not None:
             await self._drafting.close()
 
+    @property
+    def parts(self) -> tuple[LearnedRoutes, Drafting | None]:
+        """What was learned, and who learns more: for operators, who look at the one and correct the other."""
+        return self._learned, self._drafting
+
     async def _new(self, ctx: RequestContext, drafting: Drafting) -> Trial:
         kind, allowance = await drafting.kind_of(ctx), drafting.allowance()
         shared = await self._learned.shared(ctx.session, kind.shape, kind.field_types)

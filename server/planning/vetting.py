@@ -85,22 +85,23 @@ class Vetting:
         """The plan with its code checked; the identical object for equal texts."""
         found = self._checked.get(record.text)
         if found is None:
-            found = self._check(record)
+            found = vetted(record)
         self._checked[record.text] = found
         self._checked.move_to_end(record.text)
         if len(self._checked) > MAX_CHECKED:
             self._checked.popitem(last=False)
         return found
 
-    @staticmethod
-    def _check(record: PlanRecord) -> RunnablePlan:
-        plan = record.plan()
-        RouteTemplate.parse(plan.route)
-        code = check(plan.code)
-        try:
-            return RunnablePlan(plan, code, "learned")
-        except (TypeError, ValueError):  # more deeply nested than the guest could be told
-            raise UnreadablePlan("the plan is not writable as JSON") from None
+
+def vetted(record: PlanRecord) -> RunnablePlan:
+    """The record's plan, its code checked. Raises UnreadablePlan, RouteError, CodeRefused."""
+    plan = record.plan()
+    RouteTemplate.parse(plan.route)
+    code = check(plan.code)
+    try:
+        return RunnablePlan(plan, code, "learned")
+    except (TypeError, ValueError):  # more deeply nested than the guest could be told
+        raise UnreadablePlan("the plan is not writable as JSON") from None
 
 
 def _refuse(record: PlanRecord, error: Exception) -> None:

@@ -25,6 +25,10 @@ class DataRootError(Exception):
     """The data root cannot be used; the message is for the person who starts the service."""
 
 
+class DataRootInUse(DataRootError):
+    """Another service has the data root."""
+
+
 class DataRoot:
     """A locked data root, made by `open`."""
 
@@ -54,7 +58,7 @@ class DataRoot:
             except OSError as error:
                 raise DataRootError(f"The data root {path} cannot be used: {error.strerror}.") from error
             if not _lock(lock_fd, wait_seconds):
-                raise DataRootError(
+                raise DataRootInUse(
                     f"The data root {path} is in use by another running service, or by its workers. "
                     "Stop that one, or give this one a data root of its own (SANDBOX_DATA_ROOT)."
                 )

@@ -29,11 +29,14 @@ _SECONDS: Final = 120
 
 #: What differs from run to run, and what stands for it.
 _CHANGING: Final = (
-    (re.compile(r'"request_id":"[0-9a-f]{16}"'), '"request_id":"..."'),
+    (re.compile(r'"request_id":( ?)"[0-9a-f]{16}"'), r'"request_id":\1"..."'),
     (re.compile(r"^X-Request-ID: [0-9a-f]{16}$", re.MULTILINE), "X-Request-ID: ..."),
     (re.compile(r"^X-Plan-ID: [0-9a-f]{24}$", re.MULTILINE), "X-Plan-ID: ..."),
     (re.compile(r"^X-Fuel-Used: \d+$", re.MULTILINE), "X-Fuel-Used: ..."),
     (re.compile(r"(?<=;dur=)\d+\.\d{3}"), "..."),
+    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ"), "2026-01-01 00:00:00Z"),
+    (re.compile(r"\b\d+\.\d ms\b"), "... ms"),
+    (re.compile(r" +$", re.MULTILINE), ""),
     (re.compile(r"^Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$", re.MULTILINE), "Date: ..."),
 )
 
@@ -73,7 +76,7 @@ def settled(output: str) -> str:
 
 @frozen
 class Shell:
-    """A directory to work in, with a `curl` that needs nothing but this Python.
+    """A directory to work in, with a `curl` that needs nothing but this Python, and our `metaservice`.
 
     The machine's own is not used: a fresh one may have none, and its version would be one more thing that
     the outputs depend on.
@@ -84,10 +87,17 @@ class Shell:
     _before: list[str] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
-        curl = self.directory / "bin" / "curl"
-        curl.parent.mkdir()
-        curl.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{ROOT / "tests/docs/curl.py"}" "$@"\n')
-        curl.chmod(0o755)
+        (self.directory / "bin").mkdir()
+        self._program("curl", f'"{sys.executable}" -I "{ROOT / "tests/docs/curl.py"}"')
+        # As in a terminal of 100 columns, but for the colours.
+        self._program(
+            "metaservice", f'env TTY_COMPATIBLE=1 TERM=dumb COLUMNS=100 "{sys.executable}" -m server'
+        )
+
+    def _program(self, name: str, command: str) -> None:
+        file = self.directory / "bin" / name
+        file.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        file.chmod(0o755)
 
     def run(self, commands: list[str], address: str) -> list[str]:
         """The output of each command, standard error included. `address` is the service's host and port."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TEXT = README.read_text("utf-8")
 SERVE = "pip install uv && uv run just serve"
 TEST = "pip install uv && uv run just test"
+#: What a page says that its service was started with.
+STARTED_WITH = {"command.md": {"LARS_ADMIN_TOKEN": "open-sesame"}}
 
 
 def differences(done: list[tuple[Step, str]]) -> list[tuple[str, str, str]]:
@@ -50,7 +52,7 @@ def test_the_examples_of_other_pages(
 ) -> None:
     """Console blocks of the other pages are run as well, against a service without a model."""
     examples = console(blocks(page.read_text("utf-8")))
-    with start_service() as service:
+    with start_service(**STARTED_WITH.get(page.name, {})) as service:
         outputs = shell.run([step.command for step in examples], service.url.removeprefix("http://"))
         done = list(zip(examples, outputs, strict=True))
 

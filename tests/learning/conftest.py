@@ -84,14 +84,17 @@ async def _start(
     *,
     wire: type[Simulator] = OpenAISimulator,
     sandbox: dict[str, Any] | None = None,
+    auth: dict[str, Any] | None = None,
+    root: Path | None = None,
     **planner: Any,
 ) -> Api:
     name = "openai" if wire is OpenAISimulator else "anthropic"
     model = await running.enter_async_context(wire(script))
     toml = {
         "server": {"port": 0, "shutdown_seconds": 2},
-        "store": {"data_root": str(data_root)},
+        "store": {"data_root": str(root or data_root)},
         "sandbox": {"workers": 1, **(sandbox or {})},
+        "auth": auth or {},
         "planner": {"provider": name, "allowed_hosts": ["127.0.0.1"], **planner},
     }
     environ = {f"{name.upper()}_BASE_URL": model.base_url, f"{name.upper()}_API_KEY": "sk-canary-key"}

@@ -24,9 +24,7 @@ from typing import TYPE_CHECKING
 import structlog
 from attrs import define, field
 
-from store.errors import StoreError
-from store.layout import LayoutError
-from tools import layout
+from store import transfer
 from tools.processes import rss_bytes, workers_of
 from tools.torture import attacks
 from tools.torture.at_rest import directory_of
@@ -227,8 +225,8 @@ class HostileLoop:
         """The export, as an operator would who wants to know what happened here."""
         with tempfile.TemporaryDirectory() as target:
             try:
-                layout.export(self._directory(session), Path(target))
-            except (layout.Refused, LayoutError, StoreError, OSError):
+                transfer.export(self._directory(session), Path(target))
+            except transfer.FAILURES:
                 pass
             except Exception as error:  # noqa: BLE001 - anything else is what is looked for
                 self._violation(f"the export tool raises {type(error).__name__}: {error}")

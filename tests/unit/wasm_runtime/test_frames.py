@@ -76,7 +76,9 @@ all_frames = st.one_of(
     st.builds(frames.ForgetFrame, names),
     st.builds(frames.ResultFrame, ids, outcomes),
     st.builds(
-        frames.JsonFrame, st.sampled_from([frames.CONFIG, frames.READY]), st.dictionaries(names, counts)
+        frames.JsonFrame,
+        st.sampled_from([frames.CONFIG, frames.READY, frames.DROP, frames.DROPPED]),
+        st.dictionaries(names, counts),
     ),
     st.just(frames.StopFrame()),
 )

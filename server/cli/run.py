@@ -1,0 +1,121 @@
+"""Opens the channel that a command needs, runs the command, and turns what goes wrong into a line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from server.cli import other, plans, sessions
+from server.cli.channel import Channel, HttpChannel, LocalChannel, Refusal
+from server.cli.output import Output
+from server.logging import configure
+from server.planning.library_file import LibraryError
+from server.planning.prompt import PromptError
+from server.progress import Progress
+from server.sessions.directories import DataRootError, DataRootInUse
+from server.settings import CONFIG_VARIABLE, SettingsError, load
+from wasm_runtime.artifact import ArtifactError
+from wasm_runtime.pool import PoolError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import AsyncIterator
+
+    from server.cli.options import Commands
+    from server.settings_schema import Settings
+
+_FAILURES = (DataRootError, ArtifactError, PoolError, PromptError, LibraryError, OSError, UnicodeDecodeError)
+
+
+def register(commands: Commands) -> None:
+    for module in (plans, sessions, other):
+        module.register(commands)
+
+
+def run(options: argparse.Namespace) -> int:
+    """The exit status: what the command says, 1 when it was refused or failed, 2 for wrong settings."""
+    out = Output(as_json=options.json)
+    try:
+        settings = load(os.environ | ({CONFIG_VARIABLE: options.config} if options.config else {}))
+    except SettingsError as error:
+        return _fail(str(error), status=2)
+    configure("WARNING", settings.log.format, sys.stderr, secrets=settings.secrets)
+    try:
+        return asyncio.run(_run(options, settings, out))
+    except Refusal as refusal:
+        if options.json:
+            out.json({"error": refusal.problem})
+        return _fail("\n".join(filter(None, (str(refusal), refusal.problem.get("hint", "")))), status=1)
+    except BrokenPipeError:
+        # Whoever read the output has left, as `head` does; Python would say so once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except _FAILURES as error:
+        return _fail(str(error), status=1)
+    except KeyboardInterrupt:
+        return _fail("interrupted", status=130)
+
+
+async def _run(options: argparse.Namespace, settings: Settings, out: Output) -> int:
+    async with _channel(options, settings) as channel:
+        status: int = await options.run(options, channel, out)
+        return status
+
+
+@asynccontextmanager
+async def _channel(options: argparse.Namespace, settings: Settings) -> AsyncIterator[Channel]:
+    """To `--url`; else to the data root; else to the service that uses it, if its token is known.
+
+    Raises DataRootError, and what `opened` does.
+    """
+    if options.url:
+        async with _http(options.url, settings) as channel:
+            yield channel
+        return
+    keep_library, start = getattr(options, "keep_library", False), getattr(options, "start", False)
+    from server.cli.offline import opened  # noqa: PLC0415 - the whole service, which others do without
+
+    offline = opened(settings, Progress(sys.stderr), keep_library=keep_library, start=start)
+    try:
+        api = await offline.__aenter__()
+    except DataRootInUse as error:
+        if not (settings.auth.admin_token and settings.server.port):
+            raise DataRootError(_ADVICE.format(path=settings.store.data_path)) from error
+        async with _http(_address(settings), settings) as channel:
+            yield channel
+        return
+    try:
+        yield LocalChannel(api)
+    finally:
+        await offline.__aexit__(None, None, None)
+
+
+_ADVICE = (
+    "The data root {path} is in use by a running service. Ask that one: start it with LARS_ADMIN_TOKEN set, "
+    "and give this command the same token, and --url if the service is not where the settings say."
+)
+
+
+@asynccontextmanager
+async def _http(url: str, settings: Settings) -> AsyncIterator[Channel]:
+    channel = HttpChannel(url, settings.auth.admin_token)
+    try:
+        yield channel
+    finally:
+        await channel.close()
+
+
+def _address(settings: Settings) -> str:
+    """Where a service with these settings is reached from its own machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.server.host, settings.server.host)  # noqa: S104
+    return (
+        f"http://[{host}]:{settings.server.port}" if ":" in host else f"http://{host}:{settings.server.port}"
+    )
+
+
+def _fail(reason: str, *, status: int) -> int:
+    sys.stderr.write("".join(f"metaservice: {line}\n" for line in reason.splitlines()))
+    return status

@@ -1,0 +1,195 @@
+"""`metaservice sessions`: list, show, export, import, fork, reset, delete, salvage."""
+
+from __future__ import annotations
+
+import asyncio
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from server.cli.channel import Ask, Refusal
+from server.cli.confirm import confirmed
+from server.cli.options import add, group
+from server.cli.output import counted, moment, shortened
+from server.cli.plans import state_of
+
+if TYPE_CHECKING:
+    import argparse
+
+    from server.cli.channel import Channel
+    from server.cli.options import Commands
+    from server.cli.output import Output
+
+_SESSION = "its X-Session-ID; token:NAME for the session of a token, @DIRECTORY where the id is not known"
+
+
+def register(commands: Commands) -> None:
+    sessions = group(commands, "sessions", "look after sessions and their data")
+    add(sessions, "list", list_sessions, "list the sessions, those that changed last first")
+    _one(sessions, "show", show, "show a session's collections, sizes and routes; no records")
+    exporter = _one(sessions, "export", export, "write a session's records as JSON files")
+    exporter.add_argument(
+        "target", type=Path, metavar="OUT", help="an empty or new directory, or a file that ends in .tar"
+    )
+    importer = _one(sessions, "import", import_, "make a session out of such files")
+    importer.add_argument("source", type=Path, metavar="IN", help="a directory, or a tar file")
+    importer.add_argument("--replace", action="store_true", help="in the place of the data that it has")
+    forker = _one(
+        sessions,
+        "fork",
+        fork,
+        "copy a session's data and what it has learned",
+        more="A running service goes on: the copy is the session as it is between two requests.",
+    )
+    forker.add_argument("to", metavar="NEW", help="the new session's X-Session-ID")
+    for name, run, summary in (
+        ("reset", reset, "remove a session's data, and keep what it has learned"),
+        ("delete", delete, "remove a session: its data, and what it has learned"),
+    ):
+        _one(sessions, name, run, summary).add_argument("--yes", action="store_true", help="do not ask")
+    _one(sessions, "salvage", salvage, "save what can be read of a damaged session")
+
+
+def _one(commands: Commands, name: str, run: Any, summary: str, *, more: str = "") -> argparse.ArgumentParser:
+    parser = add(commands, name, run, summary, more=more)
+    parser.add_argument("session", metavar="SESSION", help=_SESSION)
+    return parser
+
+
+async def list_sessions(_options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    found = await channel.call(Ask("GET", ("sessions",)))
+    if out.as_json:
+        out.json(found)
+        return 0
+    rows = [
+        (each["session"], size(each["size_bytes"]), each["routes"], moment(each["changed_at"]))
+        for each in found["sessions"]
+    ]
+    out.table(("SESSION", "ON DISK", "ROUTES", "CHANGED"), rows, empty="No sessions yet.")
+    return 0
+
+
+async def show(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    found = await channel.call(Ask("GET", ("sessions", options.session)))
+    if out.as_json:
+        out.json(found)
+        return 0
+    out.facts(
+        {
+            "session": found["session"],
+            "directory": found["directory"],
+            "on disk": size(found["size_bytes"]) if "size_bytes" in found else "nothing",
+            "changed": moment(found.get("changed_at")),
+        }
+    )
+    out.gap()
+    collections = [
+        (each["name"], each["records"], each["next_id"], _fields(each["fields"]))
+        for each in found["collections"]
+    ]
+    out.table(("COLLECTION", "RECORDS", "NEXT ID", "FIELDS"), collections, empty="No collections.")
+    if found["learned"]:
+        out.gap()
+    routes = [
+        (
+            f"{each['method']} {each['route']}",
+            shortened(each["plan"]) if out.rich else each["plan"],
+            moment(each["learned_at"]),
+            state_of(each),
+        )
+        for each in found["learned"]
+    ]
+    if routes or out.rich:
+        out.table(("LEARNED ROUTE", "PLAN", "LEARNED", "STATE"), routes, empty="No learned routes.")
+    return 0
+
+
+def _fields(fields: dict[str, list[str]]) -> str:
+    return ", ".join(f"{name}: {'|'.join(kinds) or '?'}" for name, kinds in sorted(fields.items()))
+
+
+def size(count: int) -> str:
+    """Bytes in words: 0 B, 12.0 KiB, 3.4 MiB."""
+    amount, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024 or unit == "GiB":
+            break
+        amount /= 1024
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+async def export(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    ask = ("sessions", options.session, "export")
+    target: Path = options.target
+    if target.suffix == ".tar":
+        await channel.call(Ask("GET", ask, save=target))
+        with tarfile.open(target) as tar:
+            names = tar.getnames()
+    else:
+        if await asyncio.to_thread(_holds_anything, target):
+            raise Refusal({"detail": f"{target} is not empty."})
+        with tempfile.TemporaryDirectory() as scratch:
+            archive = Path(scratch) / "session.tar"
+            await channel.call(Ask("GET", ask, save=archive))
+            with tarfile.open(archive) as tar:
+                names = tar.getnames()
+                tar.extractall(target, filter="data")
+    collections = [name.removesuffix(".json") for name in names if "/" not in name]
+    many = counted(len(collections), "collection")
+    document = {"file": str(target), "collections": collections}
+    out.done(document, f"{target} has {many}: {', '.join(collections)}")
+    return 0
+
+
+def _holds_anything(directory: Path) -> bool:
+    return directory.exists() and any(directory.iterdir())
+
+
+async def import_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    query = {"replace": "true"} if options.replace else {}
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = options.source
+        if archive.is_dir():
+            archive = Path(scratch) / "session.tar"
+            with tarfile.open(archive, "w") as tar:
+                for path in sorted(options.source.rglob("*.json")):
+                    tar.add(path, path.relative_to(options.source).as_posix(), recursive=False)
+        found = await channel.call(Ask("PUT", ("sessions", options.session, "import"), query, upload=archive))
+    names = found["collections"]
+    out.done(found, f"Session {found['session']} has {counted(len(names), 'collection')}: {', '.join(names)}")
+    return 0
+
+
+async def fork(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    found = await channel.call(Ask("POST", ("sessions", options.session, "fork"), body={"to": options.to}))
+    routes = counted(found["routes"], "learned route")
+    out.done(found, f"Session {found['session']} is a copy of {found['from']}, with {routes}.")
+    return 0
+
+
+async def reset(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    if not options.yes and not confirmed(f"Remove all records of session {options.session}?"):
+        return 1
+    found = await channel.call(Ask("POST", ("sessions", options.session, "reset")))
+    out.done(found, f"Session {found['session']} has no data any more.")
+    return 0
+
+
+async def delete(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    question = f"Remove session {options.session}, its records and what it has learned?"
+    if not options.yes and not confirmed(question):
+        return 1
+    found = await channel.call(Ask("DELETE", ("sessions", options.session)))
+    routes = counted(found["routes"], "learned route")
+    out.done(found, f"Session {found['session']} is gone, and {routes} with it.")
+    return 0
+
+
+async def salvage(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    found = await channel.call(Ask("POST", ("sessions", options.session, "salvage")))
+    if out.as_json:
+        out.json(found)
+    else:
+        out.facts(found)
+    return 0

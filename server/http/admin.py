@@ -1,0 +1,82 @@
+"""The operators' interface over HTTP: `/_meta/plans`, `/_meta/sessions`, `/_meta/explain`, `/_meta/doctor`.
+
+1. It is there only where an admin token is set; elsewhere these paths are what any unknown page is.
+2. The admin token opens it and nothing else does; it opens nothing but this. Compared in constant time.
+3. Nothing here belongs to a session: what it is about is named in path or body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from server.errors import BadRequest
+from server.http import content, strict_json
+from server.http.auth import Authenticator
+from server.http.target import parse_query, parse_target
+from server.model import Reply
+from server.operations.api import ROOMS, Api, Archive, Call
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from server.http.context import EdgeLimits
+    from server.http.target import Target
+
+_PREFIX = "/_meta/"
+#: Files of plans, and bodies of requests to replay.
+_BODY_BYTES = 64 * 1024 * 1024
+_UPLOAD_SECONDS = 600.0
+
+
+class Admin:
+    def __init__(self, api: Api, token: str, limits: EdgeLimits, *, upload_bytes: int) -> None:
+        self._api = api
+        self._authenticator = Authenticator({"admin": token})
+        self._limits = limits
+        self._upload_bytes = upload_bytes
+
+    @staticmethod
+    def owns(raw_path: str) -> bool:
+        """Whether the path is below one of the operators' rooms."""
+        if not raw_path.startswith(_PREFIX):
+            return False
+        room = raw_path.removeprefix(_PREFIX).partition("?")[0].partition("/")[0]
+        return room in ROOMS
+
+    async def answer(self, request: web.BaseRequest) -> Reply:
+        """Raises ServiceError: Unauthorized before anything else is looked at."""
+        self._authenticator.authenticate(request.headers)
+        target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
+        query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
+        method = "GET" if request.method == "HEAD" else request.method
+        with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
+            body, upload = await self._content(request, target, Path(scratch))
+            answer = await self._api.call(Call(method, target.segments[1:], query, body, upload))
+        if isinstance(answer, Archive):
+            with answer as path:
+                data = await asyncio.to_thread(path.read_bytes)
+            disposition = f'attachment; filename="{answer.name}"'
+            return Reply(200, (("Content-Disposition", disposition),), data, "application/x-tar")
+        return Reply(200, body=orjson.dumps(answer))
+
+    async def _content(
+        self, request: web.BaseRequest, target: Target, scratch: Path
+    ) -> tuple[Any, Path | None]:
+        """The body as JSON, or in a file where one is wanted."""
+        content.check_encoding(request.headers)
+        if not request.body_exists:
+            return None, None
+        if self._api.takes_upload(request.method, target.segments[1:]):
+            data = await content.read_body(request, limit=self._upload_bytes, seconds=_UPLOAD_SECONDS)
+            upload = scratch / "upload.tar"
+            await asyncio.to_thread(upload.write_bytes, data)
+            return None, upload
+        data = await content.read_body(request, limit=_BODY_BYTES, seconds=self._limits.body_seconds)
+        if content.content_kind(request.headers) != "json":
+            raise BadRequest("The body must be JSON: send Content-Type: application/json.")
+        return strict_json.read(data), None

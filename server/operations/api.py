@@ -1,0 +1,288 @@
+"""The operators' interface as a table: method, path below `/_meta`, and what is done.
+
+    GET    /plans                      ?session= ?limit= ?after=
+    GET    /plans/export               ?session= ?plan=
+    POST   /plans/import               {a file of plans}, ?session= ?pin=
+    GET    /plans/{plan}
+    PUT    /plans/{plan}/code          {"code", "pin"?, "check"?}
+    PUT    /plans/{plan}/pin           {"pinned"}
+    DELETE /plans/{plan}               ?force=
+    POST   /plans/{plan}/replay        {"session", "method", "path", "headers"?, "body"?, "code"?, "against"?}
+    GET    /sessions
+    GET    /sessions/{session}
+    DELETE /sessions/{session}
+    GET    /sessions/{session}/export                  a tar file
+    PUT    /sessions/{session}/import  ?replace=       a tar file
+    POST   /sessions/{session}/fork    {"to"}
+    POST   /sessions/{session}/reset
+    POST   /sessions/{session}/salvage
+    POST   /explain                    {"session", "method", "path", "headers"?, "body"?, "ask"?}
+    GET    /doctor                     ?reach=
+
+The HTTP edge and the command line call the same `Api.call`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import structlog
+from attrs import field, frozen
+
+from server.errors import BadRequest, MethodNotAllowed, NotFound, Unavailable
+from server.operations.request import Described
+from server.planning.library_file import LibraryError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from server.model import RequestContext
+    from server.operations.doctor import Doctor
+    from server.operations.plans import PlanOperations
+    from server.operations.replay import Replayer
+    from server.operations.sessions import SessionOperations
+    from server.planning.explaining import Explainer, Explanation
+
+#: The first segments below `/_meta` that are the operators'.
+ROOMS: Final = frozenset({"plans", "sessions", "explain", "doctor"})
+MAX_PAGE: Final = 1_000
+#: Stands for any segment.
+_NAME: Final = "*"
+
+log = structlog.get_logger(__name__)
+
+
+@frozen
+class Call:
+    """One request of an operator. `upload` is a file that was sent, for the paths that take one."""
+
+    method: str
+    segments: tuple[str, ...]
+    query: Mapping[str, Any] = field(factory=dict)
+    body: Any = None
+    upload: Path | None = None
+
+    def text(self, name: str, default: str = "") -> str:
+        value = self.query.get(name, default)
+        if not isinstance(value, str):
+            raise BadRequest(f"`{name}` is there more than once.")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """Raises BadRequest for what is neither true nor false."""
+        text = self.text(name, "false")
+        if text not in ("true", "false"):
+            raise BadRequest(f"`{name}` must be true or false.")
+        return text == "true"
+
+    def number(self, name: str, default: int, most: int) -> int:
+        text = self.text(name, str(default))
+        if not (text.isascii() and text.isdecimal() and len(text) <= 18 and int(text) <= most):
+            raise BadRequest(f"`{name}` must be a number up to {most}.")
+        return int(text)
+
+    def members(self, *known: str) -> dict[str, Any]:
+        """The body, an object with none but these members. Raises BadRequest."""
+        body = {} if self.body is None else self.body
+        if not isinstance(body, dict) or not body.keys() <= set(known):
+            raise BadRequest(f"The body must be a JSON object of: {', '.join(known)}.")
+        return body
+
+
+@frozen
+class Archive:
+    """A tar file to be handed over; whoever has got it closes it."""
+
+    path: Path
+    name: str
+    keeper: tempfile.TemporaryDirectory[str]
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self.keeper.cleanup()
+
+
+Answer: TypeAlias = "dict[str, Any] | Archive"
+
+
+class Api:
+    def __init__(
+        self,
+        plans: PlanOperations,
+        sessions: SessionOperations,
+        replayer: Replayer,
+        explainer: Explainer,
+        doctor: Doctor,
+    ) -> None:
+        self._plans = plans
+        self._sessions = sessions
+        self._replayer = replayer
+        self._explainer = explainer
+        self._doctor = doctor
+        self._table: dict[tuple[str, ...], dict[str, Callable[[Call], Awaitable[Answer]]]] = {
+            ("plans",): {"GET": self._list_plans},
+            ("plans", "export"): {"GET": self._export_plans},
+            ("plans", "import"): {"POST": self._import_plans},
+            ("plans", _NAME): {"GET": self._show_plan, "DELETE": self._forget_plan},
+            ("plans", _NAME, "code"): {"PUT": self._edit_plan},
+            ("plans", _NAME, "pin"): {"PUT": self._pin_plan},
+            ("plans", _NAME, "replay"): {"POST": self._replay},
+            ("sessions",): {"GET": self._list_sessions},
+            ("sessions", _NAME): {"GET": self._show_session, "DELETE": self._delete_session},
+            ("sessions", _NAME, "export"): {"GET": self._export_session},
+            ("sessions", _NAME, "import"): {"PUT": self._import_session},
+            ("sessions", _NAME, "fork"): {"POST": self._fork_session},
+            ("sessions", _NAME, "reset"): {"POST": self._reset_session},
+            ("sessions", _NAME, "salvage"): {"POST": self._salvage_session},
+            ("explain",): {"POST": self._explain},
+            ("doctor",): {"GET": self._examine},
+        }
+
+    async def call(self, call: Call) -> Answer:
+        """Raises ServiceError: NotFound and MethodNotAllowed, and what the operations say."""
+        methods = self._methods(call.segments)
+        work = methods.get(call.method)
+        if work is None:
+            allow = ", ".join(sorted(methods))
+            raise MethodNotAllowed(f"This takes {allow}.", headers={"Allow": allow}, allow=sorted(methods))
+        if call.method != "GET":
+            log.info("operator", method=call.method, what="/".join(call.segments))
+        try:
+            return await work(call)
+        except LibraryError:
+            raise Unavailable("The plan library cannot be used at the moment; the log has more.") from None
+
+    def takes_upload(self, method: str, segments: tuple[str, ...]) -> bool:
+        return method == "PUT" and self._match(segments) == ("sessions", _NAME, "import")
+
+    def _methods(self, segments: tuple[str, ...]) -> dict[str, Callable[[Call], Awaitable[Answer]]]:
+        found = self._match(segments)
+        if found is None:
+            raise NotFound("There is no such page of the service.")
+        return self._table[found]
+
+    def _match(self, segments: tuple[str, ...]) -> tuple[str, ...] | None:
+        if segments in self._table:
+            return segments
+        pattern = (*segments[:1], _NAME, *segments[2:])
+        return pattern if len(segments) > 1 and pattern in self._table else None
+
+    # Plans
+
+    async def _list_plans(self, call: Call) -> Answer:
+        limit, after = call.number("limit", 100, MAX_PAGE), call.number("after", 0, 2**53)
+        return await self._plans.listed(session=call.text("session"), limit=max(limit, 1), after=after)
+
+    async def _show_plan(self, call: Call) -> Answer:
+        return await self._plans.show(call.segments[1])
+
+    async def _edit_plan(self, call: Call) -> Answer:
+        body = call.members("code", "pin", "check")
+        code = body.get("code")
+        if not isinstance(code, str):
+            raise BadRequest("`code` must be a text.")
+        pin, check = body.get("pin") is True, body.get("check") is True
+        return await self._plans.edit(call.segments[1], code, pin=pin, check_only=check)
+
+    async def _pin_plan(self, call: Call) -> Answer:
+        pinned = call.members("pinned").get("pinned")
+        if not isinstance(pinned, bool):
+            raise BadRequest("`pinned` must be true or false.")
+        return await self._plans.pin(call.segments[1], pinned=pinned)
+
+    async def _forget_plan(self, call: Call) -> Answer:
+        return await self._plans.forget(call.segments[1], force=call.flag("force"))
+
+    async def _export_plans(self, call: Call) -> Answer:
+        return await self._plans.export(session=call.text("session"), name=call.text("plan"))
+
+    async def _import_plans(self, call: Call) -> Answer:
+        if not isinstance(call.body, dict):
+            raise BadRequest("The body must be a file of plans, as `export` gives it.")
+        return await self._plans.import_(call.body, session=call.text("session"), pin=call.flag("pin"))
+
+    async def _replay(self, call: Call) -> Answer:
+        body = call.members("session", "method", "path", "headers", "body", "code", "against")
+        code, against = body.get("code"), body.get("against") or ""
+        if not isinstance(code, str | None) or not isinstance(against, str):
+            raise BadRequest("`code` and `against` must be texts.")
+        ctx = await self._context(body)
+        return await self._replayer.replay(call.segments[1], ctx, code=code, against=against)
+
+    # Sessions
+
+    async def _list_sessions(self, _call: Call) -> Answer:
+        return await self._sessions.listed()
+
+    async def _show_session(self, call: Call) -> Answer:
+        return await self._sessions.show(call.segments[1])
+
+    async def _delete_session(self, call: Call) -> Answer:
+        return await self._sessions.delete(call.segments[1])
+
+    async def _export_session(self, call: Call) -> Answer:
+        keeper = tempfile.TemporaryDirectory(prefix="metaservice-")
+        path = Path(keeper.name) / "session.tar"
+        try:
+            await self._sessions.export(call.segments[1], path)
+        except BaseException:
+            keeper.cleanup()
+            raise
+        return Archive(path, f"{call.segments[1].strip('~@').replace(':', '-')}.tar", keeper)
+
+    async def _import_session(self, call: Call) -> Answer:
+        if call.upload is None:
+            raise BadRequest("The body must be a tar file, as `export` gives it.")
+        return await self._sessions.import_(call.segments[1], call.upload, replace=call.flag("replace"))
+
+    async def _fork_session(self, call: Call) -> Answer:
+        target = call.members("to").get("to")
+        if not isinstance(target, str):
+            raise BadRequest("`to` must be a session's id.")
+        return await self._sessions.fork(call.segments[1], target)
+
+    async def _reset_session(self, call: Call) -> Answer:
+        return await self._sessions.reset(call.segments[1])
+
+    async def _salvage_session(self, call: Call) -> Answer:
+        return await self._sessions.salvage(call.segments[1])
+
+    # The rest
+
+    async def _explain(self, call: Call) -> Answer:
+        body = call.members("session", "method", "path", "headers", "body", "ask")
+        ctx = await self._context(body)
+        if ctx.method == "OPTIONS":
+            raise BadRequest("OPTIONS is answered by the service itself, not by a plan.")
+        async with self._sessions.untouched(ctx.session):
+            return explained(await self._explainer.explain(ctx, ask=body.get("ask") is True))
+
+    async def _examine(self, call: Call) -> Answer:
+        return await self._doctor.examine(reach_provider=call.flag("reach"))
+
+    async def _context(self, body: dict[str, Any]) -> RequestContext:
+        name = body.get("session")
+        if not isinstance(name, str):
+            raise BadRequest("`session` must be a session's id.")
+        return Described.of(body).context(await self._sessions.named(name), secrets.token_hex(8))
+
+
+def explained(found: Explanation) -> dict[str, Any]:
+    runnable, error = found.runnable, found.error
+    plan = None
+    if runnable is not None:
+        plan = {
+            "id": runnable.id,
+            "route": runnable.plan.route,
+            "action": runnable.plan.action,
+            "resource": runnable.plan.resource,
+            "pinned": found.pinned,
+            "code": runnable.code.text,
+        }
+    refusal = None if error is None else {"status": error.status, "type": error.slug, "detail": error.detail}
+    return {"source": found.source, "why": found.why, "plan": plan, "error": refusal}

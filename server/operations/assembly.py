@@ -1,0 +1,53 @@
+"""Puts the operators' interface together, for a running service and for the command on a data root alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from server.operations.api import Api
+from server.operations.doctor import Doctor
+from server.operations.plans import PlanOperations
+from server.operations.replay import Replayer
+from server.operations.sessions import SessionOperations
+from server.planning.checked_conventions import CheckedConventions
+from server.planning.explaining import Explainer
+from server.planning.planner import LearningPlanner
+from server.sessions.files import SessionFiles
+from wasm_runtime.pool import Executor, Holder
+
+if TYPE_CHECKING:
+    from server.planning.planned import Planner
+    from server.sessions.directories import DataRoot
+    from server.sessions.names import SessionNames
+    from server.settings_schema import Settings
+
+
+class HoldingExecutor(Executor, Holder, Protocol):
+    """Runs plans, and keeps everybody out of a session."""
+
+
+def make_api(
+    settings: Settings,
+    root: DataRoot,
+    planner: Planner,
+    executor: HoldingExecutor,
+    names: SessionNames,
+) -> Api:
+    """The interface over a service's parts, which it does not own."""
+    learned, drafting = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
+    sessions = SessionOperations(
+        SessionFiles(root.path),
+        names,
+        executor,
+        learned,
+        token_names=tuple(settings.auth.by_name),
+        disk_bytes=settings.sandbox.session_disk_bytes,
+    )
+    plans = PlanOperations(learned, drafting, sessions.names)
+    return Api(
+        plans,
+        sessions,
+        Replayer(plans, sessions, executor),
+        Explainer(CheckedConventions(), settings.planner, learned, drafting),
+        Doctor(settings, root, executor),
+    )

@@ -1,0 +1,156 @@
+"""What the service stands on: versions, the guest, the data root, workers and their walls, limits, tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from attrs import asdict, frozen
+
+from wasm_runtime import artifact
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from server.sessions.directories import DataRoot
+    from server.settings_schema import Settings
+    from wasm_runtime.pool import Executor
+
+Verdict: TypeAlias = Literal["ok", "warning", "failed", "unknown"]
+
+_PACKAGES: Final = ("metaservice", "wasmtime", "componentize-py", "aiohttp", "openai", "anthropic")
+_ADVISORIES: Final = "https://github.com/bytecodealliance/wasmtime/security/advisories"
+#: Less free space than this is worth a word: the disk of a few sessions at their limit.
+_LITTLE_DISK: Final = 1024**3
+_CONNECT_SECONDS: Final = 5.0
+
+
+@frozen
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+
+
+@frozen
+class Doctor:
+    """`executor` is started already, or starts when it is asked to run something."""
+
+    settings: Settings
+    root: DataRoot
+    executor: Executor
+
+    async def examine(self, *, reach_provider: bool = False) -> dict[str, Any]:
+        """All findings; `ok` unless one has failed. The provider is connected to only if asked for."""
+        findings = [finding async for finding in self._findings(reach_provider=reach_provider)]
+        return {
+            "ok": all(finding.verdict != "failed" for finding in findings),
+            "findings": [asdict(finding) for finding in findings],
+            "limits": asdict(self.settings.sandbox.limits()),
+        }
+
+    async def _findings(self, *, reach_provider: bool) -> AsyncIterator[Finding]:
+        yield Finding(
+            "python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+        )
+        yield Finding("packages", "ok", ", ".join(f"{name} {_version(name)}" for name in _PACKAGES))
+        yield Finding(
+            "advisories",
+            "unknown",
+            f"not looked up: for wasmtime {_version('wasmtime')} see {_ADVISORIES}",
+        )
+        yield self._guest()
+        yield self._data_root()
+        for finding in self._workers():
+            yield finding
+        for finding in self._doors():
+            yield finding
+        yield self._provider()
+        if reach_provider and self.settings.planner.chosen != "conventions":
+            yield await self._reach()
+
+    def _guest(self) -> Finding:
+        digest = artifact.source_digest()
+        built = (self.settings.store.cache_path / f"guest-{digest}.cwasm").exists()
+        if built:
+            return Finding("guest", "ok", f"built, {digest}")
+        return Finding(
+            "guest", "warning", "not built for these sources: the next start does it, in some 20 s"
+        )
+
+    def _data_root(self) -> Finding:
+        path = self.root.path
+        if not self.root.is_writable():
+            return Finding("data root", "failed", f"{path} is not writable")
+        free = shutil.disk_usage(path).free
+        verdict: Verdict = "ok" if free > _LITTLE_DISK else "warning"
+        return Finding("data root", verdict, f"{path}, {free // 1024**2} MiB free")
+
+    def _workers(self) -> list[Finding]:
+        health = self.executor.health()
+        ready, configured = health["ready"], health["configured"]
+        verdict: Verdict = "ok" if ready == configured else "failed" if not ready else "warning"
+        walls = health.get("enforced") or {}
+        missing = [name for name, enforced in walls.items() if not enforced]
+        walls_verdict: Verdict = "unknown" if not walls else "warning" if missing else "ok"
+        enforced = ", ".join(name for name, holds in walls.items() if holds) or "nothing known"
+        refused = f"; refused by the kernel: {', '.join(missing)}" if missing else ""
+        return [
+            Finding("workers", verdict, f"{ready} of {configured} ready"),
+            Finding("confinement", walls_verdict, f"{enforced}{refused}"),
+        ]
+
+    def _doors(self) -> list[Finding]:
+        auth, server = self.settings.auth, self.settings.server
+        names = ", ".join(auth.by_name)
+        open_to_all = not names and not _is_loopback(server.host)
+        tokens = f"needed: {names}" if names else f"none needed by whoever reaches {server.host}"
+        return [
+            Finding("service tokens", "warning" if open_to_all else "ok", tokens),
+            Finding("admin token", "ok", "set" if auth.admin_token else "not set: /_meta/ is for nobody"),
+        ]
+
+    def _provider(self) -> Finding:
+        planner = self.settings.planner
+        if planner.missing_key:
+            return Finding("provider", "warning", f"conventions, for want of {planner.missing_key}")
+        if planner.chosen == "conventions":
+            return Finding("provider", "ok", "conventions: no model, no network")
+        return Finding("provider", "ok", f"{planner.chosen} at {self._base_url()}, not tried")
+
+    def _base_url(self) -> str:
+        planner = self.settings.planner
+        return planner.openai.base_url if planner.chosen == "openai" else planner.anthropic.base_url
+
+    async def _reach(self) -> Finding:
+        """A connection, and nothing said on it: no key is tried, no call is paid for."""
+        url = urlsplit(self._base_url())
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                _, writer = await asyncio.open_connection(url.hostname, port)
+        except (OSError, TimeoutError) as error:
+            return Finding("provider's host", "failed", f"{url.netloc}: {type(error).__name__}")
+        writer.close()
+        return Finding("provider's host", "ok", f"{url.netloc} takes connections (no key was tried)")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

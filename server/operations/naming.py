@@ -1,0 +1,52 @@
+"""How operators name things: sessions by id, token, or directory; plans by the beginning of their id."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from server.errors import BadRequest, Conflict, NotFound
+from server.model import Session
+from server.sessions.files import DIRECTORY
+from server.sessions.identity import session_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from server.planning.library import PlanLibrary
+
+_TOKEN: Final = "token:"  # noqa: S105 - a prefix of names
+_ANONYMOUS: Final = "~anonymous"
+_BY_DIRECTORY: Final = "@"
+_PREFIX: Final = re.compile(r"[0-9a-f]{4,24}")
+
+
+def session_named(name: str, known: Mapping[str, str]) -> Session:
+    """The session with this id, or ``token:NAME``, ``~anonymous``, ``@DIRECTORY``.
+
+    `known` are ids by directory.
+
+    Raises SessionInvalid, BadRequest.
+    """
+    if name.startswith(_TOKEN):
+        return session_for(None, name.removeprefix(_TOKEN), "reject")
+    if name == _ANONYMOUS:
+        return session_for(None, None, "shared")
+    if name.startswith(_BY_DIRECTORY):
+        directory = name.removeprefix(_BY_DIRECTORY)
+        if not DIRECTORY.fullmatch(directory):
+            raise BadRequest("After @ comes the name of a session's directory, 32 hex digits.")
+        return Session(known.get(directory, name), directory)
+    return session_for(name, None, "reject")
+
+
+def plan_named(library: PlanLibrary, prefix: str) -> str:
+    """The id of the one plan that begins so. Raises BadRequest, NotFound, Conflict."""
+    if not _PREFIX.fullmatch(prefix):
+        raise BadRequest("A plan is named by its id, 24 hex digits, or by the first 4 or more of them.")
+    found = library.named(prefix)
+    if not found:
+        raise NotFound(f"There is no plan {prefix}.")
+    if len(found) > 1:
+        raise Conflict(f"More than one plan begins with {prefix}: give more digits.")
+    return found[0]

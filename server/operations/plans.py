@@ -1,0 +1,284 @@
+"""What was learned: seen, corrected, kept, forgotten, taken elsewhere."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from attrs import asdict, evolve
+
+from server.errors import Conflict, NotFound, Unprocessable
+from server.model import RunnablePlan, SourceCode
+from server.operations import portable
+from server.operations.naming import plan_named, session_named
+from server.planning.codec import PlanInvalid, decode
+from server.planning.library_rows import ANY_QUERY, UnreadablePlan
+from server.planning.policy import CodeRefused, check
+from server.planning.route import RouteError, RouteTemplate
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from server.model import Plan, Session, ValidatedCode
+    from server.planning.drafting import Drafting
+    from server.planning.learned import LearnedRoutes
+    from server.planning.library import PlanLibrary
+    from server.planning.library_rows import LearnedRecord, PlanRecord
+
+_NO_LIBRARY = "The service has learned nothing yet, and has no plan library."
+
+
+class PlanOperations:
+    """`learned` is None in a service of conventions alone; `names` gives sessions' ids by directory."""
+
+    def __init__(
+        self,
+        learned: LearnedRoutes | None,
+        drafting: Drafting | None,
+        names: Callable[[], Awaitable[dict[str, str]]],
+    ) -> None:
+        self._learned = learned
+        self._drafting = drafting
+        self._names = names
+
+    async def listed(self, *, session: str = "", limit: int = 100, after: int = 0) -> dict[str, Any]:
+        """A page of plans, the oldest first; `next` is the `after` of the next page, null on the last one."""
+        if self._learned is None:
+            return {"plans": [], "next": None}
+        directory = (await self._session(session)).directory if session else ""
+        rows = await self._learned.read(
+            lambda library: library.listed(limit=limit + 1, after=after, session=directory)
+        )
+        shown = [
+            {**self._summary(record), "routes": routes, "quarantined": held}
+            for record, routes, held in rows[:limit]
+        ]
+        return {"plans": shown, "next": rows[limit - 1][0].number if len(rows) > limit else None}
+
+    async def show(self, name: str) -> dict[str, Any]:
+        """A plan with its code, and where it is in use. Raises NotFound, BadRequest, Conflict."""
+        learned = self._library()
+
+        def read(library: PlanLibrary) -> tuple[list[PlanRecord], list[LearnedRecord]]:
+            plan_id = plan_named(library, name)
+            return library.show(plan_id), library.learned_from(plan_id)
+
+        records, uses = await learned.read(read)
+        record = records[0]
+        return {
+            **self._summary(record),
+            "versions": asdict(record.versions),
+            "fingerprints": [each.fingerprint for each in records],
+            "learned": list(map(_use, uses)),
+            "code": _shown_code(record),
+        }
+
+    async def record(self, name: str) -> PlanRecord:
+        """A plan's first row. Raises NotFound, BadRequest, Conflict."""
+        return (await self._library().read(lambda library: library.show(plan_named(library, name))))[0]
+
+    async def edit(
+        self, name: str, code: str, *, pin: bool = False, check_only: bool = False
+    ) -> dict[str, Any]:
+        """Have a plan run other code, wherever it is in use; `changed` is false where it says the same.
+
+        Raises Unprocessable with `violations` (line and column from 1) or `reasons`, Conflict, NotFound.
+        """
+        learned, record = self._library(), await self.record(name)
+        runnable = edited(record, code)
+        if check_only:
+            return {"id": runnable.id, "changed": runnable.id != record.plan_id, "code": runnable.code.text}
+        if runnable.id != record.plan_id:
+            await learned.change(lambda library: _edit(library, record.plan_id, runnable, learned))
+        if pin:
+            await learned.change(lambda library: library.pin(runnable.id))
+        self._start_afresh()
+        return {**await self.show(runnable.id), "changed": runnable.id != record.plan_id}
+
+    async def pin(self, name: str, *, pinned: bool = True) -> dict[str, Any]:
+        """Keep a plan from being replaced, by a repair, another plan, or for being stale; or no longer."""
+        learned, record = self._library(), await self.record(name)
+        await learned.change(lambda library: library.pin(record.plan_id, pinned=pinned))
+        return {"id": record.plan_id, "pinned": pinned}
+
+    async def forget(self, name: str, *, force: bool = False) -> dict[str, Any]:
+        """Delete a plan, and what was learned from it: the next such request is planned anew.
+
+        Raises Conflict for a pinned one without `force`.
+        """
+        learned, record = self._library(), await self.record(name)
+        if record.pinned and not force:
+            raise Conflict(f"Plan {record.plan_id} is pinned: unpin it first, or use force.")
+        routes = await learned.read(lambda library: len(library.learned_from(record.plan_id)))
+        await learned.change(lambda library: library.forget(record.plan_id))
+        self._start_afresh()
+        return {"id": record.plan_id, "routes": routes}
+
+    async def export(self, *, session: str = "", name: str = "") -> dict[str, Any]:
+        """All plans, those that a session has learned, or one, for another service; see `portable`."""
+        if self._learned is None:
+            return portable.document([])
+        directory = (await self._session(session)).directory if session else ""
+        rows = await self._learned.read(lambda library: portable.rows(library, directory, name))
+        return portable.document(rows)
+
+    async def import_(
+        self, document: dict[str, Any], *, session: str = "", pin: bool = False
+    ) -> dict[str, Any]:
+        """Take in exported plans, all or none; with `session` it has learned them, whatever it was before.
+
+        Raises Unprocessable that says which plan is refused, and why.
+        """
+        learned = self._library()
+        items = portable.read(document, learned.versions)
+        target = await self._session(session) if session else None
+        await learned.change(lambda library: portable.keep(library, items, target, pin=pin))
+        self._start_afresh()
+        return {"plans": [item.record.plan_id for item in items], "session": session or None}
+
+    def _library(self) -> LearnedRoutes:
+        if self._learned is None:
+            raise NotFound(_NO_LIBRARY)
+        return self._learned
+
+    async def _session(self, name: str) -> Session:
+        return session_named(name, await self._names())
+
+    def _start_afresh(self) -> None:
+        if self._drafting is not None:
+            self._drafting.start_afresh()
+
+    def _summary(self, record: PlanRecord) -> dict[str, Any]:
+        versions = None if self._learned is None else self._learned.versions
+        return {
+            "id": record.plan_id,
+            "method": record.method,
+            "route": record.route,
+            "content": record.content,
+            "query": _query(record),
+            "needs": record.needs,
+            "author": f"{record.origin.provider}/{record.origin.model}".rstrip("/"),
+            "created_at": record.created_at,
+            "pinned": record.pinned,
+            "stale": record.versions != versions and not record.pinned,
+            **_of_plan(record),
+        }
+
+
+def edited(record: PlanRecord, code: str) -> RunnablePlan:
+    """The record's plan with other code, through codec and policy. Raises Unprocessable, Conflict."""
+    if record.needs == "values":
+        raise Conflict("This plan answers one request with its own values; forget it instead.")
+    plan = _readable(record)
+    answer = {
+        **{name: getattr(plan, name) for name in ("action", "resource", "route", "identifier")},
+        **{name: getattr(plan, name) for name in ("response_hints", "needs", "query")},
+        "code": {"block": code},
+    }
+    try:
+        read = decode(orjson.dumps(answer).decode(), portable.sample(RouteTemplate.parse(plan.route)))
+    except (PlanInvalid, orjson.JSONEncodeError) as error:
+        reasons = list(error.reasons) if isinstance(error, PlanInvalid) else ["the code is not text"]
+        raise Unprocessable("; ".join(reasons), reasons=reasons) from None
+    return RunnablePlan(evolve(read, criteria=plan.criteria, payload=plan.payload), checked(code), "learned")
+
+
+def checked(code: str) -> ValidatedCode:
+    """The code through the policy. Raises Unprocessable with `violations`, line and column from 1."""
+    try:
+        return check(SourceCode(code))
+    except CodeRefused as refused:
+        lines = code.splitlines()
+        violations = [
+            {
+                "line": each.line,
+                "column": _column(lines, each.line, each.column),
+                "rule": each.rule,
+                "message": each.message,
+            }
+            for each in refused.violations
+        ]
+        count = len(violations)
+        raise Unprocessable(
+            f"The policy refuses the code: {count} violation{'s' * (count != 1)}.", violations=violations
+        ) from None
+
+
+def _column(lines: list[str], line: int, column: int) -> int:
+    """A column in UTF-8 bytes from 0 as one in characters from 1; 0 where it is about the whole text."""
+    if not 1 <= line <= len(lines):
+        return 0
+    return len(lines[line - 1].encode(errors="surrogatepass")[:column].decode(errors="ignore")) + 1
+
+
+def _edit(library: PlanLibrary, plan_id: str, runnable: RunnablePlan, learned: LearnedRoutes) -> None:
+    if library.show(runnable.id):
+        raise Conflict(f"With this code it would be the same as plan {runnable.id}: forget one of them.")
+    library.edit(plan_id, runnable, learned.versions)
+
+
+def _readable(record: PlanRecord) -> Plan:
+    try:
+        RouteTemplate.parse(record.route)
+        return record.plan()
+    except (UnreadablePlan, RouteError):
+        raise Conflict(f"Plan {record.plan_id} is not readable; forget it.") from None
+
+
+def _query(record: PlanRecord) -> list[str] | str:
+    if record.query == ANY_QUERY:
+        return "any"
+    try:
+        return list(record.query_keys() or ())
+    except UnreadablePlan:
+        return "unreadable"
+
+
+def _of_plan(record: PlanRecord) -> dict[str, Any]:
+    try:
+        plan = record.plan()
+    except UnreadablePlan:
+        return {"action": None, "resource": None}
+    return {"action": plan.action, "resource": plan.resource}
+
+
+def _use(record: LearnedRecord) -> dict[str, Any]:
+    try:
+        failures = len(record.failed_shapes())
+    except UnreadablePlan:
+        failures = 0
+    return {
+        "session": record.session_id,
+        "directory": record.session,
+        "learned_at": record.learned_at,
+        "failures": failures,
+        "quarantined": record.quarantined and not record.plan.pinned,
+    }
+
+
+def _shown_code(record: PlanRecord) -> str:
+    """The code; of a plan for a single request without its literals, which are that request's values."""
+    try:
+        text = record.plan().code.text
+    except UnreadablePlan:
+        return ""
+    return text if record.needs == "shape" else _without_literals(text)
+
+
+def _without_literals(text: str) -> str:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    return ast.unparse(_Masker().visit(tree))
+
+
+class _Masker(ast.NodeTransformer):
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        return ast.copy_location(ast.Constant("..."), node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        if node.value is None or isinstance(node.value, bool):
+            return node
+        return ast.copy_location(ast.Constant(...), node)

@@ -1,0 +1,319 @@
+"""Sessions as operators see them: their data, sizes and routes; copies, archives, and their end.
+
+1. Whatever reads or replaces a session's files holds the session: its requests wait, its guest is dropped.
+   What takes long (exporting) is done on a copy, when the session is free again.
+2. A session's database is not opened in this process; see `server.sessions.transfer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from server.errors import Conflict, NotFound, NotPlannable, SessionDamaged, Unprocessable
+from server.operations.naming import session_named
+from server.sessions import transfer
+from server.sessions.files import Entry
+from wasm_runtime import session_files
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+    from server.model import Session
+    from server.planning.learned import LearnedRoutes
+    from server.planning.library_rows import LearnedRecord
+    from server.sessions.files import SessionFiles
+    from server.sessions.names import SessionNames
+    from wasm_runtime.pool import Holder
+
+
+class SessionOperations:
+    """`salvage` gets a session's directory that nobody has open, and says what it saved."""
+
+    def __init__(
+        self,
+        files: SessionFiles,
+        names: SessionNames,
+        holder: Holder,
+        learned: LearnedRoutes | None,
+        *,
+        token_names: tuple[str, ...] = (),
+        disk_bytes: int,
+        salvage: Callable[[Path], Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._files = files
+        self._names = names
+        self._holder = holder
+        self._learned = learned
+        self._disk_bytes = disk_bytes
+        self._salvage = salvage
+        derived = [session_named(f"token:{name}", {}) for name in token_names]
+        derived.append(session_named("~anonymous", {}))
+        self._derived = {each.directory: each.id for each in derived}
+
+    async def names(self) -> dict[str, str]:
+        """Sessions' ids by their directory's name, as far as anything tells them."""
+        routes = await self._routes()
+        learned = {directory: session_id for directory, (session_id, _) in routes.items()}
+        return {**self._derived, **learned, **await self._names.all()}
+
+    async def named(self, name: str) -> Session:
+        """Raises SessionInvalid, BadRequest."""
+        return session_named(name, await self.names())
+
+    async def listed(self) -> dict[str, Any]:
+        """All sessions that have data or have learned anything, those that changed last first."""
+        names, routes = await self.names(), await self._routes()
+        entries = await asyncio.to_thread(self._files.entries)
+        known = {entry.directory for entry in entries}
+        entries += [Entry(directory, 0, 0.0) for directory in routes if directory not in known]
+        entries.sort(key=lambda entry: (-entry.changed_at, entry.directory))
+        return {
+            "sessions": [
+                {
+                    **_on_disk(entry, names.get(entry.directory)),
+                    "routes": routes.get(entry.directory, ("", 0))[1],
+                }
+                for entry in entries
+            ]
+        }
+
+    async def show(self, name: str) -> dict[str, Any]:
+        """Its collections with counts and learned fields, its size, its learned routes. No records.
+
+        Raises NotFound; SessionDamaged where the data cannot be read.
+        """
+        session = await self._existing(name)
+        entry = await asyncio.to_thread(self._entry, session)
+        collections: list[dict[str, Any]] = []
+        if entry is not None and self._files.has_data(session.directory):
+            async with self._copied(session) as copy:
+                collections = await _in_thread(transfer.describe, copy)
+        return {
+            **(
+                _on_disk(entry, session.id)
+                if entry
+                else {"session": session.id, "directory": session.directory}
+            ),
+            "collections": collections,
+            "learned": await self._learned_by(session),
+        }
+
+    async def export(self, name: str, archive: Path) -> list[str]:
+        """Write the session's data to a tar file in the documented layout; its collections' names.
+
+        Raises NotFound, SessionDamaged.
+        """
+        session = await self._with_data(name)
+        async with self._copied(session) as copy:
+            names: list[str] = await _in_thread(transfer.export, copy, archive)
+            return names
+
+    async def import_(self, name: str, archive: Path, *, replace: bool = False) -> dict[str, Any]:
+        """Make a session's data out of such a tar file.
+
+        Raises Conflict for a session that has data already, without `replace`; Unprocessable for the file.
+        """
+        session = await self.named(name)
+        self._require_free(session, replace=replace)
+        async with self._scratch() as prepared:
+            try:
+                collections = await asyncio.to_thread(self._imported, archive, prepared)
+            except transfer.TransferError as error:
+                raise Unprocessable(f"The archive is refused: {error}.") from None
+            await self._put(prepared, session)
+        return {"session": session.id, "collections": collections}
+
+    def _imported(self, archive: Path, prepared: Path) -> list[str]:
+        names = transfer.import_(archive, prepared, most_bytes=self._disk_bytes)
+        size = sum(path.lstat().st_size for path in prepared.iterdir())
+        if size > self._disk_bytes:
+            raise transfer.TransferError(f"its data takes {size} bytes, and a session has {self._disk_bytes}")
+        return names
+
+    async def fork(self, name: str, target_name: str) -> dict[str, Any]:
+        """Copy a session's data and what it has learned to a session that has neither.
+
+        As it is between two requests, however many are under way. Raises NotFound, Conflict.
+        """
+        source, target = await self._existing(name), await self.named(target_name)
+        if source.directory == target.directory:
+            raise Conflict("A session cannot be forked to itself.")
+        self._require_free(target, replace=False)
+        if target.directory in await self._routes():
+            raise Conflict(f"Session {target.id} has learned routes already: delete it first.")
+        if self._files.exists(source.directory):
+            async with self._copied(source) as copy:
+                await self._put(copy, target)
+        routes = 0
+        if self._learned is not None:
+            routes = await self._learned.change(
+                lambda library: library.copy_session(source.directory, target)
+            )
+        self._names.note(target)
+        return {"session": target.id, "from": source.id, "routes": routes}
+
+    async def reset(self, name: str) -> dict[str, Any]:
+        """Remove a session's data, and keep what it has learned. Raises NotFound."""
+        session = await self._existing(name)
+        await self._remove(session)
+        return {"session": session.id}
+
+    async def delete(self, name: str) -> dict[str, Any]:
+        """Remove a session: data, learned routes, and its name. Raises NotFound."""
+        session = await self._existing(name)
+        await self._remove(session)
+        routes = 0
+        if self._learned is not None:
+            routes = await self._learned.change(lambda library: library.forget_session(session.directory))
+        await self._names.forget(session)
+        return {"session": session.id, "routes": routes}
+
+    async def salvage(self, name: str) -> dict[str, Any]:
+        """Save what can be read of a damaged session; its report.
+
+        A damaged one may have no directory of its name any more, so whether there is one is for `salvage` to
+        say. Raises NotPlannable where nothing can, and what `salvage` raises.
+        """
+        session = await self.named(name)
+        if self._salvage is None:
+            raise NotPlannable("This service cannot salvage sessions.")
+        async with self._holder.hold(session.directory):
+            report = await asyncio.to_thread(self._salvage, self._files.path(session.directory))
+        return {"session": session.id, **report}
+
+    @asynccontextmanager
+    async def forked(self, session: Session) -> AsyncIterator[str]:
+        """The name of a directory with a copy of the data, in which plans can be run; then it is removed."""
+        path = self._files.new_scratch()
+        try:
+            if self._files.exists(session.directory):
+                async with self._holder.hold(session.directory):
+                    await asyncio.to_thread(self._files.copy, session.directory, path)
+            yield path.name
+        finally:
+            async with self._holder.hold(path.name):
+                await asyncio.to_thread(_remove_if_there, path)
+
+    @asynccontextmanager
+    async def untouched(self, session: Session) -> AsyncIterator[None]:
+        """For what asks a session's guest: the directory that this makes where there was none is removed."""
+        was_there = self._files.exists(session.directory)
+        try:
+            yield
+        finally:
+            if not was_there:
+                async with self._holder.hold(session.directory):
+                    if self._files.exists(session.directory) and not self._files.has_data(session.directory):
+                        await asyncio.to_thread(self._files.remove, session.directory)
+
+    # Files
+
+    @asynccontextmanager
+    async def _copied(self, session: Session) -> AsyncIterator[Path]:
+        async with AsyncExitStack() as at_end:
+            copy = await at_end.enter_async_context(self._scratch())
+            async with self._holder.hold(session.directory):
+                try:
+                    await asyncio.to_thread(self._files.copy, session.directory, copy)
+                except OSError as error:
+                    raise SessionDamaged(f"The session's files cannot be read: {error.strerror}.") from None
+            yield copy
+
+    @asynccontextmanager
+    async def _scratch(self) -> AsyncIterator[Path]:
+        """A path below the data root where there is nothing yet; what is there at the end is removed."""
+        path = self._files.new_scratch()
+        try:
+            yield path
+        finally:
+            await asyncio.to_thread(_remove_if_there, path)
+
+    async def _put(self, prepared: Path, session: Session) -> None:
+        async with self._holder.hold(session.directory):
+            await asyncio.to_thread(self._files.put, prepared, session.directory)
+        self._names.note(session)
+
+    async def _remove(self, session: Session) -> None:
+        async with self._holder.hold(session.directory):
+            if self._files.exists(session.directory):
+                await asyncio.to_thread(self._files.remove, session.directory)
+
+    # What there is
+
+    async def _routes(self) -> dict[str, tuple[str, int]]:
+        if self._learned is None:
+            return {}
+        return await self._learned.read(lambda library: library.sessions())
+
+    async def _learned_by(self, session: Session) -> list[dict[str, Any]]:
+        if self._learned is None:
+            return []
+        versions = self._learned.versions
+        records = await self._learned.read(lambda library: library.routes_of(session.directory))
+        return [
+            {**_route(record), "stale": record.plan.versions != versions and not record.plan.pinned}
+            for record in records
+        ]
+
+    async def _existing(self, name: str) -> Session:
+        session = await self.named(name)
+        if not self._files.exists(session.directory) and session.directory not in await self._routes():
+            raise NotFound(f"There is no session {name}.")
+        return session
+
+    async def _with_data(self, name: str) -> Session:
+        session = await self._existing(name)
+        if not self._files.has_data(session.directory):
+            raise NotFound(f"Session {name} has no data.")
+        return session
+
+    def _require_free(self, session: Session, *, replace: bool) -> None:
+        if not replace and self._files.has_data(session.directory):
+            raise Conflict(f"Session {session.id} has data already.")
+
+    def _entry(self, session: Session) -> Entry | None:
+        try:
+            return self._files.entry(session.directory)
+        except FileNotFoundError:
+            return None
+
+
+async def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    """For what reads a session's data. Raises SessionDamaged where it cannot be read."""
+    try:
+        return await asyncio.to_thread(work, *arguments)
+    except transfer.TransferError as error:
+        raise SessionDamaged(f"The session's data cannot be read: {error}.") from None
+
+
+def _remove_if_there(path: Path) -> None:
+    if path.exists():
+        session_files.delete(path.parent, path.name)
+
+
+def _on_disk(entry: Entry, session_id: str | None) -> dict[str, Any]:
+    changed = datetime.fromtimestamp(entry.changed_at, UTC).isoformat(timespec="seconds")
+    changed_at = changed if entry.changed_at else None
+    return {
+        "session": session_id or f"@{entry.directory}",
+        "directory": entry.directory,
+        "size_bytes": entry.size_bytes,
+        "changed_at": changed_at,
+    }
+
+
+def _route(record: LearnedRecord) -> dict[str, Any]:
+    plan = record.plan
+    return {
+        "method": plan.method,
+        "route": plan.route,
+        "content": plan.content,
+        "plan": plan.plan_id,
+        "pinned": plan.pinned,
+        "quarantined": record.quarantined and not plan.pinned,
+        "learned_at": record.learned_at,
+    }

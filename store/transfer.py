@@ -1,0 +1,170 @@
+"""Takes a session's files in and out: export, import, and a description, in a process of its own.
+
+    python -m store.transfer export SESSION_DIR OUT        prints {"collections": [names]}
+    python -m store.transfer import IN SESSION_DIR         prints {"collections": [names]}
+    python -m store.transfer describe SESSION_DIR          prints {"collections": [{"name": ...}]}
+
+Nobody may use the session meanwhile: its database has no locks. The session itself is never written
+to, nor opened: whoever took over a guest could have left anything in its directory, a symbolic link, a
+damaged file, a database with a schema of its own. So it works on a private copy, which is looked over first,
+and the service runs this module in a process without anything worth stealing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import stat
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from store.errors import StoreDamaged, StoreError
+from store.layout import LayoutError, export_session, import_session
+from store.session_store import Session
+from store.sqlite import DATABASE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+JOURNAL_NAME = f"{DATABASE_NAME}-journal"
+_CHUNK = 1024 * 1024
+_SUPER_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+#: More than any session's disk limit; this is not where the limit is enforced.
+_PAGE_LIMIT_BYTES = 2**40
+
+
+class Refused(Exception):
+    """What is not done; the message is for the person who asked for it."""
+
+
+#: What any of the three may raise, each with a message for people.
+FAILURES = (Refused, LayoutError, StoreError, OSError)
+
+
+def export(session_directory: Path, target: Path) -> list[str]:
+    """Write a session's collections to `target`, which must be empty or not there yet; their names.
+
+    Raises FAILURES.
+    """
+    if target.exists() and any(target.iterdir()):
+        raise Refused(f"{target} is not empty")
+    with _looked_over(session_directory) as session:
+        return export_session(session, target)
+
+
+def describe(session_directory: Path) -> list[dict[str, Any]]:
+    """For each collection its name, the number of records, the next id, fields with types, indexed fields.
+
+    Raises FAILURES.
+    """
+    with _looked_over(session_directory) as session:
+        return [_described(session, name) for name in session.plan_view.collections()]
+
+
+def _described(session: Session, name: str) -> dict[str, Any]:
+    table, schema = session.table(name), session.plan_view[name].schema()
+    return {
+        "name": name,
+        "records": table.count(),
+        "next_id": table.next_id(),
+        "fields": schema["fields"],
+        "updated_at": schema["updated_at"],
+    }
+
+
+@contextmanager
+def _looked_over(session_directory: Path) -> Iterator[Session]:
+    """A private copy of the session, opened, with nothing in it but what a session has."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy_files(session_directory, Path(scratch))
+        _refuse_super_journal(Path(scratch) / JOURNAL_NAME)
+        session = _open(scratch)
+        try:
+            session.check_file()
+            yield session
+        finally:
+            session.close()
+
+
+def import_(source: Path, session_directory: Path) -> list[str]:
+    """Make a session's database out of the files in `source`; the session must have none yet.
+
+    Raises FAILURES.
+    """
+    if not source.is_dir():
+        raise Refused(f"{source} is no directory")
+    session_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in (DATABASE_NAME, JOURNAL_NAME):
+        if os.path.lexists(session_directory / name):
+            raise Refused(f"{session_directory} has data already ({name})")
+    with tempfile.TemporaryDirectory(dir=session_directory) as scratch:
+        session = _open(scratch)
+        try:
+            names = import_session(session, source)
+        finally:
+            session.close()
+        os.link(Path(scratch) / DATABASE_NAME, session_directory / DATABASE_NAME)
+    return names
+
+
+def copy_files(directory: Path, target: Path) -> None:
+    """Copy a session's database, and its journal if there is one, into a directory that has neither.
+
+    Raises Refused where there is no database, StoreDamaged where one of them is no ordinary file.
+    """
+    for name in (DATABASE_NAME, JOURNAL_NAME):
+        _copy(directory, name, target / name)
+
+
+def _refuse_super_journal(journal: Path) -> None:
+    """A journal that names a super-journal has SQLite delete the file of that name; ours never has one.
+
+    https://sqlite.org/fileformat.html, "The Rollback Journal"; pager.c, readSuperJournal.
+    """
+    if journal.exists() and journal.read_bytes().endswith(_SUPER_JOURNAL_MAGIC):
+        raise Refused("the session's journal names another file, which an honest guest never writes")
+
+
+def _open(directory: str) -> Session:
+    return Session.open(directory, page_limit_bytes=_PAGE_LIMIT_BYTES, durability="full")
+
+
+def _copy(directory: Path, name: str, target: Path) -> None:
+    """Copy a file of a session, which has to be a file: no link, no device, nothing that waits."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(directory / name, flags)
+    except FileNotFoundError:
+        if name == JOURNAL_NAME:
+            return
+        raise Refused(f"{directory} is no session: it has no {name}") from None
+    except OSError as error:
+        raise StoreDamaged(f"{name} is no ordinary file ({error.strerror})") from None
+    with os.fdopen(descriptor, "rb") as source, target.open("xb") as copy:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StoreDamaged(f"{name} is no ordinary file")
+        while chunk := source.read(_CHUNK):
+            copy.write(chunk)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do one of the three; print JSON, `{"error": "..."}` where it was refused (exit status 1)."""
+    parser = argparse.ArgumentParser(prog="store.transfer")
+    parser.add_argument("command", choices=("export", "import", "describe"))
+    parser.add_argument("paths", nargs="+", type=Path)
+    options = parser.parse_args(arguments)
+    run: dict[str, Any] = {"export": export, "import": import_, "describe": describe}
+    try:
+        found = {"collections": run[options.command](*options.paths)}
+    except FAILURES as error:
+        found = {"error": str(error)}
+    sys.stdout.write(json.dumps(found))
+    return int("error" in found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""The command as its users run it: on a data root alone, and against the service that uses it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import frozen
+
+from server.__main__ import main
+from tests.e2e.service import RunningService
+from tools.processes import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ADMIN = "admin-token-of-tests"
+CODE = "REPLY = make_response(200, store.get(params['id']))"
+PLANS = {
+    "format": "metaservice plans",
+    "version": 1,
+    "plans": [{"method": "GET", "route": "/members/{id:int}", "resource": "members", "code": CODE}],
+}
+
+
+@frozen
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@frozen
+class Command:
+    """`metaservice`, with a data root and files of its own; in this process, to save its start."""
+
+    directory: Path
+    settings: dict[str, str]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return environment({"SANDBOX_DATA_ROOT": str(self.directory / "data"), **self.settings})
+
+    def run(self, *arguments: str) -> Done:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.chdir(self.directory)
+            for name in [name for name in os.environ if name.startswith(("LARS_", "METASERVICE_"))]:
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            try:
+                status = main(arguments)
+            except SystemExit as ended:
+                status = int(ended.code or 0)
+        return Done(status, out.getvalue(), err.getvalue())
+
+    def json(self, *arguments: str) -> Any:
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def in_terminal(self, *arguments: str, answers: str = "", **more: str) -> tuple[int, str]:
+        """Exit status and what a terminal would show, when a person types these answers."""
+        process, terminal = pty.fork()
+        if process == 0:  # pragma: no cover - another process
+            os.chdir(self.directory)
+            variables = {**self.environment, "TERM": "dumb", "COLUMNS": "100", **more}
+            os.execve(sys.executable, [sys.executable, "-m", "server", *arguments], variables)
+        os.write(terminal, answers.encode())
+        shown = b""
+        with suppress(OSError):
+            while data := os.read(terminal, 65_536):
+                shown += data
+        os.close(terminal)
+        _, status = os.waitpid(process, 0)
+        return os.waitstatus_to_exitcode(status), shown.decode().replace("\r\n", "\n")
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    (tmp_path / "plans.json").write_text(json.dumps(PLANS))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "members.json").write_text('[{"id": 1, "name": "Ada"}]')
+    return Command(tmp_path, {"LARS_ADMIN_TOKEN": ADMIN})
+
+
+@pytest.fixture(params=["offline", "service"])
+def either(request: pytest.FixtureRequest, command: Command) -> Iterator[Command]:
+    """The command on a data root, or against the service that uses it."""
+    if request.param == "offline":
+        yield command
+        return
+    with RunningService(command.directory / "data", command.directory, command.settings) as service:
+        yield Command(command.directory, {**command.settings, "METASERVICE_URL": service.url})
+
+
+def test_each_command_does_the_same_with_and_without_a_service(either: Command) -> None:
+    """All of them, one after the other, by their JSON."""
+    assert either.json("sessions", "import", "s1", "in") == {"session": "s1", "collections": ["members"]}
+    (plan,) = either.json("plans", "import", "plans.json", "--session", "s1")["plans"]
+    assert [each["id"] for each in either.json("plans", "list", "--session", "s1")["plans"]] == [plan]
+    assert either.json("plans", "show", plan[:5])["code"] == CODE
+    explained = either.json("explain", "GET", "/members/1", "--session", "s1")
+    assert (explained["source"], explained["plan"]["id"]) == ("learned", plan)
+    replayed = either.json("plans", "replay", plan, "GET", "/members/1", "--session", "s1")
+    assert replayed["reply"]["body"] == {"id": 1, "name": "Ada"}
+    (either.directory / "other.py").write_text("REPLY = make_response(204)")
+    compared = either.run(
+        "plans", "replay", plan, "GET", "/members/1", "--session", "s1", "--code", "other.py"
+    )
+    assert (compared.returncode, "-status 200" in compared.stdout) == (1, True)
+    edited = either.json("plans", "edit", plan, "--file", "other.py", "--pin")
+    assert (edited["changed"], edited["pinned"]) == (True, True)
+    assert either.json("plans", "pin", edited["id"], "--undo")["pinned"] is False
+    assert len(either.json("plans", "export", "--plan", edited["id"])["plans"]) == 1
+    assert either.run("plans", "export", "out.json").stdout == "out.json has 1 plan.\n"
+    assert either.json("plans", "forget", edited["id"], "--yes")["routes"] == 1
+    assert either.json("sessions", "fork", "s1", "s2")["session"] == "s2"
+    assert either.run("sessions", "export", "s2", "out").returncode == 0
+    assert json.loads((either.directory / "out" / "members.json").read_text()) == [{"id": 1, "name": "Ada"}]
+    assert either.json("sessions", "export", "s2", "out.tar")["collections"] == ["members"]
+    assert either.json("sessions", "import", "s2", "out.tar", "--replace")["session"] == "s2"
+    assert either.json("sessions", "show", "s2")["collections"][0]["records"] == 1
+    assert either.json("sessions", "reset", "s1", "--yes") == {"session": "s1"}
+    assert either.json("sessions", "delete", "s2", "--yes")["session"] == "s2"
+    assert either.json("sessions", "list") == {"sessions": []}
+    assert either.json("doctor")["ok"] is True
+
+
+def test_refusals_are_lines_and_json(command: Command) -> None:
+    """Status 1, one line on standard error; with --json the problem document on standard output."""
+    plain, as_json = command.run("plans", "show", "abcd"), command.run("sessions", "show", "no", "--json")
+
+    assert (plain.returncode, plain.stdout) == (1, "")
+    assert plain.stderr == "metaservice: The service has learned nothing yet, and has no plan library.\n"
+    assert (as_json.returncode, json.loads(as_json.stdout)["error"]["status"]) == (1, 404)
+    assert command.run("plans", "import", "in").returncode == 1
+    assert command.run("plans", "export", "no/such/file").returncode == 1
+    wrong = command.run("plans", "list", "--config", "none.toml")
+    assert (wrong.returncode, "none.toml" in wrong.stderr) == (2, True)
+    assert command.run("plans", "nothing").returncode == 2
+    nobody = command.run("sessions", "reset", "s1")
+    assert (nobody.returncode, "give --yes" in nobody.stderr) == (1, True)
+
+
+def test_a_used_data_root_is_left_to_its_service(command: Command) -> None:
+    """The command asks the service where the settings tell how; else it says what to do."""
+    with RunningService(command.directory / "data", command.directory, command.settings) as service:
+        port = service.url.rpartition(":")[2]
+        found = Command(command.directory, {**command.settings, "LARS_PORT": port}).json("sessions", "list")
+        lost = Command(command.directory, {}).run("sessions", "list")
+        other = {"LARS_ADMIN_TOKEN": "another", "METASERVICE_URL": service.url}
+        refused = Command(command.directory, other).run("plans", "list")
+    unreachable = command.run("plans", "list", "--url", service.url)
+
+    assert found == {"sessions": []}
+    assert (lost.returncode, "start it with LARS_ADMIN_TOKEN" in lost.stderr) == (1, True)
+    assert (refused.returncode, "set LARS_ADMIN_TOKEN" in refused.stderr) == (1, True)
+    assert (unreachable.returncode, "No answer from" in unreachable.stderr) == (1, True)
+
+
+def test_a_person_edits_until_the_policy_is_content(command: Command) -> None:
+    """The editor gets the code; what is refused is shown in its place, and the editor opens again."""
+    (plan,) = command.json("plans", "import", "plans.json", "--session", "s1")["plans"]
+    (command.directory / "bad.py").write_text("import os\n")
+    (command.directory / "good.py").write_text("REPLY = make_response(204)\n")
+    editor = command.directory / "editor"
+    editor.write_text(
+        '#!/bin/sh\ncp "$1" seen.py\nif [ -e bad.py ]; then mv bad.py "$1"; else cp good.py "$1"; fi\n'
+    )
+    editor.chmod(0o755)
+    status, shown = command.in_terminal("plans", "edit", plan[:6], answers="y\n", EDITOR=str(editor))
+
+    assert status == 0, shown
+    assert "    1 | import os\n      | ^" in shown
+    assert "now serves GET /members/{id:int}" in shown
+    assert (command.directory / "seen.py").read_text() == "import os\n"
+    no_editor = command.run("plans", "edit", plan[:6])
+    assert no_editor.returncode == 1
+
+
+def test_a_person_is_asked_before_anything_is_lost(command: Command) -> None:
+    """No is no, and so is nothing; yes is yes."""
+    command.json("sessions", "import", "s1", "in")
+    no, question = command.in_terminal("sessions", "delete", "s1", answers="\n")
+    kept = command.json("sessions", "list")["sessions"]
+    yes, _ = command.in_terminal("sessions", "delete", "s1", answers="y\n")
+
+    assert (no, yes) == (1, 0)
+    assert "Remove session s1, its records and what it has learned? [y/N]" in question
+    assert len(kept) == 1
+    assert command.json("sessions", "list")["sessions"] == []
+
+
+def test_a_reader_that_leaves_is_no_error(command: Command) -> None:
+    """`| head` ends the output, without a traceback."""
+    command.json("sessions", "import", "s1", "in")
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m server sessions list --json | true"],
+        cwd=command.directory,
+        env=command.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""

@@ -1,0 +1,78 @@
+"""Who gets in: whoever has the admin token, where there is one, and nobody else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.learning.plans import Model
+from tests.operations.conftest import ADMIN, MEMBERS, Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.learning.conftest import Api
+
+ROOMS = ["/plans", "/plans/5b34", "/sessions", "/sessions/s1", "/explain", "/doctor", "/plans?limit=1"]
+
+
+async def test_without_an_admin_token_there_are_no_such_pages(start: Callable[..., Awaitable[Api]]) -> None:
+    """404, as for any page that the service has not, with any token or none."""
+    api = await start(Model({}))
+    plain = [await api.get(f"/_meta{room}") for room in ROOMS]
+    guessed = [await api.ask("GET", f"/_meta{room}", Authorization="Bearer ") for room in ROOMS]
+
+    assert {answer.status for answer in plain + guessed} == {404}
+
+
+async def test_only_the_admin_token_opens_them(start: Callable[..., Awaitable[Api]]) -> None:
+    """Not the service's own; and the admin token opens nothing else."""
+    api = await start(Model(MEMBERS), auth={"admin_token": ADMIN, "token": "service-token"})
+    for token in ("service-token", "wrong", ADMIN[:-1], f"{ADMIN}x", ""):
+        answer = await api.ask("GET", "/_meta/sessions", Authorization=f"Bearer {token}")
+        assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer"), token
+    inside = await api.ask("GET", "/_meta/sessions", Authorization=f"Bearer {ADMIN}")
+    elsewhere = await api.ask("GET", "/members", Authorization=f"Bearer {ADMIN}")
+    service = await api.ask("POST", "/members", {"n": 1}, Authorization="Bearer service-token")
+
+    assert inside.status == 200
+    assert elsewhere.status == 401
+    assert service.status == 201
+
+
+async def test_nothing_is_read_before_the_token(start: Callable[..., Awaitable[Api]]) -> None:
+    """A path or a body that is wrong is 401 all the same without it."""
+    api = await start(Model({}), auth={"admin_token": ADMIN})
+
+    assert (await api.ask("POST", "/_meta/plans/import", [1])).status == 401
+    assert (await api.ask("GET", "/_meta/plans/%zz")).status == 401
+
+
+async def test_what_there_is_not(operator: Operator) -> None:
+    """Unknown pages are 404, other methods 405 with what there is, unknown members and values 400."""
+    await operator.refused(404, "GET", "/plans/5b34/other")
+    await operator.refused(404, "GET", "/explain/more")
+    answer = await operator.ask("POST", "/sessions/s1")
+    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET")
+    for method, path, body in [
+        ("GET", "/plans?limit=many", None),
+        ("GET", "/plans?limit=1001", None),
+        ("GET", "/plans?session=a&session=b", None),
+        ("DELETE", "/plans/5b34?force=1", None),
+        ("PUT", "/plans/5b34/code", {"code": 5}),
+        ("PUT", "/plans/5b34/code", {"code": "", "extra": 1}),
+        ("PUT", "/plans/5b34/code", ["code"]),
+        ("PUT", "/plans/5b34/pin", {"pinned": "yes"}),
+        ("PUT", "/sessions/s1/import", None),
+        ("POST", "/sessions/s1/fork", {}),
+        ("POST", "/explain", {"method": "GET", "path": "/members"}),
+        ("POST", "/explain", {"session": "s1", "method": "OPTIONS", "path": "/members"}),
+        ("POST", "/explain", {"session": "s1", "method": "GET", "path": "/members", "headers": {"a": 1}}),
+        ("GET", "/plans/xyz", None),
+        ("GET", "/plans/abc", None),
+        ("GET", "/sessions/@short", None),
+    ]:
+        await operator.refused(400, method, path, body)
+    assert (await operator.refused(404, "GET", "/plans/ffff"))["type"] == "/_meta/problems/not-found"
+    assert len((await operator.get("/plans?limit=1000"))["plans"]) == 2
+    assert (await operator.ask("POST", "/explain", {}, Content_Type="text/plain")).status == 415
+    assert (await operator.ask("HEAD", "/plans")).status == 200

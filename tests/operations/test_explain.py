@@ -1,0 +1,152 @@
+"""What `explain` says is what the planner then does; replays happen beside the session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.learning.plans import DELETE, Model
+from tests.operations.conftest import ADMIN, Operator
+from tests.operations.test_plans import RAISES, ROUTE, SHOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.learning.conftest import Api
+
+
+def request(method: str, path: str, session: str = "s1", **more: Any) -> dict[str, Any]:
+    return {"session": session, "method": method, "path": path, **more}
+
+
+async def explained(operator: Operator, *args: Any, **more: Any) -> Any:
+    return await operator.do("POST", "/explain", request(*args, **more))
+
+
+async def test_each_source_is_told_of(operator: Operator) -> None:
+    """Learned, library, model, conventions; and then it is so, and no call was made to find out."""
+    calls = operator.api.calls
+    learned = await explained(operator, "GET", "/members/1")
+    await operator.api.post("/members", {"name": "Bob"}, session="s2")
+    library = await explained(operator, "GET", "/members/1", "s2")
+    model = await explained(operator, "DELETE", "/members/1")
+    head = await explained(operator, "HEAD", "/members/7")
+
+    assert [each["source"] for each in (learned, library, model, head)] == [
+        *("learned", "library", "model", "learned")
+    ]
+    assert operator.api.calls == calls
+    answer = await operator.api.get("/members/1", session="s2")
+    assert answer.headers["X-Plan-ID"] == library["plan"]["id"] == learned["plan"]["id"]
+    assert model["plan"] is None
+    assert (await explained(operator, "GET", "/.git/config"))["error"]["status"] == 404
+
+
+async def test_nothing_is_left_by_a_look(operator: Operator) -> None:
+    """A session that nobody has used does not come to be by being asked about."""
+    await explained(operator, "GET", "/members/1", "nobody")
+
+    assert [each["session"] for each in (await operator.get("/sessions"))["sessions"]] == ["s1"]
+
+
+async def test_the_model_is_asked_if_told_to(operator: Operator) -> None:
+    """One call, and the next such request runs what came of it."""
+    calls = operator.api.calls
+    operator.api.model.script = Model({f"DELETE {ROUTE}": DELETE})
+    found = await explained(operator, "DELETE", "/members/1", ask=True)
+    answer = await operator.api.ask("DELETE", "/members/1")
+
+    assert operator.api.calls == calls + 1
+    assert (found["source"], answer.status) == ("model", 204)
+    assert answer.headers["X-Plan-ID"] == found["plan"]["id"]
+
+
+async def test_without_a_model(start: Callable[..., Awaitable[Api]]) -> None:
+    """Conventions, or nobody: with the status that the request would have."""
+    operator = Operator(await start(Model({}), auth={"admin_token": ADMIN}, provider="conventions"))
+    read = await explained(operator, "GET", "/members?age__gte=3")
+    strange = await explained(operator, "POST", "/members/1/cancel")
+
+    assert (read["source"], read["error"]) == ("conventions", None)
+    assert (await operator.api.get("/members?age__gte=3")).headers["X-Plan-ID"] == read["plan"]["id"]
+    assert (strange["source"], strange["error"]["status"]) == ("none", 501)
+    assert (await operator.api.post("/members/1/cancel")).status == 501
+
+
+async def test_stale_and_quarantined_plans_are_told_of(operator: Operator) -> None:
+    """Why a plan that was learned does not serve."""
+    shown = await operator.plan_of("GET", ROUTE)
+    await operator.do("PUT", f"/plans/{shown['id']}/code", {"code": RAISES})
+    learned = operator.api.service._planner.parts[0]  # type: ignore[attr-defined]
+    (record,) = [
+        each
+        for each in await learned.read(lambda library: library.learned_from(shown["id"]) or library.plans())
+        if each.route == ROUTE
+    ]
+    (use,) = await learned.read(lambda library: library.learned_from(record.plan_id))
+    await learned.change(lambda library: library.mark_failures(use.number, "[]", quarantined=True))
+    found = await explained(operator, "GET", "/members/1")
+
+    assert found["source"] == "model"
+    assert any("quarantine" in sentence for sentence in found["why"])
+
+
+async def test_a_replay_changes_nothing(operator: Operator) -> None:
+    """The reply is what it would be; records, ids and routes of the session are as before."""
+    before = await operator.get("/sessions/s1")
+    create = await operator.plan_of("POST", "/members")
+    replay = f"/plans/{create['id']}/replay"
+    first = await operator.do("POST", replay, request("POST", "/members", body={"name": "Bob"}))
+    again = await operator.do("POST", replay, request("POST", "/members", body='{"name": "Bob"}'))
+
+    assert first["reply"]["status"] == 201
+    assert first["reply"]["body"] == {"id": 2, "name": "Bob"} == again["reply"]["body"]
+    assert first["reply"]["records_changed"] == 1
+    after = await operator.get("/sessions/s1")
+    assert (after["collections"], after["learned"]) == (before["collections"], before["learned"])
+    nobody = await operator.do("POST", replay, request("POST", "/members", "nobody", body={"name": "B"}))
+    assert nobody["reply"]["body"]["id"] == 1
+    assert [each["session"] for each in (await operator.get("/sessions"))["sessions"]] == ["s1"]
+
+
+async def test_two_versions_are_compared(operator: Operator) -> None:
+    """Edited code, or another plan, against the plan as it is; equal replies are no difference."""
+    shown = await operator.plan_of("GET", ROUTE)
+    replay = f"/plans/{shown['id']}/replay"
+    found = await operator.do("POST", replay, request("GET", "/members/1", code=SHOUT))
+    same = await operator.do("POST", replay, request("GET", "/members/1", against=shown["id"]))
+    failing = await operator.do("POST", replay, request("GET", "/members/1", code=RAISES))
+
+    assert (found["reply"]["body"]["name"], found["other"]["reply"]["body"]) == ("Ada", {"name": "ADA"})
+    assert '-  "name": "Ada"' in found["diff"]
+    assert '+  "name": "ADA"' in found["diff"]
+    assert (same["differs"], same["diff"]) == (False, [])
+    assert failing["other"]["reply"]["status"] == 500
+    assert (await operator.api.get("/members/1")).headers["X-Plan-ID"] == shown["id"]
+
+
+async def test_a_replay_is_for_the_plans_own_requests(operator: Operator) -> None:
+    """Another method, another path, code that is refused, two others at once: each is said."""
+    shown = await operator.plan_of("GET", ROUTE)
+    replay = f"/plans/{shown['id']}/replay"
+
+    await operator.refused(400, "POST", replay, request("DELETE", "/members/1"))
+    await operator.refused(400, "POST", replay, request("GET", "/members"))
+    await operator.refused(422, "POST", replay, request("GET", "/members/1", code="import os"))
+    both = request("GET", "/members/1", code=SHOUT, against=shown["id"])
+    await operator.refused(400, "POST", replay, both)
+    await operator.refused(400, "POST", replay, request("GET", "/members/1", code=5))
+    await operator.refused(400, "POST", replay, request("POST", "/members/1", body="{"))
+
+
+async def test_the_doctor_sees_the_running_service(operator: Operator) -> None:
+    """Workers, walls, and the provider, which is connected to only if asked for."""
+    found = await operator.get("/doctor")
+    verdicts = {each["name"]: each["verdict"] for each in found["findings"]}
+    reached = await operator.get("/doctor?reach=true")
+
+    assert found["ok"]
+    assert (verdicts["workers"], verdicts["guest"], verdicts["admin token"]) == ("ok", "ok", "ok")
+    assert "provider's host" not in verdicts
+    assert {each["name"]: each["verdict"] for each in reached["findings"]}["provider's host"] == "ok"
+    assert found["limits"]["wall_ms"] == 8_000
+    assert ADMIN not in str(found)

@@ -1,0 +1,245 @@
+"""What was learned can be seen, corrected, kept and forgotten, with the service running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.learning.plans import GET, Model, plan
+from tests.operations.conftest import ADMIN, MEMBERS, Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tests.learning.conftest import Api
+
+ROUTE = "/members/{id:int}"
+SHOUT = (
+    'rec = store.get(params["id"])\n'
+    "if rec is None:\n"
+    "    abort(404)\n"
+    'REPLY = make_response(200, {"name": rec["name"].upper()})'
+)
+RAISES = 'rec = store.get(params["id"])\nREPLY = make_response(200, rec["nothing"])'
+
+
+async def test_plans_are_listed_and_shown(operator: Operator) -> None:
+    """With where they are in use, and no record's value; a page says where the next one begins."""
+    await operator.api.get("/members/1", session="s2")
+    found = await operator.get("/plans")
+    shown = await operator.get(f"/plans/{(await operator.plan_of('GET', ROUTE))['id'][:6]}")
+    page = await operator.get("/plans?limit=1")
+    rest = await operator.get(f"/plans?limit=1&after={page['next']}")
+
+    assert [(each["method"], each["route"], each["author"]) for each in found["plans"]] == [
+        ("POST", "/members", "openai/gpt-5.4-mini"),
+        ("GET", ROUTE, "openai/gpt-5.4-mini"),
+    ]
+    assert found["next"] is None
+    assert page["plans"] + rest["plans"] == found["plans"]
+    assert rest["next"] is None
+    assert "no such member" in shown["code"]
+    assert "Ada" not in str(shown) + str(found)
+    assert [use["session"] for use in shown["learned"]][:1] == ["s1"]
+    assert (await operator.get("/plans?session=nobody"))["plans"] == []
+    assert len((await operator.get("/plans?session=s1"))["plans"]) == 2
+
+
+async def test_a_plan_for_one_request_is_shown_without_its_values(
+    start: Callable[..., Awaitable[Api]],
+) -> None:
+    """Its code was written for these values, so the literals are left out; it is forgotten, not edited."""
+    code = 'REPLY = make_response(200, {"of": "secret-value", "n": 4711, "f": f"x{store.count()}"})'
+    api = await start(
+        Model({"GET /reports/sales": plan("/reports/sales", code, "reports", needs="values")}),
+        auth={"admin_token": ADMIN},
+        values="always",
+    )
+    operator = Operator(api)
+    assert (await api.get("/reports/sales")).status == 200
+    shown = await operator.plan_of("GET", "/reports/sales")
+    code = (await operator.get(f"/plans/{shown['id']}"))["code"]
+
+    assert "make_response" in code
+    assert not any(text in code for text in ("secret-value", "4711", "'x"))
+    await operator.refused(409, "PUT", f"/plans/{shown['id']}/code", {"code": "REPLY = make_response(200)"})
+    assert (await operator.get("/plans/export"))["plans"] == []
+
+
+async def test_an_edited_plan_serves_the_next_request(operator: Operator) -> None:
+    """In every session that has it, without the model being asked."""
+    calls = operator.api.calls
+    before = await operator.plan_of("GET", ROUTE)
+    checked = await operator.do("PUT", f"/plans/{before['id']}/code", {"code": SHOUT, "check": True})
+    assert (await operator.api.get("/members/1")).json["name"] == "Ada"
+    edited = await operator.do("PUT", f"/plans/{before['id']}/code", {"code": SHOUT, "pin": True})
+    answer = await operator.api.get("/members/1")
+
+    assert answer.json == {"name": "ADA"}
+    assert answer.source == "learned"
+    assert answer.headers["X-Plan-ID"] == edited["id"] == checked["id"] != before["id"]
+    assert edited["author"] == "person"
+    assert edited["pinned"]
+    assert operator.api.calls == calls
+    again = await operator.do("PUT", f"/plans/{edited['id']}/code", {"code": f"# the same\n{SHOUT}"})
+    assert again["changed"] is False
+
+
+async def test_refused_code_changes_nothing(operator: Operator) -> None:
+    """Each violation has its place, in lines and characters from 1."""
+    shown = await operator.plan_of("GET", ROUTE)
+    code = 'x = "é"; import os\nREPLY = make_response(200, ().__class__)'
+    problem = await operator.refused(422, "PUT", f"/plans/{shown['id']}/code", {"code": code})
+
+    places = [(each["line"], each["column"]) for each in problem["violations"]]
+    assert places == [(1, 10), (2, 28)]
+    empty = await operator.refused(422, "PUT", f"/plans/{shown['id']}/code", {"code": "  "})
+    assert "code.block" in empty["reasons"][0]
+    assert (await operator.api.get("/members/1")).json["name"] == "Ada"
+
+
+async def test_two_plans_do_not_become_one(operator: Operator) -> None:
+    """An edit that makes a plan the same as another is refused."""
+    first = await operator.plan_of("GET", ROUTE)
+    edited = await operator.do("PUT", f"/plans/{first['id']}/code", {"code": SHOUT})
+    original = item(code=GET["code"]["block"], identifier="{id}")
+    await operator.do("POST", "/plans/import?session=s9", document([original]))
+    others = [plan for plan in (await operator.get("/plans"))["plans"] if plan["route"] == ROUTE]
+    assert len(others) == 2
+    other = next(plan["id"] for plan in others if plan["id"] != edited["id"])
+    await operator.refused(409, "PUT", f"/plans/{other}/code", {"code": SHOUT})
+
+
+async def test_a_forgotten_plan_is_asked_for_anew(operator: Operator) -> None:
+    """In all sessions; a pinned one only by force."""
+    calls = operator.api.calls
+    shown = await operator.plan_of("GET", ROUTE)
+    await operator.do("PUT", f"/plans/{shown['id']}/pin", {"pinned": True})
+    await operator.refused(409, "DELETE", f"/plans/{shown['id']}")
+    forgotten = await operator.do("DELETE", f"/plans/{shown['id']}?force=true")
+    answer = await operator.api.get("/members/1")
+
+    assert forgotten == {"id": shown["id"], "routes": 1}
+    assert (answer.status, answer.source) == (200, "planned")
+    assert operator.api.calls == calls + 1
+
+
+async def test_forgetting_forgets_refusals_too(start: Callable[..., Awaitable[Api]]) -> None:
+    """A kind of request whose plans had failed is asked about again."""
+    model = Model({**MEMBERS, f"GET {ROUTE}": plan(ROUTE, RAISES)})
+    operator = Operator(await start(model, auth={"admin_token": ADMIN}, repairs=0, fallback="none"))
+    await operator.api.post("/members", {"name": "Ada"})
+    assert (await operator.api.get("/members/1")).status == 500
+    calls = operator.api.calls
+    assert (await operator.api.get("/members/1")).status == 502
+    assert operator.api.calls == calls
+    model.plans[f"GET {ROUTE}"] = GET
+    await operator.do("DELETE", f"/plans/{(await operator.plan_of('POST', '/members'))['id']}")
+
+    assert (await operator.api.get("/members/1")).status == 200
+
+
+async def test_a_pinned_plan_is_not_repaired(operator: Operator) -> None:
+    """It fails, however often, and stays; unpinned it is mended at its next failure."""
+    shown = await operator.plan_of("GET", ROUTE)
+    edited = await operator.do("PUT", f"/plans/{shown['id']}/code", {"code": RAISES, "pin": True})
+    calls = operator.api.calls
+    answers = [await operator.api.get("/members/1") for _ in range(4)]
+
+    assert {(answer.status, answer.headers["X-Plan-ID"]) for answer in answers} == {(500, edited["id"])}
+    assert operator.api.calls == calls
+    await operator.do("PUT", f"/plans/{edited['id']}/pin", {"pinned": False})
+    mended = await operator.api.get("/members/1")
+    assert mended.status == 200
+    assert operator.api.calls == calls + 1
+
+
+async def test_a_pinned_plan_is_never_stale(start: Callable[..., Awaitable[Api]], tmp_path: Path) -> None:
+    """New house rules have all plans written anew, but for the pinned one."""
+    rules = tmp_path / "rules.md"
+    rules.write_text("Members have names.")
+    first = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}, house_rules=str(rules)))
+    await first.api.post("/members", {"name": "Ada"})
+    await first.api.get("/members/1")
+    pinned = await first.plan_of("GET", ROUTE)
+    await first.do("PUT", f"/plans/{pinned['id']}/pin", {"pinned": True})
+    await first.api.service.close()
+    rules.write_text("Members have names and ages.")
+    second = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}, house_rules=str(rules)))
+    stale = {each["method"]: each["stale"] for each in (await second.get("/plans"))["plans"]}
+    kept, anew = await second.api.get("/members/1"), await second.api.post("/members", {"name": "Bob"})
+
+    assert stale == {"POST": True, "GET": False}
+    assert (kept.source, anew.source) == ("learned", "planned")
+
+
+async def test_an_edited_plan_is_of_today(start: Callable[..., Awaitable[Api]], tmp_path: Path) -> None:
+    """Who corrects a stale plan has it served."""
+    rules = tmp_path / "rules.md"
+    rules.write_text("Members have names.")
+    first = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}, house_rules=str(rules)))
+    await first.api.post("/members", {"name": "Ada"})
+    await first.api.get("/members/1")
+    await first.api.service.close()
+    rules.write_text("Members shout.")
+    second = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}, house_rules=str(rules)))
+    shown = await second.plan_of("GET", ROUTE)
+    await second.do("PUT", f"/plans/{shown['id']}/code", {"code": SHOUT})
+
+    assert (await second.api.get("/members/1")).json == {"name": "ADA"}
+    assert second.api.calls == 0
+
+
+def document(plans: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    return {"format": "metaservice plans", "version": 1, "plans": plans, **more}
+
+
+def item(**more: Any) -> dict[str, Any]:
+    return {"method": "GET", "route": ROUTE, "resource": "members", "code": SHOUT, **more}
+
+
+async def test_plans_go_to_another_service(
+    operator: Operator, start: Callable[..., Awaitable[Api]], tmp_path: Path
+) -> None:
+    """What one service has learned another one serves, which has no model at all; values stay behind."""
+    found = await operator.get("/plans/export?session=s1")
+    whole = await operator.get("/plans/export")
+    one = await operator.get(f"/plans/export?plan={(await operator.plan_of('GET', ROUTE))['id'][:8]}")
+    await operator.api.service.close()
+    elsewhere = Operator(
+        await start(Model({}), auth={"admin_token": ADMIN}, provider="conventions", root=tmp_path / "other")
+    )
+    taken = await elsewhere.do("POST", "/plans/import?session=new", found)
+    created = await elsewhere.api.post("/members", {"name": "Bob"}, session="new")
+    answer = await elsewhere.api.get("/members/1", session="new")
+
+    assert [each["method"] for each in found["plans"]] == ["POST", "GET"]
+    assert whole == found
+    assert [each["method"] for each in one["plans"]] == ["GET"]
+    assert len(taken["plans"]) == 2
+    assert (created.status, created.source) == (201, "learned")
+    assert (answer.json["name"], answer.source) == ("Bob", "learned")
+    assert (await elsewhere.api.get("/members/1", session="other")).source == "conventions"
+    assert (await elsewhere.get("/plans/export?session=new"))["plans"] == found["plans"]
+
+
+async def test_a_plan_written_by_hand(operator: Operator) -> None:
+    """Method, route, collection and code are enough; pinned it serves in the place of what was learned."""
+    taken = await operator.do("POST", "/plans/import?session=s1&pin=true", document([item()]))
+
+    answer = await operator.api.get("/members/1")
+    assert answer.json == {"name": "ADA"}
+    assert answer.headers["X-Plan-ID"] == taken["plans"][0]
+    shown = await operator.get(f"/plans/{taken['plans'][0]}")
+    assert (shown["author"], shown["pinned"], shown["content"]) == ("person", True, "none")
+
+
+async def test_a_file_is_taken_in_whole_or_not_at_all(operator: Operator) -> None:
+    """One plan that does not pass, and none of the others is kept; the answer says which one it is."""
+    before = await operator.get("/plans")
+    plans = [item(code="REPLY = make_response(204)"), item(code="import os")]
+    problem = await operator.refused(422, "POST", "/plans/import", document(plans))
+
+    assert problem["plan"] == 2
+    assert await operator.get("/plans") == before
+    await operator.refused(400, "POST", "/plans/import", [1])

@@ -1,0 +1,161 @@
+"""Sessions are looked after with the service running: seen, copied, taken out and in, removed."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from tests.learning.plans import Model, plan
+from tests.operations.conftest import AUTH, Operator
+from tests.unit.server.sessions.test_transfer import archive
+
+PAIRS = plan("/pairs", 'store.insert({"n": 1})\nstore.insert({"n": 2})\nREPLY = make_response(204)')
+
+
+async def download(operator: Operator, session: str) -> dict[str, str]:
+    answer = await operator.ask("GET", f"/sessions/{session}/export")
+    assert answer.status == 200, answer
+    assert answer.headers["Content-Type"] == "application/x-tar"
+    with tarfile.open(fileobj=io.BytesIO(answer.body)) as tar:
+        return {member.name: tar.extractfile(member).read().decode() for member in tar}  # type: ignore[union-attr]
+
+
+async def upload(operator: Operator, session: str, data: bytes, query: str = "") -> tuple[int, Any]:
+    api = operator.api
+    url = f"{api.service.url}/_meta/sessions/{session}/import{query}"
+    async with api._client.put(url, data=data, headers=AUTH) as response:
+        return response.status, await response.json(content_type=None)
+
+
+async def test_sessions_are_listed_by_their_ids(operator: Operator) -> None:
+    """Those with data and those that have learned, whoever named them."""
+    await operator.api.post("/members", {"name": "Bob"}, session="s2")
+    listed = (await operator.get("/sessions"))["sessions"]
+    directory = next(each["directory"] for each in listed if each["session"] == "s1")
+    shown = await operator.get("/sessions/s1")
+
+    assert [each["session"] for each in listed] == ["s2", "s1"]
+    assert [each["routes"] for each in listed] == [1, 2]
+    assert [(each["name"], each["records"]) for each in shown["collections"]] == [("members", 1)]
+    assert shown["collections"][0]["fields"] == {"id": ["integer"], "name": ["string"]}
+    assert [route["route"] for route in shown["learned"]] == ["/members", "/members/{id:int}"]
+    assert "Ada" not in str(shown)
+    assert shown == await operator.get(f"/sessions/@{directory}")
+
+
+async def test_what_is_not_there(operator: Operator) -> None:
+    """A session that nobody has used is 404; looking for it does not make it."""
+    for method, path in [
+        ("GET", "/sessions/nobody"),
+        ("GET", "/sessions/nobody/export"),
+        ("DELETE", "/sessions/nobody"),
+        ("POST", "/sessions/nobody/reset"),
+        ("GET", "/sessions/token:ci"),
+    ]:
+        await operator.refused(404, method, path)
+    await operator.refused(404, "POST", "/sessions/nobody/fork", {"to": "s3"})
+    await operator.refused(501, "POST", "/sessions/s1/salvage")
+    await operator.refused(400, "GET", "/sessions/not an id".replace(" ", "%20"))
+    assert len((await operator.get("/sessions"))["sessions"]) == 1
+
+
+async def test_a_session_comes_out_and_in_again(operator: Operator, tmp_path: Path) -> None:
+    """In the documented layout; data is replaced only where that is asked for."""
+    files = await download(operator, "s1")
+    data = archive(tmp_path / "in.tar", files).read_bytes()
+
+    assert '"name": "Ada"' in files["members.json"]
+    assert await upload(operator, "new", data) == (200, {"session": "new", "collections": ["members"]})
+    assert (await operator.api.get("/members/1", session="new")).json["name"] == "Ada"
+    status, problem = await upload(operator, "new", data)
+    assert (status, problem["type"]) == (409, "/_meta/problems/conflict")
+    await operator.api.post("/members", {"name": "Bob"}, session="new")
+    assert (await upload(operator, "new", data, "?replace=true"))[0] == 200
+    assert (await operator.api.get("/members/2", session="new")).status == 404
+    assert (await operator.api.post("/members", {"name": "Eve"}, session="new")).json["id"] == 2
+
+
+async def test_a_bad_archive_changes_nothing(operator: Operator) -> None:
+    """It is 422 with the reason; the session's data is as it was."""
+    status, problem = await upload(operator, "s1", b"no tar file", "?replace=true")
+
+    assert (status, "not a readable tar file" in problem["detail"]) == (422, True)
+    assert (await operator.api.get("/members/1")).json["name"] == "Ada"
+
+
+async def test_a_fork_is_one_moment_of_a_busy_session(operator: Operator) -> None:
+    """Pairs are written all the while; every fork has whole pairs, and is its own from then on."""
+    operator.api.model.script = Model({"POST /pairs": PAIRS})
+    done = False
+
+    async def write() -> int:
+        written = 0
+        while not done:
+            answer = await operator.api.post("/pairs")
+            assert answer.status == 204, answer
+            written += 1
+        return written
+
+    writing = asyncio.create_task(write())
+    forks = [await operator.do("POST", "/sessions/s1/fork", {"to": f"fork{n}"}) for n in range(4)]
+    done = True
+    written = await writing
+
+    assert written > 0
+    assert {fork["routes"] for fork in forks} <= {2, 3}
+    for number in range(4):
+        (members,) = (await operator.get(f"/sessions/fork{number}"))["collections"]
+        assert members["records"] % 2 == 1
+    answer = await operator.api.post("/members", {"name": "mine"}, session="fork0")
+    assert (answer.status, answer.source) == (201, "learned")
+    (original,) = (await operator.get("/sessions/s1"))["collections"]
+    assert original["records"] == 1 + 2 * written
+
+
+async def test_a_fork_takes_no_others_place(operator: Operator) -> None:
+    """Neither a session with data nor one that has learned anything, nor itself."""
+    await operator.api.post("/members", {"name": "Bob"}, session="s2")
+    await operator.refused(409, "POST", "/sessions/s1/fork", {"to": "s2"})
+    await operator.do("POST", "/sessions/s2/reset")
+    await operator.refused(409, "POST", "/sessions/s1/fork", {"to": "s2"})
+    await operator.refused(409, "POST", "/sessions/s1/fork", {"to": "s1"})
+    await operator.do("DELETE", "/sessions/s2")
+    await operator.do("POST", "/sessions/s1/fork", {"to": "s2"})
+
+    assert (await operator.api.get("/members/1", session="s2")).json["name"] == "Ada"
+
+
+async def test_reset_keeps_what_was_learned(operator: Operator) -> None:
+    """The records are gone, ids begin anew, and the routes are there."""
+    await operator.do("POST", "/sessions/s1/reset")
+    shown = await operator.get("/sessions/s1")
+    answer = await operator.api.post("/members", {"name": "Bob"})
+
+    assert (shown["collections"], len(shown["learned"])) == ([], 2)
+    assert (answer.json["id"], answer.source) == (1, "learned")
+
+
+async def test_delete_leaves_nothing(operator: Operator) -> None:
+    """Neither records nor routes nor the name."""
+    gone = await operator.do("DELETE", "/sessions/s1")
+
+    assert gone == {"session": "s1", "routes": 2}
+    assert (await operator.get("/sessions"))["sessions"] == []
+    assert (await operator.api.get("/members/1")).status == 404
+
+
+async def test_damaged_data_is_said_to_be(operator: Operator) -> None:
+    """A file that is none of ours is not shown, not exported, and left as it is."""
+    (entry,) = (await operator.get("/sessions"))["sessions"]
+    database = Path(operator.api.service.data_path) / entry["directory"] / "store.db"
+    await operator.do("POST", "/sessions/s1/reset")
+    database.parent.mkdir()
+    database.write_bytes(b"x" * 8_192)
+    problem = await operator.refused(500, "GET", "/sessions/s1")
+    await operator.refused(500, "GET", "/sessions/s1/export")
+
+    assert problem["type"] == "/_meta/problems/session-damaged"
+    assert database.read_bytes() == b"x" * 8_192

@@ -1,0 +1,112 @@
+"""Sessions as tar files: a process of its own reads the data, and what an archive holds is not believed."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.sessions import transfer
+from server.sessions.transfer import TransferError
+from tests.unit.tools.test_layout import DOCUMENTED, made
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIMIT = 2**20
+
+
+def archive(path: Path, files: dict[str, str]) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
+def read(path: Path) -> dict[str, str]:
+    with tarfile.open(path) as tar:
+        return {member.name: tar.extractfile(member).read().decode() for member in tar}  # type: ignore[union-attr]
+
+
+def test_the_documents_files_come_back(tmp_path: Path) -> None:
+    """Import what the document shows, export it, and there is no difference; equal data is an equal file."""
+    session, out, again = tmp_path / "session", tmp_path / "out.tar", tmp_path / "again.tar"
+
+    assert transfer.import_(archive(tmp_path / "in.tar", DOCUMENTED), session, most_bytes=LIMIT) == ["users"]
+    assert transfer.export(session, out) == ["users"]
+    assert read(out) == DOCUMENTED
+    transfer.export(session, again)
+    assert out.read_bytes() == again.read_bytes()
+
+
+def test_a_description_has_no_records(tmp_path: Path) -> None:
+    """Names, counts, next ids, fields with types."""
+    found = {each["name"]: each for each in transfer.describe(made(tmp_path / "session"))}
+
+    assert [(name, each["records"], each["next_id"]) for name, each in found.items()] == [
+        ("empty", 0, 2),
+        ("named", 2, 1),
+        ("things", 2_499, 2_501),
+    ]
+    assert found["things"]["fields"] == {"id": ["integer"], "n": ["integer"], "text": ["string"]}
+
+
+@pytest.mark.parametrize(
+    "name", ["../users.json", "/tmp/users.json", ".schemas/../../x.json", "a/b.json", "users.txt", ".json"]
+)
+def test_an_archive_holds_nothing_but_the_layout(tmp_path: Path, name: str) -> None:
+    """Other names are refused, and so nothing is ever written elsewhere."""
+    with pytest.raises(TransferError, match="no file of the documented layout"):
+        transfer.import_(archive(tmp_path / "in.tar", {name: "[]"}), tmp_path / "session", most_bytes=LIMIT)
+    assert not (tmp_path / "session").exists()
+
+
+def test_an_archive_holds_no_links(tmp_path: Path) -> None:
+    """Nor devices, nor what else is no file."""
+    with tarfile.open(tmp_path / "in.tar", "w") as tar:
+        link = tarfile.TarInfo("users.json")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+
+    with pytest.raises(TransferError, match="documented layout"):
+        transfer.import_(tmp_path / "in.tar", tmp_path / "session", most_bytes=LIMIT)
+
+
+def test_the_size_of_an_archive_is_bounded(tmp_path: Path) -> None:
+    """As many bytes as the limit are taken, one more is refused."""
+    text = '[{"n": 1}]'
+    given = archive(tmp_path / "in.tar", {"users.json": text})
+
+    assert transfer.import_(given, tmp_path / "session", most_bytes=len(text)) == ["users"]
+    with pytest.raises(TransferError, match=f"more than {len(text) - 1} bytes"):
+        transfer.import_(given, tmp_path / "other", most_bytes=len(text) - 1)
+
+
+@pytest.mark.parametrize("data", [b"", b"no tar file", b"\x1f\x8b\x08broken"])
+def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
+    """It is said to be none."""
+    (tmp_path / "in.tar").write_bytes(data)
+
+    with pytest.raises(TransferError, match="not a readable tar file"):
+        transfer.import_(tmp_path / "in.tar", tmp_path / "session", most_bytes=LIMIT)
+
+
+def test_refusals_come_through(tmp_path: Path) -> None:
+    """What the other process refuses is an error with its words."""
+    bad = archive(tmp_path / "in.tar", {"users.json": "{"})
+    with pytest.raises(TransferError, match=r"users\.json: not JSON"):
+        transfer.import_(bad, tmp_path / "session", most_bytes=LIMIT)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TransferError, match=r"no store\.db"):
+        transfer.describe(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("output", [b"", b"[]", b"{}", b'{"collections": 1}', b"{"])
+def test_an_answer_is_checked(output: bytes) -> None:
+    """Whatever the other process says, it is a list of collections or an error."""
+    with pytest.raises(TransferError, match="cannot be read"):
+        transfer._answer(output, 0)
