@@ -3,6 +3,7 @@
     python -m store.transfer export SESSION_DIR OUT        prints {"collections": [names]}
     python -m store.transfer import IN SESSION_DIR         prints {"collections": [names]}
     python -m store.transfer describe SESSION_DIR          prints {"collections": [{"name": ...}]}
+    python -m store.transfer salvage SESSION_DIR.damaged   prints that, too, and {"notes": [texts], "kept": directory}
 
 Nobody may use the session meanwhile: its database has no locks. The session itself is never written
 to, nor opened: whoever took over a guest could have left anything in its directory, a symbolic link, a
@@ -19,9 +20,11 @@ import stat
 import sys
 import tempfile
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from store import salvage
 from store.errors import StoreDamaged, StoreError
 from store.layout import LayoutError, export_session, import_session
 from store.session_store import Session
@@ -41,8 +44,8 @@ class Refused(Exception):
     """What is not done; the message is for the person who asked for it."""
 
 
-#: What any of the three may raise, each with a message for people.
-FAILURES = (Refused, LayoutError, StoreError, OSError)
+#: What any of them may raise, each with a message for people.
+FAILURES = (Refused, salvage.Refused, LayoutError, StoreError, OSError)
 
 
 def export(session_directory: Path, target: Path) -> list[str]:
@@ -151,15 +154,25 @@ def _copy(directory: Path, name: str, target: Path) -> None:
             copy.write(chunk)
 
 
+def _salvaged(damaged: Path) -> dict[str, Any]:
+    report = salvage.salvage(damaged)
+    collections = [asdict(found) for found in report.collections]
+    return {"collections": collections, "notes": report.notes, "kept": report.kept.name}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one of the three; print JSON, `{"error": "..."}` where it was refused (exit status 1)."""
+    """Do one of them; print JSON, `{"error": "..."}` where it was refused (exit status 1)."""
     parser = argparse.ArgumentParser(prog="store.transfer")
-    parser.add_argument("command", choices=("export", "import", "describe"))
+    parser.add_argument("command", choices=("export", "import", "describe", "salvage"))
     parser.add_argument("paths", nargs="+", type=Path)
     options = parser.parse_args(arguments)
     run: dict[str, Any] = {"export": export, "import": import_, "describe": describe}
+    found: dict[str, Any]
     try:
-        found = {"collections": run[options.command](*options.paths)}
+        if options.command == "salvage":
+            found = _salvaged(*options.paths)
+        else:
+            found = {"collections": run[options.command](*options.paths)}
     except FAILURES as error:
         found = {"error": str(error)}
     sys.stdout.write(json.dumps(found))

@@ -12,14 +12,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from server.errors import Conflict, NotFound, NotPlannable, SessionDamaged, Unprocessable
+from server.errors import Conflict, NotFound, SessionDamaged, Unprocessable
 from server.operations.naming import session_named
 from server.sessions import transfer
 from server.sessions.files import Entry
 from wasm_runtime import session_files
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from server.model import Session
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class SessionOperations:
-    """`salvage` gets a session's directory that nobody has open, and says what it saved."""
+    """What operators do with sessions, while a service uses them or none."""
 
     def __init__(
         self,
@@ -42,14 +42,12 @@ class SessionOperations:
         *,
         token_names: tuple[str, ...] = (),
         disk_bytes: int,
-        salvage: Callable[[Path], Mapping[str, Any]] | None = None,
     ) -> None:
         self._files = files
         self._names = names
         self._holder = holder
         self._learned = learned
         self._disk_bytes = disk_bytes
-        self._salvage = salvage
         derived = [session_named(f"token:{name}", {}) for name in token_names]
         derived.append(session_named("~anonymous", {}))
         self._derived = {each.directory: each.id for each in derived}
@@ -173,16 +171,16 @@ class SessionOperations:
         return {"session": session.id, "routes": routes}
 
     async def salvage(self, name: str) -> dict[str, Any]:
-        """Save what can be read of a damaged session; its report.
+        """Put in service what can be read of a session that was set aside as damaged; the report.
 
-        A damaged one may have no directory of its name any more, so whether there is one is for `salvage` to
-        say. Raises NotPlannable where nothing can, and what `salvage` raises.
+        Raises Conflict where none of its name was set aside, or its place is taken.
         """
         session = await self.named(name)
-        if self._salvage is None:
-            raise NotPlannable("This service cannot salvage sessions.")
         async with self._holder.hold(session.directory):
-            report = await asyncio.to_thread(self._salvage, self._files.path(session.directory))
+            try:
+                report = await asyncio.to_thread(transfer.salvage, self._files.damaged(session.directory))
+            except transfer.TransferError as error:
+                raise Conflict(f"Nothing was salvaged: {error}.") from None
         return {"session": session.id, **report}
 
     @asynccontextmanager

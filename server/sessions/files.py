@@ -69,6 +69,10 @@ class SessionFiles:
         changed = (database if os.path.lexists(database) else place).lstat().st_mtime
         return Entry(directory, size, changed)
 
+    def damaged(self, directory: str) -> Path:
+        """Where the session is when it was set aside as damaged."""
+        return self.path(f"{directory}{session_files.DAMAGED}")
+
     def new_scratch(self) -> Path:
         """A path below the data root where there is nothing yet."""
         return self.root / f"{SCRATCH_PREFIX}{secrets.token_hex(8)}"

@@ -55,6 +55,16 @@ def import_(archive: Path, session_directory: Path, *, most_bytes: int) -> list[
         return list(map(str, _run("import", Path(scratch), session_directory)))
 
 
+def salvage(damaged: Path) -> dict[str, Any]:
+    """Put in service what can be read of a directory that was set aside.
+
+    `collections` (name, records, rows_lost, pages_lost), `notes` on other damage, and `kept`, the name of the
+    directory with the damaged files. Raises TransferError.
+    """
+    report = _ask("salvage", damaged)
+    return {name: report.get(name) for name in ("collections", "notes", "kept")}
+
+
 def _sorted_files(directory: Path) -> Iterator[Path]:
     return iter(sorted(path for path in directory.rglob("*") if path.is_file()))
 
@@ -98,6 +108,11 @@ def _in_layout(name: str) -> bool:
 
 
 def _run(command: str, *paths: Path) -> list[Any]:
+    collections: list[Any] = _ask(command, *paths)["collections"]
+    return collections
+
+
+def _ask(command: str, *paths: Path) -> dict[str, Any]:
     try:
         done = subprocess.run(  # noqa: S603  our own interpreter and module
             [*(sys.executable, "-I", "-X", "utf8", "-m", "store.transfer", command), *map(str, paths)],
@@ -113,7 +128,7 @@ def _run(command: str, *paths: Path) -> list[Any]:
     return _answer(done.stdout, done.returncode)
 
 
-def _answer(output: bytes, status: int) -> list[Any]:
+def _answer(output: bytes, status: int) -> dict[str, Any]:
     try:
         document = orjson.loads(output) if len(output) <= _MAX_ANSWER_BYTES else {}
     except orjson.JSONDecodeError:
@@ -122,7 +137,6 @@ def _answer(output: bytes, status: int) -> list[Any]:
         document = {}
     if isinstance(document.get("error"), str):
         raise TransferError(document["error"])
-    collections = document.get("collections")
-    if status or not isinstance(collections, list):
+    if status or not isinstance(document.get("collections"), list):
         raise TransferError("the session's data cannot be read")
-    return collections
+    return document

@@ -57,9 +57,25 @@ async def test_what_is_not_there(operator: Operator) -> None:
     ]:
         await operator.refused(404, method, path)
     await operator.refused(404, "POST", "/sessions/nobody/fork", {"to": "s3"})
-    await operator.refused(501, "POST", "/sessions/s1/salvage")
+    await operator.refused(409, "POST", "/sessions/s1/salvage")
     await operator.refused(400, "GET", "/sessions/not an id".replace(" ", "%20"))
     assert len((await operator.get("/sessions"))["sessions"]) == 1
+
+
+async def test_a_damaged_session_is_salvaged(operator: Operator) -> None:
+    """It is answered 500 until then, and with its records from then on."""
+    directory = (await operator.get("/sessions"))["sessions"][0]["directory"]
+    root = Path(operator.api.service.data_path)
+    await operator.do("POST", "/sessions/s1/fork", {"to": "spare"})  # nobody has its files open from then on
+    (root / directory).rename(root / f"{directory}.damaged")
+    assert (await operator.api.get("/members/1", session="s1")).status == 500
+
+    report = await operator.do("POST", "/sessions/s1/salvage")
+
+    assert report["collections"][0]["name"] == "members"
+    assert (root / report["kept"]).is_dir()
+    assert (await operator.api.get("/members/1", session="s1")).json["name"] == "Ada"
+    await operator.refused(409, "POST", "/sessions/s1/salvage")
 
 
 async def test_a_session_comes_out_and_in_again(operator: Operator, tmp_path: Path) -> None:
