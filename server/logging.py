@@ -57,7 +57,7 @@ class _Threshold:
     level: int = logging.NOTSET
 
 
-_threshold = _Threshold()
+threshold = _Threshold()
 
 
 def configure(level: LogLevel, log_format: LogFormat, stream: TextIO, *, secrets: Iterable[str] = ()) -> None:
@@ -66,7 +66,7 @@ def configure(level: LogLevel, log_format: LogFormat, stream: TextIO, *, secrets
     `secrets` are texts that may stand in no line. `auto` is `console` where the stream is a terminal.
     """
     sink = cast("TextIO", _Unfailing(stream))
-    least = _threshold.level = logging.getLevelNamesMapping()[level]
+    least = threshold.level = logging.getLevelNamesMapping()[level]
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -295,7 +295,7 @@ class RequestLine:
         if self._emitted:
             return
         self._emitted = True
-        if _threshold.level > logging.INFO:
+        if threshold.level > logging.INFO:
             return  # nothing is put together that nobody writes
         self.ms["total"] = (self._clock() - self._started) * 1_000
         learned = {name: value for name in _LINE_FIELDS if (value := getattr(self, name))}

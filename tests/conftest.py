@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
+import server.logging
 from server.settings import load
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wasm_runtime.artifact import Artifact
 
 settings.register_profile("dev", max_examples=50, deadline=None)
@@ -21,6 +26,18 @@ settings.register_profile(
     "ci", max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A test that sets up logging does it for itself."""
+    root = logging.getLogger()
+    handlers, level, threshold = root.handlers[:], root.level, server.logging.threshold.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    server.logging.threshold.level = threshold
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

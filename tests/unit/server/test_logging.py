@@ -22,7 +22,7 @@ from wasm_runtime.outcome import Completed, OutOfFuel, Raised, WorkerLost
 from wasm_runtime.outcome import GuestFailed as GuestFailedOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from aiohttp.test_utils import BaseTestServer
 
@@ -78,13 +78,8 @@ class Clock:
 
 
 @pytest.fixture
-def lines() -> Iterator[Lines]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield Lines()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+def lines() -> Lines:
+    return Lines()
 
 
 def by_structlog(text: str) -> None:
