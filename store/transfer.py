@@ -3,7 +3,7 @@
     python -m store.transfer export SESSION_DIR OUT        prints {"collections": [names]}
     python -m store.transfer import IN SESSION_DIR         prints {"collections": [names]}
     python -m store.transfer describe SESSION_DIR          prints {"collections": [{"name": ...}]}
-    python -m store.transfer salvage SESSION_DIR.damaged   prints that, too, and {"notes": [texts], "kept": directory}
+    python -m store.transfer salvage SESSION_DIR.damaged   prints that, with "notes" and "kept"
 
 Nobody may use the session meanwhile: its database has no locks. The session itself is never written
 to, nor opened: whoever took over a guest could have left anything in its directory, a symbolic link, a
