@@ -85,6 +85,9 @@ class GuestSession:
         #: Whether the last run's answer wants its writes kept.
         self._keep = False
 
+    def close(self) -> None:
+        self._session.close()
+
     def load(self, plan_id: str, document: str) -> str:
         self._plans.put(plan_id, LoadedPlan.from_json(document, self._namespace, self._session.plan_view))
         return _OK

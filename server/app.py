@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from server.http.admin import Admin
 from server.http.api_pages import ApiPages
 from server.http.auth import Authenticator
 from server.http.connection import Server
@@ -19,7 +18,6 @@ from server.http.origin import Origin
 from server.http.semantics import HttpSemantics
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
-from server.operations.assembly import make_api
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
 from server.sessions.directories import DataRoot
@@ -33,7 +31,7 @@ from wasm_runtime.worker_process import PoolConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from server.operations.api import Api
+    from server.http.admin import Admin
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.settings_schema import CorsSettings, Settings
@@ -160,14 +158,21 @@ def make_app(
         api_pages=_api_pages(settings, plans, pool),
         health=_health(pool, root),
         cors=_cors(settings.cors),
-        admin=_admin(settings, make_api(settings, root, plans, pool, names), reader) if admin else None,
+        admin=_operators(settings, root, plans, pool, names) if admin else None,
     )
     return Service(settings, handler, plans, pool, root, names=names)
 
 
-def _admin(settings: Settings, api: Api, reader: ContextReader) -> Admin:
+def _operators(
+    settings: Settings, root: DataRoot, plans: Planner, pool: HoldingExecutor, names: SessionNames
+) -> Admin:
+    # What operators do needs as many modules as the service itself, and most services have no operators.
+    from server.http.admin import Admin  # noqa: PLC0415
+    from server.operations.assembly import make_api  # noqa: PLC0415
+
     limit = settings.sandbox.session_disk_bytes
-    return Admin(api, settings.auth.admin_token, reader.limits, upload_bytes=limit)
+    api = make_api(settings, root, plans, pool, names)
+    return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
 
 def worker_pool(
@@ -196,15 +201,20 @@ def _cors(options: CorsSettings) -> Cors | None:
     return Cors(frozenset(options.origins), options.max_age_seconds) if options.origins else None
 
 
+def _edge_limits(settings: Settings) -> EdgeLimits:
+    options = settings.server
+    return EdgeLimits(
+        path_bytes=options.path_bytes,
+        query_bytes=options.query_bytes,
+        request_bytes=options.request_bytes,
+        body_seconds=options.body_seconds,
+    )
+
+
 def _reader(settings: Settings, names: SessionNames) -> ContextReader:
     options = settings.server
     return ContextReader(
-        EdgeLimits(
-            path_bytes=options.path_bytes,
-            query_bytes=options.query_bytes,
-            request_bytes=options.request_bytes,
-            body_seconds=options.body_seconds,
-        ),
+        _edge_limits(settings),
         Origin(trusted_proxies=options.proxy_networks, public_url=options.public_url),
         settings.sessions.anonymous,
         names.note,

@@ -92,7 +92,8 @@ class Session:
         `enforce_types`: what is written has the types that its collection has learned, see `store.schema`.
         Raises StoreDamaged (StoreTooNew).
         """
-        path = f"{directory.rstrip('/')}/{sqlite.DATABASE_NAME}"
+        in_memory = directory == sqlite.MEMORY
+        path = directory if in_memory else f"{directory.rstrip('/')}/{sqlite.DATABASE_NAME}"
         database = sqlite.connect(path, page_limit_bytes=page_limit_bytes, durability=durability)
         try:
             return cls(Workspace(database, Catalogue(database), enforce_types=enforce_types))

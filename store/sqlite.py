@@ -37,6 +37,8 @@ Durability: TypeAlias = Literal["full", "relaxed"]
 _Params: TypeAlias = "Sequence[Any] | Mapping[str, Any]"
 
 DATABASE_NAME = "store.db"
+#: In the place of a session's directory: a store that is in memory, and gone when it is closed.
+MEMORY = ":memory:"
 PAGE_BYTES = 4096
 #: "MSst": says whose file it is (https://sqlite.org/fileformat.html, offset 68).
 APPLICATION_ID = 0x4D537374
@@ -120,7 +122,8 @@ def connect(path: str, *, page_limit_bytes: int, durability: Durability) -> Data
         for pragma in _pragmas(page_limit_bytes, durability):
             database.value(f"PRAGMA {pragma}")
         _check_format(database)
-        _empty_cold_journal(f"{path}-journal")
+        if path != MEMORY:
+            _empty_cold_journal(f"{path}-journal")
     except BaseException:
         connection.close()
         raise

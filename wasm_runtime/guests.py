@@ -164,7 +164,10 @@ class Guests:
             self._live.popitem(last=False)
             return True
         if len(self._spare) < self._reuse.spare_guests:
-            self._spare.append(LiveGuest(self._runtime))
+            spare = LiveGuest(self._runtime)
+            spare.warm()
+            if not spare.dead:
+                self._spare.append(spare)
             return True
         return False
 

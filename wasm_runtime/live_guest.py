@@ -87,6 +87,7 @@ class LiveGuest:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._wasm_store, export = runtime.instantiate()
+        self._warm = export("warm")
         self._attach = export("attach")
         self._load = export("load")
         self._run = export("run")
@@ -99,6 +100,10 @@ class LiveGuest:
         self.idle_since = 0.0
         #: Set by the first fatal outcome.
         self.dead = False
+
+    def warm(self) -> None:
+        """Have the guest do what requests do, while nobody waits for it. One that fails at that is dead."""
+        self._plain(self._warm)
 
     def attach(self, directory: Path, durability: str, *, enforce_types: bool = False) -> Outcome | None:
         """Bind to a session's directory and open its store. None is success."""

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.sandbox.programs import BYPASS
-from wasm_runtime.limits import GuestReuse
+from wasm_runtime.limits import GuestReuse, Limits
+from wasm_runtime.live_guest import LiveGuest
 from wasm_runtime.outcome import Completed, GuestFailed, StorageFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.sandbox.conftest import Sandbox
+    from wasm_runtime.engine import Runtime
 
 
 def body(outcome: object) -> bytes | None:
@@ -190,3 +192,21 @@ def test_descriptors_that_one_guest_keeps_are_freed(sandbox: Sandbox) -> None:
         assert body(sandbox.run("REPLY = make_response(200, 1)", session="other")) == b"1"
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_warm_guest_has_nothing_of_its_warming_up(
+    make_sandbox: Callable[..., Sandbox], runtimes: Callable[[Limits], Runtime]
+) -> None:
+    """A spare has run a store in memory; its session begins with none of that, and nothing on disk."""
+    sandbox = make_sandbox()
+    spare = LiveGuest(runtimes(Limits()))
+    spare.warm()
+    assert not spare.dead
+    sandbox.guests._spare.append(spare)
+
+    seen = 'REPLY = make_response(200, [session_store.collections(), "warm" in session_store, store.count()])'
+    outcome = sandbox.run(seen, read_only=True)
+
+    assert isinstance(outcome, Completed)
+    assert outcome.body == b"[[],false,0]"
+    assert sandbox.guests._live["s1"] is spare
