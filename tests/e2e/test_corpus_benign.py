@@ -92,7 +92,7 @@ def run(sandbox: Sandbox, session: str, code: str, ctx: dict[str, Any], plan: di
         programs.plan_id(json.dumps(document)),
         json.dumps(document),
         ctx["method"] in SAFE_METHODS,
-        f"{{}}\n{json.dumps(ctx)}\n{json.dumps(ctx['body_json'])}",
+        "\n".join(map(json.dumps, ({}, ctx.get("query", {}), ctx, ctx["body_json"]))),
     )
     sandbox.runner.run(session, [job])
     return sandbox.outcomes[job.id]
@@ -156,8 +156,8 @@ def test_a_hostile_program_gets_nowhere(limited: Sandbox, row: dict[str, Any], p
 
 def _hostile_request(row: dict[str, Any]) -> dict[str, Any]:
     body = {"name": "x\r\nSet-Cookie: admin=1", "id": 3, "a": 1}
-    ctx: dict[str, Any] = json.loads(programs.request(query={"q": "qqqq"}).splitlines()[1])
-    return ctx | {"method": row.get("ctx_method", "POST"), "body_json": body}
+    query, ctx = map(json.loads, programs.request(query={"q": "qqqq"}).splitlines()[1:3])
+    return {**ctx, "query": query, "method": row.get("ctx_method", "POST"), "body_json": body}
 
 
 def _assert_a_reply(outcome: Completed) -> None:
