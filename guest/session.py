@@ -16,7 +16,7 @@ from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
 from guest.reply import Abort, ReplyError, RequestFault, abort, encode_reply, make_response
 from store import json_text
-from store.errors import StoreDamaged, StoreError, StoreFull, StoreTooNew, TypeMismatch
+from store.errors import StoreDamaged, StoreError, StoreFault, StoreFull, StoreTooNew, TypeMismatch
 from store.lazy import Parts, untouched_text
 from store.resource_store import ResourceStore
 from store.session_store import Session, SessionStore
@@ -55,6 +55,8 @@ def answering(work: Callable[..., str], *arguments: Any) -> str:
         return _failed("too-new", reason=error.detail)
     except StoreDamaged as error:
         return _failed("damaged", reason=error.detail)
+    except StoreFault as error:
+        return _failed("storage", reason=error.detail)
     except MemoryError:
         return _failed("memory")
     except RecursionError:
@@ -137,7 +139,7 @@ class GuestSession:
             reply, text = encode_reply(bound := self._execute(plan, params, rest))
         except ReplyError as error:
             return _failed("bad-reply", reason=str(error), stdout=self._printed.take())
-        except (StoreFull, StoreDamaged, MemoryError, RecursionError):
+        except (StoreFault, MemoryError, RecursionError):
             raise
         except TypeMismatch as error:
             return self._raised(
@@ -185,7 +187,7 @@ class GuestSession:
             exec(plan.code, names)
         except Abort:
             pass
-        except (StoreFull, StoreDamaged, MemoryError, RecursionError):
+        except (StoreFault, MemoryError, RecursionError):
             raise
         except Exception:
             if not _aborted():

@@ -20,6 +20,7 @@
     ├── NotPlannable 501
     ├── PlanRefused 502
     ├── Unavailable 503
+    │   ├── StorageFailed, NotConfirmed
     │   └── WorkerLost, Overloaded, ProviderUnavailable
     ├── DeadlineExceeded 504
     │   └── OutOfTime, OutOfFuel, ProviderTimeout
@@ -188,6 +189,14 @@ class PlanRefused(ServiceError):
 
 class Unavailable(ServiceError):
     status, slug, title = 503, "unavailable", "Temporarily unavailable"
+
+
+class StorageFailed(Unavailable):
+    slug, title = "storage-failed", "The session's storage failed"
+
+
+class NotConfirmed(Unavailable):
+    slug, title = "not-confirmed", "The write could not be confirmed"
 
 
 class WorkerLost(Unavailable):

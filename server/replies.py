@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 PROBLEM = "application/problem+json"
 _LOST = "The worker was lost with this request under way; whether it was written is not known."
-_FULL = "The session has used its {} bytes of storage."
+_FULL = "The session has used its {} bytes of storage, or the disk is full."
 _ALL_FULL = "All sessions together have used the service's {} bytes of storage; it only answers reads."
+_STORAGE = "The disk failed under the session's file; nothing was written."
+_UNCONFIRMED = "The commit did not come to its end; whether the request was written is not known."
 _DAMAGED = "The session's data is damaged; it is kept for the operator to salvage."
 _TOO_NEW = "The session's data was written by a later version of the service."
 _TYPE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -36,6 +38,8 @@ Ended: TypeAlias = (
     | outcomes.OutputTooLarge
     | outcomes.BadReply
     | outcomes.StorageFull
+    | outcomes.StorageFailed
+    | outcomes.NotConfirmed
     | outcomes.SessionDamaged
     | outcomes.GuestFailed
     | outcomes.WorkerLost
@@ -125,6 +129,10 @@ def _error(outcome: Ended) -> ServiceError:  # noqa: C901, PLR0912 - the table o
             return errors.BadReply(f"The plan's reply was refused: {reason}.")
         case outcomes.StorageFull(limit, whole):
             return errors.StorageFull((_ALL_FULL if whole else _FULL).format(limit), limit=limit)
+        case outcomes.StorageFailed():
+            return errors.StorageFailed(_STORAGE, headers={"Retry-After": "1"})
+        case outcomes.NotConfirmed():
+            return errors.NotConfirmed(_UNCONFIRMED, headers={"Retry-After": "1"})
         case outcomes.SessionDamaged(_, too_new):
             return errors.SessionDamaged(_TOO_NEW if too_new else _DAMAGED)
         case outcomes.GuestFailed():

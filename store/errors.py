@@ -5,9 +5,12 @@
     ├── DuplicateId, NoIdLeft 409
     ├── InvalidId, InvalidRecord, InvalidCollectionName, TypeMismatch 422
     ├── ReadOnlyRequest 500
-    ├── StoreFull 507, AnswersFull 507
-    └── StoreDamaged 500
-        └── StoreTooNew
+    ├── AnswersFull 507
+    └── StoreFault
+        ├── StoreFailed 503
+        ├── StoreFull 507
+        └── StoreDamaged 500
+            └── StoreTooNew
 
 `status` is what a plan that does not catch the error answers with; `detail` is written for the
 client and names fields, ids and keys of the request, never a path of the host.
@@ -87,7 +90,17 @@ class ReadOnlyRequest(StoreError):
     """A write in a request that may only read."""
 
 
-class StoreFull(StoreError):
+class StoreFault(StoreError):
+    """The file cannot do what it should: the request is over, whether its plan caught this or not."""
+
+
+class StoreFailed(StoreFault):
+    """The disk, or the way to it, failed; the next try may not."""
+
+    status = 503
+
+
+class StoreFull(StoreFault):
     """The session has reached its limit, or the disk has."""
 
     status = 507
@@ -99,7 +112,7 @@ class AnswersFull(StoreError):
     status = 507
 
 
-class StoreDamaged(StoreError):
+class StoreDamaged(StoreFault):
     """The file is not a session's database, or not a whole one."""
 
 

@@ -90,7 +90,7 @@ class Session:
         """Open `store.db` in a session's directory; the file gets its first page at the first write.
 
         `enforce_types`: what is written has the types that its collection has learned, see `store.schema`.
-        Raises StoreDamaged (StoreTooNew).
+        Raises StoreDamaged (StoreTooNew), StoreFailed.
         """
         in_memory = directory == sqlite.MEMORY
         path = directory if in_memory else f"{directory.rstrip('/')}/{sqlite.DATABASE_NAME}"
@@ -113,7 +113,7 @@ class Session:
         workspace.read_only = read_only
         self._database.fault = None
         if self._query_only is not read_only:
-            self._database.run(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+            self._database.query_only(on=read_only)
             self._query_only = read_only
         if not read_only and not self._in_transaction:
             self._database.run("BEGIN")
@@ -128,7 +128,7 @@ class Session:
     def settle(self, *, keep: bool) -> None:
         """Keep or undo what the request wrote; without a savepoint, undoing ends the transaction.
 
-        Raises StoreFull or StoreDamaged where it cannot be kept, or where SQLite has given up the whole
+        Raises StoreFault where it cannot be kept, or where SQLite has given up the whole
         transaction (as it does when the session is full) and with it what was kept of the group.
         """
         if self._workspace.read_only:
@@ -148,7 +148,10 @@ class Session:
             raise self._database.fault
 
     def commit(self) -> None:
-        """Make the transaction durable, if one is open. Raises StoreFull; then it is rolled back."""
+        """Make the transaction durable, if one is open. Raises StoreFull; then it is rolled back.
+
+        Raises StoreFailed when the disk failed: what is then on it, the next opening of the file shows.
+        """
         if not self._in_transaction:
             return
         self._require_transaction()
@@ -185,7 +188,7 @@ class Session:
         self._in_savepoint = False
 
     def _require_transaction(self) -> None:
-        """After some errors SQLite rolls back by itself; then the whole group is lost. Raises StoreFull."""
+        """After some errors SQLite rolls back by itself; then the whole group is lost. Raises StoreFault."""
         if self._in_transaction and not self._database.in_transaction:
             self.rollback()
             raise self._database.fault or StoreFull("the transaction was rolled back")

@@ -28,7 +28,16 @@ import sqlite3
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
-from store.errors import DuplicateId, ReadOnlyRequest, StoreDamaged, StoreError, StoreFull, StoreTooNew
+from store.errors import (
+    DuplicateId,
+    ReadOnlyRequest,
+    StoreDamaged,
+    StoreError,
+    StoreFailed,
+    StoreFault,
+    StoreFull,
+    StoreTooNew,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +74,9 @@ class Database:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         #: The first error that leaves no doubt of what has to happen to the request, caught by a plan or not.
-        self.fault: StoreFull | StoreDamaged | None = None
+        self.fault: StoreFault | None = None
+        #: As the last `PRAGMA query_only` said.
+        self._query_only = False
 
     def run(self, sql: str, params: _Params = ()) -> int:
         """Execute a statement; the number of rows it changed (-1: it is not that kind)."""
@@ -91,6 +102,11 @@ class Database:
             self._fail(error)
         return None if row is None else row[0]
 
+    def query_only(self, *, on: bool) -> None:
+        """Refuse writes, or take them."""
+        self.run(f"PRAGMA query_only={'ON' if on else 'OFF'}")
+        self._query_only = on
+
     @property
     def in_transaction(self) -> bool:
         """SQLite ends a transaction by itself after some errors, such as a full disk."""
@@ -103,7 +119,10 @@ class Database:
         meaning = _meaning(error)
         if meaning is None:
             raise error
-        if isinstance(meaning, (StoreFull, StoreDamaged)):
+        if isinstance(meaning, ReadOnlyRequest) and not self._query_only:
+            # When a file cannot be opened for writing SQLite opens it for reading, and goes on like that.
+            meaning = StoreFailed("the file could not be opened for writing")
+        if isinstance(meaning, StoreFault):
             self.fault = self.fault or meaning
         raise meaning from error
 
@@ -111,11 +130,10 @@ class Database:
 def connect(path: str, *, page_limit_bytes: int, durability: Durability) -> Database:
     """Open the file, or set up to create it at the first write.
 
-    Raises StoreDamaged when it is no database of ours, StoreTooNew when it is a later one.
+    Raises StoreDamaged when it is no database of ours, StoreTooNew when it is a later one, StoreFailed
+    when it cannot be read.
     """
-    connection = sqlite3.connect(
-        _uri(path), uri=True, isolation_level=None, cached_statements=_CACHED_STATEMENTS
-    )
+    connection = _connection(path)
     database = Database(connection)
     try:
         connection.create_function("fold", 1, _fold, deterministic=True)
@@ -124,10 +142,20 @@ def connect(path: str, *, page_limit_bytes: int, durability: Durability) -> Data
         _check_format(database)
         if path != MEMORY:
             _empty_cold_journal(f"{path}-journal")
+        database.query_only(on=True)
     except BaseException:
         connection.close()
         raise
     return database
+
+
+def _connection(path: str) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(
+            _uri(path), uri=True, isolation_level=None, cached_statements=_CACHED_STATEMENTS
+        )
+    except sqlite3.Error as error:
+        raise _meaning(error) or error from error
 
 
 def _empty_cold_journal(path: str) -> None:
@@ -138,6 +166,8 @@ def _empty_cold_journal(path: str) -> None:
                 journal.truncate(0)
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise StoreFailed("the journal cannot be read") from error
 
 
 def _uri(path: str) -> str:
@@ -156,7 +186,6 @@ def _pragmas(page_limit_bytes: int, durability: Durability) -> tuple[str, ...]:
         "journal_mode=TRUNCATE",
         "cell_size_check=ON",
         f"max_page_count={max(page_limit_bytes // PAGE_BYTES, _MIN_PAGES)}",
-        "query_only=ON",
     )
 
 
@@ -206,13 +235,11 @@ def _migrate(database: Database, version: int) -> None:
     statements = [each for step in range(version, FORMAT_VERSION) for each in MIGRATIONS.get(step, ())]
     if not statements:
         return
-    database.run("PRAGMA query_only=OFF")
     database.run("BEGIN")
     for statement in statements:
         database.run(statement)
     mark_format(database)
     database.run("COMMIT")
-    database.run("PRAGMA query_only=ON")
 
 
 def _meaning(error: sqlite3.Error | UnicodeDecodeError) -> StoreError | None:
@@ -220,6 +247,8 @@ def _meaning(error: sqlite3.Error | UnicodeDecodeError) -> StoreError | None:
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_CONSTRAINT:
             return DuplicateId("a record with this id exists already")
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
+            return StoreFailed("the session's storage failed")
         case sqlite3.SQLITE_FULL:
             return StoreFull("the session's storage is full")
         case sqlite3.SQLITE_READONLY:

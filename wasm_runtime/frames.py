@@ -233,6 +233,8 @@ _OUTCOMES: dict[str, Any] = {
         outcomes.OutputTooLarge,
         outcomes.BadReply,
         outcomes.StorageFull,
+        outcomes.StorageFailed,
+        outcomes.NotConfirmed,
         outcomes.SessionDamaged,
         outcomes.GuestFailed,
         outcomes.WorkerLost,

@@ -7,11 +7,11 @@ import os
 import time
 from collections import OrderedDict, deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from wasm_runtime import session_files
 from wasm_runtime.live_guest import LiveGuest
-from wasm_runtime.outcome import GuestFailed, SessionDamaged, StorageFull
+from wasm_runtime.outcome import NotConfirmed, SessionDamaged, StorageFailed, StorageFull
 from wasm_runtime.residency import resident_bytes
 
 if TYPE_CHECKING:
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from wasm_runtime.limits import GuestReuse
     from wasm_runtime.outcome import Outcome
 
-_Problem = TypeVar("_Problem")
 #: A run that leaves its guest larger by this has had the use of it: the next request gets a fresh one.
 _MAX_GROWTH_BYTES = 32 * 1024 * 1024
 #: Database and journal, each at the session's limit.
 _FILES = 2
 #: Reads cannot make files unless they are past the policy, so not each of them is looked after.
 _READS_BETWEEN_AUDITS = 16
+#: More than a guest needs to open its directory, its database and its journal.
+_DESCRIPTORS_TO_OPEN = 8
 
 
 class Guests:
@@ -66,12 +67,14 @@ class Guests:
             self._live.move_to_end(session)
             return guest
         opened = self._opened(session)
-        if isinstance(opened, GuestFailed) and self._live:
-            # Descriptors may have run out, which a guest past the policy can see to: then they all go.
+        if not isinstance(opened, LiveGuest) and self._live and not _has_descriptors():
+            # They have run out, which a guest past the policy can see to: then all guests go.
             self._live.clear()
             opened = self._opened(session)
+        if isinstance(opened, SessionDamaged | StorageFailed):
+            opened = self._opened(session)  # one failure of the disk may pass
         if not isinstance(opened, LiveGuest):
-            return opened
+            return self._set_aside(session, self.explained(session, opened))
         self._live[session] = opened
         if len(self._live) > self._reuse.live_guests:
             self._live.popitem(last=False)
@@ -87,31 +90,68 @@ class Guests:
             return _no_directory(error, self._runtime.limits.session_disk_bytes)
         guest = self._spare.popleft() if self._spare else LiveGuest(self._runtime)
         problem = guest.attach(directory, self._durability, enforce_types=self._enforce_types)
-        if problem is None:
-            with suppress(OSError):
-                os.utime(directory)  # it is used now: see wasm_runtime/sweeper.py
-            return guest
-        del guest
-        return self._set_aside(session, problem)
+        problem = problem or _unrecovered(directory)
+        if problem is not None:
+            return problem
+        with suppress(OSError):
+            os.utime(directory)  # it is used now: see wasm_runtime/sweeper.py
+        return guest
 
     def inspect(self, session: str) -> None:
         """Set a session aside if it is as damaged as a run has said.
 
-        That run's guest is not believed: a fresh one reads the whole file before it runs anything.
+        That run's guest is not believed: fresh ones read the whole file before they run anything.
         """
         self.drop(session)
-        guest = self._opened(session)
-        if isinstance(guest, LiveGuest):
-            problem = guest.check()
-            del guest
-            self._set_aside(session, problem)
+        problem = self._checked(session)
+        if isinstance(problem, SessionDamaged):
+            problem = self._checked(session)  # one failure of the disk may pass
+        if problem is not None:
+            self._set_aside(session, self.explained(session, problem))
 
-    def _set_aside(self, session: str, problem: _Problem) -> _Problem:
+    def _checked(self, session: str) -> Outcome | None:
+        guest = self._opened(session)
+        return guest.check() if isinstance(guest, LiveGuest) else guest
+
+    def _set_aside(self, session: str, problem: Outcome) -> Outcome:
         if isinstance(problem, SessionDamaged) and not problem.too_new:
             # What cannot be renamed stays as it is, and answers the same: nothing of it is written.
             with suppress(OSError):
                 session_files.set_aside(self._data_root, session)
         return problem
+
+    def sync_names(self, session: str, guest: LiveGuest) -> Outcome | None:
+        """After a guest's first commit: see to it that the names of its files are on disk.
+
+        SQLite does so where it has made one, but takes no notice when it fails (os_unix.c, unixSync); and who
+        finds the files later cannot tell. Where there is nothing to do it costs microseconds.
+        """
+        if guest.names_synced:
+            return None
+        try:
+            session_files.sync(self._data_root / session)
+        except OSError as error:
+            guest.dead = True
+            return NotConfirmed(f"its directory: {_name_of(error)}")
+        guest.names_synced = True
+        return None
+
+    def explained(self, session: str, outcome: Outcome) -> Outcome:
+        """What the disk says of an outcome that a guest, which sees little of it, has put down to its file.
+
+        A session that looked damaged twice is damaged if its file can be read. A failed write is one for
+        want of space if there is none: the guest's C library makes EIO of most errors.
+        """
+        directory = self._data_root / session
+        try:
+            if isinstance(outcome, SessionDamaged):
+                session_files.read_through(directory)
+            elif isinstance(outcome, StorageFailed) and session_files.is_disk_full(self._data_root):
+                return StorageFull(self._runtime.limits.session_disk_bytes)
+        except OSError as error:
+            if error.errno not in session_files.NOT_A_FILE:
+                return StorageFailed(f"its database: {_name_of(error)}")
+        return outcome
 
     def audit(self, session: str, guest: LiveGuest, *, read_only: bool) -> Outcome | None:
         """After a run, before its commit: refuse it if it left more in the directory than may be there."""
@@ -126,7 +166,7 @@ class Guests:
             session_files.remove_foreign(directory)
         except OSError as error:
             guest.dead = True
-            return GuestFailed(f"its directory: {errno.errorcode.get(error.errno or 0, 'OSError')}")
+            return StorageFailed(f"its directory: {_name_of(error)}")
         return StorageFull(limit)
 
     def exists(self, session: str) -> bool:
@@ -175,4 +215,33 @@ class Guests:
 def _no_directory(error: OSError, limit_bytes: int) -> Outcome:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull(limit_bytes)
-    return GuestFailed(f"its directory cannot be made: {errno.errorcode.get(error.errno or 0, 'OSError')}")
+    return StorageFailed(f"its directory: {_name_of(error)}")
+
+
+def _unrecovered(directory: Path) -> Outcome | None:
+    """Why a session that was opened must not be used: its database is still the middle of a transaction.
+
+    SQLite rolls a hot journal back when it opens a file, but takes one that it cannot stat for none.
+    """
+    try:
+        hot = session_files.has_hot_journal(directory)
+    except OSError as error:
+        return StorageFailed(f"its journal: {_name_of(error)}")
+    return StorageFailed("its journal was not rolled back") if hot else None
+
+
+def _has_descriptors() -> bool:
+    opened: list[int] = []
+    try:
+        while len(opened) < _DESCRIPTORS_TO_OPEN:
+            opened += os.pipe()
+    except OSError:
+        return False
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return True
+
+
+def _name_of(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, "OSError")

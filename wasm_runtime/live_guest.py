@@ -16,7 +16,18 @@ import orjson
 from attrs import frozen
 from wasmtime import WasiConfig, WasmtimeError
 
-from wasm_runtime.outcome import GuestFailed, Outcome, OutOfFuel, OutOfMemory, OutOfTime, StackExhausted
+from wasm_runtime.outcome import (
+    GuestFailed,
+    NotConfirmed,
+    Outcome,
+    OutOfFuel,
+    OutOfMemory,
+    OutOfTime,
+    SessionDamaged,
+    StackExhausted,
+    StorageFailed,
+    StorageFull,
+)
 from wasm_runtime.verdict import Answer, judge
 
 if TYPE_CHECKING:
@@ -38,6 +49,8 @@ _GROUP_MS = 1_000
 #: How the answers begin of a run that replied, and of one whose group SQLite has undone.
 _KEPT = '{"ok":true'
 _UNDONE = '{"ok":false,"kind":"undone"}'
+#: After these the guest is in no state to be trusted with another run.
+_FATAL = OutOfMemory | StackExhausted | StorageFailed | SessionDamaged | GuestFailed
 
 
 @frozen
@@ -98,6 +111,8 @@ class LiveGuest:
         self._last_words = _LastWords()
         self.uses = 0
         self.idle_since = 0.0
+        #: Whether the names of its files are known to be on disk.
+        self.names_synced = False
         #: Set by the first fatal outcome.
         self.dead = False
 
@@ -112,7 +127,7 @@ class LiveGuest:
             wasi.preopen_dir(str(directory), "/session")
         except WasmtimeError:
             self.dead = True
-            return GuestFailed("its directory cannot be opened")
+            return StorageFailed("its directory cannot be opened")
         wasi.stderr_custom = self._last_words.hear
         self._wasm_store.set_wasi(wasi)
         limits = self._runtime.limits
@@ -167,7 +182,7 @@ class LiveGuest:
 
     def _judged(self, answer: str) -> Answer | Outcome:
         judged = judge(answer, self._runtime.limits)
-        if isinstance(judged, OutOfMemory | StackExhausted | GuestFailed):
+        if isinstance(judged, _FATAL):
             self.dead = True
         return judged
 
@@ -180,8 +195,15 @@ class LiveGuest:
         return problem
 
     def settle(self, *, keep: bool, commit: bool) -> Outcome | None:
-        """Keep or undo the last run's writes, and commit if told so. None is success: it is on disk."""
-        return self._plain(lambda: self._settle(keep, commit))
+        """Keep or undo the last run's writes, and commit if told so. None is success: it is on disk.
+
+        A commit may fail, or be interrupted, after the step that makes it one. Only of a full disk it is
+        certain that it came before: SQLite says so of writes, and the last of them is before that step.
+        """
+        problem = self._plain(lambda: self._settle(keep, commit))
+        if problem is None or not commit or isinstance(problem, StorageFull):
+            return problem
+        return NotConfirmed(f"{type(problem).__name__} {getattr(problem, 'reason', '')}".strip())
 
     def ensure_index(self, collection: str, field: str) -> Outcome | None:
         return self._plain(lambda: self._ensure_index(collection, field))

@@ -1,6 +1,7 @@
 """How a run can end. Everything a guest does is one of these; none of them is an exception.
 
-Every outcome but `Completed(committed=True)` has left the session as it was.
+Every outcome but `Completed(committed=True)` has left the session as it was; of `WorkerLost` and
+`NotConfirmed` nobody knows.
 """
 
 from __future__ import annotations
@@ -111,6 +112,20 @@ class StorageFull:
 
 
 @frozen
+class StorageFailed:
+    """The disk, or the way to it, failed before anything was committed. The next try may not."""
+
+    reason: str
+
+
+@frozen
+class NotConfirmed:
+    """The commit did not come to its end. Whether the request was written is not known."""
+
+    reason: str
+
+
+@frozen
 class SessionDamaged:
     """The session's file cannot be read as a database; it is kept, as it is, for somebody to salvage.
 
@@ -151,6 +166,8 @@ Outcome: TypeAlias = (
     | OutputTooLarge
     | BadReply
     | StorageFull
+    | StorageFailed
+    | NotConfirmed
     | SessionDamaged
     | GuestFailed
     | WorkerLost

@@ -7,7 +7,11 @@
    answer before the one commit, and only then are the answers given.
 3. A group that cannot be had whole leaves nothing: a job traps, an answer is refused, the commit fails. Its
    jobs go back and run alone, so that only the one whose fault it is has the harm.
-4. A group that has taken its time commits what is done and gives the rest back: other sessions wait for one
+4. A commit that is in doubt is told so to each of its jobs, and none runs again: it may be on disk.
+5. A run that its session's file has failed is tried once more, in another guest, which opens the file anew.
+   One failure of the disk may pass; SQLite calls a failed read corruption (SQLITE_IOERR_CORRUPTFS), and
+   a file that could once not be opened for writing stays read-only to its guest.
+6. A group that has taken its time commits what is done and gives the rest back: other sessions wait for one
    run at most, not for a queue of them.
 """
 
@@ -20,7 +24,16 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from wasm_runtime.live_guest import GROUPED_WRITE, READ, WRITE, Call, LiveGuest
-from wasm_runtime.outcome import BadReply, Completed, Outcome, Raised, SessionDamaged, StorageFull
+from wasm_runtime.outcome import (
+    BadReply,
+    Completed,
+    NotConfirmed,
+    Outcome,
+    Raised,
+    SessionDamaged,
+    StorageFailed,
+    StorageFull,
+)
 from wasm_runtime.verdict import Answer
 
 if TYPE_CHECKING:
@@ -49,6 +62,8 @@ class Job:
     alone: bool = False
     #: Its writes are undone whatever it answers. In a group the guest decides that, so it joins none.
     dry_run: bool = False
+    #: Its session's file has failed it once.
+    tried: bool = False
 
 
 class Runner:
@@ -145,19 +160,31 @@ class Runner:
         self._note_searches(session, answer)
         outcome = _outcome(answer, guest.fuel_used(), micros, writes=not (job.read_only or job.dry_run))
         if not guest.dead and not job.read_only:
-            self._cell.committing()
             keep = isinstance(outcome, Completed) and outcome.committed
-            outcome = guest.settle(keep=keep, commit=True) or outcome
+            outcome = self._commit(session, guest, keep=keep) or outcome
         if guest.dead:
             self._guests.drop(session)
+            if isinstance(outcome, SessionDamaged | StorageFailed) and not job.tried:
+                self._attempt(session, [evolve(job, tried=True)])
+                return
+            outcome = self._guests.explained(session, outcome)
         self._suspect = isinstance(outcome, SessionDamaged)
         self._report(job.id, outcome)
 
     def _run_group(self, session: str, guest: LiveGuest, jobs: list[Job]) -> list[Job]:
         started = time.perf_counter_ns()
         answers = guest.run_group([_call(job, READ if job.read_only else GROUPED_WRITE) for job in jobs])
-        if answers is None or self._not_committed(session, guest, jobs[: len(answers)]):
+        if answers is None:
             self._guests.drop(session)
+            return [evolve(job, alone=True) for job in jobs]
+        done = jobs[: len(answers)]
+        problem = self._commit_group(session, guest, done)
+        if problem is not None:
+            self._guests.drop(session)
+        if isinstance(problem, NotConfirmed):
+            self._report_all([(job, problem) for job in done])
+            return jobs[len(done) :]
+        if problem is not None:
             return [evolve(job, alone=True) for job in jobs]
         # Nobody but the guest knows which of them took how much: equal shares.
         micros = (time.perf_counter_ns() - started) // 1000 // len(answers)
@@ -165,19 +192,20 @@ class Runner:
         for job, answer in zip(jobs, answers, strict=False):
             self._note_speed(session, job, quick=micros <= SLOW_MICROS)
             self._note_searches(session, answer)
-            self._suspect = self._suspect or isinstance(answer, SessionDamaged)
             self._report(job.id, _outcome(answer, fuel, micros, writes=not job.read_only))
         return jobs[len(answers) :]
 
-    def _not_committed(self, session: str, guest: LiveGuest, jobs: list[Job]) -> bool:
-        """Commit what the group has written. Whether that failed, and nothing of it stays."""
+    def _commit_group(self, session: str, guest: LiveGuest, jobs: list[Job]) -> Outcome | None:
+        """Commit what the group has written. What keeps it from that, or leaves it in doubt."""
         read_only = all(job.read_only for job in jobs)
-        if self._guests.audit(session, guest, read_only=read_only) is not None:
-            return True
-        if read_only:
-            return False
+        refused = self._guests.audit(session, guest, read_only=read_only)
+        if refused is not None or read_only:
+            return refused
+        return self._commit(session, guest, keep=True)
+
+    def _commit(self, session: str, guest: LiveGuest, *, keep: bool) -> Outcome | None:
         self._cell.committing()
-        return guest.settle(keep=True, commit=True) is not None
+        return guest.settle(keep=keep, commit=True) or self._guests.sync_names(session, guest)
 
     def _report_all(self, outcomes: list[tuple[Job, Outcome]]) -> None:
         for job, outcome in outcomes:

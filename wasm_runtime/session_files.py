@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import stat
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
-_OURS = frozenset({"store.db", "store.db-journal"})
+_DATABASE = "store.db"
+_JOURNAL = "store.db-journal"
+_OURS = frozenset({_DATABASE, _JOURNAL})
 #: What a session's directory is called while its data waits to be salvaged.
 DAMAGED = ".damaged"
 #: And while it is being removed.
 REMOVED = ".removed"
+#: What opening or reading something else than a file ends in.
+NOT_A_FILE = frozenset({errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO, errno.ENOENT})
+#: With less on the disk than a transaction of a few pages takes, it is full.
+_LEAST_FREE_BYTES = 64 * 1024
 _CHUNK = 1024 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
@@ -44,19 +51,62 @@ def ensure(root: Path, session: str) -> Path:
     if not _NAME.fullmatch(session):
         raise ValueError("not a name that was derived for a session")
     directory = root / session
-    if os.path.lexists(directory):
+    if _exists(directory / _DATABASE):
         return directory
-    if os.path.lexists(root / f"{session}{DAMAGED}"):
+    if not _exists(directory) and _exists(root / f"{session}{DAMAGED}"):
         raise SetAside(session)
-    # Opened before anything is made: what fails here leaves nothing that would count as made and synced.
-    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    # The name of a directory without a database may not be on disk yet, whoever has made it: a session whose
+    # directory is lost with the power has lost its data, however well that was synced.
+    with suppress(FileExistsError):
         directory.mkdir(mode=0o700)
-        # A session whose directory is lost with the power has lost its data, however well that was synced.
+    sync(root)
+    return directory
+
+
+def sync(directory: Path) -> None:
+    """Have the names in a directory on disk. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return directory
+
+
+def has_hot_journal(directory: Path) -> bool:
+    """Whether SQLite would roll the journal back: it begins with a header. Raises OSError."""
+    try:
+        descriptor = os.open(directory / _JOURNAL, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    try:
+        return os.read(descriptor, 1) not in (b"", b"\0")
+    finally:
+        os.close(descriptor)
+
+
+def read_through(directory: Path) -> None:
+    """Read the database from end to end, for the disk's opinion of it. Raises OSError."""
+    descriptor = os.open(directory / _DATABASE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        while os.read(descriptor, _CHUNK):
+            pass
+    finally:
+        os.close(descriptor)
+
+
+def is_disk_full(directory: Path) -> bool:
+    """Raises OSError."""
+    disk = os.statvfs(directory)
+    return disk.f_bavail * disk.f_frsize < _LEAST_FREE_BYTES
+
+
+def _exists(path: Path) -> bool:
+    """Unlike `os.path.lexists`, which takes a failing disk for an empty one. Raises OSError."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def set_aside(root: Path, session: str) -> None:

@@ -27,6 +27,7 @@ from wasm_runtime.outcome import (
     Raised,
     SessionDamaged,
     StackExhausted,
+    StorageFailed,
     StorageFull,
     Unmet,
 )
@@ -191,6 +192,8 @@ def _failure(meta: dict[str, Any], limits: Limits) -> Outcome:
             return StorageFull(limits.session_disk_bytes)
         case "unmet":
             return _unmet(meta.get("reason"))
+        case "storage":
+            return StorageFailed(_text(meta.get("reason"), 200))
         case "damaged":
             return SessionDamaged(_text(meta.get("reason"), 200))
         case "too-new":

@@ -54,6 +54,8 @@ MEANINGS: dict[str, str] = {
     "not-plannable": "No convention covers this request, and no model is there to plan it.",
     "plan-refused": "The model gave no plan that the policy accepts.",
     "unavailable": "The service cannot do this at the moment.",
+    "storage-failed": "The disk failed under the session's file. Nothing was written; others are unhurt.",
+    "not-confirmed": "The disk failed or was too slow for the commit. Whether it was written is not known.",
     "worker-lost": "The worker died with this request under way. Whether it was written is not known.",
     "overloaded": "Too many requests wait; this one was not started and may be sent again.",
     "provider-unavailable": "The model that plans new routes cannot be reached.",
@@ -61,7 +63,8 @@ MEANINGS: dict[str, str] = {
     "out-of-time": "The plan ran longer than it may. Nothing was written.",
     "out-of-fuel": "The plan did more work than it may. Nothing was written.",
     "provider-timeout": "The model that plans new routes did not answer in time.",
-    "storage-full": "The session has no room left, or all of them together. Nothing was written.",
+    "storage-full": "There is no room: in the session, in all of them together, or on the disk. Nothing was "
+    "written.",
     "idempotency-full": "The session keeps as many answers to requests with an Idempotency-Key as it may "
     "in 24 hours. Nothing was written. Send the request without a key, or later.",
 }

@@ -220,7 +220,7 @@ def test_damage_that_a_run_meets_is_looked_into(sandbox: Sandbox) -> None:
 
 
 def test_a_plan_that_lies_about_damage_loses_nothing(sandbox: Sandbox) -> None:
-    """What a run says of the file is not believed: a fresh guest reads it, and finds it whole."""
+    """What a run says of the file is not believed: a fresh guest opens it, and finds it whole."""
     sandbox.run("REPLY = make_response(201, store.insert({}))")
     lie = BYPASS + (
         "error = load('sys').modules['store.errors'].StoreDamaged('it is all gone')\n"
@@ -229,7 +229,7 @@ def test_a_plan_that_lies_about_damage_loses_nothing(sandbox: Sandbox) -> None:
         "REPLY = make_response(200, 1)"
     )
     sandbox.run(lie)
-    assert sandbox.run("REPLY = make_response(200, 1)") == SessionDamaged("it is all gone")
+    assert isinstance(sandbox.run("REPLY = make_response(200, 1)"), Completed)
 
     counted = sandbox.run("REPLY = make_response(200, store.count())", read_only=True)
     assert isinstance(counted, Completed)

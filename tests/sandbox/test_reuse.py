@@ -11,7 +11,7 @@ import pytest
 from tests.sandbox.programs import BYPASS
 from wasm_runtime.limits import GuestReuse, Limits
 from wasm_runtime.live_guest import LiveGuest
-from wasm_runtime.outcome import Completed, GuestFailed, StorageFull
+from wasm_runtime.outcome import Completed, StorageFailed, StorageFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +147,7 @@ def test_a_directory_is_the_owners_alone_and_may_be_there_before(sandbox: Sandbo
 
     assert (sandbox.root / "a").stat().st_mode & 0o777 == 0o700
     assert body(sandbox.run("REPLY = make_response(200, store.count())", session="a", read_only=True)) == b"1"
-    assert isinstance(sandbox.run("REPLY = make_response(200, 1)", session="file"), GuestFailed)
+    assert isinstance(sandbox.run("REPLY = make_response(200, 1)", session="file"), StorageFailed)
 
 
 def test_a_guest_that_has_grown_is_not_kept(sandbox: Sandbox) -> None:

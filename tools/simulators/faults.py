@@ -74,6 +74,17 @@ class Fault(enum.Enum):
         return self.value.retried
 
     @property
+    def reply_status(self) -> int | None:
+        """What the service answers where no convention steps in; None: the fault comes to an answer."""
+        if self is Fault.WRONG_SCHEMA:
+            return 502
+        if self.error is None:
+            return None
+        if issubclass(self.error, ProviderDown):
+            return 503
+        return 504 if issubclass(self.error, ProviderDeadline) else 502
+
+    @property
     def status(self) -> int:
         return self.value.status
 

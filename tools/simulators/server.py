@@ -95,7 +95,10 @@ class Simulator:
         await self._running.aclose()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        body = _json_object(await request.content.read())
+        try:
+            body = _json_object(await request.content.read())
+        except ConnectionError:
+            return web.Response()  # to nobody
         self._peers.add(request.transport and request.transport.get_extra_info("peername"))
         self.requests.append(Seen(request.path, request.headers.copy(), body))
         if request.path != self.wire.path or request.method != "POST":

@@ -9,21 +9,40 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tools.torture import history, hostile, http_loop, kill, sessions
+from tools.torture import faults, history, hostile, http_loop, kill, providers, sessions, soak
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from tools.torture.report import Report
 
-#: Kills, histories, operations of each, mutants, sessions: what fits CI, and what is to be shown.
-_SHORT = {"kills": 8, "histories": 1, "operations": 400, "mutants": 400, "count": 200}
-_LONG = {"kills": 500, "histories": 50, "operations": 2_000, "mutants": 20_000, "count": 10_000}
+#: How much of each part fits CI, and how much is to be shown.
+_SHORT = {
+    "kills": 8,
+    "histories": 1,
+    "operations": 400,
+    "mutants": 400,
+    "count": 200,
+    "minutes": 0.2,
+    "every": 2.0,
+}
+_LONG = {
+    "kills": 500,
+    "histories": 50,
+    "operations": 2_000,
+    "mutants": 20_000,
+    "count": 10_000,
+    "minutes": 10.0,
+    "every": 10.0,
+}
 
 _PARTS: dict[str, Callable[[int, argparse.Namespace], Awaitable[Report]]] = {
     "kill": lambda seed, options: kill.torture(seed, options.kills),
+    "faults": lambda seed, options: faults.torture(seed, short=options.short),
     "history": lambda seed, options: history.torture(seed, options.histories, options.operations),
     "hostile": lambda seed, options: hostile.torture(seed, short=options.short),
+    "providers": lambda seed, options: providers.torture(seed, short=options.short),
+    "soak": lambda seed, options: soak.torture(seed, options.minutes * 60, options.every),
     "http": lambda seed, options: http_loop.torture(seed, options.mutants),
     "sessions": lambda seed, options: sessions.torture(seed, options.count),
 }
@@ -61,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--operations", type=int, help="of each history")
     parser.add_argument("--mutants", type=int, help="of the HTTP corpus")
     parser.add_argument("--count", type=int, help="of sessions")
+    parser.add_argument("--minutes", type=float, help="of the soak")
+    parser.add_argument("--every", type=float, help="seconds between two faults of the soak")
     parser.add_argument(
         "--seconds", type=float, default=0, help="begin again, with the next seed, until so many have passed"
     )

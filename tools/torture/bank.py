@@ -36,7 +36,8 @@ REPLY = make_response(200, {"items": items, "total": total})
 """
 
 
-def _plan(route: str, resource: str, code: str, query: str = "declared") -> dict[str, Any]:
+def plan(route: str, resource: str, code: str, query: str = "declared") -> dict[str, Any]:
+    """A plan as the model writes it."""
     return {
         "action": "do",
         "resource": resource,
@@ -52,18 +53,16 @@ def _plan(route: str, resource: str, code: str, query: str = "declared") -> dict
 
 
 _PLANS = {
-    "POST /transfers": _plan("/transfers", "transfers", _TRANSFER),
-    "DELETE /transfers/{id:int}": _plan("/transfers/{id:int}", "transfers", _CANCEL),
-    "PATCH /debits/{id:int}": _plan("/debits/{id:int}", "debits", _CHANGE),
-    "POST /notes": _plan(
-        "/notes", "notes", 'REPLY = make_response(201, store.insert_many(ctx["body_json"]))'
-    ),
-    **{f"GET /{name}": _plan(f"/{name}", name, _LIST, "any") for name in ("debits", "credits", "notes")},
+    "POST /transfers": plan("/transfers", "transfers", _TRANSFER),
+    "DELETE /transfers/{id:int}": plan("/transfers/{id:int}", "transfers", _CANCEL),
+    "PATCH /debits/{id:int}": plan("/debits/{id:int}", "debits", _CHANGE),
+    "POST /notes": plan("/notes", "notes", 'REPLY = make_response(201, store.insert_many(ctx["body_json"]))'),
+    **{f"GET /{name}": plan(f"/{name}", name, _LIST, "any") for name in ("debits", "credits", "notes")},
 }
 
 
 def model(request: dict[str, Any]) -> Step:
     """A script for a simulator: the plans above, and a refusal for anything else."""
     shape = asked(request)
-    plan = _PLANS.get(f"{shape['method']} {shape['route']}")
-    return Fault.REFUSAL if plan is None else Answer(plan)
+    known = _PLANS.get(f"{shape['method']} {shape['route']}")
+    return Fault.REFUSAL if known is None else Answer(known)

@@ -13,40 +13,30 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
 from server.planning.library_file import FILE_NAME as LIBRARY
 from tools.simulators import OpenAISimulator
+from tools.torture import served
 from tools.torture import service as services
 from tools.torture.at_rest import integrity, read_at_rest
 from tools.torture.bank import model
-from tools.torture.ledger import COLLECTIONS, Contents, Records, SessionLedger
+from tools.torture.ledger import COLLECTIONS, Contents, SessionLedger
+from tools.torture.planned import planned_service
 from tools.torture.report import Report
-from tools.torture.service import NotStarted, ServiceProcess
-from tools.torture.wire import Gone, Hung, ask
+from tools.torture.service import NotStarted
+from tools.torture.wire import Gone, Hung
 from tools.torture.writers import Gate, Writer
+
+if TYPE_CHECKING:
+    from tools.torture.service import ServiceProcess
 
 WRITERS = 8
 SESSIONS = 4
 #: New sessions after so many kills of the server: what is checked each time stays small.
 _KILLS_PER_GENERATION = 12
-_PAGE = 2_000
-_CONFIG = """\
-[planner]
-fallback = "none"
-calls_per_session_hour = 10_000
-calls_per_session_day = 10_000
-calls_per_hour = 10_000
-calls_per_day = 10_000
-tokens_per_session_hour = 100_000_000
-tokens_per_session_day = 100_000_000
-tokens_per_hour = 100_000_000
-tokens_per_day = 100_000_000
-[sandbox]
-workers = 2
-"""
 
 
 @frozen
@@ -72,8 +62,7 @@ async def torture(seed: int, kills: int) -> Report:
     async with AsyncExitStack() as running:
         simulator = await running.enter_async_context(OpenAISimulator(model))
         scratch = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
-        (scratch / "torture.toml").write_text(_CONFIG)
-        service = ServiceProcess(scratch, _variables(scratch, simulator.base_url))
+        service = planned_service(scratch, simulator, sandbox={"workers": 2})
         running.push_async_callback(service.close)
         loop = KillLoop(report, service, Random(f"kill:{seed}"))
         try:
@@ -82,17 +71,6 @@ async def torture(seed: int, kills: int) -> Report:
             report.violation(f"after {loop.so_far()}: the service did not start: {error}")
     report.figures = loop.figures()
     return report
-
-
-def _variables(scratch: Path, base_url: str) -> dict[str, str]:
-    return {
-        "LARS_CONFIG": str(scratch / "torture.toml"),
-        "LARS_DEFAULT_PROVIDER": "openai",
-        "LARS_SANDBOX_LLM_ALLOWED_HOSTS": "127.0.0.1",
-        "LARS_LOG_LEVEL": "WARNING",
-        "OPENAI_BASE_URL": base_url,
-        "OPENAI_API_KEY": "sk-torture",
-    }
 
 
 @define
@@ -203,13 +181,13 @@ class KillLoop:
         self._check_library()
         for session in sessions:
             self._checks += 1
-            served = await self._served(session)
-            if served is None:
+            found = await self._served(session)
+            if found is None:
                 continue
             before = (at_rest or {}).get(session)
-            if before is not None and before != served:
+            if before is not None and before != found:
                 self._violation(session, "what is served is not what was on the disk after the kill")
-            for wrong in self.ledgers[session].check(served):
+            for wrong in self.ledgers[session].check(found):
                 self._violation(session, wrong)
 
     def _read_at_rest(self, session: str) -> Contents | None:
@@ -229,22 +207,10 @@ class KillLoop:
 
     async def _served(self, session: str) -> Contents | None:
         try:
-            return {name: await self._records(session, name) for name in COLLECTIONS}
-        except (Gone, Hung, ValueError) as error:
+            return await served.contents(self.service.address, session)
+        except (Gone, Hung, served.Refused) as error:
             self._violation(session, f"cannot be read: {type(error).__name__} {error}")
             return None
-
-    async def _records(self, session: str, collection: str) -> Records:
-        records: Records = []
-        while True:
-            target = f"/{collection}?limit={_PAGE}&offset={len(records)}"
-            answer = await ask(self.service.address, "GET", target, session)
-            if answer.status != 200:
-                raise ValueError(f"{target}: {answer.said}")
-            page: dict[str, Any] = answer.json
-            records += page["items"]
-            if len(records) >= page["total"] or not page["items"]:
-                return records
 
     def _violation(self, session: str, what: str) -> None:
         self.report.violation(f"[{session}, after {self.so_far()}] {what}")

@@ -6,16 +6,19 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tools.processes import environment, workers_of
+from tools.torture import seccomp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tools.torture.file_faults import Injector
     from tools.torture.wire import Address
 
 _START_SECONDS = 60.0
@@ -27,9 +30,12 @@ class NotStarted(Exception):
 
 
 class ServiceProcess:
-    """`python -m server serve`, again and again; one log for all its lives."""
+    """`python -m server serve`, again and again; one log for all its lives.
 
-    def __init__(self, scratch: Path, variables: Mapping[str, str]) -> None:
+    With an `injector`, that one decides about every file operation of the service and its workers.
+    """
+
+    def __init__(self, scratch: Path, variables: Mapping[str, str], injector: Injector | None = None) -> None:
         self.data_root = scratch / "data"
         self.log = scratch / "service.log"
         self.address: Address = ("127.0.0.1", 0)
@@ -37,6 +43,8 @@ class ServiceProcess:
         self._scratch = scratch
         self._variables = {"SANDBOX_DATA_ROOT": str(self.data_root), "LARS_PORT": "0", **variables}
         self._process: asyncio.subprocess.Process | None = None
+        self._injector = injector
+        self._listener: seccomp.Listener | None = None
 
     async def start(self) -> None:
         """Raises NotStarted."""
@@ -55,16 +63,29 @@ class ServiceProcess:
     async def spawn(self) -> asyncio.subprocess.Process:
         """Start it, and do not wait until it listens."""
         self.starts += 1
+        command = [sys.executable, "-m", "server", "serve"]
+        if self._injector is None:
+            self._process = await self._execute(command)
+            return self._process
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                self._process = await self._execute(seccomp.filtered(command, theirs), theirs.fileno())
+            descriptor = await asyncio.to_thread(seccomp.receive_listener, ours)
+        self._listener = seccomp.Listener(descriptor, self._injector.decide)
+        return self._process
+
+    async def _execute(self, command: list[str], *inherited: int) -> asyncio.subprocess.Process:
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "server", "serve"),
+            return await asyncio.create_subprocess_exec(
+                *command,
                 cwd=self._scratch,
                 env=environment(self._variables),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
+                pass_fds=inherited,
             )
-        return self._process
 
     @property
     def pid(self) -> int:
@@ -82,6 +103,7 @@ class ServiceProcess:
             # communicate, not wait: it also closes the pipe.
             await self._process.communicate()
             self._process = None
+        self._stop_listening()
 
     async def stop(self) -> int:
         """SIGTERM; the exit status. Raises TimeoutError."""
@@ -91,11 +113,17 @@ class ServiceProcess:
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(_STOP_SECONDS):
             await process.communicate()
+        self._stop_listening()
         return process.returncode or 0
 
     async def close(self) -> None:
         if self._process is not None:
             await self.kill(workers=True)
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
 
 
 def kill(pid: int) -> None:

@@ -43,6 +43,11 @@ class Answer:
         """Whether it was given before, to a request with the same Idempotency-Key."""
         return b"\r\nidempotent-replayed: true" in self.head.lower()
 
+    def header(self, name: str) -> str:
+        """A header's value; empty where there is none. Names in the case they are sent in."""
+        found = re.search(rb"\r\n%b: ([^\r]*)" % name.encode(), self.head)
+        return found[1].decode("latin-1") if found else ""
+
     @property
     def json(self) -> Any:
         return orjson.loads(self.body) if self.body else None

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from tools.torture.ledger import Entry, SessionLedger
+    from tools.torture.ledger import Entry, Kind, SessionLedger
     from tools.torture.service import ServiceProcess
 
-#: A 503 that says whether it may have been written; every other answer means that it was not.
-_PERHAPS = "worker-lost"
+#: Problems that leave open whether it was written; every other answer means that it was not.
+PERHAPS = frozenset({"worker-lost", "not-confirmed"})
 #: What a service that loses its workers may say. Anything else is a fault of its own.
-_REFUSALS = {(503, "overloaded"), (504, "out-of-time")}
+REFUSALS = frozenset({(503, "overloaded"), (504, "out-of-time")})
 
 
 @define
@@ -58,7 +58,7 @@ class Gate:
 
 @define
 class Writer:
-    """`told` counts the answers by what they mean."""
+    """`told` counts the answers by what they mean; `refusals` are those that are no fault."""
 
     name: str
     session: str
@@ -67,8 +67,9 @@ class Writer:
     gate: Gate
     random: Random
     told: Counter[str]
+    refusals: frozenset[tuple[int, str]] = REFUSALS
     _number: int = 0
-    _own: list[Entry] = field(factory=list)
+    own: list[Entry] = field(factory=list)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -79,21 +80,21 @@ class Writer:
 
     def move(self, session: str, ledger: SessionLedger) -> None:
         """To another session, while parked."""
-        self.session, self.ledger, self._own = session, ledger, []
+        self.session, self.ledger, self.own = session, ledger, []
 
     async def _step(self) -> bool:
         choice = self.random.random()
-        certain = [entry for entry in self._own[-20:] if entry.present == {True} and entry.ids]
+        certain = [entry for entry in self.own[-20:] if entry.present == {True} and entry.ids]
         if choice < 0.4 or not certain:
-            return await self._insert(TRANSFER)
+            return await self.insert(TRANSFER)
         if choice < 0.6:
-            return await self._insert(BATCH)
+            return await self.insert(BATCH)
         entry = self.random.choice([entry for entry in certain if entry.kind is TRANSFER] or [None])
         if entry is None:
-            return await self._insert(TRANSFER)
-        return await (self._patch(entry) if choice < 0.85 else self._cancel(entry))
+            return await self.insert(TRANSFER)
+        return await (self.patch(entry) if choice < 0.85 else self.cancel(entry))
 
-    async def _insert(self, kind: Any) -> bool:
+    async def insert(self, kind: Kind) -> bool:
         self._number += 1
         key = f"{self.name}-{self._number}"
         entry = self.ledger.begin(key, kind)
@@ -107,12 +108,12 @@ class Writer:
             return False
         if answer.status == 201:
             self.ledger.inserted(entry, [record["id"] for record in answer.json])
-            self._own.append(entry)
+            self.own.append(entry)
         else:
             self.ledger.deleted(entry)
         return True
 
-    async def _patch(self, entry: Entry) -> bool:
+    async def patch(self, entry: Entry) -> bool:
         self._number += 1
         before, value, ledger = entry.values, self._number, self.ledger
         target = f"/debits/{(entry.ids or (0,))[0]}"
@@ -128,7 +129,7 @@ class Writer:
             self._missing(entry, answer)
         return True
 
-    async def _cancel(self, entry: Entry) -> bool:
+    async def cancel(self, entry: Entry) -> bool:
         before = entry.present
         self.ledger.perhaps_deleted(entry)
         answer = await self._ask("DELETE", f"/transfers/{(entry.ids or (0,))[0]}")
@@ -177,8 +178,8 @@ class Writer:
         except Hung:
             self.ledger.violations.append(f"{method} {target}: no answer")
             return None
-        if answer.problem == _PERHAPS:
-            self.told["lost"] += 1
+        if answer.problem in PERHAPS:
+            self.told["in_doubt"] += 1
             return None
         self._count(method, target, answer)
         return answer
@@ -189,5 +190,5 @@ class Writer:
             self.told["replayed"] += answer.replayed
             return
         self.told["refused"] += 1
-        if answer.status != 404 and (answer.status, answer.problem) not in _REFUSALS:
+        if answer.status != 404 and (answer.status, answer.problem) not in self.refusals:
             self.ledger.violations.append(f"{method} {target}: {answer.said}")

@@ -77,6 +77,8 @@ def test_an_error_that_is_a_text_becomes_a_problem(outcome: Any, title: str, det
         (outcomes.StorageFull(3), 507, "storage-full", {"limit": 3}),
         (outcomes.SessionDamaged("page 7 of /data/x"), 500, "session-damaged", {}),
         (outcomes.GuestFailed("trap at 0x1"), 500, "guest-failed", {}),
+        (outcomes.StorageFailed("EIO of /data/x"), 503, "storage-failed", {}),
+        (outcomes.NotConfirmed("EIO of /data/x"), 503, "not-confirmed", {}),
         (outcomes.WorkerLost(), 503, "worker-lost", {}),
         (outcomes.Overloaded("too many requests wait"), 503, "overloaded", {}),
     ],

@@ -15,6 +15,7 @@ from wasm_runtime.outcome import (
     Raised,
     SessionDamaged,
     StackExhausted,
+    StorageFailed,
     StorageFull,
     Unmet,
 )
@@ -125,6 +126,7 @@ def test_an_answer_that_is_none_is_the_guests_failure(text: str) -> None:
         ({"kind": "stack"}, StackExhausted()),
         ({"kind": "full"}, StorageFull(LIMITS.session_disk_bytes)),
         ({"kind": "damaged", "reason": "not a database"}, SessionDamaged("not a database")),
+        ({"kind": "storage", "reason": "it failed"}, StorageFailed("it failed")),
         ({"kind": "bad-reply", "reason": "no dict"}, BadReply("no dict")),
         ({"kind": "failed", "reason": "OSError"}, GuestFailed("OSError")),
     ],

@@ -1,0 +1,262 @@
+"""The n-th file operation of a session fails, for n = 1, 2, 3 … until there is none left to fail.
+
+By `seccomp`, below the guest: what fails is the system call that Wasmtime makes for it. Each round is a
+session of its own, new or with a hot journal to recover from, a workload, and a fault: once, or until it is
+lifted.
+
+1. What was acknowledged is there, what was refused is not, a request's writes are there whole or not at all;
+   what a read answers during the fault is true.
+2. A write is acknowledged only if nothing it needed was left unsynced by a failed fsync.
+3. During the fault requests get their answer, or 503 or 507. Afterwards the same processes serve the session
+   again, with no restart.
+4. Another session of the same worker is served all the while, reads and writes.
+5. Each file is sound, and holds what is served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import Counter
+from contextlib import AsyncExitStack
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+
+from tools.simulators import OpenAISimulator
+from tools.torture import served
+from tools.torture.at_rest import directory_of, read_at_rest
+from tools.torture.bank import model
+from tools.torture.file_faults import Fault, Injector, Kind, Operation
+from tools.torture.ledger import BATCH, COLLECTIONS, TRANSFER, SessionLedger
+from tools.torture.planned import planned_service
+from tools.torture.report import Report
+from tools.torture.service import NotStarted
+from tools.torture.wire import Gone, Hung
+from tools.torture.writers import Gate, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from tools.torture.service import ServiceProcess
+
+#: One worker, so that sessions share it; guests are replaced within the workload, so that files are reopened.
+_SANDBOX = {"workers": 1, "max_uses": 5}
+#: What a request may be told while a fault lasts.
+REFUSALS = frozenset({(503, "storage-failed"), (507, "storage-full"), (503, "overloaded")})
+_WITNESS = "witness"
+#: Rounds of a short run: some from each combination, wherever the seed puts them.
+_SHORT_ROUNDS = 3
+_MOST = 2_000
+
+
+@frozen
+class Series:
+    """All n of one kind of fault, in one kind of session."""
+
+    kind: Kind
+    lasting: bool
+    recovering: bool
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind.name} {'lasting' if self.lasting else 'once'}, "
+            f"{'recovering' if self.recovering else 'new'} session"
+        )
+
+
+ALL = tuple(
+    Series(kind, lasting, recovering)
+    for recovering in (False, True)
+    for kind in Kind
+    for lasting in (False, True)
+)
+
+
+async def torture(seed: int, *, short: bool) -> Report:
+    """Every n of every series; or, if short, a few of each."""
+    report = Report("faults", seed, "--short" if short else "")
+    async with AsyncExitStack() as running:
+        service, injector = await faulty_service(running)
+        loop = FaultLoop(report, service, injector)
+        try:
+            await service.start()
+            await loop.run(Random(f"faults:{seed}"), short=short)
+        except NotStarted as error:
+            report.violation(f"the service did not start: {error}")
+    report.figures = loop.figures()
+    return report
+
+
+async def faulty_service(running: AsyncExitStack) -> tuple[ServiceProcess, Injector]:
+    """A service, not started yet, whose file operations an injector decides about."""
+    simulator = await running.enter_async_context(OpenAISimulator(model))
+    scratch = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
+    injector = Injector()
+    service = planned_service(scratch, simulator, sandbox=_SANDBOX, injector=injector)
+    running.push_async_callback(service.close)
+    return service, injector
+
+
+@define
+class FaultLoop:
+    report: Report
+    service: ServiceProcess
+    injector: Injector
+    told: Counter[str] = field(factory=Counter)
+    rounds: Counter[str] = field(factory=Counter)
+    ends: dict[str, int] = field(factory=dict)
+    _counts: dict[tuple[Kind, bool], int] = field(factory=dict)
+    _round: int = 0
+    _place: str = "before the first round"
+    _witness: Writer | None = None
+    _workers: list[int] = field(factory=list)
+
+    def figures(self) -> dict[str, object]:
+        return {
+            "rounds": self.rounds.total(),
+            **{name: self.told[name] for name in sorted(self.told)},
+            "operations": self.ends,
+        }
+
+    async def run(self, random: Random, *, short: bool) -> None:
+        self._workers = self.service.workers()
+        self._witness = self._writer(_WITNESS)
+        await self._witness.insert(TRANSFER)
+        for series in ALL:
+            for nth in await self._numbers(series, random, short=short):
+                if not await self._run_round(series, nth):
+                    self.ends[str(series)] = nth - 1
+                    break
+
+    async def _numbers(self, series: Series, random: Random, *, short: bool) -> Iterator[int]:
+        """1, 2, 3 …; or a few of those that there are, which a round out of reach has counted."""
+        if not short:
+            return iter(range(1, _MOST))
+        counted = (series.kind, series.recovering)
+        if counted not in self._counts:
+            await self._run_round(series, _MOST)
+            self._counts[counted] = self.injector.counted
+        count = self._counts[counted]
+        return iter(sorted(random.sample(range(1, count + 1), min(_SHORT_ROUNDS, count))))
+
+    def _writer(self, session: str) -> Writer:
+        return Writer(
+            session, session, SessionLedger(), self.service, Gate(), Random(0), self.told, refusals=REFUSALS
+        )
+
+    # --- a round ------------------------------------------------------------------------------
+
+    async def _run_round(self, series: Series, nth: int) -> bool:
+        """One session, one fault. Whether there was an operation for it to hit."""
+        self._round += 1
+        self.rounds[str(series)] += 1
+        self._place = f"{series}, n={nth}"
+        writer = self._writer(f"f{self._round}")
+        if series.recovering:
+            await self._leave_hot_journal(writer)
+        self.injector.arm(self._fault(series, nth, writer.session))
+        await self._work(writer)
+        await self._check_witness()
+        self.injector.lift()
+        await self._check(writer)
+        return bool(self.injector.failed)
+
+    def _fault(self, series: Series, nth: int, session: str) -> Fault:
+        root = str(self.service.data_root)
+        directory = str(directory_of(self.service.data_root, session))
+        return Fault(series.kind, nth, series.lasting, directory, also=root)
+
+    async def _leave_hot_journal(self, writer: Writer) -> None:
+        """Records, and a transaction that got as far as the database's own sync."""
+        await writer.insert(TRANSFER)
+        await writer.insert(BATCH)
+        directory = str(directory_of(self.service.data_root, writer.session))
+        self.injector.arm(Fault(Kind.EIO, 1, lasting=True, directory=directory, only=_syncs_the_database))
+        await writer.patch(writer.own[0])
+        self.injector.lift()
+        journal = Path(directory) / "store.db-journal"
+        if not journal.exists() or not journal.read_bytes()[:1].strip(b"\0"):
+            self._violation(writer, "there is no hot journal to recover from")
+
+    async def _work(self, writer: Writer) -> None:
+        """Alone and in a group, one collection and two; what is read between is checked."""
+        await self._step(writer, writer.insert(TRANSFER))
+        await self._step(writer, writer.insert(BATCH))
+        await self._read_during(writer)
+        first = next((entry for entry in writer.own if entry.kind is TRANSFER), None)
+        together = [writer.insert(TRANSFER), writer.insert(BATCH), writer.insert(TRANSFER)]
+        if first is not None:
+            together.append(writer.patch(first))
+        await asyncio.gather(*together)
+        if first is not None:
+            await self._step(writer, writer.patch(first))
+            await self._step(writer, writer.cancel(first))
+        await self._read_during(writer)
+
+    async def _step(self, writer: Writer, request: Awaitable[bool]) -> None:
+        before = self.told["acknowledged"]
+        await request
+        if self.told["acknowledged"] > before and self.injector.unsynced:
+            unsynced = ", ".join(sorted(Path(path).name for path in self.injector.unsynced))
+            self._violation(writer, f"acknowledged while the last fsync of {unsynced} has failed")
+
+    async def _read_during(self, writer: Writer) -> None:
+        try:
+            found = await served.contents(self.service.address, writer.session)
+        except served.Refused as error:
+            self.told["refused"] += 1
+            if (error.answer.status, error.answer.problem) not in REFUSALS:
+                self._violation(writer, f"a read during the fault: {error}")
+        except (Gone, Hung) as error:
+            self._violation(writer, f"a read during the fault: {type(error).__name__}")
+        else:
+            for wrong in writer.ledger.check(found):
+                self._violation(writer, f"read during the fault: {wrong}")
+
+    # --- what must hold -----------------------------------------------------------------------
+
+    async def _check(self, writer: Writer) -> None:
+        """After the fault: the session is whole, served, and can be written."""
+        if self.service.workers() != self._workers:
+            self._violation(writer, "a worker has died")
+            self._workers = self.service.workers()
+        await self._check_session(writer)
+        await self._must_acknowledge(writer, lambda: writer.insert(TRANSFER))
+        await self._check_session(writer)
+
+    async def _check_session(self, writer: Writer) -> None:
+        try:
+            found = await served.contents(self.service.address, writer.session)
+        except (Gone, Hung, served.Refused) as error:
+            self._violation(writer, f"cannot be read after the fault: {type(error).__name__} {error}")
+            return
+        for wrong in writer.ledger.check(found):
+            self._violation(writer, wrong)
+        at_rest = read_at_rest(self.service.data_root, writer.session, COLLECTIONS)
+        if at_rest != found:
+            said = at_rest if isinstance(at_rest, str) else "not what is served"
+            self._violation(writer, f"its file: {said}")
+
+    async def _check_witness(self) -> None:
+        """While the fault lasts: the worker's other session is read and written."""
+        witness = self._witness
+        if witness is not None:
+            await self._must_acknowledge(witness, lambda: witness.patch(witness.own[0]))
+            await self._check_session(witness)
+
+    async def _must_acknowledge(self, writer: Writer, request: Callable[[], Awaitable[bool]]) -> None:
+        before = self.told["acknowledged"]
+        await request()
+        if self.told["acknowledged"] == before:
+            self._violation(writer, "a write that nothing stands in the way of was not acknowledged")
+
+    def _violation(self, writer: Writer, what: str) -> None:
+        hit = ", ".join(str(operation) for operation in self.injector.failed[:3]) or "nothing yet"
+        self.report.violation(f"[{self._place} ({hit}); {writer.session}] {what}")
+
+
+def _syncs_the_database(operation: Operation) -> bool:
+    return operation.syncs and operation.path.endswith("store.db")

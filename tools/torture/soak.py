@@ -1,0 +1,324 @@
+"""Minutes of traffic with a fault every few seconds: what is kept in memory, and what is lost.
+
+1. Nothing that was acknowledged is lost, and the ledger's other rules hold, at the end and on the disk.
+2. Memory does not grow: the slope of the private memory (RssAnon) after the warm-up, in MiB an hour, of the
+   API process and of a worker that is never killed on purpose. Both go through all the other faults.
+
+The faults take turns: kill -9 of a worker, a disk that fails under one session, a hostile plan, a provider
+that fails, clients that leave within a request. Sessions keep their size: what writers insert they delete
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections import Counter, deque
+from contextlib import AsyncExitStack, suppress
+from itertools import combinations
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from attrs import define, field
+
+from tools.processes import rss_bytes
+from tools.simulators import Answer, Fault, OpenAISimulator, asked
+from tools.torture import faults, served, wire, writers
+from tools.torture import service as services
+from tools.torture.at_rest import directory_of, read_at_rest
+from tools.torture.bank import model, plan
+from tools.torture.file_faults import Fault as FileFault
+from tools.torture.file_faults import Injector, Kind
+from tools.torture.ledger import COLLECTIONS, TRANSFER, SessionLedger
+from tools.torture.planned import planned_service
+from tools.torture.report import Report
+from tools.torture.service import NotStarted
+from tools.torture.wire import Gone, Hung, ask
+from tools.torture.writers import Gate, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from tools.simulators import Step
+    from tools.torture.service import ServiceProcess
+
+MOST_MIB_AN_HOUR = 1.0
+#: A shorter run says nothing of a slope.
+_SLOPE_NEEDS_SECONDS = 300.0
+#: The breaker stays shut: its 30 s would be the soak's own doing.
+_PLANNER = {"timeout_seconds": 2, "breaker_failures": 1_000}
+_SESSIONS = 4
+_WRITERS = 8
+_OWN_ENTRIES = 20
+_PAUSE_SECONDS = 0.05
+_SAMPLE_SECONDS = 1.0
+#: The share of the run after which memory counts: caches, and the guests of all sessions, are there by then.
+_WARM_UP = 0.3
+_FAULT_SECONDS = 2.0
+_MIB = 1024 * 1024
+_HOUR = 3600.0
+#: Plans that the policy lets pass and the sandbox has to end: work, memory, depth, a reply without end.
+_HOSTILE = {
+    "spin": "REPLY = make_response(200, 1)\nwhile True:\n    pass",
+    "hoard": 'REPLY = make_response(200, 1)\nx = ["x" * 1000000]\nwhile True:\n    x = x + x\n',
+    "nest": "x = []\nfor _ in range(100000):\n    x = [x]\nREPLY = make_response(200, x)",
+    "babble": 'REPLY = make_response(200, "x" * 20000000)',
+}
+_PROVIDER_FAULTS = (Fault.RESET, Fault.UNAVAILABLE, Fault.NOT_JSON, Fault.TORN, Fault.TEN_MEGABYTES)
+
+
+async def torture(seed: int, seconds: float, every: float) -> Report:
+    """So many seconds of traffic, with a fault every so many."""
+    report = Report("soak", seed, f"--minutes {seconds / 60:g} --every {every:g}")
+    async with AsyncExitStack() as running:
+        simulator = await running.enter_async_context(OpenAISimulator(model))
+        scratch = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
+        injector = Injector()
+        service = planned_service(
+            scratch, simulator, planner=_PLANNER, sandbox={"workers": 2}, injector=injector
+        )
+        running.push_async_callback(service.close)
+        soak = Soak(report, service, injector, simulator, Random(f"soak:{seed}"))
+        try:
+            await service.start()
+            await soak.run(seconds, every)
+        except NotStarted as error:
+            report.violation(f"the service did not start: {error}")
+    return report
+
+
+def slope(samples: Sequence[tuple[float, float]]) -> float:
+    """The median slope of all pairs (Theil-Sen): a few outliers do not tilt it. 0.0 for fewer than two."""
+    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(samples, 2) if b[0] > a[0]]
+    return statistics.median(slopes) if slopes else 0.0
+
+
+@define
+class Memory:
+    """A process's private memory over time: seconds, and MiB."""
+
+    pid: int
+    samples: list[tuple[float, float]] = field(factory=list)
+
+    def take(self, at: float) -> None:
+        size = rss_bytes(self.pid, "RssAnon")
+        if size:
+            self.samples.append((at, size / _MIB))
+
+    def after(self, begin: float) -> list[tuple[float, float]]:
+        return [sample for sample in self.samples if sample[0] >= begin]
+
+    def course(self, begin: float, seconds: float) -> str:
+        """The median of each fifth of a run: whether it still grows, or has come to rest."""
+        length = seconds / 5
+        fifths = [self.after(begin + length * n) for n in range(5)]
+        sizes = [[size for at, size in fifth if at < fifth[0][0] + length] for fifth in fifths]
+        return "/".join(f"{statistics.median(size):.1f}" if size else "-" for size in sizes)
+
+    def mib_an_hour(self, begin: float) -> float:
+        return slope(self.after(begin)) * _HOUR
+
+
+@define
+class Soak:
+    report: Report
+    service: ServiceProcess
+    injector: Injector
+    simulator: OpenAISimulator
+    random: Random
+    told: Counter[str] = field(factory=Counter)
+    done: Counter[str] = field(factory=Counter)
+    _ledgers: dict[str, SessionLedger] = field(factory=dict)
+    _writers: list[Writer] = field(factory=list)
+    _memory: dict[str, Memory] = field(factory=dict)
+    _gate: Gate = field(factory=Gate)
+    _number: int = 0
+
+    async def run(self, seconds: float, every: float) -> None:
+        self._ledgers = {f"soak-{number}": SessionLedger() for number in range(_SESSIONS)}
+        self._writers = [self._writer(number) for number in range(_WRITERS)]
+        elder = min(self.service.workers())
+        self._memory = {"api": Memory(self.service.pid), "worker": Memory(elder)}
+        tasks = [asyncio.create_task(self._write(writer)) for writer in self._writers]
+        tasks.append(asyncio.create_task(self._sample()))
+        self._gate.open()
+        begun = time.monotonic()
+        try:
+            await self._hurt(tasks, begun + seconds, every)
+        finally:
+            self._gate.shut()
+            self.injector.lift()
+            await self._gate.all_parked(_WRITERS)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._check()
+        self._judge(begun, seconds)
+
+    def _writer(self, number: int) -> Writer:
+        session = f"soak-{number % _SESSIONS}"
+        refusals = writers.REFUSALS | faults.REFUSALS
+        random = Random(self.random.random())
+        ledger = self._ledgers[session]
+        return Writer(
+            f"w{number}", session, ledger, self.service, self._gate, random, self.told, refusals=refusals
+        )
+
+    # --- traffic ------------------------------------------------------------------------------
+
+    async def _write(self, writer: Writer) -> None:
+        """Until cancelled: insert, change, and delete the oldest, so that the session keeps its size."""
+        while True:
+            await writer.gate.passing()
+            certain = [entry for entry in writer.own if entry.present == {True}]
+            if len(certain) > _OWN_ENTRIES:
+                await writer.cancel(certain[0])
+            elif certain and writer.random.random() < 0.5:
+                await writer.patch(writer.random.choice(certain))
+            else:
+                await writer.insert(TRANSFER)
+            writer.own = [entry for entry in writer.own if entry.present != {False}][-2 * _OWN_ENTRIES :]
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _sample(self) -> None:
+        while True:
+            for memory in self._memory.values():
+                memory.take(time.monotonic())
+            await asyncio.sleep(_SAMPLE_SECONDS)
+
+    # --- faults -------------------------------------------------------------------------------
+
+    async def _hurt(self, tasks: list[asyncio.Task[None]], end: float, every: float) -> None:
+        turns: deque[tuple[str, Callable[[], Awaitable[None]]]] = deque(
+            [
+                ("kill", self._kill_worker),
+                ("disk", self._fail_files),
+                ("hostile", self._run_hostile_plan),
+                ("provider", self._fail_provider),
+                ("abort", self._leave_early),
+            ]
+        )
+        left = len(turns)  # a slow machine gets to each of them, too
+        while left > 0 or time.monotonic() < end:
+            left -= 1
+            due = time.monotonic() + every
+            name, fault = turns[0]
+            turns.rotate(-1)
+            self.done[name] += 1
+            await fault()
+            for task in tasks:
+                if task.done():
+                    task.result()  # it has no end of its own but an error
+            await asyncio.sleep(max(min(due, end) - time.monotonic(), 0))
+
+    async def _kill_worker(self) -> None:
+        others = [pid for pid in self.service.workers() if pid != self._memory["worker"].pid]
+        if others:
+            services.kill(self.random.choice(sorted(others)))
+
+    async def _fail_files(self) -> None:
+        session = self.random.choice(sorted(self._ledgers))
+        kind = self.random.choice(list(Kind))
+        directory = str(directory_of(self.service.data_root, session))
+        lasting = self.random.random() < 0.5
+        self.injector.arm(FileFault(kind, self.random.randint(1, 60), lasting, directory))
+        await asyncio.sleep(_FAULT_SECONDS)
+        self.injector.lift()
+        self.done["failed_operations"] += len(self.injector.failed)
+
+    async def _run_hostile_plan(self) -> None:
+        name = self.random.choice(sorted(_HOSTILE))
+        self.simulator.script = _or_else(f"/{name}-plans", Answer(_hostile_plan(name)))
+        await self._ask_stranger("POST", f"/{name}-plans", {"n": 1})
+        self.simulator.script = model
+
+    async def _fail_provider(self) -> None:
+        fault = self.random.choice(_PROVIDER_FAULTS)
+        route = "/" + fault.name.lower().replace("_", "-")
+        self.simulator.script = _or_else(route, fault)
+        await self._ask_stranger("POST", route, {"n": 1})
+        self.simulator.script = model
+
+    async def _ask_stranger(self, method: str, target: str, body: Any) -> None:
+        """A request that has to end, in an error."""
+        try:
+            answer = await ask(self.service.address, method, target, "stranger", body)
+        except (Gone, Hung) as error:
+            self.report.violation(f"{method} {target}: {type(error).__name__}")
+            return
+        self.done[f"stranger_{answer.status}"] += 1
+        if answer.status < 400:
+            self.report.violation(f"{method} {target}: {answer.said}")
+
+    async def _leave_early(self) -> None:
+        """Writes whose clients are gone, before the last byte or after it: they happened, or they did not."""
+        session = self.random.choice(sorted(self._ledgers))
+        for _ in range(10):
+            self._number += 1
+            key = f"aborted-{self._number}"
+            self._ledgers[session].perhaps_inserted(self._ledgers[session].begin(key, TRANSFER))
+            data = _request(session, {"key": key})
+            sent = self.random.choice([len(data) // 2, len(data)])
+            with suppress(OSError):
+                await wire.reset(self.service.address, data[:sent])
+
+    # --- what must hold -----------------------------------------------------------------------
+
+    async def _check(self) -> None:
+        for session, ledger in self._ledgers.items():
+            at_rest = read_at_rest(self.service.data_root, session, COLLECTIONS)
+            if isinstance(at_rest, str):
+                self.report.violation(f"[{session}] its file: {at_rest}")
+                continue
+            for wrong in ledger.check(at_rest):
+                self.done["lost"] += "is lost" in wrong
+                self.report.violation(f"[{session}] {wrong}")
+            try:
+                found = await served.contents(self.service.address, session)
+            except (Gone, Hung, served.Refused) as error:
+                self.report.violation(f"[{session}] cannot be read: {type(error).__name__} {error}")
+                continue
+            if at_rest != found:
+                self.report.violation(f"[{session}] what is served is not what is on the disk")
+
+    def _judge(self, begun: float, seconds: float) -> None:
+        begin = begun + _WARM_UP * seconds
+        figures: dict[str, object] = {"seconds": round(time.monotonic() - begun)}
+        for name, memory in self._memory.items():
+            figures[f"{name}_mib"] = memory.course(begun, seconds)
+            figures[f"{name}_mib_an_hour"] = round(memory.mib_an_hour(begin), 2)
+            if seconds >= _SLOPE_NEEDS_SECONDS and memory.mib_an_hour(begin) > MOST_MIB_AN_HOUR:
+                self.report.violation(
+                    f"the {name}'s memory grows by {memory.mib_an_hour(begin):.1f} MiB an hour; "
+                    f"at most {MOST_MIB_AN_HOUR}"
+                )
+        if self._memory["worker"].pid not in self.service.workers():
+            self.report.violation("the worker that nobody kills has died")
+        figures["lost"] = self.done.pop("lost", 0)
+        self.report.figures = {**figures, **dict(sorted((self.told + self.done).items()))}
+
+
+def _or_else(route: str, step: Step) -> Callable[[dict[str, Any]], Step]:
+    """The model, but for one route."""
+
+    def script(request: dict[str, Any]) -> Step:
+        return step if asked(request)["route"] == route else model(request)
+
+    return script
+
+
+def _hostile_plan(name: str) -> dict[str, Any]:
+    return plan(f"/{name}-plans", "plans", _HOSTILE[name])
+
+
+def _request(session: str, body: Any) -> bytes:
+    data = orjson.dumps(body)
+    head = (
+        f"POST /transfers HTTP/1.1\r\nHost: torture\r\nX-Session-ID: {session}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+    )
+    return head.encode() + data
