@@ -21,6 +21,7 @@ from server.planning.prompt import PromptError
 from server.progress import Progress
 from server.sessions.directories import DataRootError
 from server.settings import CONFIG_VARIABLE, SettingsError, load
+from server.tracing import from_environment
 from wasm_runtime.artifact import ArtifactError
 from wasm_runtime.pool import PoolError
 
@@ -78,7 +79,8 @@ def _fail(reason: object, *, status: int) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    service = make_app(settings, progress=Progress(sys.stderr))
+    tracing = from_environment(os.environ)
+    service = make_app(settings, tracing=tracing, progress=Progress(sys.stderr))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(service, settings))
     return 0

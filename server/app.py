@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -14,8 +15,12 @@ from server.http.connection import Server
 from server.http.context import ContextReader, EdgeLimits
 from server.http.cors import Cors
 from server.http.handler import Handler
+from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.origin import Origin
 from server.http.semantics import HttpSemantics
+from server.http.traced import traced
+from server.logging import RequestLine
+from server.metrics.meter import Meter
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
 from server.pipeline import Pipeline
@@ -32,9 +37,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from server.http.admin import Admin
+    from server.http.handler import Door
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
+    from server.planning.providers.base import Provider
     from server.settings_schema import CorsSettings, Settings
+    from server.tracing import Tracing
     from wasm_runtime.artifact import Artifact
     from wasm_runtime.pool import Executor
 
@@ -53,6 +61,7 @@ class Service:
         data_root: DataRoot,
         *,
         names: SessionNames,
+        tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
         self._handler = handler
@@ -60,6 +69,7 @@ class Service:
         self._executor = executor
         self._data_root = data_root
         self._names = names
+        self._tracing = tracing
         self._runner: web.ServerRunner | None = None
         self._closed = False
 
@@ -78,7 +88,7 @@ class Service:
     async def _listen(self) -> None:
         options = self._settings.server
         server = Server(
-            self._handler,
+            self._handler if self._tracing is None else traced(self._handler, self._tracing),
             max_connections=options.max_connections,
             idle_seconds=options.header_seconds,
             target_bytes=options.path_bytes + options.query_bytes,
@@ -115,6 +125,8 @@ class Service:
         self._closed = True
         async with AsyncExitStack() as closing:
             closing.callback(self._data_root.close)
+            if self._tracing is not None:
+                closing.push_async_callback(asyncio.to_thread, self._tracing.close)
             closing.push_async_callback(self._names.close)
             closing.push_async_callback(self._executor.close)
             closing.push_async_callback(self._planner.close)
@@ -129,6 +141,7 @@ def make_app(
     planner: Planner | None = None,
     executor: HoldingExecutor | None = None,
     data_root: DataRoot | None = None,
+    tracing: Tracing | None = None,
     progress: artifact.Progress = lambda _what, _seconds: None,
 ) -> Service:
     """Put the service together; every part that touches the world is a parameter.
@@ -143,14 +156,24 @@ def make_app(
         SessionFiles(root.path).remove_leftovers()
         pool = executor or worker_pool(settings, root, guest())
         admin = bool(settings.auth.admin_token)
+        meter = Meter(settings, SessionFiles(root.path), pool.health)
         plans = planner or make_planner(
-            settings.planner, lambda: guest().description, pool, root.path, keep_library=admin
+            settings.planner,
+            lambda: guest().description,
+            pool,
+            root.path,
+            keep_library=admin,
+            watched=lambda provider: _watched(provider, meter, tracing),
         )
     except BaseException:
         root.close()
         raise
     names = SessionNames(root.path)
     reader = _reader(settings, names)
+    door: Door | None = None
+    if admin:
+        door = _operators(settings, root, plans, pool, names)
+    tokens = wanted_tokens(settings)
     handler = Handler(
         HttpSemantics(Pipeline(plans, pool)),
         authenticator=Authenticator(settings.auth.by_name),
@@ -158,9 +181,16 @@ def make_app(
         api_pages=_api_pages(settings, plans, pool),
         health=_health(pool, root),
         cors=_cors(settings.cors),
-        admin=_operators(settings, root, plans, pool, names) if admin else None,
+        door=door if tokens is None else MetricsPage(meter, tokens, door),
+        note=None if tokens is None else meter.tally.note,
+        new_line=RequestLine if tracing is None else tracing.new_line,
     )
-    return Service(settings, handler, plans, pool, root, names=names)
+    return Service(settings, handler, plans, pool, root, names=names, tracing=tracing)
+
+
+def _watched(provider: Provider, meter: Meter, tracing: Tracing | None) -> Provider:
+    counted = meter.calls.watch(provider)
+    return counted if tracing is None else tracing.watch(counted)
 
 
 def _operators(

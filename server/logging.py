@@ -27,7 +27,7 @@ import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 from attrs import define, field, frozen
 
-from wasm_runtime.outcome import Completed, Raised
+from wasm_runtime.outcome import Completed, Overloaded, Raised
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -251,7 +251,9 @@ class RequestLine:
 
     Filled in by whoever learns a field, and emitted once, by the edge. `route` is the template, not
     the path; `problem` the slug of a problem reply; `outcome` how a run ended that did not complete.
-    `ms` has the wall clock of each stage in milliseconds, and `total` when emitted.
+    `ms` has the wall clock of each stage in milliseconds, and `total` when emitted. The stages: `parse`,
+    `plan`, `queue`, `guest`, `respond`. `queue` is what a run took beside the guest's own time: the wait for
+    its turn, the way to the worker and back, the commit.
     """
 
     request_id: str = ""
@@ -273,16 +275,19 @@ class RequestLine:
     def __attrs_post_init__(self) -> None:
         self._started = self._clock()
 
-    def took(self, stage: str, seconds: float) -> None:
-        """Add to the stage's time; a stage that ran twice has the sum."""
+    def took(self, stage: str, seconds: float, *, ago: float = 0.0) -> None:  # noqa: ARG002 - for tracing
+        """Add to the stage's time; a stage that ran twice has the sum. It ended `ago` seconds before."""
         self.ms[stage] = self.ms.get(stage, 0.0) + seconds * 1_000
 
     def planned(self, runnable: RunnablePlan) -> None:
         self.route, self.plan_id, self.plan_source = runnable.plan.route, runnable.id, runnable.source
 
-    def ran(self, outcome: Outcome) -> None:
-        """Note how the run ended: for one that did not complete, why, in words the client may not see."""
+    def ran(self, outcome: Outcome, seconds: float = 0.0) -> None:
+        """Note how a run of so many seconds ended: if not well, why, in words the client may not see."""
         self.fuel += getattr(outcome, "fuel", 0)
+        guest = min(_guest_seconds(outcome, seconds), seconds)
+        self.took("queue", seconds - guest, ago=guest)
+        self.took("guest", guest)
         if isinstance(outcome, Completed):
             self.outcome = self.reason = ""
             return
@@ -295,11 +300,19 @@ class RequestLine:
         if self._emitted:
             return
         self._emitted = True
+        self.ms["total"] = (self._clock() - self._started) * 1_000
         if threshold.level > logging.INFO:
             return  # nothing is put together that nobody writes
-        self.ms["total"] = (self._clock() - self._started) * 1_000
         learned = {name: value for name in _LINE_FIELDS if (value := getattr(self, name))}
         _log.info("request", **learned, ms={name: round(value, 3) for name, value in self.ms.items()})
+
+
+def _guest_seconds(outcome: Outcome, whole: float) -> float:
+    """What the worker measured; all of it, where a run ended so that it could not."""
+    if isinstance(outcome, Overloaded):
+        return 0.0
+    micros: int | None = getattr(outcome, "micros", None)
+    return whole if micros is None else micros / 1_000_000
 
 
 _LINE_FIELDS: Final = tuple(

@@ -83,11 +83,8 @@ class Pipeline:
         line.planned(planned.runnable)
         job = job_for(ctx, planned.runnable, planned.params, conditions)
         started = perf_counter()
-        try:
-            outcome = await self._executor.run(job)
-        finally:
-            line.took("execute", perf_counter() - started)
-        line.ran(outcome)
+        outcome = await self._executor.run(job)
+        line.ran(outcome, perf_counter() - started)
         return outcome
 
 

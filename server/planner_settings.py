@@ -33,6 +33,11 @@ def _model(name: str) -> str:
     return setting(name, "Model that writes plans", check=is_filled, allowed="a model's name")
 
 
+def _price(direction: str) -> int:
+    meaning = f"Price of 1,000,000 tokens {direction}, for the metrics; 0: not known"
+    return setting(0, meaning, low=0, high=1_000_000_000, unit="thousandths of a currency")
+
+
 def _base_url(url: str, variable: str) -> str:
     meaning = "Address of the provider, or of a server that speaks its protocol"
     return setting(url, meaning, variable=variable, check=is_base_url, allowed=_URL)
@@ -64,6 +69,8 @@ def _tokens(default: int, scope: str) -> int:
 class OpenAISettings:
     model: str = _model("gpt-5.4-mini")
     base_url: str = _base_url(OPENAI_URL, "OPENAI_BASE_URL")
+    input_price: int = _price("in")
+    output_price: int = _price("out")
     api_key: str = _api_key("OPENAI_API_KEY")
 
     @property
@@ -76,6 +83,8 @@ class OpenAISettings:
 class AnthropicSettings:
     model: str = _model("claude-sonnet-5-5")
     base_url: str = _base_url(ANTHROPIC_URL, "ANTHROPIC_BASE_URL")
+    input_price: int = _price("in")
+    output_price: int = _price("out")
     api_key: str = _api_key("ANTHROPIC_API_KEY")
 
     @property

@@ -107,6 +107,8 @@ def _token_contradictions(settings: Settings) -> list[str]:
         problems.append(f"auth.tokens: two of {', '.join(names)} are the same token; each name needs its own")
     if auth.admin_token and auth.admin_token in auth.by_name.values():
         problems.append("auth.admin_token (LARS_ADMIN_TOKEN): it is a client's token too; it needs its own")
+    if auth.metrics_token and auth.metrics_token in (auth.admin_token, *auth.by_name.values()):
+        problems.append("auth.metrics_token (LARS_METRICS_TOKEN): it opens more than that; it needs its own")
     return problems
 
 

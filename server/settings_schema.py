@@ -99,6 +99,14 @@ class AuthSettings:
         allowed=_TOKEN,
         secret=True,
     )
+    metrics_token: str = setting(
+        "",
+        "Token for /_meta/metrics and nothing else (docs/operate.md); empty: the admin token alone opens it",
+        variable="LARS_METRICS_TOKEN",
+        check=is_token,
+        allowed=_TOKEN,
+        secret=True,
+    )
     tokens: Mapping[str, str] = named_secrets(
         'More bearer tokens, `name = "token"`; the name gives a request without X-Session-ID its session',
         check=lambda text: bool(text) and is_token(text),
@@ -271,6 +279,18 @@ class SchemaSettings:
 
 
 @frozen
+class MetricsSettings:
+    open: bool = setting(default=False, meaning="Whether /_meta/metrics needs no token")
+    routes: int = setting(
+        200,
+        'Routes that are counted each by itself; the further ones together, as "other"',
+        low=0,
+        high=10_000,
+        unit="routes",
+    )
+
+
+@frozen
 class LogSettings:
     level: LogLevel = setting("INFO", "Least level that is logged", variable="LARS_LOG_LEVEL")
     format: LogFormat = setting("auto", "auto: console when standard error is a terminal, else json")
@@ -288,11 +308,12 @@ class Settings:
     store: StoreSettings = section(StoreSettings)
     schema: SchemaSettings = section(SchemaSettings)
     planner: PlannerSettings = section(PlannerSettings)
+    metrics: MetricsSettings = section(MetricsSettings)
     log: LogSettings = section(LogSettings)
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret text of these settings, for the log to keep out."""
-        found = (self.auth.admin_token, *self.auth.by_name.values())
+        found = (self.auth.admin_token, self.auth.metrics_token, *self.auth.by_name.values())
         keys = (self.planner.openai.api_key, self.planner.anthropic.api_key)
         return tuple(text for text in (*found, *keys) if text)

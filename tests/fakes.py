@@ -90,8 +90,16 @@ class FakeExecutor:
         self.closed = True
 
     def health(self) -> dict[str, Any]:
-        enforced = {"files": True, "tcp": False}
-        return {"ready": 2, "configured": 2, "pids": [7, 8], "enforced": enforced}
+        return {
+            "ready": 2,
+            "configured": 2,
+            "pids": [7, 8],
+            "enforced": {"files": True, "tcp": False},
+            "jobs": 3,
+            "lost": 1,
+            "live_guests": 5,
+            "spare_guests": 4,
+        }
 
     @property
     def requests(self) -> list[dict[str, Any]]:

@@ -60,6 +60,11 @@ class Guests:
     def __len__(self) -> int:
         return len(self._live)
 
+    @property
+    def spare(self) -> int:
+        """How many wait for a session."""
+        return len(self._spare)
+
     def get(self, session: str) -> LiveGuest | Outcome:
         """The session's live guest, attached; or why there is none."""
         guest = self._live.get(session)

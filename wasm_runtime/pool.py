@@ -150,7 +150,11 @@ class WorkerPool:
         return self._slots[slot_of(session, len(self._slots))]
 
     def health(self) -> dict[str, Any]:
-        """Workers that can take jobs, of how many; jobs under way; what confinement each could enforce."""
+        """Workers that can take jobs, of how many; jobs under way; what confinement each could enforce.
+
+        Also `lost`, workers that had to be replaced, and `live_guests` and `spare_guests` of those there are.
+        """
+        guests = [slot.guests for slot in self._slots]
         ready = [slot for slot in self._slots if slot.ready.is_set()]
         return {
             "ready": len(ready),
@@ -158,6 +162,9 @@ class WorkerPool:
             "pids": [slot.pid for slot in ready],
             "jobs": sum(len(slot.pending) for slot in self._slots),
             "enforced": ready[0].enforced if ready else {},
+            "lost": sum(slot.lost for slot in self._slots),
+            "live_guests": sum(live for live, _ in guests),
+            "spare_guests": sum(spare for _, spare in guests),
         }
 
     async def close(self) -> None:

@@ -68,6 +68,8 @@ class Slot:
     ready: asyncio.Event = field(factory=asyncio.Event)
     enforced: dict[str, bool] = field(factory=dict)
     last_words: str = ""
+    #: Workers that ended without being told to.
+    lost: int = 0
     _worker: WorkerProcess | None = None
     _known: OrderedDict[str, None] = field(factory=OrderedDict)
     _outbox: list[bytes] = field(factory=list)
@@ -81,6 +83,11 @@ class Slot:
     @property
     def pid(self) -> int:
         return self._worker.process.pid if self._worker else 0
+
+    @property
+    def guests(self) -> tuple[int, int]:
+        """Its worker's live and spare guests."""
+        return self._worker.cell.guests() if self._worker and self.ready.is_set() else (0, 0)
 
     def start(self) -> None:
         self._background(self._spawn())
@@ -197,6 +204,7 @@ class Slot:
             self._dropped(session)  # its guest died with it
         snapshot = worker.cell.read()
         if not self._closing:
+            self.lost += 1
             log.warning(
                 "worker lost",
                 worker=self.index,

@@ -5,7 +5,8 @@ after its death, to know which requests it took down and which it had not begun.
 no system call.
 
 Layout, little-endian: u64 monotonic nanoseconds when the current call began (0: idle), u32 phase,
-u32 count of jobs in the current group, u64 current job, then the group's job ids.
+u32 count of jobs in the current group, u64 current job, then the group's job ids; at 1,024 the u32 counts
+of live and of spare guests.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from attrs import frozen
 
 MAX_GROUP = 16
 _HEAD = struct.Struct("<QIIQ")
+_GUESTS = struct.Struct("<II")
+_GUESTS_AT = 1_024
 _SIZE = mmap.PAGESIZE
 
 IDLE, RUNNING, COMMITTING = range(3)
@@ -63,6 +66,14 @@ class StatusCell:
     def idle(self) -> None:
         """Every answer of the group has been sent."""
         _HEAD.pack_into(self._memory, 0, 0, IDLE, 0, 0)
+
+    def count_guests(self, live: int, spare: int) -> None:
+        _GUESTS.pack_into(self._memory, _GUESTS_AT, live, spare)
+
+    def guests(self) -> tuple[int, int]:
+        """Live and spare guests, when the worker last had done something."""
+        live, spare = _GUESTS.unpack_from(self._memory, _GUESTS_AT)
+        return live, spare
 
     def read(self) -> Snapshot:
         started, phase, count, current = _HEAD.unpack_from(self._memory, 0)

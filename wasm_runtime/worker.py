@@ -120,7 +120,10 @@ class Worker:
         if self._runner is None or self._guests is None:
             return False
         readable, _, _ = select.select([self._connection], [], [], 0)
-        return not readable and (self._runner.maintain() or self._guests.tidy())
+        busy = not readable and (self._runner.maintain() or self._guests.tidy())
+        if busy:
+            self._count_guests()
+        return busy
 
     def _take(self, frame: frames.Frame) -> None:
         match frame:
@@ -155,6 +158,12 @@ class Worker:
         self._connection.sendall(b"".join(self._results))
         self._results.clear()
         self._cell.idle()
+        self._count_guests()
+
+    def _count_guests(self) -> None:
+        """For whoever watches the service; when the answers are on their way."""
+        if self._guests is not None:
+            self._cell.count_guests(len(self._guests), self._guests.spare)
 
     def _start(self, config: dict[str, Any]) -> None:
         limits = cattrs.structure(config["limits"], Limits)

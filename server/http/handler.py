@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from server.http.admin import Admin
     from server.http.api_pages import ApiPages
     from server.http.auth import Authenticator, Caller
     from server.http.cors import Cors
@@ -47,6 +46,14 @@ class UseCase(Protocol):
     async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply: ...
 
 
+class Door(Protocol):
+    """Pages with a token of their own."""
+
+    def owns(self, raw_path: str) -> bool: ...
+
+    async def answer(self, request: web.BaseRequest) -> Reply: ...
+
+
 class Handler:
     def __init__(
         self,
@@ -57,19 +64,24 @@ class Handler:
         api_pages: ApiPages,
         health: Callable[[], Mapping[str, object]],
         cors: Cors | None = None,
-        admin: Admin | None = None,
+        door: Door | None = None,
+        note: Callable[[RequestLine], None] | None = None,
+        new_line: Callable[..., RequestLine] = RequestLine,
     ) -> None:
+        """`note` is told of each request when it has been answered; `new_line` makes its line."""
         self._use_case = use_case
         self._authenticator = authenticator
         self._reader = reader
         self._api_pages = api_pages
         self._health = health
         self._cors = cors
-        self._admin = admin
+        self._door = door
+        self._note = note
+        self._new_line = new_line
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
-        line = RequestLine(request_id=request_id.of(request.headers), method=request.method)
+        line = self._new_line(request_id=request_id.of(request.headers), method=request.method)
         try:
             reply = await self._reply(request, line)
             line.status = reply.status
@@ -78,6 +90,8 @@ class Handler:
             return await self._send(request, reply, line)
         finally:
             line.emit()
+            if self._note is not None:
+                self._note(line)
 
     async def _reply(self, request: web.BaseRequest, line: RequestLine) -> Reply:
         try:
@@ -98,8 +112,8 @@ class Handler:
             return preflight
         if request.raw_path.partition("?")[0] == pages.HEALTH:
             return pages.health(request.method, self._health)
-        if self._admin is not None and self._admin.owns(request.raw_path):
-            return await self._admin.answer(request)
+        if self._door is not None and self._door.owns(request.raw_path):
+            return await self._door.answer(request)
         started = perf_counter()
         try:
             ctx = await self._read(request, line)

@@ -37,17 +37,21 @@ def make_planner(
     data_root: Path,
     *,
     keep_library: bool = False,
+    watched: Callable[[Provider], Provider] = lambda provider: provider,
 ) -> Planner:
     """The planner that the settings ask for; `describe` gives the guest's `Artifact.description`.
 
     Without a provider, routes that were learned while there was one are still served; with `keep_library`
-    there is a plan library in any case, for operators to bring plans to.
+    there is a plan library in any case, for operators to bring plans to. `watched` may put a watcher before
+    the provider.
     Raises PromptError for house rules that cannot be read, LibraryError, ValueError for a refused base URL.
     """
     library = data_root / FILE_NAME
     provider = make_provider(settings) if settings.learn else None
     if provider is None and settings.learn and not keep_library and not library.exists():
         return CheckedConventions()
+    if provider is not None:
+        provider = watched(provider)
     rules = read_house_rules(settings.house_rules)
     prompts = PromptMaker(describe(), rules, max_bytes=settings.max_prompt_bytes)
     learned = LearnedRoutes(LibraryThread(PlanLibrary.open(library)), _versions(prompts, provider))

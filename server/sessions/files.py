@@ -56,10 +56,13 @@ class SessionFiles:
             return (self.path(directory) / DATABASE).lstat().st_size > 0
         return False
 
+    def names(self) -> list[str]:
+        """The directories of all sessions that have one, sorted."""
+        return sorted(path.name for path in self.root.iterdir() if DIRECTORY.fullmatch(path.name))
+
     def entries(self) -> list[Entry]:
         """All sessions that have a directory, by its name."""
-        names = (path.name for path in self.root.iterdir() if DIRECTORY.fullmatch(path.name))
-        return [self.entry(name) for name in sorted(names)]
+        return [self.entry(name) for name in self.names()]
 
     def entry(self, directory: str) -> Entry:
         """Raises FileNotFoundError when there is no such directory."""

@@ -31,6 +31,7 @@ TRESPASSES = {
     "http": [("server.pipeline", "aiohttp"), ("server.planning.route", "aiohttp.web")],
     "providers": [("server.planning.route", "openai"), ("server.http.auth", "anthropic.types")],
     "http-clients": [("server.planning.providers.base", "httpx"), ("guest.app", "urllib3")],
+    "telemetry": [("server.pipeline", "opentelemetry.trace"), ("server.logging", "prometheus_client")],
     "wasmtime": [("server.app", "wasmtime"), ("tools.layout", "wasmtime.component")],
 }
 

@@ -10,7 +10,8 @@ from attrs import frozen
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "README.md"
-PAGES: Final = (README, ROOT / "THREAT_MODEL.md", *sorted((ROOT / "docs").glob("*.md")))
+EXAMPLES: Final = ROOT / "EXAMPLES.md"
+PAGES: Final = (README, EXAMPLES, ROOT / "THREAT_MODEL.md", *sorted((ROOT / "docs").glob("*.md")))
 
 _FENCED: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK: Final = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")

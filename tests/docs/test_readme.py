@@ -22,7 +22,10 @@ TEXT = README.read_text("utf-8")
 SERVE = "pip install uv && uv run just serve"
 TEST = "pip install uv && uv run just test"
 #: What a page says that its service was started with.
-STARTED_WITH = {"command.md": {"LARS_ADMIN_TOKEN": "open-sesame"}}
+STARTED_WITH = {
+    "command.md": {"LARS_ADMIN_TOKEN": "open-sesame"},
+    "operate.md": {"LARS_METRICS_TOKEN": "collect"},
+}
 
 
 def differences(done: list[tuple[Step, str]]) -> list[tuple[str, str, str]]:

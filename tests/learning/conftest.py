@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,12 +15,14 @@ from attrs import define, field, frozen
 
 from server.app import Service, make_app
 from server.settings import from_mapping
+from tools.processes import workers_of
 from tools.simulators import AnthropicSimulator, OpenAISimulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from server.tracing import Tracing
     from tools.simulators import Script, Simulator
 
     StartApi = Callable[..., Awaitable["Api"]]
@@ -63,6 +67,11 @@ class Api:
         async with self._client.request(method, url, data=data, headers=sent) as response:
             return Answer(response.status, dict(response.headers), await response.read())
 
+    def kill_workers(self) -> None:
+        """SIGKILL for every worker of this process."""
+        for worker in workers_of(os.getpid()):
+            os.kill(worker, signal.SIGKILL)
+
     async def get(self, target: str, session: str = "s1") -> Answer:
         return await self.ask("GET", target, session=session)
 
@@ -85,7 +94,9 @@ async def _start(
     wire: type[Simulator] = OpenAISimulator,
     sandbox: dict[str, Any] | None = None,
     auth: dict[str, Any] | None = None,
+    metrics: dict[str, Any] | None = None,
     root: Path | None = None,
+    tracing: Tracing | None = None,
     **planner: Any,
 ) -> Api:
     name = "openai" if wire is OpenAISimulator else "anthropic"
@@ -95,10 +106,11 @@ async def _start(
         "store": {"data_root": str(root or data_root)},
         "sandbox": {"workers": 1, **(sandbox or {})},
         "auth": auth or {},
+        "metrics": metrics or {},
         "planner": {"provider": name, "allowed_hosts": ["127.0.0.1"], **planner},
     }
     environ = {f"{name.upper()}_BASE_URL": model.base_url, f"{name.upper()}_API_KEY": "sk-canary-key"}
-    service = make_app(from_mapping(toml, environ))
+    service = make_app(from_mapping(toml, environ), tracing=tracing)
     running.push_async_callback(service.close)
     await service.start()
     client = await running.enter_async_context(aiohttp.ClientSession())

@@ -80,9 +80,13 @@ class AnswerUnusable(ProviderError):
     error's text.
     """
 
-    def __init__(self, reason: str, *, answer: str = "", calls: int = 0, tokens: int = 0) -> None:
+    def __init__(
+        self, reason: str, *, answer: str = "", calls: int = 0, tokens: int = 0, output_tokens: int = 0
+    ) -> None:
         super().__init__(reason, calls=calls, tokens=tokens)
         self.answer = answer
+        #: Of `tokens`, those that the model wrote.
+        self.output_tokens = output_tokens
 
 
 class Provider(Protocol):

@@ -135,7 +135,13 @@ class ModelProvider:
         if reading.problem or text is None:
             problem = reading.problem or "the answer holds no JSON object"
             tokens = usage.input_tokens + usage.output_tokens
-            raise AnswerUnusable(problem, answer=reading.text, calls=calls, tokens=tokens)
+            raise AnswerUnusable(
+                problem,
+                answer=reading.text,
+                calls=calls,
+                tokens=tokens,
+                output_tokens=usage.output_tokens,
+            )
         return Completion(text, usage.input_tokens, usage.output_tokens, self.name, self.model, calls)
 
 

@@ -18,7 +18,7 @@ from aiohttp.test_utils import TestServer
 
 from server.logging import MAX_TEXT, RequestLine, configure
 from server.model import Plan, RunnablePlan, SourceCode, ValidatedCode
-from wasm_runtime.outcome import Completed, OutOfFuel, Raised, WorkerLost
+from wasm_runtime.outcome import Completed, OutOfFuel, OutOfTime, Overloaded, Raised, WorkerLost
 from wasm_runtime.outcome import GuestFailed as GuestFailedOutcome
 
 if TYPE_CHECKING:
@@ -395,9 +395,8 @@ class TestRequestLine:
         )
         line.planned(plan)
         line.took("plan", 0.25)
-        line.took("execute", 0.5)
+        line.ran(Completed(200, (), b"{}", committed=True, changed=0, fuel=7, micros=100_000), 0.5)
         line.took("plan", 0.25)
-        line.ran(Completed(200, (), b"{}", committed=True, changed=0, fuel=7, micros=1))
         line.status = 200
         clock.now += 2
         line.emit()
@@ -415,7 +414,7 @@ class TestRequestLine:
             "plan_source": "learned",
             "status": 200,
             "fuel": 7,
-            "ms": {"plan": 500.0, "execute": 500.0, "total": 2000.0},
+            "ms": {"plan": 500.0, "queue": 400.0, "guest": 100.0, "total": 2000.0},
         }
 
     def test_once(self, lines: Lines) -> None:
@@ -457,6 +456,26 @@ class TestRequestLine:
         assert lines.only["outcome"] == name
         assert lines.only.get("reason", "") == reason
         assert "hunter2" not in lines.text
+
+    @pytest.mark.parametrize(
+        ("outcome", "queue", "guest"),
+        [
+            (Raised("plan", "KeyError", 3, 500, "", micros=250_000), 750, 250),
+            (Completed(200, (), None, committed=True, changed=0, fuel=1, micros=3_000_000), 0, 1_000),
+            (OutOfTime(1_000), 0, 1_000),
+            (WorkerLost(), 0, 1_000),
+            (Overloaded("full"), 1_000, 0),
+        ],
+    )
+    def test_stages_of_a_run(self, outcome: Any, queue: float, guest: float) -> None:
+        """What the worker measured is the guest's, the rest the queue's; without it, all is the guest's.
+
+        A request that was never begun has only waited. No stage is longer than the run.
+        """
+        line = RequestLine("r1")
+        line.ran(outcome, 1.0)
+
+        assert line.ms == {"queue": queue, "guest": guest}
 
     def test_repaired(self, lines: Lines) -> None:
         """Of two runs the last says how it ended, and the fuel is that of both."""

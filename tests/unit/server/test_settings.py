@@ -317,6 +317,7 @@ class TestVariables:
             ("LARS_PORT", " 8_080 ", "server.port", 8080),
             ("LARS_AUTH_TOKEN", "t0ken", "auth.token", "t0ken"),
             ("LARS_ADMIN_TOKEN", "t0ken", "auth.admin_token", "t0ken"),
+            ("LARS_METRICS_TOKEN", "t0ken", "auth.metrics_token", "t0ken"),
             ("LARS_MAX_EXEC_MS", "500", "sandbox.wall_ms", 500),
             ("LARS_MAX_RESULT_BYTES", "67108864", "sandbox.result_bytes", 64 * 1024**2),
             ("LARS_MAX_STDOUT_BYTES", "0", "sandbox.stdout_bytes", 0),
@@ -436,6 +437,8 @@ class TestSecrets:
             ({"tokens": {"ci": "a", "cd": "a"}}, "auth.tokens"),
             ({"token": "a", "admin_token": "a"}, "auth.admin_token"),
             ({"tokens": {"ci": "a"}, "admin_token": "a"}, "auth.admin_token"),
+            ({"token": "a", "metrics_token": "a"}, "auth.metrics_token"),
+            ({"admin_token": "a", "metrics_token": "a"}, "auth.metrics_token"),
         ],
     )
     def test_ambiguous(self, auth: dict[str, Any], named: str) -> None:

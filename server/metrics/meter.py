@@ -1,0 +1,39 @@
+"""All that is counted in one service, put together: filled by its parts, read when somebody asks."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from server.metrics.disk import DiskGauge
+from server.metrics.exposition import Reading, render
+from server.metrics.model_calls import ModelCalls
+from server.metrics.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from server.sessions.files import SessionFiles
+    from server.settings_schema import Settings
+
+
+class Meter:
+    def __init__(
+        self, settings: Settings, files: SessionFiles, health: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        self.tally = Tally(routes=settings.metrics.routes)
+        self.calls = ModelCalls.priced(settings.planner)
+        self._disk = DiskGauge(files)
+        self._health = health
+
+    async def render(self, accept: str) -> tuple[bytes, str]:
+        """The metrics of this moment and their media type. Raises OSError when the data root is gone."""
+        disk = await self._disk.read()
+        return render(Reading(_version(), self.tally, self.calls, self._health(), disk), accept)
+
+
+def _version() -> str:
+    try:
+        return version("metaservice")
+    except PackageNotFoundError:
+        return "unknown"
