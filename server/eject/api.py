@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from attrs import field, frozen
 
 from server.errors import ServiceError
+from server.model import RunnablePlan
 from server.operations.request import Described
 from server.planning.conventions import ConventionsPlanner
+from server.planning.policy import check
 from server.planning.route import foreign_key
 from server.planning.shape import JsonType, body_from_text
 
@@ -43,6 +45,8 @@ class Route:
     template: str
     resource: str
     code: str
+    #: The plan as the service runs it.
+    runnable: RunnablePlan
     action: str
     identifier: str | None = None
     hints: dict[str, Any] = field(factory=dict)
@@ -110,6 +114,7 @@ def _learned(route: LearnedRoute) -> Route:
         template=route.template.text,
         resource=plan.resource,
         code=route.runnable.code.text,
+        runnable=route.runnable,
         action=plan.action,
         identifier=plan.identifier,
         hints=plan.response_hints,
@@ -170,6 +175,7 @@ def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iter
             template=_TYPED_SLOT.sub("}", plan.route),
             resource=plan.resource,
             code=plan.code.text,
+            runnable=RunnablePlan(plan, check(plan.code), "conventions"),
             action=plan.action if takes != "array" else "create several",
             identifier=plan.identifier,
             hints=plan.response_hints,

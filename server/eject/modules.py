@@ -29,11 +29,12 @@ _STORES: Final = {"ResourceStore": "app.store.resource_store", "SessionStore": "
 
 @frozen
 class Module:
-    """A resource's module: its file's name without `.py`, and its text."""
+    """A resource's module: its file's name without `.py`, its text, and its routes by their functions' names."""
 
     name: str
     resource: str
     text: str
+    routes: dict[str, Route]
 
 
 def modules(routes: Iterable[Route]) -> list[Module]:
@@ -44,7 +45,7 @@ def modules(routes: Iterable[Route]) -> list[Module]:
     found: dict[str, Module] = {}
     for resource, own in by_resource.items():
         name = _free(_word(resource), {*found, "routes"})
-        found[name] = Module(name, resource, _module(resource, own))
+        found[name] = _module(name, resource, own)
     return list(found.values())
 
 
@@ -60,19 +61,20 @@ def package(found: Iterable[Module]) -> str:
     )
 
 
-def _module(resource: str, routes: list[Route]) -> str:
+def _module(name: str, resource: str, routes: list[Route]) -> Module:
+    named: dict[str, Route] = {}
+    for route in routes:
+        named[_free(_name(route), set(named))] = route
     bodies = [body_of(route) for route in routes]
-    used: set[str] = set()
-    functions = []
-    for route, body in zip(routes, bodies, strict=True):
-        name = _free(_name(route), used)
-        used.add(name)
-        functions.append(_function(name, route, body))
+    functions = [_function(*each) for each in zip(named, routes, bodies, strict=True)]
+    what = f"Handlers of /{resource}." if _at_home(resource, routes) else f"Handlers of {resource}."
     head = [
-        f'"""Handlers of /{resource}."""' if _at_home(resource, routes) else f'"""Handlers: {resource}."""'
+        f'"""{what}"""',
+        "from __future__ import annotations",
+        _imports(bodies),
+        f'routes = Routes("{resource}")',
     ]
-    head += ["from __future__ import annotations", _imports(bodies), f'routes = Routes("{resource}")']
-    return "\n\n".join(head) + "\n\n\n" + "\n\n\n".join(functions) + "\n"
+    return Module(name, resource, "\n\n".join([*head, *functions]) + "\n", named)
 
 
 def _at_home(resource: str, routes: list[Route]) -> bool:

@@ -1,13 +1,14 @@
 """What an ejected project has in common with the service: modules copied whole, and parts of others.
 
-Beginning with the modules of the room `ejected`, imports are followed. Modules of a room that is small and needs
-nothing of the service are copied whole. Of all others only the definitions are taken that are asked for,
-with what these need. So a project has nothing in it that it does not use, and nothing is kept up twice.
+Beginning with the modules of the room `ejected`, imports are followed. Modules that need nothing of the service
+are copied whole. Of all others only the definitions are taken that are asked for, with what these need. So a
+project has little in it that it does not use, and nothing is kept up twice.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -46,10 +47,18 @@ _PACKAGES: Final = {
     "app/runtime/__init__.py": '"""What handlers run on: routes, transactions, HTTP.\n\n'
     "A handler is called a plan in some comments, and what it runs in the guest: the service that this was\n"
     'ejected from runs it in a sandbox of that name. Here it is plain Python.\n"""\n',
-    "app/store/__init__.py": '"""Records as JSON in SQLite: the store of the service that this was ejected from, as '
-    "it is there.\n\nComments that speak of a guest, of WASI or of a host are about that service's sandbox.\n"
+    "app/store/__init__.py": '"""Records as JSON in SQLite: the store of the service that this was ejected from.\n\n'
+    "Comments that speak of a guest, of WASI or of a host are about that service's sandbox.\n"
     '"""\n',
 }
+#: Notes for our own linter, which may be followed by a reason.
+_NOTE: Final = re.compile(
+    r"  # noqa: [A-Z]+[0-9]+(?:, ?[A-Z]+[0-9]+)*(?: - | +)?([^\n]*)|^# ruff: noqa:[^\n]*\n", re.M
+)
+
+
+def _reason(note: re.Match[str]) -> str:
+    return f"  # {note[1]}" if note[1] else ""
 
 
 class SourceMissing(Exception):
@@ -63,7 +72,7 @@ def shared_files() -> dict[str, str]:
     for name in _ENTRIES:
         copying.whole(name)
     copying.settle()
-    return _PACKAGES | {_path(name): text for name, text in copying.texts.items()}
+    return _PACKAGES | {_path(name): _NOTE.sub(_reason, text) for name, text in copying.texts.items()}
 
 
 def helper_modules() -> dict[str, str]:
@@ -128,7 +137,7 @@ class _Copying:
             return
         module = _module(name)
         self.texts[name] = ""
-        self.texts[name] = "\n".join(self._turned(module, module.tree, module.lines)) + "\n"
+        self.texts[name] = "\n".join(self._turned(module.tree, module.lines)) + "\n"
 
     def settle(self) -> None:
         """Take parts until nobody asks for more."""
@@ -148,7 +157,7 @@ class _Copying:
             else:
                 self.asked.setdefault(name, set()).add(each)
 
-    def _turned(self, module: _Module, tree: ast.AST, lines: list[str]) -> list[str]:
+    def _turned(self, tree: ast.AST, lines: list[str]) -> list[str]:
         """The lines with the imports of our own rooms turned to the project's."""
         turned = list(lines)
         for node in ast.walk(tree):
