@@ -135,7 +135,7 @@ def _settled(reply: Callable[[], Any], route: Route) -> tuple[Answer, bool]:
         raise BadReply(f"The handler's reply is refused: {error}.") from None
     except StoreError as error:
         return _problem(error.status, error.detail), False
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  a handler may raise anything
         detail = _request_fault(error, route)
         if detail is None:
             _log.exception("%s %s failed", route.method, route.template)

@@ -1,10 +1,10 @@
 """Routes: which handler answers a request.
 
-1. A template is made of words and slots: ``/members/{id:int}/orders``. A slot takes one segment: `int` a decimal
-   number, `uuid` a UUID, `text` what is none of these and no plain word, `slug` a word or a text; a slot
-   without a kind takes any segment. An `int` is handed over as an int, all others as text.
-2. Of several templates that fit a path, the one wins that is more exact in the first segment where they differ:
-   a word, then `int`, `uuid`, `text`, `slug`, any.
+1. A template is made of words and slots: ``/members/{id:int}/orders``. A slot takes one segment: `int` a
+   decimal number, `uuid` a UUID, `text` what is none of these and no plain word, `slug` a word or a text; a
+   slot without a kind takes any segment. A decimal number is handed over as an int, all else as text.
+2. Of several templates that fit a path, the one wins that is more exact in the first segment where they
+   differ: a word, then `int`, `uuid`, `text`, `slug`, any.
 3. Of one template's routes the one wins that names exactly the query's keys, before one for any query.
 4. A slot takes no word from a template that has this word there.
 """
@@ -216,8 +216,9 @@ class Table:
             raise InvalidQuery(f"The query keys that this path takes are: {keys}.")
         fitting = [route for route in asked if route.takes_body(body)]
         if not fitting:
-            kinds = " or ".join(sorted({f"an {route.body}" for route in asked}))
-            raise Unprocessable(f"The body of this {method} is {kinds}.")
+            raise _wrong_body(asked, method)
+        if fitting[0].body == "array":
+            _check_elements(body)
         return fitting[0]
 
     def _at(self, segments: tuple[str, ...]) -> list[Route]:
@@ -228,6 +229,18 @@ def _is_hidden(route: Route, best: Route) -> bool:
     """Whether the best route has a word where this one has a slot (rule 4)."""
     differing = next((pair for pair in zip(best.rank, route.rank, strict=True) if pair[0] != pair[1]), (1, 1))
     return differing[0] == _RANKS["word"]
+
+
+def _wrong_body(routes: list[Route], method: str) -> Unprocessable:
+    if any(route.body == "array" for route in routes):
+        return Unprocessable("A new record is a JSON object; an array of objects makes several.")
+    return Unprocessable(f"The body of a {method} is a JSON object.")
+
+
+def _check_elements(body: list[Any]) -> None:
+    for place, element in enumerate(body):
+        if not isinstance(element, dict):
+            raise Unprocessable(f"Element {place} of the array is not a JSON object.", pointer=f"/{place}")
 
 
 def _wrong_content(routes: list[Route], content: str) -> Unprocessable | UnsupportedMediaType:

@@ -85,10 +85,10 @@ class _Edge:
             return _respond(error.status, error.headers.items(), error.problem(number), number, _PROBLEM)
         except ConnectionError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001  it is logged, and the client told
             _log.exception("%s failed", number)
-            error = ServiceError("The request failed; the log has more.")
-            return _respond(error.status, (), error.problem(number), number, _PROBLEM)
+            failed = ServiceError("The request failed; the log has more.")
+            return _respond(failed.status, (), failed.problem(number), number, _PROBLEM)
 
     async def _response(self, request: web.Request, number: str) -> web.Response:
         if request.method not in METHODS:

@@ -1,8 +1,8 @@
 """What is ejected: the routes of a session, those it has learned and those of conventions.
 
-1. A learned route is taken as it is served: stale or not, but none in quarantine. A plan that answers one request
-   alone (`needs: values`) is no route of an API, and is left out.
-2. Where conventions answer the rest, theirs are taken for every collection that there is; and below a parent where
+1. A learned route is taken as it is served: stale or not, but none in quarantine. A plan that answers one
+   request alone (`needs: values`) is no route of an API, and is left out.
+2. Conventions answer the rest: theirs are taken for every collection that there is, and below a parent where
    its records point at one. A learned route comes before theirs.
 """
 
@@ -125,15 +125,12 @@ def _learned(route: LearnedRoute) -> Route:
 
 
 def _comes_before(learned: Route, conventional: Route) -> bool:
-    """Whether a learned route leaves nothing for the conventional one, or one way to do the same is enough."""
+    """Whether a learned route leaves nothing for the conventional one to do."""
     same = (learned.method, learned.shape) == (conventional.method, conventional.shape)
     both = not conventional.content or bool(set(learned.content) & set(conventional.content))
     # A list with filters stays beside a learned one that takes certain keys alone.
-    return (
-        same
-        and both
-        and (learned.query is None or conventional.method != "GET" or learned.template[-1] == "}")
-    )
+    whole = learned.query is None or conventional.method != "GET" or learned.template.endswith("}")
+    return same and both and whole
 
 
 # Conventions

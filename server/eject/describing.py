@@ -20,7 +20,7 @@ _SLOT_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "int": {"type": "integer", "minimum": 0},
     "uuid": {"type": "string", "format": "uuid"},
 }
-_PROBLEM: Final = {
+_PROBLEM: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "error", "request_id"],
     "properties": {
@@ -65,7 +65,9 @@ def _operation(name: str, route: Route, collections: Collections) -> dict[str, A
         "responses": _responses(route.code),
     }
     if route.body is not None:
-        schema = {"$ref": f"#/components/schemas/{route.resource}"} if route.resource in collections else {}
+        schema: dict[str, Any] = {}
+        if route.resource in collections:
+            schema = {"$ref": f"#/components/schemas/{route.resource}"}
         schema = {"type": "array", "items": schema} if isinstance(route.body, list) else schema
         kinds = [MEDIA_TYPES[kind] for kind in route.content if kind in MEDIA_TYPES]
         content = {kind: {"schema": schema, "example": route.body} for kind in kinds}
@@ -80,7 +82,7 @@ def _slot(route: Route, name: str) -> dict[str, Any]:
 
 def _responses(code: str) -> dict[str, Any]:
     """What the code answers with: its statuses are literals, nearly always; `default` are the others."""
-    found = {str(status): _response(str(status)) for status in sorted(statuses_in(code))}
+    found: dict[str, Any] = {str(status): _response(str(status)) for status in sorted(statuses_in(code))}
     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return found | {
         "default": {"description": "Any other reply.", "content": {"application/problem+json": problem}}
@@ -89,7 +91,7 @@ def _responses(code: str) -> dict[str, Any]:
 
 def _response(status: str) -> dict[str, Any]:
     kind = "application/json" if status < "400" else "application/problem+json"
-    content = {} if status in _BODILESS else {"content": {kind: {}}}
+    content: dict[str, Any] = {} if status in _BODILESS else {"content": {kind: {}}}
     return {"description": phrase(int(status)), **content}
 
 

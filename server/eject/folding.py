@@ -38,7 +38,8 @@ def folded(tree: ast.Module, route: Route) -> ast.Module:
 def asks_for_more_than_criteria(tree: ast.Module) -> bool:
     """Whether `plan` is used for anything that a route's decorator has to say."""
     uses = sum(isinstance(node, ast.Name) and node.id == "plan" for node in ast.walk(tree))
-    return uses != sum(_reads_a_member(node) and _key(node) == _CRITERIA for node in ast.walk(tree))
+    reads = [node for node in ast.walk(tree) if _reads_a_member(node) and _key(node) == _CRITERIA]
+    return uses != len(reads)
 
 
 def _known(route: Route) -> dict[str, ast.expr]:

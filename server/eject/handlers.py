@@ -2,10 +2,10 @@
 
 What it reads of the plan's fixed members is written out first, see `folding`. Then:
 
-1. `REPLY = ...` where the plan ends with it becomes `return ...`; where it does anything else with REPLY, the name
-   stays and is returned at the end.
-2. A plan may use a helper's or builtin's name for a value of its own. In a function such a name would be local
-   from its first line on, so it gets an underscore at its end.
+1. `REPLY = ...` where the plan ends with it becomes `return ...`; where it does anything else with REPLY, the
+   name stays and is returned at the end.
+2. A plan may use a helper's or builtin's name for a value of its own. In a function such a name would be
+   local from its first line on, so it gets an underscore at its end.
 3. The function's parameters are those of the given names that the code uses.
 """
 
@@ -125,16 +125,32 @@ def _rename(tree: ast.Module, name: str) -> None:
     other = f"{name}_"
     while other in taken:
         other += "_"
-    first = next(each for each in tree.body if any(node.id == name for node in _names_in(each)))
+    body, first = _where_it_begins(tree.body, name)
     own = set(map(id, _names_in(tree)))
     if isinstance(first, ast.Assign) and _names_own(first, name):
         own -= set(map(id, _names_in(first.value)))
     else:
         given = ast.Assign([ast.Name(other, ast.Store())], ast.Name(name, ast.Load()))
-        tree.body.insert(tree.body.index(first), given)
+        body.insert(body.index(first), given)
     for node in _names_in(tree):
         if node.id == name and id(node) in own:
             node.id = other
+
+
+def _where_it_begins(body: list[ast.stmt], name: str) -> tuple[list[ast.stmt], ast.stmt]:
+    """The innermost block that has all uses of a name, and its first statement that uses it."""
+    using = [each for each in body if _uses(each, name)]
+    if len(using) == 1 and isinstance(using[0], ast.If) and not _uses(using[0].test, name):
+        branches = [
+            branch for branch in (using[0].body, using[0].orelse) if any(_uses(s, name) for s in branch)
+        ]
+        if len(branches) == 1:
+            return _where_it_begins(branches[0], name)
+    return body, using[0]
+
+
+def _uses(node: ast.AST, name: str) -> bool:
+    return any(each.id == name for each in _names_in(node))
 
 
 def _names_own(node: ast.Assign, name: str) -> bool:

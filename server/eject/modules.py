@@ -29,7 +29,7 @@ _STORES: Final = {"ResourceStore": "app.store.resource_store", "SessionStore": "
 
 @frozen
 class Module:
-    """A resource's module: its file's name without `.py`, its text, and its routes by their functions' names."""
+    """A resource's module: its file's name without `.py`, its text, its routes by their functions' names."""
 
     name: str
     resource: str
@@ -137,7 +137,7 @@ def _names_content(route: Route) -> bool:
 
 
 def _names_query(route: Route) -> bool:
-    """A plan for no query reads none, so it is as good for any; but a list would be taken for a filtered one."""
+    """A plan for no query is as good for any; but its list would be taken for a filtered one."""
     is_list = route.method == "GET" and not route.template.endswith("}")
     return bool(route.query) or (route.query is not None and is_list)
 

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import tarfile
-import tempfile
 from functools import cache
 from importlib.metadata import requires
 from pathlib import Path
@@ -27,6 +26,7 @@ _FORMAT_SECONDS: Final = 60
 #: What a project runs with; the versions are those that the service asks for.
 _NEEDS: Final = ("aiohttp", "attrs", "orjson")
 _NAME: Final = re.compile(r"[^a-z0-9]+")
+_ORIGINS: Final = {True: "learned", False: "convention"}
 _PACKAGE: Final = """\
 \"\"\"The API of the session `{session}`, ejected from metaservice.\"\"\"
 
@@ -102,8 +102,8 @@ def _format(directory: Path) -> None:
 
 def _readme(ejected: Ejected) -> str:
     rows = [
-        f"| {route.method} | `{route.template}` | {route.resource} | {'learned' if route.learned else 'convention'} |"
-        for route in ejected.routes
+        f"| {each.method} | `{each.template}` | {each.resource} | {_ORIGINS[each.learned]} |"
+        for each in ejected.routes
     ]
     left_out = [f"- {line}" for line in ejected.left_out]
     return _template("README.md").format(

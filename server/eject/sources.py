@@ -1,8 +1,8 @@
 """What an ejected project has in common with the service: modules copied whole, and parts of others.
 
-Beginning with the modules of the room `ejected`, imports are followed. Modules that need nothing of the service
-are copied whole. Of all others only the definitions are taken that are asked for, with what these need. So a
-project has little in it that it does not use, and nothing is kept up twice.
+Beginning with the modules of the room `ejected`, imports are followed. Modules that need nothing of the
+service are copied whole. Of all others only the definitions are taken that are asked for, with what these
+need. So a project has little in it that it does not use, and nothing is kept up twice.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ _PACKAGES: Final = {
     "app/runtime/__init__.py": '"""What handlers run on: routes, transactions, HTTP.\n\n'
     "A handler is called a plan in some comments, and what it runs in the guest: the service that this was\n"
     'ejected from runs it in a sandbox of that name. Here it is plain Python.\n"""\n',
-    "app/store/__init__.py": '"""Records as JSON in SQLite: the store of the service that this was ejected from.\n\n'
+    "app/store/__init__.py": '"""Records as JSON in SQLite: the store of the service of this API.\n\n'
     "Comments that speak of a guest, of WASI or of a host are about that service's sandbox.\n"
     '"""\n',
 }
 #: Notes for our own linter, which may be followed by a reason.
 _NOTE: Final = re.compile(
-    r"  # noqa: [A-Z]+[0-9]+(?:, ?[A-Z]+[0-9]+)*(?: - | +)?([^\n]*)|^# ruff: noqa:[^\n]*\n", re.M
+    r"  # noqa: [A-Z]+[0-9]+(?:, ?[A-Z]+[0-9]+)*(?: - | +)?([^\n]*)|^# ruff: noqa:[^\n]*\n", re.MULTILINE
 )
 
 
@@ -77,7 +77,7 @@ def shared_files() -> dict[str, str]:
 
 def helper_modules() -> dict[str, str]:
     """The module of the project that each helper and reply function of a plan is found in, by its name."""
-    found = {}
+    found: dict[str, str] = {}
     for name in ("guest.helpers", "guest.reply", "ejected.secret_keys"):
         for statement in _module(name).tree.body:
             if isinstance(statement, ast.FunctionDef | ast.Assign):

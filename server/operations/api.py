@@ -120,6 +120,7 @@ class Api:
         replayer: Replayer,
         explainer: Explainer,
         doctor: Doctor,
+        *,
         ejector: Ejector,
     ) -> None:
         self._plans = plans

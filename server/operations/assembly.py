@@ -51,5 +51,5 @@ def make_api(
         Replayer(plans, sessions, executor),
         Explainer(CheckedConventions(), settings.planner, learned, drafting),
         Doctor(settings, root, executor),
-        Ejector(sessions, learned, executor),
+        ejector=Ejector(sessions, learned, executor),
     )

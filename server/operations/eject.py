@@ -60,7 +60,7 @@ class Ejector:
             await asyncio.to_thread(_write, ejected, project, archive)
 
     async def _learned(self, session: Session) -> list[LearnedRoute]:
-        """The newest for each key, in the order in which they came; what does not pass the policy is left out."""
+        """The newest for each key, in the order in which they came; none that the policy refuses."""
         learned = self.learned
         if learned is None:
             return []
