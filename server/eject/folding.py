@@ -165,7 +165,8 @@ class _Joined(ast.NodeTransformer):
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
         self.generic_visit(node)
         node.values = [_as_text(value) for value in node.values]
-        return node
+        texts = [value.value for value in node.values if isinstance(value, ast.Constant)]
+        return node if len(texts) < len(node.values) else ast.Constant("".join(map(str, texts)))
 
 
 def _as_text(value: ast.expr) -> ast.expr:
