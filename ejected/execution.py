@@ -164,17 +164,21 @@ def _reply(session: Session, route: Route, ctx: dict[str, Any]) -> Any:
         "store": lambda: store,
         "session_store": lambda: session.plan_view,
     }
-    Abort.forget()
+    Abort.first = None
     reply = None
     try:
         reply = route.handler(**{name: given[name]() for name in route.wants})
     except Abort:
         pass
     except Exception:
-        if Abort.first() is None:
+        if _ended() is None:
             raise
-    ended = Abort.first()
+    ended = _ended()
     return reply if ended is None else _aborted(ended, route)
+
+
+def _ended() -> Abort | None:
+    return Abort.first
 
 
 def _plan(

@@ -15,16 +15,18 @@ from attrs import field, frozen
 
 from server.errors import ServiceError
 from server.model import RunnablePlan
+from server.openapi.learned import MEDIA_TYPES
+from server.openapi.schemas import example_of
 from server.operations.request import Described
 from server.planning.conventions import ConventionsPlanner
 from server.planning.policy import check
 from server.planning.route import foreign_key
-from server.planning.shape import JsonType, body_from_text
+from server.planning.shape import body_from_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from server.model import Plan, Session
+    from server.model import ContentKind, Plan, Session
     from server.planning.route_table import LearnedRoute
 
 #: Field names and JSON types of each collection, by its name.
@@ -50,7 +52,7 @@ class Route:
     action: str
     identifier: str | None = None
     hints: dict[str, Any] = field(factory=dict)
-    content: tuple[str, ...] = ()
+    content: tuple[ContentKind, ...] = ()
     query: tuple[str, ...] | None = None
     takes: Literal["any", "object", "array"] = "any"
     body: Any = None
@@ -70,14 +72,6 @@ class Route:
     def shape(self) -> tuple[str, ...]:
         """The template without its slots' names and kinds."""
         return tuple("{}" if piece.startswith("{") else piece for piece in self.template.split("/"))
-
-
-MEDIA_TYPES: Final = {
-    "json": "application/json",
-    "merge-patch": "application/merge-patch+json",
-    "json-patch": "application/json-patch+json",
-    "form": "application/x-www-form-urlencoded",
-}
 
 
 def _sample(piece: str) -> str:
@@ -108,7 +102,7 @@ def routes_of(
 
 
 def _learned(route: LearnedRoute) -> Route:
-    plan = route.runnable.plan
+    plan, shape = route.runnable.plan, body_from_text(route.body_shape)
     return Route(
         method=route.method,
         template=route.template.text,
@@ -120,7 +114,7 @@ def _learned(route: LearnedRoute) -> Route:
         hints=plan.response_hints,
         content=(route.content,),
         query=route.query,
-        body=_example(body_from_text(route.body_shape)),
+        body=None if shape is None else example_of(shape),
     )
 
 
@@ -136,7 +130,7 @@ def _comes_before(learned: Route, conventional: Route) -> bool:
 # Conventions
 
 #: Method, end of the path, body, kinds of body: a sample of each kind of request that conventions read.
-_KINDS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
+_KINDS: Final[tuple[tuple[str, str, str, tuple[ContentKind, ...]], ...]] = (
     ("GET", "", "any", ()),
     ("GET", "/search", "any", ()),
     ("GET", "/count", "any", ()),
@@ -146,6 +140,7 @@ _KINDS: Final[tuple[tuple[str, str, str, tuple[str, ...]], ...]] = (
     ("PUT", "/1", "object", ("json", "form", "none")),
     ("PATCH", "/1", "object", ("json", "form", "none")),
     ("PATCH", "/1", "object", ("merge-patch",)),
+    ("PATCH", "/1", "any", ("json-patch",)),
     ("DELETE", "/1", "any", ()),
 )
 
@@ -163,7 +158,7 @@ def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iter
         name: _value(kinds) for name, kinds in fields.items() if name != "id" and not name.endswith("_id")
     }
     for method, tail, takes, content in _KINDS:
-        body = {"any": None, "object": record, "array": [record]}[takes]
+        body = {"any": [] if content else None, "object": record, "array": [record]}[takes]
         plan = _planned(session, method, base + tail, body, content)
         if plan is None or (tail in ("/search", "/count") and not plan.route.endswith(tail)):
             continue
@@ -183,7 +178,9 @@ def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iter
         )
 
 
-def _planned(session: Session, method: str, path: str, body: Any, content: tuple[str, ...]) -> Plan | None:
+def _planned(
+    session: Session, method: str, path: str, body: Any, content: tuple[ContentKind, ...]
+) -> Plan | None:
     request: dict[str, Any] = {"method": method, "path": path, "body": body}
     if body is not None:
         request["headers"] = {"Content-Type": MEDIA_TYPES[content[0]]}
@@ -208,17 +205,6 @@ _VALUES: Final[dict[str, Any]] = {
 
 def _value(kinds: Iterable[str]) -> Any:
     return _VALUES[next((kind for kind in kinds if kind != "null"), "null")]
-
-
-def _example(kind: JsonType | None) -> Any:
-    """A value of a type that a body had."""
-    if kind is None:
-        return None
-    if kind.fields is not None:
-        return {name: _example(inner) for name, inner in kind.fields}
-    if kind.array is not None:
-        return [_example(kind.array)]
-    return _value((*kind.scalars, *kind.shallow))
 
 
 def slots(template: str) -> list[str]:

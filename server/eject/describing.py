@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from server.eject.api import MEDIA_TYPES, slots
+from server.eject.api import slots
+from server.openapi.learned import MEDIA_TYPES, statuses_in
 from server.replies import phrase
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _slot(route: Route, name: str) -> dict[str, Any]:
 
 def _responses(code: str) -> dict[str, Any]:
     """What the code answers with: its statuses are literals, nearly always; `default` are the others."""
-    found: dict[str, Any] = {str(status): _response(str(status)) for status in sorted(statuses_in(code))}
+    found: dict[str, Any] = {status: _response(status) for status in statuses_in(code)}
     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return found | {
         "default": {"description": "Any other reply.", "content": {"application/problem+json": problem}}
@@ -93,17 +93,6 @@ def _response(status: str) -> dict[str, Any]:
     kind = "application/json" if status < "400" else "application/problem+json"
     content: dict[str, Any] = {} if status in _BODILESS else {"content": {kind: {}}}
     return {"description": phrase(int(status)), **content}
-
-
-def statuses_in(code: str) -> set[int]:
-    """The statuses that `make_response` and `abort` are given as literals."""
-    found = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-            status = node.args[0]
-            if node.func.id in ("make_response", "abort") and isinstance(status, ast.Constant):
-                found |= {status.value} if type(status.value) is int else set()
-    return found
 
 
 def _merged(one: dict[str, Any] | None, other: dict[str, Any]) -> dict[str, Any]:

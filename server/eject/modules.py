@@ -133,7 +133,7 @@ def _names_content(route: Route) -> bool:
     """Where it is not what a route takes that does not say."""
     if route.learned:
         return route.method in ("POST", "PUT", "PATCH") or route.content != ("none",)
-    return route.content[:1] == ("merge-patch",)
+    return route.content[:1] in (("merge-patch",), ("json-patch",))
 
 
 def _names_query(route: Route) -> bool:
@@ -154,7 +154,8 @@ def _docstring(route: Route) -> str:
 
 
 def _kind(route: Route) -> str:
-    return "merge" if route.content == ("merge-patch",) else route.action
+    patches = {"merge-patch": "merge", "json-patch": "json-patch"}
+    return patches.get(route.content[0], route.action) if route.content else route.action
 
 
 _CONVENTIONS: Final = {
@@ -166,6 +167,7 @@ _CONVENTIONS: Final = {
     "replace": "Another record in the place of one of {many}.",
     "patch": "Set fields of a record of {many}; null is stored.",
     "merge": "Merge a patch into a record of {many} (RFC 7396); null removes.",
+    "json-patch": "Apply the operations of a JSON Patch to a record of {many} (RFC 6902).",
     "delete": "Remove a record of {many}.",
 }
 

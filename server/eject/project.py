@@ -16,7 +16,7 @@ from ruff.__main__ import find_ruff_bin
 
 from server.eject.describing import document
 from server.eject.modules import modules, package
-from server.eject.sources import shared_files
+from server.eject.sources import helper_modules, shared_files
 
 if TYPE_CHECKING:
     from server.eject.api import Collections, Route
@@ -25,6 +25,7 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 _FORMAT_SECONDS: Final = 60
 #: What a project runs with; the versions are those that the service asks for.
 _NEEDS: Final = ("aiohttp", "attrs", "orjson")
+_NEEDED_BY: Final = {"app.runtime.patches": "jsonpatch"}
 _NAME: Final = re.compile(r"[^a-z0-9]+")
 _ORIGINS: Final = {True: "learned", False: "convention"}
 _PACKAGE: Final = """\
@@ -59,17 +60,19 @@ def write(ejected: Ejected, directory: Path) -> None:
 def files(ejected: Ejected) -> dict[str, str]:
     """The text of each file, not formatted yet."""
     found = modules(ejected.routes)
+    helpers = set(helper_modules().values())
+    wanted = frozenset(name for name in helpers if any(f"from {name} import" in each.text for each in found))
     name = _NAME.sub("-", ejected.session.lower()).strip("-") or "ejected"
     return {
         "README.md": _readme(ejected),
-        "pyproject.toml": _template("pyproject.toml").format(name=f"{name}-api", needs=_needs()),
+        "pyproject.toml": _template("pyproject.toml").format(name=f"{name}-api", needs=_needs(wanted)),
         ".gitignore": "__pycache__/\n/data/\n",
         "openapi.json": _json(document(f"{ejected.session} API", found, ejected.collections)),
         "app/__init__.py": _PACKAGE.format(session=ejected.session),
         "app/__main__.py": _template("main.py"),
         "app/resources/__init__.py": package(found),
         **{f"app/resources/{module.name}.py": module.text for module in found},
-        **shared_files(),
+        **shared_files(wanted),
         "tests/exchanges.json": _json(ejected.exchanges),
         "tests/conftest.py": _template("conftest.py"),
         "tests/test_exchanges.py": _template("test_exchanges.py"),
@@ -120,10 +123,11 @@ _SEED: Final = (
 )
 
 
-def _needs() -> str:
+def _needs(wanted: frozenset[str]) -> str:
     """The lines of `dependencies`."""
+    packages = (*_NEEDS, *(package for module, package in _NEEDED_BY.items() if module in wanted))
     said = {re.split(r"[^A-Za-z0-9_-]", line)[0]: line for line in requires("metaservice") or ()}
-    return "\n".join(f'  "{said.get(name, name)}",' for name in _NEEDS)
+    return "\n".join(f'  "{said.get(name, name)}",' for name in packages)
 
 
 @cache

@@ -25,6 +25,7 @@ _WHOLE: Final = frozenset(
     {
         "guest.blame",
         "guest.helpers",
+        "guest.patches",
         "guest.reply",
         "server.http.content",
         "server.http.headers",
@@ -34,7 +35,9 @@ _WHOLE: Final = frozenset(
         "server.http.target",
     }
 )
-_ENTRIES: Final = ("ejected.serving", "ejected.secret_keys")
+_ENTRIES: Final = ("ejected.serving",)
+#: Where plans' helpers are.
+_HELPERS: Final = ("guest.helpers", "guest.reply", "guest.patches", "ejected.secret_keys")
 #: What the parts of modules that are not copied whole are, for the first line of theirs.
 _ABOUT: Final = {
     "server.errors": "What can go wrong, and the status and problem type (RFC 9457) that each has.",
@@ -66,10 +69,13 @@ class SourceMissing(Exception):
 
 
 @cache
-def shared_files() -> dict[str, str]:
-    """The text of each shared file by its path in the project. Raises SourceMissing, OSError."""
+def shared_files(wanted: frozenset[str]) -> dict[str, str]:
+    """The text of each shared file by its path in the project, with the modules of helpers that are wanted.
+
+    Raises SourceMissing, OSError.
+    """
     copying = _Copying()
-    for name in _ENTRIES:
+    for name in (*_ENTRIES, *(each for each in _HELPERS if _target(each) in wanted)):
         copying.whole(name)
     copying.settle()
     return _PACKAGES | {_path(name): _NOTE.sub(_reason, text) for name, text in copying.texts.items()}
@@ -78,7 +84,7 @@ def shared_files() -> dict[str, str]:
 def helper_modules() -> dict[str, str]:
     """The module of the project that each helper and reply function of a plan is found in, by its name."""
     found: dict[str, str] = {}
-    for name in ("guest.helpers", "guest.reply", "ejected.secret_keys"):
+    for name in _HELPERS:
         for statement in _module(name).tree.body:
             if isinstance(statement, ast.FunctionDef | ast.Assign):
                 found |= {each: _target(name) for each in _defined(statement)}
