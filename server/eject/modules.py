@@ -146,8 +146,8 @@ def _docstring(route: Route) -> str:
     if not route.learned:
         text = _CONVENTIONS.get(_kind(route), route.action.capitalize() + " {many}.")
         return text.format(many=route.resource, one=singular(route.resource))
-    if not _PLAIN_TEXT.fullmatch(route.action):
-        return f"{route.method} of {route.resource}."
+    if route.action == "do" or not _PLAIN_TEXT.fullmatch(route.action):
+        return f"{_name(route).replace('_', ' ').capitalize()}."
     action = f"{route.action[:1].upper()}{route.action[1:]}"
     named = singular(route.resource).lower() in route.action.lower()
     return f"{action}." if named else f"{action} {route.resource}."

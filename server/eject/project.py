@@ -29,10 +29,10 @@ _NEEDED_BY: Final = {"app.runtime.patches": "jsonpatch"}
 _NAME: Final = re.compile(r"[^a-z0-9]+")
 _ORIGINS: Final = {True: "learned", False: "convention"}
 _PACKAGE: Final = """\
-\"\"\"The API of the session `{session}`, ejected from metaservice.\"\"\"
+\"\"\"The API of a session, ejected from metaservice.\"\"\"
 
 #: What `ctx["session"]["id"]` is in handlers.
-SESSION = "{session}"
+SESSION = {session!r}
 """
 
 

@@ -28,6 +28,7 @@ TRESPASSES = {
     "store": [("store.table", "server.model"), ("store.table", "wasm_runtime.limits")],
     "guest": [("guest.app", "server.model"), ("guest.app", "wasm_runtime.limits")],
     "nobody-imports-guest": [("tools.layout", "guest.app"), ("server.model", "guest.reply")],
+    "nobody-imports-ejected": [("server.eject.project", "ejected.routing"), ("tools.layout", "ejected")],
     "http": [("server.pipeline", "aiohttp"), ("server.planning.route", "aiohttp.web")],
     "providers": [("server.planning.route", "openai"), ("server.http.auth", "anthropic.types")],
     "http-clients": [("server.planning.providers.base", "httpx"), ("guest.app", "urllib3")],

@@ -191,7 +191,7 @@ def check_code(project: Path) -> None:
     assert text.endswith(
         '@routes.post("/orders/{order_id:int}/cancel", content="none")\n'
         "def cancel_order(params: Json, store: ResourceStore) -> Json:\n"
-        '    """Do orders."""\n'
+        '    """Cancel order."""\n'
         '    order = store.get(params["order_id"])\n'
         "    if order is None:\n"
         "        return make_response(404, f\"no order {params['order_id']} in orders\")\n"
