@@ -34,12 +34,12 @@ class Place:
     end_column: int
 
 
-def place_of(error: BaseException) -> Place | None:
-    """The innermost expression of the plan itself, even when a helper it called raised."""
+def place_of(error: BaseException, file: str = PLAN_FILE) -> Place | None:
+    """The innermost expression of the plan itself (of `file`), even when a helper it called raised."""
     found = None
     trace: TracebackType | None = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == PLAN_FILE:
+        if trace.tb_frame.f_code.co_filename == file:
             found = trace
         trace = trace.tb_next
     if found is None:

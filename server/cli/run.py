@@ -8,7 +8,7 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from server.cli import other, plans, sessions
+from server.cli import eject, other, plans, sessions
 from server.cli.channel import Channel, HttpChannel, LocalChannel, Refusal
 from server.cli.output import Output
 from server.logging import configure
@@ -31,7 +31,7 @@ _FAILURES = (DataRootError, ArtifactError, PoolError, PromptError, LibraryError,
 
 
 def register(commands: Commands) -> None:
-    for module in (plans, sessions, other):
+    for module in (plans, sessions, eject, other):
         module.register(commands)
 
 

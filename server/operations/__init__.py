@@ -5,6 +5,7 @@
     explain     what would run for a request
     sessions    list, show, export, import, fork, reset, delete, salvage
     doctor      what the service stands on
+    eject       a session's API as a project of its own
     api         all of them as one table of methods and paths
 
 The same objects serve `/_meta/` of a running service and the `metaservice` command on a data root that no

@@ -12,6 +12,7 @@
     GET    /sessions/{session}
     DELETE /sessions/{session}
     GET    /sessions/{session}/export                  a tar file
+    GET    /sessions/{session}/app     ?data= ?conventions=    a tar file
     PUT    /sessions/{session}/import  ?replace=       a tar file
     POST   /sessions/{session}/fork    {"to"}
     POST   /sessions/{session}/reset
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from server.model import RequestContext
     from server.operations.doctor import Doctor
+    from server.operations.eject import Ejector
     from server.operations.plans import PlanOperations
     from server.operations.replay import Replayer
     from server.operations.sessions import SessionOperations
@@ -71,9 +73,9 @@ class Call:
             raise BadRequest(f"`{name}` is there more than once.")
         return value
 
-    def flag(self, name: str) -> bool:
+    def flag(self, name: str, *, default: bool = False) -> bool:
         """Raises BadRequest for what is neither true nor false."""
-        text = self.text(name, "false")
+        text = self.text(name, "true" if default else "false")
         if text not in ("true", "false"):
             raise BadRequest(f"`{name}` must be true or false.")
         return text == "true"
@@ -118,12 +120,15 @@ class Api:
         replayer: Replayer,
         explainer: Explainer,
         doctor: Doctor,
+        *,
+        ejector: Ejector,
     ) -> None:
         self._plans = plans
         self._sessions = sessions
         self._replayer = replayer
         self._explainer = explainer
         self._doctor = doctor
+        self._ejector = ejector
         self._table: dict[tuple[str, ...], dict[str, Callable[[Call], Awaitable[Answer]]]] = {
             ("plans",): {"GET": self._list_plans},
             ("plans", "export"): {"GET": self._export_plans},
@@ -135,6 +140,7 @@ class Api:
             ("sessions",): {"GET": self._list_sessions},
             ("sessions", _NAME): {"GET": self._show_session, "DELETE": self._delete_session},
             ("sessions", _NAME, "export"): {"GET": self._export_session},
+            ("sessions", _NAME, "app"): {"GET": self._eject_session},
             ("sessions", _NAME, "import"): {"PUT": self._import_session},
             ("sessions", _NAME, "fork"): {"POST": self._fork_session},
             ("sessions", _NAME, "reset"): {"POST": self._reset_session},
@@ -226,14 +232,17 @@ class Api:
         return await self._sessions.delete(call.segments[1])
 
     async def _export_session(self, call: Call) -> Answer:
-        keeper = tempfile.TemporaryDirectory(prefix="metaservice-")
-        path = Path(keeper.name) / "session.tar"
-        try:
-            await self._sessions.export(call.segments[1], path)
-        except BaseException:
-            keeper.cleanup()
-            raise
-        return Archive(path, f"{call.segments[1].strip('~@').replace(':', '-')}.tar", keeper)
+        name = call.segments[1]
+        return await _archive(name, "", lambda path: self._sessions.export(name, path))
+
+    async def _eject_session(self, call: Call) -> Answer:
+        name, data = call.segments[1], call.flag("data")
+        conventions = call.flag("conventions", default=True)
+        return await _archive(
+            name,
+            "-app",
+            lambda path: self._ejector.eject(name, path, with_data=data, conventions=conventions),
+        )
 
     async def _import_session(self, call: Call) -> Answer:
         if call.upload is None:
@@ -270,6 +279,18 @@ class Api:
         if not isinstance(name, str):
             raise BadRequest("`session` must be a session's id.")
         return Described.of(body).context(await self._sessions.named(name), secrets.token_hex(8))
+
+
+async def _archive(session: str, kind: str, make: Callable[[Path], Awaitable[object]]) -> Archive:
+    """A file that `make` writes; removed where it fails."""
+    keeper = tempfile.TemporaryDirectory(prefix="metaservice-")
+    path = Path(keeper.name) / "session.tar"
+    try:
+        await make(path)
+    except BaseException:
+        keeper.cleanup()
+        raise
+    return Archive(path, f"{session.strip('~@').replace(':', '-')}{kind}.tar", keeper)
 
 
 def explained(found: Explanation) -> dict[str, Any]:

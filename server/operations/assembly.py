@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from server.operations.api import Api
 from server.operations.doctor import Doctor
+from server.operations.eject import Ejector
 from server.operations.plans import PlanOperations
 from server.operations.replay import Replayer
 from server.operations.sessions import SessionOperations
@@ -50,4 +51,5 @@ def make_api(
         Replayer(plans, sessions, executor),
         Explainer(CheckedConventions(), settings.planner, learned, drafting),
         Doctor(settings, root, executor),
+        ejector=Ejector(sessions, learned, executor),
     )

@@ -28,6 +28,10 @@ TRESPASSES = {
     "store": [("store.table", "server.model"), ("store.table", "wasm_runtime.limits")],
     "guest": [("guest.app", "server.model"), ("guest.app", "wasm_runtime.limits")],
     "nobody-imports-guest": [("tools.layout", "guest.app"), ("server.model", "guest.reply")],
+    "nobody-imports-ejected": [
+        ("server.eject.project", "tools.ejected.routing"),
+        ("tools.layout", "tools.ejected"),
+    ],
     "http": [("server.pipeline", "aiohttp"), ("server.planning.route", "aiohttp.web")],
     "providers": [("server.planning.route", "openai"), ("server.http.auth", "anthropic.types")],
     "http-clients": [("server.planning.providers.base", "httpx"), ("guest.app", "urllib3")],

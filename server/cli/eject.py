@@ -1,0 +1,77 @@
+"""`metaservice export --app`: a session's API as a project of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from server.cli.channel import Ask, Refusal
+from server.cli.options import add
+from server.cli.output import counted
+
+if TYPE_CHECKING:
+    import argparse
+
+    from server.cli.channel import Channel
+    from server.cli.options import Commands
+    from server.cli.output import Output
+
+_MODULES = "app/resources/"
+
+
+def register(commands: Commands) -> None:
+    parser = add(
+        commands,
+        "export",
+        export,
+        "eject a session's API as an ordinary project",
+        more="It has the learned code, the store, tests, an OpenAPI file and a README, and runs without "
+        "this service, a model or WebAssembly.",
+    )
+    parser.add_argument(
+        "--app", type=Path, metavar="DIR", required=True, help="write the project to this directory"
+    )
+    parser.add_argument(
+        "--session",
+        metavar="ID",
+        default="~anonymous",
+        help="whose API: its X-Session-ID, token:NAME or @DIRECTORY (default: %(default)s)",
+    )
+    parser.add_argument("--with-data", action="store_true", help="with the session's records")
+    parser.add_argument(
+        "--learned-only", action="store_true", help="without conventions for what nothing was learned for"
+    )
+    parser.add_argument("--force", action="store_true", help="even if the directory is not empty")
+
+
+async def export(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    target: Path = options.app
+    if not options.force and await asyncio.to_thread(_holds_anything, target):
+        raise Refusal({"detail": f"{target} is not empty; --force writes into it all the same."})
+    query = {"data": _flag(options.with_data), "conventions": _flag(not options.learned_only)}
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch) / "app.tar"
+        await channel.call(Ask("GET", ("sessions", options.session, "app"), query, save=archive))
+        with tarfile.open(archive) as tar:
+            names = tar.getnames()
+            tar.extractall(target, filter="data")
+    resources = sorted(
+        name.removeprefix(_MODULES).removesuffix(".py")
+        for name in names
+        if name.startswith(_MODULES) and not name.endswith("__init__.py")
+    )
+    document = {"directory": str(target), "resources": resources, "files": names}
+    many = counted(len(resources), "resource")
+    out.done(document, f"{target} has an application of {many}: {', '.join(resources)}")
+    return 0
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001 - a value is what it is about
+    return "true" if value else "false"
+
+
+def _holds_anything(directory: Path) -> bool:
+    return directory.exists() and (not directory.is_dir() or any(directory.iterdir()))

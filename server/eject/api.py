@@ -1,0 +1,212 @@
+"""What is ejected: the routes of a session, those it has learned and those of conventions.
+
+1. A learned route is taken as it is served: stale or not, but none in quarantine. A plan that answers one
+   request alone (`needs: values`) is no route of an API, and is left out.
+2. Conventions answer the rest: theirs are taken for every collection that there is, and below a parent where
+   its records point at one. A learned route comes before theirs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from server.errors import ServiceError
+from server.model import RunnablePlan
+from server.openapi.learned import MEDIA_TYPES
+from server.openapi.schemas import example_of
+from server.operations.request import Described
+from server.planning.conventions import ConventionsPlanner
+from server.planning.policy import check
+from server.planning.route import foreign_key
+from server.planning.shape import body_from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from server.model import ContentKind, Plan, Session
+    from server.planning.route_table import LearnedRoute
+
+#: Field names and JSON types of each collection, by its name.
+Collections: TypeAlias = "Mapping[str, Mapping[str, list[str]]]"
+
+_SAMPLES: Final = {"int": "1", "uuid": "00000000-0000-4000-8000-000000000000", "text": "A1", "slug": "some"}
+_TYPED_SLOT: Final = re.compile(r":[a-z]+\}")
+
+
+@frozen
+class Route:
+    """One handler-to-be. `content` are kinds of body (none: any), `query` the keys (None: any).
+
+    `body` is an example of what it takes; for a learned route of the shape that it was learned with.
+    """
+
+    method: str
+    template: str
+    resource: str
+    code: str
+    #: The plan as the service runs it.
+    runnable: RunnablePlan
+    action: str
+    identifier: str | None = None
+    hints: dict[str, Any] = field(factory=dict)
+    content: tuple[ContentKind, ...] = ()
+    query: tuple[str, ...] | None = None
+    takes: Literal["any", "object", "array"] = "any"
+    body: Any = None
+    learned: bool = True
+
+    @property
+    def path(self) -> str:
+        """A path that it is for."""
+        return "/" + "/".join(_sample(piece) for piece in self.template[1:].split("/"))
+
+    @property
+    def media_type(self) -> str | None:
+        kind = next((kind for kind in self.content if kind != "none"), None)
+        return None if kind is None or self.body is None else MEDIA_TYPES[kind]
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """The template without its slots' names and kinds."""
+        return tuple("{}" if piece.startswith("{") else piece for piece in self.template.split("/"))
+
+
+def _sample(piece: str) -> str:
+    kind = piece.strip("{}").partition(":")[2] or "int"
+    return _SAMPLES[kind] if piece.startswith("{") else piece
+
+
+def routes_of(
+    session: Session, learned: Iterable[LearnedRoute], collections: Collections, *, conventions: bool
+) -> tuple[list[Route], list[str]]:
+    """The session's routes, and in words what was left out."""
+    routes, left_out = [], []
+    for each in learned:
+        name = f"{each.method} {each.template.text}"
+        if each.values_key:
+            left_out.append(f"{name}: its plan answers a single request with that request's values")
+        elif each.quarantined:
+            left_out.append(f"{name}: its plan failed so often that the service had stopped using it")
+        else:
+            routes.append(_learned(each))
+    if conventions:
+        routes += [
+            route
+            for route in _conventional(session, collections)
+            if not any(_comes_before(other, route) for other in routes if other.learned)
+        ]
+    return routes, left_out
+
+
+def _learned(route: LearnedRoute) -> Route:
+    plan, shape = route.runnable.plan, body_from_text(route.body_shape)
+    return Route(
+        method=route.method,
+        template=route.template.text,
+        resource=plan.resource,
+        code=route.runnable.code.text,
+        runnable=route.runnable,
+        action=plan.action,
+        identifier=plan.identifier,
+        hints=plan.response_hints,
+        content=(route.content,),
+        query=route.query,
+        body=None if shape is None else example_of(shape),
+    )
+
+
+def _comes_before(learned: Route, conventional: Route) -> bool:
+    """Whether a learned route leaves nothing for the conventional one to do."""
+    same = (learned.method, learned.shape) == (conventional.method, conventional.shape)
+    both = not conventional.content or bool(set(learned.content) & set(conventional.content))
+    # A list with filters stays beside a learned one that takes certain keys alone.
+    whole = learned.query is None or conventional.method != "GET" or learned.template.endswith("}")
+    return same and both and whole
+
+
+# Conventions
+
+#: Method, end of the path, body, kinds of body: a sample of each kind of request that conventions read.
+_KINDS: Final[tuple[tuple[str, str, str, tuple[ContentKind, ...]], ...]] = (
+    ("GET", "", "any", ()),
+    ("GET", "/search", "any", ()),
+    ("GET", "/count", "any", ()),
+    ("POST", "", "object", ("json", "form", "none")),
+    ("POST", "", "array", ("json", "form", "none")),
+    ("GET", "/1", "any", ()),
+    ("PUT", "/1", "object", ("json", "form", "none")),
+    ("PATCH", "/1", "object", ("json", "form", "none")),
+    ("PATCH", "/1", "object", ("merge-patch",)),
+    ("PATCH", "/1", "any", ("json-patch",)),
+    ("DELETE", "/1", "any", ()),
+)
+
+
+def _conventional(session: Session, collections: Collections) -> Iterator[Route]:
+    for name, fields in collections.items():
+        yield from _place(session, f"/{name}", fields)
+        for parent in collections:
+            if foreign_key(parent) in fields:
+                yield from _place(session, f"/{parent}/1/{name}", fields)
+
+
+def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iterator[Route]:
+    record = {
+        name: _value(kinds) for name, kinds in fields.items() if name != "id" and not name.endswith("_id")
+    }
+    for method, tail, takes, content in _KINDS:
+        body = {"any": [] if content else None, "object": record, "array": [record]}[takes]
+        plan = _planned(session, method, base + tail, body, content)
+        if plan is None or (tail in ("/search", "/count") and not plan.route.endswith(tail)):
+            continue
+        yield Route(
+            method=method,
+            template=_TYPED_SLOT.sub("}", plan.route),
+            resource=plan.resource,
+            code=plan.code.text,
+            runnable=RunnablePlan(plan, check(plan.code), "conventions"),
+            action=plan.action if takes != "array" else "create several",
+            identifier=plan.identifier,
+            hints=plan.response_hints,
+            content=content,
+            takes=takes,  # type: ignore[arg-type]
+            body=body,
+            learned=False,
+        )
+
+
+def _planned(
+    session: Session, method: str, path: str, body: Any, content: tuple[ContentKind, ...]
+) -> Plan | None:
+    request: dict[str, Any] = {"method": method, "path": path, "body": body}
+    if body is not None:
+        request["headers"] = {"Content-Type": MEDIA_TYPES[content[0]]}
+    try:
+        return ConventionsPlanner().plan(Described.of(request).context(session, ""))
+    except ServiceError:
+        return None
+
+
+# Examples
+
+_VALUES: Final[dict[str, Any]] = {
+    "string": "text",
+    "integer": 1,
+    "number": 1.5,
+    "boolean": True,
+    "array": [],
+    "object": {},
+    "null": None,
+}
+
+
+def _value(kinds: Iterable[str]) -> Any:
+    return _VALUES[next((kind for kind in kinds if kind != "null"), "null")]
+
+
+def slots(template: str) -> list[str]:
+    """The names of a template's slots."""
+    return [piece.strip("{}").partition(":")[0] for piece in template.split("/") if piece.startswith("{")]

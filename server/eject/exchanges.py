@@ -1,0 +1,79 @@
+"""Example requests to all routes, and what the service itself answers to them: the ejected project's tests.
+
+They are played in order, in a session with nothing in it, twice. What is the same both times the project has
+to answer, too; where a time, a token or the like makes a difference, only the reply's form is kept. No
+record of the session itself is in them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from server.model import Session
+from server.operations.replay import described
+from server.operations.request import Described
+from server.pipeline import job_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from server.eject.api import Route
+    from server.operations.sessions import SessionOperations
+    from wasm_runtime.pool import Executor
+
+#: Deletions last, lists and records when there is something to be found.
+_ORDER: Final = {"POST": 1, "GET": 2, "PUT": 3, "PATCH": 4, "DELETE": 6}
+
+
+async def recorded(
+    routes: Iterable[Route], session_id: str, sessions: SessionOperations, executor: Executor
+) -> list[dict[str, Any]]:
+    """Requests and replies, for `tests/exchanges.json`. Raises ServiceError."""
+    ordered = sorted(routes, key=_order)
+    plays = [await _played(ordered, session_id, sessions, executor) for _ in range(2)]
+    return [_exchange(route, *pair) for route, *pair in zip(ordered, *plays, strict=True)]
+
+
+def _order(route: Route) -> tuple[int, int, str]:
+    creates = route.method == "POST" and not route.template.endswith("}") and route.body is not None
+    return (0 if creates else _ORDER[route.method], route.template.count("/"), route.template)
+
+
+async def _played(
+    routes: list[Route], session_id: str, sessions: SessionOperations, executor: Executor
+) -> list[dict[str, Any]]:
+    replies = []
+    async with sessions.forked(Session(session_id, secrets.token_hex(16))) as directory:
+        session = Session(session_id, directory)
+        for route in routes:
+            ctx = Described.of(request(route)).context(session, "")
+            job = job_for(ctx, route.runnable)
+            replies.append(described(await executor.run(job), ""))
+    return replies
+
+
+def request(route: Route) -> dict[str, Any]:
+    """A request that the route is for."""
+    query = "&".join(f"{key}=1" for key in route.query or ())
+    found: dict[str, Any] = {"method": route.method, "path": route.path + (query and f"?{query}")}
+    if route.media_type is not None:
+        found |= {"headers": {"Content-Type": route.media_type}, "body": route.body}
+    return found
+
+
+def _exchange(route: Route, one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+    """`reply` where it is always the same, else the names of its `members`."""
+    body = _body(one)
+    found = {**request(route), "status": one["status"]}
+    # What has the date in it is another one tomorrow.
+    today = datetime.now(UTC).date().isoformat()
+    if body == _body(two) and today not in str(body):
+        return found | {"reply": body}
+    return found | {"members": sorted(body) if isinstance(body, dict) else None}
+
+
+def _body(reply: dict[str, Any]) -> Any:
+    body = reply["body"]
+    return {**body, "request_id": ""} if isinstance(body, dict) and "request_id" in body else body

@@ -1,0 +1,222 @@
+"""The modules of an ejected project's resources: a handler for each route, with a name and a docstring."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from textwrap import indent
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from server.eject.handlers import GIVEN, body_of
+from server.eject.sources import helper_modules
+from server.planning.route import singular
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from server.eject.api import Route
+    from server.eject.handlers import Body
+
+_NOT_A_NAME: Final = re.compile(r"[^a-z0-9_]+")
+_PLAIN_TEXT: Final = re.compile(r"[A-Za-z0-9 ,_-]+")
+_VERBS_OF_ONE: Final = {"GET": "get", "PUT": "replace", "PATCH": "update", "DELETE": "delete", "POST": "post"}
+_VERBS_OF_MANY: Final = {"GET": "list", "PUT": "put", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
+_STORES: Final = {"ResourceStore": "app.store.resource_store", "SessionStore": "app.store.session_store"}
+
+
+@frozen
+class Module:
+    """A resource's module: its file's name without `.py`, its text, its routes by their functions' names."""
+
+    name: str
+    resource: str
+    text: str
+    routes: dict[str, Route]
+
+
+def modules(routes: Iterable[Route]) -> list[Module]:
+    """A module for each resource, in the order in which the routes name them."""
+    by_resource: dict[str, list[Route]] = {}
+    for route in routes:
+        by_resource.setdefault(route.resource, []).append(route)
+    found: dict[str, Module] = {}
+    for resource, own in by_resource.items():
+        name = _free(_word(resource), {*found, "routes"})
+        found[name] = _module(name, resource, own)
+    return list(found.values())
+
+
+def package(found: Iterable[Module]) -> str:
+    """`app/resources/__init__.py`."""
+    names = sorted(module.name for module in found)
+    return (
+        '"""The resources of the API, a module each."""\n\n'
+        "from __future__ import annotations\n\n"
+        f"from app.resources import {', '.join(names)}\n\n"
+        "#: Every route of the application.\n"
+        f"ROUTES = [{', '.join(f'*{name}.routes' for name in names)}]\n"
+    )
+
+
+def _module(name: str, resource: str, routes: list[Route]) -> Module:
+    named: dict[str, Route] = {}
+    for route in routes:
+        named[_free(_name(route), set(named))] = route
+    bodies = [body_of(route) for route in routes]
+    functions = [_function(*each) for each in zip(named, routes, bodies, strict=True)]
+    what = f"Handlers of /{resource}." if _at_home(resource, routes) else f"Handlers of {resource}."
+    head = [
+        f'"""{what}"""',
+        "from __future__ import annotations",
+        _imports(bodies),
+        f'routes = Routes("{resource}")',
+    ]
+    return Module(name, resource, "\n\n".join([*head, *functions]) + "\n", named)
+
+
+def _at_home(resource: str, routes: list[Route]) -> bool:
+    return any(route.template.split("/")[1] == resource for route in routes)
+
+
+def _imports(bodies: list[Body]) -> str:
+    """What the handlers call, and for type checkers what they are given."""
+    where = helper_modules()
+    found: dict[str, set[str]] = {"app.runtime.routing": {"Routes"}}
+    for name in {name for body in bodies for name in body.helpers}:
+        found.setdefault(where[name], set()).add(name)
+    types = {GIVEN[name] for body in bodies for name in body.parameters}
+    typing = {_STORES[each]: {each} for each in types - {"Json"}}
+    lines = [
+        f"from typing import {'TYPE_CHECKING, ' if typing else ''}Any, TypeAlias",
+        "",
+        _from_lines(found),
+    ]
+    if typing:
+        lines += ["", "if TYPE_CHECKING:", indent(_from_lines(typing), "    ")]
+    return "\n".join([*lines, "", "Json: TypeAlias = dict[str, Any]"])
+
+
+def _from_lines(names_of: dict[str, set[str]]) -> str:
+    return "\n".join(f"from {name} import {', '.join(sorted(names_of[name]))}" for name in sorted(names_of))
+
+
+def _function(name: str, route: Route, body: Body) -> str:
+    parameters = ", ".join(f"{each}: {GIVEN[each]}" for each in body.parameters)
+    lines = [f"@routes.{route.method.lower()}({', '.join(_options(route, body))})"]
+    lines += [
+        f"def {name}({parameters}) -> Json:",
+        f'    """{_docstring(route)}"""',
+        indent(body.text, "    "),
+    ]
+    return "\n".join(lines)
+
+
+def _options(route: Route, body: Body) -> list[str]:
+    options = [f'"{route.template}"']
+    if route.takes != "any":
+        options.append(f'body="{route.takes}"')
+    if _names_content(route):
+        options.append(f'content="{route.content[0]}"')
+    if _names_query(route):
+        options.append(f"query={route.query!r}")
+    if body.about:
+        options.append(f"action={route.action!r}")
+        options += [f"identifier={route.identifier!r}"] * (route.identifier is not None)
+        options += [f"response_hints={route.hints!r}"] * bool(route.hints)
+    return options
+
+
+def _names_content(route: Route) -> bool:
+    """Where it is not what a route takes that does not say."""
+    if route.learned:
+        return route.method in ("POST", "PUT", "PATCH") or route.content != ("none",)
+    return route.content[:1] in (("merge-patch",), ("json-patch",))
+
+
+def _names_query(route: Route) -> bool:
+    """A plan for no query is as good for any; but its list would be taken for a filtered one."""
+    is_list = route.method == "GET" and not route.template.endswith("}")
+    return bool(route.query) or (route.query is not None and is_list)
+
+
+def _docstring(route: Route) -> str:
+    if not route.learned:
+        text = _CONVENTIONS.get(_kind(route), route.action.capitalize() + " {many}.")
+        return text.format(many=route.resource, one=singular(route.resource))
+    if route.action == "do" or not _PLAIN_TEXT.fullmatch(route.action):
+        return f"{_name(route).replace('_', ' ').capitalize()}."
+    action = f"{route.action[:1].upper()}{route.action[1:]}"
+    named = singular(route.resource).lower() in route.action.lower()
+    return f"{action}." if named else f"{action} {route.resource}."
+
+
+def _kind(route: Route) -> str:
+    patches = {"merge-patch": "merge", "json-patch": "json-patch"}
+    return patches.get(route.content[0], route.action) if route.content else route.action
+
+
+_CONVENTIONS: Final = {
+    "list": "A page of {many}; the query filters, sorts and pages.",
+    "search": "The {many} that the query asks for, as a bare array.",
+    "create": "A new record of {many}.",
+    "create several": "Several new records of {many}, all or none.",
+    "get": "One record of {many}.",
+    "replace": "Another record in the place of one of {many}.",
+    "patch": "Set fields of a record of {many}; null is stored.",
+    "merge": "Merge a patch into a record of {many} (RFC 7396); null removes.",
+    "json-patch": "Apply the operations of a JSON Patch to a record of {many} (RFC 6902).",
+    "delete": "Remove a record of {many}.",
+}
+
+
+# Names
+
+
+def _name(route: Route) -> str:
+    """Of the function: `get_member`, `list_members`, `cancel_order`, `list_member_orders`."""
+    pieces = [piece for piece in route.template.split("/")[1:] if piece]
+    words = [_word(piece) for piece in pieces if not piece.startswith("{")]
+    if not words:
+        return f"{route.method.lower()}_{_word(route.resource)}"
+    *above, last = words
+    owners = "".join(f"{singular(word)}_" for word in above if not _is_prefix(word))
+    if pieces[-1].startswith("{"):
+        return f"{_VERBS_OF_ONE[route.method]}_{owners}{singular(last)}" + _suffix(route)
+    if last in ("search", "count") and above:
+        return f"{last}_{'_'.join([*map(singular, above[:-1]), above[-1]])}" + _suffix(route)
+    if len(pieces) > 1 and last != _word(route.resource):
+        verb = last if route.method == "POST" else f"{route.method.lower()}_{last}"
+        return f"{verb}_{owners}".rstrip("_") + _suffix(route)
+    if route.method == "POST" and route.takes != "array":
+        last = singular(last)
+    return f"{_VERBS_OF_MANY[route.method]}_{owners}{last}" + _suffix(route)
+
+
+def _is_prefix(word: str) -> bool:
+    return word == "api" or re.fullmatch(r"v[0-9]+", word) is not None
+
+
+def _suffix(route: Route) -> str:
+    parts = []
+    if route.content in (("merge-patch",), ("json-patch",), ("form",)):
+        parts.append(_word(route.content[0]))
+    if route.query:
+        parts += ["by", *map(_word, route.query)]
+    return "".join(f"_{part}" for part in parts)[:60].rstrip("_")
+
+
+def _word(text: str) -> str:
+    """Text as a part of a name in Python."""
+    return _NOT_A_NAME.sub("_", text.lower().replace("-", "_")).strip("_") or "x"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    name = f"{name}_" if keyword.iskeyword(name) or hasattr(builtins, name) else name
+    name = name if name.isidentifier() else f"x_{name}"
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name}_{number}", number + 1
+    return free

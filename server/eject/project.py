@@ -1,0 +1,139 @@
+"""The project as a whole: its files by their paths, formatted, and packed into an archive."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tarfile
+from functools import cache
+from importlib.metadata import requires
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import frozen
+from ruff.__main__ import find_ruff_bin
+
+from server.eject.describing import document
+from server.eject.modules import modules, package
+from server.eject.sources import helper_modules, shared_files
+
+if TYPE_CHECKING:
+    from server.eject.api import Collections, Route
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_FORMAT_SECONDS: Final = 60
+#: What a project runs with; the versions are those that the service asks for.
+_NEEDS: Final = ("aiohttp", "attrs", "orjson")
+_NEEDED_BY: Final = {"app.runtime.patches": "jsonpatch"}
+_NAME: Final = re.compile(r"[^a-z0-9]+")
+_ORIGINS: Final = {True: "learned", False: "convention"}
+_PACKAGE: Final = """\
+\"\"\"The API of a session, ejected from metaservice.\"\"\"
+
+#: What `ctx["session"]["id"]` is in handlers.
+SESSION = {session!r}
+"""
+
+
+@frozen
+class Ejected:
+    """What a project is made of. `left_out` says in words what of the session is not in it."""
+
+    session: str
+    routes: list[Route]
+    collections: Collections
+    exchanges: list[dict[str, Any]]
+    left_out: list[str]
+    with_data: bool = False
+
+
+def write(ejected: Ejected, directory: Path) -> None:
+    """Write the project below a directory that is there. Raises OSError, SourceMissing."""
+    for path, text in files(ejected).items():
+        target = directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")
+    _format(directory)
+
+
+def files(ejected: Ejected) -> dict[str, str]:
+    """The text of each file, not formatted yet."""
+    found = modules(ejected.routes)
+    helpers = set(helper_modules().values())
+    wanted = frozenset(name for name in helpers if any(f"from {name} import" in each.text for each in found))
+    name = _NAME.sub("-", ejected.session.lower()).strip("-") or "ejected"
+    return {
+        "README.md": _readme(ejected),
+        "pyproject.toml": _template("pyproject.toml").format(name=f"{name}-api", needs=_needs(wanted)),
+        ".gitignore": "__pycache__/\n/data/\n",
+        "openapi.json": _json(document(f"{ejected.session} API", found, ejected.collections)),
+        "app/__init__.py": _PACKAGE.format(session=ejected.session),
+        "app/__main__.py": _template("main.py"),
+        "app/resources/__init__.py": package(found),
+        **{f"app/resources/{module.name}.py": module.text for module in found},
+        **shared_files(wanted),
+        "tests/exchanges.json": _json(ejected.exchanges),
+        "tests/conftest.py": _template("conftest.py"),
+        "tests/test_exchanges.py": _template("test_exchanges.py"),
+        "tests/test_http.py": _template("test_http.py"),
+    }
+
+
+def packed(directory: Path, archive: Path) -> None:
+    """Put all files below a directory into a tar file."""
+    with tarfile.open(archive, "w") as tar:
+        for path in sorted(each for each in directory.rglob("*") if each.is_file()):
+            tar.add(path, path.relative_to(directory).as_posix(), recursive=False, filter=_anonymous)
+
+
+def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.uid = info.gid = 0
+    info.uname = info.gname = ""
+    info.mode = 0o644
+    return info
+
+
+def _format(directory: Path) -> None:
+    """With ruff, by the project's own settings. It sees texts and no environment."""
+    ruff = find_ruff_bin()
+    for command in (["check", "--select", "I", "--fix-only", "--quiet"], ["format", "--quiet"]):
+        subprocess.run(  # noqa: S603 - our own formatter, on files that we wrote
+            [ruff, *command, "--no-cache", "."], cwd=directory, env={}, timeout=_FORMAT_SECONDS, check=True
+        )
+
+
+def _readme(ejected: Ejected) -> str:
+    rows = [
+        f"| {each.method} | `{each.template}` | {each.resource} | {_ORIGINS[each.learned]} |"
+        for each in ejected.routes
+    ]
+    left_out = [f"- {line}" for line in ejected.left_out]
+    return _template("README.md").format(
+        session=ejected.session,
+        routes="\n".join(rows),
+        left_out="\n".join(["", "Left out:", "", *left_out, ""]) if left_out else "",
+        seed=_SEED if ejected.with_data else "It begins with none.",
+    )
+
+
+_SEED: Final = (
+    "A new one begins with those in `seed/`, which are the session's as they were, one JSON file for each\n"
+    "collection; delete that directory to begin with none."
+)
+
+
+def _needs(wanted: frozenset[str]) -> str:
+    """The lines of `dependencies`."""
+    packages = (*_NEEDS, *(package for module, package in _NEEDED_BY.items() if module in wanted))
+    said = {re.split(r"[^A-Za-z0-9_-]", line)[0]: line for line in requires("metaservice") or ()}
+    return "\n".join(f'  "{said.get(name, name)}",' for name in packages)
+
+
+@cache
+def _template(name: str) -> str:
+    return (_TEMPLATES / f"{name}.txt").read_text("utf-8")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,86 @@
+"""Eject: a session's API as an ordinary project, in an archive."""
+
+from __future__ import annotations
+
+import asyncio
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from server.eject.api import routes_of
+from server.eject.exchanges import recorded
+from server.eject.project import Ejected, packed, write
+from server.errors import Conflict
+from server.planning.vetting import Vetting
+
+if TYPE_CHECKING:
+    from server.model import Session
+    from server.operations.sessions import SessionOperations
+    from server.planning.learned import LearnedRoutes
+    from server.planning.route_table import LearnedRoute
+    from wasm_runtime.pool import Executor
+
+_SEED = "seed"
+
+
+@frozen
+class Ejector:
+    """`learned` is None in a service of conventions alone."""
+
+    sessions: SessionOperations
+    learned: LearnedRoutes | None
+    executor: Executor
+
+    async def eject(self, name: str, archive: Path, *, with_data: bool, conventions: bool) -> None:
+        """Write the project of a session's API to a tar file; `with_data` with its records in it.
+
+        `conventions` are for the collections' paths that nothing was learned for.
+
+        Raises NotFound; Conflict where there is no route.
+        """
+        session = await self.sessions.named(name)
+        shown = await self.sessions.show(name)
+        collections = {each["name"]: each["fields"] for each in shown["collections"]}
+        learned = await self._learned(session)
+        routes, left_out = routes_of(session, learned, collections, conventions=conventions)
+        if not routes:
+            raise Conflict(f"Session {session.id} has neither learned routes nor collections to eject.")
+        exchanges = await recorded(routes, session.id, self.sessions, self.executor)
+        ejected = Ejected(
+            session.id, routes, collections, exchanges, left_out, with_data and bool(collections)
+        )
+        with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
+            project = Path(scratch) / "project"
+            project.mkdir()
+            if ejected.with_data:
+                await self._seed(name, project / _SEED)
+            await asyncio.to_thread(_write, ejected, project, archive)
+
+    async def _learned(self, session: Session) -> list[LearnedRoute]:
+        """The newest for each key, in the order in which they came; none that the policy refuses."""
+        learned = self.learned
+        if learned is None:
+            return []
+        records = await learned.read(lambda library: library.routes_of(session.directory))
+        vetting = Vetting(learned.versions)
+        routes: dict[Any, LearnedRoute] = {}
+        for record in records:
+            route = vetting.route(record)
+            if route is not None:
+                routes[route.key] = route
+        return list(routes.values())
+
+    async def _seed(self, name: str, directory: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
+            data = Path(scratch) / "session.tar"
+            await self.sessions.export(name, data)
+            with tarfile.open(data) as tar:
+                tar.extractall(directory, filter="data")
+
+
+def _write(ejected: Ejected, project: Path, archive: Path) -> None:
+    write(ejected, project)
+    packed(project, archive)

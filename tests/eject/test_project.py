@@ -1,0 +1,246 @@
+"""The project that comes out: it passes its own tests, a linter, and answers as the service does."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.e2e.client import JSON, Client
+from tests.eject.conftest import LINES, ejected, run, start
+from tests.learning.plans import Model
+from tests.operations.conftest import ADMIN, AUTH
+from tools.ejected import secret_keys
+from wasm_runtime import engine
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from tests.e2e.client import Answer
+    from tests.learning.conftest import Api
+
+__all__ = ["start"]
+
+#: Asked of a new session and of a new application alike; method, path, body, content type.
+REQUESTS: tuple[tuple[str, str, Any], ...] = (
+    ("POST", "/members", {"name": "Ada", "age": 36}),
+    ("POST", "/members", {"name": "Ben", "age": 17}),
+    ("GET", "/members/1", None),
+    ("HEAD", "/members/1", None),
+    ("GET", "/members/99", None),
+    ("GET", "/members", None),
+    ("GET", "/members?age__gte=18", None),
+    ("GET", "/members?age__gte=18&limit=0", None),
+    ("GET", "/members?limit=many", None),
+    ("GET", "/members?age__near=3", None),
+    ("PATCH", "/members/1", {"age": 37, "note": None}),
+    ("PATCH", "/members/9", {"age": 37}),
+    ("POST", "/members", {"id": 1, "name": "Eve", "age": 3}),
+    ("POST", "/orders", {"member_id": 1, "lines": LINES}),
+    # Wrong bodies of the same shape, and of another.
+    ("POST", "/orders", {"member_id": 7, "lines": LINES}),
+    ("POST", "/orders", {"lines": LINES}),
+    ("POST", "/orders", {"member_id": 1, "lines": [{"price": 2}]}),
+    ("POST", "/orders", {"member_id": 1, "lines": [{"price": {}, "count": 2}]}),
+    # Over the limit: what it wrote, in both collections, is undone.
+    ("POST", "/orders", {"member_id": 1, "lines": [{"price": 999, "count": 2}]}),
+    ("GET", "/members/1", None),
+    ("GET", "/orders?status=open&limit=5", None),
+    ("GET", "/orders?status=open&limit=x", None),
+    ("POST", "/orders/1/cancel", None),
+    ("POST", "/orders/1/cancel", None),
+    ("POST", "/orders/5/cancel", None),
+    ("POST", "/accounts/ann/login", {"secret": "wrong"}),
+    ("POST", "/accounts/ann/login", {"secret": "s"}),
+    ("DELETE", "/members/2", None),
+    ("DELETE", "/members/2", None),
+    ("GET", "/members/%zz", None),
+    ("GET", "/members?limit=1&limit=2", None),
+)
+#: Without a model: conventions answer, and these read and write two collections, one below the other.
+CONVENTIONAL: tuple[tuple[Any, ...], ...] = (
+    ("POST", "/members", {"name": "Ada", "age": 36}),
+    ("POST", "/members", [{"name": "Ben"}, {"name": "Cy"}]),
+    ("POST", "/members", [{"name": "Dan"}, 3]),
+    ("POST", "/members", 3),
+    ("POST", "/members/1/orders", {"item": "lamp"}),
+    ("POST", "/members/1/orders", [{"item": "chair"}]),
+    ("POST", "/members/8/orders", {"item": "lamp"}),
+    ("GET", "/members/1/orders?sort=-item&limit=1", None),
+    ("GET", "/members/2/orders", None),
+    ("GET", "/members/1/orders/1", None),
+    ("GET", "/members/2/orders/1", None),
+    ("GET", "/members/search?name=*n", None),
+    ("GET", "/members?age__isnull=true", None),
+    ("GET", "/members?sort=age__x", None),
+    ("PUT", "/members/2", {"name": "Benjamin"}),
+    ("PUT", "/members/2", [1]),
+    ("PATCH", "/members/2", {"age": 3, "name": None}),
+    ("PATCH", "/orders/2", {"item": "table"}),
+    ("PATCH", "/members/2", [{"op": "add", "path": "/tags", "value": ["x"]}], "application/json-patch+json"),
+    ("PATCH", "/members/2", [{"op": "test", "path": "/tags", "value": 1}], "application/json-patch+json"),
+    ("PATCH", "/members/2", {"tags": None, "age": None}, "application/merge-patch+json"),
+    ("GET", "/orders/", None),
+    ("DELETE", "/members/3", None),
+    ("GET", "/members/three", None),
+    ("DELETE", "/members", None),
+)
+_HEADERS = (
+    "content-type",
+    "location",
+    "x-total",
+    "x-attempts",
+    "cache-control",
+    "x-content-type-options",
+)
+_CHANGING = re.compile(rb'("request_id":|"token":|"cancelled_at":)"[^"]*"')
+
+
+def told(answer: Answer) -> tuple[int, dict[str, str], bytes]:
+    """What of an answer has to be the same."""
+    headers = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
+    return answer.status, headers, _CHANGING.sub(rb'\1"..."', answer.body)
+
+
+def asked(client: Client, method: str, target: str, body: Any, content_type: str = JSON) -> Answer:
+    return client.request(method, target, body, content_type=content_type)
+
+
+@contextmanager
+def served(project: Path) -> Iterator[Client]:
+    """`python -m app` on a free port."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "app", "--port", "0", "--data", str(project / "records")],
+        cwd=project,
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process:
+        try:
+            line = process.stdout.readline()
+            yield Client(re.search(r"http://[\w.:]+", line)[0])  # type: ignore[index]
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+async def compared(api: Api, project: Path, requests: Any) -> None:
+    """Have both answer, each with no records to begin with."""
+
+    def both() -> list[tuple[Any, Any]]:
+        service = Client(api.service.url, "s1")
+        with served(project) as app:
+            return [(told(asked(service, *each)), told(asked(app, *each))) for each in requests]
+
+    reset = await api.ask("POST", "/_meta/sessions/s1/reset", **AUTH)
+    assert reset.status == 200
+    for request, (ours, theirs) in zip(requests, await asyncio.to_thread(both), strict=True):
+        assert theirs == ours, request
+
+
+async def passes(project: Path) -> None:
+    """The project passes its own tests, and ruff has nothing to say of it."""
+    ran = await asyncio.to_thread(run, project, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert ran.returncode == 0, ran.stdout
+    OpenAPIV31SpecValidator(orjson.loads((project / "openapi.json").read_bytes())).validate()
+    for command in (["check", "--no-cache"], ["format", "--no-cache", "--check"]):
+        linted = await asyncio.to_thread(run, project, "-m", "ruff", *command)
+        assert linted.returncode == 0, linted.stdout
+
+
+async def test_a_learned_api(shop: Api, tmp_path: Path) -> None:
+    """It reads well, its tests pass, and it answers as the service does, bodies to the byte."""
+    project = await ejected(shop, tmp_path / "shop", "?conventions=false")
+
+    check_code(project)
+    check_imports(project)
+    await passes(project)
+    await compared(shop, project, REQUESTS)
+
+
+async def test_an_api_of_conventions(start: Callable[..., Awaitable[Api]], tmp_path: Path) -> None:
+    """A session that has learned nothing has the routes of conventions for each of its collections."""
+    api = await start(Model({}), auth={"admin_token": ADMIN}, provider="conventions")
+    unknown = await api.ask("GET", "/_meta/sessions/nobody/app", **AUTH)
+    wrong = await api.ask("GET", "/_meta/sessions/nobody/app?data=some", **AUTH)
+    assert (unknown.status, wrong.status) == (404, 400)
+    for method, path, body, *_ in CONVENTIONAL:
+        await api.ask(method, path, body)
+    project = await ejected(api, tmp_path / "conventions")
+
+    await passes(project)
+    await compared(api, project, CONVENTIONAL)
+
+
+def check_code(project: Path) -> None:
+    """What a plan reads of itself is written out, REPLY is returned, own values don't hide helpers."""
+    text = (project / "app" / "resources" / "orders.py").read_text("utf-8")
+
+    assert text.endswith(
+        '@routes.post("/orders/{order_id:int}/cancel", content="none")\n'
+        "def cancel_order(params: Json, store: ResourceStore) -> Json:\n"
+        '    """Cancel order."""\n'
+        '    order = store.get(params["order_id"])\n'
+        "    if order is None:\n"
+        "        return make_response(404, f\"no order {params['order_id']} in orders\")\n"
+        '    if order["status"] == "cancelled":\n'
+        '        return make_response(409, "cancelled already")\n'
+        "    now_ = now()\n"
+        "    return make_response(200, "
+        'store.update(order["id"], {"status": "cancelled", "cancelled_at": now_}))\n'
+    )
+
+
+def check_imports(project: Path) -> None:
+    """No module names a room of ours, nor a package that only we need."""
+    imported = {
+        (node.module or "").partition(".")[0]
+        if isinstance(node, ast.ImportFrom)
+        else alias.name.partition(".")[0]
+        for path in project.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    theirs = {"app", "tests", "aiohttp", "attrs", "multidict", "orjson", "pytest"}
+
+    assert imported - set(sys.stdlib_module_names) == theirs
+
+
+async def test_records_come_along_only_when_asked_for(shop: Api, tmp_path: Path) -> None:
+    """With them, the application begins with what the session has, and goes on counting where it was.
+
+    A second process is told that the data is in use: the database has no locks of its own.
+    """
+    without = await ejected(shop, tmp_path / "without")
+    with_data = await ejected(shop, tmp_path / "with", "?data=true")
+
+    def answers() -> tuple[Any, Any, str]:
+        with served(with_data) as app:
+            second = run(with_data, "-m", "app", "--port", "0", "--data", "records")
+            made = app.create("/members", {"name": "Cy", "age": 1})
+            return app.read("/members/1"), made, second.stderr
+
+    assert not any("Ada" in path.read_text("utf-8") for path in without.rglob("*") if path.is_file())
+    assert await asyncio.to_thread(answers) == (
+        {"id": 1, "name": "Ada", "age": 37, "orders": 1},
+        {"id": 3, "name": "Cy", "age": 1},
+        "records is in use by another process\n",
+    )
+
+
+def test_its_secrets_are_those_of_the_service() -> None:
+    """A hash that the service made is verified by the application, and the other way round."""
+    assert secret_keys._SCRYPT == engine._SCRYPT

@@ -1,0 +1,114 @@
+"""Which handler answers: the rules of `ejected.routing`, and which routes are ejected at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from server.eject.api import routes_of
+from server.errors import InvalidQuery, MethodNotAllowed, NotFound, Unprocessable, UnsupportedMediaType
+from server.model import Plan, RunnablePlan, Session, SourceCode
+from server.planning.policy import check
+from server.planning.route import RouteTemplate
+from server.planning.route_table import LearnedRoute
+from tools.ejected.routing import Routes, Table
+
+UUID = "6f1c0d3e-7f0e-4f59-9c85-0f4d2f6a1b2c"
+things = Routes("things")
+
+
+@things.get("/things", query=("status",))
+@things.get("/things", query=())
+@things.post("/things", body="array")
+@things.post("/things", body="object")
+@things.get("/things/{id:int}")
+@things.get("/things/{id:uuid}")
+@things.get("/things/{name:slug}")
+@things.delete("/things/{id}")
+@things.get("/things/special", query=("only",))
+@things.post("/things/{id:int}/close", content="none")
+@things.patch("/things/{id:int}", content="merge-patch")
+def handler() -> None:
+    """Never run here."""
+
+
+TABLE = Table(things)
+
+
+def find(method: str, path: str, content: str = "none", query: tuple[str, ...] = (), body: Any = None) -> str:
+    route = TABLE.find(method, tuple(path[1:].split("/")), content, query, body)
+    return f"{route.template} {route.query or ''}{route.body if route.body != 'any' else ''}".strip()
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (("GET", "/things"), "/things"),
+        (("GET", "/things", "none", ("status",)), "/things ('status',)"),
+        (("POST", "/things", "json", (), {}), "/things object"),
+        (("POST", "/things", "form", (), {}), "/things object"),
+        (("POST", "/things", "json", (), []), "/things array"),
+        (("GET", "/things/7"), "/things/{id:int}"),
+        (("GET", f"/things/{UUID}"), "/things/{id:uuid}"),
+        (("GET", "/things/red-one"), "/things/{name:slug}"),
+        (("GET", "/things/A-1", "none", ("any", "query")), "/things/{name:slug}"),
+        (("DELETE", "/things/special"), "/things/{id}"),
+        (("GET", "/things/special", "none", ("only",)), "/things/special ('only',)"),
+        (("POST", "/things/7/close"), "/things/{id:int}/close"),
+    ],
+)
+def test_the_most_exact_route_answers(asked: tuple[Any, ...], found: str) -> None:
+    assert find(*asked) == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        (("GET", "/others"), NotFound),
+        (("PUT", "/things/7"), MethodNotAllowed),
+        (("PATCH", "/things/7", "json", (), {}), UnsupportedMediaType),
+        (("PATCH", "/things/7"), Unprocessable),
+        (("GET", "/things", "none", ("other",)), InvalidQuery),
+        # A word that a template has is not taken by a slot, even for another query.
+        (("GET", "/things/special"), InvalidQuery),
+        (("POST", "/things", "json", (), 3), Unprocessable),
+        (("POST", "/things", "json", (), [{}, 3]), Unprocessable),
+        (("POST", "/things/7/close", "json", (), {}), Unprocessable),
+    ],
+)
+def test_what_no_route_takes_is_refused_for_what_is_wrong(
+    asked: tuple[Any, ...], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        find(*asked)
+
+
+def test_allow_names_the_methods_of_the_path() -> None:
+    assert TABLE.allowed(("things", "7")) == ("GET", "HEAD", "PATCH", "DELETE", "OPTIONS")
+    assert TABLE.allowed(("things", "7", "close")) == ("POST", "OPTIONS")
+
+
+def learned(route: str, **members: Any) -> LearnedRoute:
+    plan = Plan("get", "things", route, SourceCode("REPLY = make_response(200)"))
+    runnable = RunnablePlan(plan, check(plan.code), "learned")
+    return LearnedRoute(runnable, RouteTemplate.parse(route), "GET", "none", (), **members)
+
+
+def test_what_serves_one_request_or_nobody_is_left_out_and_said() -> None:
+    """And a learned route is in the place of the convention for the same."""
+    session = Session("s", "0" * 32)
+    routes, left_out = routes_of(
+        session,
+        [
+            learned("/things/{id:int}"),
+            learned("/things/odd", values_key="1f"),
+            learned("/things/{id:uuid}", quarantined=True),
+        ],
+        {"things": {"id": ["integer"]}},
+        conventions=True,
+    )
+    got = [route.template for route in routes if route.method == "GET"]
+
+    assert got == ["/things/{id:int}", "/things", "/things/search"]
+    assert [line.partition(":")[0] for line in left_out] == ["GET /things/odd", "GET /things/{id"]

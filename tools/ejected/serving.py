@@ -1,0 +1,183 @@
+"""The HTTP side: a request becomes a handler's context, and what it answers a response.
+
+Order: the target, headers and query; the body; the route; the handler. Every error is a problem document
+(RFC 9457) with an `error` member.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from server.errors import MethodNotAllowed, ServiceError
+from server.http import content, request_id
+from server.http.headers import for_plan
+from server.http.origin import Origin
+from server.http.target import parse_query, parse_target
+from server.model import METHODS
+from server.replies import phrase
+from tools.ejected.execution import Database, InUseError
+from tools.ejected.routing import Table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from tools.ejected.execution import Answer
+    from tools.ejected.routing import Route
+
+MAX_PATH_BYTES = 2_048
+MAX_QUERY_BYTES = 8_192
+MAX_BODY_BYTES = 1_048_576
+BODY_SECONDS = 20.0
+_PROBLEM = "application/problem+json"
+_log = logging.getLogger(__name__)
+
+
+def make_app(
+    routes: Iterable[Route],
+    data: Path,
+    *,
+    session: str,
+    seed: Path | None = None,
+    openapi: Path | None = None,
+) -> web.Application:
+    """An application that keeps its records in `data`. `session` is what `ctx["session"]["id"]` says."""
+    database = Database(data, seed)
+    edge = _Edge(Table(routes), database, session)
+
+    async def opened(_app: web.Application) -> AsyncIterator[None]:
+        await database.open()
+        yield
+        await database.close()
+
+    app = web.Application()
+    app.cleanup_ctx.append(opened)
+    if openapi is not None:
+        document = openapi.read_text("utf-8")
+
+        async def describe(_request: web.Request) -> web.Response:
+            return web.Response(text=document, content_type="application/json")
+
+        app.router.add_get("/openapi.json", describe)
+    app.router.add_route("*", "/{path:.*}", edge.handle)
+    return app
+
+
+class _Edge:
+    def __init__(self, table: Table, database: Database, session: str) -> None:
+        self._table = table
+        self._database = database
+        self._session = session
+        self._origin = Origin()
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one request."""
+        number = request_id.of(request.headers)
+        try:
+            return await self._response(request, number)
+        except ServiceError as error:
+            return _respond(error.status, error.headers.items(), error.problem(number), number, _PROBLEM)
+        except ConnectionError:
+            raise
+        except Exception:  # noqa: BLE001  it is logged, and the client told
+            _log.exception("%s failed", number)
+            failed = ServiceError("The request failed; the log has more.")
+            return _respond(failed.status, (), failed.problem(number), number, _PROBLEM)
+
+    async def _response(self, request: web.Request, number: str) -> web.Response:
+        if request.method not in METHODS:
+            allow = ", ".join(METHODS)
+            raise MethodNotAllowed(
+                f"The service takes {allow}.", headers={"Allow": allow}, allow=list(METHODS)
+            )
+        target = parse_target(request.raw_path, path_bytes=MAX_PATH_BYTES)
+        if request.method == "OPTIONS":
+            allow = ", ".join(self._table.allowed(target.segments))
+            return _respond(204, (("Allow", allow),), None, number)
+        query = parse_query(target.raw_query, query_bytes=MAX_QUERY_BYTES)
+        method = "GET" if request.method == "HEAD" else request.method
+        ctx = {
+            "method": method,
+            "path": target.path,
+            "segments": list(target.segments),
+            "query": query,
+            "headers": for_plan(request.headers, authorization=True),
+            "client": {"ip": request.remote or ""},
+            "session": {"id": self._session, "token": None},
+            "base_url": self._origin.base_url(request.headers),
+        }
+        read = await _content(request)
+        route = self._table.find(method, target.segments, read.kind, tuple(sorted(query)), read.value)
+        return _answered(await self._database.answer(route, ctx, read.value), number)
+
+
+async def _content(request: web.Request) -> content.Content:
+    content.check_encoding(request.headers)
+    if not request.body_exists:
+        return content.no_body(request.method, request.headers)
+    kind = content.content_kind(request.headers)
+    data = await content.read_body(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
+    return content.parse_content(request.method, kind, data)
+
+
+def _answered(answer: Answer, number: str) -> web.Response:
+    if not answer.is_problem:
+        return _respond(answer.status, answer.headers, answer.body or None, number)
+    title = phrase(answer.status)
+    detail = answer.body or title
+    document = {
+        "type": "about:blank",
+        "title": title,
+        "status": answer.status,
+        "detail": detail,
+        "error": detail,
+        "request_id": number,
+    }
+    return _respond(answer.status, answer.headers, document, number, _PROBLEM)
+
+
+def _respond(
+    status: int,
+    headers: Iterable[tuple[str, str]],
+    body: dict[str, Any] | str | None,
+    number: str,
+    media_type: str = "application/json",
+) -> web.Response:
+    """A response; `body` is a JSON object, or JSON text, or nothing."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")) if isinstance(body, dict) else body
+    data = None if text is None or status in (204, 304) else text.encode()
+    response = web.Response(status=status, headers=list(headers), body=data)
+    response.headers["X-Request-ID"] = number
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    caching = response.headers.setdefault("Cache-Control", "no-store")
+    if caching != "no-store":
+        response.headers["Cache-Control"] = f"private, {caching}"
+        response.headers.add("Vary", "Authorization")
+    if data is not None:
+        response.headers["Content-Type"] = media_type
+    return response
+
+
+def main(routes: Iterable[Route], project: Path, *, session: str) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m app")
+    parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+    parser.add_argument(
+        "--data", type=Path, default=project / "data", help="where the records are (default: %(default)s)"
+    )
+    options = parser.parse_args()
+    logging.basicConfig(level="INFO")
+    app = make_app(
+        routes, options.data, session=session, seed=project / "seed", openapi=project / "openapi.json"
+    )
+    try:
+        web.run_app(app, host=options.host, port=options.port)
+    except InUseError as error:
+        parser.exit(1, f"{error}\n")
