@@ -144,7 +144,12 @@ def make_app(
         pool = executor or worker_pool(settings, root, guest())
         admin = bool(settings.auth.admin_token)
         plans = planner or make_planner(
-            settings.planner, lambda: guest().description, pool, root.path, keep_library=admin
+            settings.planner,
+            lambda: guest().description,
+            pool,
+            root.path,
+            keep_library=admin,
+            delete_collections=settings.conventions.delete_collections,
         )
     except BaseException:
         root.close()

@@ -122,6 +122,14 @@ class SessionSettings:
 
 
 @frozen
+class ConventionsSettings:
+    delete_collections: bool = setting(
+        default=False,
+        meaning="Whether conventions take DELETE of a collection, which deletes all records its filters match",
+    )
+
+
+@frozen
 class CorsSettings:
     origins: tuple[str, ...] = setting(
         (),
@@ -287,6 +295,7 @@ class Settings:
     sandbox: SandboxSettings = section(SandboxSettings)
     store: StoreSettings = section(StoreSettings)
     schema: SchemaSettings = section(SchemaSettings)
+    conventions: ConventionsSettings = section(ConventionsSettings)
     planner: PlannerSettings = section(PlannerSettings)
     log: LogSettings = section(LogSettings)
 

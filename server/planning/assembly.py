@@ -37,6 +37,7 @@ def make_planner(
     data_root: Path,
     *,
     keep_library: bool = False,
+    delete_collections: bool = False,
 ) -> Planner:
     """The planner that the settings ask for; `describe` gives the guest's `Artifact.description`.
 
@@ -44,17 +45,18 @@ def make_planner(
     there is a plan library in any case, for operators to bring plans to.
     Raises PromptError for house rules that cannot be read, LibraryError, ValueError for a refused base URL.
     """
+    conventions = CheckedConventions(delete_collections=delete_collections)
     library = data_root / FILE_NAME
     provider = make_provider(settings) if settings.learn else None
     if provider is None and settings.learn and not keep_library and not library.exists():
-        return CheckedConventions()
+        return conventions
     rules = read_house_rules(settings.house_rules)
     prompts = PromptMaker(describe(), rules, max_bytes=settings.max_prompt_bytes)
     learned = LearnedRoutes(LibraryThread(PlanLibrary.open(library)), _versions(prompts, provider))
     drafting = None
     if provider is not None:
         drafting = _drafting(settings, provider, prompts, learned, executor)
-    return LearningPlanner(learned, drafting, CheckedConventions(), settings)
+    return LearningPlanner(learned, drafting, conventions, settings)
 
 
 def _versions(prompts: PromptMaker, provider: Provider | None) -> Versions:

@@ -35,10 +35,9 @@ from server.planning.route import (
     is_collection_name,
     refuse_unplannable,
     segment_kind,
-    singular,
     split_prefix,
 )
-from store.names import foreign_key
+from store.names import foreign_key, singular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

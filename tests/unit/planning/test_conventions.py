@@ -34,6 +34,10 @@ PLANNED: list[tuple[Any, str, Any, tuple[str, str, str]]] = [
     ("GET", "/members/find", NO_BODY, ("search", "members", "/members/find")),
     ("GET", "/members/query", NO_BODY, ("search", "members", "/members/query")),
     ("HEAD", "/members/filter", NO_BODY, ("search", "members", "/members/filter")),
+    ("GET", "/members/count", NO_BODY, ("count", "members", "/members/count")),
+    ("HEAD", "/members/stats", NO_BODY, ("stats", "members", "/members/stats")),
+    ("GET", "/members/1/orders/count", NO_BODY, ("count", "orders", "/members/{member_id:int}/orders/count")),
+    ("GET", "/members/1/orders/stats", NO_BODY, ("stats", "orders", "/members/{member_id:int}/orders/stats")),
     ("GET", "/members/1", NO_BODY, ("get", "members", "/members/{id:int}")),
     ("HEAD", "/members/1/", NO_BODY, ("get", "members", "/members/{id:int}")),
     ("GET", f"/members/{UUID}", NO_BODY, ("get", "members", "/members/{id:uuid}")),
@@ -82,6 +86,10 @@ REFUSED: list[tuple[Any, str, Any, int]] = [
     ("PATCH", "/members", {}, 405),
     ("DELETE", "/members", NO_BODY, 405),
     ("POST", "/members/search", {}, 405),
+    ("POST", "/members/count", {}, 405),
+    ("DELETE", "/members/stats", NO_BODY, 405),
+    ("GET", "/members/count/orders", NO_BODY, 501),
+    ("GET", "/members/1/stats", NO_BODY, 501),
     ("DELETE", "/members/search", NO_BODY, 405),
     ("DELETE", "/members/1/orders", NO_BODY, 405),
     ("POST", "/members/1/orders/2", {}, 405),
@@ -182,7 +190,7 @@ def test_allowed_methods_of_no_path(planner: ConventionsPlanner, path: str, stat
 def test_method_not_allowed_tells_what_is(planner: ConventionsPlanner) -> None:
     """A 405 has the Allow header of RFC 9110 §15.5.6 and says the same in its body."""
     with pytest.raises(MethodNotAllowed) as caught:
-        planner.plan(a_request("DELETE", "/members"))
+        planner.plan(a_request("PUT", "/members", body={}))
 
     assert caught.value.headers == {"Allow": "GET, HEAD, POST, OPTIONS"}
     assert caught.value.members == {"allow": ["GET", "HEAD", "POST", "OPTIONS"]}
