@@ -59,14 +59,14 @@ def _tree(fields: Any) -> dict[str, Any]:
     """`"a,b.c"` is `{"a": {}, "b": {"c": {}}}`; nothing below a name: all of it."""
     parts = fields if isinstance(fields, list) else [fields]
     if not all(isinstance(part, str) for part in parts):
-        raise RequestFault(400, "fields: takes field names, such as 'name,author.born'")
+        raise RequestFault(400, "takes field names, such as 'name,author.born'")
     names = [name.strip() for part in parts for name in part.split(",")]
     if len(names) > MAX_FIELDS:
-        raise RequestFault(400, f"fields: more than {MAX_FIELDS}")
+        raise RequestFault(400, f"more than {MAX_FIELDS} fields")
     tree: dict[str, Any] = {}
     for steps in sorted((name.split(".") for name in names), key=len):
         if not all(steps):
-            raise RequestFault(400, "fields: a field name is missing")
+            raise RequestFault(400, "a field name is missing")
         _grow(tree, steps)
     return tree
 

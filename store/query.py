@@ -141,7 +141,8 @@ def _all_of(criteria: Mapping[str, Any], scope: _Scope, depth: int) -> tuple[lis
         raise InvalidQuery(f"more than {MAX_CRITERIA} filters")
     tests = [_take_apart(key, value, scope.known) for key, value in criteria.items() if key not in _WHOLE]
     conditions = [_condition(test, scope.params, scope.indexed) for test in tests]
-    conditions += [_whole(key, criteria[key], scope, depth) for key in criteria if key in _WHOLE]
+    if len(tests) < len(criteria):
+        conditions += [_whole(key, criteria[key], scope, depth) for key in criteria if key in _WHOLE]
     return tests, " AND ".join(conditions) or "1"
 
 

@@ -121,13 +121,11 @@ class ResourceStore:
         limit: int | None = None,
         offset: int = 0,
     ) -> Records:
-        """The records that match all criteria: {"field": value} or {"field__op": value}; [v1, v2] is any of.
+        """Those that match all criteria: {"field": value} or {"field__op": value}; [v1, v2] is any of.
 
         store.search({"address.city": "Rome", "age__gte": 18, "tags__has": "x"}, sort="-age", limit=10)
-        Ops: contains icontains startswith endswith like (* is a wildcard) gt gte lt lte ne in isnull
-        has (an array's element). Text is compared by the stored type: "30" matches 30, too. Besides:
-        {"$or": [{"status": "open"}, {"age__gte": 18}]}, "$and" alike; {"$text": "rome alice"}: has all
-        words in its texts, in any case.
+        Ops: contains icontains startswith endswith like (* is a wildcard) gt gte lt lte ne in isnull has (array).
+        "30" matches 30, too. {"$or": [{"age": 1}, {...}]}, "$and"; {"$text": "rome al"}: all words, in any text.
         """
         return self._select(criteria, sort, *_slice(limit, offset))
 

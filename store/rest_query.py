@@ -29,10 +29,15 @@ def criteria_of(query: Mapping[str, Any], known: Collection[str]) -> dict[str, A
 
     Raises InvalidQuery for a group of filters (`or=`, `and=`) that cannot be read.
     """
-    criteria = dict(
-        _criterion(_field_of(key, known), value) for key, value in query.items() if key not in RESERVED
-    )
-    return criteria if _WHOLE.isdisjoint(query) else criteria | _whole(query, known)
+    criteria = {}
+    whole = False
+    for key, value in query.items():
+        if key not in RESERVED:
+            name, sought = _criterion(_field_of(key, known) if "By" in key else key, value)
+            criteria[name] = sought
+        elif key in _WHOLE:
+            whole = True
+    return criteria | _whole(query, known) if whole else criteria
 
 
 def _whole(query: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:

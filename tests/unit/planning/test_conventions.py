@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.errors import MethodNotAllowed, NotPlannable, ServiceError, UnsupportedMediaType
+from server.errors import InvalidQuery, MethodNotAllowed, NotPlannable, ServiceError, UnsupportedMediaType
 from server.model import SourceCode
 from server.planning.conventions import ConventionsPlanner
 from server.planning.conventions_code import FLAT, NESTED
@@ -256,3 +256,52 @@ def test_plans_hold_no_values(planner: ConventionsPlanner) -> None:
 def test_code_passes_the_policy(code: str) -> None:
     """The conventions' code is checked as a model's is, and accepted."""
     assert "REPLY" in check(SourceCode(code)).text
+
+
+@pytest.mark.parametrize("path", ["/members", "/members/1/orders"])
+def test_deleting_a_collection_is_off(planner: ConventionsPlanner, path: str) -> None:
+    """405 with the setting's name; with the setting on it is planned, and Allow says so."""
+    with pytest.raises(MethodNotAllowed, match="conventions.delete_collections") as caught:
+        planner.plan(a_request("DELETE", path))
+    allowing = ConventionsPlanner(delete_collections=True)
+
+    assert "conventions.delete_collections" in caught.value.members["reason"]
+    assert allowing.plan(a_request("DELETE", path)).action == "delete"
+    assert allowing.allowed_methods(a_request(path=path).segments) == (
+        "GET",
+        "HEAD",
+        "POST",
+        "DELETE",
+        "OPTIONS",
+    )
+
+
+@pytest.mark.parametrize(
+    "key", ["limit", "offset", "sort", "page", "per_page", "page_size", "fields", "embed"]
+)
+def test_what_is_deleted_is_told_by_filters(key: str) -> None:
+    """`DELETE /members?limit=1` would delete more than it says."""
+    with pytest.raises(InvalidQuery, match=key):
+        ConventionsPlanner(delete_collections=True).plan(a_request("DELETE", "/members", query={key: "1"}))
+
+
+@pytest.mark.parametrize("path", ["/members", "/members/search", "/members/count", "/members/1/orders"])
+def test_groups_go_with_stats(planner: ConventionsPlanner, path: str) -> None:
+    """A list that took no notice of `group_by` would look like an answer."""
+    with pytest.raises(InvalidQuery, match="/stats"):
+        planner.plan(a_request("GET", path, query={"group_by": "name"}))
+
+
+@pytest.mark.parametrize(
+    "path", ["/members", "/members/search", "/members/1", "/a/1/b", "/a/1/b/search", "/a/1/b/2"]
+)
+def test_a_plain_read_has_the_plain_program(planner: ConventionsPlanner, path: str) -> None:
+    """What a query does not ask for costs it nothing."""
+    plain = planner.plan(a_request("GET", path))
+    filtered = planner.plan(a_request("GET", path, query={"limit": "1", "sort": "a", "name": "x", "q": "x"}))
+    viewed = planner.plan(a_request("GET", path, query={"fields": "a"}))
+
+    assert filtered is plain
+    assert viewed.action == plain.action
+    assert "pick(" in viewed.code
+    assert "pick(" not in plain.code
