@@ -125,7 +125,7 @@ class SessionSettings:
 class ConventionsSettings:
     delete_collections: bool = setting(
         default=False,
-        meaning="Whether conventions take DELETE of a collection, which deletes all records its filters match",
+        meaning="Whether conventions take DELETE of a collection: of all its records that the filters match",
     )
 
 

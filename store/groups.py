@@ -111,7 +111,7 @@ def _order(sort: object, names: Mapping[str, str]) -> list[str]:
 
 
 def _fields(key: str, value: object, most: int) -> list[str]:
-    parts = value if isinstance(value, list) else [] if value in (None, "") else [value]
+    parts: list[Any] = value if isinstance(value, list) else [] if value in (None, "") else [value]
     if not all(isinstance(part, str) for part in parts):
         raise InvalidQuery(f"{key}: takes field names, such as 'status,year'")
     fields = list(dict.fromkeys(name.strip() for part in parts for name in part.split(",")))

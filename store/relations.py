@@ -43,7 +43,7 @@ class Relations:
         return self._embed(collection, records, _tree("embed", names))
 
     def expand(self, records: list[Record], names: object) -> list[Record]:
-        """Copies of the records, each with its parents, None for one that is not there. Raises InvalidQuery."""
+        """Copies of the records, each with its parents, None for a missing one. Raises InvalidQuery."""
         return self._expand(records, _tree("expand", names))
 
     def _embed(self, collection: str, records: list[Record], tree: _Tree) -> list[Record]:
@@ -101,7 +101,7 @@ def _address(value: object) -> Address | None:
 
 def _tree(key: str, names: object) -> _Tree:
     """`"orders.items,notes"` is `{"orders": {"items": {}}, "notes": {}}`. Raises InvalidQuery."""
-    parts = names if isinstance(names, list) else [] if names in (None, "") else [names]
+    parts: list[Any] = names if isinstance(names, list) else [] if names in (None, "") else [names]
     if not all(isinstance(part, str) for part in parts):
         raise InvalidQuery(f"{key}: takes names of relations, such as 'orders' or 'orders.items'")
     tree: _Tree = {}

@@ -124,8 +124,8 @@ class ResourceStore:
         """Those that match all criteria: {"field": value} or {"field__op": value}; [v1, v2] is any of.
 
         store.search({"address.city": "Rome", "age__gte": 18, "tags__has": "x"}, sort="-age", limit=10)
-        Ops: contains icontains startswith endswith like (* is a wildcard) gt gte lt lte ne in isnull has (array).
-        "30" matches 30, too. {"$or": [{"age": 1}, {...}]}, "$and"; {"$text": "rome al"}: all words, in any text.
+        Ops: contains icontains startswith endswith like (* is a wildcard) gt gte lt lte ne in isnull has
+        (array). "30" finds 30. {"$or": [{"a": 1}, ...]}, "$and"; {"$text": "al rome"}: all words, anywhere.
         """
         return self._select(criteria, sort, *_slice(limit, offset))
 

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from store.errors import InvalidQuery
 from store.json_text import decode, encode
@@ -23,7 +23,7 @@ MAX_CHARACTERS = 1_000
 
 def condition(value: object, bind: Callable[[object], str]) -> str:
     """SQL over `doc`, by the function `holds`; without a word every record fits. Raises InvalidQuery."""
-    parts = value if isinstance(value, list) else [value]
+    parts: list[Any] = value if isinstance(value, list) else [value]
     if not all(isinstance(part, str) for part in parts):
         raise InvalidQuery("q: takes words")
     if sum(map(len, parts)) > MAX_CHARACTERS:

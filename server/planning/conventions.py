@@ -126,7 +126,7 @@ class Target:
 
 
 class ConventionsPlanner:
-    """Plans by rule: no network, no key, no state. `delete_collections`: whether DELETE takes a collection."""
+    """Plans by rule: no network, no key, no state. `delete_collections`: whether DELETE takes collections."""
 
     def __init__(self, *, delete_collections: bool = False) -> None:
         self._kinds = dict(_KINDS)

@@ -32,13 +32,12 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _matches(record: dict[str, Any], key: str, criterion: Any) -> bool:
-    match key:
-        case "$or":
-            return any(matches(record, each) for each in criterion)
-        case "$and":
-            return all(matches(record, each) for each in criterion)
-        case "$text":
-            return _has_words(record, criterion if isinstance(criterion, str) else " ".join(criterion))
+    if key == "$or":
+        return any(matches(record, each) for each in criterion)
+    if key == "$and":
+        return all(matches(record, each) for each in criterion)
+    if key == "$text":
+        return _has_words(record, criterion if isinstance(criterion, str) else " ".join(criterion))
     return _matches_field(record, key, criterion)
 
 

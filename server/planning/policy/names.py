@@ -65,7 +65,8 @@ ALLOWED_METHODS = _words("""
 
     as_integer_ratio bit_count bit_length is_integer
 
-    collection collections criteria delete delete_all embed exists expand group insert_many list schema search upsert
+    collection collections criteria delete delete_all embed exists expand group insert_many list
+    schema search upsert
 """)
 
 #: Nodes with nothing of their own to check; their children are checked.

@@ -289,7 +289,8 @@ def test_odd_parents(ask: Service, parent: str) -> None:
         ("/members/1", {"embed": "orders"}, {**ALICE, "orders": [{"total": 5, "member_id": 1, "id": 1}]}),
         ("/orders", {"expand": "member", "fields": "id,member.name"}, page(
             {"id": 1, "member": {"name": "Alice"}}, {"id": 2, "member": {"name": "Bob"}}, total=2)),
-        ("/members/1/orders", {"expand": "member", "fields": "member.age"}, page({"member": {"age": 30}}, total=1)),
+        ("/members/1/orders", {"expand": "member", "fields": "member.age"},
+            page({"member": {"age": 30}}, total=1)),
         ("/members/2/orders/search", {"fields": "total"}, [{"total": 7}]),
         ("/members/2/orders/2", {"fields": "total"}, {"total": 7}),
         ("/members/count", {}, {"count": 2}),

@@ -382,13 +382,15 @@ CRITERION = st.one_of(
 
 
 ONE = st.builds(lambda field, criterion: {field + criterion[0]: criterion[1]}, FIELDS, CRITERION)
-GROUPS = st.recursive(
-    ONE | st.fixed_dictionaries({"$text": st.sampled_from(["a", "A b", "\u00df", '"', "\\", "s"])}),
-    lambda inner: st.builds(
-        lambda sign, parts: {sign: parts}, st.sampled_from(["$or", "$and"]), st.lists(inner, max_size=3)
-    ),
-    max_leaves=5,
-)
+LEAVES = ONE | st.fixed_dictionaries({"$text": st.sampled_from(["a", "A b", "\u00df", '"', "\\", "s"])})
+
+
+def joined(parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    signs = st.sampled_from(["$or", "$and"])
+    return st.builds(lambda sign, several: {sign: several}, signs, st.lists(parts, max_size=3))
+
+
+GROUPS = joined(LEAVES | joined(LEAVES | joined(LEAVES)))
 
 
 @given(records=RECORDS, criteria=GROUPS)
@@ -398,13 +400,8 @@ def test_sql_and_python_agree_on_groups(records: list[dict[str, Any]], criteria:
         session.begin(read_only=False)
         store = session.plan_view["things"]
         stored = store.insert_many(records)
-        try:
-            found = store.search(criteria)
-        except InvalidQuery as error:
-            assert "within one another" in error.detail
-            return
 
-        assert found == [record for record in stored if matches(record, criteria)]
+        assert store.search(criteria) == [record for record in stored if matches(record, criteria)]
 
 
 def nested(depth: int) -> dict[str, Any]:
