@@ -20,8 +20,8 @@ _SIZES = ("limit", "per_page", "page_size")
 def page_of(query: dict[str, Any]) -> tuple[int | None, int]:
     """The page that a query asks for, by limit and offset, or page (from 1) and per_page or page_size.
 
-    limit, offset = page_of(ctx["query"]): limit is None where the query names no page, and 20 where it gives page
-    alone. What can't be read: 400.
+    limit, offset = page_of(ctx["query"]). limit is None where the query names no page, and 20 where it gives
+    page alone. What can't be read: 400.
     """
     sizes = [key for key in _SIZES if query.get(key)]
     if len(sizes) > 1:
