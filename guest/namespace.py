@@ -9,7 +9,7 @@ import builtins
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from guest import helpers, patches
+from guest import helpers, pages, patches
 from guest.reply import abort, make_response
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ PURE_HELPERS: tuple[Callable[..., Any], ...] = (
     helpers.money,
     patches.json_patch,
     patches.merge_patch,
+    pages.page_of,
+    pages.pick,
 )
 
 

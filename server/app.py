@@ -164,6 +164,7 @@ def make_app(
             root.path,
             keep_library=admin,
             watched=lambda provider: _watched(provider, meter, tracing),
+            delete_collections=settings.conventions.delete_collections,
         )
     except BaseException:
         root.close()

@@ -130,6 +130,14 @@ class SessionSettings:
 
 
 @frozen
+class ConventionsSettings:
+    delete_collections: bool = setting(
+        default=False,
+        meaning="Whether conventions take DELETE of a collection: of all its records that the filters match",
+    )
+
+
+@frozen
 class CorsSettings:
     origins: tuple[str, ...] = setting(
         (),
@@ -307,6 +315,7 @@ class Settings:
     sandbox: SandboxSettings = section(SandboxSettings)
     store: StoreSettings = section(StoreSettings)
     schema: SchemaSettings = section(SchemaSettings)
+    conventions: ConventionsSettings = section(ConventionsSettings)
     planner: PlannerSettings = section(PlannerSettings)
     metrics: MetricsSettings = section(MetricsSettings)
     log: LogSettings = section(LogSettings)

@@ -39,7 +39,7 @@ def compile_sort(sort: object, *, int_ids: bool = False) -> Order:
         return Order(_BY_ROW, {})
     params = Parameters("s")
     terms: list[str] = []
-    for name, direction in _sort_keys(sort):
+    for name, direction in sort_keys(sort):
         if name == "id" and int_ids:
             return Order(", ".join([*terms, f"rowid {direction}"]), params.values)
         value = f"json_extract(doc, {params.bind(path_of(name))})"
@@ -47,7 +47,8 @@ def compile_sort(sort: object, *, int_ids: bool = False) -> Order:
     return Order(", ".join([*terms, _BY_ROW]), params.values)
 
 
-def _sort_keys(sort: object) -> list[tuple[str, str]]:
+def sort_keys(sort: object) -> list[tuple[str, str]]:
+    """Names with ASC or DESC. Raises InvalidQuery."""
     parts: list[Any] = sort if isinstance(sort, list) else [] if sort in (None, "") else [sort]
     if not all(isinstance(part, str) for part in parts):
         raise InvalidQuery("sort: takes field names, such as '-price,name'")

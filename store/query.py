@@ -14,6 +14,8 @@
    uses an index on an expression only where the query spells the same expression, so its path stands in
    the SQL as a literal. That is safe because only fields of `[A-Za-z0-9_]` steps can be indexed, an
    alphabet with no quote in it. It also keeps the number of different statements small.
+6. Three keys stand for no field: `$or` and `$and` take a list of criteria, `$text` words that a record has
+   in its texts (`store.text_search`). All filters count together, however deep they stand.
 
 Numbers reach SQLite as JSON text, as those in records do, so that both are read by the same parser: it is
 not the one Python uses, and the two may disagree in a number's last digit.
@@ -27,6 +29,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from store import text_search
 from store.errors import InvalidQuery
 from store.fields import can_index, path_of
 from store.ids import Address, address_of
@@ -45,7 +48,12 @@ OPERATORS = frozenset(
 )
 MAX_CRITERIA = 64
 MAX_PATTERN = 1_000
+#: `$or` and `$and` within one another.
+MAX_NESTING = 4
 
+#: How the conditions of a list of criteria are joined, and what an empty list means.
+_JOINED = {"$or": (" OR ", "0"), "$and": (" AND ", "1")}
+_WHOLE = frozenset({*_JOINED, "$text"})
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _NUMBERS = "('integer', 'real')"
 _PLAIN = "('text', 'integer', 'real')"
@@ -110,10 +118,45 @@ def compile_criteria(
         raise InvalidQuery(f"more than {MAX_CRITERIA} filters")
     if all(map(_is_plain, criteria, criteria.values())):
         return _plain_equality(tuple(criteria), tuple(map(indexed.__contains__, criteria)), criteria)
-    tests = [_take_apart(key, value, known) for key, value in criteria.items()]
-    params = Parameters("p")
-    conditions = [_condition(test, params, indexed) for test in tests]
-    return Where(" AND ".join(conditions) or "1", params.values, _unindexed(tests, indexed))
+    scope = _Scope(Parameters("p"), indexed, known)
+    tests, sql = _all_of(criteria, scope, 0)
+    return Where(sql, scope.params.values, _unindexed(tests, indexed))
+
+
+@dataclass(slots=True)
+class _Scope:
+    """What all criteria of one search share."""
+
+    params: Parameters
+    indexed: Collection[str]
+    known: Collection[str]
+    #: Filters there may still be.
+    room: int = MAX_CRITERIA
+
+
+def _all_of(criteria: Mapping[str, Any], scope: _Scope, depth: int) -> tuple[list[_Test], str]:
+    """The criteria that look at one field each, and the condition that all criteria meet."""
+    scope.room -= len(criteria)
+    if scope.room < 0:
+        raise InvalidQuery(f"more than {MAX_CRITERIA} filters")
+    tests = [_take_apart(key, value, scope.known) for key, value in criteria.items() if key not in _WHOLE]
+    conditions = [_condition(test, scope.params, scope.indexed) for test in tests]
+    if len(tests) < len(criteria):
+        conditions += [_whole(key, criteria[key], scope, depth) for key in criteria if key in _WHOLE]
+    return tests, " AND ".join(conditions) or "1"
+
+
+def _whole(key: str, value: object, scope: _Scope, depth: int) -> str:
+    """The condition of a key that stands for no field."""
+    if key == "$text":
+        return text_search.condition(value, scope.params.bind)
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise InvalidQuery(f"{key}: takes a list of criteria")
+    if depth == MAX_NESTING:
+        raise InvalidQuery(f"{key}: more than {MAX_NESTING} within one another")
+    sign, nothing = _JOINED[key]
+    parts = [f"({_all_of(each, scope, depth + 1)[1]})" for each in value]
+    return f"({sign.join(parts) or nothing})"
 
 
 # What nearly every search is: fields that equal texts. Written once for each choice of fields.
@@ -121,7 +164,7 @@ def compile_criteria(
 
 def _is_plain(key: object, value: object) -> bool:
     """Whether it is equality with a text that stands for nothing else, not even for an object's JSON text."""
-    if type(value) is not str or type(key) is not str or key == "id" or "__" in key:
+    if type(value) is not str or type(key) is not str or key == "id" or key[:1] == "$" or "__" in key:
         return False
     ascii_text = value.isascii() and key.isascii() and "\0" not in value
     return ascii_text and value[:1] not in _OTHER_BEGINNINGS and value not in _BOOLEAN_TEXTS
@@ -163,6 +206,8 @@ def _unindexed(tests: list[_Test], indexed: Collection[str]) -> tuple[str, ...]:
 def _take_apart(key: object, value: object, known: Collection[str]) -> _Test:
     if not isinstance(key, str):
         raise InvalidQuery("the keys of criteria are text")
+    if key[:1] == "$" and key not in known and _is_word(key[1:]):
+        raise InvalidQuery(f"filter '{key[:100]}': no such operator; there are $or, $and and $text")
     name, operator = split_key(key, known)
     test = _Test(key, name, operator, value)
     try:
@@ -183,10 +228,14 @@ def split_key(key: str, known: Collection[str] = ()) -> tuple[str, str]:
     name, _, suffix = key.rpartition("__")
     if name and suffix in OPERATORS:
         return name, suffix
-    misspelt = name and suffix.isascii() and suffix.isalpha() and suffix.islower()
-    if misspelt and key not in known:
+    if name and _is_word(suffix) and key not in known:
         raise InvalidQuery(f"filter '{key[:100]}': no operator '{suffix[:32]}'")
     return key, ""
+
+
+def _is_word(text: str) -> bool:
+    """Whether it is all of a-z, as operators are."""
+    return text.isascii() and text.isalpha() and text.islower()
 
 
 def _operand(name: str, params: Parameters, indexed: Collection[str]) -> _Operand:

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from store import ids, paging, query, records, rest_query, schema
+from store import groups, ids, paging, query, records, rest_query, schema
 from store.errors import DuplicateId, InvalidId, InvalidRecord, NoIdLeft, TypeMismatch
 from store.lazy import all_stored, stored, written
 from store.query import Where
+from store.relations import Relations
 from store.table import Table
 from store.workspace import Change
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from store.catalogue import Entry
     from store.paging import Order
     from store.workspace import Op, Workspace
@@ -118,11 +121,11 @@ class ResourceStore:
         limit: int | None = None,
         offset: int = 0,
     ) -> Records:
-        """The records that match all criteria: {"field": value} or {"field__op": value}; [v1, v2] is any of.
+        """Those that match all criteria: {"field": value} or {"field__op": value}; [v1, v2] is any of.
 
         store.search({"address.city": "Rome", "age__gte": 18, "tags__has": "x"}, sort="-age", limit=10)
-        Ops: contains icontains startswith endswith like (* is a wildcard) gt gte lt lte ne in isnull
-        has (an array's element). Text is compared by the stored type: "30" matches 30, too.
+        Ops: contains icontains startswith endswith like (* is a wildcard) gt gte lt lte ne in isnull has
+        (array). "30" finds 30. {"$or": [{"a": 1}, ...]}, "$and"; {"$text": "al rome"}: all words, anywhere.
         """
         return self._select(criteria, sort, *_slice(limit, offset))
 
@@ -130,6 +133,51 @@ class ResourceStore:
         """How many records match the criteria (see search); without any, how many there are."""
         where, table = self._where(criteria), self._table()
         return 0 if table is None else table.count(where)
+
+    def group(
+        self,
+        by: Sort = None,
+        where: Record | None = None,
+        *,
+        sum: Sort = None,
+        avg: Sort = None,
+        min: Sort = None,
+        max: Sort = None,
+        count: Sort = None,
+        sort: Sort = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Records:
+        """Count, add up and compare the records that match `where`, by groups; without `by` all in one.
+
+        store.group("status", sum="total", max="total,created_at", sort="-sum_total") ->
+        [{"status": "open", "count": 2, "sum_total": 12, "max_total": 9, "max_created_at": "..."}, ...]
+        """
+        functions = {"sum": sum, "avg": avg, "min": min, "max": max, "count": count}
+        grouping = groups.compile_groups(by, functions, sort)
+        size, start = _slice(limit, offset)
+        matching = self._where(where) or _ALL
+        table = self._table()
+        if table is not None:
+            return grouping.records(table.groups(matching, grouping, size, start))
+        return [] if grouping.by or start or not size else [grouping.of_nothing()]
+
+    def embed(self, records: Any, children: Sort) -> Any:
+        """A record or a list of them, each with the records that point at it: children is "orders,notes".
+
+        members.embed(rec, "orders.items") -> {..., "orders": [{..., "items": [...]}]}, by orders' `member_id`
+        and items' `order_id`. Two steps at most; children None: the records as they are.
+        """
+        return self._related(
+            records, children, lambda found: self._relations().embed(self._name, found, children)
+        )
+
+    def expand(self, records: Any, parents: Sort) -> Any:
+        """A record or a list of them, each with the records that it points at, None where there is none.
+
+        orders.expand(rec, "member.team") -> {..., "member_id": 1, "member": {..., "team": {...}}}
+        """
+        return self._related(records, parents, lambda found: self._relations().expand(found, parents))
 
     def delete_all(self, criteria: Record | None = None) -> int:
         """Delete the records that match the criteria (see search), without any all; how many there were."""
@@ -148,7 +196,8 @@ class ResourceStore:
     def criteria(self, query: dict[str, Any]) -> Record:
         """Criteria from ctx["query"]: paging keys are dropped, `*` is a wildcard, a repeated key is any of.
 
-        {"name": "Hart*", "age__gt": "30", "limit": "5"} -> {"name__like": "Hart*", "age__gt": "30"}
+        {"name": "Hart*", "age__gt": "30", "limit": "5"} -> {"name__like": "Hart*", "age__gt": "30"};
+        {"q": "rome", "or": "(a=1,b__gt=2)"} -> {"$text": "rome", "$or": [{"a": "1"}, {"b__gt": "2"}]}
         """
         entry = self._entry()
         return rest_query.criteria_of(query, entry.fields if entry else ())
@@ -173,6 +222,14 @@ class ResourceStore:
     def _find(self, address: ids.Address | None) -> str | None:
         table = self._table()
         return None if table is None or address is None else table.find(address)
+
+    def _relations(self) -> Relations:
+        return Relations(self._workspace, lambda name: ResourceStore(self._workspace, name))
+
+    def _related(self, records: Any, names: Sort, add: Callable[[Records], Records]) -> Any:
+        if names is None or names == "":
+            return records
+        return add(records) if isinstance(records, list) else add([records])[0]
 
     def _select(self, criteria: Record | None, sort: Sort, limit: int, offset: int) -> Records:
         where, order = self._where(criteria), self._order(sort)

@@ -5,23 +5,60 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from store import filter_groups
+from store.errors import InvalidQuery
 from store.query import OPERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 #: Keys that say how to present a list, so never fields to filter by.
-RESERVED = frozenset({"limit", "offset", "sort", "page", "per_page", "page_size", "fields"})
+PRESENTATION = frozenset(
+    {"limit", "offset", "sort", "page", "per_page", "page_size", "fields", "embed", "expand"}
+)
+#: Keys that stand for no field.
+_WHOLE = frozenset({"q", "or", "and"})
+RESERVED = PRESENTATION | _WHOLE
 
 _FINDER = re.compile(r"(?:find|get|search)By([A-Z][A-Za-z0-9]*)(__[a-z]+)?")
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def criteria_of(query: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
-    """Criteria from a query's keys and values; `known` are the collection's field names. Never raises."""
-    return dict(
-        _criterion(_field_of(key, known), value) for key, value in query.items() if key not in RESERVED
-    )
+    """Criteria from a query's keys and values; `known` are the collection's field names.
+
+    Raises InvalidQuery for a group of filters (`or=`, `and=`) that cannot be read.
+    """
+    criteria = {}
+    whole = False
+    for key, value in query.items():
+        if key not in RESERVED:
+            name, sought = _criterion(_field_of(key, known) if "By" in key else key, value)
+            criteria[name] = sought
+        elif key in _WHOLE:
+            whole = True
+    return criteria | _whole(query, known) if whole else criteria
+
+
+def _whole(query: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """`q`, `or` and `and` as criteria. All of several groups must be met."""
+
+    def one(key: str, value: str) -> dict[str, Any]:
+        if key in PRESENTATION:
+            raise InvalidQuery(f"'{key}' is no filter; it stands outside of the parentheses")
+        return criteria_of({key: value}, known)
+
+    groups: list[dict[str, Any]] = [
+        {f"${name}": filter_groups.parse(name, text, one)}
+        for name in ("or", "and")
+        for text in _all(query.get(name))
+    ]
+    criteria: dict[str, Any] = {"$text": query["q"]} if "q" in query else {}
+    return criteria | (groups[0] if len(groups) == 1 else {"$and": groups} if groups else {})
+
+
+def _all(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _field_of(key: str, known: Collection[str]) -> str:

@@ -28,8 +28,10 @@ import sqlite3
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
+from store import text_search
 from store.errors import (
     DuplicateId,
+    InvalidQuery,
     ReadOnlyRequest,
     StoreDamaged,
     StoreError,
@@ -137,6 +139,7 @@ def connect(path: str, *, page_limit_bytes: int, durability: Durability) -> Data
     database = Database(connection)
     try:
         connection.create_function("fold", 1, _fold, deterministic=True)
+        connection.create_function("holds", 3, text_search.holds, deterministic=True)
         for pragma in _pragmas(page_limit_bytes, durability):
             database.value(f"PRAGMA {pragma}")
         _check_format(database)
@@ -260,10 +263,13 @@ def _meaning(error: sqlite3.Error | UnicodeDecodeError) -> StoreError | None:
 
 
 def _meaning_of_text(text: str) -> StoreError | None:
-    if "malformed JSON" in text or "decode to UTF-8" in text:
+    # Of our functions, only the one that decodes records can fail.
+    if "malformed JSON" in text or "decode to UTF-8" in text or "user-defined function raised" in text:
         return StoreDamaged("a record is not JSON text")
     if "codec can't decode" in text:
         return StoreDamaged("the file's schema is no text")
     if "unsupported file format" in text or "malformed database schema" in text:
         return StoreDamaged(text)
+    if text == "integer overflow":
+        return InvalidQuery("a sum is beyond 2^63")
     return None

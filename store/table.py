@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from store.errors import DuplicateId, NoIdLeft, StoreDamaged
 from store.ids import FIRST_TEXT_ROWID, MAX_INT_ID, Address
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from store.catalogue import Entry
+    from store.groups import Grouping
     from store.paging import Order
     from store.query import Where
     from store.sqlite import Database
@@ -93,6 +94,12 @@ class Table:
             return self._database.column(f"{sql} ? OFFSET ?", (limit, offset))
         params = {**where.params, **order.params, "limit": limit, "offset": offset}
         return self._database.column(f"{sql} :limit OFFSET :offset", params)
+
+    def groups(self, where: Where, grouping: Grouping, limit: int, offset: int) -> list[tuple[Any, ...]]:
+        """A row for each group of the records that match."""
+        params = {**where.params, **grouping.params, "limit": limit, "offset": offset}
+        chosen = f"WHERE {where.sql} {grouping.tail} LIMIT :limit OFFSET :offset"
+        return self._database.rows(f"SELECT {grouping.columns} FROM {self._name} {chosen}", params)  # noqa: S608
 
     def count(self, where: Where | None = None) -> int:
         """Counted once for all records, then kept: SQLite reads the whole table to count it."""

@@ -81,7 +81,12 @@ async def opened(
         pool = LazyPool(lambda: worker_pool(settings, root, guest(), workers=1))
         closing.push_async_callback(pool.close)
         planner = make_planner(
-            settings.planner, lambda: guest().description, pool, root.path, keep_library=keep_library
+            settings.planner,
+            lambda: guest().description,
+            pool,
+            root.path,
+            keep_library=keep_library,
+            delete_collections=settings.conventions.delete_collections,
         )
         closing.push_async_callback(planner.close)
         names = SessionNames(root.path)

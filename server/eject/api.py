@@ -20,8 +20,8 @@ from server.openapi.schemas import example_of
 from server.operations.request import Described
 from server.planning.conventions import ConventionsPlanner
 from server.planning.policy import check
-from server.planning.route import foreign_key
 from server.planning.shape import body_from_text
+from store.names import foreign_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from server.eject.handlers import GIVEN, body_of
 from server.eject.sources import helper_modules
-from server.planning.route import singular
+from store.names import singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,9 +4,9 @@
    store or of the plan, and are read from the body's end: in JSON that begins with `{"items":[`, that
    text at the end cannot be anything else than the last member of the outermost object.
 2. Links are given where the client asked for pages in words that are known, `limit` and `offset` or `page`
-   with `per_page` or `page_size`, and the reply did what they say.
+   with or without a size (`per_page`, `page_size`, `limit`), and the reply did what they say.
 3. Headers that the plan gave itself stay.
-4. Conventions' bare arrays (`/search`) say the total in X-Total-Count, and page by `limit` and `offset`.
+4. Conventions' bare arrays (`/search`) say the total in X-Total-Count; their page is the one of the query.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _START = b'{"items":['
 _END = re.compile(rb',"page":\{"limit":(null|\d{1,15}),"offset":(\d{1,15}),"total":(\d{1,15})\}\}$')
 _END_BYTES = 96
+#: The keys that say how long a page is.
+_SIZES = ("limit", "per_page", "page_size")
+#: A page's length where the query gives its number alone, as the guest's `page_of` has it.
+_PAGE_SIZE = "20"
 _DIGITS = re.compile(r"[0-9]{1,15}")
 #: What may stand in a path as it was sent; `<` and `>` would end the link.
 _PATH = "/%:@!$&'()*+,;=~"
@@ -53,12 +57,13 @@ def page_of(body: bytes) -> Page | None:
 
 
 def page_asked(query: Mapping[str, str | list[str]], total: str) -> Page | None:
-    """The page of a bare array, by `limit` and `offset` of the query."""
-    limit, offset = query.get("limit"), query.get("offset", "0")
-    numbers = (limit, offset, total)
+    """The page of a bare array, by the words of the query."""
+    size = next((query[key] for key in _SIZES if key in query), _PAGE_SIZE if "page" in query else None)
+    numbers = (size, query.get("offset", "0"), query.get("page", "1"), total)
     if not all(isinstance(each, str) and _DIGITS.fullmatch(each) for each in numbers):
         return None
-    return Page(int(str(limit)), int(str(offset)), int(total))
+    limit, offset, number, count = (int(str(each)) for each in numbers)
+    return Page(limit, offset if "page" not in query else (number - 1) * limit, count)
 
 
 def link(ctx: RequestContext, page: Page) -> str | None:
@@ -98,9 +103,11 @@ def _urls(ctx: RequestContext, page: Page, targets: Mapping[str, int]) -> Iterat
 
 def _words(query: Mapping[str, str | list[str]], page: Page) -> tuple[str, int] | None:
     """The key that turns the page, and how many records one step of it is."""
-    if "page" not in query:
-        as_asked = query.get("limit") == str(page.limit) and query.get("offset", "0") == str(page.offset)
+    size = next((query[key] for key in _SIZES if key in query), None)
+    if not {"page", *_SIZES[1:]} & query.keys():
+        as_asked = size == str(page.limit) and query.get("offset", "0") == str(page.offset)
         return ("offset", 1) if as_asked else None
-    size = query.get("per_page", query.get("page_size"))
-    as_asked = size == str(page.limit) and query["page"] == str(page.offset // (page.limit or 1) + 1)
-    return ("page", page.limit or 1) if as_asked and not page.offset % (page.limit or 1) else None
+    step = page.limit or 1
+    # Without a size the page has the one that the plan gives it.
+    as_asked = size in (None, str(page.limit)) and query.get("page", "1") == str(page.offset // step + 1)
+    return ("page", step) if as_asked and not page.offset % step else None

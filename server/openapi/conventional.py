@@ -14,7 +14,8 @@ from server.openapi import filters, replies
 from server.openapi.operation import Operation
 from server.openapi.schemas import TEXT_ID
 from server.planning.conventions import SEARCH_WORDS
-from server.planning.route import Slot, foreign_key, split_prefix
+from server.planning.route import Slot, split_prefix
+from store.names import foreign_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -38,7 +38,10 @@ _PAGING: dict[str, Json] = {
 }
 #: Fields whose plain name is a filter and nothing else.
 _PLAIN = re.compile(r"(?!(?:find|get|search)By[A-Z])[A-Za-z][A-Za-z0-9_-]*")
-_OTHER_MEANING = frozenset({"page", "per_page", "page_size", "fields"}) | _PAGING.keys()
+_OTHER_MEANING = (
+    frozenset({"page", "per_page", "page_size", "fields", "embed", "expand", "q", "or", "and", "group_by"})
+    | _PAGING.keys()
+)
 _SCALARS = frozenset({"string", "integer", "number", "boolean"})
 _RANGES = {
     "gt": "is greater than",

@@ -45,11 +45,12 @@ def make_api(
         disk_bytes=settings.sandbox.session_disk_bytes,
     )
     plans = PlanOperations(learned, drafting, sessions.names)
+    conventions = CheckedConventions(delete_collections=settings.conventions.delete_collections)
     return Api(
         plans,
         sessions,
         Replayer(plans, sessions, executor),
-        Explainer(CheckedConventions(), settings.planner, learned, drafting),
+        Explainer(conventions, settings.planner, learned, drafting),
         Doctor(settings, root, executor),
         ejector=Ejector(sessions, learned, executor),
     )

@@ -38,6 +38,7 @@ def make_planner(
     *,
     keep_library: bool = False,
     watched: Callable[[Provider], Provider] = lambda provider: provider,
+    delete_collections: bool = False,
 ) -> Planner:
     """The planner that the settings ask for; `describe` gives the guest's `Artifact.description`.
 
@@ -46,10 +47,11 @@ def make_planner(
     the provider.
     Raises PromptError for house rules that cannot be read, LibraryError, ValueError for a refused base URL.
     """
+    conventions = CheckedConventions(delete_collections=delete_collections)
     library = data_root / FILE_NAME
     provider = make_provider(settings) if settings.learn else None
     if provider is None and settings.learn and not keep_library and not library.exists():
-        return CheckedConventions()
+        return conventions
     if provider is not None:
         provider = watched(provider)
     rules = read_house_rules(settings.house_rules)
@@ -58,7 +60,7 @@ def make_planner(
     drafting = None
     if provider is not None:
         drafting = _drafting(settings, provider, prompts, learned, executor)
-    return LearningPlanner(learned, drafting, CheckedConventions(), settings)
+    return LearningPlanner(learned, drafting, conventions, settings)
 
 
 def _versions(prompts: PromptMaker, provider: Provider | None) -> Versions:

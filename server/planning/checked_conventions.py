@@ -19,8 +19,8 @@ _CHECKED_MAX = 4_096
 class CheckedConventions:
     """A `Planner` that needs no key and no network."""
 
-    def __init__(self) -> None:
-        self._conventions = ConventionsPlanner()
+    def __init__(self, *, delete_collections: bool = False) -> None:
+        self._conventions = ConventionsPlanner(delete_collections=delete_collections)
         # The planner gives the identical plan for equal kinds of requests, so its identity is a key.
         self._checked: dict[int, tuple[Plan, Fixed]] = {}
 

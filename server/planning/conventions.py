@@ -1,6 +1,6 @@
 """The planner without a model: plans for what people expect of REST.
 
-1. A path is read as one of six forms, after a leading ``api`` and ``v<digits>``:
+1. A path is read as one of ten forms, after a leading ``api`` and ``v<digits>``:
 
        /members               collection       /members/1/orders          nested
        /members/search        search           /members/1/orders/search   nested-search
@@ -20,33 +20,64 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
-from server.errors import MethodNotAllowed, NotFound, NotPlannable, Unprocessable, UnsupportedMediaType
+from server.errors import (
+    InvalidQuery,
+    MethodNotAllowed,
+    NotFound,
+    NotPlannable,
+    Unprocessable,
+    UnsupportedMediaType,
+)
 from server.model import Plan, SourceCode
 from server.planning.conventions_code import FLAT, NESTED
 from server.planning.route import (
     Slot,
-    foreign_key,
     is_collection_name,
     refuse_unplannable,
     segment_kind,
-    singular,
     split_prefix,
 )
+from store.names import foreign_key, singular
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from server.model import RequestContext
 
-Form = Literal["root", "collection", "search", "item", "nested", "nested-search", "nested-item"]
+Form = Literal[
+    "root", "collection", "search", "count", "stats", "item",
+    "nested", "nested-search", "nested-count", "nested-stats", "nested-item",
+]  # fmt: skip
 Kind = Literal[
-    "list", "search", "create", "batch", "get", "replace", "patch", "merge", "json-patch", "delete"
-]
+    "list", "search", "create", "batch", "get", "replace", "patch", "merge", "json-patch", "delete",
+    "viewed-list", "viewed-search", "viewed-get", "count", "stats", "clear",
+]  # fmt: skip
 
 SEARCH_WORDS: frozenset[str] = frozenset({"search", "find", "query", "filter"})
+#: What may stand for a record's id and is none.
+_ACTION_WORDS: dict[str, Literal["search", "count", "stats"]] = {
+    **dict.fromkeys(SEARCH_WORDS, "search"),
+    "count": "count",
+    "stats": "stats",
+}
+_NESTED: dict[Literal["search", "count", "stats"], Form] = {
+    "search": "nested-search",
+    "count": "nested-count",
+    "stats": "nested-stats",
+}
+
+#: Query keys that ask for a list or a record to be shown otherwise, and what then answers.
+_VIEWS = frozenset({"page", "per_page", "page_size", "fields", "embed", "expand"})
+_VIEWED: dict[Kind, Kind] = {"list": "viewed-list", "search": "viewed-search", "get": "viewed-get"}
+#: Keys that are no filters; what is deleted is not told by them.
+_NO_FILTERS = _VIEWS | {"limit", "offset", "sort"}
 
 #: What a record's address can be (DECISIONS, "Ids"): nothing else is ever found.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 
 _COLLECTION: dict[str, Kind] = {"GET": "list", "HEAD": "list", "POST": "create"}
+_COUNT: dict[str, Kind] = {"GET": "count", "HEAD": "count"}
+_STATS: dict[str, Kind] = {"GET": "stats", "HEAD": "stats"}
 _SEARCH: dict[str, Kind] = {"GET": "search", "HEAD": "search"}
 _ITEM: dict[str, Kind] = {"GET": "get", "HEAD": "get", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}
 _ROOT: dict[str, Kind] = {}
@@ -54,20 +85,29 @@ _KINDS: dict[Form, dict[str, Kind]] = {
     "root": _ROOT,
     "collection": _COLLECTION,
     "search": _SEARCH,
+    "count": _COUNT,
+    "stats": _STATS,
     "item": _ITEM,
     "nested": _COLLECTION,
     "nested-search": _SEARCH,
+    "nested-count": _COUNT,
+    "nested-stats": _STATS,
     "nested-item": _ITEM,
 }
-# The service's own page answers GET and HEAD of "/".
-_ALLOW: dict[Form, tuple[str, ...]] = {form: (*kinds, "OPTIONS") for form, kinds in _KINDS.items()} | {
-    "root": ("GET", "HEAD", "OPTIONS")
-}
-
 #: The documented action, where the kind is finer than that.
-_ACTIONS: dict[Kind, str] = {"batch": "create", "merge": "patch", "json-patch": "patch"}
-_ITEM_KINDS: frozenset[Kind] = frozenset({"get", "replace", "patch", "merge", "json-patch", "delete"})
-_QUERY_KINDS: frozenset[Kind] = frozenset({"list", "search"})
+_ACTIONS: dict[Kind, str] = {
+    "batch": "create", "merge": "patch", "json-patch": "patch", "clear": "delete",
+    **{viewed: kind for kind, viewed in _VIEWED.items()},
+}  # fmt: skip
+_ITEM_KINDS: frozenset[Kind] = frozenset(
+    {"get", "viewed-get", "replace", "patch", "merge", "json-patch", "delete"}
+)
+_QUERY_KINDS: frozenset[Kind] = frozenset(
+    {"list", "search", "viewed-list", "viewed-search", "count", "stats", "clear"}
+)
+
+_WITHOUT_DELETE: tuple[Form, ...] = ("collection", "nested")
+_NO_CLEARING = "Deleting all records of a collection is switched off (conventions.delete_collections)."
 
 _NOT_PLANNABLE = (
     "No convention covers this request. Set OPENAI_API_KEY or ANTHROPIC_API_KEY "
@@ -86,23 +126,42 @@ class Target:
 
 
 class ConventionsPlanner:
-    """Plans by rule: no network, no key, no state."""
+    """Plans by rule: no network, no key, no state. `delete_collections`: whether DELETE takes collections."""
+
+    def __init__(self, *, delete_collections: bool = False) -> None:
+        self._kinds = dict(_KINDS)
+        self._delete_collections = delete_collections
+        if delete_collections:
+            for form in _WITHOUT_DELETE:
+                self._kinds[form] = {**_KINDS[form], "DELETE": "clear"}
+        # The service's own page answers GET and HEAD of "/".
+        self._allow: dict[Form, tuple[str, ...]] = {
+            **{form: (*kinds, "OPTIONS") for form, kinds in self._kinds.items()},
+            "root": ("GET", "HEAD", "OPTIONS"),
+        }
 
     def plan(self, ctx: RequestContext) -> Plan:
         """The plan for a request; the identical object for requests of one kind.
 
         Raises NotFound, MethodNotAllowed (with Allow), UnsupportedMediaType, Unprocessable for a
-        body that can be no record, and NotPlannable for what no convention covers.
+        body that can be no record, InvalidQuery for query keys that don't go with the path, and
+        NotPlannable for what no convention covers.
         """
         target = read_path(ctx.segments)
-        kind = _KINDS[target.form].get(ctx.method)
+        kind = self._kinds[target.form].get(ctx.method)
         if kind is None:
-            raise method_not_allowed(_ALLOW[target.form])
+            raise self._not_allowed(target.form, ctx.method)
+        if ctx.query:
+            kind = _by_query(kind, ctx.query, target)
         return _plan(_by_body(kind, target, ctx), target)
 
     def allowed_methods(self, segments: tuple[str, ...]) -> tuple[str, ...]:
         """The methods a path can have, OPTIONS last. Raises NotFound and NotPlannable as `plan` does."""
-        return _ALLOW[read_path(segments).form]
+        return self._allow[read_path(segments).form]
+
+    def _not_allowed(self, form: Form, method: str) -> MethodNotAllowed:
+        switched_off = method == "DELETE" and form in _WITHOUT_DELETE
+        return method_not_allowed(self._allow[form], _NO_CLEARING if switched_off else "")
 
 
 def read_path(segments: tuple[str, ...]) -> Target:
@@ -115,11 +174,11 @@ def read_path(segments: tuple[str, ...]) -> Target:
             return Target("root", "", "/")
         case (name,):
             return Target("collection", name, f"{base}/{name}")
-        case (name, word) if word in SEARCH_WORDS:
-            return Target("search", name, f"{base}/{name}/{word}")
+        case (name, word) if word in _ACTION_WORDS:
+            return Target(_ACTION_WORDS[word], name, f"{base}/{name}/{word}")
         case (name, id_):
             return Target("item", name, f"{base}/{name}/{_slot('id', id_)}")
-        case (parent, id_, *tail) if id_ not in SEARCH_WORDS:
+        case (parent, id_, *tail) if id_ not in _ACTION_WORDS:
             return _read_nested(f"{base}/{parent}/{_slot(foreign_key(parent), id_)}", parent, tail)
     raise NotPlannable(_NOT_PLANNABLE)
 
@@ -128,14 +187,14 @@ def _read_nested(base: str, parent: str, tail: list[str]) -> Target:
     name = tail[0]
     if not is_collection_name(name):
         raise NotFound("There is nothing at this path.")
-    if name in SEARCH_WORDS or len(tail) > 2:
+    if name in _ACTION_WORDS or len(tail) > 2:
         raise NotPlannable(_NOT_PLANNABLE)
     route = f"{base}/{name}"
     if len(tail) == 1:
         return Target("nested", name, route, parent)
     last = tail[1]
-    if last in SEARCH_WORDS:
-        return Target("nested-search", name, f"{route}/{last}", parent)
+    if last in _ACTION_WORDS:
+        return Target(_NESTED[_ACTION_WORDS[last]], name, f"{route}/{last}", parent)
     return Target("nested-item", name, f"{route}/{_slot('id', last)}", parent)
 
 
@@ -144,6 +203,16 @@ def _slot(name: str, segment: str) -> Slot:
         raise NotFound("No record has an id like this.")
     kind = segment_kind(segment)
     return Slot(name, "slug" if kind == "literal" else kind)
+
+
+def _by_query(kind: Kind, query: Mapping[str, object], target: Target) -> Kind:
+    """The kind of plan, once the query has had its say."""
+    if kind == "clear" and not _NO_FILTERS.isdisjoint(query):
+        given = next(key for key in query if key in _NO_FILTERS)
+        raise InvalidQuery(f"{given}: what is deleted is told by filters alone.")
+    if "group_by" in query and kind in {"list", "search", "count"}:
+        raise InvalidQuery(f"group_by: goes with /{target.resource}/stats.")
+    return kind if _VIEWS.isdisjoint(query) else _VIEWED.get(kind, kind)
 
 
 def _by_body(kind: Kind, target: Target, ctx: RequestContext) -> Kind:
@@ -194,9 +263,12 @@ def _require_object(ctx: RequestContext) -> None:
         raise Unprocessable(f"The body of a {ctx.method} is a JSON object.")
 
 
-def method_not_allowed(allow: tuple[str, ...]) -> MethodNotAllowed:
+def method_not_allowed(allow: tuple[str, ...], reason: str = "") -> MethodNotAllowed:
+    """`reason` is a sentence for a method that would be there under other settings."""
     methods = ", ".join(allow)
-    return MethodNotAllowed(f"This path takes {methods}.", headers={"Allow": methods}, allow=list(allow))
+    members = {"reason": reason} if reason else {}
+    detail = f"This path takes {methods}. {reason}".rstrip()
+    return MethodNotAllowed(detail, headers={"Allow": methods}, allow=list(allow), **members)
 
 
 @lru_cache(maxsize=4096)

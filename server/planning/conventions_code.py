@@ -19,6 +19,13 @@ limit = as_int(query.get("limit"))
 offset = as_int(query.get("offset"), 0)
 """
 
+#: Where the query asks for more than limit and offset say. The plainest programs are the cheapest ones, so
+#: what most requests don't ask for is in programs of its own.
+_ANY_PAGE = """\
+query = ctx["query"]
+limit, offset = page_of(query)
+"""
+
 _PARENT = """\
 hints = plan["response_hints"]
 field = hints["field"]
@@ -105,6 +112,62 @@ else:
     REPLY = make_response(200, items, {"X-Total-Count": total})
 """
 
+_VIEWED_LIST = """\
+items, total = store.list(limit=limit, offset=offset, sort=query.get("sort"), where=criteria)
+items = store.expand(store.embed(items, query.get("embed")), query.get("expand"))
+items = pick(items, query.get("fields"))
+"""
+
+_ENVELOPE = """\
+REPLY = make_response(200, {"items": items, "page": {"limit": limit, "offset": offset, "total": total}})
+"""
+
+_ARRAY = """\
+REPLY = make_response(200, items, {"X-Total-Count": total})
+"""
+
+_VIEWED_RECORD = """\
+query = ctx["query"]
+rec = store.expand(store.embed(rec, query.get("embed")), query.get("expand"))
+REPLY = make_response(200, pick(rec, query.get("fields")))
+"""
+
+_COUNT = """\
+REPLY = make_response(200, {"count": store.count(criteria)})
+"""
+
+# What is computed is no filter.
+_STATS_CRITERIA = """\
+query = ctx["query"]
+computed = ("group_by", "count", "sum", "avg", "min", "max")
+criteria = store.criteria({key: value for key, value in query.items() if key not in computed})
+"""
+
+_OWN_STATS_CRITERIA = """\
+criteria[field] = str(parent["id"])
+"""
+
+_STATS = """\
+limit, offset = page_of(query)
+rows = store.group(
+    query.get("group_by"),
+    criteria,
+    count=query.get("count"),
+    sum=query.get("sum"),
+    avg=query.get("avg"),
+    min=query.get("min"),
+    max=query.get("max"),
+    sort=query.get("sort"),
+    limit=limit,
+    offset=offset,
+)
+REPLY = make_response(200, rows)
+"""
+
+_CLEAR = """\
+REPLY = make_response(200, {"deleted": store.delete_all(criteria)})
+"""
+
 _CREATE = """\
 rec = store.insert(record)
 collection = "/".join(ctx["segments"])
@@ -144,6 +207,12 @@ FLAT: dict[str, str] = {
     "merge": _GET + _FOUND + _MERGE + _RECORD,
     "json-patch": _GET + _FOUND + _JSON_PATCH + _RECORD,
     "delete": _DELETE,
+    "viewed-list": _CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ENVELOPE,
+    "viewed-search": _CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ARRAY,
+    "viewed-get": _GET + _FOUND + _VIEWED_RECORD,
+    "count": _CRITERIA + _COUNT,
+    "stats": _STATS_CRITERIA + _STATS,
+    "clear": _CRITERIA + _CLEAR,
 }
 
 #: By kind, for the records of one parent.
@@ -158,4 +227,10 @@ NESTED: dict[str, str] = {
     "merge": _PARENT + _OWN_RECORD + _MERGE + _RECORD,
     "json-patch": _PARENT + _OWN_RECORD + _JSON_PATCH + _RECORD,
     "delete": _PARENT + _OWN_RECORD + _OWN_DELETE,
+    "viewed-list": _PARENT + _OWN_CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ENVELOPE,
+    "viewed-search": _PARENT + _OWN_CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ARRAY,
+    "viewed-get": _PARENT + _OWN_RECORD + _VIEWED_RECORD,
+    "count": _PARENT + _OWN_CRITERIA + _COUNT,
+    "stats": _PARENT + _STATS_CRITERIA + _OWN_STATS_CRITERIA + _STATS,
+    "clear": _PARENT + _OWN_CRITERIA + _CLEAR,
 }

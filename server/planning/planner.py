@@ -91,7 +91,7 @@ class LearningPlanner:
     async def _with_learned(self, ctx: RequestContext, error: MethodNotAllowed) -> MethodNotAllowed:
         """Conventions know what they have for a path, but not what its session has learned."""
         allowed = _in_order({*await self._learned.methods(ctx), *error.members["allow"]})
-        return method_not_allowed(allowed)
+        return method_not_allowed(allowed, error.members.get("reason", ""))
 
     async def close(self) -> None:
         await self._learned.close()

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeAlias, TypeGuard, get_args
 from attrs import frozen
 
 from server.errors import NotFound
+from store.names import foreign_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -196,46 +197,3 @@ def refuse_unplannable(segments: tuple[str, ...]) -> None:
 
 def _ordinary(segment: str) -> bool:
     return segment != "" and not segment.startswith(".") and not segment.lower().endswith(".php")
-
-
-# -- names -----------------------------------------------------------------------------------------
-
-_UNCHANGED = frozenset({"data", "media", "news", "people", "series", "species"})
-#: The first suffix that fits decides. Words that end in e before their s stand before the rule they break.
-_SINGULAR_RULES: tuple[tuple[str, str], ...] = (
-    ("movies", "movie"),
-    ("cookies", "cookie"),
-    ("caches", "cache"),
-    ("shoes", "shoe"),
-    ("ouses", "ouse"),
-    ("auses", "ause"),
-    ("ies", "y"),
-    ("sses", "ss"),
-    ("uses", "us"),
-    ("xes", "x"),
-    ("ches", "ch"),
-    ("shes", "sh"),
-    ("oes", "o"),
-    ("ss", "ss"),
-    ("us", "us"),
-    ("is", "is"),
-    ("s", ""),
-)
-
-
-def singular(word: str) -> str:
-    """The singular of an English plural in lower case, by a few rules; other words stay."""
-    if word.rpartition("_")[2] in _UNCHANGED:
-        return word
-    for suffix, ending in _SINGULAR_RULES:
-        if word.endswith(suffix):
-            return word.removesuffix(suffix) + ending or word
-    return word
-
-
-def foreign_key(collection: str) -> str:
-    """The field by which other records point at this collection's: ``member_id`` for members."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", collection).lower()
-    # No double underscore: in a criterion that would start an operator.
-    snake = re.sub(r"[-_]+", "_", words).rstrip("_")
-    return f"{singular(snake)}_id"

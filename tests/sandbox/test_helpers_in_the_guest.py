@@ -34,6 +34,8 @@ CALLS: dict[str, list[tuple[str, object]]] = {
     "merge_patch": [
         ('merge_patch({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})', {"b": {"c": 2, "d": 3}})
     ],
+    "page_of": [('list(page_of({"page": "2"}))', [20, 20]), ("list(page_of({}))", [None, 0])],
+    "pick": [('pick([{"a": {"b": 1, "c": 2}}], "a.b")', [{"a": {"b": 1}}])],
     "hash_secret": [
         ('hash_secret("a").startswith("scrypt$")', True),
         ('hash_secret("a") != hash_secret("a")', True),

@@ -170,19 +170,19 @@ def test_example_slug(examples: Api) -> None:
 
 
 def test_example_list(examples: Api) -> None:
-    """Filters, search text and both ways of paging together; a total beside the page."""
-    title = "A list with filters, a search text and pages"
+    """Filters, one that is no field, and both ways of paging together; a total beside the page."""
+    title = "A list with filters and pages"
     examples.seed("products", *({"name": f"Mug {n}", "category": "cups", "price": n} for n in range(1, 6)))
-    query = {"q": "mug", "page": "2", "per_page": "2", "category": "cups"}
+    query = {"max_price": "4.5", "page": "2", "per_page": "2", "category": "cups"}
 
     assert shows_the_request(EXAMPLES[title], a_request("GET", "/products", query=query))
-    _, reply, _ = examples(title, "GET", "/products", query=query | {"sort": "-price", "price__lt": "4.5"})
+    _, reply, _ = examples(title, "GET", "/products", query=query | {"sort": "-price", "q": "MUG"})
     assert [item["price"] for item in reply["items"]] == [2, 1]
     assert reply["page"] == {"limit": 2, "offset": 2, "total": 4}
     assert len(examples(title, "GET", "/products")[1]["items"]) == 5
     _, reply, _ = examples(title, "GET", "/products", query={"limit": "1", "offset": "4"})
     assert [item["price"] for item in reply["items"]] == [5]
-    assert examples(title, "GET", "/products", query={"page": "0"})[1]["page"]["offset"] == 0
+    assert examples(title, "GET", "/products", query={"page": "0"})[0] == 400
     assert examples(title, "GET", "/products", query={"page_size": "many"})[0] == 400
 
 

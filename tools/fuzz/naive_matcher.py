@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OPERATORS = {
     *("contains", "icontains", "startswith", "endswith", "like", "gt", "gte", "lt", "lte"),
@@ -16,7 +19,29 @@ def matches(record: dict[str, Any], criteria: dict[str, Any]) -> bool:
     return all(_matches(record, key, value) for key, value in criteria.items())
 
 
+def _has_words(value: Any, words: str) -> bool:
+    texts = list(_texts(value))
+    return all(any(word in text for text in texts) for word in words.casefold().split())
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value.casefold()
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(inner)
+
+
 def _matches(record: dict[str, Any], key: str, criterion: Any) -> bool:
+    if key == "$or":
+        return any(matches(record, each) for each in criterion)
+    if key == "$and":
+        return all(matches(record, each) for each in criterion)
+    if key == "$text":
+        return _has_words(record, criterion if isinstance(criterion, str) else " ".join(criterion))
+    return _matches_field(record, key, criterion)
+
+
+def _matches_field(record: dict[str, Any], key: str, criterion: Any) -> bool:
     field, _, operator = key.rpartition("__")
     if operator not in OPERATORS:
         field, operator = key, ""

@@ -26,7 +26,7 @@ PROTECTED_NAMES = _words("ctx plan params store session_store make_response abor
 #: Given too, but a plan may use these names for its own values.
 HELPER_NAMES = _words("""
     as_int as_float as_bool now today uuid4 slugify url_quote by re_match
-    hash_secret verify_secret new_token money json_patch merge_patch
+    hash_secret verify_secret new_token money json_patch merge_patch page_of pick
 """)
 
 GIVEN_NAMES = PROTECTED_NAMES | HELPER_NAMES
@@ -65,7 +65,8 @@ ALLOWED_METHODS = _words("""
 
     as_integer_ratio bit_count bit_length is_integer
 
-    collection collections criteria delete delete_all exists insert_many list schema search upsert
+    collection collections criteria delete delete_all embed exists expand group insert_many list
+    schema search upsert
 """)
 
 #: Nodes with nothing of their own to check; their children are checked.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from guest.helpers import as_int
+from guest.pages import page_of, pick
 from guest.patches import json_patch, merge_patch
 from guest.reply import Abort
 from server.planning.conventions import ConventionsPlanner
@@ -36,20 +38,12 @@ def abort(status: int, body: Any = None) -> None:
     raise Ended(make_response(status, body))
 
 
-def as_int(text: Any, default: int | None = None) -> int | None:
-    if text is None:
-        return default
-    if not text.isdecimal():
-        abort(400, "not an integer")
-    return int(text)
-
-
 class Service:
     """Answers requests with `(status, body, headers)`; a status of 400 or more undoes what was written."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, delete_collections: bool = False) -> None:
         self._session = session
-        self._planner = ConventionsPlanner()
+        self._planner = ConventionsPlanner(delete_collections=delete_collections)
 
     def __call__(self, method: Any, path: str, body: Any = NO_BODY, **more: Any) -> tuple[int, Any, Any]:
         ctx = a_request(method, path, body=body, **more)
@@ -89,6 +83,8 @@ class Service:
             "make_response": make_response,
             "abort": abort,
             "as_int": as_int,
+            "page_of": page_of,
+            "pick": pick,
             "json_patch": json_patch,
             "merge_patch": merge_patch,
             "url_quote": lambda text: quote(text, safe=""),

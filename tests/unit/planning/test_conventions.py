@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.errors import MethodNotAllowed, NotPlannable, ServiceError, UnsupportedMediaType
+from server.errors import InvalidQuery, MethodNotAllowed, NotPlannable, ServiceError, UnsupportedMediaType
 from server.model import SourceCode
 from server.planning.conventions import ConventionsPlanner
 from server.planning.conventions_code import FLAT, NESTED
@@ -34,6 +34,10 @@ PLANNED: list[tuple[Any, str, Any, tuple[str, str, str]]] = [
     ("GET", "/members/find", NO_BODY, ("search", "members", "/members/find")),
     ("GET", "/members/query", NO_BODY, ("search", "members", "/members/query")),
     ("HEAD", "/members/filter", NO_BODY, ("search", "members", "/members/filter")),
+    ("GET", "/members/count", NO_BODY, ("count", "members", "/members/count")),
+    ("HEAD", "/members/stats", NO_BODY, ("stats", "members", "/members/stats")),
+    ("GET", "/members/1/orders/count", NO_BODY, ("count", "orders", "/members/{member_id:int}/orders/count")),
+    ("GET", "/members/1/orders/stats", NO_BODY, ("stats", "orders", "/members/{member_id:int}/orders/stats")),
     ("GET", "/members/1", NO_BODY, ("get", "members", "/members/{id:int}")),
     ("HEAD", "/members/1/", NO_BODY, ("get", "members", "/members/{id:int}")),
     ("GET", f"/members/{UUID}", NO_BODY, ("get", "members", "/members/{id:uuid}")),
@@ -82,6 +86,10 @@ REFUSED: list[tuple[Any, str, Any, int]] = [
     ("PATCH", "/members", {}, 405),
     ("DELETE", "/members", NO_BODY, 405),
     ("POST", "/members/search", {}, 405),
+    ("POST", "/members/count", {}, 405),
+    ("DELETE", "/members/stats", NO_BODY, 405),
+    ("GET", "/members/count/orders", NO_BODY, 501),
+    ("GET", "/members/1/stats", NO_BODY, 501),
     ("DELETE", "/members/search", NO_BODY, 405),
     ("DELETE", "/members/1/orders", NO_BODY, 405),
     ("POST", "/members/1/orders/2", {}, 405),
@@ -182,7 +190,7 @@ def test_allowed_methods_of_no_path(planner: ConventionsPlanner, path: str, stat
 def test_method_not_allowed_tells_what_is(planner: ConventionsPlanner) -> None:
     """A 405 has the Allow header of RFC 9110 §15.5.6 and says the same in its body."""
     with pytest.raises(MethodNotAllowed) as caught:
-        planner.plan(a_request("DELETE", "/members"))
+        planner.plan(a_request("PUT", "/members", body={}))
 
     assert caught.value.headers == {"Allow": "GET, HEAD, POST, OPTIONS"}
     assert caught.value.members == {"allow": ["GET", "HEAD", "POST", "OPTIONS"]}
@@ -248,3 +256,52 @@ def test_plans_hold_no_values(planner: ConventionsPlanner) -> None:
 def test_code_passes_the_policy(code: str) -> None:
     """The conventions' code is checked as a model's is, and accepted."""
     assert "REPLY" in check(SourceCode(code)).text
+
+
+@pytest.mark.parametrize("path", ["/members", "/members/1/orders"])
+def test_deleting_a_collection_is_off(planner: ConventionsPlanner, path: str) -> None:
+    """405 with the setting's name; with the setting on it is planned, and Allow says so."""
+    with pytest.raises(MethodNotAllowed, match=r"conventions\.delete_collections") as caught:
+        planner.plan(a_request("DELETE", path))
+    allowing = ConventionsPlanner(delete_collections=True)
+
+    assert "conventions.delete_collections" in caught.value.members["reason"]
+    assert allowing.plan(a_request("DELETE", path)).action == "delete"
+    assert allowing.allowed_methods(a_request(path=path).segments) == (
+        "GET",
+        "HEAD",
+        "POST",
+        "DELETE",
+        "OPTIONS",
+    )
+
+
+@pytest.mark.parametrize(
+    "key", ["limit", "offset", "sort", "page", "per_page", "page_size", "fields", "embed"]
+)
+def test_what_is_deleted_is_told_by_filters(key: str) -> None:
+    """`DELETE /members?limit=1` would delete more than it says."""
+    with pytest.raises(InvalidQuery, match=key):
+        ConventionsPlanner(delete_collections=True).plan(a_request("DELETE", "/members", query={key: "1"}))
+
+
+@pytest.mark.parametrize("path", ["/members", "/members/search", "/members/count", "/members/1/orders"])
+def test_groups_go_with_stats(planner: ConventionsPlanner, path: str) -> None:
+    """A list that took no notice of `group_by` would look like an answer."""
+    with pytest.raises(InvalidQuery, match="/stats"):
+        planner.plan(a_request("GET", path, query={"group_by": "name"}))
+
+
+@pytest.mark.parametrize(
+    "path", ["/members", "/members/search", "/members/1", "/a/1/b", "/a/1/b/search", "/a/1/b/2"]
+)
+def test_a_plain_read_has_the_plain_program(planner: ConventionsPlanner, path: str) -> None:
+    """What a query does not ask for costs it nothing."""
+    plain = planner.plan(a_request("GET", path))
+    filtered = planner.plan(a_request("GET", path, query={"limit": "1", "sort": "a", "name": "x", "q": "x"}))
+    viewed = planner.plan(a_request("GET", path, query={"fields": "a"}))
+
+    assert filtered is plain
+    assert viewed.action == plain.action
+    assert "pick(" in viewed.code.text
+    assert "pick(" not in plain.code.text

@@ -273,3 +273,77 @@ def test_odd_parents(ask: Service, parent: str) -> None:
     ask("POST", f"/{parent}/1/notes", {"text": "x"})
 
     assert ask.body("GET", f"/{parent}/1/notes")["page"]["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "expected"),
+    [
+        ("/members", {"page": "2", "per_page": "1"}, page(BOB, total=2, limit=1, offset=1)),
+        ("/members", {"page": "1"}, page(ALICE, BOB, total=2, limit=20)),
+        ("/members", {"fields": "name"}, page({"name": "Alice"}, {"name": "Bob"}, total=2)),
+        ("/members", {"q": "ALI"}, page(ALICE, total=1)),
+        ("/members", {"or": "(name=Bob,age__gt=29)", "sort": "age"}, page(BOB, ALICE, total=2)),
+        ("/members/search", {"fields": "age", "sort": "age"}, [{"age": 25}, {"age": 30}]),
+        ("/members/search", {"page_size": "1"}, [ALICE]),
+        ("/members/1", {"fields": "name"}, {"name": "Alice"}),
+        ("/members/1", {"embed": "orders"}, {**ALICE, "orders": [{"total": 5, "member_id": 1, "id": 1}]}),
+        ("/orders", {"expand": "member", "fields": "id,member.name"}, page(
+            {"id": 1, "member": {"name": "Alice"}}, {"id": 2, "member": {"name": "Bob"}}, total=2)),
+        ("/members/1/orders", {"expand": "member", "fields": "member.age"},
+            page({"member": {"age": 30}}, total=1)),
+        ("/members/2/orders/search", {"fields": "total"}, [{"total": 7}]),
+        ("/members/2/orders/2", {"fields": "total"}, {"total": 7}),
+        ("/members/count", {}, {"count": 2}),
+        ("/members/count", {"age__lt": "30", "limit": "0"}, {"count": 1}),
+        ("/nothing/count", {}, {"count": 0}),
+        ("/members/2/orders/count", {"total": "7"}, {"count": 1}),
+        ("/orders/stats", {"sum": "total"}, [{"count": 2, "sum_total": 12}]),
+        ("/orders/stats", {"group_by": "total", "max": "total", "total__gt": "5", "count": "total"},
+            [{"total": 7, "count": 1, "count_total": 1, "max_total": 7}]),
+        ("/members/1/orders/stats", {"avg": "total"}, [{"count": 1, "avg_total": 5}]),
+        ("/orders/stats", {"group_by": "total", "sort": "-total", "page": "1", "per_page": "1"},
+            [{"total": 7, "count": 1}]),
+    ],
+)  # fmt: skip
+def test_the_query_language(members: Service, path: str, query: dict[str, Any], expected: Any) -> None:
+    """What docs/query-language.md tells of, on collections and below a record."""
+    assert members("GET", path, query=query)[:2] == (200, expected)
+
+
+def test_a_page_of_a_search_says_the_total(members: Service) -> None:
+    """A bare array has no other place for it."""
+    assert members("GET", "/members/search", query={"page": "2", "per_page": "1"})[2] == {"X-Total-Count": 2}
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/members", {"page": "0"}),
+        ("/members", {"embed": "nothing"}),
+        ("/members/1", {"expand": "nobody"}),
+        ("/members", {"or": "name=Bob"}),
+        ("/members", {"fields": ","}),
+        ("/members/stats", {"group_by": "name", "sort": "age"}),
+        ("/members/9/orders/stats", {"group_by": ","}),
+    ],
+)
+def test_a_query_that_cannot_be_read(members: Service, path: str, query: dict[str, Any]) -> None:
+    """400; below a record that is not there, 404."""
+    assert members.status("GET", path, query=query) == (404 if "9" in path else 400)
+
+
+@pytest.fixture
+def deleting(members: Service, tmp_path: Path) -> Service:
+    """The same, where collections can be deleted."""
+    return Service(members._session, delete_collections=True)
+
+
+def test_delete_a_collection(deleting: Service) -> None:
+    """All that the filters match, and nothing else; ids are never given again."""
+    assert deleting("DELETE", "/members/1/orders") == (200, {"deleted": 1}, {})
+    assert deleting.body("GET", "/orders/count") == {"count": 1}
+    assert deleting("DELETE", "/members", query={"name": "B*"}) == (200, {"deleted": 1}, {})
+    assert deleting("DELETE", "/members", query={"nmae": "Alice"}) == (200, {"deleted": 0}, {})
+    assert deleting("DELETE", "/members") == (200, {"deleted": 1}, {})
+    assert deleting("DELETE", "/nothing") == (200, {"deleted": 0}, {})
+    assert deleting.body("POST", "/members", {})["id"] == 3

@@ -12,14 +12,13 @@ from server.planning.route import (
     MAX_TEMPLATE_CHARS,
     RouteError,
     RouteTemplate,
-    foreign_key,
     is_collection_name,
     refuse_unplannable,
     segment_kind,
-    singular,
     split_prefix,
     template_text,
 )
+from store.names import foreign_key, singular
 
 UUID = "0b8f3f6e-7c1d-4b0a-9a53-0d3c8f3b2a11"
 SEGMENTS = st.text(min_size=1, max_size=40) | st.from_regex(r"[a-z0-9-]{1,36}", fullmatch=True)

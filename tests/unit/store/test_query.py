@@ -54,6 +54,27 @@ CRITERIA: list[tuple[dict[str, Any], list[int]]] = [
     ({"active": "True"}, []),
     ({"name": "null"}, []),
     ({"name": "x' OR '1'='1"}, []),
+    # of several criteria one, or all
+    ({"$or": [{"name": "Alice"}, {"age": 30.5}]}, [1, 3]),
+    ({"$or": [{"name": "Alice", "age": 31}, {"name": "Bob*"}]}, [3]),
+    ({"$or": []}, []),
+    ({"$and": []}, [1, 2, 3, 4, 5]),
+    ({"$or": [{}]}, [1, 2, 3, 4, 5]),
+    ({"$and": [{"age__gt": 29}, {"age__gt": 30}]}, [3, 5]),
+    ({"active": "true", "$or": [{"name": "alicia"}, {"name": "Bob*"}]}, [2]),
+    ({"$or": [{"$and": [{"tags__has": "a"}, {"active": True}]}, {"address": "Rome"}]}, [1, 4]),
+    # words in any text
+    ({"$text": "alic"}, [1, 2]),
+    ({"$text": "ALICE rome"}, [1]),
+    ({"$text": "rom"}, [1, 2, 4]),
+    ({"$text": ["rom", "stra\u00dfe"]}, [4]),
+    ({"$text": "30"}, [2]),
+    ({"$text": "city"}, []),
+    ({"$text": "bob* a"}, [3]),
+    ({"$text": ""}, [1, 2, 3, 4, 5]),
+    ({"$text": "nobody"}, []),
+    ({"$or": [{"$text": "bob"}, {"$text": "alice"}]}, [1, 3]),
+    ({"$or": [{"$text": "bob"}], "name": "Alice"}, []),
     ({"tags": "a"}, [3]),
     ({"tags": '["a","b"]'}, []),
     # None and lists
@@ -358,6 +379,76 @@ CRITERION = st.one_of(
         st.one_of(WORDS, st.lists(WORDS, max_size=2)),
     ),
 )
+
+
+ONE = st.builds(lambda field, criterion: {field + criterion[0]: criterion[1]}, FIELDS, CRITERION)
+LEAVES = ONE | st.fixed_dictionaries({"$text": st.sampled_from(["a", "A b", "\u00df", '"', "\\", "s"])})
+
+
+def joined(parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    signs = st.sampled_from(["$or", "$and"])
+    return st.builds(lambda sign, several: {sign: several}, signs, st.lists(parts, max_size=3))
+
+
+GROUPS = joined(LEAVES | joined(LEAVES | joined(LEAVES)))
+
+
+@given(records=RECORDS, criteria=GROUPS)
+def test_sql_and_python_agree_on_groups(records: list[dict[str, Any]], criteria: dict[str, Any]) -> None:
+    """However criteria are joined, the records found are the same."""
+    with TemporaryDirectory() as directory, closing(open_session(Path(directory))) as session:
+        session.begin(read_only=False)
+        store = session.plan_view["things"]
+        stored = store.insert_many(records)
+
+        assert store.search(criteria) == [record for record in stored if matches(record, criteria)]
+
+
+def nested(depth: int) -> dict[str, Any]:
+    return {"$or": [nested(depth - 1)]} if depth else {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("fits", "beyond"),
+    [
+        (nested(4), nested(5)),
+        ({"$or": [{"a": 1}] * 63}, {"$or": [{"a": 1}] * 64}),
+        ({"$text": " ".join(f"w{n}" for n in range(16))}, {"$text": " ".join(f"w{n}" for n in range(17))}),
+        ({"$text": "x" * 1_000}, {"$text": "x" * 1_001}),
+        ({"$text": ["x" * 500, "y" * 500]}, {"$text": ["x" * 500, "y" * 501]}),
+    ],
+    ids=["depth", "filters", "words", "characters", "characters in all"],
+)
+def test_limits_of_groups(store: ResourceStore, fits: dict[str, Any], beyond: dict[str, Any]) -> None:
+    """The most there may be, and one more."""
+    store.insert({"a": 1})
+
+    store.search(fits)
+    with pytest.raises(InvalidQuery):
+        store.search(beyond)
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        {"$or": "a"}, {"$or": {"a": 1}}, {"$or": ["a"]}, {"$and": [1]}, {"$text": 5}, {"$text": None},
+        {"$text": ["a", 1]}, {"$text": "\ud800"}, {"$orr": []}, {"$orr": "a"}, {"$or": [{"a__gtt": 1}]},
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_groups_that_are_none(store: ResourceStore, criteria: dict[str, Any]) -> None:
+    """A misspelt group is refused, as a misspelt operator is."""
+    store.insert({"a": 1})
+
+    with pytest.raises(InvalidQuery):
+        store.search(criteria)
+
+
+def test_a_field_with_a_dollar_is_a_field(store: ResourceStore) -> None:
+    """JSON Schema has such."""
+    store.insert_many([{"$ref": "x"}, {"$ref": "y"}])
+
+    assert store.search({"$ref": "x"}) == [{"id": 1, "$ref": "x"}]
 
 
 @given(records=RECORDS, field=FIELDS, criterion=CRITERION)

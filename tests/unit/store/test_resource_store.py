@@ -225,7 +225,7 @@ def test_plans_see_methods_only() -> None:
                 "list",
                 "search",
             ),
-            *("count", "delete_all", "criteria", "schema"),
+            *("count", "group", "embed", "expand", "delete_all", "criteria", "schema"),
         },
         SessionStore: {"collection", "collections"},
     }

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from store.errors import InvalidQuery
 from store.rest_query import RESERVED, criteria_of
 
 if TYPE_CHECKING:
@@ -65,4 +66,76 @@ def test_an_unknown_collection_reads_queries_too(store: ResourceStore) -> None:
 def test_reserved_keys_are_documented() -> None:
     """The keys that never filter."""
 
-    assert {"limit", "offset", "sort", "page", "per_page", "page_size", "fields"} == RESERVED
+    assert {
+        *("limit", "offset", "sort", "page", "per_page", "page_size", "fields", "embed", "expand"),
+        *("q", "or", "and"),
+    } == RESERVED
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"q": "alice rome"}, {"$text": "alice rome"}),
+        ({"q": ["alice", "rome"], "a": "1"}, {"a": "1", "$text": ["alice", "rome"]}),
+        ({"or": "(a=1)"}, {"$or": [{"a": "1"}]}),
+        ({"or": "(a=1,b__gte=2)", "c": "3"}, {"c": "3", "$or": [{"a": "1"}, {"b__gte": "2"}]}),
+        ({"and": "(a=1,a=2)"}, {"$and": [{"a": "1"}, {"a": "2"}]}),
+        ({"or": ["(a=1)", "(b=2)"]}, {"$and": [{"$or": [{"a": "1"}]}, {"$or": [{"b": "2"}]}]}),
+        ({"or": "(a=,b= x )"}, {"$or": [{"a": ""}, {"b": " x "}]}),
+        (
+            {"or": "(name=Al*,findByName=Bo,q=x y)"},
+            {"$or": [{"name__like": "Al*"}, {"name": "Bo"}, {"$text": "x y"}]},
+        ),
+        (
+            {"or": '(id__in="1,3",name="a \\"b\\" (c)\\\\")'},
+            {"$or": [{"id__in": "1,3"}, {"name": 'a "b" (c)\\'}]},
+        ),
+        (
+            {"or": "(a=1,and=(b=2,or=(c=3,d=4)))"},
+            {"$or": [{"a": "1"}, {"$and": [{"b": "2"}, {"$or": [{"c": "3"}, {"d": "4"}]}]}]},
+        ),
+        ({"or": "(a=b=c)"}, {"$or": [{"a": "b=c"}]}),
+    ],
+    ids=ascii,
+)
+def test_groups_of_filters(query: dict[str, Any], expected: dict[str, Any]) -> None:
+    """`or` and `and` hold what could stand outside; `q` holds words."""
+
+    assert criteria_of(query, ()) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "a=1",
+            "(",
+            ")",
+            "()",
+            "(a=1",
+            "a=1)",
+            "(a)",
+            "(=1)",
+            "(a=1,)",
+            "(,a=1)",
+            "(a=1)b",
+            "(a=1)(b=2)",
+        ),
+        *('(a="x)', '(a="x"y)', "(a=(b))", '(a=x"y)', "(or=a)", "(limit=5,a=1)", "(fields=a)"),
+        "(or=(or=(or=(a=1))))",
+    ],
+)
+def test_groups_that_cannot_be_read(text: str) -> None:
+    """An error that says so, never a guess."""
+    with pytest.raises(InvalidQuery):
+        criteria_of({"or": text}, ())
+
+    with pytest.raises(InvalidQuery):
+        criteria_of({"and": [text, "(a=1)"]}, ())
+
+
+def test_groups_nest_three_deep() -> None:
+    """The deepest that is read; one more is in the table above."""
+
+    assert criteria_of({"or": "(or=(or=(a=1)))"}, ()) == {"$or": [{"$or": [{"$or": [{"a": "1"}]}]}]}

@@ -39,6 +39,7 @@ _WORDS = frozenset(
         "instr",
         "substr",
         "fold",
+        "holds",
         "EXISTS",
         "SELECT",
         "FROM",
@@ -108,9 +109,24 @@ _TEXTS = st.sampled_from(
         *("\x00", "\u0661", "9007199254740993", "9223372036854775808", "x" * 1001),
     ]
 )
+#: What `or=` and `and=` may hold, and what that means; any other text is refused.
+_GROUPS: dict[str, list[dict[str, Any]]] = {
+    "(f=1)": [{"f": "1"}],
+    "(f=30,g__gt=a)": [{"f": "30"}, {"g__gt": "a"}],
+    "(g=a*,f.c__isnull=true)": [{"g__like": "a*"}, {"f.c__isnull": "true"}],
+    '(f="1,2",and=(g=ab,or=(f=true,q=a)))': [
+        {"f": "1,2"},
+        {"$and": [{"g": "ab"}, {"$or": [{"f": "true"}, {"$text": "a"}]}]},
+    ],
+}
 _QUOTE = st.sampled_from([quote, quote_plus, str, lambda text: quote(text, safe="*,'")])
 _PAIRS = st.builds(
     lambda key, value, how: f"{how(key)}={how(value)}", _KEYS, _TEXTS | st.text(max_size=4), _QUOTE
+) | st.builds(
+    lambda key, value, how: f"{key}={how(value)}",
+    st.sampled_from(["or", "and"]),
+    st.sampled_from(sorted(_GROUPS)),
+    _QUOTE,
 )
 _RAW = st.lists(
     _PAIRS | st.sampled_from(["", "a", "=", "%", "%zz", "%ff=1", "a=%80", "f=1;g=2", "\u00e9=1"]), max_size=4
@@ -159,7 +175,11 @@ def _hold_search(session: Session, pairs: dict[str, Any], records: list[dict[str
     store = session.plan_view["things"]
     stored = store.insert_many(records)
     known = {name for record in stored for name in record}
-    criteria = store.criteria(pairs)
+    try:
+        criteria = store.criteria(pairs)
+    except InvalidQuery:
+        assert any(text not in _GROUPS for _, text in _groups_in(pairs))
+        return
     assert criteria == criteria_of(pairs, known) == _criteria(pairs, known)
     try:
         found = store.search(criteria)
@@ -199,7 +219,15 @@ def _criteria(pairs: dict[str, Any], known: set[str]) -> dict[str, Any]:
             criteria[f"{name}__like"] = text
         else:
             criteria[name] = text
-    return criteria
+    if "q" in pairs:
+        criteria["$text"] = pairs["q"]
+    groups = [{f"${name}": _GROUPS[text]} for name, text in _groups_in(pairs)]
+    return criteria | (groups[0] if len(groups) == 1 else {"$and": groups} if groups else {})
+
+
+def _groups_in(pairs: dict[str, Any]) -> list[tuple[str, str]]:
+    given = [(name, pairs[name]) for name in ("or", "and") if name in pairs]
+    return [(name, each) for name, text in given for each in (text if isinstance(text, list) else [text])]
 
 
 def _finder(key: str, known: set[str]) -> str:

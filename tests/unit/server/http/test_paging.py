@@ -120,6 +120,7 @@ def test_following_next_ends_at_last(limit: int, offset: int, total: int) -> Non
     [
         ({"page": "2", "per_page": "3"}, Page(3, 3, 8), {"next": 3, "prev": 1, "first": 1, "last": 3}),
         ({"page": "1", "page_size": "3"}, Page(3, 0, 3), {"first": 1, "last": 1}),
+        ({"page": "2", "limit": "3"}, Page(3, 3, 6), {"prev": 1, "first": 1, "last": 2}),
     ],
 )
 def test_links_by_page(query: dict[str, str | list[str]], page: Page, expected: dict[str, int]) -> None:
@@ -127,6 +128,21 @@ def test_links_by_page(query: dict[str, str | list[str]], page: Page, expected: 
     size = next(f"{key}={value}" for key, value in query.items() if key != "page")
 
     assert links(query, page) == {relation: f"page={number}&{size}" for relation, number in expected.items()}
+
+
+def test_links_by_page_alone() -> None:
+    """The plan chose the size, or nobody said which page: that is the first."""
+    assert links({"page": "2"}, Page(20, 20, 41)) == {
+        "next": "page=3",
+        "prev": "page=1",
+        "first": "page=1",
+        "last": "page=3",
+    }
+    assert links({"per_page": "3"}, Page(3, 0, 5)) == {
+        "next": "per_page=3&page=2",
+        "first": "per_page=3&page=1",
+        "last": "per_page=3&page=2",
+    }
 
 
 @pytest.mark.parametrize(
@@ -140,8 +156,9 @@ def test_links_by_page(query: dict[str, str | list[str]], page: Page, expected: 
         ({"offset": "3"}, Page(None, 3, 9)),
         ({"page": "2", "per_page": "3"}, Page(3, 0, 8)),
         ({"page": "2", "per_page": "3"}, Page(3, 4, 8)),
-        ({"page": "2"}, Page(20, 20, 80)),
-        ({"page": "2", "limit": "5"}, Page(5, 5, 80)),
+        ({"page": "2"}, Page(20, 0, 80)),
+        ({"page": "2", "limit": "5"}, Page(6, 6, 80)),
+        ({"per_page": "5"}, Page(5, 5, 80)),
     ],
 )
 def test_no_links_by_guessing(query: dict[str, str | list[str]], page: Page) -> None:
@@ -178,6 +195,9 @@ def test_a_link_header_has_an_end() -> None:
     [
         ({"limit": "2"}, "9", Page(2, 0, 9)),
         ({"limit": "2", "offset": "4"}, "9", Page(2, 4, 9)),
+        ({"page": "3"}, "50", Page(20, 40, 50)),
+        ({"page": "3", "per_page": "2"}, "9", Page(2, 4, 9)),
+        ({"page_size": "2"}, "9", Page(2, 0, 9)),
         ({}, "9", None),
         ({"limit": "two"}, "9", None),
         ({"limit": ["1", "2"]}, "9", None),
