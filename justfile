@@ -35,7 +35,7 @@ coverage:
         --cov=store.query --cov=wasm_runtime.frames --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 # All that CI runs.
-check: lint types coverage test
+check: lint types coverage browser test
 
 # Write down the versions of all packages as they are installed now.
 pin:
