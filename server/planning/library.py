@@ -29,7 +29,6 @@ from server.planning.library_file import (
     LibraryError,
     is_damage,
     open_file,
-    set_aside,
 )
 from server.planning.library_rows import (
     LearnedRecord,
@@ -322,17 +321,14 @@ class PlanLibrary:
         try:
             yield
         except sqlite3.Error as error:
-            if is_damage(error):
+            # A closed connection: the last time, the file could not be opened.
+            if is_damage(error) or isinstance(error, sqlite3.ProgrammingError):
                 self._start_over()
             raise LibraryError("the plan library failed") from error
 
     def _start_over(self) -> None:
+        """Open the file anew, which reads all of it: SQLite calls a read that failed damage, too."""
         self._connection.close()
-        try:
-            name = set_aside(self._path)
-        except OSError as error:
-            raise LibraryError("the damaged plan library cannot be set aside") from error
-        _log.error("plan library set aside", reason="damaged", name=name)
         self._connection = open_file(self._path)
 
 

@@ -30,6 +30,7 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {}
 
 #: A person's tool may hold the lock for a moment.
 _BUSY_SECONDS: Final = 5.0
+_CHUNK: Final = 1024 * 1024
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 PLAN_COLUMNS: Final = (
@@ -84,10 +85,20 @@ def open_file(path: Path) -> sqlite3.Connection:
         try:
             return _connect(path)
         except _Unusable as unusable:
+            # The disk may have failed, and the file be as good as ever: then nothing is done to it.
+            _require_readable(path)
             _log.error("plan library set aside", reason=str(unusable), name=set_aside(path))
             return _connect(path)
     except (OSError, sqlite3.Error, _Unusable) as error:
         raise LibraryError("the plan library cannot be opened") from error
+
+
+def _require_readable(path: Path) -> None:
+    """Read the file from end to end, if it is one. Raises OSError."""
+    if path.is_file() and not path.is_symlink():
+        with path.open("rb") as file:
+            while file.read(_CHUNK):
+                pass
 
 
 def is_damage(error: sqlite3.Error) -> bool:
