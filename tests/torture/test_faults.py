@@ -54,8 +54,9 @@ class Disk:
         assert self.injector.failed, "the fault found nothing to hit"
         self.injector.lift()
 
-    async def post(self, key: str, session: str = "") -> Answer:
-        return await ask(self.service.address, "POST", "/transfers", session or self.session, {"key": key})
+    async def post(self, name: str, session: str = "", *, key: str = "") -> Answer:
+        body = {"key": name}
+        return await ask(self.service.address, "POST", "/transfers", session or self.session, body, key=key)
 
     async def get(self, session: str = "") -> Answer:
         return await ask(self.service.address, "GET", "/debits?limit=1000", session or self.session)
@@ -194,6 +195,20 @@ async def test_a_group_whose_commit_is_in_doubt_is_not_run_again(disk: Disk) -> 
 
 
 @on_one_loop
+async def test_a_key_ends_the_doubt(disk: Disk) -> None:
+    """Asked again with the same Idempotency-Key, a request whose commit was in doubt has one effect."""
+    disk.fails(Kind.EIO, after_truncation())
+    doubted = await disk.post("second", key="k1")
+    disk.heals()
+    again = [await disk.post("second", key="k1") for _ in range(2)]
+
+    assert doubted.problem == "not-confirmed"
+    assert [answer.status for answer in again] == [201, 201]
+    assert again[1].replayed
+    assert await disk.keys() == ["first", "second"]
+
+
+@on_one_loop
 async def test_a_file_that_could_not_be_opened_for_writing_is_opened_again(disk: Disk) -> None:
     """SQLite then opens it for reading; the session must not stay so for the life of its guest."""
     disk.fails(Kind.EMFILE, lambda operation: operation.opens and operation.path.endswith("store.db"))
@@ -286,7 +301,10 @@ async def test_a_library_that_fails_costs_what_is_learned_alone(disk: Disk) -> N
     disk.heals()
 
     assert [answer.status for answer in answers] == [201] * 4
-    assert (await disk.post("second")).status == 201
+    for n in range(3):
+        again = await disk.post(f"again-{n}", disk.new)
+    assert again.header("X-Plan-Source") == "learned", "the library works again"
+    assert not list(disk.service.data_root.glob(f"{LIBRARY}.damaged*"))
 
 
 # --- the loops, short -------------------------------------------------------------------------

@@ -144,7 +144,15 @@ class FaultLoop:
 
     def _writer(self, session: str) -> Writer:
         return Writer(
-            session, session, SessionLedger(), self.service, Gate(), Random(0), self.told, refusals=REFUSALS
+            name=session,
+            session=session,
+            ledger=SessionLedger(),
+            service=self.service,
+            gate=Gate(),
+            random=Random(0),
+            told=self.told,
+            refusals=REFUSALS,
+            insists=False,
         )
 
     # --- a round ------------------------------------------------------------------------------

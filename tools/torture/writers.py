@@ -68,6 +68,8 @@ class Writer:
     random: Random
     told: Counter[str]
     refusals: frozenset[tuple[int, str]] = REFUSALS
+    #: Whether some requests have a key, and are asked again until there is an answer.
+    insists: bool = True
     _number: int = 0
     own: list[Entry] = field(factory=list)
 
@@ -154,6 +156,8 @@ class Writer:
         None where nobody knows what became of it: there was no key, or the session is over meanwhile.
         """
         key, ledger = self.random.choice(["", f"{self.name}-{self._number}"]), self.ledger
+        if not self.insists:
+            key = ""
         perhaps()
         answer = await self._ask(method, target, body, key)
         while answer is None and key:
