@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from wasm_runtime.outcome import Outcome
 
 _READ_BYTES = 256 * 1024
+#: Reads share a call of the guest and nothing else. Few enough that their answers are on their way while the
+#: next ones run: with 16 the two processes waited for each other in turn (6,100 GETs a second, not 7,700).
+_READS_AT_ONCE = 6
 #: Between housekeeping steps when there is nothing to do.
 _IDLE_SECONDS = 1.0
 #: A live guest holds its directory, its database and its journal open.
@@ -66,11 +69,15 @@ class Queues:
         session, queue = self._sessions.popitem(last=False)
         group = [queue.popleft()]
         if runner.may_join(session, group[0]):
-            while queue and len(group) < MAX_GROUP and runner.may_join(session, queue[0]):
+            while queue and len(group) < _most(group) and runner.may_join(session, queue[0]):
                 group.append(queue.popleft())
         if queue:
             self._sessions[session] = queue
         return session, group
+
+
+def _most(group: list[Job]) -> int:
+    return _READS_AT_ONCE if all(job.read_only for job in group) else MAX_GROUP
 
 
 class Worker:

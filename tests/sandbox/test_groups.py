@@ -233,3 +233,26 @@ def test_a_long_read_ends_the_turn_of_the_writes_before_it(sandbox: Sandbox) -> 
     assert statuses([sandbox.outcomes[job.id] for job in jobs[:2]]) == [201, 200]
     sandbox.guests.drop("s1")
     assert names(sandbox) == b'["a"]'
+
+
+def test_reads_go_in_small_groups(sandbox: Sandbox) -> None:
+    """Six at most, so that answers are on their way while the next ones run; with a write among them sixteen."""
+    read, write = "REPLY = make_response(200, 1)", INSERT
+    for _ in range(3):  # the first ones are slow: they make the collection
+        sandbox.run(read, read_only=True)
+        sandbox.run(write, body={})
+
+    def taken(kinds: str) -> int:
+        queues = Queues()
+        for kind in kinds:
+            queues.add(
+                "s1", sandbox.job(read, read_only=True) if kind == "r" else sandbox.job(write, body={})
+            )
+        turn = queues.take(sandbox.runner)
+        assert turn is not None
+        return len(turn[1])
+
+    assert taken("r" * 5) == 5
+    assert taken("r" * 7) == 6
+    assert taken("rw" + "r" * 14) == 16
+    assert taken("w" * 17) == 16
