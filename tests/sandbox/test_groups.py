@@ -236,7 +236,7 @@ def test_a_long_read_ends_the_turn_of_the_writes_before_it(sandbox: Sandbox) -> 
 
 
 def test_reads_go_in_small_groups(sandbox: Sandbox) -> None:
-    """Six at most, so that answers are on their way while the next ones run; with a write among them sixteen."""
+    """Six, so that answers are on their way while the next ones run; with a write among them sixteen."""
     read, write = "REPLY = make_response(200, 1)", INSERT
     for _ in range(3):  # the first ones are slow: they make the collection
         sandbox.run(read, read_only=True)

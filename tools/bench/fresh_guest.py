@@ -37,10 +37,12 @@ _CONTEXT = RequestContext(
 
 
 def runner(code: str, spares: int) -> Callable[[], int]:
-    """Runs the code in a fresh guest; `spares` guests are instantiated now, and used up first."""
+    """Runs the code in a fresh guest; `spares` guests are instantiated and warmed up now, and used first."""
     job, runtime = _job(code), _runtime()
     directory = tempfile.TemporaryDirectory(prefix="bench-")  # removed when the process ends
     ready = [LiveGuest(runtime) for _ in range(spares)]
+    for spare in ready:
+        spare.warm()  # as a worker does while it has nothing else to do
     return lambda: _run(ready.pop() if ready else LiveGuest(runtime), Path(directory.name), job)
 
 
