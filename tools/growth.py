@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import frozen
 
+from server.logging import configure
 from server.model import Method, RequestContext
 from server.pipeline import job_for
 from server.planning.checked_conventions import CheckedConventions
@@ -121,6 +122,7 @@ class Finding:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print. The exit status is 0 whatever the figures are: they are for people to read."""
     options = _parser().parse_args(arguments)
+    configure("WARNING", "auto", sys.stderr)
     with tempfile.TemporaryDirectory(prefix="growth-") as scratch:
         root = DataRoot.open(Path(scratch))
         try:
