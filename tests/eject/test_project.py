@@ -93,7 +93,7 @@ CONVENTIONAL: tuple[tuple[Any, ...], ...] = (
     ("GET", "/orders/", None),
     ("DELETE", "/members/3", None),
     ("GET", "/members/three", None),
-    ("DELETE", "/members", None),
+    ("PUT", "/members", {"a": 1}),
 )
 _HEADERS = (
     "content-type",
