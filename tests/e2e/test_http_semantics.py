@@ -132,5 +132,6 @@ def test_what_a_run_cost(books: Client) -> None:
     assert [part.partition(";")[0] for part in headers["server-timing"].split(", ")] == [
         "parse",
         "plan",
-        "execute",
+        "queue",
+        "guest",
     ]

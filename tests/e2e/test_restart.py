@@ -124,7 +124,8 @@ async def test_an_insert_is_there_once_or_not_at_all(guest_artifact: Artifact, t
         writers = [_insert(served, f"s{number % 4}", number, killing, statuses) for number in range(12)]
         await asyncio.gather(killing, *writers)
 
-        assert set(statuses.values()) == {201, 503}
+        # What was not being committed has run again: only a commit that was cut short is in doubt.
+        assert {201} <= set(statuses.values()) <= {201, 503}
         for session in ("s0", "s1", "s2", "s3"):
             stored = [record["key"] for record in await served.records(session)]
             sent = {key: status for (at, key), status in statuses.items() if at == session}
