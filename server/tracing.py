@@ -19,7 +19,7 @@ from attrs import define, field
 
 from server.logging import RequestLine
 from server.model import METHODS
-from server.planning.providers.base import ProviderError
+from server.planning.providers.base import ProviderError, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -175,21 +175,13 @@ class TracedLine(RequestLine):
             _failed(span)
 
 
-class _Traced:
+class _Traced(Watched):
     """A `Provider` whose questions are spans."""
 
     def __init__(self, provider: Provider, tracer: Tracer, kind: Any) -> None:
-        self._provider = provider
+        super().__init__(provider)
         self._tracer = tracer
         self._kind = kind
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
-
-    @property
-    def model(self) -> str:
-        return self._provider.model
 
     async def complete(self, prompt: Prompt, *, deadline: float, calls: int) -> Completion:
         asked = {
@@ -218,9 +210,6 @@ class _Traced:
                 }
             )
             return completion
-
-    async def close(self) -> None:
-        await self._provider.close()
 
 
 def _failed(span: Any) -> None:

@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 import sqlite3
-import stat
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +25,13 @@ from typing import TYPE_CHECKING, Any
 from store import records
 from store.errors import StoreError
 from store.ids import FIRST_TEXT_ROWID, address_of
+from store.ordinary import (
+    JOURNAL_NAME,
+    NAMES_ANOTHER_FILE,
+    NotOrdinaryError,
+    names_another_file,
+    open_ordinary,
+)
 from store.pages import PAGE_BYTES, Pages, Row, Tree, Unreadable
 from store.session_store import Session
 from store.sqlite import DATABASE_NAME
@@ -37,8 +43,6 @@ if TYPE_CHECKING:
 DAMAGED = ".damaged"
 LOST_AND_FOUND = "lost_and_found"
 _SALVAGING = ".salvaging"
-_JOURNAL = f"{DATABASE_NAME}-journal"
-_SUPER_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _TABLE_NAME = re.compile(r"c([1-9][0-9]{0,8})")
 _COLLECTION_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _NO_LIMIT = 2**40
@@ -122,7 +126,7 @@ def _salvage_into(fresh: Path, damaged: Path) -> Report:
     copy = fresh / "damaged.db"
     _copy(damaged / DATABASE_NAME, copy)
     with suppress(FileNotFoundError):
-        _copy(damaged / _JOURNAL, fresh / "damaged.db-journal")
+        _copy(damaged / JOURNAL_NAME, fresh / "damaged.db-journal")
         _roll_back(copy)
     reading = _Reading(Pages(copy.read_bytes()))
     for left in fresh.iterdir():
@@ -137,8 +141,8 @@ def _salvage_into(fresh: Path, damaged: Path) -> Report:
 def _roll_back(copy: Path) -> None:
     """Have SQLite undo a transaction that was cut short. A journal that is damaged, too, changes nothing."""
     journal = copy.with_name(f"{copy.name}-journal")
-    if journal.read_bytes().endswith(_SUPER_JOURNAL_MAGIC):
-        raise Refused("the session's journal names another file, which an honest guest never writes")
+    if names_another_file(journal):
+        raise Refused(NAMES_ANOTHER_FILE)
     with suppress(sqlite3.Error), closing(sqlite3.connect(copy)) as connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
 
@@ -289,11 +293,11 @@ def _write_records(session: Session, one: _Collection) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file, which has to be one: no link, no device, nothing that waits."""
-    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as reading, target.open("xb") as writing:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Refused(f"{source} is no ordinary file")
+    try:
+        reading = open_ordinary(source)
+    except NotOrdinaryError:
+        raise Refused(f"{source} is no ordinary file") from None
+    with reading, target.open("xb") as writing:
         shutil.copyfileobj(reading, writing, PAGE_BYTES * 256)
 
 

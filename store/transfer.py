@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import stat
+import shutil
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -27,15 +27,20 @@ from typing import TYPE_CHECKING, Any
 from store import salvage
 from store.errors import StoreDamaged, StoreError
 from store.layout import LayoutError, export_session, import_session
+from store.ordinary import (
+    JOURNAL_NAME,
+    NAMES_ANOTHER_FILE,
+    NotOrdinaryError,
+    names_another_file,
+    open_ordinary,
+)
 from store.session_store import Session
 from store.sqlite import DATABASE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-JOURNAL_NAME = f"{DATABASE_NAME}-journal"
 _CHUNK = 1024 * 1024
-_SUPER_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 #: More than any session's disk limit; this is not where the limit is enforced.
 _PAGE_LIMIT_BYTES = 2**40
 
@@ -84,7 +89,9 @@ def _looked_over(session_directory: Path) -> Iterator[Session]:
     """A private copy of the session, opened, with nothing in it but what a session has."""
     with tempfile.TemporaryDirectory() as scratch:
         copy_files(session_directory, Path(scratch))
-        _refuse_super_journal(Path(scratch) / JOURNAL_NAME)
+        journal = Path(scratch) / JOURNAL_NAME
+        if journal.exists() and names_another_file(journal):
+            raise Refused(NAMES_ANOTHER_FILE)
         session = _open(scratch)
         try:
             session.check_file()
@@ -123,35 +130,24 @@ def copy_files(directory: Path, target: Path) -> None:
         _copy(directory, name, target / name)
 
 
-def _refuse_super_journal(journal: Path) -> None:
-    """A journal that names a super-journal has SQLite delete the file of that name; ours never has one.
-
-    https://sqlite.org/fileformat.html, "The Rollback Journal"; pager.c, readSuperJournal.
-    """
-    if journal.exists() and journal.read_bytes().endswith(_SUPER_JOURNAL_MAGIC):
-        raise Refused("the session's journal names another file, which an honest guest never writes")
-
-
 def _open(directory: str) -> Session:
     return Session.open(directory, page_limit_bytes=_PAGE_LIMIT_BYTES, durability="full")
 
 
 def _copy(directory: Path, name: str, target: Path) -> None:
     """Copy a file of a session, which has to be a file: no link, no device, nothing that waits."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(directory / name, flags)
+        source = open_ordinary(directory / name)
     except FileNotFoundError:
         if name == JOURNAL_NAME:
             return
         raise Refused(f"{directory} is no session: it has no {name}") from None
+    except NotOrdinaryError:
+        raise StoreDamaged(f"{name} is no ordinary file") from None
     except OSError as error:
         raise StoreDamaged(f"{name} is no ordinary file ({error.strerror})") from None
-    with os.fdopen(descriptor, "rb") as source, target.open("xb") as copy:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise StoreDamaged(f"{name} is no ordinary file")
-        while chunk := source.read(_CHUNK):
-            copy.write(chunk)
+    with source, target.open("xb") as copy:
+        shutil.copyfileobj(source, copy, _CHUNK)
 
 
 def _salvaged(damaged: Path) -> dict[str, Any]:

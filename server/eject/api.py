@@ -16,7 +16,7 @@ from attrs import field, frozen
 from server.errors import ServiceError
 from server.model import RunnablePlan
 from server.openapi.learned import MEDIA_TYPES
-from server.openapi.schemas import example_of
+from server.openapi.schemas import SHAPES, example_of
 from server.operations.request import Described
 from server.planning.conventions import ConventionsPlanner
 from server.planning.policy import check
@@ -192,15 +192,7 @@ def _planned(
 
 # Examples
 
-_VALUES: Final[dict[str, Any]] = {
-    "string": "text",
-    "integer": 1,
-    "number": 1.5,
-    "boolean": True,
-    "array": [],
-    "object": {},
-    "null": None,
-}
+_VALUES: Final[dict[str, Any]] = {**SHAPES, "string": "text"}
 
 
 def _value(kinds: Iterable[str]) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from server.planning.providers.base import AnswerUnusable, ProviderDeadline, ProviderError
+from server.planning.providers.base import AnswerUnusable, ProviderDeadline, ProviderError, Watched
 
 if TYPE_CHECKING:
     from server.planner_settings import PlannerSettings
@@ -54,20 +54,12 @@ class ModelCalls:
         return _Counted(provider, self)
 
 
-class _Counted:
+class _Counted(Watched):
     """A `Provider` that counts what it hands on."""
 
     def __init__(self, provider: Provider, counts: ModelCalls) -> None:
-        self._provider = provider
+        super().__init__(provider)
         self._counts = counts
-
-    @property
-    def name(self) -> str:
-        return self._provider.name
-
-    @property
-    def model(self) -> str:
-        return self._provider.model
 
     async def complete(self, prompt: Prompt, *, deadline: float, calls: int) -> Completion:
         counts, started = self._counts, time.monotonic()
@@ -90,9 +82,6 @@ class _Counted:
         finally:
             counts.results[result] += 1
             counts.seconds += time.monotonic() - started
-
-    async def close(self) -> None:
-        await self._provider.close()
 
 
 def _result(error: ProviderError) -> str:

@@ -25,7 +25,8 @@ ID: Json = {
         {"type": "string", "pattern": TEXT_ID},
     ],
 }
-_SHAPES: dict[str, Any] = {
+#: A value of each JSON type.
+SHAPES: dict[str, Any] = {
     "string": "string",
     "integer": 1,
     "number": 1.5,
@@ -125,7 +126,7 @@ def _shape_of(kinds: tuple[str, ...], inside: Fields = ()) -> Any:
     if inside and kind in {"array", "object"}:
         within = {name: _shape_of(inner) for name, inner in inside}
         return [within] if kind == "array" else within
-    return _SHAPES[kind]
+    return SHAPES[kind]
 
 
 def example_of(kind: JsonType) -> Any:

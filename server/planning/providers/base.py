@@ -103,3 +103,21 @@ class Provider(Protocol):
         """
 
     async def close(self) -> None: ...
+
+
+class Watched:
+    """A `Provider` before another, which it says the name and the model of; `complete` is the watcher's."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    @property
+    def name(self) -> str:
+        return self._provider.name
+
+    @property
+    def model(self) -> str:
+        return self._provider.model
+
+    async def close(self) -> None:
+        await self._provider.close()
