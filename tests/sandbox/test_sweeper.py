@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.clock import Clock
 from tests.sandbox import programs
 from wasm_runtime import session_files
 from wasm_runtime.limits import GuestReuse, Limits
@@ -29,17 +30,9 @@ INSERT = "REPLY = make_response(201, store.insert({}))"
 COUNT = "REPLY = make_response(200, store.count())"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_700_000_000.0)
 
 
 def session(root: Path, name: str, used: float, size: int = 10) -> Path:

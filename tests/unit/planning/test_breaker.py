@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from server.planner_settings import PlannerSettings
 from server.planning.breaker import MAX_RETRY_AFTER_SECONDS, Breaker
-from tests.unit.planning.clock import Clock
+from tests.clock import Clock
 
 FAILURES, SECONDS, PROBE_SECONDS = 3, 10.0, 31.0
 

@@ -23,7 +23,7 @@ from server.planning.budget import (
     service_limits,
     session_limits,
 )
-from tests.unit.planning.clock import Clock
+from tests.clock import Clock
 
 PLENTY = 1_000_000
 LIMITS = [limit for limits in (session_limits, service_limits) for limit in limits(PlannerSettings())]

@@ -9,7 +9,7 @@ import pytest
 
 from server import errors
 from server.planning.negative_cache import KEEP_SECONDS, NegativeCache
-from tests.unit.planning.clock import Clock
+from tests.clock import Clock
 
 
 def all_errors(kind: type[errors.ServiceError] = errors.ServiceError) -> list[type[errors.ServiceError]]:

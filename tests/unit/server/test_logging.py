@@ -18,6 +18,7 @@ from aiohttp.test_utils import TestServer
 
 from server.logging import MAX_TEXT, RequestLine, configure
 from server.model import Plan, RunnablePlan, SourceCode, ValidatedCode
+from tests.clock import Clock
 from wasm_runtime.outcome import Completed, OutOfFuel, OutOfTime, Overloaded, Raised, WorkerLost
 from wasm_runtime.outcome import GuestFailed as GuestFailedOutcome
 
@@ -65,16 +66,6 @@ class Terminal(io.StringIO):
 class FullDisk(io.StringIO):
     def write(self, _text: str) -> int:
         raise OSError(28, "No space left on device")
-
-
-class Clock:
-    """Seconds that pass only when told."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -388,7 +379,7 @@ class TestRequestLine:
     def test_fields(self, lines: Lines) -> None:
         """The line has what was learned about the request, and the time of each stage in milliseconds."""
         lines.configure()
-        clock = Clock()
+        clock = Clock(100.0)
         line = RequestLine("r1", "s1", "GET", clock=clock)
         plan = RunnablePlan(
             Plan("get", "members", "/members/{id:int}", SourceCode("x")), ValidatedCode("x"), "learned"

@@ -10,6 +10,7 @@ import pytest
 from store import sqlite
 from store.errors import AnswersFull, StoreDamaged
 from store.kept_answers import KEPT_SECONDS, ROW_BYTES, KeptAnswer, KeptAnswers
+from tests.clock import Clock
 from tests.unit.store.conftest import open_session
 from tools import layout
 
@@ -21,17 +22,9 @@ if TYPE_CHECKING:
 LIMIT = 1024 * 1024
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_800_000_000.0)
 
 
 @pytest.fixture

@@ -6,16 +6,10 @@ from typing import TYPE_CHECKING
 
 from server.metrics.disk import REFRESH_SECONDS, DiskGauge
 from server.sessions.files import SessionFiles
+from tests.clock import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def make_session(root: Path, number: int, size: int) -> None:
@@ -26,7 +20,7 @@ def make_session(root: Path, number: int, size: int) -> None:
 
 async def test_sessions_and_their_bytes(tmp_path: Path) -> None:
     """Sessions are counted, other files are not; they are looked at again in time, not before."""
-    clock = Clock()
+    clock = Clock(0.0)
     gauge = DiskGauge(SessionFiles(tmp_path), clock)
     make_session(tmp_path, 1, 100)
     (tmp_path / "lock").write_bytes(b"x" * 7)
