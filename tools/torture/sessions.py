@@ -26,15 +26,20 @@ from tools.torture.wire import ask
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-LIVE_GUESTS = 64
+MOST_LIVE_GUESTS = 64
+#: The first half of the sessions has to fill every worker's guests, or the second half would still add some.
+_SESSIONS_PER_LIVE_GUEST = 8
 _WORKERS = 2
 _AT_ONCE = 16
 _BETWEEN_LOOKS = 250
 #: Descriptors: see wasm_runtime/worker.py, and a connection for each client of the API process.
-_WORKER_DESCRIPTORS = (LIVE_GUESTS + 4) * 4 + 64
+_WORKER_DESCRIPTORS_PER_GUEST, _SPARE_GUESTS, _WORKER_DESCRIPTORS_BESIDE = 4, 4, 64
 _API_DESCRIPTORS = 512
 _GROWTH_BYTES = 64 * 1024 * 1024
-_CONFIG = f"[sandbox]\nworkers = {_WORKERS}\nlive_guests = {LIVE_GUESTS}\n[store]\ndurability = 'relaxed'\n"
+
+
+def _config(live_guests: int) -> str:
+    return f"[sandbox]\nworkers = {_WORKERS}\nlive_guests = {live_guests}\n[store]\ndurability = 'relaxed'\n"
 
 
 async def torture(seed: int, count: int) -> Report:
@@ -42,7 +47,8 @@ async def torture(seed: int, count: int) -> Report:
     report = Report("sessions", seed, f"--count {count}")
     async with AsyncExitStack() as running:
         scratch = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
-        (scratch / "torture.toml").write_text(_CONFIG)
+        live_guests = min(MOST_LIVE_GUESTS, max(1, count // _SESSIONS_PER_LIVE_GUEST))
+        (scratch / "torture.toml").write_text(_config(live_guests))
         variables = {
             "LARS_CONFIG": str(scratch / "torture.toml"),
             "LARS_DEFAULT_PROVIDER": "conventions",
@@ -51,7 +57,7 @@ async def torture(seed: int, count: int) -> Report:
         service = ServiceProcess(scratch, variables)
         running.push_async_callback(service.close)
         await service.start()
-        await SessionLoop(report, service, Random(f"sessions:{seed}")).run(count)
+        await SessionLoop(report, service, Random(f"sessions:{seed}"), live_guests).run(count)
     return report
 
 
@@ -65,6 +71,7 @@ class SessionLoop:
     report: Report
     service: ServiceProcess
     rng: Random
+    live_guests: int
     most: dict[str, int] = field(factory=dict)
 
     async def run(self, count: int) -> None:
@@ -107,7 +114,7 @@ class SessionLoop:
     def _look(self) -> None:
         for name, pid in self._processes():
             open_files = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-            limit = _API_DESCRIPTORS if name == "api" else _WORKER_DESCRIPTORS
+            limit = _API_DESCRIPTORS if name == "api" else _worker_descriptors(self.live_guests)
             if open_files > limit:
                 self.report.violation(f"{name} has {open_files} descriptors")
             self._note(f"{name}_descriptors", open_files)
@@ -122,3 +129,7 @@ class SessionLoop:
     def _processes(self) -> list[tuple[str, int]]:
         workers = sorted(self.service.workers())
         return [("api", self.service.pid), *((f"worker{n}", pid) for n, pid in enumerate(workers))]
+
+
+def _worker_descriptors(live_guests: int) -> int:
+    return (live_guests + _SPARE_GUESTS) * _WORKER_DESCRIPTORS_PER_GUEST + _WORKER_DESCRIPTORS_BESIDE
