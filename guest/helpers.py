@@ -31,11 +31,11 @@ def as_int(text: Any, default: int | None = None) -> int | None:
     """
     if text is None or text == "":
         return default
-    if isinstance(text, int) and not isinstance(text, bool):
+    if type(text) is int:
         return text
-    if not isinstance(text, str) or not _INTEGER.fullmatch(text) or abs(int(text)) > _LARGEST_INT:
-        raise RequestFault(400, f"{_shown(text)} is not an integer")
-    return int(text)
+    if type(text) is str and _INTEGER.fullmatch(text) and -_LARGEST_INT <= (number := int(text)) <= _LARGEST_INT:
+        return number
+    raise RequestFault(400, f"{_shown(text)} is not an integer")
 
 
 def as_float(text: Any, default: float | None = None) -> float | None:

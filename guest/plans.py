@@ -44,6 +44,8 @@ class LoadedPlan:
     code: CodeType
     slot: str | None
     about: str | None
+    #: Whether it has a name like `ctx` or `plan` at all; those that only want params have no such names made.
+    looks_further: bool
     store: ResourceStore
     #: All names that it can use, but for those of a request.
     builtins: dict[str, Any]
@@ -66,6 +68,7 @@ class LoadedPlan:
             code=compile(source, PLAN_FILE, "exec", dont_inherit=True),
             slot=slot,
             about=last[1] if last and identifier is None else slot,
+            looks_further="ctx" in source or "plan" in source,
             store=store,
             builtins=namespace.builtins_with(store, collections),
         )

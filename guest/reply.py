@@ -16,13 +16,14 @@ from json.encoder import encode_basestring
 from typing import Any, ClassVar, NoReturn
 
 from store import json_text
-from store.lazy import untouched_text, untouched_texts
+from store.lazy import LazyDict, untouched_text, untouched_texts
 
 MAX_DEPTH = 64
 _MEMBERS = frozenset({"status", "body", "headers", "keep"})
 _NO_BODY = frozenset({204, 304})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _TEXT_KEYS = frozenset({str})
+_TOO_DEEP = f"the body is nested deeper than {MAX_DEPTH} levels, or holds itself"
 
 
 class Abort(BaseException):
@@ -80,7 +81,7 @@ def encode_reply(reply: Any) -> tuple[dict[str, Any], str]:
     """
     if not isinstance(reply, dict):
         raise ReplyError("REPLY must be a dict made by make_response")
-    if not reply.keys() <= _MEMBERS:
+    if not _MEMBERS.issuperset(reply):
         raise ReplyError("REPLY may hold only status, body, headers and keep")
     status, body, headers = reply.get("status", 200), reply.get("body"), reply.get("headers")
     if type(status) is not int:
@@ -136,10 +137,10 @@ def _rendered(value: Any, room: int) -> str:
     Records that nobody has looked into are passed on as the text they were stored as; what holds scalars
     alone is encoded in C.
     """
-    text = untouched_text(value)
-    if text is not None:
+    kind = type(value)
+    if kind is LazyDict and (text := untouched_text(value)) is not None:
         return text
-    if isinstance(value, dict):
+    if kind is dict or isinstance(value, dict):
         return _rendered_object(value, room)
     if isinstance(value, (list, tuple)):
         return _rendered_array(value, room)
@@ -147,8 +148,10 @@ def _rendered(value: Any, room: int) -> str:
 
 
 def _rendered_object(value: dict[Any, Any], room: int) -> str:
-    _check_depth(room)
-    _check_keys(value)
+    if room == 0:
+        raise ReplyError(_TOO_DEEP)
+    if not _TEXT_KEYS.issuperset(map(type, value)):
+        _check_keys(value)
     if _SCALARS.issuperset(map(type, value.values())):
         return json_text.encode(value)
     members = [f"{encode_basestring(str(key))}:{_rendered(each, room - 1)}" for key, each in value.items()]
@@ -156,7 +159,8 @@ def _rendered_object(value: dict[Any, Any], room: int) -> str:
 
 
 def _rendered_array(value: list[Any] | tuple[Any, ...], room: int) -> str:
-    _check_depth(room)
+    if room == 0:
+        raise ReplyError(_TOO_DEEP)
     texts = untouched_texts(value)
     if texts is not None:
         return "[" + ",".join(texts) + "]"
@@ -165,14 +169,7 @@ def _rendered_array(value: list[Any] | tuple[Any, ...], room: int) -> str:
     return "[" + ",".join([_rendered(each, room - 1) for each in value]) + "]"
 
 
-def _check_depth(room: int) -> None:
-    if room == 0:
-        raise ReplyError(f"the body is nested deeper than {MAX_DEPTH} levels, or holds itself")
-
-
 def _check_keys(value: dict[Any, Any]) -> None:
-    if _TEXT_KEYS.issuperset(map(type, value)):
-        return
     if not {str, int}.issuperset(map(type, value)):
         raise ReplyError("the keys of the body's objects must be text")
     if len({str(key) for key in value}) != len(value):

@@ -35,11 +35,16 @@ _OK = '{"ok":true}'
 _UNDONE = '{"ok":false,"kind":"undone"}'
 
 
-#: A request's ctx, from its lines: query, the rest, and the body as it was sent.
+def _body_of(lines: str) -> Any:
+    body = lines.split("\n", 2)[2]
+    return json.loads(body) if body else None
+
+
+#: A request's ctx, from its last lines: query, the rest, and the body as it was sent.
 _CTX = Parts(
-    lambda lines: json_text.decode(lines[1]),
-    query=lambda lines: json_text.decode(lines[0]),
-    body_json=lambda lines: json.loads(lines[2]) if lines[2] else None,
+    lambda lines: json_text.decode(lines.split("\n", 2)[1]),
+    query=lambda lines: json_text.decode(lines[: lines.index("\n")]),
+    body_json=_body_of,
 )
 
 
@@ -178,11 +183,12 @@ class GuestSession:
         ctx and plan are decoded as far as the plan looks: a GET by id has its id in params, and needs nothing
         else; most others want the body, or the query.
         """
-        ctx = _CTX.of(rest.split("\n", 2))
         params = json_text.decode(params_text)
-        bound = plan.bind(ctx, params)
+        names = {"__builtins__": plan.builtins, "params": params}
+        if plan.looks_further:
+            names["ctx"] = ctx = _CTX.of(rest)
+            names["plan"] = plan.bind(ctx, params)
         Abort.first = None
-        names = {"__builtins__": plan.builtins, "ctx": ctx, "params": params, "plan": bound}
         try:
             exec(plan.code, names)
         except Abort:

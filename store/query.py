@@ -116,8 +116,11 @@ def compile_criteria(
         raise InvalidQuery("criteria are an object of fields and values")
     if len(criteria) > MAX_CRITERIA:
         raise InvalidQuery(f"more than {MAX_CRITERIA} filters")
-    if all(map(_is_plain, criteria, criteria.values())):
-        return _plain_equality(tuple(criteria), tuple(map(indexed.__contains__, criteria)), criteria)
+    for key, value in criteria.items():
+        if not _is_plain(key, value):
+            break
+    else:
+        return _plain_equality(criteria, indexed)
     scope = _Scope(Parameters("p"), indexed, known)
     tests, sql = _all_of(criteria, scope, 0)
     return Where(sql, scope.params.values, _unindexed(tests, indexed))
@@ -175,9 +178,11 @@ _OTHER_BEGINNINGS = frozenset("-0123456789{[")
 _BOOLEAN_TEXTS = frozenset({"true", "false"})
 
 
-def _plain_equality(fields: tuple[str, ...], indexed: tuple[bool, ...], values: Mapping[str, Any]) -> Where:
-    sql, params, names, unindexed = _plain_sql(fields, indexed)
-    return Where(sql, {**params, **dict(zip(names, values.values(), strict=True))}, unindexed)
+def _plain_equality(criteria: Mapping[str, Any], indexed: Collection[str]) -> Where:
+    sql, fixed, names, unindexed = _plain_sql(tuple(criteria), tuple([key in indexed for key in criteria]))
+    params = fixed.copy()
+    params.update(zip(names, criteria.values(), strict=True))
+    return Where(sql, params, unindexed)
 
 
 @lru_cache(maxsize=256)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from store.sqlite import Database
 
 _CHUNK = 1_000
+#: Sums, because the guest's SQLite (3.51) looks at a parameter that is the whole limit while it prepares a
+#: statement, and so prepares it anew each time it is bound: a quarter of the work for a list of 20 records.
+_SLICE = "LIMIT :limit + 0 OFFSET :offset + 0"
 
 
 class Table:
@@ -89,16 +92,16 @@ class Table:
 
     def select(self, where: Where, order: Order, limit: int, offset: int) -> list[str]:
         """Documents that match, ordered, the slice of them."""
-        sql = f"SELECT doc FROM {self._name} WHERE {where.sql} ORDER BY {order.sql} LIMIT"  # noqa: S608
+        sql = f"SELECT doc FROM {self._name} WHERE {where.sql} ORDER BY {order.sql}"  # noqa: S608
         if not where.params and not order.params:
-            return self._database.column(f"{sql} ? OFFSET ?", (limit, offset))
+            return self._database.column(f"{sql} LIMIT ? + 0 OFFSET ? + 0", (limit, offset))
         params = {**where.params, **order.params, "limit": limit, "offset": offset}
-        return self._database.column(f"{sql} :limit OFFSET :offset", params)
+        return self._database.column(f"{sql} {_SLICE}", params)
 
     def groups(self, where: Where, grouping: Grouping, limit: int, offset: int) -> list[tuple[Any, ...]]:
         """A row for each group of the records that match."""
         params = {**where.params, **grouping.params, "limit": limit, "offset": offset}
-        chosen = f"WHERE {where.sql} {grouping.tail} LIMIT :limit OFFSET :offset"
+        chosen = f"WHERE {where.sql} {grouping.tail} {_SLICE}"
         return self._database.rows(f"SELECT {grouping.columns} FROM {self._name} {chosen}", params)  # noqa: S608
 
     def count(self, where: Where | None = None) -> int:
