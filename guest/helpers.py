@@ -33,7 +33,7 @@ def as_int(text: Any, default: int | None = None) -> int | None:
         return default
     if type(text) is int:
         return text
-    if type(text) is str and _INTEGER.fullmatch(text) and -_LARGEST_INT <= (number := int(text)) <= _LARGEST_INT:
+    if type(text) is str and _INTEGER.fullmatch(text) and abs(number := int(text)) <= _LARGEST_INT:
         return number
     raise RequestFault(400, f"{_shown(text)} is not an integer")
 

@@ -101,6 +101,25 @@ def test_frames_survive_any_fragmentation(sent: list[frames.Frame], piece: int) 
     assert received == sent
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        frames.JobFrame(1, "s", "p", True, "{}", True, True),
+        frames.PlanFrame("p", "{}"),
+        frames.ForgetFrame("p"),
+        frames.JsonFrame(frames.READY, {"pid": 1}),
+        frames.StopFrame(),
+        frames.ResultFrame(1, WorkerLost()),
+        frames.ResultFrame(1, Raised("store", "TypeMismatch", 2, 422, "d", errors=(("/a", "b"),))),
+        frames.ResultFrame(1, Completed(200, (), b"{}", False, 0, 1, 2)),
+        frames.ResultFrame(1, Completed(204, (("A", "b"),), None, True, 3, 1, 2, "out", record=True)),
+    ],
+)
+def test_each_kind_of_frame_survives(frame: frames.Frame) -> None:
+    """Every kind, whatever the generated ones happen to be."""
+    assert list(Decoder().feed(frames.encode(frame))) == [frame]
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_frames_or_a_frame_error(data: bytes) -> None:
     """Invariant: a stream either decodes or raises FrameError; nothing else."""
