@@ -145,26 +145,31 @@ class Decoder:
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that `data` completes. Raises FrameError."""
-        self._buffer += data
-        start = 0
-        while (end := self._end_of_frame(start)) is not None:
-            yield _decode(bytes(self._buffer[start + _LENGTH.size : end]))
+        stream: bytes | bytearray = data
+        if self._buffer:
+            self._buffer += data
+            stream = self._buffer
+        start, size = 0, len(stream)
+        while (end := _end_of_frame(stream, start, size)) is not None:
+            yield _decode(stream[start + _LENGTH.size], bytes(stream[start + _LENGTH.size + 1 : end]))
             start = end
-        if start:
+        if stream is self._buffer:
             del self._buffer[:start]
-
-    def _end_of_frame(self, start: int) -> int | None:
-        if len(self._buffer) - start < _LENGTH.size:
-            return None
-        (length,) = _LENGTH.unpack_from(self._buffer, start)
-        if not 1 <= length <= MAX_FRAME_BYTES:
-            raise FrameError(f"a frame of {length} bytes")
-        end: int = start + _LENGTH.size + length
-        return end if end <= len(self._buffer) else None
+        else:
+            self._buffer += stream[start:]
 
 
-def _decode(frame: bytes) -> Frame:
-    kind, rest = frame[0], frame[1:]
+def _end_of_frame(stream: bytes | bytearray, start: int, size: int) -> int | None:
+    if size - start < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack_from(stream, start)
+    if not 1 <= length <= MAX_FRAME_BYTES:
+        raise FrameError(f"a frame of {length} bytes")
+    end: int = start + _LENGTH.size + length
+    return end if end <= size else None
+
+
+def _decode(kind: int, rest: bytes) -> Frame:
     try:
         return _DECODERS[kind](rest)
     except (ValueError, LookupError, TypeError, struct.error) as error:
@@ -213,10 +218,17 @@ def _decode_done(rest: bytes) -> ResultFrame:
     if length:
         pairs, stdout = orjson.loads(rest[_DONE.size : start])
         headers = tuple((name, value) for name, value in pairs)
-    body = rest[start:] if flags & _HAS_BODY else None
-    committed, record, replayed = (bool(flags & flag) for flag in (_COMMITTED, _RECORD, _REPLAYED))
     completed = Completed(
-        status, headers, body, committed, changed, fuel, micros, stdout, record=record, replayed=replayed
+        status=status,
+        headers=headers,
+        body=rest[start:] if flags & _HAS_BODY else None,
+        committed=flags & _COMMITTED > 0,
+        changed=changed,
+        fuel=fuel,
+        micros=micros,
+        stdout=stdout,
+        record=flags & _RECORD > 0,
+        replayed=flags & _REPLAYED > 0,
     )
     return ResultFrame(job, completed)
 
