@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from server.app import Service, make_app
-from server.cli import run as command_line
 from server.logging import configure
 from server.planning.library_file import LibraryError
 from server.planning.prompt import PromptError
@@ -39,8 +38,11 @@ _OPTIONS = {"config": CONFIG_VARIABLE, "host": "LARS_HOST", "port": "LARS_PORT"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the process's exit status: 0, 1 when it cannot run, 2 for wrong settings."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser(whole=words[:1] != ["serve"]).parse_args(words)
     if "run" in options:
+        from server.cli import run as command_line  # noqa: PLC0415 - see _parser
+
         return command_line.run(options)
     given = {_OPTIONS[name]: text for name, text in vars(options).items() if name in _OPTIONS and text}
     try:
@@ -60,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"cannot listen on {where}: {error.strerror}", status=1)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, whole: bool = True) -> argparse.ArgumentParser:
+    """With `serve` alone where that was asked for: it need not wait for what other commands import."""
     parser = argparse.ArgumentParser(
         prog="metaservice", description="An HTTP service without fixed endpoints."
     )
@@ -69,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")
     serve.add_argument("--host", help="address to listen on")
     serve.add_argument("--port", help="port to listen on")
-    command_line.register(commands)
+    if whole:
+        from server.cli import run as command_line  # noqa: PLC0415
+
+        command_line.register(commands)
     return parser
 
 
