@@ -9,20 +9,14 @@ from urllib.parse import urlsplit
 import orjson
 from attrs import evolve, field, frozen
 
+from tests import answer
+
 JSON = "application/json"
 
 
 @frozen
-class Answer:
+class Answer(answer.Answer):
     """Header names are in lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.body)
 
     @property
     def error(self) -> tuple[int, str]:

@@ -5,26 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import Any, Self
+from typing import Self
 
-import orjson
-from attrs import frozen
-
+from tests.answer import Answer
 from tools.http_corpus import request_bytes
-
-
-@frozen
-class Answer:
-    """`status` 0: the connection was closed without a response."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.body)
-
 
 CLOSED = Answer(0, {}, b"")
 

@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 
 from server.app import Service, make_app
 from server.settings import from_mapping
+from tests import answer
 from tools.processes import workers_of
 from tools.simulators import AnthropicSimulator, OpenAISimulator
 
@@ -29,15 +30,7 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.body)
-
+class Answer(answer.Answer):
     @property
     def source(self) -> str:
         return self.headers.get("X-Plan-Source", "")
