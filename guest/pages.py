@@ -13,7 +13,9 @@ from guest.reply import RequestFault
 DEFAULT_PAGE_SIZE = 20
 MAX_FIELDS = 64
 
-_DIGITS = re.compile(r"[0-9]{1,15}")
+_DIGITS = re.compile(r"[0-9]{1,17}")
+#: As `as_int` has it; an offset beyond it means the same as it.
+_LARGEST = 2**53 - 1
 _SIZES = ("limit", "per_page", "page_size")
 
 
@@ -32,14 +34,14 @@ def page_of(query: dict[str, Any]) -> tuple[int | None, int]:
     if query.get("offset"):
         raise RequestFault(400, "page and offset say the same; give one of them")
     size = DEFAULT_PAGE_SIZE if limit is None else limit
-    return size, (_number(query, "page", 1) - 1) * size
+    return size, min((_number(query, "page", 1) - 1) * size, _LARGEST)
 
 
 def _number(query: dict[str, Any], key: str, lowest: int) -> int:
     text = query[key]
     if isinstance(text, int) and not isinstance(text, bool) and text >= lowest:
         return text
-    if not isinstance(text, str) or not _DIGITS.fullmatch(text) or int(text) < lowest:
+    if not isinstance(text, str) or not _DIGITS.fullmatch(text) or not lowest <= int(text) <= _LARGEST:
         raise RequestFault(400, f"{key}: takes an integer from {lowest} up")
     return int(text)
 

@@ -258,6 +258,7 @@ def _api_pages(settings: Settings, planner: Planner, executor: Executor) -> ApiP
         secured=secured,
         session_needed=not secured and anonymous == "reject",
         enforced=settings.schema.enforce,
+        delete_collections=settings.conventions.delete_collections,
         url=settings.server.public_url,
     )
     return ApiPages(Describer(planner, executor, terms), anonymous, settings.server.query_bytes)

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from server.model import RequestContext
 
 _START = b'{"items":['
-_END = re.compile(rb',"page":\{"limit":(null|\d{1,15}),"offset":(\d{1,15}),"total":(\d{1,15})\}\}$')
+_END = re.compile(rb',"page":\{"limit":(null|\d{1,16}),"offset":(\d{1,16}),"total":(\d{1,16})\}\}$')
 _END_BYTES = 96
 #: The keys that say how long a page is.
 _SIZES = ("limit", "per_page", "page_size")
 #: A page's length where the query gives its number alone, as the guest's `page_of` has it.
 _PAGE_SIZE = "20"
-_DIGITS = re.compile(r"[0-9]{1,15}")
+_DIGITS = re.compile(r"[0-9]{1,16}")
 #: What may stand in a path as it was sent; `<` and `>` would end the link.
 _PATH = "/%:@!$&'()*+,;=~"
 #: Characters of a Link header: HTTP clients take some 8,000 of all headers together.

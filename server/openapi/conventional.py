@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from server.http.pages import RESERVED
-from server.openapi import filters, replies
+from server.openapi import filters, parameters, replies
+from server.openapi.json_patch import EXAMPLE as JSON_PATCH
 from server.openapi.operation import Operation
 from server.openapi.schemas import TEXT_ID
-from server.planning.conventions import SEARCH_WORDS
+from server.planning.conventions import ACTION_WORDS
 from server.planning.route import Slot, split_prefix
 from store.names import foreign_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from server.openapi.operation import Json
     from server.openapi.schemas import CollectionSchemas
@@ -26,26 +27,59 @@ if TYPE_CHECKING:
 
 _JSON = "application/json"
 _MERGE = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
 _ID_SLOT: Json = {"type": "string", "pattern": TEXT_ID, "examples": ["1"]}
-PAGE: Json = {
-    "type": "object",
-    "required": ["limit", "offset", "total"],
-    "properties": {
-        "limit": {"type": ["integer", "null"], "description": "As it was asked for."},
-        "offset": {"type": "integer"},
-        "total": {"type": "integer", "minimum": 0, "description": "How many records match in all."},
+_CALCULATED: Json = {"type": "integer", "minimum": 0}
+#: Schemas of replies that are no records, by the names of their components.
+SCHEMAS: dict[str, Json] = {
+    "Page": {
+        "type": "object",
+        "required": ["limit", "offset", "total"],
+        "properties": {
+            "limit": {"type": ["integer", "null"], "description": "As it was asked for."},
+            "offset": {"type": "integer"},
+            "total": {"type": "integer", "minimum": 0, "description": "How many records match in all."},
+        },
     },
+    "Count": {"type": "object", "required": ["count"], "properties": {"count": _CALCULATED}},
+    "Group": {
+        "type": "object",
+        "description": "The fields that it was grouped by, and what was asked for, such as `sum_total`.",
+        "required": ["count"],
+        "properties": {"count": _CALCULATED},
+    },
+    "Cleared": {"type": "object", "required": ["deleted"], "properties": {"deleted": _CALCULATED}},
 }
 
 
-def operations(schemas: Schemas, described: dict[str, CollectionSchemas]) -> Iterator[Operation]:
+def operations(
+    schemas: Schemas, described: dict[str, CollectionSchemas], *, delete_collections: bool
+) -> Iterator[Operation]:
     """Those of all collections that have a path, and of those that are below others."""
     addressed = [(name, schema) for name, schema in schemas.collections if _has_path(name)]
     for name, schema in addressed:
-        yield from _Place(name, described[name]).operations()
+        yield from _Place(name, described[name], delete_collections).operations()
         for parent, _ in addressed:
-            if is_below(schema, parent) and name not in SEARCH_WORDS:
-                yield from _Place(name, described[name], parent).operations()
+            if is_below(schema, parent) and name not in ACTION_WORDS:
+                yield from _Place(name, described[name], delete_collections, parent).operations()
+
+
+def responses(described: Iterable[CollectionSchemas]) -> Iterator[tuple[str, Json]]:
+    """What all of a collection's operations answer, as components; and what those of all collections do."""
+    yield "Count", _shown("How many match.", _schema("Count"), {"count": 1})
+    yield "Groups", _listed("A record for each group.", _array(_schema("Group")), [{"count": 1}])
+    applied = replies.headers(Preference_Applied="PreferenceApplied")
+    yield "Cleared", _reply("How many were deleted.", _schema("Cleared"), {"deleted": 1}, applied)
+    for each in described:
+        record, page = _schema(f"{each.name}.record"), _schema(f"{each.name}.page")
+        example = each.example_record()
+        in_page = {"items": [example], "page": {"limit": None, "offset": 0, "total": 1}}
+        headers = replies.headers(X_Total_Count="Total", Link="Link")
+        yield f"{each.name}.page", _listed("What matches.", page, in_page, headers)
+        headers = replies.headers(X_Total_Count="TotalOfPages", Link="Link")
+        yield f"{each.name}.list", _listed("What matches.", _array(record), [example], headers)
+        yield f"{each.name}.record", _shown("The record.", record, example)
+        yield f"{each.name}.changed", _changed("The record as stored.", record, example)
 
 
 def _has_path(name: str) -> bool:
@@ -63,12 +97,17 @@ class _Place:
 
     name: str
     schemas: CollectionSchemas
+    delete_collections: bool = False
     parent: str | None = None
 
     def operations(self) -> Iterator[Operation]:
         yield self._list()
         yield self._create()
+        if self.delete_collections:
+            yield self._clear()
         yield self._search()
+        yield self._count()
+        yield self._stats()
         yield self._get()
         yield self._replace()
         yield self._patch()
@@ -77,36 +116,47 @@ class _Place:
     # Collections
 
     def _list(self) -> Operation:
-        example = {
-            "items": [self.schemas.example_record()],
-            "page": {"limit": None, "offset": 0, "total": 1},
-        }
-        return self._read_many("list", (), self._refer("page"), example)
+        return self._read_many("list", (), f"{self.name}.page", parameters.OF_LIST)
 
     def _search(self) -> Operation:
-        example = [self.schemas.example_record()]
-        return self._read_many("search", ("search",), self._records(), example)
+        return self._read_many("search", ("search",), f"{self.name}.list", parameters.OF_LIST)
 
-    def _read_many(self, word: str, tail: tuple[str, ...], schema: Json, example: object) -> Operation:
+    def _count(self) -> Operation:
+        return self._read_many("count", ("count",), "Count", parameters.OF_FILTERS)
+
+    def _stats(self) -> Operation:
+        return self._read_many("stats", ("stats",), "Groups", parameters.OF_STATS)
+
+    def _read_many(self, word: str, tail: tuple[str, ...], reply: str, keys: tuple[str, ...]) -> Operation:
+        others = () if word == "count" else ("406",)
         return self._operation(
             "get",
             word,
-            f"{word.capitalize()} {self._what}",
+            f"{_SUMMARIES[word]} {self._what}",
             tail,
-            query=filters.parameters(self.schemas.schema.fields),
+            query=self._query(keys),
             description=filters.DESCRIPTION,
-            responses={"200": _reply("What matches.", schema, example)} | self._problems("400", "422"),
+            responses=_read(reply) | self._problems("400", *others, "422"),
+        )
+
+    def _clear(self) -> Operation:
+        return self._operation(
+            "delete",
+            "clear",
+            f"Delete all that match of {self._what}",
+            query=self._query(parameters.OF_FILTERS),
+            description=filters.DESCRIPTION,
+            responses=_done("Cleared") | self._problems("400", "412"),
         )
 
     def _create(self) -> Operation:
-        new, record = self._refer("new"), self._refer("record")
-        both: Json = {"anyOf": [new, {"type": "array", "items": new}]}
-        made: Json = {"anyOf": [record, {"type": "array", "items": record}]}
+        new, record = _schema(f"{self.name}.new"), _schema(f"{self.name}.record")
+        both: Json = {"anyOf": [new, _array(new)]}
+        made: Json = {"anyOf": [record, _array(record)]}
+        headers = replies.headers(Location="Location", **_OF_CHANGES)
         created = _reply(
-            "The record as stored; of an array all records.", made, self.schemas.example_record()
+            "The record as stored; of an array all records.", made, self.schemas.example_record(), headers
         )
-        location: Json = {"description": "The record's path.", "schema": {"type": "string"}}
-        created |= {"headers": {"Location": location}}
         return self._operation(
             "post",
             "create",
@@ -120,35 +170,39 @@ class _Place:
     # Records
 
     def _get(self) -> Operation:
-        return self._of_record("get", "get", f"Read one of {self._what}", ())
+        return self._operation(
+            "get",
+            "get",
+            f"Read one of {self._what}",
+            (_slot("id"),),
+            query=parameters.references(parameters.OF_RECORD),
+            responses=_read(f"{self.name}.record") | self._problems("400", "404"),
+        )
 
     def _replace(self) -> Operation:
-        content = self._changes(_JSON)
-        return self._of_record("put", "replace", f"Replace one of {self._what}", self._refusals, content)
+        content = {_JSON: self._given("changes")}
+        return self._change("put", "replace", f"Replace one of {self._what}", content, ())
 
     def _patch(self) -> Operation:
-        """Top-level fields are set, or merged by RFC 7396."""
-        content = self._changes(_JSON) | self._changes(_MERGE)
-        return self._of_record("patch", "change", f"Change one of {self._what}", self._refusals, content)
+        """Top-level fields are set; or a patch is applied, of one kind or the other."""
+        content: dict[str, Json] = {
+            _JSON: self._given("changes"),
+            _MERGE: self._given("merged"),
+            _JSON_PATCH: {"schema": _schema("JsonPatch"), "example": JSON_PATCH},
+        }
+        return self._change("patch", "change", f"Change one of {self._what}", content, ("409",))
 
-    _refusals = ("400", "413", "415", "422")
-
-    def _of_record(
-        self,
-        method: str,
-        word: str,
-        summary: str,
-        refusals: tuple[str, ...],
-        content: dict[str, Json] | None = None,
+    def _change(
+        self, method: str, word: str, summary: str, content: dict[str, Json], statuses: tuple[str, ...]
     ) -> Operation:
-        answer = _reply("The record.", self._refer("record"), self.schemas.example_record())
+        refusals = ("400", "404", *statuses, "412", "413", "415", "422")
         return self._operation(
             method,
             word,
             summary,
             (_slot("id"),),
-            content=content or {},
-            responses={"200": answer} | self._problems("404", *refusals),
+            content=content,
+            responses=_done(f"{self.name}.changed") | self._problems(*refusals),
         )
 
     def _delete(self) -> Operation:
@@ -157,7 +211,7 @@ class _Place:
             "delete",
             f"Delete one of {self._what}",
             (_slot("id"),),
-            responses={"204": {"description": "It is gone."}} | self._problems("404"),
+            responses={"204": replies.refer_to("Done")} | self._problems("400", "404", "412"),
         )
 
     # Parts
@@ -166,14 +220,12 @@ class _Place:
     def _what(self) -> str:
         return self.name if self.parent is None else f"{self.name}, those of one of {self.parent}"
 
-    def _changes(self, media_type: str) -> dict[str, Json]:
-        return {media_type: {"schema": self._refer("changes"), "example": self.schemas.example()}}
+    def _query(self, keys: tuple[str, ...]) -> dict[str, Json]:
+        own = filters.references(self.name, self.schemas.schema.fields, apart_from=keys)
+        return parameters.references(keys) | own
 
-    def _refer(self, kind: str) -> Json:
-        return {"$ref": f"#/components/schemas/{self.name}.{kind}"}
-
-    def _records(self) -> Json:
-        return {"type": "array", "items": self._refer("record")}
+    def _given(self, kind: str) -> Json:
+        return {"schema": _schema(f"{self.name}.{kind}"), "example": self.schemas.example()}
 
     def _problems(self, *statuses: str) -> dict[str, Json]:
         return replies.problems(sorted({*statuses, "404"} if self.parent else statuses))
@@ -211,6 +263,7 @@ class _Place:
             tag=self.name,
             slots=tuple(_ID_SLOT for part in parts if isinstance(part, Slot)),
             query=query or {},
+            headers=parameters.headers_of(method),
             content=content or {},
             has_body=bool(content),
             responses=responses,
@@ -219,9 +272,46 @@ class _Place:
         )
 
 
+_SUMMARIES = {"list": "List", "search": "Search", "count": "Count", "stats": "Group and add up"}
+_OF_CHANGES = {"ETag": "RecordETag", "Preference_Applied": "PreferenceApplied", "Idempotent_Replayed": "Replayed"}
+
+
 def _slot(name: str) -> Slot:
     return Slot(name, "text")
 
 
-def _reply(description: str, schema: Json, example: object) -> Json:
-    return {"description": description, "content": {_JSON: {"schema": schema, "example": example}}}
+def _schema(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _array(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _read(reply: str) -> dict[str, Json]:
+    """What a read answers: a component, or that it is what the client has."""
+    return {"200": replies.refer_to(reply), "304": replies.refer_to("NotModified")}
+
+
+def _done(reply: str) -> dict[str, Json]:
+    """What a change answers: a component, or nothing where nothing is wanted."""
+    return {"200": replies.refer_to(reply), "204": replies.refer_to("Done")}
+
+
+def _reply(description: str, schema: Json, example: object, headers: Json) -> Json:
+    content = {_JSON: {"schema": schema, "example": example}}
+    return {"description": description, "headers": headers, "content": content}
+
+
+def _shown(description: str, schema: Json, example: object) -> Json:
+    return _reply(description, schema, example, replies.headers(ETag="ETag"))
+
+
+def _listed(description: str, schema: Json, example: object, headers: Json | None = None) -> Json:
+    """A list, which comes as a table, too."""
+    reply = _reply(description, schema, example, replies.headers(ETag="ETag") | (headers or {}))
+    return reply | {"content": reply["content"] | replies.as_table()}
+
+
+def _changed(description: str, schema: Json, example: object) -> Json:
+    return _reply(description, schema, example, replies.headers(**_OF_CHANGES))

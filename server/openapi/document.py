@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 from attrs import frozen
 
-from server.openapi import conventional, filters, learned, replies
+from server.openapi import conventional, filters, json_patch, learned, parameters, replies
 from server.openapi.schemas import CollectionSchemas
 from server.planning.route import Slot
 
@@ -37,12 +37,13 @@ class Terms:
     """What the settings say of every session.
 
     `secured`: a token is needed; `session_needed`: the session's header is; `enforced`: fields keep
-    their types.
+    their types; `delete_collections`: conventions take DELETE of a collection.
     """
 
     secured: bool
     session_needed: bool
     enforced: bool
+    delete_collections: bool = False
     #: The service's address, where the settings name one.
     url: str = ""
 
@@ -52,10 +53,13 @@ def describe(session: Session, routes: RoutesInForce, schemas: Schemas, terms: T
     described = {
         name: CollectionSchemas(name, schema, terms.enforced) for name, schema in schemas.collections
     }
-    operations = list(conventional.operations(schemas, described)) if routes.conventions else []
-    operations += [learned.operation(route) for route in routes.learned]
+    operations = [learned.operation(route) for route in routes.learned]
+    components = _components(session, list(described.values()), terms)
+    if routes.conventions:
+        given = conventional.operations(schemas, described, delete_collections=terms.delete_collections)
+        operations = [*given, *operations]
+        _add(components, _of_conventions(list(described.values()), complete=not schemas.more))
     paths = _paths(_merged(operations), terms)
-    components = _components(session, described.values(), terms)
     content = orjson.dumps([paths, components], option=orjson.OPT_SORT_KEYS)
     document: Json = {
         "openapi": "3.1.0",
@@ -82,6 +86,7 @@ def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms) -> str:
         if terms.enforced
         else "Types of fields are what was seen so far, not rules.",
         "Integers have at most 63 bits and a sign.",
+        "What is read with `GET` has a `HEAD`, too; errors are problem documents, whatever is accepted.",
     ]
     if schemas.more:
         texts.append("There are more collections than are listed.")
@@ -140,7 +145,11 @@ def _written(operation: Operation, slots: list[str], ids: dict[tuple[str, ...], 
         {"name": slot, "in": "path", "required": True, "schema": schema}
         for slot, schema in zip(slots, operation.slots, strict=True)
     ]
-    in_query = [{"schema": {}, **each, "name": key, "in": "query"} for key, each in operation.query.items()]
+    in_query = [
+        each if "$ref" in each else {"schema": {}, **each, "name": key, "in": "query"}
+        for key, each in operation.query.items()
+    ]
+    in_headers = [parameters.refer(name) for name in operation.headers]
     written: Json = {
         "operationId": ids[operation.words],
         "summary": operation.summary,
@@ -149,7 +158,7 @@ def _written(operation: Operation, slots: list[str], ids: dict[tuple[str, ...], 
     if operation.description:
         written["description"] = operation.description
     # Not at the path, where it would be once for all: Swagger UI does not look a reference up there.
-    written["parameters"] = [*in_path, *in_query, _SESSION_REF]
+    written["parameters"] = [*in_path, *in_query, *in_headers, _SESSION_REF]
     if operation.content:
         written["requestBody"] = {"required": operation.has_body, "content": dict(operation.content)}
     responses = dict(operation.responses)
@@ -166,25 +175,47 @@ def _written(operation: Operation, slots: list[str], ids: dict[tuple[str, ...], 
     return written
 
 
-def _components(session: Session, described: Iterable[CollectionSchemas], terms: Terms) -> Json:
-    schemas: Json = {
-        "Problem": replies.PROBLEM,
-        "Page": conventional.PAGE,
-        "Text": filters.TEXT,
-    }
+def _components(session: Session, described: list[CollectionSchemas], terms: Terms) -> Json:
+    """What every document has: also with a model, which is told nothing of what it shall answer."""
+    schemas: Json = {"Problem": replies.PROBLEM}
     for each in described:
         schemas[f"{each.name}.record"] = each.record()
-        schemas[f"{each.name}.page"] = each.page()
-        schemas[f"{each.name}.new"] = each.new()
-        schemas[f"{each.name}.changes"] = each.changes()
     components: Json = {
         "schemas": schemas,
-        "parameters": {"Session": _session_parameter(session, terms)},
+        "parameters": {"Session": _session_parameter(session, terms), **parameters.header_components()},
         "responses": replies.components(),
+        "headers": replies.HEADERS,
     }
     if terms.secured:
         components["securitySchemes"] = {"bearer": _BEARER, "serviceToken": _SERVICE_TOKEN}
     return components
+
+
+def _of_conventions(described: list[CollectionSchemas], *, complete: bool) -> Json:
+    """What the conventions' operations refer to, besides."""
+    schemas: Json = {
+        **conventional.SCHEMAS,
+        **json_patch.SCHEMAS,
+        **dict(replies.TABLES.values()),
+        "Text": parameters.TEXT,
+    }
+    of_query = parameters.query_components([each.name for each in described], complete=complete)
+    for each in described:
+        schemas[f"{each.name}.page"] = each.page()
+        schemas[f"{each.name}.new"] = each.new()
+        schemas[f"{each.name}.changes"] = each.changes()
+        schemas[f"{each.name}.merged"] = each.merged()
+        of_query |= filters.components(each.name, each.schema.fields)
+    return {
+        "schemas": schemas,
+        "parameters": of_query,
+        "responses": dict(conventional.responses(described)),
+    }
+
+
+def _add(components: Json, more: Json) -> None:
+    for kind, named in more.items():
+        components[kind] = {**components[kind], **named}
 
 
 def _session_parameter(session: Session, terms: Terms) -> Json:

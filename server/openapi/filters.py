@@ -1,14 +1,15 @@
-"""The query parameters of a list: paging, sorting, and filters by the fields that there are."""
+"""Query parameters that filter by the fields a collection has: components, referred to by all of its reads."""
 
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from server.planning.route import MAX_INT
+from server.openapi import parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from server.openapi.operation import Json
     from server.planning.schemas import Fields
@@ -18,59 +19,86 @@ DESCRIPTION = (
     "`field__operator` compares otherwise: `ne`, `gt`, `gte`, `lt`, `lte`, `in`, `contains`, `icontains`, "
     "`startswith`, `endswith`, `like`, `has`, `isnull`. Only the commonest are listed here."
 )
-#: A query may have 64 pairs.
-MAX_PARAMETERS = 60
+#: A query may have 64 pairs, and the longest list of an operation's own keys has 15.
+MAX_FILTERS = 45
 
-#: A query's text; the service refuses control characters in it.
-TEXT: Json = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"}
-_CHARACTER = r"[^\"\\\u0000-\u001f\u007f-\u009f.,]"
-_FIRST = r"[^\"\\\u0000-\u001f\u007f-\u009f.,+\-\s]"
-_TERM = rf"[+-]?{_FIRST}{_CHARACTER}*(\.{_CHARACTER}+)*"
-_COUNT: Json = {"type": "integer", "minimum": 0, "maximum": MAX_INT}
-
-_PAGING: dict[str, Json] = {
-    "limit": {"description": "At most so many records.", "schema": _COUNT},
-    "offset": {"description": "Leave out so many records at the beginning.", "schema": _COUNT},
-    "sort": {
-        "description": "Fields to sort by, separated by commas; `-` before one is descending.",
-        "schema": {"type": "string", "pattern": f"^({_TERM}(,{_TERM}){{0,7}})?$", "examples": ["-id"]},
-    },
-}
 #: Fields whose plain name is a filter and nothing else.
 _PLAIN = re.compile(r"(?!(?:find|get|search)By[A-Z])[A-Za-z][A-Za-z0-9_-]*")
-_OTHER_MEANING = (
-    frozenset({"page", "per_page", "page_size", "fields", "embed", "expand", "q", "or", "and", "group_by"})
-    | _PAGING.keys()
-)
 _SCALARS = frozenset({"string", "integer", "number", "boolean"})
-_RANGES = {
-    "gt": "is greater than",
-    "gte": "is at least",
-    "lt": "is less than",
-    "lte": "is at most",
-}
+_NUMBERS = frozenset({"integer", "number"})
+_TEXTS = frozenset({"string"})
+_ORDERED = _NUMBERS | _TEXTS
+_ANY = _SCALARS | {"array", "object", "null"}
+
+#: What a filter means, by the types that it is of use with; the commonest first, should they be too many.
+_TIERS: tuple[tuple[tuple[str, frozenset[str], str], ...], ...] = (
+    (
+        ("", _SCALARS, "equals this, or fits it where it has a `*`"),
+        ("has", frozenset({"array"}), "has this element"),
+    ),
+    (
+        ("gt", _NUMBERS, "is greater than this"),
+        ("gte", _NUMBERS, "is at least this"),
+        ("lt", _NUMBERS, "is less than this"),
+        ("lte", _NUMBERS, "is at most this"),
+        ("contains", _TEXTS, "holds this text"),
+    ),
+    (
+        ("in", _SCALARS, "equals one of these, separated by commas"),
+        ("isnull", _ANY, "is null or absent, or is not"),
+    ),
+    (
+        ("ne", _SCALARS, "is there and differs from this"),
+        ("icontains", _TEXTS, "holds this text, in any case"),
+        ("startswith", _TEXTS, "begins with this"),
+        ("endswith", _TEXTS, "ends with this"),
+    ),
+    (
+        ("gt", _TEXTS, "comes after this"),
+        ("gte", _TEXTS, "is this or comes after it"),
+        ("lt", _TEXTS, "comes before this"),
+        ("lte", _TEXTS, "is this or comes before it"),
+    ),
+)
+_TRUTH: Json = {"type": "string", "enum": ["true", "false", "1", "0"]}
+_TEXT: Json = {"$ref": "#/components/schemas/Text"}
 
 
-def parameters(fields: Fields) -> dict[str, Json]:
-    """Parameter Objects without name and place, by query key."""
-    found = dict(_PAGING)
+def components(collection: str, fields: Fields) -> dict[str, Json]:
+    """Parameter Objects by their components' names."""
+    return {
+        f"{collection}.{key}": {
+            "name": key,
+            "in": "query",
+            "description": text,
+            "schema": _TRUTH if key.endswith("__isnull") else _TEXT,
+        }
+        for key, text in _filters(fields).items()
+    }
+
+
+def references(collection: str, fields: Fields, *, apart_from: Iterable[str] = ()) -> dict[str, Json]:
+    """References by query key; `apart_from` are keys that mean something else."""
+    keys = dict.fromkeys(key for key in _filters(fields) if key not in apart_from)
+    return {key: parameters.refer(f"{collection}.{key}") for key in keys}
+
+
+def _filters(fields: Fields) -> dict[str, str]:
+    """What each means, by query key."""
+    plain = [(name, frozenset(kinds)) for name, kinds in fields if _is_plain(name)]
+    found = list(chain.from_iterable(_of_tier(tier, plain) for tier in _TIERS))
+    kept = dict(reversed(found[:MAX_FILTERS]))  # of the same key twice, the first counts
+    return {key: kept[key] for key in sorted(kept)}
+
+
+def _of_tier(
+    tier: Iterable[tuple[str, frozenset[str], str]], fields: Iterable[tuple[str, frozenset[str]]]
+) -> Iterator[tuple[str, str]]:
     for name, kinds in fields:
-        if _PLAIN.fullmatch(name) and "__" not in name and name not in _OTHER_MEANING:
-            found |= _of_field(name, frozenset(kinds))
-    return dict(list(found.items())[:MAX_PARAMETERS])
+        for operator, fitting, words in tier:
+            if kinds & fitting:
+                yield f"{name}__{operator}" if operator else name, f"`{name}` {words}."
 
 
-def _of_field(name: str, kinds: frozenset[str]) -> Iterator[tuple[str, Json]]:
-    if kinds & _SCALARS:
-        yield name, _filter(f"`{name}` equals this, or fits it where it has a `*`.")
-    if kinds & {"integer", "number"}:
-        for operator, words in _RANGES.items():
-            yield f"{name}__{operator}", _filter(f"`{name}` {words} this.")
-    if "string" in kinds:
-        yield f"{name}__contains", _filter(f"`{name}` holds this text.")
-    if "array" in kinds:
-        yield f"{name}__has", _filter(f"`{name}` has this element.")
-
-
-def _filter(what: str) -> Json:
-    return {"description": what, "schema": {"$ref": "#/components/schemas/Text"}}
+def _is_plain(name: str) -> bool:
+    return _PLAIN.fullmatch(name) is not None and "__" not in name and name not in parameters.RESERVED

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from server.openapi import replies
+from server.openapi import parameters, replies
 from server.openapi.operation import Operation
 from server.openapi.schemas import example_of
 from server.planning.route import MAX_INT, Slot, SlotKind
@@ -52,9 +52,10 @@ def operation(route: LearnedRoute) -> Operation:
         tag=plan.resource,
         slots=tuple(_SLOTS[part.kind] for part in parts if isinstance(part, Slot)),
         query={key: {"description": "A filter or an option of the plan."} for key in route.query or ()},
+        headers=parameters.headers_of(route.method.lower()),
         content=_content(route),
         has_body=route.content != "none",
-        responses=_responses(route.runnable.code.text),
+        responses=_responses(route.method, route.runnable.code.text),
     )
 
 
@@ -74,8 +75,18 @@ def _example(body_shape: str) -> Any:
     return example_of(JsonType.from_json(orjson.loads(body_shape)))
 
 
-def _responses(code: str) -> dict[str, Json]:
+def _responses(method: str, code: str) -> dict[str, Json]:
+    """What the code answers, and what the service makes of it whatever the code is (docs/http.md)."""
     answers = {status: _reply(status) for status in statuses_in(code)}
+    if method == "GET":
+        answers["304"] = replies.refer_to("NotModified")
+        if "200" in answers:
+            answers["200"] |= {"headers": replies.headers(ETag="ETag")}
+    else:
+        if method != "POST":
+            answers["412"] = replies.refer("412")
+        if "200" in answers:
+            answers.setdefault("204", replies.refer_to("Done"))  # Prefer: return=minimal
     return {**answers, "default": {"description": "Any other reply.", "content": _JSON | _PROBLEM}}
 
 

@@ -18,8 +18,9 @@ Json: TypeAlias = "dict[str, Any]"
 class Operation:
     """A method at a path. `words` make its name: ``("list", "members")`` is `listMembers`.
 
-    `slots` are the schemas of the path's slots from the left, `query` are Parameter Objects by query key,
-    `content` is what a body may be, by media type, and `responses` are Response Objects by status.
+    `slots` are the schemas of the path's slots from the left, `query` are Parameter Objects, or references to
+    them, by query key, `content` is what a body may be, by media type, and `responses` are Response Objects, or
+    references to them, by status.
     """
 
     method: str
@@ -30,6 +31,8 @@ class Operation:
     slots: tuple[Json, ...] = ()
     query: Mapping[str, Json] = field(factory=dict)
     content: Mapping[str, Json] = field(factory=dict)
+    #: Names of request headers that count, components of these names.
+    headers: tuple[str, ...] = ()
     #: Whether there is a body in all of its requests.
     has_body: bool = True
     responses: Mapping[str, Json] = field(factory=dict)
@@ -49,6 +52,7 @@ class Operation:
             self,
             slots=tuple(_either(*pair) for pair in zip(self.slots, other.slots, strict=True)),
             query=_union(self.query, other.query),
+            headers=tuple(dict.fromkeys((*self.headers, *other.headers))),
             content=_union(self.content, other.content),
             has_body=self.has_body and other.has_body,
             responses=_all_responses(self.responses, other.responses),

@@ -1,4 +1,4 @@
-"""The replies that are not an operation's own: problem documents, and what every response has."""
+"""The replies that are not an operation's own: problem documents, and headers and media types of others."""
 
 from __future__ import annotations
 
@@ -43,16 +43,80 @@ _MEANINGS = {
     "400": "Path, query, header or body cannot be read.",
     "401": "A bearer token is needed.",
     "404": "There is no such record.",
-    "409": "There is a record with this id already.",
+    "406": "No media type that there is fits `Accept`.",
+    "409": "There is a record with this id already, or a JSON Patch does not fit the record.",
+    "412": "`If-Match` does not hold; nothing was done.",
     "413": "The body is too large.",
     "415": "The body's type is not taken.",
     "422": "It can be read, but not stored; or the reply would be too large.",
 }
 DEFAULT = "default"
 
+_TEXT: Json = {"type": "string"}
+#: Header Objects. What is required is in every such response.
+HEADERS: dict[str, Json] = {
+    "ETag": {"description": "A digest of the body, for `If-None-Match`.", "required": True, "schema": _TEXT},
+    "RecordETag": {
+        "description": "The record's tag, for `If-Match`; there where the body is the record as it is stored.",
+        "schema": _TEXT,
+    },
+    "Total": {
+        "description": "How many match in all.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "TotalOfPages": {
+        "description": "How many match in all; there where a page was asked for.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "Link": {
+        "description": "`first`, `last`, `next` and `prev` (RFC 8288), where a page was asked for.",
+        "schema": _TEXT,
+    },
+    "Location": {"description": "The record's path; of several records there is none.", "schema": _TEXT},
+    "PreferenceApplied": {"description": "What of `Prefer` was done.", "schema": _TEXT},
+    "Replayed": {
+        "description": "`true` where this is the first answer to the `Idempotency-Key` once more.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+#: Schemas of the media types in which lists come besides JSON (docs/http.md).
+TABLES: dict[str, tuple[str, Json]] = {
+    "text/csv": (
+        "Csv",
+        {"type": "string", "description": "A header row, and a row for each record (RFC 4180)."},
+    ),
+    "application/x-ndjson": (
+        "NdJson",
+        {"type": "string", "description": "A line of JSON for each record."},
+    ),
+}
+_SHARED: dict[str, Json] = {
+    "NotModified": {"description": "`If-None-Match` lists the tag of what is here."},
+    "Done": {"description": "Done. With `Prefer: return=minimal` there is nothing to show."},
+}
+
 
 def refer(status: str) -> Json:
-    return {"$ref": f"#/components/responses/{_name(status)}"}
+    return refer_to(_name(status))
+
+
+def refer_to(name: str) -> Json:
+    return {"$ref": f"#/components/responses/{name}"}
+
+
+def headers(**names: str) -> Json:
+    """References to `HEADERS`: ``headers(ETag="RecordETag")``; an underscore stands for a hyphen."""
+    return {
+        header.replace("_", "-"): {"$ref": f"#/components/headers/{name}"} for header, name in names.items()
+    }
+
+
+def as_table() -> dict[str, Json]:
+    """Media Type Objects of lists, besides JSON's."""
+    return {
+        kind: {"schema": {"$ref": f"#/components/schemas/{name}"}} for kind, (name, _) in TABLES.items()
+    }
 
 
 def problems(statuses: Iterable[str]) -> dict[str, Json]:
@@ -61,9 +125,10 @@ def problems(statuses: Iterable[str]) -> dict[str, Json]:
 
 
 def components() -> dict[str, Json]:
-    """What `refer` refers to."""
+    """What `refer` and `refer_to` refer to, of no collection."""
     others = _problem("Any other problem, such as a service that is overloaded.")
-    return {_name(status): _problem(text) for status, text in _MEANINGS.items()} | {_name(DEFAULT): others}
+    told = {_name(status): _problem(text) for status, text in _MEANINGS.items()}
+    return {**_SHARED, **told, _name(DEFAULT): others}
 
 
 def _name(status: str) -> str:

@@ -46,9 +46,9 @@ class CollectionSchemas:
     enforced: bool
 
     def record(self) -> Json:
-        """What is stored, and answered."""
+        """What is stored, and answered: an id, too, but where `fields` leaves it out."""
         fields = {name: self._field(kinds) for name, kinds in self._fields()}
-        return self._object("A record", self._id(), fields) | {"required": ["id"]}
+        return self._object("A record", self._id(), fields)
 
     def page(self) -> Json:
         """What a list answers."""
@@ -71,6 +71,12 @@ class CollectionSchemas:
         """What a record is replaced with, or what of it is set."""
         ignored = {"description": "Taken no notice of: the path says which record it is."}
         return self._given("Fields of a record", ignored)
+
+    def merged(self) -> Json:
+        """What a record is merged with by RFC 7396: null takes a field away."""
+        kept = self.changes()
+        fields = {name: _or_null(field) for name, field in kept["properties"].items()}
+        return {**kept, "properties": fields}
 
     def example(self) -> Json:
         """A body of the collection's shape, without an id."""
@@ -115,6 +121,13 @@ class CollectionSchemas:
         if self.enforced:
             return _typed(kinds)
         return {"description": f"So far: {' or '.join(kinds)}."}
+
+
+def _or_null(field: Json) -> Json:
+    if "type" not in field:
+        return field
+    kinds = [field["type"]] if isinstance(field["type"], str) else field["type"]
+    return {**field, "type": list(dict.fromkeys([*kinds, "null"]))}
 
 
 def _typed(kinds: tuple[str, ...]) -> Json:

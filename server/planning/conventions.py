@@ -55,7 +55,7 @@ Kind = Literal[
 
 SEARCH_WORDS: frozenset[str] = frozenset({"search", "find", "query", "filter"})
 #: What may stand for a record's id and is none.
-_ACTION_WORDS: dict[str, Literal["search", "count", "stats"]] = {
+ACTION_WORDS: dict[str, Literal["search", "count", "stats"]] = {
     **dict.fromkeys(SEARCH_WORDS, "search"),
     "count": "count",
     "stats": "stats",
@@ -174,11 +174,11 @@ def read_path(segments: tuple[str, ...]) -> Target:
             return Target("root", "", "/")
         case (name,):
             return Target("collection", name, f"{base}/{name}")
-        case (name, word) if word in _ACTION_WORDS:
-            return Target(_ACTION_WORDS[word], name, f"{base}/{name}/{word}")
+        case (name, word) if word in ACTION_WORDS:
+            return Target(ACTION_WORDS[word], name, f"{base}/{name}/{word}")
         case (name, id_):
             return Target("item", name, f"{base}/{name}/{_slot('id', id_)}")
-        case (parent, id_, *tail) if id_ not in _ACTION_WORDS:
+        case (parent, id_, *tail) if id_ not in ACTION_WORDS:
             return _read_nested(f"{base}/{parent}/{_slot(foreign_key(parent), id_)}", parent, tail)
     raise NotPlannable(_NOT_PLANNABLE)
 
@@ -187,14 +187,14 @@ def _read_nested(base: str, parent: str, tail: list[str]) -> Target:
     name = tail[0]
     if not is_collection_name(name):
         raise NotFound("There is nothing at this path.")
-    if name in _ACTION_WORDS or len(tail) > 2:
+    if name in ACTION_WORDS or len(tail) > 2:
         raise NotPlannable(_NOT_PLANNABLE)
     route = f"{base}/{name}"
     if len(tail) == 1:
         return Target("nested", name, route, parent)
     last = tail[1]
-    if last in _ACTION_WORDS:
-        return Target(_NESTED[_ACTION_WORDS[last]], name, f"{route}/{last}", parent)
+    if last in ACTION_WORDS:
+        return Target(_NESTED[ACTION_WORDS[last]], name, f"{route}/{last}", parent)
     return Target("nested-item", name, f"{route}/{_slot('id', last)}", parent)
 
 

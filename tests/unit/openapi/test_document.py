@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -30,6 +31,13 @@ MEMBERS = CollectionSchema(
 ORDERS = CollectionSchema(fields=(("id", ("integer", "string")), ("member_id", ("integer",))))
 SHOP = Schemas((("members", MEMBERS), ("orders", ORDERS)))
 ITEM = {"get", "put", "patch", "delete"}
+TAILS = {
+    "": {"get", "post"},
+    "/search": {"get"},
+    "/count": {"get"},
+    "/stats": {"get"},
+    "/{id}": ITEM,
+}
 
 
 def learned(method: str, route: str, code: str = "REPLY = make_response(200)", **more: Any) -> LearnedRoute:
@@ -55,16 +63,18 @@ def operations(made: dict[str, Any]) -> dict[str, set[str]]:
 def test_conventions_for_every_collection() -> None:
     """Below its parent, too, where its records say whose they are."""
     assert operations(document()) == {
-        "/members": {"get", "post"},
-        "/members/search": {"get"},
-        "/members/{id}": ITEM,
-        "/orders": {"get", "post"},
-        "/orders/search": {"get"},
-        "/orders/{id}": ITEM,
-        "/members/{member_id}/orders": {"get", "post"},
-        "/members/{member_id}/orders/search": {"get"},
-        "/members/{member_id}/orders/{id}": ITEM,
+        f"{place}{tail}": methods
+        for place in ("/members", "/orders", "/members/{member_id}/orders")
+        for tail, methods in TAILS.items()
     }
+
+
+def test_collections_are_deleted_where_the_settings_allow_it() -> None:
+    """By filters, and by nothing else."""
+    made = document(terms=evolve(OPEN, delete_collections=True))
+
+    assert operations(made)["/members/{member_id}/orders"] == {"get", "post", "delete"}
+    assert query(made, "/orders", "delete")[:4] == ["q", "or", "and", "id"]
 
 
 @pytest.mark.parametrize("name", ["docs", "api", "v1", "_meta"])
@@ -90,7 +100,7 @@ def test_types_are_described_and_not_claimed() -> None:
     record = document()["components"]["schemas"]["members.record"]
 
     assert record["type"] == "object"
-    assert record["required"] == ["id"]
+    assert "required" not in record
     assert record["properties"]["name"] == {"description": "So far: null or string."}
     assert record["properties"]["restored"] == {"description": "Nothing is known of its type."}
 
@@ -106,6 +116,7 @@ def test_enforced_types_are_claimed() -> None:
     assert [each["type"] for each in record["id"]["anyOf"]] == ["integer"]
     assert given["age"] == {"type": "integer", "minimum": 1 - 2**63, "maximum": 2**63 - 1}
     assert "type" not in made["components"]["schemas"]["members.changes"]["properties"]["id"]
+    assert made["components"]["schemas"]["members.merged"]["properties"]["age"]["type"] == ["integer", "null"]
 
 
 def test_examples_are_shapes() -> None:
@@ -129,31 +140,138 @@ def test_more_than_is_listed_is_said() -> None:
 # --- parameters -------------------------------------------------------------------------------------
 
 
-def query(made: dict[str, Any], path: str) -> list[str]:
-    return [each["name"] for each in made["paths"][path]["get"]["parameters"] if each.get("in") == "query"]
+PAGING = ["limit", "offset", "page", "per_page", "page_size"]
+VIEW = ["fields", "embed", "expand"]
+WHOLE = ["q", "or", "and"]
+LIST = [*PAGING, "sort", *VIEW, *WHOLE]
+STATS = ["group_by", "count", "sum", "avg", "min", "max", *PAGING, "sort", *WHOLE]
+
+
+def parameters(made: dict[str, Any], path: str, method: str = "get") -> list[dict[str, Any]]:
+    """All of an operation, whether they are components or not."""
+    found = made["components"]["parameters"]
+    listed = made["paths"][path][method]["parameters"]
+    return [found[each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in listed]
+
+
+def named(made: dict[str, Any], path: str, method: str, place: str) -> list[str]:
+    return [each["name"] for each in parameters(made, path, method) if each["in"] == place]
+
+
+def query(made: dict[str, Any], path: str, method: str = "get") -> list[str]:
+    return named(made, path, method, "query")
 
 
 def test_filters_by_the_fields_there_are() -> None:
+    """With the operators that are of use with their types."""
+    numbers = ["", "__gt", "__gte", "__in", "__isnull", "__lt", "__lte", "__ne"]
+    texts = ["contains", "endswith", "gt", "gte", "icontains", "in", "isnull", "lt", "lte", "ne", "startswith"]
+
     assert query(document(), "/members") == [
-        *("limit", "offset", "sort"),
-        *("age", "age__gt", "age__gte", "age__lt", "age__lte"),
-        *("id", "id__gt", "id__gte", "id__lt", "id__lte"),
-        *("lines__has", "name", "name__contains"),
+        *LIST,
+        *(f"age{each}" for each in numbers),
+        *(f"id{each}" for each in numbers),
+        *("lines__has", "lines__isnull"),
+        *("name", *(f"name__{each}" for each in texts)),
     ]
+
+
+@pytest.mark.parametrize("name", ["count", "sum", "avg", "min", "max"])
+def test_what_stats_compute_is_no_filter_there(name: str) -> None:
+    """A field of that name is one everywhere else."""
+    made = document(schemas=Schemas((("members", CollectionSchema(fields=((name, ("integer",)),))),)))
+
+    assert query(made, "/members").count(name) == query(made, "/members/count").count(name) == 1
+    assert query(made, "/members/stats")[: len(STATS)] == STATS
+    assert query(made, "/members/stats").count(name) == 1
+
+
+def test_each_path_s_own_words() -> None:
+    assert query(document(), "/members/search")[: len(LIST)] == LIST
+    assert query(document(), "/members/count")[:4] == [*WHOLE, "age"]
+    assert query(document(), "/members/{id}") == VIEW
+    assert query(document(), "/members/{id}", "patch") == []
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("get", ["If-None-Match"]),
+        ("put", ["If-Match", "Prefer"]),
+        ("patch", ["If-Match", "Idempotency-Key", "Prefer"]),
+        ("delete", ["If-Match", "Prefer"]),
+    ],
+)
+def test_request_headers_where_they_mean_something(method: str, headers: list[str]) -> None:
+    """Of learned routes, too: the service sees to them, whatever a plan does."""
+    route = learned(method.upper(), "/tags/{id:int}")
+
+    assert named(document(), "/members/{id}", method, "header") == [*headers, "X-Session-ID"]
+    assert named(document(route, conventions=False), "/tags/{id}", method, "header") == [
+        *headers,
+        "X-Session-ID",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fits"),
+    [
+        *(("embed", value, True) for value in ("", "orders", "orders,members", "members.orders")),
+        *(("embed", value, False) for value in ("lones", "orders.x", "orders,", "orders.members.orders")),
+        ("embed", ",".join(["orders"] * 8), True),
+        ("embed", ",".join(["orders"] * 9), False),
+        ("embed", ",".join(["members.orders"] * 4), True),
+        ("embed", ",".join(["members.orders"] * 5), False),
+        *(("expand", value, fits) for value, fits in (("member", True), ("members", False))),
+        *(("sort", value, True) for value in ("", "-age", "+age,name", "a.b", "first name")),
+        *(("sort", value, False) for value in ("-", "--age", "age,", "a..b", " age", 'a"b')),
+        ("sort", ",".join("abcdefgh"), True),
+        ("sort", ",".join("abcdefghi"), False),
+        ("group_by", "a,b,c,d", True),
+        ("group_by", "a,b,c,d,e", False),
+        ("sum", ",".join(["a"] * 15), True),
+        ("sum", ",".join(["a"] * 16), False),
+        ("fields", ",".join(["a"] * 64), True),
+        ("fields", ",".join(["a"] * 65), False),
+        ("q", " rome  alice ", True),
+        ("q", " ".join(["a"] * 16), True),
+        ("q", " ".join(["a"] * 17), False),
+        ("q", "\x0b", False),
+        *(("If-Match", value, True) for value in ("*", '"5d"', 'W/"5d", "x"', '"5d","x"')),
+        *(("If-Match", value, False) for value in ("", "5d", '"5d', '*, "5d"')),
+        ("Idempotency-Key", "k" * 255, True),
+        ("Idempotency-Key", "k" * 256, False),
+        ("Idempotency-Key", "", False),
+    ],
+)
+def test_what_fits_a_parameter(name: str, value: str, fits: bool) -> None:
+    schema = document()["components"]["parameters"][name]["schema"]
+
+    assert (re.search(schema["pattern"], value) is not None) is fits
+
+
+def test_of_more_collections_than_are_listed_none_is_ruled_out() -> None:
+    made = document(schemas=evolve(SHOP, more=True))
+
+    assert re.search(made["components"]["parameters"]["embed"]["schema"]["pattern"], "lones")
 
 
 @pytest.mark.parametrize("name", ["limit", "page", "a__gt", "findByName", "a.b", "é", "fields"])
 def test_a_field_whose_name_means_something_else(name: str) -> None:
     schemas = Schemas((("members", CollectionSchema(fields=((name, ("string",)),))),))
 
-    assert query(document(schemas=schemas), "/members") == ["limit", "offset", "sort"]
+    assert query(document(schemas=schemas), "/members") == LIST
 
 
-@pytest.mark.parametrize(("fields", "listed"), [(57, 60), (58, 60)])
-def test_parameters_are_as_many_as_a_query_may_have(fields: int, listed: int) -> None:
+@pytest.mark.parametrize(("fields", "filters"), [(11, 44), (12, 45)])
+def test_parameters_are_as_many_as_a_query_may_have(fields: int, filters: int) -> None:
+    """The commonest of each field come first."""
     schema = CollectionSchema(fields=tuple((f"f{n:02}", ("boolean",)) for n in range(fields)))
+    made = document(schemas=Schemas((("members", schema),)))
 
-    assert len(query(document(schemas=Schemas((("members", schema),))), "/members")) == listed
+    assert len(query(made, "/members")) == len(LIST) + filters
+    assert len(query(made, "/members/stats")) == len(STATS) + filters <= 64
+    assert {f"f{n:02}" for n in range(fields)} <= set(query(made, "/members"))
 
 
 @pytest.mark.parametrize("needed", [True, False])
@@ -209,7 +327,7 @@ def test_a_learned_route() -> None:
     made = document(route, conventions=False)["paths"]["/orders/{order_id}/cancel"]["post"]
 
     assert set(made["responses"]) == {"202", "409", "default"}
-    assert [(each["in"], each["name"]) for each in made["parameters"][:-1]] == [
+    assert [(each["in"], each["name"]) for each in made["parameters"] if "in" in each] == [
         ("path", "order_id"),
         ("query", "force"),
     ]
@@ -233,7 +351,7 @@ def test_a_learned_route() -> None:
 def test_statuses_are_read_from_the_code(code: str, statuses: set[str]) -> None:
     made = document(learned("GET", "/x", code), conventions=False)["paths"]["/x"]["get"]
 
-    assert set(made["responses"]) == {*statuses, "default"}
+    assert set(made["responses"]) == {*statuses, "304", "default"}
 
 
 def test_routes_that_differ_in_body_or_query_share_an_operation() -> None:
@@ -252,10 +370,10 @@ def test_routes_that_differ_in_body_or_query_share_an_operation() -> None:
 
     assert list(made) == ["/x/{id}"]
     operation = made["/x/{id}"]["post"]
-    assert [each["name"] for each in operation["parameters"][:-1]] == ["id", "a"]
+    assert [each["name"] for each in operation["parameters"] if "in" in each] == ["id", "a"]
     assert len(operation["parameters"][0]["schema"]["anyOf"]) == 2
     assert operation["requestBody"]["required"] is False
-    assert set(operation["responses"]) == {"200", "201", "default"}
+    assert set(operation["responses"]) == {"200", "201", "204", "default"}
 
 
 def test_a_learned_route_beside_a_convention() -> None:
@@ -279,7 +397,7 @@ def test_links_lead_to_operations() -> None:
         if isinstance(operation, dict)
     }
 
-    assert len(by_id) == 14
+    assert len(by_id) == 18
     for path in ("/order-lines", "/order_lines"):
         links = made[path]["post"]["responses"]["201"]["links"]
         assert {by_id[link["operationId"]] for link in links.values()} == {f"{path}/{{id}}"}

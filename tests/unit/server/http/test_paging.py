@@ -24,7 +24,7 @@ def envelope(items: Any, **page: Any) -> bytes:
             envelope([{"page": {"limit": 1, "offset": 0, "total": 5}}], limit=2, offset=4, total=9),
             Page(2, 4, 9),
         ),
-        (envelope(["]}"], limit=10**14, offset=10**14, total=10**14), Page(10**14, 10**14, 10**14)),
+        (envelope(["]}"], limit=10**15, offset=10**15, total=10**15), Page(10**15, 10**15, 10**15)),
         # None of these says what page it is.
         (b'{"items":[{"page":{"limit":1,"offset":0,"total":5}}]}', None),
         (b'{"items":[],"more":{"page":{"limit":1,"offset":0,"total":5}}}', None),
@@ -35,7 +35,7 @@ def envelope(items: Any, **page: Any) -> bytes:
         (envelope([], limit="2", offset=4, total=9), None),
         (envelope([], limit=2, offset=4, total=9.5), None),
         (envelope([], limit=2, offset=-4, total=9), None),
-        (envelope([], limit=2, offset=4, total=10**15), None),
+        (envelope([], limit=2, offset=4, total=10**16), None),
         (envelope([], total=9, limit=2, offset=4), None),
         (b"[]", None),
     ],

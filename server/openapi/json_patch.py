@@ -1,0 +1,45 @@
+"""RFC 6902 as JSON Schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from server.openapi.operation import Json
+
+_REF = "#/components/schemas/"
+#: RFC 6901: a tilde is followed by 0 or 1.
+_POINTER: Json = {
+    "type": "string",
+    "description": "A JSON pointer (RFC 6901) into the record.",
+    "pattern": "^(/([^/~]|~[01])*)*$",
+}
+
+
+def _operation(operators: list[str], description: str, **members: Json) -> Json:
+    return {
+        "type": "object",
+        "description": description,
+        "required": ["op", "path", *members],
+        "properties": {"op": {"type": "string", "enum": operators}, "path": _POINTER, **members},
+    }
+
+
+#: By the names of their components.
+SCHEMAS: dict[str, Json] = {
+    "JsonPatch": {
+        "type": "array",
+        "description": "Operations (RFC 6902), all of them or none. A record stays an object, and keeps its id.",
+        "items": {
+            "anyOf": [
+                {"$ref": f"{_REF}{name}"} for name in ("JsonPatchValue", "JsonPatchMove", "JsonPatchRemove")
+            ]
+        },
+    },
+    "JsonPatchValue": _operation(["add", "replace", "test"], "Sets a value, or compares it.", value={}),
+    "JsonPatchMove": _operation(
+        ["move", "copy"], "Takes a value from elsewhere in the record.", **{"from": _POINTER}
+    ),
+    "JsonPatchRemove": _operation(["remove"], "Takes a value away."),
+}
+EXAMPLE = [{"op": "test", "path": "/id", "value": 1}]

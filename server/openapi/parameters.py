@@ -1,0 +1,195 @@
+"""Parameters that operations share: written once, as components of their own name, and referred to.
+
+The words of docs/query-language.md, and the request headers that mean something whatever a plan does. What is
+no matter of one value (`page` does not go with `offset`) JSON Schema cannot say of parameters; it is told in words.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.planning.route import MAX_INT
+from store.names import foreign_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from server.openapi.operation import Json
+
+#: A query's text; the service refuses control characters in it.
+TEXT: Json = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"}
+_TEXT_REF: Json = {"$ref": "#/components/schemas/Text"}
+
+# A field: steps without a quotation mark or a backslash, joined by dots. What stands at a step's ends is no blank.
+_INNER = r"[^\"\\\u0000-\u001f\u007f-\u009f.,]"
+_OUTER = r"[^\"\\\u0000-\u001f\u007f-\u009f.,\s]"
+_STEP = rf"{_OUTER}({_INNER}*{_OUTER})?"
+_FIELD = rf"{_STEP}(\.{_STEP})*"
+_SORTED_BY = rf"[+-]?(?![+-]){_FIELD}"
+#: Blanks, without those that are control characters.
+_BLANK = r"[^\S\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]"
+_WORD = r"[^\s\u0000-\u001f\u007f-\u009f]+"
+
+_PAGE = ("limit", "offset", "page", "per_page", "page_size")
+_VIEW = ("fields", "embed", "expand")
+_WHOLE = ("q", "or", "and")
+_FUNCTIONS = ("count", "sum", "avg", "min", "max")
+
+#: Query keys of each kind of operation, besides its filters. `stats` takes the names of functions from fields.
+OF_FILTERS = _WHOLE
+OF_RECORD = _VIEW
+OF_LIST = (*_PAGE, "sort", *_VIEW, *_WHOLE)
+OF_STATS = ("group_by", *_FUNCTIONS, *_PAGE, "sort", *_WHOLE)
+#: Names that are no plain filter anywhere.
+RESERVED = frozenset({*OF_LIST, "group_by"})
+
+
+def refer(name: str) -> Json:
+    return {"$ref": f"#/components/parameters/{name}"}
+
+
+def references(names: Iterable[str]) -> dict[str, Json]:
+    return {name: refer(name) for name in names}
+
+
+def query_components(collections: Sequence[str], *, complete: bool) -> dict[str, Json]:
+    """Parameter Objects by name. `complete`: whether `collections` are all that there are."""
+    found = {**_paging(), **_wholes(), **_views(collections, complete=complete), **_grouping()}
+    return {name: {"name": name, "in": "query", **each} for name, each in found.items()}
+
+
+def header_components() -> dict[str, Json]:
+    return {
+        name: {"name": name, "in": "header", "description": text, "schema": schema}
+        for name, (text, schema) in _HEADERS.items()
+    }
+
+
+def headers_of(method: str) -> tuple[str, ...]:
+    """The request headers that count for a method, in lower case, whatever plan answers it."""
+    return _HEADERS_OF.get(method, ())
+
+
+# --- the query ----------------------------------------------------------------------------------------
+
+
+def _paging() -> dict[str, Json]:
+    pages = "Not beside `offset`."
+    sizes = "As `limit`; one of these words is enough."
+    return {
+        "limit": _integer("At most so many.", 0),
+        "offset": _integer("Leave out so many at the beginning.", 0),
+        "page": _integer(f"Which page, from 1; of 20 where no size is given. {pages}", 1),
+        "per_page": _integer(sizes, 1),
+        "page_size": _integer(sizes, 1),
+        "sort": _described(
+            "Fields to sort by, separated by commas; `-` before one is descending. In `stats`: members of the answer.",
+            _listed(_SORTED_BY, 8, "-id"),
+        ),
+    }
+
+
+def _wholes() -> dict[str, Json]:
+    inside = "A value with a comma or a parenthesis stands in double quotes; groups may be three deep."
+    return {
+        "q": _described(
+            "Words that a record has in its texts, in any case, at any depth. At most 1,000 characters.",
+            {"type": "string", "pattern": rf"^{_BLANK}*({_WORD}({_BLANK}+{_WORD}){{0,15}})?{_BLANK}*$"},
+        ),
+        "or": _described(
+            f"Filters in parentheses, of which one is enough. {inside}",
+            {**_TEXT_REF, "examples": ["(id__lt=3,id__gt=9)"]},
+        ),
+        "and": _described(
+            f"Filters in parentheses, all of which are needed. {inside}",
+            {**_TEXT_REF, "examples": ["(id__gt=3,id__lt=9)"]},
+        ),
+    }
+
+
+def _views(collections: Sequence[str], *, complete: bool) -> dict[str, Json]:
+    parents = [foreign_key(name).removesuffix("_id") for name in collections]
+    steps = "A dot goes one step further. At most 8 in all, and 1,000 records a step."
+    return {
+        "fields": _described(
+            "These fields and no others, separated by commas; dots reach into objects.",
+            _listed(_FIELD, 64, "id"),
+        ),
+        "embed": _described(
+            f"Collections whose records point here, to come with it. {steps}",
+            _related(collections, complete=complete),
+        ),
+        "expand": _described(
+            f"What a field `<name>_id` points at, to come below that name. {steps}",
+            _related(parents, complete=complete),
+        ),
+    }
+
+
+def _grouping() -> dict[str, Json]:
+    most = "All these together: at most 15."
+    return {
+        "group_by": _described(
+            "Fields by which records are told apart, at most 4; without it all are one group.",
+            _listed(_FIELD, 4, "id"),
+        ),
+        "count": _described(f"Fields: how many records have one. {most}", _listed(_FIELD, 15)),
+        "sum": _described(f"Fields: the sum of their numbers. {most}", _listed(_FIELD, 15)),
+        "avg": _described(f"Fields: the average of their numbers. {most}", _listed(_FIELD, 15)),
+        "min": _described(f"Fields: the lowest number or text. {most}", _listed(_FIELD, 15)),
+        "max": _described(f"Fields: the highest number or text. {most}", _listed(_FIELD, 15)),
+    }
+
+
+def _described(text: str, schema: Json) -> Json:
+    return {"description": text, "schema": schema}
+
+
+def _integer(text: str, minimum: int) -> Json:
+    return _described(text, {"type": "integer", "minimum": minimum, "maximum": MAX_INT})
+
+
+def _listed(item: str, most: int, *examples: str) -> Json:
+    schema: Json = {"type": "string", "pattern": f"^({item}(,{item}){{0,{most - 1}}})?$"}
+    return {**schema, "examples": list(examples)} if examples else schema
+
+
+def _related(names: Sequence[str], *, complete: bool) -> Json:
+    """Names of what there is; of a session with more collections than are listed nothing can be ruled out."""
+    if not complete or not names:
+        return _listed(_FIELD, 8)
+    one = f"({'|'.join(sorted(set(names)))})"
+    steps = rf"{one}(\.{one})?"
+    # Eight relations in all: eight of one step, or four of two.
+    return {"type": "string", "pattern": f"^({one}(,{one}){{0,7}}|{steps}(,{steps}){{0,3}})?$"}
+
+
+# --- headers ------------------------------------------------------------------------------------------
+
+_TAG = r'(W/)?"[\u0021\u0023-\u007e]*"'
+_TAGS: Json = {"type": "string", "pattern": rf"^(\*|{_TAG}(, ?{_TAG})*)$"}
+_HEADERS: dict[str, tuple[str, Json]] = {
+    "If-None-Match": ("Entity tags of what the client has, in double quotes, separated by commas: if it is that still, the answer is a 304.", _TAGS),
+    "If-Match": (
+        "The `ETag` of the record as the client has seen it, or `*`: where it is another by now, or not there, "
+        "the answer is a 412, and nothing is done.",
+        _TAGS,
+    ),
+    "Idempotency-Key": (
+        "A text that no other request has, such as a UUID. Sent again with it, the request is done once, and its "
+        "first answer comes again.",
+        {"type": "string", "pattern": r"^[\u0021-\u007e]([\u0020-\u007e]{0,253}[\u0021-\u007e])?$"},
+    ),
+    "Prefer": (
+        "`return=minimal`: success without a body. `tx=rollback`: a dry run, which answers as it would and keeps "
+        "nothing. Others are passed over; `Preference-Applied` says what was done.",
+        {"type": "string", "pattern": r"^[\u0020-\u007e]*$", "examples": ["return=representation"]},
+    ),
+}
+_HEADERS_OF = {
+    "get": ("If-None-Match",),
+    "post": ("Idempotency-Key", "Prefer"),
+    "put": ("If-Match", "Prefer"),
+    "patch": ("If-Match", "Idempotency-Key", "Prefer"),
+    "delete": ("If-Match", "Prefer"),
+}
