@@ -273,7 +273,11 @@ class _Place:
 
 
 _SUMMARIES = {"list": "List", "search": "Search", "count": "Count", "stats": "Group and add up"}
-_OF_CHANGES = {"ETag": "RecordETag", "Preference_Applied": "PreferenceApplied", "Idempotent_Replayed": "Replayed"}
+_OF_CHANGES = {
+    "ETag": "RecordETag",
+    "Preference_Applied": "PreferenceApplied",
+    "Idempotent_Replayed": "Replayed",
+}
 
 
 def _slot(name: str) -> Slot:

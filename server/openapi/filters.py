@@ -1,4 +1,4 @@
-"""Query parameters that filter by the fields a collection has: components, referred to by all of its reads."""
+"""Query parameters that filter by a collection's fields: components, referred to by all of its reads."""
 
 from __future__ import annotations
 

@@ -25,16 +25,21 @@ def _operation(operators: list[str], description: str, **members: Json) -> Json:
     }
 
 
+_OPERATIONS: Json = {
+    "type": "array",
+    "items": {
+        "anyOf": [
+            {"$ref": f"{_REF}{name}"} for name in ("JsonPatchValue", "JsonPatchMove", "JsonPatchRemove")
+        ]
+    },
+}
 #: By the names of their components.
 SCHEMAS: dict[str, Json] = {
     "JsonPatch": {
-        "type": "array",
-        "description": "Operations (RFC 6902), all of them or none. A record stays an object, and keeps its id.",
-        "items": {
-            "anyOf": [
-                {"$ref": f"{_REF}{name}"} for name in ("JsonPatchValue", "JsonPatchMove", "JsonPatchRemove")
-            ]
-        },
+        "description": "Operations (RFC 6902), all or none. A record stays an object, and keeps its id.",
+        # An array, said in a roundabout way: where one of several bodies plainly is one, clients that
+        # openapi-python-client makes fail for all of them (`isinstance` with `list[...]`).
+        "allOf": [_OPERATIONS, {"title": "Operations"}],
     },
     "JsonPatchValue": _operation(["add", "replace", "test"], "Sets a value, or compares it.", value={}),
     "JsonPatchMove": _operation(

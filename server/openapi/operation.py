@@ -18,9 +18,9 @@ Json: TypeAlias = "dict[str, Any]"
 class Operation:
     """A method at a path. `words` make its name: ``("list", "members")`` is `listMembers`.
 
-    `slots` are the schemas of the path's slots from the left, `query` are Parameter Objects, or references to
-    them, by query key, `content` is what a body may be, by media type, and `responses` are Response Objects, or
-    references to them, by status.
+    `slots` are the schemas of the path's slots from the left, `query` are Parameter Objects by query key,
+    `content` is what a body may be, by media type, and `responses` are Response Objects by status. In place
+    of Parameter and Response Objects there may be references.
     """
 
     method: str

@@ -1,7 +1,7 @@
 """Parameters that operations share: written once, as components of their own name, and referred to.
 
-The words of docs/query-language.md, and the request headers that mean something whatever a plan does. What is
-no matter of one value (`page` does not go with `offset`) JSON Schema cannot say of parameters; it is told in words.
+The words of docs/query-language.md, and the request headers that mean something whatever a plan does. What
+is no matter of one value (`page` does not go with `offset`) OpenAPI cannot say; it is told in words.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TEXT: Json = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"}
 _TEXT_REF: Json = {"$ref": "#/components/schemas/Text"}
 
-# A field: steps without a quotation mark or a backslash, joined by dots. What stands at a step's ends is no blank.
+# A field: steps without a quotation mark or a backslash, joined by dots. No step begins or ends with a blank.
 _INNER = r"[^\"\\\u0000-\u001f\u007f-\u009f.,]"
 _OUTER = r"[^\"\\\u0000-\u001f\u007f-\u009f.,\s]"
 _STEP = rf"{_OUTER}({_INNER}*{_OUTER})?"
@@ -35,7 +35,7 @@ _VIEW = ("fields", "embed", "expand")
 _WHOLE = ("q", "or", "and")
 _FUNCTIONS = ("count", "sum", "avg", "min", "max")
 
-#: Query keys of each kind of operation, besides its filters. `stats` takes the names of functions from fields.
+#: Query keys of each kind of operation, besides its filters.
 OF_FILTERS = _WHOLE
 OF_RECORD = _VIEW
 OF_LIST = (*_PAGE, "sort", *_VIEW, *_WHOLE)
@@ -83,7 +83,7 @@ def _paging() -> dict[str, Json]:
         "per_page": _integer(sizes, 1),
         "page_size": _integer(sizes, 1),
         "sort": _described(
-            "Fields to sort by, separated by commas; `-` before one is descending. In `stats`: members of the answer.",
+            "Fields to sort by, separated by commas; `-` before one: descending. Of `stats`: its members.",
             _listed(_SORTED_BY, 8, "-id"),
         ),
     }
@@ -169,20 +169,20 @@ def _related(names: Sequence[str], *, complete: bool) -> Json:
 _TAG = r'(W/)?"[\u0021\u0023-\u007e]*"'
 _TAGS: Json = {"type": "string", "pattern": rf"^(\*|{_TAG}(, ?{_TAG})*)$"}
 _HEADERS: dict[str, tuple[str, Json]] = {
-    "If-None-Match": ("Entity tags of what the client has, in double quotes, separated by commas: if it is that still, the answer is a 304.", _TAGS),
+    "If-None-Match": (
+        "Entity tags of what the client has, or `*`: if it is that still, the answer is a 304.",
+        _TAGS,
+    ),
     "If-Match": (
-        "The `ETag` of the record as the client has seen it, or `*`: where it is another by now, or not there, "
-        "the answer is a 412, and nothing is done.",
+        "The `ETag` of the record as it was seen, or `*`: if it is another by now: a 412, and nothing done.",
         _TAGS,
     ),
     "Idempotency-Key": (
-        "A text that no other request has, such as a UUID. Sent again with it, the request is done once, and its "
-        "first answer comes again.",
+        "A text of its own, such as a UUID: sent again with it, a request is done once, and answered alike.",
         {"type": "string", "pattern": r"^[\u0021-\u007e]([\u0020-\u007e]{0,253}[\u0021-\u007e])?$"},
     ),
     "Prefer": (
-        "`return=minimal`: success without a body. `tx=rollback`: a dry run, which answers as it would and keeps "
-        "nothing. Others are passed over; `Preference-Applied` says what was done.",
+        "`return=minimal`: no body where it succeeds. `tx=rollback`: a dry run. Others are passed over.",
         {"type": "string", "pattern": r"^[\u0020-\u007e]*$", "examples": ["return=representation"]},
     ),
 }

@@ -57,7 +57,7 @@ _TEXT: Json = {"type": "string"}
 HEADERS: dict[str, Json] = {
     "ETag": {"description": "A digest of the body, for `If-None-Match`.", "required": True, "schema": _TEXT},
     "RecordETag": {
-        "description": "The record's tag, for `If-Match`; there where the body is the record as it is stored.",
+        "description": "The record's tag, for `If-Match`; there where the body is the record as stored.",
         "schema": _TEXT,
     },
     "Total": {
@@ -114,9 +114,7 @@ def headers(**names: str) -> Json:
 
 def as_table() -> dict[str, Json]:
     """Media Type Objects of lists, besides JSON's."""
-    return {
-        kind: {"schema": {"$ref": f"#/components/schemas/{name}"}} for kind, (name, _) in TABLES.items()
-    }
+    return {kind: {"schema": {"$ref": f"#/components/schemas/{name}"}} for kind, (name, _) in TABLES.items()}
 
 
 def problems(statuses: Iterable[str]) -> dict[str, Json]:

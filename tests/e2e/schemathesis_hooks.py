@@ -41,7 +41,11 @@ def _has_large_number(value: Any) -> bool:
 
 
 def _is_json_patch(body: Any) -> bool:
-    return isinstance(body, list) and bool(body) and all(isinstance(each, dict) and "op" in each for each in body)
+    return (
+        isinstance(body, list)
+        and bool(body)
+        and all(isinstance(each, dict) and "op" in each for each in body)
+    )
 
 
 def _sets_above(operation: dict[str, Any], depth: int) -> bool:
@@ -93,11 +97,10 @@ def _depends_on_state(name: str, value: str) -> bool:
 
 
 def _is_broken_tag(name: str, value: str) -> bool:
-    """Schemathesis cannot write a header whose pattern needs a quotation mark, and sends `0` as if it were one."""
+    """Schemathesis finds no value for a pattern with a quotation mark in a header, and sends `0`."""
     return name in {"If-Match", "If-None-Match"} and _TAGS.fullmatch(value) is None
 
 
 @schemathesis.deserializer("text/csv", "application/x-ndjson")
 def deserialize_table(_context: Any, response: Any) -> str:
     return str(response.content.decode())
-

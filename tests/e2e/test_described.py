@@ -27,7 +27,13 @@ class Shop:
         self.document = Document(client.read("/openapi.json"))
 
     def ask(
-        self, method: str, path: str, body: Any = None, media_type: str = JSON, query: str = "", **headers: str
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        media_type: str = JSON,
+        query: str = "",
+        **headers: str,
     ) -> Answer:
         """`path` is the document's; all its slots are filled with 1."""
         target = path.replace("{id}", "1").replace("{member_id}", "1")
@@ -168,7 +174,9 @@ def test_a_key_comes_twice(shop: Shop) -> None:
 def test_filters_that_are_listed(shop: Shop) -> None:
     """Each of them is taken, with a value of its schema."""
     for path in ("/products", "/products/search", "/products/count", "/products/stats"):
-        filters = [name for name in shop.document.parameters("GET", path) if name.startswith(("price", "title"))]
+        filters = [
+            name for name in shop.document.parameters("GET", path) if name.startswith(("price", "title"))
+        ]
         assert len(filters) == 8 + 12
         query = "&".join(f"{name}=1" for name in filters)
         assert shop.ask("GET", path, query=f"?{query}").status == 200

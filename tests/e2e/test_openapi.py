@@ -40,9 +40,12 @@ def run(*command: str, cwd: Path, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(params=["", "[schema]\nenforce = true\n"], ids=["learning", "enforced"])
+ENFORCED = "[schema]\nenforce = true\n[conventions]\ndelete_collections = true\n"
+
+
+@pytest.fixture(params=["", ENFORCED], ids=["learning", "enforced"])
 def secured(request: pytest.FixtureRequest, start_service: StartService, tmp_path: Path) -> RunningService:
-    """A service with a token, whose collections learn what comes, or keep what they have."""
+    """A service with a token, whose collections learn what comes, or keep their types and can be deleted."""
     (tmp_path / "settings.toml").write_text(request.param)
     return start_service(LARS_CONFIG=str(tmp_path / "settings.toml"), LARS_AUTH_TOKEN=TOKEN)
 

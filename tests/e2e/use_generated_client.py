@@ -7,6 +7,7 @@ import sys
 from shop_client import AuthenticatedClient
 from shop_client.api.members import (
     change_members,
+    count_members,
     create_members,
     delete_members,
     get_members,
@@ -31,6 +32,12 @@ with AuthenticatedClient(base_url=URL, token=TOKEN) as client:
     assert page is not None
     assert [each.name for each in page.items] == ["Bob"]
     assert page.page.total == 1
+
+    counted = count_members.sync(
+        client=client, x_session_id=SESSION, name_startswith="Bo", or_="(id=9,age=25)"
+    )
+    assert counted is not None
+    assert counted.to_dict() == {"count": 1}
 
     changed = change_members.sync(address, client=client, x_session_id=SESSION, body=MembersChanges(age=26))
     assert isinstance(changed, MembersRecord), changed

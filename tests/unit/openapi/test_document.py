@@ -165,7 +165,19 @@ def query(made: dict[str, Any], path: str, method: str = "get") -> list[str]:
 def test_filters_by_the_fields_there_are() -> None:
     """With the operators that are of use with their types."""
     numbers = ["", "__gt", "__gte", "__in", "__isnull", "__lt", "__lte", "__ne"]
-    texts = ["contains", "endswith", "gt", "gte", "icontains", "in", "isnull", "lt", "lte", "ne", "startswith"]
+    texts = [
+        "contains",
+        "endswith",
+        "gt",
+        "gte",
+        "icontains",
+        "in",
+        "isnull",
+        "lt",
+        "lte",
+        "ne",
+        "startswith",
+    ]
 
     assert query(document(), "/members") == [
         *LIST,
