@@ -136,6 +136,12 @@ class PlannerSettings:
     tokens_per_hour: int = _tokens(5_000_000, "the service in an hour")
     tokens_per_day: int = _tokens(25_000_000, "the service in a day")
     max_output_tokens: int = setting(4_096, "Longest answer of the model", low=256, high=65_536)
+    temperature: float = setting(
+        0.0,
+        "How freely the model words its plans; 0: as alike as it can; left out where it is refused",
+        low=0,
+        high=2,
+    )
     max_prompt_bytes: int = setting(65_536, "Longest prompt", low=32_768, high=1_048_576)
     breaker_failures: int = setting(
         5, "Failures in a row after which the provider is left alone", low=1, high=1_000, unit="failures"

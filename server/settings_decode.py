@@ -1,6 +1,7 @@
 """Strict decoding of the settings tree: every value checked, every problem collected, paths in the messages.
 
-TOML values must have the type of the key; nothing is converted. A variable's text is read as that type.
+TOML values must have the type of the key; nothing is converted, but that an integer will do for a number with
+a fraction. A variable's text is read as that type.
 """
 
 from __future__ import annotations
@@ -112,6 +113,8 @@ def _from_text(key: Key, text: str) -> Any:
 def _scalar(key: Key, raw: Any) -> Any:
     if key.choices:
         return _choice(key, raw)
+    if key.type is float and type(raw) is int:
+        raw = float(raw)
     # `type(...) is`, because a boolean is an integer to isinstance.
     if type(raw) is not key.type or not _acceptable(key, raw):
         raise _Refused(_allowed(key))
@@ -158,6 +161,8 @@ def _allowed(key: Key) -> str:
     if key.type is int:
         unit = f" ({key.unit})" if key.unit else ""
         return f"an integer from {key.spec.low:,} to {key.spec.high:,}{unit}"
+    if key.type is float:
+        return f"a number from {key.spec.low:g} to {key.spec.high:g}"
     if key.type is bool:
         return key.spec.allowed or "true or false"
     return f"a text: {key.spec.allowed}"

@@ -25,7 +25,7 @@ _UNIT_OF_SUFFIX: Final = {"bytes": "bytes", "ms": "milliseconds", "seconds": "se
 class Spec:
     """What is allowed for one key, and what the key is for.
 
-    `low` and `high` bound integers, both inclusive. `check` judges a text (each text of a list),
+    `low` and `high` bound numbers, both inclusive. `check` judges a text (each text of a list),
     or a boolean, and `allowed` says in words what it lets pass. `variable` is the environment
     variable that overrides the file; an `env_only` key may not stand in the file at all.
     """

@@ -40,6 +40,8 @@ def _default(value: Any) -> str:
             return f"`{str(value).lower()}`"
         case int():
             return f"`{value:_}`"
+        case float():
+            return f"`{value:g}`"
         case tuple():
             return ", ".join(f"`{text}`" for text in value) or "none"
         case _:

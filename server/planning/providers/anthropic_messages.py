@@ -64,7 +64,9 @@ def open_anthropic(settings: PlannerSettings) -> ModelProvider:
         open_telemetry=False,
     )
     create = client.messages.with_raw_response.create
-    wire = _MessagesWire(client, create, settings.anthropic.model, settings.max_output_tokens)
+    wire = _MessagesWire(
+        client, create, settings.anthropic.model, settings.max_output_tokens, settings.temperature
+    )
     return ModelProvider("anthropic", settings.anthropic.model, wire, settings.attempts)
 
 
@@ -75,6 +77,7 @@ class _MessagesWire:
     _create: Callable[..., Awaitable[Any]]
     _model: str
     _max_output_tokens: int
+    _temperature: float
 
     async def send(self, prompt: Prompt, dialect: Dialect, seconds: float) -> bytes | Failure:
         try:
@@ -99,7 +102,7 @@ class _MessagesWire:
 
     def _parameters(self, prompt: Prompt, dialect: Dialect) -> dict[str, Any]:
         # The SDK's method has no temperature any more, as newer models refuse it; the protocol has.
-        temperature = {"extra_body": {"temperature": 0}} if dialect.temperature else {}
+        temperature = {"extra_body": {"temperature": self._temperature}} if dialect.temperature else {}
         return {
             "model": self._model,
             "max_tokens": self._max_output_tokens,

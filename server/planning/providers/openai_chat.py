@@ -70,6 +70,7 @@ def open_openai(settings: PlannerSettings) -> ModelProvider:
         settings.openai.model,
         settings.max_output_tokens,
         caps if ours else (caps[1], caps[0]),
+        settings.temperature,
     )
     return ModelProvider("openai", settings.openai.model, wire, settings.attempts)
 
@@ -83,6 +84,7 @@ class _ChatWire:
     _max_output_tokens: int
     #: The parameter that caps the output, and the one for servers that do not know it.
     _caps: tuple[str, str]
+    _temperature: float
 
     async def send(self, prompt: Prompt, dialect: Dialect, seconds: float) -> bytes | Failure:
         try:
@@ -115,7 +117,7 @@ class _ChatWire:
             self._caps[dialect.other_cap]: self._max_output_tokens,
         }
         if dialect.temperature:
-            parameters["temperature"] = 0
+            parameters["temperature"] = self._temperature
         if dialect.format is not Format.TEXT:
             parameters["response_format"] = _response_format(prompt, dialect.format)
         return parameters

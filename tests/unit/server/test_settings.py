@@ -117,6 +117,25 @@ class TestBounds:
             assert f"from {key.spec.low:,} to {key.spec.high:,}" in problem
 
     @pytest.mark.parametrize(
+        ("value", "read"), [(0, 0.0), (0.0, 0.0), (0.7, 0.7), (1, 1.0), (2, 2.0), (2.0, 2.0)]
+    )
+    def test_a_temperature(self, value: float, read: float) -> None:
+        """A number with a fraction or without, both bounds among them."""
+        found = from_mapping(document("planner.temperature", value), {}).planner.temperature
+
+        assert (found, type(found)) == (read, float)
+
+    @pytest.mark.parametrize(
+        "value", [-1, -0.001, 2.001, 3, float("nan"), float("inf"), True, "0.5"], ids=repr
+    )
+    def test_no_temperature(self, value: object) -> None:
+        """Beyond the bounds, no number at all, or of another type."""
+        (problem,) = problems(document("planner.temperature", value))
+
+        assert problem.startswith("planner.temperature: ")
+        assert problem.endswith("is not allowed: expected a number from 0 to 2")
+
+    @pytest.mark.parametrize(
         ("path", "low", "high"),
         [
             ("server.port", 0, 65_535),
@@ -144,7 +163,7 @@ class TestBounds:
         assert all(f'"{choice}"' in problem for choice in key.choices)
 
     @pytest.mark.parametrize("key", [key for key in KEYS if not key.spec.env_only], ids=path_of)
-    @pytest.mark.parametrize("wrong", [1.5, [1], tomllib.loads("x = 2020-01-01")["x"]], ids=str)
+    @pytest.mark.parametrize("wrong", [2.5, [1], tomllib.loads("x = 2020-01-01")["x"]], ids=str)
     def test_wrong_type(self, key: Key, wrong: Any) -> None:
         """Nothing is converted: a value of another type is refused with the key's path."""
         (problem,) = problems(document(key.path, wrong))

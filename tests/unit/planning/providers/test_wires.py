@@ -84,6 +84,17 @@ class TestBothWires:
         assert (await sent(simulated()))["temperature"] == 0
         assert "temperature" not in await sent(simulated([Fault.NO_TEMPERATURE]))
 
+    @pytest.mark.parametrize("temperature", [0.0, 0.7, 2.0])
+    @pytest.mark.parametrize("fault", [None, Fault.NO_STRICT_SCHEMA, Fault.NO_JSON_FORMAT])
+    async def test_a_temperature_of_one_s_own(
+        self, simulated: type[Simulator], fault: Fault | None, temperature: float
+    ) -> None:
+        """In every dialect, until the model refuses it: then there is none at all."""
+        faults = [] if fault is None else [fault]
+
+        assert (await sent(simulated(faults), temperature=temperature))["temperature"] == temperature
+        assert "temperature" not in await sent(simulated([Fault.NO_TEMPERATURE]), temperature=temperature)
+
     async def test_the_schema_is_told_where_nothing_enforces_it(self, simulated: type[Simulator]) -> None:
         """Plain text still asks for the schema's object, in the part that is the same for all."""
         body = await sent(simulated([Fault.NO_JSON_FORMAT]))
