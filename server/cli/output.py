@@ -31,6 +31,7 @@ _STYLES = {
     "pinned": "green",
     "stale": "yellow",
     "quarantined": "bold red",
+    "damaged": "bold red",
 }
 
 

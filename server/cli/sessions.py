@@ -63,10 +63,16 @@ async def list_sessions(_options: argparse.Namespace, channel: Channel, out: Out
         out.json(found)
         return 0
     rows = [
-        (each["session"], size(each["size_bytes"]), each["routes"], moment(each["changed_at"]))
+        (
+            each["session"],
+            size(each["size_bytes"]),
+            each["routes"],
+            moment(each["changed_at"]),
+            f"damaged, {each['remedy']}" if each["damaged"] else "-",
+        )
         for each in found["sessions"]
     ]
-    out.table(("SESSION", "ON DISK", "ROUTES", "CHANGED"), rows, empty="No sessions yet.")
+    out.table(("SESSION", "ON DISK", "ROUTES", "CHANGED", "STATE"), rows, empty="No sessions yet.")
     return 0
 
 

@@ -63,28 +63,34 @@ class SessionOperations:
         return session_named(name, await self.names())
 
     async def listed(self) -> dict[str, Any]:
-        """All sessions that have data or have learned anything, those that changed last first."""
+        """All sessions that have data or have learned anything, those that changed last first.
+
+        Those that were set aside are `damaged`, and their `remedy` is what to do about it.
+        """
         names, routes = await self.names(), await self._routes()
-        entries = await asyncio.to_thread(self._files.entries)
-        known = {entry.directory for entry in entries}
+        entries, damaged = await asyncio.to_thread(lambda: (self._files.entries(), self._files.set_aside()))
+        in_use = {entry.directory for entry in entries}
+        known = in_use | {entry.directory for entry in damaged}
         entries += [Entry(directory, 0, 0.0) for directory in routes if directory not in known]
-        entries.sort(key=lambda entry: (-entry.changed_at, entry.directory))
-        return {
-            "sessions": [
-                {
-                    **_on_disk(entry, names.get(entry.directory)),
-                    "routes": routes.get(entry.directory, ("", 0))[1],
-                }
-                for entry in entries
-            ]
-        }
+
+        def row(entry: Entry) -> dict[str, Any]:
+            found = _on_disk(entry, names.get(entry.directory))
+            return {**found, "routes": routes.get(entry.directory, ("", 0))[1], "damaged": False}
+
+        rows = [(entry, row(entry)) for entry in entries]
+        for entry in damaged:
+            found = row(entry)
+            remedy = _remedy(found["session"], replaced=entry.directory in in_use)
+            rows.append((entry, {**found, "damaged": True, "remedy": remedy}))
+        rows.sort(key=lambda pair: (-pair[0].changed_at, pair[0].directory))
+        return {"sessions": [found for _, found in rows]}
 
     async def show(self, name: str) -> dict[str, Any]:
         """Its collections with counts and learned fields, its size, its learned routes. No records.
 
         Raises NotFound; SessionDamaged where the data cannot be read.
         """
-        session = await self._existing(name)
+        session = await self._whole(name)
         entry = await asyncio.to_thread(self._entry, session)
         collections: list[dict[str, Any]] = []
         if entry is not None and self._files.has_data(session.directory):
@@ -263,8 +269,16 @@ class SessionOperations:
             raise NotFound(f"There is no session {name}.")
         return session
 
+    async def _whole(self, name: str) -> Session:
+        """Raises NotFound, and SessionDamaged for one that was set aside."""
+        session = await self.named(name)
+        if self._files.is_set_aside(session.directory):
+            remedy = _remedy(session.id, replaced=False)
+            raise SessionDamaged(f"The session was set aside as damaged; {remedy}.", remedy=remedy)
+        return await self._existing(name)
+
     async def _with_data(self, name: str) -> Session:
-        session = await self._existing(name)
+        session = await self._whole(name)
         if not self._files.has_data(session.directory):
             raise NotFound(f"Session {name} has no data.")
         return session
@@ -302,6 +316,17 @@ def _on_disk(entry: Entry, session_id: str | None) -> dict[str, Any]:
         "size_bytes": entry.size_bytes,
         "changed_at": changed_at,
     }
+
+
+def _remedy(session: str, *, replaced: bool) -> str:
+    """What an operator does about a session that was set aside; `replaced`: another is in its place."""
+    salvage = f"metaservice sessions salvage {session}"
+    if not replaced:
+        return f"save what can be read: {salvage}"
+    return (
+        f"another is in its place: metaservice sessions fork {session} NEW, "
+        f"metaservice sessions reset {session}, then {salvage}"
+    )
 
 
 def _route(record: LearnedRecord) -> dict[str, Any]:

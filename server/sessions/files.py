@@ -64,9 +64,26 @@ class SessionFiles:
         """All sessions that have a directory, by its name."""
         return [self.entry(name) for name in self.names()]
 
+    def set_aside(self) -> list[Entry]:
+        """All sessions that were set aside as damaged, by the names of the directories they had."""
+        names = (path.name for path in self.root.iterdir() if path.name.endswith(session_files.DAMAGED))
+        directories = sorted(name.removesuffix(session_files.DAMAGED) for name in names)
+        return [
+            self._entry(directory, self.damaged(directory))
+            for directory in directories
+            if DIRECTORY.fullmatch(directory)
+        ]
+
+    def is_set_aside(self, directory: str) -> bool:
+        """Whether the session waits to be salvaged, and nothing is in its place."""
+        return self.damaged(directory).is_dir() and not self.exists(directory)
+
     def entry(self, directory: str) -> Entry:
         """Raises FileNotFoundError when there is no such directory."""
-        place = self.path(directory)
+        return self._entry(directory, self.path(directory))
+
+    @staticmethod
+    def _entry(directory: str, place: Path) -> Entry:
         size = sum(path.lstat().st_size for path in place.iterdir())
         database = place / DATABASE
         changed = (database if os.path.lexists(database) else place).lstat().st_mtime

@@ -136,6 +136,23 @@ def test_each_command_does_the_same_with_and_without_a_service(either: Command) 
     assert either.json("doctor")["ok"] is True
 
 
+def test_damaged_sessions_are_listed(command: Command) -> None:
+    """With the command that helps, which then does."""
+    command.json("sessions", "import", "s1", "in")
+    (listed,) = command.json("sessions", "list")["sessions"]
+    data = command.directory / "data"
+    (data / listed["directory"]).rename(data / f"{listed['directory']}.damaged")
+    shown = command.run("sessions", "list").stdout.splitlines()
+    (damaged,) = command.json("sessions", "list")["sessions"]
+
+    assert (listed["damaged"], damaged["damaged"]) == (False, True)
+    assert shown[0].split("\t") == ["SESSION", "ON DISK", "ROUTES", "CHANGED", "STATE"]
+    assert shown[1].split("\t")[::4] == ["s1", f"damaged, {damaged['remedy']}"]
+    assert "metaservice sessions salvage s1" in command.run("sessions", "show", "s1").stderr
+    assert command.run(*damaged["remedy"].partition(": metaservice ")[2].split()).returncode == 0
+    assert command.json("sessions", "show", "s1")["collections"][0]["records"] == 1
+
+
 def test_refusals_are_lines_and_json(command: Command) -> None:
     """Status 1, one line on standard error; with --json the problem document on standard output."""
     plain, as_json = command.run("plans", "show", "abcd"), command.run("sessions", "show", "no", "--json")

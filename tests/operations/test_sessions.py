@@ -69,6 +69,15 @@ async def test_a_damaged_session_is_salvaged(operator: Operator) -> None:
     await operator.do("POST", "/sessions/s1/fork", {"to": "spare"})  # nobody has its files open from then on
     (root / directory).rename(root / f"{directory}.damaged")
     assert (await operator.api.get("/members/1", session="s1")).status == 500
+    listed = {each["session"]: each for each in (await operator.get("/sessions"))["sessions"]}
+    assert listed["s1"]["damaged"] is True
+    assert listed["s1"]["remedy"] == "save what can be read: metaservice sessions salvage s1"
+    assert (listed["s1"]["size_bytes"] > 0, listed["s1"]["routes"]) == (True, 2)
+    assert (listed["spare"]["damaged"], "remedy" in listed["spare"]) == (False, False)
+    for page in ("/sessions/s1", "/sessions/s1/export"):
+        problem = await operator.refused(500, "GET", page)
+        assert problem["type"] == "/_meta/problems/session-damaged"
+        assert problem["remedy"] == listed["s1"]["remedy"]
 
     report = await operator.do("POST", "/sessions/s1/salvage")
 
@@ -76,6 +85,33 @@ async def test_a_damaged_session_is_salvaged(operator: Operator) -> None:
     assert (root / report["kept"]).is_dir()
     assert (await operator.api.get("/members/1", session="s1")).json["name"] == "Ada"
     await operator.refused(409, "POST", "/sessions/s1/salvage")
+    assert not any(each["damaged"] for each in (await operator.get("/sessions"))["sessions"])
+
+
+async def test_a_damaged_session_whose_place_is_taken(operator: Operator) -> None:
+    """Both are listed, and what is said to help does: the one in use goes on under another name."""
+    directory = (await operator.get("/sessions"))["sessions"][0]["directory"]
+    root = Path(operator.api.service.data_path)
+    await operator.do("POST", "/sessions/s1/fork", {"to": "spare"})
+    (root / directory).rename(root / f"{directory}.damaged")
+    data = (await operator.ask("GET", "/sessions/spare/export")).body
+    assert (await upload(operator, "s1", data))[0] == 200
+    used, damaged = sorted(
+        (each for each in (await operator.get("/sessions"))["sessions"] if each["session"] == "s1"),
+        key=lambda each: each["damaged"],
+    )
+
+    assert (used["damaged"], damaged["damaged"]) == (False, True)
+    assert damaged["remedy"] == (
+        "another is in its place: metaservice sessions fork s1 NEW, metaservice sessions reset s1, "
+        "then metaservice sessions salvage s1"
+    )
+    await operator.refused(409, "POST", "/sessions/s1/salvage")
+    await operator.do("POST", "/sessions/s1/fork", {"to": "new"})
+    await operator.do("POST", "/sessions/s1/reset")
+    await operator.do("POST", "/sessions/s1/salvage")
+    assert (await operator.api.get("/members/1", session="s1")).json["name"] == "Ada"
+    assert (await operator.api.get("/members/1", session="new")).json["name"] == "Ada"
 
 
 async def test_a_session_comes_out_and_in_again(operator: Operator, tmp_path: Path) -> None:
