@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 from attrs import asdict, frozen
 
+from server.operations import advisories
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from server.sessions.directories import DataRoot
     from server.settings_schema import Settings
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 Verdict: TypeAlias = Literal["ok", "warning", "failed", "unknown"]
 
 _PACKAGES: Final = ("metaservice", "wasmtime", "componentize-py", "aiohttp", "openai", "anthropic")
-_ADVISORIES: Final = "https://github.com/bytecodealliance/wasmtime/security/advisories"
 #: Less free space than this is worth a word: the disk of a few sessions at their limit.
 _LITTLE_DISK: Final = 1024**3
 _CONNECT_SECONDS: Final = 5.0
@@ -61,11 +61,7 @@ class Doctor:
             "python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"
         )
         yield Finding("packages", "ok", ", ".join(f"{name} {_version(name)}" for name in _PACKAGES))
-        yield Finding(
-            "advisories",
-            "unknown",
-            f"not looked up: for wasmtime {_version('wasmtime')} see {_ADVISORIES}",
-        )
+        yield advisories_finding(advisories.noted(), _version)
         yield self._guest()
         yield self._data_root()
         for finding in self._workers():
@@ -140,6 +136,29 @@ class Doctor:
             return Finding("provider's host", "failed", f"{url.netloc}: {type(error).__name__}")
         writer.close()
         return Finding("provider's host", "ok", f"{url.netloc} takes connections (no key was tried)")
+
+
+def advisories_finding(known: advisories.Advisories, version_of: Callable[[str], str]) -> Finding:
+    """Which of the advisories that are noted apply to the installed versions."""
+    found: list[str] = []
+    unread: list[str] = []
+    installed: list[str] = []
+    for package in known.sources:
+        release = version_of(package)
+        library = known.library(package, release)
+        installed.append(f"{package} {release}" + (f" (library {library})" if library != release else ""))
+        against = known.against(package, release)
+        if against is None:
+            unread.append(package)
+        found += [f"{each.id} ({package} {release}: {each.title})" for each in against or ()]
+    later = f"noted until {known.as_of}; later ones: {', '.join(known.sources.values())}"
+    if found:
+        return Finding("advisories", "warning", f"by version, there apply {'; '.join(found)}; {later}")
+    if unread:
+        return Finding("advisories", "unknown", f"no release to compare: {', '.join(unread)}; {later}")
+    return Finding(
+        "advisories", "ok", f"none of {len(known.noted)} applies to {', '.join(installed)}; {later}"
+    )
 
 
 def _version(package: str) -> str:

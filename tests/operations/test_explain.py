@@ -146,6 +146,7 @@ async def test_the_doctor_sees_the_running_service(operator: Operator) -> None:
 
     assert found["ok"]
     assert (verdicts["workers"], verdicts["guest"], verdicts["admin token"]) == ("ok", "ok", "ok")
+    assert verdicts["advisories"] == "ok"
     assert "provider's host" not in verdicts
     assert {each["name"]: each["verdict"] for each in reached["findings"]}["provider's host"] == "ok"
     assert found["limits"]["wall_ms"] == 8_000
