@@ -134,6 +134,7 @@ _KINDS: Final[tuple[tuple[str, str, str, tuple[ContentKind, ...]], ...]] = (
     ("GET", "", "any", ()),
     ("GET", "/search", "any", ()),
     ("GET", "/count", "any", ()),
+    ("GET", "/stats", "any", ()),
     ("POST", "", "object", ("json", "form", "none")),
     ("POST", "", "array", ("json", "form", "none")),
     ("GET", "/1", "any", ()),
@@ -160,7 +161,7 @@ def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iter
     for method, tail, takes, content in _KINDS:
         body = {"any": [] if content else None, "object": record, "array": [record]}[takes]
         plan = _planned(session, method, base + tail, body, content)
-        if plan is None or (tail in ("/search", "/count") and not plan.route.endswith(tail)):
+        if plan is None or (tail in ("/search", "/count", "/stats") and not plan.route.endswith(tail)):
             continue
         yield Route(
             method=method,
@@ -181,7 +182,9 @@ def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iter
 def _planned(
     session: Session, method: str, path: str, body: Any, content: tuple[ContentKind, ...]
 ) -> Plan | None:
-    request: dict[str, Any] = {"method": method, "path": path, "body": body}
+    # A view's code does all that the plain one does, and reads the words for views, too.
+    view = "?fields=" if method == "GET" else ""
+    request: dict[str, Any] = {"method": method, "path": path + view, "body": body}
     if body is not None:
         request["headers"] = {"Content-Type": MEDIA_TYPES[content[0]]}
     try:

@@ -25,6 +25,7 @@ _WHOLE: Final = frozenset(
     {
         "guest.blame",
         "guest.helpers",
+        "guest.pages",
         "guest.patches",
         "guest.reply",
         "server.http.content",
@@ -37,7 +38,13 @@ _WHOLE: Final = frozenset(
 )
 _ENTRIES: Final = ("tools.ejected.serving",)
 #: Where plans' helpers are.
-_HELPERS: Final = ("guest.helpers", "guest.reply", "guest.patches", "tools.ejected.secret_keys")
+_HELPERS: Final = (
+    "guest.helpers",
+    "guest.pages",
+    "guest.reply",
+    "guest.patches",
+    "tools.ejected.secret_keys",
+)
 #: What the parts of modules that are not copied whole are, for the first line of theirs.
 _ABOUT: Final = {
     "server.errors": "What can go wrong, and the status and problem type (RFC 9457) that each has.",

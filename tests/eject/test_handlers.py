@@ -8,8 +8,10 @@ import pytest
 
 from server.eject.api import Route
 from server.eject.handlers import body_of
+from server.eject.sources import helper_modules
 from server.model import Plan, RunnablePlan, SourceCode
 from server.planning.policy import check
+from server.planning.policy.names import HELPER_NAMES
 
 
 def text_of(code: str, **members: Any) -> str:
@@ -17,6 +19,11 @@ def text_of(code: str, **members: Any) -> str:
     runnable = RunnablePlan(plan, check(plan.code), "learned")
     route = Route("GET", plan.route, plan.resource, runnable.code.text, "do", runnable, **members)
     return body_of(route).text
+
+
+def test_every_helper_of_a_plan_comes_along() -> None:
+    """A plan that calls one without a place would keep the whole session from being ejected."""
+    assert helper_modules().keys() >= HELPER_NAMES | {"make_response", "abort"}
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,16 @@ CONVENTIONAL: tuple[tuple[Any, ...], ...] = (
     ("PATCH", "/members/2", [{"op": "test", "path": "/tags", "value": 1}], "application/json-patch+json"),
     ("PATCH", "/members/2", {"tags": None, "age": None}, "application/merge-patch+json"),
     ("GET", "/orders/", None),
+    ("GET", "/orders/stats?group_by=member_id&count=item&sort=-count&limit=1", None),
+    ("GET", "/members/1/orders/stats?max=item&item__ne=lamp", None),
+    ("GET", "/orders/stats?sort=item", None),
+    ("GET", "/members/1/orders/count", None),
+    ("GET", "/orders?page=1&per_page=1&fields=id,item&expand=member", None),
+    ("GET", "/orders/search?fields=item&sort=-id", None),
+    ("GET", "/members/1?embed=orders&fields=name,orders.item", None),
+    ("GET", "/members?page=0", None),
+    ("GET", "/members?page=1&offset=2", None),
+    ("GET", "/members?embed=lones", None),
     ("DELETE", "/members/3", None),
     ("GET", "/members/three", None),
     ("PUT", "/members", {"a": 1}),
@@ -182,6 +192,47 @@ async def test_an_api_of_conventions(start: Callable[..., Awaitable[Api]], tmp_p
 
     await passes(project)
     await compared(api, project, CONVENTIONAL)
+    await asyncio.to_thread(check_what_is_not_there, project)
+
+
+#: What an ejected README promises not to be there, by the words it stands in.
+NOT_THERE = (
+    "Schema enforcement",
+    "CSV",
+    "`ETag`",
+    "`Idempotency-Key`",
+    "`Prefer`",
+    "`Link`",
+    "CORS",
+    "`/stats`",
+)
+
+
+def check_what_is_not_there(project: Path) -> None:
+    """Its README says so of each, and it is so: none is half there."""
+    readme = (project / "README.md").read_text("utf-8").partition("## What is not there any more")[2]
+    assert [word for word in NOT_THERE if word not in readme] == []
+    with served(project) as app:
+        key = {"Idempotency_Key": "k"}
+        twice = [app.request("POST", "/members", {"name": "Eli", "age": 4}, **key) for _ in range(2)]
+        typed = app.patch("/members/1", {"age": "four"})
+        listed = app.request("GET", "/members?limit=1", Accept="text/csv", Origin="https://a.example")
+        same = app.request("GET", "/members/1", If_None_Match="*")
+        kept = app.request("DELETE", "/members/1", Prefer="tx=rollback", If_Match='"none"')
+
+        assert twice[0].json["id"] != twice[1].json["id"]
+        assert (typed.status, same.status, kept.status) == (200, 200, 204)
+        assert app.get("/members/1").status == 404
+        assert listed.headers["content-type"] == "application/json"
+        absent = {
+            "etag",
+            "link",
+            "x-total-count",
+            "access-control-allow-origin",
+            "x-plan-id",
+            "server-timing",
+        }
+        assert listed.headers.keys().isdisjoint(absent)
 
 
 def check_code(project: Path) -> None:
