@@ -4,6 +4,8 @@
    request alone (`needs: values`) is no route of an API, and is left out.
 2. Conventions answer the rest: theirs are taken for every collection that there is, and below a parent where
    its records point at one. A learned route comes before theirs.
+3. Their lists and records take what the query asks to see (pages, fields, relations): of the service's two
+   programs for each the project gets the one that looks for it.
 """
 
 from __future__ import annotations
@@ -57,6 +59,10 @@ class Route:
     takes: Literal["any", "object", "array"] = "any"
     body: Any = None
     learned: bool = True
+    #: Queries of the example requests.
+    examples: tuple[str, ...] = ("",)
+    #: Query keys that are refused here, and the path that each of them goes with.
+    elsewhere: dict[str, str] = field(factory=dict)
 
     @property
     def path(self) -> str:
@@ -115,6 +121,7 @@ def _learned(route: LearnedRoute) -> Route:
         content=(route.content,),
         query=route.query,
         body=None if shape is None else example_of(shape),
+        examples=("&".join(f"{key}=1" for key in route.query or ()),),
     )
 
 
@@ -122,8 +129,8 @@ def _comes_before(learned: Route, conventional: Route) -> bool:
     """Whether a learned route leaves nothing for the conventional one to do."""
     same = (learned.method, learned.shape) == (conventional.method, conventional.shape)
     both = not conventional.content or bool(set(learned.content) & set(conventional.content))
-    # A list with filters stays beside a learned one that takes certain keys alone.
-    whole = learned.query is None or conventional.method != "GET" or learned.template.endswith("}")
+    # What takes any query stays beside a learned route that takes certain keys alone.
+    whole = learned.query is None or conventional.method != "GET"
     return same and both and whole
 
 
@@ -144,6 +151,14 @@ _KINDS: Final[tuple[tuple[str, str, str, tuple[ContentKind, ...]], ...]] = (
     ("PATCH", "/1", "any", ("json-patch",)),
     ("DELETE", "/1", "any", ()),
 )
+_WORDS: Final = ("/search", "/count", "/stats")
+#: Queries of the example requests to read what is there, by the end of the path.
+_EXAMPLES: Final = {
+    "": ("", "page=1&per_page=1&fields=id"),
+    "/search": ("", "page=1&fields=id"),
+    "/stats": ("", "group_by=id&max=id"),
+    "/1": ("", "fields=id"),
+}
 
 
 def _conventional(session: Session, collections: Collections) -> Iterator[Route]:
@@ -161,8 +176,9 @@ def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iter
     for method, tail, takes, content in _KINDS:
         body = {"any": [] if content else None, "object": record, "array": [record]}[takes]
         plan = _planned(session, method, base + tail, body, content)
-        if plan is None or (tail in ("/search", "/count", "/stats") and not plan.route.endswith(tail)):
+        if plan is None or (tail in _WORDS and not plan.route.endswith(tail)):
             continue
+        grouped = method == "GET" and tail in ("", "/search", "/count")
         yield Route(
             method=method,
             template=_TYPED_SLOT.sub("}", plan.route),
@@ -176,6 +192,8 @@ def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iter
             takes=takes,  # type: ignore[arg-type]
             body=body,
             learned=False,
+            examples=_EXAMPLES.get(tail, ("",)) if method == "GET" else ("",),
+            elsewhere={"group_by": f"/{plan.resource}/stats"} if grouped else {},
         )
 
 

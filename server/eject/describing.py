@@ -39,7 +39,7 @@ def document(title: str, modules: Iterable[Module], collections: Collections) ->
     """The whole document. Routes that differ in query or body alone are one operation of it."""
     paths: dict[str, dict[str, Any]] = {}
     for module in modules:
-        for name, route in module.routes.items():
+        for name, route in ((name, route) for name, alike in module.routes.items() for route in alike):
             operations = paths.setdefault(_KIND.sub("}", route.template), {})
             method = route.method.lower()
             operations[method] = _merged(operations.get(method), _operation(name, route, collections))

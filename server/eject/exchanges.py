@@ -32,8 +32,9 @@ async def recorded(
 ) -> list[dict[str, Any]]:
     """Requests and replies, for `tests/exchanges.json`. Raises ServiceError."""
     ordered = sorted(routes, key=_order)
-    plays = [await _played(ordered, session_id, sessions, executor) for _ in range(2)]
-    return [_exchange(route, *pair) for route, *pair in zip(ordered, *plays, strict=True)]
+    asked = [(route, request(route, query)) for route in ordered for query in route.examples]
+    plays = [await _played(asked, session_id, sessions, executor) for _ in range(2)]
+    return [_exchange(asking, *pair) for (_, asking), *pair in zip(asked, *plays, strict=True)]
 
 
 def _order(route: Route) -> tuple[int, int, str]:
@@ -42,31 +43,33 @@ def _order(route: Route) -> tuple[int, int, str]:
 
 
 async def _played(
-    routes: list[Route], session_id: str, sessions: SessionOperations, executor: Executor
+    asked: list[tuple[Route, dict[str, Any]]],
+    session_id: str,
+    sessions: SessionOperations,
+    executor: Executor,
 ) -> list[dict[str, Any]]:
     replies = []
     async with sessions.forked(Session(session_id, secrets.token_hex(16))) as directory:
         session = Session(session_id, directory)
-        for route in routes:
-            ctx = Described.of(request(route)).context(session, "")
+        for route, asking in asked:
+            ctx = Described.of(asking).context(session, "")
             job = job_for(ctx, route.runnable)
             replies.append(described(await executor.run(job), ""))
     return replies
 
 
-def request(route: Route) -> dict[str, Any]:
+def request(route: Route, query: str) -> dict[str, Any]:
     """A request that the route is for."""
-    query = "&".join(f"{key}=1" for key in route.query or ())
     found: dict[str, Any] = {"method": route.method, "path": route.path + (query and f"?{query}")}
     if route.media_type is not None:
         found |= {"headers": {"Content-Type": route.media_type}, "body": route.body}
     return found
 
 
-def _exchange(route: Route, one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+def _exchange(asking: dict[str, Any], one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
     """`reply` where it is always the same, else the names of its `members`."""
     body = _body(one)
-    found = {**request(route), "status": one["status"]}
+    found = {**asking, "status": one["status"]}
     # What has the date in it is another one tomorrow.
     today = datetime.now(UTC).date().isoformat()
     if body == _body(two) and today not in str(body):

@@ -1,4 +1,7 @@
-"""The modules of an ejected project's resources: a handler for each route, with a name and a docstring."""
+"""The modules of an ejected project's resources: handlers for the routes, with names and docstrings.
+
+Routes of one path that do the same, such as one without a body and one with a form, have one handler.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from server.eject.handlers import Body
 
 _NOT_A_NAME: Final = re.compile(r"[^a-z0-9_]+")
+_KIND_OF_SLOT: Final = re.compile(r":[a-z]+\}")
 _PLAIN_TEXT: Final = re.compile(r"[A-Za-z0-9 ,_-]+")
 _VERBS_OF_ONE: Final = {"GET": "get", "PUT": "replace", "PATCH": "update", "DELETE": "delete", "POST": "post"}
 _VERBS_OF_MANY: Final = {"GET": "list", "PUT": "put", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
@@ -29,12 +33,12 @@ _STORES: Final = {"ResourceStore": "app.store.resource_store", "SessionStore": "
 
 @frozen
 class Module:
-    """A resource's module: its file's name without `.py`, its text, its routes by their functions' names."""
+    """A resource's module: its file's name without `.py`, its text, its functions' routes by name."""
 
     name: str
     resource: str
     text: str
-    routes: dict[str, Route]
+    routes: dict[str, list[Route]]
 
 
 def modules(routes: Iterable[Route]) -> list[Module]:
@@ -62,19 +66,29 @@ def package(found: Iterable[Module]) -> str:
 
 
 def _module(name: str, resource: str, routes: list[Route]) -> Module:
-    named: dict[str, Route] = {}
-    for route in routes:
-        named[_free(_name(route), set(named))] = route
-    bodies = [body_of(route) for route in routes]
-    functions = [_function(*each) for each in zip(named, routes, bodies, strict=True)]
+    bodies: dict[str, Body] = {}
+    named: dict[str, list[Route]] = {}
+    for alike, body in _alike(routes):
+        own = _free(_name_of(alike, set(named)), set(named))
+        named[own], bodies[own] = alike, body
+    functions = [_function(own, alike, bodies[own]) for own, alike in named.items()]
     what = f"Handlers of /{resource}." if _at_home(resource, routes) else f"Handlers of {resource}."
     head = [
         f'"""{what}"""',
         "from __future__ import annotations",
-        _imports(bodies),
+        _imports(list(bodies.values())),
         f'routes = Routes("{resource}")',
     ]
     return Module(name, resource, "\n\n".join([*head, *functions]) + "\n", named)
+
+
+def _alike(routes: list[Route]) -> list[tuple[list[Route], Body]]:
+    """Routes together that are of one path, and whose handlers would be the same."""
+    found: dict[tuple[str, str, Body], list[Route]] = {}
+    for route in routes:
+        path = _KIND_OF_SLOT.sub("}", route.template)
+        found.setdefault((route.method, path, body_of(route)), []).append(route)
+    return [(alike, body) for (_, _, body), alike in found.items()]
 
 
 def _at_home(resource: str, routes: list[Route]) -> bool:
@@ -103,12 +117,13 @@ def _from_lines(names_of: dict[str, set[str]]) -> str:
     return "\n".join(f"from {name} import {', '.join(sorted(names_of[name]))}" for name in sorted(names_of))
 
 
-def _function(name: str, route: Route, body: Body) -> str:
+def _function(name: str, routes: list[Route], body: Body) -> str:
     parameters = ", ".join(f"{each}: {GIVEN[each]}" for each in body.parameters)
-    lines = [f"@routes.{route.method.lower()}({', '.join(_options(route, body))})"]
-    lines += [
+    decorators = [f"@routes.{route.method.lower()}({', '.join(_options(route, body))})" for route in routes]
+    lines = [
+        *dict.fromkeys(decorators),
         f"def {name}({parameters}) -> Json:",
-        f'    """{_docstring(route)}"""',
+        f'    """{_docstring(routes[0])}"""',
         indent(body.text, "    "),
     ]
     return "\n".join(lines)
@@ -122,6 +137,8 @@ def _options(route: Route, body: Body) -> list[str]:
         options.append(f'content="{route.content[0]}"')
     if _names_query(route):
         options.append(f"query={route.query!r}")
+    if route.elsewhere:
+        options.append(f"elsewhere={route.elsewhere!r}")
     if body.about:
         options.append(f"action={route.action!r}")
         options += [f"identifier={route.identifier!r}"] * (route.identifier is not None)
@@ -137,9 +154,8 @@ def _names_content(route: Route) -> bool:
 
 
 def _names_query(route: Route) -> bool:
-    """A plan for no query is as good for any; but its list would be taken for a filtered one."""
-    is_list = route.method == "GET" and not route.template.endswith("}")
-    return bool(route.query) or (route.query is not None and is_list)
+    """A plan for no query is as good for any; but what it reads would be taken for what was asked for."""
+    return bool(route.query) or (route.query is not None and route.method == "GET")
 
 
 def _docstring(route: Route) -> str:
@@ -161,6 +177,8 @@ def _kind(route: Route) -> str:
 _CONVENTIONS: Final = {
     "list": "A page of {many}; the query filters, sorts and pages.",
     "search": "The {many} that the query asks for, as a bare array.",
+    "count": "How many of {many} match the query.",
+    "stats": "Groups of {many}, counted and added up as the query asks for.",
     "create": "A new record of {many}.",
     "create several": "Several new records of {many}, all or none.",
     "get": "One record of {many}.",
@@ -175,6 +193,12 @@ _CONVENTIONS: Final = {
 # Names
 
 
+def _name_of(routes: list[Route], taken: set[str]) -> str:
+    """The shortest that one of them would have; a convention beside something learned says that it is one."""
+    name = min(map(_name, routes), key=len)
+    return f"{name}_by_convention" if name in taken and not routes[0].learned else name
+
+
 def _name(route: Route) -> str:
     """Of the function: `get_member`, `list_members`, `cancel_order`, `list_member_orders`."""
     pieces = [piece for piece in route.template.split("/")[1:] if piece]
@@ -185,7 +209,7 @@ def _name(route: Route) -> str:
     owners = "".join(f"{singular(word)}_" for word in above if not _is_prefix(word))
     if pieces[-1].startswith("{"):
         return f"{_VERBS_OF_ONE[route.method]}_{owners}{singular(last)}" + _suffix(route)
-    if last in ("search", "count") and above:
+    if last in ("search", "count", "stats") and above:
         return f"{last}_{'_'.join([*map(singular, above[:-1]), above[-1]])}" + _suffix(route)
     if len(pieces) > 1 and last != _word(route.resource):
         verb = last if route.method == "POST" else f"{route.method.lower()}_{last}"

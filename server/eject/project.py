@@ -20,6 +20,7 @@ from server.eject.sources import helper_modules, shared_files
 
 if TYPE_CHECKING:
     from server.eject.api import Collections, Route
+    from server.model import ContentKind
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _FORMAT_SECONDS: Final = 60
@@ -27,6 +28,13 @@ _FORMAT_SECONDS: Final = 60
 _NEEDS: Final = ("aiohttp", "attrs", "orjson")
 _NEEDED_BY: Final = {"app.runtime.patches": "jsonpatch"}
 _NAME: Final = re.compile(r"[^a-z0-9]+")
+_BODIES: Final[dict[ContentKind, str]] = {
+    "none": "no body",
+    "json": "JSON",
+    "form": "a form",
+    "merge-patch": "JSON Merge Patch",
+    "json-patch": "JSON Patch",
+}
 _ORIGINS: Final = {True: "learned", False: "convention"}
 _PACKAGE: Final = """\
 \"\"\"The API of a session, ejected from metaservice.\"\"\"
@@ -105,16 +113,27 @@ def _format(directory: Path) -> None:
 
 def _readme(ejected: Ejected) -> str:
     rows = [
-        f"| {each.method} | `{each.template}` | {each.resource} | {_ORIGINS[each.learned]} |"
+        f"| {each.method} | `{each.template}` | {_taken(each)} | {each.resource} | {_ORIGINS[each.learned]} |"
         for each in ejected.routes
     ]
     left_out = [f"- {line}" for line in ejected.left_out]
     return _template("README.md").format(
         session=ejected.session,
-        routes="\n".join(rows),
+        routes="\n".join(dict.fromkeys(rows)),
         left_out="\n".join(["", "Left out:", "", *left_out, ""]) if left_out else "",
         seed=_SEED if ejected.with_data else "It begins with none.",
     )
+
+
+def _taken(route: Route) -> str:
+    """What tells a route from others of its path: its body, and its query."""
+    said = []
+    if route.content and route.method in ("POST", "PUT", "PATCH"):
+        kind = route.content[0]
+        said.append(f"JSON {route.takes}" if kind == "json" and route.takes != "any" else _BODIES[kind])
+    if route.query or (route.query == () and route.method == "GET"):
+        said.append(f"query: {', '.join(route.query) or 'none'}")
+    return "; ".join(said)
 
 
 _SEED: Final = (

@@ -49,7 +49,7 @@ _HELPERS: Final = (
 _ABOUT: Final = {
     "server.errors": "What can go wrong, and the status and problem type (RFC 9457) that each has.",
     "server.model": "Words that several modules share.",
-    "server.planning.route": "The kinds of path segments.",
+    "server.planning.route": "The kinds of path segments, and what may stand before a collection's name.",
     "server.replies": "Names of statuses.",
     "wasm_runtime.verdict": "Which headers of a handler's reply may leave.",
 }

@@ -104,6 +104,29 @@ CONVENTIONAL: tuple[tuple[Any, ...], ...] = (
     ("DELETE", "/members/3", None),
     ("GET", "/members/three", None),
     ("PUT", "/members", {"a": 1}),
+    # What the query asks to see.
+    ("POST", "/members", [{"name": "Eve", "age": 30}, {"name": "Flo", "age": 41}]),
+    ("GET", "/members?page=2&per_page=2&sort=-name", None),
+    ("GET", "/members?page=0", None),
+    ("GET", "/members?page=1&offset=1", None),
+    ("GET", "/members?page=1&page_size=1&fields=name,orders.item&embed=orders", None),
+    ("GET", "/members/1?fields=name,orders.item&embed=orders", None),
+    ("GET", "/members?embed=nothing", None),
+    ("GET", "/orders/search?expand=member&fields=id,member.name", None),
+    ("GET", "/members/1/orders?fields=item&limit=1", None),
+    ("GET", "/members/1/orders/1?expand=member", None),
+    ("GET", "/members?group_by=age", None),
+    ("GET", "/members/search?group_by=age", None),
+    ("GET", "/members/stats?group_by=name&max=age&sort=-name&limit=2", None),
+    ("GET", "/members/stats?sum=age&age__gte=30", None),
+    ("GET", "/members/stats?group_by=name&sort=age", None),
+    ("GET", "/members/1/orders/stats?count=item", None),
+    ("GET", "/members/1/orders/count", None),
+    ("GET", "/v1/members?limit=1", None),
+    ("GET", "/api/v2/members/1/orders", None),
+    ("GET", "/v1/members/99", None),
+    ("POST", "/api/members", {"name": "Gus"}),
+    ("OPTIONS", "/v1/members/1", None),
 )
 _HEADERS = (
     "content-type",
@@ -268,6 +291,28 @@ def check_imports(project: Path) -> None:
     theirs = {"app", "tests", "aiohttp", "attrs", "multidict", "orjson", "pytest"}
 
     assert imported - set(sys.stdlib_module_names) == theirs
+
+
+async def test_what_was_learned_and_conventions_beside_it(shop: Api, tmp_path: Path) -> None:
+    """A learned route takes the query that it was learned for; the convention of its path takes any other."""
+    project = await ejected(shop, tmp_path / "both")
+    text = (project / "app" / "resources" / "members.py").read_text("utf-8")
+
+    assert '@routes.get("/members/{id:int}", query=())\ndef get_member(' in text
+    assert '@routes.get("/members/{id}")\ndef get_member_by_convention(' in text
+    assert (
+        "| GET | `/members/{id:int}` | query: none | members | learned |"
+        in (project / "README.md").read_text()
+    )
+    await passes(project)
+
+    def answers() -> list[Any]:
+        with served(project) as app:
+            made = app.create("/members", {"name": "Ada", "age": 36})
+            return [made, app.read("/members/1"), app.read("/members/1?fields=name")]
+
+    whole = {"id": 1, "name": "Ada", "age": 36}
+    assert await asyncio.to_thread(answers) == [whole, whole, {"name": "Ada"}]
 
 
 async def test_records_come_along_only_when_asked_for(shop: Api, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from server.eject.api import routes_of
+from server.eject.modules import modules
 from server.errors import InvalidQuery, MethodNotAllowed, NotFound, Unprocessable, UnsupportedMediaType
-from server.model import Plan, RunnablePlan, Session, SourceCode
+from server.model import ContentKind, Method, Plan, RunnablePlan, Session, SourceCode
 from server.planning.policy import check
 from server.planning.route import RouteTemplate
 from server.planning.route_table import LearnedRoute
@@ -22,7 +23,8 @@ things = Routes("things")
 @things.get("/things", query=())
 @things.post("/things", body="array")
 @things.post("/things", body="object")
-@things.get("/things/{id:int}")
+@things.get("/things/{id:int}", elsewhere={"group_by": "/things/stats"})
+@things.get("/v2/things/{id:int}")
 @things.get("/things/{id:uuid}")
 @things.get("/things/{name:slug}")
 @things.delete("/things/{id}")
@@ -56,6 +58,11 @@ def find(method: str, path: str, content: str = "none", query: tuple[str, ...] =
         (("DELETE", "/things/special"), "/things/{id}"),
         (("GET", "/things/special", "none", ("only",)), "/things/special ('only',)"),
         (("POST", "/things/7/close"), "/things/{id:int}/close"),
+        # A prefix is passed over, unless a template has it.
+        (("POST", "/api/v1/things/7/close"), "/things/{id:int}/close"),
+        (("GET", "/v1/things/7", "none", ("any",)), "/things/{id:int}"),
+        (("GET", "/v2/things/7"), "/v2/things/{id:int}"),
+        (("DELETE", "/v2/things/7"), "/things/{id}"),
     ],
 )
 def test_the_most_exact_route_answers(asked: tuple[Any, ...], found: str) -> None:
@@ -66,6 +73,9 @@ def test_the_most_exact_route_answers(asked: tuple[Any, ...], found: str) -> Non
     ("asked", "error"),
     [
         (("GET", "/others"), NotFound),
+        (("GET", "/v1"), NotFound),
+        (("GET", "/vx/things/7"), NotFound),
+        (("GET", "/things/7", "none", ("group_by",)), InvalidQuery),
         (("PUT", "/things/7"), MethodNotAllowed),
         (("PATCH", "/things/7", "json", (), {}), UnsupportedMediaType),
         (("PATCH", "/things/7"), Unprocessable),
@@ -87,12 +97,65 @@ def test_what_no_route_takes_is_refused_for_what_is_wrong(
 def test_allow_names_the_methods_of_the_path() -> None:
     assert TABLE.allowed(("things", "7")) == ("GET", "HEAD", "PATCH", "DELETE", "OPTIONS")
     assert TABLE.allowed(("things", "7", "close")) == ("POST", "OPTIONS")
+    assert TABLE.allowed(("v1", "things", "7", "close")) == ("POST", "OPTIONS")
 
 
-def learned(route: str, **members: Any) -> LearnedRoute:
-    plan = Plan("get", "things", route, SourceCode("REPLY = make_response(200)"))
+def test_slots_are_read_behind_a_prefix() -> None:
+    route = next(route for route in things if route.template == "/things/{id:int}/close")
+
+    assert route.params(("api", "v1", "things", "7", "close")) == {"id": 7}
+
+
+@pytest.mark.parametrize(
+    ("codes", "heads"),
+    [
+        # The same for two kinds of body is one handler; what differs is two, each with a name of its own.
+        (
+            ("REPLY = make_response(200)", "REPLY = make_response(200)"),
+            [
+                '@routes.post("/things/{id:int}/close", content="none")',
+                '@routes.post("/things/{id:int}/close", content="json")',
+                "def close_thing() -> Json:",
+            ],
+        ),
+        (
+            ("REPLY = make_response(200)", "REPLY = make_response(201)"),
+            [
+                '@routes.post("/things/{id:int}/close", content="none")',
+                "def close_thing() -> Json:",
+                '@routes.post("/things/{id:int}/close", content="json")',
+                "def close_thing_2() -> Json:",
+            ],
+        ),
+    ],
+)
+def test_routes_that_do_the_same_have_one_handler(codes: tuple[str, str], heads: list[str]) -> None:
+    path = "/things/{id:int}/close"
+    routes, _ = routes_of(
+        Session("s", "0" * 32),
+        [
+            learned(path, method="POST", content=content, code=code)
+            for content, code in zip(("none", "json"), codes, strict=True)
+        ],
+        {},
+        conventions=False,
+    )
+    (module,) = modules(routes)
+
+    assert [line for line in module.text.splitlines() if line.startswith(("@", "def "))] == heads
+
+
+def learned(
+    route: str,
+    *,
+    method: Method = "GET",
+    content: ContentKind = "none",
+    code: str = "REPLY = make_response(200)",
+    **members: Any,
+) -> LearnedRoute:
+    plan = Plan("get", "things", route, SourceCode(code))
     runnable = RunnablePlan(plan, check(plan.code), "learned")
-    return LearnedRoute(runnable, RouteTemplate.parse(route), "GET", "none", (), **members)
+    return LearnedRoute(runnable, RouteTemplate.parse(route), method, content, (), **members)
 
 
 def test_what_serves_one_request_or_nobody_is_left_out_and_said() -> None:
@@ -110,5 +173,12 @@ def test_what_serves_one_request_or_nobody_is_left_out_and_said() -> None:
     )
     got = [route.template for route in routes if route.method == "GET"]
 
-    assert got == ["/things/{id:int}", "/things", "/things/search", "/things/count", "/things/stats"]
+    assert got == [
+        "/things/{id:int}",
+        "/things",
+        "/things/search",
+        "/things/count",
+        "/things/stats",
+        "/things/{id}",
+    ]
     assert [line.partition(":")[0] for line in left_out] == ["GET /things/odd", "GET /things/{id"]

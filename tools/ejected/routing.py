@@ -7,6 +7,7 @@
    differ: a word, then `int`, `uuid`, `text`, `slug`, any.
 3. Of one template's routes the one wins that names exactly the query's keys, before one for any query.
 4. A slot takes no word from a template that has this word there.
+5. A leading ``api`` and ``v<digits>`` are passed over where no template has them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from attrs import field, frozen
 
 from server.errors import InvalidQuery, MethodNotAllowed, NotFound, Unprocessable, UnsupportedMediaType
 from server.model import METHODS
-from server.planning.route import segment_kind
+from server.planning.route import segment_kind, split_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -87,6 +88,8 @@ class Route:
     content: tuple[str, ...]
     query: tuple[str, ...] | None
     body: Body
+    #: Query keys that it refuses, and the path that each of them goes with.
+    elsewhere: dict[str, str]
     #: What `plan` says in the handler.
     about: dict[str, Any]
     parts: tuple[Part, ...] = field(init=False)
@@ -107,8 +110,8 @@ class Route:
         )
 
     def params(self, segments: tuple[str, ...]) -> dict[str, int | str]:
-        """The slots' values by name."""
-        pairs = zip(self.parts, segments, strict=True)
+        """The slots' values by name; of a path that may have a prefix."""
+        pairs = zip(self.parts, segments[-len(self.parts) :], strict=True)
         return {part.text: part.value(segment) for part, segment in pairs if part.kind != "word"}
 
     def takes_content(self, kind: str) -> bool:
@@ -146,18 +149,21 @@ class Routes:
         content: str = "",
         query: tuple[str, ...] | None = None,
         body: Body = "any",
+        elsewhere: dict[str, str] | None = None,
         **about: Any,
     ) -> Callable[[Handler], Handler]:
         """`content` is the kind of body that it takes: json, form, merge-patch, json-patch, none.
 
         Without one it takes any; where `body` says object or array, JSON or a form. `query` are the keys that
-        a request must have, no others; without them it takes any query.
+        a request must have, no others; without them it takes any query but the keys that go `elsewhere`.
         """
         kinds = (content,) if content else () if body == "any" else _DOCUMENT
         about = {"resource": self.resource, **about}
 
         def put(handler: Handler) -> Handler:
-            self._routes.append(Route(method, template, self.resource, handler, kinds, query, body, about))
+            self._routes.append(
+                Route(method, template, self.resource, handler, kinds, query, body, elsewhere or {}, about)
+            )
             return handler
 
         return put
@@ -188,7 +194,7 @@ class Table:
 
     def allowed(self, segments: tuple[str, ...]) -> tuple[str, ...]:
         """The methods that a path has. Raises NotFound."""
-        methods = {route.method for route in self._at(segments)}
+        methods = {route.method for at in (segments, _bare(segments)) for route in self._at(at)}
         if not methods:
             raise NotFound("There is nothing at this path.")
         methods |= {"OPTIONS", "HEAD"} if "GET" in methods else {"OPTIONS"}
@@ -201,7 +207,7 @@ class Table:
 
         Raises NotFound, MethodNotAllowed, UnsupportedMediaType, InvalidQuery, Unprocessable.
         """
-        found = [route for route in self._at(segments) if route.method == method]
+        found = self._of(method, segments) or self._of(method, _bare(segments))
         if not found:
             allowed = self.allowed(segments)
             text = ", ".join(allowed)
@@ -219,10 +225,20 @@ class Table:
             raise _wrong_body(asked, method)
         if fitting[0].body == "array":
             _check_elements(body)
+        for key in fitting[0].elsewhere.keys() & set(query):
+            raise InvalidQuery(f"{key}: goes with {fitting[0].elsewhere[key]}.")
         return fitting[0]
+
+    def _of(self, method: str, segments: tuple[str, ...]) -> list[Route]:
+        return [route for route in self._at(segments) if route.method == method]
 
     def _at(self, segments: tuple[str, ...]) -> list[Route]:
         return [route for route in self._by_length.get(len(segments), ()) if route.fits(segments)]
+
+
+def _bare(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """The path without a prefix (rule 5)."""
+    return split_prefix(segments)[1]
 
 
 def _is_hidden(route: Route, best: Route) -> bool:
