@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from server.cli.channel import Ask, Refusal
 from server.cli.options import add
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from server.cli.output import Output
 
 _MODULES = "app/resources/"
+_EXCHANGES = "tests/exchanges.json"
 
 
 def register(commands: Commands) -> None:
@@ -63,10 +65,26 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
         for name in names
         if name.startswith(_MODULES) and not name.endswith("__init__.py")
     )
-    document = {"directory": str(target), "resources": resources, "files": names}
+    failing = await asyncio.to_thread(_failing, target)
+    document = {"directory": str(target), "resources": resources, "files": names, "failing": failing}
     many = counted(len(resources), "resource")
     out.done(document, f"{target} has an application of {many}: {', '.join(resources)}")
+    for each in [] if out.as_json else failing:
+        line = (
+            f"{each['method']} {each['route']} fails on its example, with {each['status']}: {each['failed']}"
+        )
+        out.line(line, "yellow")
     return 0
+
+
+def _failing(project: Path) -> list[dict[str, Any]]:
+    """The example requests that their handlers failed on."""
+    exchanges = json.loads((project / _EXCHANGES).read_text("utf-8"))
+    return [
+        {name: each[name] for name in ("method", "route", "status", "failed")}
+        for each in exchanges
+        if "failed" in each
+    ]
 
 
 def _flag(value: bool) -> str:  # noqa: FBT001 - a value is what it is about

@@ -11,10 +11,12 @@ import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from server.errors import BadReply, PlanFailed
 from server.model import Session
 from server.operations.replay import described
 from server.operations.request import Described
 from server.pipeline import job_for
+from server.replies import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from server.operations.sessions import SessionOperations
     from wasm_runtime.pool import Executor
 
+#: From this status on a reply is a failure of the service's side.
+FAILED: Final = 500
+#: Failures that are the plan's own, with and without a sandbox around it: the types of their problems.
+_OWN_FAILURES: Final = frozenset(
+    {"about:blank", *(each("").problem("")["type"] for each in (PlanFailed, BadReply))}
+)
 #: Deletions last, lists and records when there is something to be found.
 _ORDER: Final = {"POST": 1, "GET": 2, "PUT": 3, "PATCH": 4, "DELETE": 6}
 
@@ -34,7 +42,10 @@ async def recorded(
     ordered = sorted(routes, key=_order)
     asked = [(route, request(route, query)) for route in ordered for query in route.examples]
     plays = [await _played(asked, session_id, sessions, executor) for _ in range(2)]
-    return [_exchange(asking, *pair) for (_, asking), *pair in zip(asked, *plays, strict=True)]
+    return [
+        _failure(route, asking, one) if one["status"] >= FAILED else _exchange(asking, one, two)
+        for (route, asking), one, two in zip(asked, *plays, strict=True)
+    ]
 
 
 def _order(route: Route) -> tuple[int, int, str]:
@@ -64,6 +75,15 @@ def request(route: Route, query: str) -> dict[str, Any]:
     if route.media_type is not None:
         found |= {"headers": {"Content-Type": route.media_type}, "body": route.body}
     return found
+
+
+def _failure(route: Route, asking: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+    """`failed` says why, and `limit` that it can only fail so in the sandbox."""
+    body = reply["body"] if isinstance(reply["body"], dict) else {}
+    found = {**asking, "route": route.template, "status": reply["status"]}
+    found["failed"] = str(body.get("detail") or phrase(reply["status"]))
+    kind = str(body.get("type", "about:blank"))
+    return found if kind in _OWN_FAILURES else found | {"limit": kind.rpartition("/")[2]}
 
 
 def _exchange(asking: dict[str, Any], one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,11 @@ class Ejected:
     left_out: list[str]
     with_data: bool = False
 
+    @property
+    def failing(self) -> list[dict[str, Any]]:
+        """The example requests that their handlers failed on."""
+        return [each for each in self.exchanges if "failed" in each]
+
 
 def write(ejected: Ejected, directory: Path) -> None:
     """Write the project below a directory that is there. Raises OSError, SourceMissing."""
@@ -73,7 +78,9 @@ def files(ejected: Ejected) -> dict[str, str]:
     name = _NAME.sub("-", ejected.session.lower()).strip("-") or "ejected"
     return {
         "README.md": _readme(ejected),
-        "pyproject.toml": _template("pyproject.toml").format(name=f"{name}-api", needs=_needs(wanted)),
+        "pyproject.toml": _template("pyproject.toml").format(
+            name=f"{name}-api", needs=_needs(wanted), beside=_beside(ejected)
+        ),
         ".gitignore": "__pycache__/\n/data/\n",
         "openapi.json": _json(document(f"{ejected.session} API", found, ejected.collections)),
         "app/__init__.py": _PACKAGE.format(session=ejected.session),
@@ -117,12 +124,20 @@ def _readme(ejected: Ejected) -> str:
         for each in ejected.routes
     ]
     left_out = [f"- {line}" for line in ejected.left_out]
+    failing = [f"- {each['method']} `{each['route']}`: {each['failed']}" for each in ejected.failing]
     return _template("README.md").format(
         session=ejected.session,
         routes="\n".join(dict.fromkeys(rows)),
         left_out="\n".join(["", "Left out:", "", *left_out, ""]) if left_out else "",
+        failing="\n".join(["", _FAILING, "", *failing, ""]) if failing else "",
         seed=_SEED if ejected.with_data else "It begins with none.",
     )
+
+
+def _beside(ejected: Ejected) -> str:
+    """What stands beside the package and is installed with it."""
+    names = ["openapi.json"] + ["seed"] * ejected.with_data
+    return "\n".join(f'"{name}" = "app/{name}"' for name in names)
 
 
 def _taken(route: Route) -> str:
@@ -136,6 +151,10 @@ def _taken(route: Route) -> str:
     return "; ".join(said)
 
 
+_FAILING: Final = (
+    "These failed in the service on their example request, and need mending; their tests ask for the status\n"
+    "that they failed with, if a limit of the sandbox was not the reason:"
+)
 _SEED: Final = (
     "A new one begins with those in `seed/`, which are the session's as they were, one JSON file for each\n"
     "collection; delete that directory to begin with none."

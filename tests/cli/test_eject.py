@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tarfile
 from io import BytesIO, StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 import pytest
@@ -70,7 +70,12 @@ def test_a_session_without_a_service(tmp_path: Path) -> None:
 
 
 class FakeChannel:
-    """Answers with an archive of one module."""
+    """Answers with an archive of one module, and of what its handlers failed on."""
+
+    exchanges: ClassVar[list[dict[str, Any]]] = [
+        {"method": "GET", "path": "/things", "status": 200, "reply": []},
+        {"method": "GET", "path": "/things/1", "route": "/things/{id}", "status": 500, "failed": "Broken."},
+    ]
 
     def __init__(self) -> None:
         self.asked: list[Ask] = []
@@ -78,9 +83,12 @@ class FakeChannel:
     async def call(self, ask: Ask) -> dict[str, Any]:
         self.asked.append(ask)
         assert ask.save is not None
-        module = tarfile.TarInfo("app/resources/things.py")
+        text = orjson.dumps(self.exchanges)
+        exchanges = tarfile.TarInfo("tests/exchanges.json")
+        exchanges.size = len(text)
         with tarfile.open(ask.save, "w") as tar:
-            tar.addfile(module, BytesIO())
+            tar.addfile(tarfile.TarInfo("app/resources/things.py"), BytesIO())
+            tar.addfile(exchanges, BytesIO(text))
         return {}
 
     async def close(self) -> None:
@@ -100,7 +108,10 @@ async def test_what_the_flags_ask_for(tmp_path: Path) -> None:
         "--app", str(tmp_path / "b"), "--session", "s1", "--with-data", "--learned-only"
     )
 
-    assert printed == f"{tmp_path / 'a'} has an application of 1 resource: things\n"
+    assert printed == (
+        f"{tmp_path / 'a'} has an application of 1 resource: things\n"
+        "GET /things/{id} fails on its example, with 500: Broken.\n"
+    )
     assert [(ask.segments, ask.query) for ask in plain.asked + flagged.asked] == [
         (("sessions", "~anonymous", "app"), {"data": "false", "conventions": "true"}),
         (("sessions", "s1", "app"), {"data": "true", "conventions": "false"}),

@@ -6,9 +6,11 @@ import ast
 import asyncio
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -150,12 +152,12 @@ def asked(client: Client, method: str, target: str, body: Any, content_type: str
 
 
 @contextmanager
-def served(project: Path) -> Iterator[Client]:
-    """`python -m app` on a free port."""
+def served(directory: Path, data: str | None = "records", **environ: str) -> Iterator[Client]:
+    """`python -m app` in a directory, on a free port."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "app", "--port", "0", "--data", str(project / "records")],
-        cwd=project,
-        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        [sys.executable, "-u", "-m", "app", "--port", "0", *(["--data", data] if data else [])],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -300,10 +302,8 @@ async def test_what_was_learned_and_conventions_beside_it(shop: Api, tmp_path: P
 
     assert '@routes.get("/members/{id:int}", query=())\ndef get_member(' in text
     assert '@routes.get("/members/{id}")\ndef get_member_by_convention(' in text
-    assert (
-        "| GET | `/members/{id:int}` | query: none | members | learned |"
-        in (project / "README.md").read_text()
-    )
+    readme = (project / "README.md").read_text("utf-8")
+    assert "| GET | `/members/{id:int}` | query: none | members | learned |" in readme
     await passes(project)
 
     def answers() -> list[Any]:
@@ -313,6 +313,61 @@ async def test_what_was_learned_and_conventions_beside_it(shop: Api, tmp_path: P
 
     whole = {"id": 1, "name": "Ada", "age": 36}
     assert await asyncio.to_thread(answers) == [whole, whole, {"name": "Ada"}]
+
+
+async def test_installed_it_keeps_its_records_where_it_is_started(shop: Api, tmp_path: Path) -> None:
+    """As pip puts it, the wheel's files alone: it has its description and its first records with it."""
+    project = await ejected(shop, tmp_path / "shop", "?data=true")
+    wheel = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"][
+        "targets"
+    ]
+    site, elsewhere = tmp_path / "site-packages", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in wheel["wheel"]["packages"]:
+        shutil.copytree(project / name, site / name)
+    for source, target in wheel["wheel"]["force-include"].items():
+        if (project / source).is_dir():
+            shutil.copytree(project / source, site / target)
+        else:
+            shutil.copy(project / source, site / target)
+    before = sorted(site.rglob("*"))
+
+    def answers() -> tuple[Any, Any]:
+        with served(elsewhere, data=None, PYTHONPATH=str(site)) as app:
+            return app.read("/members/1")["name"], app.read("/openapi.json")["openapi"]
+
+    assert await asyncio.to_thread(answers) == ("Ada", "3.1.0")
+    assert (elsewhere / "data" / "store.db").exists()
+    assert sorted(site.rglob("*")) == before
+
+
+async def test_a_plan_that_fails_is_named(start: Callable[..., Awaitable[Api]], tmp_path: Path) -> None:
+    """By the README; its test asks for the status, and one that broke a limit of the sandbox has none."""
+    api = await start(Model({}), auth={"admin_token": ADMIN}, sandbox={"wall_ms": 500})
+    codes = {
+        "broken": "REPLY = make_response(200, store.get(7)['name'])",
+        "endless": "while True:\n    pass\nREPLY = make_response(200)",
+        "absent": "REPLY = make_response(503, 'not today')",
+    }
+    plans = [
+        {"method": "POST", "route": f"/things/{{id:int}}/{name}", "resource": "things", "code": code}
+        for name, code in codes.items()
+    ]
+    file = {"format": "metaservice plans", "version": 1, "plans": plans}
+    taken = await api.ask("POST", "/_meta/plans/import?session=s1", file, **AUTH)
+    project = await ejected(api, tmp_path / "failing")
+    readme = (project / "README.md").read_text("utf-8")
+
+    assert taken.status == 200, taken
+    assert "- POST `/things/{id:int}/broken`: The plan's code raised TypeError in line 1." in readme
+    assert "- POST `/things/{id:int}/absent`: not today" in readme
+    exchanges = orjson.loads((project / "tests" / "exchanges.json").read_bytes())
+    assert {each["path"]: (each["status"], each.get("limit")) for each in exchanges} == {
+        "/things/1/broken": (500, None),
+        "/things/1/endless": (504, "out-of-time"),
+        "/things/1/absent": (503, None),
+    }
+    await passes(project)
 
 
 async def test_records_come_along_only_when_asked_for(shop: Api, tmp_path: Path) -> None:

@@ -173,12 +173,5 @@ def test_what_serves_one_request_or_nobody_is_left_out_and_said() -> None:
     )
     got = [route.template for route in routes if route.method == "GET"]
 
-    assert got == [
-        "/things/{id:int}",
-        "/things",
-        "/things/search",
-        "/things/count",
-        "/things/stats",
-        "/things/{id}",
-    ]
+    assert got == [f"/things{tail}" for tail in ("/{id:int}", "", "/search", "/count", "/stats", "/{id}")]
     assert [line.partition(":")[0] for line in left_out] == ["GET /things/odd", "GET /things/{id"]

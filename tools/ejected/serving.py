@@ -164,20 +164,27 @@ def _respond(
     return response
 
 
-def main(routes: Iterable[Route], project: Path, *, session: str) -> None:
-    """Serve until SIGTERM or Ctrl-C."""
+def main(routes: Iterable[Route], package: Path, *, session: str) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    `openapi.json` and `seed` are in the package where it is installed, and beside it in the project.
+    """
     parser = argparse.ArgumentParser(prog="python -m app")
     parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
     parser.add_argument(
-        "--data", type=Path, default=project / "data", help="where the records are (default: %(default)s)"
+        "--data", type=Path, default=Path("data"), help="where the records are (default: ./%(default)s)"
     )
     options = parser.parse_args()
     logging.basicConfig(level="INFO")
-    app = make_app(
-        routes, options.data, session=session, seed=project / "seed", openapi=project / "openapi.json"
-    )
+    openapi, seed = (_shipped(package, name) for name in ("openapi.json", "seed"))
+    app = make_app(routes, options.data, session=session, seed=seed, openapi=openapi)
     try:
         web.run_app(app, host=options.host, port=options.port)
     except InUseError as error:
         parser.exit(1, f"{error}\n")
+
+
+def _shipped(package: Path, name: str) -> Path:
+    installed = package / name
+    return installed if installed.exists() else package.parent / name
