@@ -25,6 +25,7 @@ from server.openapi.describer import Describer
 from server.openapi.document import Terms
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
+from server.sessions import address
 from server.sessions.directories import DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
@@ -81,6 +82,7 @@ class Service:
         try:
             await self._executor.start()
             await self._listen()
+            await self._publish()
         except BaseException:
             await self.close()
             raise
@@ -97,6 +99,12 @@ class Service:
         self._runner = web.ServerRunner(server, shutdown_timeout=options.shutdown_seconds / 2)
         await self._runner.setup()
         await web.TCPSite(self._runner, options.host, options.port, backlog=_BACKLOG).start()
+
+    async def _publish(self) -> None:
+        """For commands beside the service, which need the admin token and have it from elsewhere."""
+        token = self._settings.auth.admin_token
+        if token:
+            await asyncio.to_thread(address.publish, self._data_root.path, *self.address, token)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -125,6 +133,7 @@ class Service:
         self._closed = True
         async with AsyncExitStack() as closing:
             closing.callback(self._data_root.close)
+            address.withdraw(self._data_root.path)
             if self._tracing is not None:
                 closing.push_async_callback(asyncio.to_thread, self._tracing.close)
             closing.push_async_callback(self._names.close)

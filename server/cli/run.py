@@ -15,6 +15,7 @@ from server.logging import configure
 from server.planning.library_file import LibraryError
 from server.planning.prompt import PromptError
 from server.progress import Progress
+from server.sessions.address import published
 from server.sessions.directories import DataRootError, DataRootInUse
 from server.settings import CONFIG_VARIABLE, SettingsError, load
 from wasm_runtime.artifact import ArtifactError
@@ -82,9 +83,7 @@ async def _channel(options: argparse.Namespace, settings: Settings) -> AsyncIter
     try:
         api = await offline.__aenter__()
     except DataRootInUse as error:
-        if not (settings.auth.admin_token and settings.server.port):
-            raise DataRootError(_ADVICE.format(path=settings.store.data_path)) from error
-        async with _http(_address(settings), settings) as channel:
+        async with _http(_found(settings, error), settings) as channel:
             yield channel
         return
     try:
@@ -93,9 +92,14 @@ async def _channel(options: argparse.Namespace, settings: Settings) -> AsyncIter
         await offline.__aexit__(None, None, None)
 
 
-_ADVICE = (
-    "The data root {path} is in use by a running service. Ask that one: start it with LARS_ADMIN_TOKEN set, "
-    "and give this command the same token, and --url if the service is not where the settings say."
+_NEEDS_ADMIN = (
+    "The data root {path} is in use by a running service. To ask that one, start it with LARS_ADMIN_TOKEN "
+    "set, and set the same token here: export LARS_ADMIN_TOKEN=..."
+)
+_NO_ADDRESS = (
+    "The data root {path} is in use, and no service that knows this LARS_ADMIN_TOKEN has left its address "
+    "there. Start the service with the same token; if it has that already, say where it is with --url or "
+    "METASERVICE_URL."
 )
 
 
@@ -108,12 +112,18 @@ async def _http(url: str, settings: Settings) -> AsyncIterator[Channel]:
         await channel.close()
 
 
-def _address(settings: Settings) -> str:
-    """Where a service with these settings is reached from its own machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.server.host, settings.server.host)  # noqa: S104
-    return (
-        f"http://[{host}]:{settings.server.port}" if ":" in host else f"http://{host}:{settings.server.port}"
-    )
+def _found(settings: Settings, error: DataRootInUse) -> str:
+    """The address of the service that has the data root: what it says itself, nothing that the settings say.
+
+    Raises DataRootError.
+    """
+    path, token = settings.store.data_path, settings.auth.admin_token
+    if not token:
+        raise DataRootError(_NEEDS_ADMIN.format(path=path)) from error
+    found = published(path, token)
+    if found is None:
+        raise DataRootError(_NO_ADDRESS.format(path=path)) from error
+    return found
 
 
 def _fail(reason: str, *, status: int) -> int:

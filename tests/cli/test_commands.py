@@ -170,17 +170,25 @@ def test_refusals_are_lines_and_json(command: Command) -> None:
 
 
 def test_a_used_data_root_is_left_to_its_service(command: Command) -> None:
-    """The command asks the service where the settings tell how; else it says what to do."""
+    """The command asks the service where that itself says that it is; else it says what to do."""
     with RunningService(command.directory / "data", command.directory, command.settings) as service:
-        port = service.url.rpartition(":")[2]
-        found = Command(command.directory, {**command.settings, "LARS_PORT": port}).json("sessions", "list")
+        found = command.json("sessions", "list")
         lost = Command(command.directory, {}).run("sessions", "list")
+        another = Command(command.directory, {"LARS_ADMIN_TOKEN": "another"}).run("sessions", "list")
         other = {"LARS_ADMIN_TOKEN": "another", "METASERVICE_URL": service.url}
         refused = Command(command.directory, other).run("plans", "list")
+        left = (command.directory / "data" / "address").read_bytes()
+        service.stop()
+    gone = not (command.directory / "data" / "address").exists()
     unreachable = command.run("plans", "list", "--url", service.url)
+    # What a service that was killed has left says nothing while nobody has the data root.
+    (command.directory / "data" / "address").write_bytes(left)
+    alone = command.json("sessions", "list")
 
-    assert found == {"sessions": []}
+    assert found == alone == {"sessions": []}
+    assert gone
     assert (lost.returncode, "start it with LARS_ADMIN_TOKEN" in lost.stderr) == (1, True)
+    assert (another.returncode, "with --url or METASERVICE_URL" in another.stderr) == (1, True)
     assert (refused.returncode, "set LARS_ADMIN_TOKEN" in refused.stderr) == (1, True)
     assert (unreachable.returncode, "No answer from" in unreachable.stderr) == (1, True)
 
