@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from server.http.problem_types import all_types
+from server.planning import codec
 from tests.docs import tour
 from tests.docs.console import Shell, Step, console, settled, steps
 from tests.docs.markdown import PAGES, README, ROOT, Block, blocks, section
@@ -77,6 +79,19 @@ def test_a_difference_is_found(shell: Shell) -> None:
 def test_the_two_commands(command: str) -> None:
     """Both commands stand in the README as written, each a block that can be copied."""
     assert Block("sh", f"{command}\n") in blocks(TEXT)
+
+
+def test_a_plan_is_what_a_model_is_asked_for() -> None:
+    """The plan of the tour has the members that the prompt asks for, no others, and would be taken."""
+    (written,) = [
+        step for step in console(blocks(section(TEXT, tour.WITH))) if step.command.startswith("cat")
+    ]
+    (entry,) = json.loads(written.command.partition("\n")[2].removesuffix("END"))
+    asked = codec.ANSWER_SCHEMA
+
+    assert sorted(entry["plan"]) == sorted(asked["required"])
+    assert sorted(entry["plan"]["code"]) == asked["properties"]["code"]["required"]
+    assert codec.decode(json.dumps(entry["plan"]), ("orders", "1", "cancel")).action == "cancel"
 
 
 def test_ci_runs_the_test_command() -> None:

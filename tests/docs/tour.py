@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WITHOUT: Final = "## A two-minute tour"
 WITH: Final = "### The tour with a model"
+SEE: Final = "## See and steer what was learned"
 SERVE: Final = ["uv", "run", "just", "serve"]
 SIMULATE: Final = ["uv", "run", "python", "-m"]
 _READY: Final = "ready at "
@@ -29,7 +30,7 @@ _READY: Final = "ready at "
 
 def take(readme: str, shell: Shell, start_service: StartService) -> list[tuple[Step, str]]:
     """Each command of the tour with what it printed, in the page's order."""
-    whole, second = section(readme, WITHOUT), section(readme, WITH)
+    whole, second, steered = section(readme, WITHOUT), section(readme, WITH), section(readme, SEE)
     first = whole.partition(WITH)[0]
     done = _answered(console(blocks(first)), shell, start_service())
     write_plans, *ask = console(blocks(second))
@@ -38,7 +39,10 @@ def take(readme: str, shell: Shell, start_service: StartService) -> list[tuple[S
     with ExitStack() as running:
         address = running.enter_context(_simulator(simulate, shell))
         settings = _settings(serve, _port_of(simulate), address)
-        done += _answered(ask, shell, start_service(**settings))
+        # A reader's commands find the service by the data root, which is not where ours is.
+        root = Step("export SANDBOX_DATA_ROOT=../data", "")
+        see = [Step(step.command.removeprefix("uv run "), step.shown) for step in console(blocks(steered))]
+        done += _answered([*ask, root, *see], shell, start_service(**settings))
     return done
 
 

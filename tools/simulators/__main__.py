@@ -21,14 +21,18 @@ def main(arguments: list[str] | None = None) -> None:
     """Serve until interrupted."""
     options = _parser().parse_args(arguments)
     plans = json.loads(options.plans.read_text("utf-8"))
-    script = by_match(plans, options.latency_ms / 1_000)
+    script = by_match(plans, options.latency_ms / 1_000, say=_say)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(_SIMULATORS[options.wire](script, port=options.port)))
 
 
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
 async def _serve(simulator: Simulator) -> None:
     async with simulator:
-        print(f"ready at {simulator.base_url}", flush=True)
+        _say(f"ready at {simulator.base_url}")
         await asyncio.Event().wait()
 
 

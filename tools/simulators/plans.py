@@ -33,18 +33,21 @@ def asked(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def by_match(
-    plans: Sequence[dict[str, Any]], latency_seconds: float = 0.0
+    plans: Sequence[dict[str, Any]], latency_seconds: float = 0.0, *, say: Callable[[str], object] = bool
 ) -> Callable[[dict[str, Any]], Step]:
     """A script of ``{"match": {...}, "plan": {...}}``: the first whose match is all in what is asked.
 
-    What none matches, the model refuses.
+    What none matches, the model refuses. `say` is told of each question what answers it.
     """
 
     def answer(request: dict[str, Any]) -> Step:
         shape = asked(request)
-        for entry in plans:
+        question = f"{shape.get('method')} {shape.get('route')}"
+        for number, entry in enumerate(plans, 1):
             if all(shape.get(name) == value for name, value in entry["match"].items()):
+                say(f"entry {number} answers {question}")
                 return Answer(entry["plan"], latency_seconds)
+        say(f"no entry for {question}")
         return Fault.REFUSAL
 
     return answer

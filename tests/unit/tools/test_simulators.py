@@ -267,8 +267,16 @@ class TestMain:
                 completion = client.chat.completions.create(
                     model="m", messages=[{"role": "user", "content": ASKING}]
                 )
+                client.chat.completions.create(
+                    model="m", messages=[{"role": "user", "content": ASKING.replace("GET", "DELETE")}]
+                )
+            said = [process.stdout.readline(), process.stdout.readline()]
             process.send_signal(signal.SIGINT)
 
+        assert said == [
+            "entry 1 answers GET /members/{id:int}\n",
+            "no entry for DELETE /members/{id:int}\n",
+        ]
         assert '"action": "list"' in str(completion.choices[0].message.content)
         assert process.returncode == 0
 
