@@ -35,7 +35,7 @@ from server.planning.route import RouteError, RouteTemplate, Slot
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from server.model import Session
+    from server.model import ContentKind, Session
     from server.planning.library import PlanLibrary
 
 FORMAT: Final = "metaservice plans"
@@ -164,13 +164,15 @@ def _item_of(said: dict[str, Any], versions: Versions) -> Item:
     }
     plan = decode(orjson.dumps(answer).decode(), sample(RouteTemplate.parse(said["route"])))
     runnable = RunnablePlan(plan, check(plan.code), "learned")
+    content: ContentKind = said["content"] or ("json" if _reads_body(runnable) else "none")
+    keys = ANY_QUERY if query == "any" else orjson.dumps(sorted(query)).decode()
     record = PlanRecord(
         plan_id=runnable.id,
-        fingerprint=said["fingerprint"] or _no_fingerprint(runnable),
+        fingerprint=said["fingerprint"] or _no_fingerprint(runnable, said["method"], content, keys),
         method=said["method"],
         route=plan.route,
-        content=said["content"] or ("json" if _reads_body(runnable) else "none"),
-        query=ANY_QUERY if query == "any" else orjson.dumps(sorted(query)).decode(),
+        content=content,
+        query=keys,
         needs="shape",
         text=plan_text(runnable),
         origin=cattrs.structure(said["author"], Origin),
@@ -206,9 +208,13 @@ def _reads_body(runnable: RunnablePlan) -> bool:
     return any(name in runnable.code.text for name in ("body_json", "payload"))
 
 
-def _no_fingerprint(runnable: RunnablePlan) -> str:
-    """One that no request has: such a plan is found by the sessions that it is given to, and by no other."""
-    return hashlib.blake2b(f"written:{runnable.id}".encode(), digest_size=20).hexdigest()
+def _no_fingerprint(runnable: RunnablePlan, *kind: str) -> str:
+    """One that no request has: such a plan is found by the sessions that it is given to, and by no other.
+
+    It is another for each kind of request, so that one code can be written for several.
+    """
+    text = " ".join(("written:", runnable.id, *kind))
+    return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
 
 def _require(holds: bool, name: str) -> None:  # noqa: FBT001 - a condition is what it is about

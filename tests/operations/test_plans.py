@@ -85,6 +85,26 @@ async def test_an_edited_plan_serves_the_next_request(operator: Operator) -> Non
     assert again["changed"] is False
 
 
+async def test_a_plan_that_was_edited_is_said_to_be_another_now(operator: Operator) -> None:
+    """Whoever names it by its old id is told the new one, as long as that is there."""
+    before = (await operator.plan_of("GET", ROUTE))["id"]
+    ids = [before]
+    for status in (201, 202):
+        code = f"REPLY = make_response({status})"
+        ids.append((await operator.do("PUT", f"/plans/{ids[-1]}/code", {"code": code}))["id"])
+    told = [await operator.refused(404, "GET", f"/plans/{old[:8]}") for old in ids[:2]]
+    back = await operator.do("PUT", f"/plans/{ids[2]}/code", {"code": GET["code"]["block"]})
+    known = await operator.get(f"/plans/{before}")
+    await operator.do("DELETE", f"/plans/{before}")
+    gone = await operator.refused(404, "GET", f"/plans/{ids[2]}")
+
+    assert [each["detail"] for each in told] == [
+        f"There is no plan {old[:8]} any more: an edit made it {ids[2]}." for old in ids[:2]
+    ]
+    assert back["id"] == known["id"] == before
+    assert gone["detail"] == f"There is no plan {ids[2]}."
+
+
 async def test_refused_code_changes_nothing(operator: Operator) -> None:
     """Each violation has its place, in lines and characters from 1."""
     shown = await operator.plan_of("GET", ROUTE)
@@ -115,7 +135,8 @@ async def test_a_forgotten_plan_is_asked_for_anew(operator: Operator) -> None:
     calls = operator.api.calls
     shown = await operator.plan_of("GET", ROUTE)
     await operator.do("PUT", f"/plans/{shown['id']}/pin", {"pinned": True})
-    await operator.refused(409, "DELETE", f"/plans/{shown['id']}")
+    pinned = await operator.refused(409, "DELETE", f"/plans/{shown['id']}")
+    assert all(flag in pinned["detail"] for flag in ("pin --undo", "forget --force", "?force=true"))
     forgotten = await operator.do("DELETE", f"/plans/{shown['id']}?force=true")
     answer = await operator.api.get("/members/1")
 
@@ -188,6 +209,45 @@ async def test_an_edited_plan_is_of_today(start: Callable[..., Awaitable[Api]], 
 
     assert (await second.api.get("/members/1")).json == {"name": "ADA"}
     assert second.api.calls == 0
+
+
+async def test_a_frozen_service_is_given_routes(
+    operator: Operator, start: Callable[..., Awaitable[Api]]
+) -> None:
+    """A session that has learned nothing has none of another's, until they are imported to it or forked."""
+    rename = "/members/{id:int}/rename"
+    code = "REPLY = make_response(200, store.update(params['id'], {'name': 'Bo'}))"
+    plans = document([item(method="POST", route=rename, code=code)])
+    await operator.do("POST", "/plans/import?session=s1", plans)
+    await operator.api.service.close()
+    api = await start(Model(MEMBERS), auth={"admin_token": ADMIN}, learn=False)
+    frozen = Operator(api)
+    before = await api.post("/members/1/rename", session="new")
+    exported = await frozen.get("/plans/export?session=s1")
+    taken = await frozen.do("POST", "/plans/import?session=new", exported)
+    await frozen.do("POST", "/sessions/s1/fork", {"to": "copy"})
+    forked = await api.post("/members/1/rename", session="copy")
+    given = await api.post("/members/1/rename", session="new")
+
+    assert (before.status, before.json["type"]) == (404, "/_meta/problems/not-learned")
+    assert taken["in_use"] is True
+    assert (forked.status, forked.source, forked.json["name"]) == (200, "learned", "Bo")
+    # The routes are there, the records are not.
+    assert (given.status, given.source) == (200, "learned")
+    assert given.body == b"null"
+
+
+async def test_code_for_several_kinds_of_body(operator: Operator) -> None:
+    """One code that is written for each of them serves each of them."""
+    code = "REPLY = make_response(200, ctx['body_json'])"
+    written = [item(method="POST", route=ROUTE, code=code, content=kind) for kind in ("json", "none")]
+    taken = await operator.do("POST", "/plans/import?session=s1", document(written))
+
+    assert len(set(taken["plans"])) == 1
+    with_body = await operator.api.post("/members/1", {"a": 1})
+    without = await operator.api.post("/members/1")
+    assert (with_body.json, without.body) == ({"a": 1}, b"null")
+    assert {with_body.source, without.source} == {"learned"}
 
 
 def document(plans: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
