@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import structlog
@@ -67,6 +68,7 @@ def _parser(*, whole: bool = True) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="metaservice", description="An HTTP service without fixed endpoints."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('metaservice')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="run the service")
     serve.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")

@@ -236,9 +236,19 @@ def _escaped(value: Any) -> Any:
         case str():
             return _printable(value)
         case dict() | list():
-            return json.dumps(value)
+            return _printable(_flat(value))
         case _:
             return value
+
+
+def _flat(value: dict[str, Any] | list[Any]) -> str:
+    """Members as ``name:value``, with commas between them; JSON where they have members of their own."""
+    members = value.values() if isinstance(value, dict) else value
+    if any(isinstance(member, dict | list) for member in members):
+        return json.dumps(value)
+    if isinstance(value, dict):
+        members = [f"{name}:{member}" for name, member in value.items()]
+    return ",".join(map(str, members)) or "-"
 
 
 def _printable(text: str) -> str:

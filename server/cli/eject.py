@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from server.cli.options import Commands
     from server.cli.output import Output
 
+_ANONYMOUS = "~anonymous"
+_MOST_NAMES = 20
 _MODULES = "app/resources/"
 _EXCHANGES = "tests/exchanges.json"
 
@@ -39,8 +41,7 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--session",
         metavar="ID",
-        default="~anonymous",
-        help="whose API: its X-Session-ID, token:NAME or @DIRECTORY (default: %(default)s)",
+        help="whose API: its X-Session-ID, token:NAME or @DIRECTORY (default: ~anonymous)",
     )
     parser.add_argument("--with-data", action="store_true", help="with the session's records")
     parser.add_argument(
@@ -51,12 +52,18 @@ def register(commands: Commands) -> None:
 
 async def export(options: argparse.Namespace, channel: Channel, out: Output) -> int:
     target: Path = options.app
+    session = options.session or _ANONYMOUS
     if not options.force and await asyncio.to_thread(_holds_anything, target):
         raise Refusal({"detail": f"{target} is not empty; --force writes into it all the same."})
     query = {"data": _flag(options.with_data), "conventions": _flag(not options.learned_only)}
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "app.tar"
-        await channel.call(Ask("GET", ("sessions", options.session, "app"), query, save=archive))
+        try:
+            await channel.call(Ask("GET", ("sessions", session, "app"), query, save=archive))
+        except Refusal as refusal:
+            if options.session is not None or refusal.problem.get("status") != 404:
+                raise
+            raise await _which(channel) from None
         with tarfile.open(archive) as tar:
             names = tar.getnames()
             tar.extractall(target, filter="data")
@@ -75,6 +82,14 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
         )
         out.line(line, "yellow")
     return 0
+
+
+async def _which(channel: Channel) -> Refusal:
+    """For want of --session: which there are."""
+    names = [each["session"] for each in (await channel.call(Ask("GET", ("sessions",))))["sessions"]]
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    there_are = f"there are: {', '.join(names[:_MOST_NAMES])}{more}" if names else "there are none yet"
+    return Refusal({"status": 404, "detail": f"Say with --session whose API it is; {there_are}."})
 
 
 def _failing(project: Path) -> list[dict[str, Any]]:

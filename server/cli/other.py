@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from server.cli.options import Commands
     from server.cli.output import Output
 
+_UNITS = {
+    "bytes": "bytes",
+    "ms": "milliseconds",
+    "fuel": "about one a wasm instruction",
+    "reply_depth": "levels",
+}
+
 
 def register(commands: Commands) -> None:
     explainer = add(
@@ -60,5 +67,13 @@ async def doctor(options: argparse.Namespace, channel: Channel, out: Output) -> 
         rows = [(each["name"], each["verdict"], each["detail"]) for each in found["findings"]]
         out.table(("WHAT", "VERDICT", "DETAIL"), rows, empty="")
         out.gap()
-        out.table(("LIMIT", "VALUE"), list(found["limits"].items()), empty="")
+        out.table(("LIMIT", "VALUE", "UNIT"), [_limit(*each) for each in found["limits"].items()], empty="")
     return int(not found["ok"])
+
+
+def _limit(name: str, value: object) -> tuple[str, object, str]:
+    """A limit's name ends with its unit, but for those that are counted in what they are called."""
+    what, _, unit = name.rpartition("_")
+    if what and unit in _UNITS:
+        return what.replace("_", " "), value, _UNITS[unit]
+    return name.replace("_", " "), value, _UNITS.get(name, "")

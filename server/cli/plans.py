@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from server.cli.output import Output
 
 _PLAN = "its id, or the first 4 or more digits of it"
+#: What makes it another plan. One that serves several kinds of request is exported for each of them.
+_PLAN_ITSELF = ("method", "route", "resource", "action", "identifier", "response_hints", "query", "code")
 _HEADER = """\
 # {method} {route}: the code of plan {id}, for collection {resource}.
 # Names: ctx, plan, params, store, session_store, make_response, abort, and the helpers. It assigns REPLY.
@@ -110,7 +112,7 @@ async def list_plans(options: argparse.Namespace, channel: Channel, out: Output)
             plan["route"],
             ", ".join(plan["query"]) if isinstance(plan["query"], list) else plan["query"],
             plan["author"],
-            plan["routes"],
+            plan["sessions"],
             state_of(plan),
         )
         for plan in found["plans"]
@@ -228,7 +230,7 @@ async def pin(options: argparse.Namespace, channel: Channel, out: Output) -> int
 async def forget(options: argparse.Namespace, channel: Channel, out: Output) -> int:
     if not options.yes:
         plan = await channel.call(Ask("GET", ("plans", options.plan)))
-        uses = counted(len(plan["learned"]), "session")
+        uses = counted(len({use["directory"] for use in plan["learned"]}), "session")
         what = f"{plan['method']} {plan['route']}, in use in {uses}"
         if not confirmed(f"Forget plan {plan['id']} ({what})?"):
             return 1
@@ -281,7 +283,7 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
         sys.stdout.write(text)
         return 0
     options.file.write_text(text, "utf-8")
-    count = len(found["plans"])
+    count = len({json.dumps([each[name] for name in _PLAN_ITSELF]) for each in found["plans"]})
     out.done({"file": str(options.file), "plans": count}, f"{options.file} has {counted(count, 'plan')}.")
     return 0
 
@@ -296,5 +298,7 @@ async def import_(options: argparse.Namespace, channel: Channel, out: Output) ->
         query["pin"] = "true"
     found = await channel.call(Ask("POST", ("plans", "import"), query, document))
     known = f"; session {found['session']} knows them" if found["session"] else ""
-    out.done(found, f"Taken in: {counted(len(found['plans']), 'plan')}{known}.")
+    out.done(found, f"Taken in: {counted(len(set(found['plans'])), 'plan')}{known}.")
+    if not found["in_use"] and not out.as_json:
+        out.line("No session uses them yet: import them with --session, for one to know them.", "yellow")
     return 0

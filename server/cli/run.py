@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except _FAILURES as error:
-        return _fail(str(error), status=1)
+        return _fail(_sentence(error), status=1)
     except KeyboardInterrupt:
         return _fail("interrupted", status=130)
 
@@ -124,6 +124,13 @@ def _found(settings: Settings, error: DataRootInUse) -> str:
     if found is None:
         raise DataRootError(_NO_ADDRESS.format(path=path)) from error
     return found
+
+
+def _sentence(error: Exception) -> str:
+    """A system's error as the file's name and what is wrong with it."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}."
+    return str(error)
 
 
 def _fail(reason: str, *, status: int) -> int:

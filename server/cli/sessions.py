@@ -28,7 +28,13 @@ def register(commands: Commands) -> None:
     sessions = group(commands, "sessions", "look after sessions and their data")
     add(sessions, "list", list_sessions, "list the sessions, those that changed last first")
     _one(sessions, "show", show, "show a session's collections, sizes and routes; no records")
-    exporter = _one(sessions, "export", export, "write a session's records as JSON files")
+    exporter = _one(
+        sessions,
+        "export",
+        export,
+        "write a session's records as JSON files",
+        more="What it has learned is not in them: that is for `plans export --session`.",
+    )
     exporter.add_argument(
         "target", type=Path, metavar="OUT", help="an empty or new directory, or a file that ends in .tar"
     )
@@ -100,6 +106,7 @@ async def show(options: argparse.Namespace, channel: Channel, out: Output) -> in
     routes = [
         (
             f"{each['method']} {each['route']}",
+            each["content"],
             shortened(each["plan"]) if out.rich else each["plan"],
             moment(each["learned_at"]),
             state_of(each),
@@ -107,7 +114,7 @@ async def show(options: argparse.Namespace, channel: Channel, out: Output) -> in
         for each in found["learned"]
     ]
     if routes or out.rich:
-        out.table(("LEARNED ROUTE", "PLAN", "LEARNED", "STATE"), routes, empty="No learned routes.")
+        out.table(("LEARNED ROUTE", "BODY", "PLAN", "LEARNED", "STATE"), routes, empty="No learned routes.")
     return 0
 
 
@@ -145,6 +152,8 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
     many = counted(len(collections), "collection")
     document = {"file": str(target), "collections": collections}
     out.done(document, f"{target} has {many}: {', '.join(collections)}")
+    if not out.as_json:
+        out.line("Learned routes are not in it; `plans export --session` writes these.", "dim")
     return 0
 
 

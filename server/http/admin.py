@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from server.http.target import Target
 
 _PREFIX = "/_meta/"
+_INDEX = ("/_meta", "/_meta/")
 #: Files of plans, and bodies of requests to replay.
 _BODY_BYTES = 64 * 1024 * 1024
 _UPLOAD_SECONDS = 600.0
@@ -42,11 +43,11 @@ class Admin:
 
     @staticmethod
     def owns(raw_path: str) -> bool:
-        """Whether the path is below one of the operators' rooms."""
-        if not raw_path.startswith(_PREFIX):
-            return False
-        room = raw_path.removeprefix(_PREFIX).partition("?")[0].partition("/")[0]
-        return room in ROOMS
+        """Whether the path is below one of the operators' rooms, or that of the list of their pages."""
+        path = raw_path.partition("?")[0]
+        if not path.startswith(_PREFIX):
+            return path in _INDEX
+        return path in _INDEX or path.removeprefix(_PREFIX).partition("/")[0] in ROOMS
 
     async def answer(self, request: web.BaseRequest) -> Reply:
         """Raises ServiceError: Unauthorized before anything else is looked at."""

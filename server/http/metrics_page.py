@@ -28,7 +28,7 @@ class MetricsPage:
         self._beside = beside
 
     def owns(self, raw_path: str) -> bool:
-        return raw_path.startswith("/_meta/") and (
+        return raw_path.startswith("/_meta") and (
             _is_ours(raw_path) or (self._beside is not None and self._beside.owns(raw_path))
         )
 

@@ -1,5 +1,6 @@
 """The operators' interface as a table: method, path below `/_meta`, and what is done.
 
+    GET    /
     GET    /plans                      ?session= ?limit= ?after=
     GET    /plans/export               ?session= ?plan=
     POST   /plans/import               {a file of plans}, ?session= ?pin=
@@ -130,6 +131,7 @@ class Api:
         self._doctor = doctor
         self._ejector = ejector
         self._table: dict[tuple[str, ...], dict[str, Callable[[Call], Awaitable[Answer]]]] = {
+            (): {"GET": self._list_pages},
             ("plans",): {"GET": self._list_plans},
             ("plans", "export"): {"GET": self._export_plans},
             ("plans", "import"): {"POST": self._import_plans},
@@ -177,6 +179,11 @@ class Api:
             return segments
         pattern = (*segments[:1], _NAME, *segments[2:])
         return pattern if len(segments) > 1 and pattern in self._table else None
+
+    async def _list_pages(self, _call: Call) -> Answer:
+        """What there is: methods and paths, as the table above has them."""
+        rows = [line.split()[:2] for line in (__doc__ or "").splitlines() if line.startswith("    ")]
+        return {"pages": [{"method": method, "path": f"/_meta{path}"} for method, path in rows]}
 
     # Plans
 

@@ -68,7 +68,7 @@ class Doctor:
             yield finding
         for finding in self._doors():
             yield finding
-        yield self._provider()
+        yield self._provider(tried=reach_provider)
         if reach_provider and self.settings.planner.chosen != "conventions":
             yield await self._reach()
 
@@ -113,13 +113,15 @@ class Doctor:
             Finding("admin token", "ok", "set" if auth.admin_token else "not set: /_meta/ is for nobody"),
         ]
 
-    def _provider(self) -> Finding:
+    def _provider(self, *, tried: bool) -> Finding:
         planner = self.settings.planner
         if planner.missing_key:
             return Finding("provider", "warning", f"conventions, for want of {planner.missing_key}")
         if planner.chosen == "conventions":
             return Finding("provider", "ok", "conventions: no model, no network")
-        return Finding("provider", "ok", f"{planner.chosen} at {self._base_url()}, not tried")
+        return Finding(
+            "provider", "ok", f"{planner.chosen} at {self._base_url()}{'' if tried else ', not tried'}"
+        )
 
     def _base_url(self) -> str:
         planner = self.settings.planner

@@ -46,6 +46,9 @@ def plan_named(library: PlanLibrary, prefix: str) -> str:
         raise BadRequest("A plan is named by its id, 24 hex digits, or by the first 4 or more of them.")
     found = library.named(prefix)
     if not found:
+        successors = library.successors(prefix)
+        if len(successors) == 1:
+            raise NotFound(f"There is no plan {prefix} any more: an edit made it {successors[0]}.")
         raise NotFound(f"There is no plan {prefix}.")
     if len(found) > 1:
         raise Conflict(f"More than one plan begins with {prefix}: give more digits.")

@@ -51,8 +51,8 @@ class PlanOperations:
             lambda library: library.listed(limit=limit + 1, after=after, session=directory)
         )
         shown = [
-            {**self._summary(record), "routes": routes, "quarantined": held}
-            for record, routes, held in rows[:limit]
+            {**self._summary(record), "sessions": sessions, "quarantined": held}
+            for record, sessions, held in rows[:limit]
         ]
         return {"plans": shown, "next": rows[limit - 1][0].number if len(rows) > limit else None}
 
@@ -109,7 +109,10 @@ class PlanOperations:
         """
         learned, record = self._library(), await self.record(name)
         if record.pinned and not force:
-            raise Conflict(f"Plan {record.plan_id} is pinned: unpin it first, or use force.")
+            raise Conflict(
+                f"Plan {record.plan_id} is pinned: `plans pin --undo` unpins it, `plans forget --force` "
+                "(?force=true) forgets it all the same."
+            )
         routes = await learned.read(lambda library: len(library.learned_from(record.plan_id)))
         await learned.change(lambda library: library.forget(record.plan_id))
         self._start_afresh()
@@ -128,6 +131,8 @@ class PlanOperations:
     ) -> dict[str, Any]:
         """Take in exported plans, all or none; with `session` it has learned them, whatever it was before.
 
+        `in_use` says whether any session has learned one of them.
+
         Raises Unprocessable that says which plan is refused, and why.
         """
         learned = self._library()
@@ -135,7 +140,9 @@ class PlanOperations:
         target = await self._session(session) if session else None
         await learned.change(lambda library: portable.keep(library, items, target, pin=pin))
         self._start_afresh()
-        return {"plans": [item.record.plan_id for item in items], "session": session or None}
+        plans = [item.record.plan_id for item in items]
+        used = await learned.read(lambda library: any(map(library.learned_from, plans)))
+        return {"plans": plans, "session": session or None, "in_use": used}
 
     def _library(self) -> LearnedRoutes:
         if self._learned is None:

@@ -86,9 +86,10 @@ _CLEAR_FAILURES = (
     " WHERE plan IN (SELECT number FROM plans WHERE plan_id = ?)"
 )
 _USES = "FROM learned JOIN plans AS same ON same.number = learned.plan WHERE same.plan_id = plans.plan_id"
-#: One row a plan, however many fingerprints it answers, with the number of routes and of those in quarantine.
+#: One row a plan, however many fingerprints it answers, with its sessions and its routes in quarantine.
 _LISTED = (
-    f"SELECT (SELECT count(*) {_USES}), (SELECT count(*) {_USES} AND quarantined), {_PLANS} FROM plans"  # noqa: S608
+    f"SELECT (SELECT count(DISTINCT session) {_USES}), (SELECT count(*) {_USES} AND quarantined),"  # noqa: S608
+    f" {_PLANS} FROM plans"
     " WHERE number IN (SELECT min(number) FROM plans GROUP BY plan_id)"
 )
 _COPIED = (
@@ -201,7 +202,7 @@ class PlanLibrary:
     ) -> list[tuple[PlanRecord, int, int]]:
         """A page of the plans, or of those that a session has learned; `after` is the last number before it.
 
-        Each with the number of routes that use it, and of those in quarantine.
+        Each with the number of sessions that use it, and of routes in quarantine.
         """
         mine = (
             " AND plan_id IN (SELECT same.plan_id FROM learned"
@@ -252,11 +253,23 @@ class PlanLibrary:
                     "UPDATE plans SET v_prompt = ?, v_policy = ?, v_model = ?, v_rules = ? WHERE plan_id = ?",
                     (versions.prompt, versions.policy, versions.model, versions.rules, plan_id),
                 )
+            connection.execute("UPDATE edited SET new = ? WHERE new = ?", (runnable.id, plan_id))
+            connection.execute("INSERT OR REPLACE INTO edited VALUES (?, ?)", (plan_id, runnable.id))
+            connection.execute("DELETE FROM edited WHERE old = new")
             return connection.execute(
                 "UPDATE plans SET plan_id = ?, plan = ?, provider = ?, model = ''"
                 " WHERE plan_id = ? AND route = ? AND needs = ?",
                 (runnable.id, plan_text(runnable), PERSON, plan_id, runnable.plan.route, runnable.plan.needs),
             ).rowcount
+
+    def successors(self, prefix: str) -> list[str]:
+        """The ids of at most two plans that edits made of those whose ids began so."""
+        rows = self._rows(
+            "SELECT DISTINCT new FROM edited WHERE old >= ? AND old < ?"
+            " AND new IN (SELECT plan_id FROM plans) LIMIT 2",
+            (prefix, f"{prefix}g"),
+        )
+        return [plan_id for (plan_id,) in rows]
 
     def keep(self, record: PlanRecord) -> int:
         """Add a plan that no session has learned yet; its number."""

@@ -68,6 +68,9 @@ _SCHEMA: Final = (
     "CREATE INDEX learned_by_plan ON learned (plan)",
 )
 
+#: Which plan an edit made of which. It came after format 1, which does without it.
+_EDITED: Final = "CREATE TABLE IF NOT EXISTS edited (old TEXT PRIMARY KEY, new TEXT NOT NULL) STRICT"
+
 _log = structlog.get_logger()
 
 
@@ -152,6 +155,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if _pragma(connection, "schema_version") == 0:
         _run(connection, _SCHEMA, FORMAT_VERSION)
     _check(connection)
+    connection.execute(_EDITED)
 
 
 def _check(connection: sqlite3.Connection) -> None:

@@ -24,11 +24,8 @@ if TYPE_CHECKING:
 
 ADMIN = "admin-token-of-tests"
 CODE = "REPLY = make_response(200, store.get(params['id']))"
-PLANS = {
-    "format": "metaservice plans",
-    "version": 1,
-    "plans": [{"method": "GET", "route": "/members/{id:int}", "resource": "members", "code": CODE}],
-}
+PLAN = {"method": "GET", "route": "/members/{id:int}", "resource": "members", "code": CODE}
+PLANS = {"format": "metaservice plans", "version": 1, "plans": [PLAN]}
 
 
 @frozen
@@ -161,12 +158,47 @@ def test_refusals_are_lines_and_json(command: Command) -> None:
     assert plain.stderr == "metaservice: The service has learned nothing yet, and has no plan library.\n"
     assert (as_json.returncode, json.loads(as_json.stdout)["error"]["status"]) == (1, 404)
     assert command.run("plans", "import", "in").returncode == 1
+    missing = command.run("plans", "import", "none.json")
+    assert missing.stderr == "metaservice: none.json: No such file or directory.\n"
     assert command.run("plans", "export", "no/such/file").returncode == 1
     wrong = command.run("plans", "list", "--config", "none.toml")
     assert (wrong.returncode, "none.toml" in wrong.stderr) == (2, True)
     assert command.run("plans", "nothing").returncode == 2
     nobody = command.run("sessions", "reset", "s1")
     assert (nobody.returncode, "give --yes" in nobody.stderr) == (1, True)
+
+
+def test_what_is_said_of_plans_and_sessions(command: Command) -> None:
+    """Who uses plans, how many there are, what an archive lacks, which sessions there are, and units."""
+    command.json("sessions", "import", "s1", "in")
+    unused = command.run("plans", "import", "plans.json")
+    for content in ("json", "none"):
+        (command.directory / "two.json").write_text(
+            json.dumps({**PLANS, "plans": [{**PLAN, "content": content}]})
+        )
+        used = command.run("plans", "import", "two.json", "--session", "s1")
+    listed = command.json("plans", "list")["plans"]
+    exported = command.run("plans", "export", "out.json")
+    shown = command.run("sessions", "show", "s1").stdout
+    archive = command.run("sessions", "export", "s1", "out").stdout
+    nobodys = command.run("export", "--app", "app")
+    limits = command.run("doctor").stdout
+
+    assert unused.stdout == (
+        "Taken in: 1 plan.\nNo session uses them yet: import them with --session, for one to know them.\n"
+    )
+    assert used.stdout == "Taken in: 1 plan; session s1 knows them.\n"
+    assert [each["sessions"] for each in listed] == [1]
+    assert exported.stdout == "out.json has 1 plan.\n"
+    assert len(json.loads((command.directory / "out.json").read_text())["plans"]) == 2
+    assert [line.split("\t")[:2] for line in shown.splitlines() if "GET /members" in line] == [
+        ["GET /members/{id:int}", "json"],
+        ["GET /members/{id:int}", "none"],
+    ]
+    assert archive.endswith("\nLearned routes are not in it; `plans export --session` writes these.\n")
+    assert nobodys.stderr == "metaservice: Say with --session whose API it is; there are: s1.\n"
+    assert "memory\t268435456\tbytes\n" in limits
+    assert "fuel\t20000000000\tabout one a wasm instruction\n" in limits
 
 
 def test_a_used_data_root_is_left_to_its_service(command: Command) -> None:

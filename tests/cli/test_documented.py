@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,7 +67,7 @@ def test_help_says_what_each_flag_does(command: str, capsys: pytest.CaptureFixtu
 
 def test_the_page_has_every_command_and_flag() -> None:
     """Each command by its name, each flag, and no flag that no command has."""
-    known = {flag for parser in COMMANDS.values() for flag in flags(parser)} | {"--help"}
+    known = {flag for parser in COMMANDS.values() for flag in flags(parser)} | {"--help", "--version"}
     told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", PAGE))
 
     assert told == known
@@ -85,10 +86,17 @@ def test_the_readme_has_every_command() -> None:
             assert command.split()[-1] in listed, command
 
 
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"metaservice {version('metaservice')}\n")
+
+
 def test_the_page_has_every_path() -> None:
     """The table of paths is the interface's own."""
-    told = set(re.findall(r"^\| ([A-Z]+) \| `/_meta(/[^`]+)` \|", PAGE, re.MULTILINE))
-    own = set(re.findall(r"^    ([A-Z]+) +(/\S+)", api.__doc__ or "", re.MULTILINE))
+    told = set(re.findall(r"^\| ([A-Z]+) \| `/_meta(/[^`]*)` \|", PAGE, re.MULTILINE))
+    own = set(re.findall(r"^    ([A-Z]+) +(/\S*)", api.__doc__ or "", re.MULTILINE))
     made = api.Api.__new__(api.Api)
     api.Api.__init__(made, *[None] * 5, ejector=None)  # type: ignore[arg-type]
     served = {

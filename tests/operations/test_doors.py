@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from server.operations import api as interface
 from tests.learning.plans import Model
 from tests.operations.conftest import ADMIN, MEMBERS, Operator
 
@@ -12,7 +13,17 @@ if TYPE_CHECKING:
 
     from tests.learning.conftest import Api
 
-ROOMS = ["/plans", "/plans/5b34", "/sessions", "/sessions/s1", "/explain", "/doctor", "/plans?limit=1"]
+ROOMS = [
+    "",
+    "/",
+    "/plans",
+    "/plans/5b34",
+    "/sessions",
+    "/sessions/s1",
+    "/explain",
+    "/doctor",
+    "/plans?limit=1",
+]
 
 
 async def test_without_an_admin_token_there_are_no_such_pages(start: Callable[..., Awaitable[Api]]) -> None:
@@ -76,3 +87,16 @@ async def test_what_there_is_not(operator: Operator) -> None:
     assert len((await operator.get("/plans?limit=1000"))["plans"]) == 2
     assert (await operator.ask("POST", "/explain", {}, Content_Type="text/plain")).status == 415
     assert (await operator.ask("HEAD", "/plans")).status == 200
+
+
+async def test_the_pages_are_listed(operator: Operator) -> None:
+    """For the admin token alone; what is listed is there."""
+    pages = (await operator.get("/"))["pages"]
+    plain = await operator.get("")
+    closed = await operator.ask("GET", "", Authorization="Bearer another")
+
+    assert plain["pages"] == pages
+    assert {"method": "POST", "path": "/_meta/plans/{plan}/replay"} in pages
+    assert {each["path"].split("/")[2] for each in pages} == {"", *interface.ROOMS}
+    assert closed.status == 401
+    assert (await operator.ask("POST", "/")).status == 405

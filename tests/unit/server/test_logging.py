@@ -116,6 +116,18 @@ class TestForging:
         assert lines.text.count("\n") == 1
         assert lines.text[:-1].isprintable()
 
+    def test_members_for_people(self, lines: Lines) -> None:
+        """On the console lists and tables are plain words; deeper ones are JSON, and nothing is a dash."""
+        lines.configure(log_format="console")
+        log.info(
+            "event", ms={"parse": 0.1, "total": 2}, enforced=["files", "tcp"], missing=[], deep=[{"a": 1}]
+        )
+
+        assert "enforced=files,tcp" in lines.text
+        assert "ms=parse:0.1,total:2" in lines.text
+        assert "missing=- " in lines.text + " "
+        assert '[{"a": 1}]' in lines.text
+
     @pytest.mark.parametrize("write", [by_structlog, by_standard_library])
     def test_capped(self, lines: Lines, write: Callable[[str], None]) -> None:
         """A text is cut at 512 characters, and how much is missing is said."""
