@@ -9,7 +9,6 @@ import ctypes
 import os
 import signal
 import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import structlog
@@ -68,15 +67,17 @@ def _parser(*, whole: bool = True) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="metaservice", description="An HTTP service without fixed endpoints."
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('metaservice')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="run the service")
     serve.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")
     serve.add_argument("--host", help="address to listen on")
     serve.add_argument("--port", help="port to listen on")
     if whole:
+        from importlib.metadata import version  # noqa: PLC0415
+
         from server.cli import run as command_line  # noqa: PLC0415
 
+        parser.add_argument("--version", action="version", version=f"%(prog)s {version('metaservice')}")
         command_line.register(commands)
     return parser
 

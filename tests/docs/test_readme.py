@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,6 +93,18 @@ def test_a_plan_is_what_a_model_is_asked_for() -> None:
     assert sorted(entry["plan"]) == sorted(asked["required"])
     assert sorted(entry["plan"]["code"]) == asked["properties"]["code"]["required"]
     assert codec.decode(json.dumps(entry["plan"]), ("orders", "1", "cancel")).action == "cancel"
+
+
+def test_to_serve_installs_no_tools() -> None:
+    """A clone has by default what serves, and `just`; every other recipe asks for the tools it needs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    groups = project["dependency-groups"]
+    lines = [line.strip() for line in (ROOT / "justfile").read_text("utf-8").splitlines()]
+
+    assert [text for name in project["tool"]["uv"]["default-groups"] for text in groups[name]] == [
+        text for text in groups["tasks"] if text.startswith("rust-just")
+    ]
+    assert [line for line in lines if line.startswith("uv run")] == ['uv run metaservice serve "$@"']
 
 
 def test_ci_runs_the_test_command() -> None:

@@ -143,11 +143,13 @@ async def test_the_doctor_sees_the_running_service(operator: Operator) -> None:
     found = await operator.get("/doctor")
     verdicts = {each["name"]: each["verdict"] for each in found["findings"]}
     reached = await operator.get("/doctor?reach=true")
+    said = [{each["name"]: each["detail"] for each in it["findings"]}["provider"] for it in (found, reached)]
 
     assert found["ok"]
     assert (verdicts["workers"], verdicts["guest"], verdicts["admin token"]) == ("ok", "ok", "ok")
     assert verdicts["advisories"] == "ok"
     assert "provider's host" not in verdicts
     assert {each["name"]: each["verdict"] for each in reached["findings"]}["provider's host"] == "ok"
+    assert [each.endswith(", not tried") for each in said] == [True, False]
     assert found["limits"]["wall_ms"] == 8_000
     assert ADMIN not in str(found)
