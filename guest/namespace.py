@@ -46,6 +46,8 @@ PURE_HELPERS: tuple[Callable[..., Any], ...] = (
     pages.page_of,
     pages.pick,
 )
+_BUILTINS = {name: getattr(builtins, name) for name in BUILTIN_NAMES}
+_GIVEN = {"__name__": "plan", **{helper.__name__: helper for helper in (*PURE_HELPERS, make_response, abort)}}
 
 
 class Printed:
@@ -86,15 +88,10 @@ class Namespace:
 
     def __init__(self, derive_key: Callable[[str, str], str], printed: Printed) -> None:
         secrets = helpers.Secrets(derive_key)
-        self.helpers: tuple[Callable[..., Any], ...] = (
-            *PURE_HELPERS,
-            secrets.hash_secret,
-            secrets.verify_secret,
-        )
-        self.builtins = {name: getattr(builtins, name) for name in BUILTIN_NAMES}
-        self.builtins["print"] = printed.print
-        given = {helper.__name__: helper for helper in (*self.helpers, make_response, abort)}
-        self._shared = {**self.builtins, "__name__": "plan", **given}
+        own = (secrets.hash_secret, secrets.verify_secret)
+        self.helpers: tuple[Callable[..., Any], ...] = (*PURE_HELPERS, *own)
+        self.builtins = {**_BUILTINS, "print": printed.print}
+        self._shared = {**_GIVEN, **self.builtins, **{helper.__name__: helper for helper in own}}
 
     def builtins_with(self, store: ResourceStore, session_store: SessionStore) -> dict[str, Any]:
         """What is the same in every run of a plan."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 import re
+from binascii import a2b_base64, b2a_base64
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,8 +52,9 @@ class LoadedPlan:
     builtins: dict[str, Any]
 
     @classmethod
-    def from_json(cls, text: str, namespace: Namespace, collections: SessionStore) -> LoadedPlan:
-        document = json.loads(text)
+    def from_json(cls, text: str, code: str, namespace: Namespace, collections: SessionStore) -> LoadedPlan:
+        """`code` is what `compiled` made of the text in another guest, or empty."""
+        document = json_text.decode(text)
         source = document.pop("code")
         identifier = document.pop("identifier", None)
         whole = _SLOT.fullmatch(identifier) if isinstance(identifier, str) else None
@@ -65,7 +67,7 @@ class LoadedPlan:
             resource=resource,
             identifier=identifier,
             source=source,
-            code=compile(source, PLAN_FILE, "exec", dont_inherit=True),
+            code=marshal.loads(a2b_base64(code)) if code else _compiled(source),  # noqa: S302  of our own making
             slot=slot,
             about=last[1] if last and identifier is None else slot,
             looks_further="ctx" in source or "plan" in source,
@@ -84,6 +86,15 @@ class LoadedPlan:
         if not isinstance(self.identifier, str):
             return self.identifier
         return _SLOT.sub(lambda slot: str(params.get(slot[1], "")), self.identifier)
+
+
+def compiled(document: str) -> str:
+    """A plan's code as text, for guests of the same build."""
+    return b2a_base64(marshal.dumps(_compiled(json_text.decode(document)["code"])), newline=False).decode()
+
+
+def _compiled(source: str) -> CodeType:
+    return compile(source, PLAN_FILE, "exec", dont_inherit=True)
 
 
 #: The `plan` of a run, from the loaded plan, ctx and params.

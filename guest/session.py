@@ -85,8 +85,11 @@ class GuestSession:
             page_limit_bytes=int(config["disk_bytes"]),
             durability=config["durability"],
             enforce_types=config["enforce_types"],
+            cold_journal=config["journal"],
+            empty=config["empty"],
         )
-        self._session.check_small_file()
+        if config["check"]:
+            self._session.check_small_file()
         self._plans = PlanShelf()
         self._conditions = Conditions(self._session, int(config["answers_bytes"]))
         #: Whether the last run's answer wants its writes kept.
@@ -95,8 +98,9 @@ class GuestSession:
     def close(self) -> None:
         self._session.close()
 
-    def load(self, plan_id: str, document: str) -> str:
-        self._plans.put(plan_id, LoadedPlan.from_json(document, self._namespace, self._session.plan_view))
+    def load(self, plan_id: str, document: str, code: str) -> str:
+        plan = LoadedPlan.from_json(document, code, self._namespace, self._session.plan_view)
+        self._plans.put(plan_id, plan)
         return _OK
 
     def run(self, requests: str) -> str:

@@ -83,7 +83,7 @@ class Catalogue:
         self._database = database
         self._touched: set[str] = set()
         self._entries: dict[str, Entry] = {}
-        self._blank = sqlite.is_blank(database)
+        self._blank = database.blank
         self._made_here = False
         if not self._blank:
             self._check_own_table()

@@ -86,15 +86,24 @@ class Session:
         page_limit_bytes: int,
         durability: Durability = "full",
         enforce_types: bool = False,
+        cold_journal: bool = True,
+        empty: bool = False,
     ) -> Session:
         """Open `store.db` in a session's directory; the file gets its first page at the first write.
 
+        `cold_journal`, `empty`: see `sqlite.connect`.
         `enforce_types`: what is written has the types that its collection has learned, see `store.schema`.
         Raises StoreDamaged (StoreTooNew), StoreFailed.
         """
         in_memory = directory == sqlite.MEMORY
         path = directory if in_memory else f"{directory.rstrip('/')}/{sqlite.DATABASE_NAME}"
-        database = sqlite.connect(path, page_limit_bytes=page_limit_bytes, durability=durability)
+        database = sqlite.connect(
+            path,
+            page_limit_bytes=page_limit_bytes,
+            durability=durability,
+            cold_journal=cold_journal,
+            empty=empty,
+        )
         try:
             return cls(Workspace(database, Catalogue(database), enforce_types=enforce_types))
         except BaseException:

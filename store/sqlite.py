@@ -42,7 +42,7 @@ from store.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Durability: TypeAlias = Literal["full", "relaxed"]
 _Params: TypeAlias = "Sequence[Any] | Mapping[str, Any]"
@@ -71,10 +71,16 @@ _SYNCHRONOUS: dict[Durability, str] = {"full": "FULL", "relaxed": "NORMAL"}
 
 
 class Database:
-    """A connection whose errors are the store's own; every answer is fetched whole."""
+    """A connection whose errors are the store's own; every answer is fetched whole.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    It is opened by the first statement, as one that may only be read from.
+    """
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        self._connection: sqlite3.Connection | _Unopened = _Unopened(self._opened)
+        #: Whether it was blank when it was opened (`is_blank`).
+        self.blank = True
         #: The first error that leaves no doubt of what has to happen to the request, caught by a plan or not.
         self.fault: StoreFault | None = None
         #: As the last `PRAGMA query_only` said.
@@ -86,6 +92,11 @@ class Database:
             return self._connection.execute(sql, params).rowcount
         except _ERRORS as error:
             self._fail(error)
+
+    def _opened(self) -> sqlite3.Connection:
+        self._connection = connection = self._connect()
+        self._query_only = True
+        return connection
 
     def rows(self, sql: str, params: _Params = ()) -> list[tuple[Any, ...]]:
         try:
@@ -129,36 +140,62 @@ class Database:
         raise meaning from error
 
 
-def connect(path: str, *, page_limit_bytes: int, durability: Durability) -> Database:
+def connect(
+    path: str,
+    *,
+    page_limit_bytes: int,
+    durability: Durability,
+    cold_journal: bool = True,
+    empty: bool = False,
+) -> Database:
     """Open the file, or set up to create it at the first write.
 
+    Who has looked saves it from looking: there may be something in a journal (`cold_journal`), or there is
+    nothing in any file (`empty`), which then is opened by the first statement.
     Raises StoreDamaged when it is no database of ours, StoreTooNew when it is a later one, StoreFailed
     when it cannot be read.
     """
-    connection = _connection(path)
-    database = Database(connection)
+    database = Database(lambda: _connection(path, _pragmas(page_limit_bytes, durability)))
+    if empty:
+        return database
     try:
-        connection.create_function("fold", 1, _fold, deterministic=True)
-        connection.create_function("holds", 3, text_search.holds, deterministic=True)
-        for pragma in _pragmas(page_limit_bytes, durability):
-            database.value(f"PRAGMA {pragma}")
-        _check_format(database)
-        if path != MEMORY:
+        database.blank = _check_format(database)
+        if cold_journal and path != MEMORY:
             _empty_cold_journal(f"{path}-journal")
-        database.query_only(on=True)
     except BaseException:
-        connection.close()
+        database.close()
         raise
     return database
 
 
-def _connection(path: str) -> sqlite3.Connection:
+def _connection(path: str, pragmas: Iterable[str]) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        _uri(path), uri=True, isolation_level=None, cached_statements=_CACHED_STATEMENTS
+    )
     try:
-        return sqlite3.connect(
-            _uri(path), uri=True, isolation_level=None, cached_statements=_CACHED_STATEMENTS
-        )
-    except sqlite3.Error as error:
-        raise _meaning(error) or error from error
+        connection.create_function("fold", 1, _fold, deterministic=True)
+        connection.create_function("holds", 3, text_search.holds, deterministic=True)
+        # All at once, which is a third of what they cost one by one.
+        connection.executescript("".join(f"PRAGMA {pragma};" for pragma in pragmas))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class _Unopened:
+    """In the place of a connection until somebody needs one."""
+
+    in_transaction = False
+
+    def __init__(self, open_now: Callable[[], sqlite3.Connection]) -> None:
+        self._open_now = open_now
+
+    def execute(self, sql: str, params: _Params) -> sqlite3.Cursor:
+        return self._open_now().execute(sql, params)
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 def _empty_cold_journal(path: str) -> None:
@@ -189,6 +226,7 @@ def _pragmas(page_limit_bytes: int, durability: Durability) -> tuple[str, ...]:
         "journal_mode=TRUNCATE",
         "cell_size_check=ON",
         f"max_page_count={max(page_limit_bytes // PAGE_BYTES, _MIN_PAGES)}",
+        "query_only=ON",
     )
 
 
@@ -223,26 +261,30 @@ def check_structure(database: Database) -> None:
         raise StoreDamaged("the file's structure is damaged")
 
 
-def _check_format(database: Database) -> None:
+def _check_format(database: Database) -> bool:
+    """Whether it is blank. Raises StoreDamaged, StoreTooNew."""
     version = database.value("PRAGMA user_version")
     if version == 0 and database.value("SELECT count(*) FROM sqlite_master") == 0:
-        return
+        return True
     if database.value("PRAGMA application_id") != APPLICATION_ID or version < 1:
         raise StoreDamaged("the file is not a session's database")
     if version > FORMAT_VERSION:
         raise StoreTooNew(f"the file has format {version}; this version reads up to {FORMAT_VERSION}")
     _migrate(database, version)
+    return False
 
 
 def _migrate(database: Database, version: int) -> None:
     statements = [each for step in range(version, FORMAT_VERSION) for each in MIGRATIONS.get(step, ())]
     if not statements:
         return
+    database.query_only(on=False)
     database.run("BEGIN")
     for statement in statements:
         database.run(statement)
     mark_format(database)
     database.run("COMMIT")
+    database.query_only(on=True)
 
 
 def _meaning(error: sqlite3.Error | UnicodeDecodeError) -> StoreError | None:

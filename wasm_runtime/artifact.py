@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import frozen
 
 from wasm_runtime.engine import Runtime, precompile
+from wasm_runtime.immortal import SnapshotError, make_immortal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,7 +78,11 @@ def source_digest() -> str:
     for path in _guest_files(root):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
         digest.update(path.read_bytes())
-    digest.update((root / "wasm_runtime" / "engine.py").read_bytes())  # the engine's configuration
+    for module in (
+        "engine.py",
+        "immortal.py",
+    ):  # the engine's configuration, and what is done to the snapshot
+        digest.update((root / "wasm_runtime" / module).read_bytes())
     return digest.hexdigest()
 
 
@@ -124,7 +129,7 @@ def _build(cache_dir: Path, digest: str, progress: Progress) -> Artifact:
         _timed(
             "Compiling it for this machine",
             progress,
-            lambda: compiled.write_bytes(precompile(component.read_bytes())),
+            lambda: compiled.write_bytes(precompile(_immortal(component))),
         )
         described = place / "guest.json"
         described.write_text(json.dumps(_describe(compiled)), "utf-8")
@@ -168,6 +173,16 @@ def _componentize(place: Path) -> Path:
     if done.returncode or not output.exists():
         raise ArtifactError(f"componentize-py failed:\n{(done.stderr or done.stdout)[-2000:]}")
     return output
+
+
+def _immortal(component: Path) -> bytes:
+    """The component with the objects of its snapshot made immortal. Raises ArtifactError."""
+    data = bytearray(component.read_bytes())
+    try:
+        make_immortal(data)
+    except SnapshotError as error:
+        raise ArtifactError(f"The guest that was built is none of ours: {error}") from error
+    return bytes(data)
 
 
 def _library(name: str) -> Path:

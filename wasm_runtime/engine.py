@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from wasmtime import Config, Engine, Store, WasiConfig
-from wasmtime.component import Component, FuncType, Linker
+from wasmtime.component import Component, ExportIndex, FuncType, Instance, Linker
 
 from wasm_runtime.limits import Limits
 
@@ -41,10 +41,11 @@ def precompile(component: bytes, limits: Limits | None = None) -> bytearray:
     return Component(Engine(_config(limits or Limits())), component).serialize()
 
 
-class _Signature:
-    """The parameter and result types of an export, looked up once: they are the same in every instance."""
+class _Export:
+    """What is the same of an export in every instance, looked up once: its place and its types."""
 
-    def __init__(self, kind: FuncType) -> None:
+    def __init__(self, index: ExportIndex, kind: FuncType) -> None:
+        self.index = index
         self.params = kind.params
         self.result = kind.result
 
@@ -59,7 +60,7 @@ class Runtime:
         self._linker = Linker(self._engine)
         self._linker.add_wasip2()
         self._derivations_left = 0
-        self._signatures: dict[str, _Signature] = {}
+        self._exports: dict[str, _Export] = {}
         with self._linker.root() as root:
             root.add_func("derive-key", self._derive_key)
 
@@ -85,17 +86,23 @@ class Runtime:
         instance = self._linker.instantiate(wasm_store, self._component)
 
         def export(name: str) -> Callable[..., str]:
-            function = instance.get_func(wasm_store, name)
+            known = self._exports.get(name) or self._looked_up(name, instance, wasm_store)
+            function = instance.get_func(wasm_store, known.index)
             if function is None:
-                raise LookupError(f"the guest has no export {name!r}")
-            if name not in self._signatures:
-                self._signatures[name] = _Signature(function.type(wasm_store))
-            signature = self._signatures[name]
+                raise LookupError(f"the guest has no function {name!r}")
             # wasmtime-py asks for the type at every call, which costs a third of a short one.
-            function.type = lambda _store: signature  # type: ignore[method-assign,assignment,return-value]
+            function.type = lambda _store: known  # type: ignore[method-assign,assignment,return-value]
             return lambda *arguments: function(wasm_store, *arguments)
 
         return wasm_store, export
+
+    def _looked_up(self, name: str, instance: Instance, wasm_store: Store) -> _Export:
+        index = self._component.get_export_index(name)
+        function = None if index is None else instance.get_func(wasm_store, index)
+        if index is None or function is None:
+            raise LookupError(f"the guest has no export {name!r}")
+        export = self._exports[name] = _Export(index, function.type(wasm_store))
+        return export
 
     def arm(self, wasm_store: Store, most_ms: int | None = None) -> None:
         """Give the next call its fuel, its deadline (`most_ms` if that is sooner) and its key derivations."""

@@ -10,9 +10,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wasm_runtime import session_files
+from wasm_runtime.compiled_plans import CompiledPlans
 from wasm_runtime.live_guest import LiveGuest
 from wasm_runtime.outcome import NotConfirmed, SessionDamaged, StorageFailed, StorageFull
 from wasm_runtime.residency import resident_bytes
+from wasm_runtime.sound_files import SoundFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,7 @@ _MAX_GROWTH_BYTES = 32 * 1024 * 1024
 _FILES = 2
 #: Reads cannot make files unless they are past the policy, so not each of them is looked after.
 _READS_BETWEEN_AUDITS = 16
+_MOST_SYNCED = 4096
 #: More than a guest needs to open its directory, its database and its journal.
 _DESCRIPTORS_TO_OPEN = 8
 
@@ -50,6 +53,10 @@ class Guests:
         self._enforce_types = enforce_types
         self._live: OrderedDict[str, LiveGuest] = OrderedDict()
         self._spare: deque[LiveGuest] = deque()
+        self._sound = SoundFiles()
+        #: Directories without a database whose names are on disk: see `session_files.ensure`.
+        self._synced: dict[str, int] = {}
+        self._compiled = CompiledPlans(lambda document: LiveGuest(runtime).compile(document))
         self._resident = resident_bytes()
         #: Two guests at their limit, beside what all the small ones have: about 3 MiB each.
         self._most_resident = 2 * runtime.limits.memory_bytes + (20 + reuse.live_guests) * 4 * 1024 * 1024
@@ -74,7 +81,7 @@ class Guests:
         opened = self._opened(session)
         if not isinstance(opened, LiveGuest) and self._live and not _has_descriptors():
             # They have run out, which a guest past the policy can see to: then all guests go.
-            self._live.clear()
+            self._drop_all()
             opened = self._opened(session)
         if isinstance(opened, SessionDamaged | StorageFailed):
             opened = self._opened(session)  # one failure of the disk may pass
@@ -82,25 +89,38 @@ class Guests:
             return self._set_aside(session, self.explained(session, opened))
         self._live[session] = opened
         if len(self._live) > self._reuse.live_guests:
-            self._live.popitem(last=False)
+            self._drop_oldest()
         self._resident = resident_bytes()
         return opened
 
     def _opened(self, session: str) -> LiveGuest | Outcome:
         try:
-            directory = session_files.ensure(self._data_root, session)
+            directory = session_files.ensure(self._data_root, session, self._synced)
+            found = session_files.look(directory)
         except session_files.SetAside:
             return SessionDamaged("it was set aside")
         except OSError as error:
             return _no_directory(error, self._runtime.limits.session_disk_bytes)
-        guest = self._spare.popleft() if self._spare else LiveGuest(self._runtime)
-        problem = guest.attach(directory, self._durability, enforce_types=self._enforce_types)
-        problem = problem or _unrecovered(directory)
+        if len(self._synced) > _MOST_SYNCED:
+            self._synced.clear()
+        guest = self._spare.popleft() if self._spare else self._fresh()
+        problem = guest.attach(
+            directory,
+            self._durability,
+            enforce_types=self._enforce_types,
+            found=found,
+            sound=self._sound.has(session, found),
+        )
+        if found.journal:
+            problem = problem or _unrecovered(directory)
         if problem is not None:
             return problem
         with suppress(OSError):
             os.utime(directory)  # it is used now: see wasm_runtime/sweeper.py
         return guest
+
+    def _fresh(self) -> LiveGuest:
+        return LiveGuest(self._runtime, self._compiled)
 
     def inspect(self, session: str) -> None:
         """Set a session aside if it is as damaged as a run has said.
@@ -108,6 +128,7 @@ class Guests:
         That run's guest is not believed: fresh ones read the whole file before they run anything.
         """
         self.drop(session)
+        self._sound.forget(session)
         problem = self._checked(session)
         if isinstance(problem, SessionDamaged):
             problem = self._checked(session)  # one failure of the disk may pass
@@ -186,7 +207,7 @@ class Guests:
         resident = resident_bytes()
         grown = resident - self._resident > _MAX_GROWTH_BYTES
         if guest.dead or grown or self._reuse.mode == "never" or guest.uses >= self._reuse.max_uses:
-            del self._live[session]
+            self.drop(session)
         else:
             guest.idle_since = time.monotonic()
         self._shrink(resident)
@@ -194,25 +215,39 @@ class Guests:
     def _shrink(self, resident: int) -> None:
         """Growth that is too slow for one run to be blamed: the oldest guests go until it is gone."""
         while resident > self._most_resident and self._live:
-            self._live.popitem(last=False)
+            self._drop_oldest()
             resident = resident_bytes()
         self._resident = resident
 
     def drop(self, session: str) -> None:
-        self._live.pop(session, None)
+        """End the session's guest, if there is one, and close its files."""
+        guest = self._live.pop(session, None)
+        if guest is None:
+            return
+        if not guest.dead:
+            self._sound.note(session, self._data_root / session)
+            return
+        self._sound.forget(session)
+        if not _has_descriptors():
+            # One guest may have had them all, and this one died for want of one.
+            self._drop_all()
+
+    def _drop_oldest(self) -> None:
+        self.drop(next(iter(self._live)))
+
+    def _drop_all(self) -> None:
+        for session in tuple(self._live):
+            self.drop(session)
 
     def tidy(self) -> bool:
         """Housekeeping for an idle moment, one small step a call. Whether there is more to do."""
         horizon = time.monotonic() - self._reuse.idle_seconds
         oldest = next(iter(self._live.values()), None)
         if oldest is not None and oldest.idle_since < horizon:
-            self._live.popitem(last=False)
+            self._drop_oldest()
             return True
         if len(self._spare) < self._reuse.spare_guests:
-            spare = LiveGuest(self._runtime)
-            spare.warm()
-            if not spare.dead:
-                self._spare.append(spare)
+            self._spare.append(self._fresh())
             return True
         return False
 

@@ -9,6 +9,7 @@ unknown, and its open transaction is rolled back by SQLite when the session is n
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import orjson
 from attrs import frozen
 from wasmtime import WasiConfig, WasmtimeError
 
+from wasm_runtime.compiled_plans import NONE
 from wasm_runtime.outcome import (
     GuestFailed,
     NotConfirmed,
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from wasm_runtime.compiled_plans import CompiledPlans
     from wasm_runtime.engine import Runtime
+    from wasm_runtime.session_files import Found
 
 READ, WRITE, GROUPED_WRITE = 0, 1, 2
 #: Between requests, and between answers; see guest/wit/world.wit.
@@ -49,6 +53,9 @@ _GROUP_MS = 1_000
 #: How the answers begin of a run that replied, and of one whose group SQLite has undone.
 _KEPT = '{"ok":true'
 _UNDONE = '{"ok":false,"kind":"undone"}'
+#: How the answer begins that has a plan's code.
+_COMPILED = '{"ok":true}\n'
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 #: After these the guest is in no state to be trusted with another run.
 _FATAL = OutOfMemory | StackExhausted | StorageFailed | SessionDamaged | GuestFailed
 
@@ -97,11 +104,12 @@ def _is_spoilt(call: Call, answer: str, outcome: Answer | Outcome) -> bool:
 class LiveGuest:
     """A guest that is bound to no session yet (`attach` binds it), or to one for the rest of its life."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, compiled: CompiledPlans | None = None) -> None:
         self._runtime = runtime
+        self._compiled = compiled
         self._wasm_store, export = runtime.instantiate()
-        self._warm = export("warm")
         self._attach = export("attach")
+        self._compile = export("compile")
         self._load = export("load")
         self._run = export("run")
         self._settle = export("settle")
@@ -116,12 +124,19 @@ class LiveGuest:
         #: Set by the first fatal outcome.
         self.dead = False
 
-    def warm(self) -> None:
-        """Have the guest do what requests do, while nobody waits for it. One that fails at that is dead."""
-        self._plain(self._warm)
+    def attach(
+        self,
+        directory: Path,
+        durability: str,
+        *,
+        enforce_types: bool = False,
+        found: Found | None = None,
+        sound: bool = False,
+    ) -> Outcome | None:
+        """Bind to a session's directory and open its store. None is success.
 
-    def attach(self, directory: Path, durability: str, *, enforce_types: bool = False) -> Outcome | None:
-        """Bind to a session's directory and open its store. None is success."""
+        `found`: its files, if somebody has looked; `sound`: they need not be looked over.
+        """
         wasi = WasiConfig()
         try:
             wasi.preopen_dir(str(directory), "/session")
@@ -138,6 +153,9 @@ class LiveGuest:
                 "answers_bytes": limits.idempotency_bytes,
                 "durability": durability,
                 "enforce_types": enforce_types,
+                "journal": found is None or found.journal,
+                "empty": found is not None and found.is_empty,
+                "check": not sound,
             }
         ).decode()
         return self._plain(lambda: self._attach(config))
@@ -187,12 +205,19 @@ class LiveGuest:
         return judged
 
     def _load_plan(self, plan_id: str, document: str) -> Outcome | None:
-        problem = self._plain(lambda: self._load(plan_id, document))
+        code = NONE if self._compiled is None else self._compiled.code(document)
+        problem = self._plain(lambda: self._load(plan_id, document, code))
         if problem is None:
             self._plans[plan_id] = None
             if len(self._plans) > _MAX_PLANS:
                 self._plans.popitem(last=False)
         return problem
+
+    def compile(self, document: str) -> str:
+        """A plan's code for other guests, as good for them as the document is; or NONE."""
+        answer = self._call(lambda: self._compile(document))
+        code = answer.removeprefix(_COMPILED) if isinstance(answer, str) else NONE
+        return code if _BASE64.fullmatch(code) else NONE
 
     def settle(self, *, keep: bool, commit: bool) -> Outcome | None:
         """Keep or undo the last run's writes, and commit if told so. None is success: it is on disk.

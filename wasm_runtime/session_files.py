@@ -20,7 +20,10 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
     from pathlib import Path
 
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -43,9 +46,10 @@ class SetAside(Exception):
     """The session's data is damaged and waits to be salvaged: there is nothing to serve or to make."""
 
 
-def ensure(root: Path, session: str) -> Path:
+def ensure(root: Path, session: str, synced: MutableMapping[str, int]) -> Path:
     """The session's directory, made (0700) and its name on disk if need be. Raises OSError, SetAside.
 
+    `synced` is added to: sessions, by the inodes of their directories, whose names the caller has had synced.
     The last door before the disk: a name that the API process did not derive is a bug, and no path.
     """
     if not _NAME.fullmatch(session):
@@ -53,13 +57,17 @@ def ensure(root: Path, session: str) -> Path:
     directory = root / session
     if _exists(directory / _DATABASE):
         return directory
-    if not _exists(directory) and _exists(root / f"{session}{DAMAGED}"):
+    found = _stat(directory)
+    if found is not None and synced.get(session) == found.st_ino:
+        return directory
+    if found is None and _exists(root / f"{session}{DAMAGED}"):
         raise SetAside(session)
     # The name of a directory without a database may not be on disk yet, whoever has made it: a session whose
     # directory is lost with the power has lost its data, however well that was synced.
     with suppress(FileExistsError):
         directory.mkdir(mode=0o700)
     sync(root)
+    synced[session] = directory.lstat().st_ino
     return directory
 
 
@@ -70,6 +78,53 @@ def sync(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@frozen
+class Found:
+    """A session's files as they are before a guest opens them.
+
+    `database` tells whether it has been touched: device, inode, size in bytes, and when its content and its
+    entry were changed, in nanoseconds. Empty: there is none. None: there is something else in its place.
+    """
+
+    database: tuple[int, ...] | None
+    #: Whether there may be something in the journal.
+    journal: bool
+
+    @property
+    def changed_ns(self) -> int:
+        """When the database was last changed; 0: there is none."""
+        return max(self.database[3:]) if self.database else 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was ever committed: there is no byte in either."""
+        return not self.journal and self.database is not None and not any(self.database[2:3])
+
+
+def look(directory: Path) -> Found:
+    """Raises OSError."""
+    journal = _stat(directory / _JOURNAL)
+    return Found(
+        database=_identity(_stat(directory / _DATABASE)),
+        journal=journal is not None and not (stat.S_ISREG(journal.st_mode) and journal.st_size == 0),
+    )
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None
+
+
+def _identity(found: os.stat_result | None) -> tuple[int, ...] | None:
+    if found is None:
+        return ()
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def has_hot_journal(directory: Path) -> bool:
@@ -102,11 +157,7 @@ def is_disk_full(directory: Path) -> bool:
 
 def _exists(path: Path) -> bool:
     """Unlike `os.path.lexists`, which takes a failing disk for an empty one. Raises OSError."""
-    try:
-        path.lstat()
-    except FileNotFoundError:
-        return False
-    return True
+    return _stat(path) is not None
 
 
 def set_aside(root: Path, session: str) -> None:

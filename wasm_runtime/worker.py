@@ -45,8 +45,9 @@ _FILES_BESIDE = 64
 class Queues:
     """Jobs by session; sessions take turns, so one busy session does not hold up the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, reads_at_once: int = _READS_AT_ONCE) -> None:
         self._sessions: OrderedDict[str, deque[Job]] = OrderedDict()
+        self.reads_at_once = reads_at_once
 
     def __bool__(self) -> bool:
         return bool(self._sessions)
@@ -69,15 +70,14 @@ class Queues:
         session, queue = self._sessions.popitem(last=False)
         group = [queue.popleft()]
         if runner.may_join(session, group[0]):
-            while queue and len(group) < _most(group) and runner.may_join(session, queue[0]):
+            while queue and len(group) < self._most(group) and runner.may_join(session, queue[0]):
                 group.append(queue.popleft())
         if queue:
             self._sessions[session] = queue
         return session, group
 
-
-def _most(group: list[Job]) -> int:
-    return _READS_AT_ONCE if all(job.read_only for job in group) else MAX_GROUP
+    def _most(self, group: list[Job]) -> int:
+        return self.reads_at_once if all(job.read_only for job in group) else MAX_GROUP
 
 
 class Worker:
@@ -185,6 +185,8 @@ class Worker:
             parent=config["parent"],
             without=config["without"],
         )
+        if reuse.mode == "never":
+            self._queues.reads_at_once = MAX_GROUP  # each turn costs a guest
         runtime = Runtime.load(component, limits)
         runtime.start_clock()
         self._guests = Guests(

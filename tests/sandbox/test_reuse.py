@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import os
 import resource
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.sandbox.programs import BYPASS
-from wasm_runtime.limits import GuestReuse, Limits
+from wasm_runtime import session_files
+from wasm_runtime.limits import GuestReuse
 from wasm_runtime.live_guest import LiveGuest
-from wasm_runtime.outcome import Completed, StorageFailed, StorageFull
+from wasm_runtime.outcome import (
+    Completed,
+    GuestFailed,
+    Raised,
+    SessionDamaged,
+    StorageFailed,
+    StorageFull,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any, Literal
 
     from tests.sandbox.conftest import Sandbox
-    from wasm_runtime.engine import Runtime
 
 
 def body(outcome: object) -> bytes | None:
@@ -109,6 +119,96 @@ def test_idle_guests_are_dropped_and_spares_kept_ready(make_sandbox: Callable[..
     assert len(sandbox.guests) == 0
 
 
+def test_a_closed_session_is_looked_over_when_it_was_touched(
+    make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small file is read through when it is opened, but not one that nobody touched since it was closed."""
+    sandbox = make_sandbox(reuse=GuestReuse(mode="never", spare_guests=0))
+    sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')
+    path = sandbox.root / "s1" / "store.db"
+    sound: list[bool] = []
+    attach = LiveGuest.attach
+
+    def watched(guest: LiveGuest, *arguments: Any, **named: Any) -> Any:
+        sound.append(named["sound"])
+        return attach(guest, *arguments, **named)
+
+    monkeypatch.setattr(LiveGuest, "attach", watched)
+    count = "REPLY = make_response(200, store.count())"
+    time.sleep(0.03)  # what was just written is not known yet
+
+    assert [body(sandbox.run(count, read_only=True)) for _ in range(3)] == [b"1"] * 3
+    content = bytearray(path.read_bytes())
+    content[content.index(b'"n":1')] ^= 0x80
+    path.write_bytes(content)
+    damaged = sandbox.run("REPLY = make_response(200, 1)", read_only=True)
+
+    assert isinstance(damaged, SessionDamaged)
+    assert sound[:4] == [False, True, True, False]
+    assert (sandbox.root / "s1.damaged").exists()
+
+
+def test_a_guest_that_ended_badly_leaves_its_session_to_be_looked_over(sandbox: Sandbox) -> None:
+    """However it looks, nobody knows what was done to its file."""
+    sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')
+    sandbox.guests._sound.note("s1", sandbox.root / "s1")
+    sandbox.run("n = 0\nwhile True:\n    n += 1")
+
+    assert len(sandbox.guests) == len(sandbox.guests._sound) == 0
+
+
+@pytest.mark.parametrize("mode", ["session", "never"])
+def test_an_empty_session_opens_no_file_until_something_is_written(
+    make_sandbox: Callable[..., Sandbox], mode: Literal["session", "never"]
+) -> None:
+    """Reads find nothing, and so does a write that is undone before it is one; then it works like any."""
+    sandbox = make_sandbox(reuse=GuestReuse(mode=mode, spare_guests=0))
+    look = "REPLY = make_response(200, [store.count(), store.get(1), store.search({'n': 1})])"
+
+    assert body(sandbox.run(look, read_only=True)) == b"[0,null,[]]"
+    assert os.listdir(sandbox.root / "s1") == []
+    assert body(sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')) == b'{"id":1,"n":1}'
+    assert body(sandbox.run(look, read_only=True)) == b'[1,{"id":1,"n":1},[{"id":1,"n":1}]]'
+    assert (sandbox.root / "s1" / "store.db").stat().st_size > 0
+
+
+def test_the_directory_of_an_empty_session_is_synced_once(
+    make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And again when it is another one, which somebody has put in its place."""
+    sandbox = make_sandbox(reuse=GuestReuse(mode="never", spare_guests=0))
+    synced: list[Path] = []
+    monkeypatch.setattr(session_files, "sync", synced.append)
+    directory = sandbox.root / "s1"
+    for _ in range(3):
+        sandbox.run("REPLY = make_response(200, 1)", read_only=True)
+    assert synced == [sandbox.root]
+
+    (sandbox.root / "new").mkdir()
+    directory.rmdir()
+    (sandbox.root / "new").rename(directory)
+    sandbox.run("REPLY = make_response(200, 1)", read_only=True)
+    assert synced == [sandbox.root] * 2
+
+
+def test_a_plan_is_the_same_compiled_here_or_elsewhere(sandbox: Sandbox) -> None:
+    """From the second session on a guest gets the code ready made: result, and lines of errors, as before."""
+    code = 'n = ctx["body_json"]["n"]\nREPLY = make_response(200, 12 // n)'
+    for session in ("a", "b", "c"):
+        assert body(sandbox.run(code, session=session, body={"n": 4})) == b"3"
+        failed = sandbox.run(code, session=session, body={"n": 0})
+        assert isinstance(failed, Raised)
+        assert (failed.error_type, failed.line) == ("ZeroDivisionError", 2)
+    assert len(sandbox.guests._compiled) == 1
+
+
+def test_what_does_not_compile_is_said_by_every_guest(sandbox: Sandbox) -> None:
+    """The policy lets none through. Who compiles for others has no answer, and theirs is the same."""
+    outcomes = [sandbox.run("REPLY = (", session=session) for session in ("a", "b", "c")]
+
+    assert outcomes == [GuestFailed("SyntaxError")] * 3
+
+
 def test_guests_differ_in_what_is_random(sandbox: Sandbox) -> None:
     """A snapshot freezes state; what is random must not be part of it."""
     code = "REPLY = make_response(200, [uuid4(), new_token()])"
@@ -194,19 +294,9 @@ def test_descriptors_that_one_guest_keeps_are_freed(sandbox: Sandbox) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_warm_guest_has_nothing_of_its_warming_up(
-    make_sandbox: Callable[..., Sandbox], runtimes: Callable[[Limits], Runtime]
-) -> None:
-    """A spare has run a store in memory; its session begins with none of that, and nothing on disk."""
-    sandbox = make_sandbox()
-    spare = LiveGuest(runtimes(Limits()))
-    spare.warm()
-    assert not spare.dead
-    sandbox.guests._spare.append(spare)
+def test_a_session_begins_with_nothing_of_the_rehearsal(sandbox: Sandbox) -> None:
+    """The snapshot has served requests; of their records there is nothing in memory or on disk."""
+    seen = 'session_store.collections(), "rehearsal" in session_store, session_store["rehearsal"].count()'
 
-    seen = 'REPLY = make_response(200, [session_store.collections(), "warm" in session_store, store.count()])'
-    outcome = sandbox.run(seen, read_only=True)
-
-    assert isinstance(outcome, Completed)
-    assert outcome.body == b"[[],false,0]"
-    assert sandbox.guests._live["s1"] is spare
+    assert body(sandbox.run(f"REPLY = make_response(200, [{seen}])", read_only=True)) == b"[[],false,0]"
+    assert os.listdir(sandbox.root / "s1") == []

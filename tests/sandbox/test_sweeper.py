@@ -36,7 +36,7 @@ def clock() -> Clock:
 
 
 def session(root: Path, name: str, used: float, size: int = 10) -> Path:
-    directory = session_files.ensure(root, name)
+    directory = session_files.ensure(root, name, {})
     (directory / "store.db").write_bytes(b"x" * size)
     for path in (directory / "store.db", directory):
         os.utime(path, (used, used))

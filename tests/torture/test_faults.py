@@ -16,6 +16,7 @@ from tools.torture import faults, providers, soak
 from tools.torture.at_rest import directory_of
 from tools.torture.file_faults import Fault, Injector, Kind, Operation
 from tools.torture.wire import Answer, ask
+from wasm_runtime.session_files import has_hot_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -246,9 +247,12 @@ async def test_a_disk_that_cannot_be_read_is_not_damage_either(disk: Disk) -> No
 @on_one_loop
 async def test_a_hot_journal_that_cannot_be_seen_is_not_passed_over(disk: Disk) -> None:
     """To SQLite a journal that cannot be stat'ed is none, and half a transaction would be served."""
-    disk.fails(Kind.EIO, lambda operation: operation.syncs and operation.path.endswith("store.db"))
+    disk.fails(
+        Kind.EIO, lambda operation: operation.syncs and operation.path.endswith("store.db"), lasting=True
+    )
     await disk.post("in doubt")
     disk.heals()
+    assert has_hot_journal(directory_of(disk.service.data_root, disk.session)), "its guest could not undo it"
     disk.fails(
         Kind.EIO,
         lambda operation: operation.name == "statx" and operation.path.endswith("-journal"),

@@ -254,7 +254,7 @@ def test_a_failed_commit_is_rolled_back(tmp_path: Path) -> None:
     """Whoever hears of a failed commit knows that nothing of it stays, and the session goes on."""
     with closing(open_session(tmp_path)) as session:
         database = session._database
-        session._database = FailingCommit(database._connection)
+        session._database = FailingCommit(lambda: database._connection)  # type: ignore[arg-type,return-value]
         store = session.plan_view["things"]
         session.begin(read_only=False)
         store.insert({})

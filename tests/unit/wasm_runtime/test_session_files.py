@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    made = ensure(tmp_path, "s1")
+    made = ensure(tmp_path, "s1", {})
     (made / "store.db").write_bytes(b"x" * 100)
     (made / "store.db-journal").write_bytes(b"y" * 20)
     return made
@@ -88,4 +88,4 @@ def test_depth_and_number_do_not_matter(directory: Path) -> None:
 def test_only_derived_names_become_directories(tmp_path: Path, name: str) -> None:
     """The last door before the disk knows the grammar of its own names."""
     with pytest.raises(ValueError, match="derived"):
-        ensure(tmp_path, name)
+        ensure(tmp_path, name, {})
