@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from server.planning.policy.checker import check
 from server.sessions.identity import session_for
 from tools.bench.ours import guest
 from wasm_runtime.engine import Runtime
+from wasm_runtime.guests import Guests
+from wasm_runtime.limits import GuestReuse
 from wasm_runtime.live_guest import READ, Call, LiveGuest
 from wasm_runtime.verdict import Answer
 
@@ -37,21 +40,25 @@ _CONTEXT = RequestContext(
 
 
 def runner(code: str, spares: int) -> Callable[[], int]:
-    """Runs the code in a fresh guest; `spares` guests are instantiated and warmed up now, and used first."""
+    """Runs the code in a fresh guest; `spares` guests are instantiated now, and used first."""
     job, runtime = _job(code), _runtime()
-    directory = tempfile.TemporaryDirectory(prefix="bench-")  # removed when the process ends
-    ready = [LiveGuest(runtime) for _ in range(spares)]
-    for spare in ready:
-        spare.warm()  # as a worker does while it has nothing else to do
-    return lambda: _run(ready.pop() if ready else LiveGuest(runtime), Path(directory.name), job)
+    directory = tempfile.TemporaryDirectory(prefix="bench-")
+    atexit.register(directory.cleanup)
+    guests = Guests(runtime, GuestReuse(mode="never", spare_guests=spares), Path(directory.name), "full")
+    while guests.tidy():
+        pass  # as a worker does while it has nothing else to do
+    return lambda: _run(guests, job)
 
 
-def _run(guest: LiveGuest, directory: Path, job: Job) -> int:
-    problem = guest.attach(directory, "full")
+def _run(guests: Guests, job: Job) -> int:
+    guest = guests.get(job.session)
+    if not isinstance(guest, LiveGuest):
+        raise SystemExit(f"ours: {guest}")
     answer = guest.run(Call(job.plan_id, job.plan, READ, job.request))
-    if problem is not None or not isinstance(answer, Answer) or answer.body is None:
-        raise SystemExit(f"ours: {problem or answer}")
+    if not isinstance(answer, Answer) or answer.body is None:
+        raise SystemExit(f"ours: {answer}")
     guest.settle(keep=False, commit=True)
+    guests.release(job.session)
     return int(answer.body)
 
 
