@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 
 from wasmtime import Config, Engine, Store, WasiConfig
 from wasmtime.component import Component, ExportIndex, FuncType, Instance, Linker
 
+from wasm_runtime.clock import TICK_MS, Clock
 from wasm_runtime.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-#: How fine the clock of the epoch deadline is.
-EPOCH_TICK_MS = 10
 #: scrypt with N=2^14, r=8, p=1, RFC 7914's own figures for logins: about 40 ms and 16 MiB a call.
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
 #: Key derivations in one run: it is host time, which fuel does not count.
@@ -56,6 +54,7 @@ class Runtime:
     def __init__(self, component_path: Path, limits: Limits) -> None:
         self.limits = limits
         self._engine = Engine(_config(limits))
+        self._clock = Clock(self._engine.increment_epoch, limits.wall_ms)
         self._component = Component.deserialize_file(self._engine, str(component_path))
         self._linker = Linker(self._engine)
         self._linker.add_wasip2()
@@ -70,12 +69,7 @@ class Runtime:
 
     def start_clock(self) -> None:
         """Advance the epoch every tick, so that deadlines pass. Without it none ever does."""
-        threading.Thread(target=self._tick, daemon=True, name="epoch").start()
-
-    def _tick(self) -> None:
-        pause = threading.Event()
-        while not pause.wait(EPOCH_TICK_MS / 1000):
-            self._engine.increment_epoch()
+        self._clock.start()
 
     def instantiate(self) -> tuple[Store, Callable[[str], Callable[..., str]]]:
         """A fresh guest: its wasm store, and a look-up of its exports by name."""
@@ -108,7 +102,8 @@ class Runtime:
         """Give the next call its fuel, its deadline (`most_ms` if that is sooner) and its key derivations."""
         wall_ms = self.limits.wall_ms if most_ms is None else min(most_ms, self.limits.wall_ms)
         wasm_store.set_fuel(self.limits.fuel)
-        wasm_store.set_epoch_deadline(wall_ms // EPOCH_TICK_MS + 1)
+        wasm_store.set_epoch_deadline(wall_ms // TICK_MS + 1)
+        self._clock.wind()
         self._derivations_left = MAX_DERIVATIONS
 
     def describe(self) -> dict[str, Any]:
