@@ -45,6 +45,14 @@ _PARAMETER = rf'\s*;\s*(?:({_TOKEN})=({_TOKEN}|"[^"\\]*"))?'
 _MEDIA_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})((?:{_PARAMETER})*)\s*")
 _ACCEPTED = ", ".join(_KINDS)
 
+_JSON_BLANKS = b" \t\r\n"
+#: A name, percent-encoded where it is not of these, and the sign that ends it.
+_FORM_PAIR = re.compile(r"""[^\s"<>{}\\^`|=]*=""")
+_NAME_YOUR_TYPE = "For JSON say Content-Type: application/json."
+_NOT_A_FORM = (
+    f"The body was sent as a form but begins as JSON does; in a form write %7B and %5B. {_NAME_YOUR_TYPE}"
+)
+
 
 @frozen
 class Content:
@@ -134,25 +142,26 @@ def _too_large(limit: int) -> PayloadTooLarge:
 
 def parse_content(method: str, kind: ContentKind | None, data: bytes) -> Content:
     """What the body means. Raises InvalidJson, and BadRequest for a broken form."""
-    if kind == "form" and not _is_json_after_all(data):
-        content = _form(data)
+    if kind == "form":
+        content = _json_after_all(data) if _begins_as_json(data) else _form(data)
     elif data:
-        kind = "json" if kind in (None, "form") else kind
-        content = Content(kind, strict_json.read(data), data.decode())
+        content = Content(kind or "json", strict_json.read(data), data.decode())
     else:
         content = _empty(method, kind)
     return content if method in _WITH_CONTENT else NO_CONTENT
 
 
-def _is_json_after_all(data: bytes) -> bool:
-    """Whether a form is a JSON object or array: `curl -d '{"a": 1}'` calls everything a form."""
-    if data[:1] not in (b"{", b"["):
-        return False
+def _begins_as_json(data: bytes) -> bool:
+    """Whether a form is JSON: `curl -d '{"a": 1}'` calls everything a form, which has no brace unencoded."""
+    return data.lstrip(_JSON_BLANKS)[:1] in (b"{", b"[")
+
+
+def _json_after_all(data: bytes) -> Content:
+    """JSON that came as a form. As a form its values would be a field's name, broken or not."""
     try:
-        strict_json.read(data)
-    except InvalidJson:
-        return False
-    return True
+        return Content("json", strict_json.read(data), data.decode())
+    except InvalidJson as error:
+        raise InvalidJson(f"{error.detail}. {_NOT_A_FORM}", **error.members) from None
 
 
 def no_body(method: str, headers: MultiMapping[str]) -> Content:
@@ -181,5 +190,18 @@ def _empty(method: str, kind: ContentKind | None) -> Content:
 def _form(data: bytes) -> Content:
     if not data.isascii():
         raise BadRequest("The form holds bytes that must be percent-encoded.")
-    pairs = parse_pairs(data.decode(), BadRequest, max_pairs=MAX_FORM_PAIRS)
+    text = data.decode()
+    _check_names(text)
+    pairs = parse_pairs(text, BadRequest, max_pairs=MAX_FORM_PAIRS)
     return Content("form", pairs, orjson.dumps(pairs).decode())
+
+
+def _check_names(text: str) -> None:
+    """Refuse what is text of another kind: all of it would be a name, and names are shown to planners.
+
+    Whoever writes a form by its rules writes an `=` for every name, and encodes all but a few characters
+    (https://url.spec.whatwg.org/#urlencoded-serializing). Values are taken as they come.
+    """
+    for place, part in enumerate(filter(None, text.split("&")), start=1):
+        if not _FORM_PAIR.match(part):
+            raise BadRequest(f"Part {place} of the form is not a name, `=` and a value. {_NAME_YOUR_TYPE}")

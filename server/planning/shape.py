@@ -161,14 +161,15 @@ def printable(name: str) -> str:
     r"""A name of any origin as at most 64 printable characters; different names stay different.
 
     Controls, bidirectional marks and lone surrogates are escaped like ``\u202e``, and so is the
-    backslash; a name too long for that ends in a digest of the whole.
+    backslash. Of a name too long for that only a digest is left: half a name is of no use to a planner,
+    and so long a name is more often data than not.
     """
     head = name[: MAX_NAME_CHARS + 1]
     text = "".join(map(_escaped, head))
     if len(text) <= MAX_NAME_CHARS:
         return text
     digest = hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).hexdigest()
-    return f"{text[: MAX_NAME_CHARS - len(digest) - 2]}\\~{digest}"
+    return f"\\~{digest}"
 
 
 def _escaped(char: str) -> str:

@@ -516,7 +516,8 @@ async def test_a_malformed_request_is_one_short_line(start: Start) -> None:
         ("application/x-www-form-urlencoded", b'{"a": 1}', {"a": 1}),
         ("application/x-www-form-urlencoded", b'[{"a": 1}]', [{"a": 1}]),
         ("application/x-www-form-urlencoded", b"a=1&b=x", {"a": "1", "b": "x"}),
-        ("application/x-www-form-urlencoded", b"{a=1", {"{a": "1"}),
+        ("application/x-www-form-urlencoded", b' \n{"a": 1}', {"a": 1}),
+        ("application/x-www-form-urlencoded", b"%7Ba=1", {"{a": "1"}),
     ],
 )
 async def test_json_that_calls_itself_a_form_is_json(

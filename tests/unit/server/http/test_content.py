@@ -85,6 +85,11 @@ def test_nothing_is_decompressed(coding: str) -> None:
             Content("form", {"a": ["1", "2"], "b": "x y"}, '{"a":["1","2"],"b":"x y"}'),
         ),
         ("POST", "form", b"", Content("form", {}, "{}")),
+        ("POST", "form", b'{"a":1}', Content("json", {"a": 1}, '{"a":1}')),
+        ("PATCH", "form", b"\r\n[1]", Content("json", [1], "\r\n[1]")),
+        ("POST", "form", b"a[b]=1&&c.d=", Content("form", {"a[b]": "1", "c.d": ""}, '{"a[b]":"1","c.d":""}')),
+        ("POST", "form", b'a={"b": 1}', Content("form", {"a": '{"b": 1}'}, '{"a":"{\\"b\\": 1}"}')),
+        ("POST", "form", b"%22a+b%22=1", Content("form", {'"a b"': "1"}, '{"\\"a b\\"":"1"}')),
         ("POST", None, b"", NO_CONTENT),
         ("DELETE", "json", b"", NO_CONTENT),
         ("DELETE", "json", b'["x"]', Content("json", ["x"], '["x"]')),
@@ -110,6 +115,13 @@ def test_what_a_body_means(method: str, kind: Any, data: bytes, content: Content
         ("POST", "form", b"a=%zz", BadRequest),
         ("POST", "form", b"a=\xff", BadRequest),
         ("POST", "form", b"&".join([b"a=1"] * 1_001), BadRequest),
+        ("POST", "form", b"{a=1", InvalidJson),
+        ("POST", "form", b'\t[{"a": 1]', InvalidJson),
+        ("POST", "form", b"a=1&secret", BadRequest),
+        ("POST", "form", b"title: arr", BadRequest),
+        ("POST", "form", b'"title"=1', BadRequest),
+        ("POST", "form", b"my secret=1", BadRequest),
+        ("POST", "form", b"<a b='1'/>", BadRequest),
     ],
 )
 def test_a_body_that_means_nothing_is_400(
@@ -118,3 +130,25 @@ def test_a_body_that_means_nothing_is_400(
     """Also where it would have been ignored: a client that sends broken JSON should hear of it."""
     with pytest.raises(error):
         parse_content(method, kind, data)
+
+
+def test_broken_json_sent_as_a_form() -> None:
+    """It is told where it is broken and how to send it, and none of it is repeated."""
+    with pytest.raises(InvalidJson) as caught:
+        parse_content("POST", "form", b'{"title":"arr",}')
+
+    assert caught.value.detail == (
+        "Invalid JSON: trailing comma is not allowed (line 1, column 15). The body was sent as a form but "
+        "begins as JSON does; in a form write %7B and %5B. For JSON say Content-Type: application/json."
+    )
+    assert caught.value.members == {"line": 1, "column": 15}
+
+
+def test_text_sent_as_a_form() -> None:
+    """The part is counted, not quoted: it is somebody's value."""
+    with pytest.raises(BadRequest) as caught:
+        parse_content("POST", "form", b"a=1&my secret")
+
+    assert caught.value.detail == (
+        "Part 2 of the form is not a name, `=` and a value. For JSON say Content-Type: application/json."
+    )
