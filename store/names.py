@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _UNCHANGED = frozenset({"data", "media", "news", "people", "series", "species"})
+#: Plurals by no rule here; `singular` leaves them, as the names of stored fields hang on it.
+_IRREGULAR = frozenset({"alumni", "children", "criteria", "men", "women"})
 #: The first suffix that fits decides. Words that end in e before their s stand before the rule they break.
 _SINGULAR_RULES: tuple[tuple[str, str], ...] = (
     ("movies", "movie"),
@@ -35,6 +37,12 @@ def singular(word: str) -> str:
         if word.endswith(suffix):
             return word.removesuffix(suffix) + ending or word
     return word
+
+
+def is_plural(word: str) -> bool:
+    """Whether a name is an English plural, in any case, or its last word is: ``order-items``, ``news``."""
+    lower = word.lower()
+    return re.split("[-_]", lower)[-1] in _UNCHANGED | _IRREGULAR or singular(lower) != lower
 
 
 def foreign_key(collection: str) -> str:

@@ -206,7 +206,8 @@ def _planned(
     if body is not None:
         request["headers"] = {"Content-Type": MEDIA_TYPES[content[0]]}
     try:
-        return ConventionsPlanner().plan(Described.of(request).context(session, ""))
+        # Only what the session has is asked for here, whatever its name.
+        return ConventionsPlanner().plan(Described.of(request).context(session, ""), exists=True)
     except ServiceError:
         return None
 

@@ -10,7 +10,7 @@ from server.operations.eject import Ejector
 from server.operations.plans import PlanOperations
 from server.operations.replay import Replayer
 from server.operations.sessions import SessionOperations
-from server.planning.checked_conventions import CheckedConventions
+from server.planning.assembly import make_conventions
 from server.planning.explaining import Explainer
 from server.planning.planner import LearningPlanner
 from server.sessions.files import SessionFiles
@@ -45,7 +45,9 @@ def make_api(
         disk_bytes=settings.sandbox.session_disk_bytes,
     )
     plans = PlanOperations(learned, drafting, sessions.names)
-    conventions = CheckedConventions(delete_collections=settings.conventions.delete_collections)
+    conventions = make_conventions(
+        executor, root.path, delete_collections=settings.conventions.delete_collections
+    )
     return Api(
         plans,
         sessions,

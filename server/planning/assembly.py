@@ -19,11 +19,14 @@ from server.planning.planner import LearningPlanner
 from server.planning.policy import POLICY_VERSION
 from server.planning.prompt import PromptMaker, read_house_rules
 from server.planning.providers import make_provider
+from server.planning.schemas import collection_exists
+from server.sessions.files import SessionFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from server.model import Session
     from server.planner_settings import PlannerSettings
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
@@ -47,7 +50,7 @@ def make_planner(
     the provider.
     Raises PromptError for house rules that cannot be read, LibraryError, ValueError for a refused base URL.
     """
-    conventions = CheckedConventions(delete_collections=delete_collections)
+    conventions = make_conventions(executor, data_root, delete_collections=delete_collections)
     library = data_root / FILE_NAME
     provider = make_provider(settings) if settings.learn else None
     if provider is None and settings.learn and not keep_library and not library.exists():
@@ -61,6 +64,19 @@ def make_planner(
     if provider is not None:
         drafting = _drafting(settings, provider, prompts, learned, executor)
     return LearningPlanner(learned, drafting, conventions, settings)
+
+
+def make_conventions(
+    executor: Executor, data_root: Path, *, delete_collections: bool = False
+) -> CheckedConventions:
+    """Conventions that look into a session where a path alone does not tell a collection from an action."""
+    files = SessionFiles(data_root)
+
+    async def exists(session: Session, name: str) -> bool:
+        # A session without data is not looked into, as that would make a directory for it.
+        return files.has_data(session.directory) and await collection_exists(executor, session, name)
+
+    return CheckedConventions(delete_collections=delete_collections, exists=exists)
 
 
 def _versions(prompts: PromptMaker, provider: Provider | None) -> Versions:

@@ -4,36 +4,62 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from server.errors import NotPlannable
 from server.model import RunnablePlan
-from server.planning.conventions import ConventionsPlanner
+from server.planning.conventions import NOT_PLANNABLE, ConventionsPlanner, doubtful_name
 from server.planning.planned import Fixed, RoutesInForce
 from server.planning.policy import check
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from server.model import Plan, RequestContext, Session
 
+_BELOW = "Below a record, {name} is a collection once there are records at /{name}, as a plural is at once."
 #: Plans whose code was checked; there are few kinds, but a route each.
 _CHECKED_MAX = 4_096
 
 
-class CheckedConventions:
-    """A `Planner` that needs no key and no network."""
+async def _no_collections(_session: Session, _name: str) -> bool:
+    return False
 
-    def __init__(self, *, delete_collections: bool = False) -> None:
+
+class CheckedConventions:
+    """A `Planner` that needs no key and no network.
+
+    `exists` says whether a session has a collection. It is asked only about what is below a record and has
+    no plural for a name, which may as well be an action.
+    """
+
+    def __init__(
+        self,
+        *,
+        delete_collections: bool = False,
+        exists: Callable[[Session, str], Awaitable[bool]] = _no_collections,
+    ) -> None:
+        self._exists = exists
         self._conventions = ConventionsPlanner(delete_collections=delete_collections)
         # The planner gives the identical plan for equal kinds of requests, so its identity is a key.
         self._checked: dict[int, tuple[Plan, Fixed]] = {}
 
     async def plan(self, ctx: RequestContext) -> Fixed:
-        """Raises NotPlannable, NotFound, MethodNotAllowed and what else conventions say of a request."""
-        return self._fixed(ctx)
+        """Raises NotPlannable, NotFound, MethodNotAllowed and what else conventions say of a request.
 
-    def runnable(self, ctx: RequestContext) -> RunnablePlan:
+        And what `exists` raises.
+        """
+        try:
+            return self._fixed(ctx)
+        except NotPlannable:
+            if not await self._doubted(ctx):
+                raise
+        return self._fixed(ctx, exists=True)
+
+    async def runnable(self, ctx: RequestContext) -> RunnablePlan:
         """The same plan, for operators to look at. Raises as `plan` does."""
-        return self._fixed(ctx).runnable
+        return (await self.plan(ctx)).runnable
 
-    def _fixed(self, ctx: RequestContext) -> Fixed:
-        plan = self._conventions.plan(ctx)
+    def _fixed(self, ctx: RequestContext, *, exists: bool = False) -> Fixed:
+        plan = self._conventions.plan(ctx, exists=exists)
         found = self._checked.get(id(plan))
         if found is not None and found[0] is plan:
             return found[1]
@@ -44,7 +70,26 @@ class CheckedConventions:
         return planned
 
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
-        return self._conventions.allowed_methods(ctx.segments)
+        try:
+            return self._conventions.allowed_methods(ctx.segments)
+        except NotPlannable:
+            if not await self._doubted(ctx):
+                raise
+        return self._conventions.allowed_methods(ctx.segments, exists=True)
+
+    async def _doubted(self, ctx: RequestContext) -> bool:
+        """Whether the path is a collection's, although its name alone does not say so.
+
+        Raises NotPlannable that says what would make it one, unless the request is plainly an action.
+        """
+        name = doubtful_name(ctx.segments)
+        if name is None:
+            return False
+        if await self._exists(ctx.session, name):
+            return True
+        if ctx.method == "POST" and ctx.content == "none":
+            return False
+        raise NotPlannable(f"{NOT_PLANNABLE} {_BELOW.format(name=name)}")
 
     async def routes_in_force(self, session: Session) -> RoutesInForce:  # noqa: ARG002 - the same for all
         return RoutesInForce()

@@ -10,6 +10,8 @@
 3. A plan's code is a constant of its kind (`conventions_code`); a plan differs from another of
    its kind by `resource`, `route` and, when nested, its parent. Nothing of a request's values is in it.
 4. The second segment is a record's id unless it is an action word, so ids may be words too.
+5. Below a record, a name is a collection's only if it is a plural or there is such a collection:
+   ``POST /orders/1/cancel`` is an action, and what it does no convention says.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from server.planning.route import (
     segment_kind,
     split_prefix,
 )
-from store.names import foreign_key, singular
+from store.names import foreign_key, is_plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,7 +111,7 @@ _QUERY_KINDS: frozenset[Kind] = frozenset(
 _WITHOUT_DELETE: tuple[Form, ...] = ("collection", "nested")
 _NO_CLEARING = "Deleting all records of a collection is switched off (conventions.delete_collections)."
 
-_NOT_PLANNABLE = (
+NOT_PLANNABLE = (
     "No convention covers this request. Set OPENAI_API_KEY or ANTHROPIC_API_KEY "
     "to have requests of this kind planned by a model."
 )
@@ -140,14 +142,15 @@ class ConventionsPlanner:
             "root": ("GET", "HEAD", "OPTIONS"),
         }
 
-    def plan(self, ctx: RequestContext) -> Plan:
+    def plan(self, ctx: RequestContext, *, exists: bool = False) -> Plan:
         """The plan for a request; the identical object for requests of one kind.
 
+        `exists`: whether there is a collection of the name that `doubtful_name` finds.
         Raises NotFound, MethodNotAllowed (with Allow), UnsupportedMediaType, Unprocessable for a
         body that can be no record, InvalidQuery for query keys that don't go with the path, and
         NotPlannable for what no convention covers.
         """
-        target = read_path(ctx.segments)
+        target = read_path(ctx.segments, exists=exists)
         kind = self._kinds[target.form].get(ctx.method)
         if kind is None:
             raise self._not_allowed(target.form, ctx.method)
@@ -155,17 +158,26 @@ class ConventionsPlanner:
             kind = _by_query(kind, ctx.query, target)
         return _plan(_by_body(kind, target, ctx), target)
 
-    def allowed_methods(self, segments: tuple[str, ...]) -> tuple[str, ...]:
+    def allowed_methods(self, segments: tuple[str, ...], *, exists: bool = False) -> tuple[str, ...]:
         """The methods a path can have, OPTIONS last. Raises NotFound and NotPlannable as `plan` does."""
-        return self._allow[read_path(segments).form]
+        return self._allow[read_path(segments, exists=exists).form]
 
     def _not_allowed(self, form: Form, method: str) -> MethodNotAllowed:
         switched_off = method == "DELETE" and form in _WITHOUT_DELETE
         return method_not_allowed(self._allow[form], _NO_CLEARING if switched_off else "")
 
 
-def read_path(segments: tuple[str, ...]) -> Target:
-    """What a path points at, by rule 1. Raises NotFound and NotPlannable."""
+def doubtful_name(segments: tuple[str, ...]) -> str | None:
+    """The name below a record that is a collection's only if there is one (rule 5); None: no such name."""
+    match split_prefix(segments)[1]:
+        case (_, id_, name, *tail) if id_ not in ACTION_WORDS and name not in ACTION_WORDS:
+            doubtful = len(tail) < 2 and is_collection_name(name) and not is_plural(name)
+            return name if doubtful else None
+    return None
+
+
+def read_path(segments: tuple[str, ...], *, exists: bool = False) -> Target:
+    """What a path points at, by rules 1 and 5. Raises NotFound and NotPlannable."""
     refuse_unplannable(segments)
     prefix, rest = split_prefix(segments)
     base = "".join(f"/{segment}" for segment in prefix)
@@ -179,16 +191,18 @@ def read_path(segments: tuple[str, ...]) -> Target:
         case (name, id_):
             return Target("item", name, f"{base}/{name}/{_slot('id', id_)}")
         case (parent, id_, *tail) if id_ not in ACTION_WORDS:
-            return _read_nested(f"{base}/{parent}/{_slot(foreign_key(parent), id_)}", parent, tail)
-    raise NotPlannable(_NOT_PLANNABLE)
+            return _read_nested(
+                f"{base}/{parent}/{_slot(foreign_key(parent), id_)}", parent, tail, exists=exists
+            )
+    raise NotPlannable(NOT_PLANNABLE)
 
 
-def _read_nested(base: str, parent: str, tail: list[str]) -> Target:
+def _read_nested(base: str, parent: str, tail: list[str], *, exists: bool) -> Target:
     name = tail[0]
     if not is_collection_name(name):
         raise NotFound("There is nothing at this path.")
-    if name in ACTION_WORDS or len(tail) > 2:
-        raise NotPlannable(_NOT_PLANNABLE)
+    if name in ACTION_WORDS or len(tail) > 2 or not (is_plural(name) or exists):
+        raise NotPlannable(NOT_PLANNABLE)
     route = f"{base}/{name}"
     if len(tail) == 1:
         return Target("nested", name, route, parent)
@@ -234,9 +248,8 @@ def _create_kind(target: Target, ctx: RequestContext) -> Kind:
     if isinstance(ctx.body_json, list):
         _require_objects(ctx.body_json)
         return "batch"
-    if target.parent is not None and singular(target.resource) == target.resource:
-        # POST /orders/1/cancel: an action, and what it does no convention says. A plural is no action.
-        raise NotPlannable(_NOT_PLANNABLE)
+    if target.parent is not None and not is_plural(target.resource):
+        raise NotPlannable(NOT_PLANNABLE)
     raise Unprocessable("A new record is a JSON object; an array of objects makes several.")
 
 

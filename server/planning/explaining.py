@@ -90,7 +90,7 @@ class _Walk:
             else:
                 self.why.append("The session has learned no plan that serves it.")
         if self.of.learned is None or self.of.drafting is None:
-            return self._without_model(stale)
+            return await self._without_model(stale)
         return await self._new(self.of.learned, self.of.drafting, stale)
 
     async def _about_quarantine(self, learned: LearnedRoutes) -> None:
@@ -120,7 +120,7 @@ class _Walk:
         author = drafting.author
         self.why.append(f"The model would be asked: {author.name}, {author.model}.")
         if self.of.settings.fallback == "conventions":
-            known = self._without_model(stale, quiet=True)
+            known = await self._without_model(stale, quiet=True)
             instead = "nobody" if known.error is not None else known.source
             self.why.append(f"While it cannot be reached, the request is served by: {instead}.")
         return Explanation("model", self.why)
@@ -130,13 +130,13 @@ class _Walk:
         self.why.append("The model was asked just now; the next such request runs what it wrote.")
         return Explanation("model", self.why, draft.runnable)
 
-    def _without_model(self, stale: RunnablePlan | None, *, quiet: bool = False) -> Explanation:
+    async def _without_model(self, stale: RunnablePlan | None, *, quiet: bool = False) -> Explanation:
         why = [] if quiet else self.why
         if stale is not None:
             why.append("No model can be asked, so the stale plan serves on.")
             return Explanation("learned", why, stale)
         try:
-            runnable = self.of.conventions.runnable(self.ctx)
+            runnable = await self.of.conventions.runnable(self.ctx)
         except NotPlannable as error:
             why.append("No convention covers it, and no model is there to be asked.")
             return Explanation("none", why, error=error)

@@ -133,6 +133,10 @@ _READERS: dict[Disclosure, RunnablePlan] = {
     "shapes_and_enums": _reader(_FIRST + _SHAPES + _INSIDE + _WORDS + _ANSWER),
 }
 _READER_OF_ALL = _reader(_ALL + _SHAPES + _INSIDE + _ANSWER)
+_SEEKER = _reader("""\
+name = ctx["segments"][0]
+REPLY = make_response(200, {"exists": name in session_store.collections()})
+""")
 
 
 @frozen
@@ -214,6 +218,11 @@ async def read_all_schemas(executor: Executor, session: Session) -> Schemas:
     Raises as `read_schemas` does.
     """
     return decode_schemas(await _read(executor, session, _READER_OF_ALL, ()), most=MAX_DESCRIBED)
+
+
+async def collection_exists(executor: Executor, session: Session, name: str) -> bool:
+    """Whether a session whose directory exists has a collection of this name. Raises as `read_schemas`."""
+    return _object(await _read(executor, session, _SEEKER, (name,))).get("exists") is True
 
 
 async def _read(executor: Executor, session: Session, reader: RunnablePlan, segments: Sequence[str]) -> bytes:

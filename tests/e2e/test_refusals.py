@@ -66,6 +66,24 @@ def test_what_no_convention_covers(client: Client, target: str) -> None:
     assert "ANTHROPIC_API_KEY" in reason
 
 
+def test_an_action_is_no_collection(client: Client) -> None:
+    """501 with a body, too, and nothing is stored; a name that is a collection's already means that."""
+    order = client.create("/orders", {"item": "lamp"})
+    cancelled = client.post("/orders/1/cancel", {"reason": "late"})
+
+    assert cancelled.error[0] == 501
+    assert "once there are records at /cancel" in cancelled.error[1]
+    assert client.get("/orders/1/invoice").status == 501
+    assert client.request("OPTIONS", "/orders/1/invoice").status == 501
+    assert client.read("/cancel")["page"]["total"] == 0
+
+    client.create("/parcel", {"weight": 2})
+    parcel = client.create("/orders/1/parcel", {"weight": 3})
+
+    assert parcel == {"id": 2, "weight": 3, "order_id": order["id"]}
+    assert client.read("/orders/1/parcel")["items"] == [parcel]
+
+
 @pytest.mark.parametrize(
     ("raw", "line", "column"),
     [

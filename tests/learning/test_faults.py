@@ -56,8 +56,9 @@ async def test_conventions_step_in_for_every_fault(start: StartApi, fault: Fault
         target, body = METHODS[method]
         answer = await api.ask(method, target, body)
         assert (answer.status, answer.source) == (status, "conventions")
-    unreadable = await api.post("/members/1/promote")
-    assert unreadable.status == fault.reply_status
+    for action in (None, {"to": "chair"}):
+        unreadable = await api.post("/members/1/promote", action)
+        assert unreadable.status == fault.reply_status
 
 
 @pytest.mark.parametrize("fault", ANSWERING, ids=lambda fault: fault.name.lower())

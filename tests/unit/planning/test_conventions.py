@@ -8,7 +8,7 @@ import pytest
 
 from server.errors import InvalidQuery, MethodNotAllowed, NotPlannable, ServiceError, UnsupportedMediaType
 from server.model import SourceCode
-from server.planning.conventions import ConventionsPlanner
+from server.planning.conventions import ConventionsPlanner, doubtful_name
 from server.planning.conventions_code import FLAT, NESTED
 from server.planning.policy import check
 from server.planning.route import RouteTemplate
@@ -66,9 +66,9 @@ PLANNED: list[tuple[Any, str, Any, tuple[str, str, str]]] = [
         NO_BODY,
         ("get", "products", "/api/categories/{category_id:text}/products/{id:uuid}"),
     ),
-    ("PUT", "/a/1/b/2", {}, ("replace", "b", "/a/{a_id:int}/b/{id:int}")),
-    ("PATCH", "/a/1/b/2", {}, ("patch", "b", "/a/{a_id:int}/b/{id:int}")),
-    ("DELETE", "/a/1/b/2", NO_BODY, ("delete", "b", "/a/{a_id:int}/b/{id:int}")),
+    ("PUT", "/a/1/bees/2", {}, ("replace", "bees", "/a/{a_id:int}/bees/{id:int}")),
+    ("PATCH", "/a/1/bees/2", {}, ("patch", "bees", "/a/{a_id:int}/bees/{id:int}")),
+    ("DELETE", "/a/1/bees/2", NO_BODY, ("delete", "bees", "/a/{a_id:int}/bees/{id:int}")),
 ]
 
 REFUSED: list[tuple[Any, str, Any, int]] = [
@@ -115,8 +115,14 @@ REFUSED: list[tuple[Any, str, Any, int]] = [
     ("POST", "/members/1/orders", "now", 422),
     ("GET", "/members/1/search", NO_BODY, 501),
     ("GET", "/members/search/1", NO_BODY, 501),
-    ("GET", "/a/1/b/2/c", NO_BODY, 501),
-    ("GET", "/a/1/b/search/2", NO_BODY, 501),
+    ("POST", "/orders/1/cancel", {"reason": "late"}, 501),
+    ("POST", "/api/v1/orders/1/cancel", [], 501),
+    ("GET", "/orders/1/invoice", NO_BODY, 501),
+    ("PUT", "/orders/1/status", {}, 501),
+    ("GET", "/orders/1/invoice/search", NO_BODY, 501),
+    ("DELETE", "/orders/1/invoice/2", NO_BODY, 501),
+    ("GET", "/a/1/bees/2/c", NO_BODY, 501),
+    ("GET", "/a/1/bees/search/2", NO_BODY, 501),
 ]
 
 
@@ -146,6 +152,51 @@ def test_refused(planner: ConventionsPlanner, method: Any, path: str, body: Any,
         planner.plan(a_request(method, path, body=body))
 
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "action"),
+    [
+        ("POST", "/members/1/cart", {"item": "lamp"}, "create"),
+        ("GET", "/api/members/1/cart", NO_BODY, "list"),
+        ("GET", "/members/1/cart/search", NO_BODY, "search"),
+        ("DELETE", "/members/1/cart/2", NO_BODY, "delete"),
+    ],
+)
+def test_a_collection_that_is_no_plural(
+    planner: ConventionsPlanner, method: Any, path: str, body: Any, action: str
+) -> None:
+    """Where there is one, its name below a record means it."""
+    ctx = a_request(method, path, body=body)
+
+    plan = planner.plan(ctx, exists=True)
+
+    assert doubtful_name(ctx.segments) == "cart"
+    assert (plan.action, plan.resource) == (action, "cart")
+    assert method in planner.allowed_methods(ctx.segments, exists=True)
+
+
+def test_an_action_stays_one(planner: ConventionsPlanner) -> None:
+    """Without a body there is nothing to create, whatever collections there are."""
+    with pytest.raises(NotPlannable):
+        planner.plan(a_request("POST", "/orders/1/cancel"), exists=True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/cart",
+        "/cart/1",
+        "/members/1/orders",
+        "/members/search/cart",
+        "/a/1/search",
+        "/a/1/cart/2/x",
+        "/a/1/2",
+    ],
+)
+def test_what_is_not_doubtful(path: str) -> None:
+    """Nobody has to look into the session for these."""
+    assert doubtful_name(a_request(path=path).segments) is None
 
 
 def test_not_plannable_names_the_keys(planner: ConventionsPlanner) -> None:
@@ -178,7 +229,9 @@ def test_allowed_methods_of_the_root(planner: ConventionsPlanner) -> None:
         planner.plan(a_request("POST", "/", segments=(), body={}))
 
 
-@pytest.mark.parametrize(("path", "status"), [("/favicon.ico", 404), ("/a/1/b/2/c", 501)])
+@pytest.mark.parametrize(
+    ("path", "status"), [("/favicon.ico", 404), ("/a/1/bees/2/c", 501), ("/orders/1/cancel", 501)]
+)
 def test_allowed_methods_of_no_path(planner: ConventionsPlanner, path: str, status: int) -> None:
     """A path that no request could use has no methods either."""
     with pytest.raises(ServiceError) as caught:
@@ -293,7 +346,7 @@ def test_groups_go_with_stats(planner: ConventionsPlanner, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/members", "/members/search", "/members/1", "/a/1/b", "/a/1/b/search", "/a/1/b/2"]
+    "path", ["/members", "/members/search", "/members/1", "/a/1/bees", "/a/1/bees/search", "/a/1/bees/2"]
 )
 def test_a_plain_read_has_the_plain_program(planner: ConventionsPlanner, path: str) -> None:
     """What a query does not ask for costs it nothing."""

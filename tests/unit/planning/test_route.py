@@ -18,7 +18,7 @@ from server.planning.route import (
     split_prefix,
     template_text,
 )
-from store.names import foreign_key, singular
+from store.names import foreign_key, is_plural, singular
 
 UUID = "0b8f3f6e-7c1d-4b0a-9a53-0d3c8f3b2a11"
 SEGMENTS = st.text(min_size=1, max_size=40) | st.from_regex(r"[a-z0-9-]{1,36}", fullmatch=True)
@@ -259,6 +259,24 @@ def test_collection_names(name: str, good: bool) -> None:
 def test_singular(plural: str, expected: str) -> None:
     """English plurals lose their ending; what is no plural stays."""
     assert singular(plural) == expected
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["orders", "Orders", "LINE-ITEMS", "orderItems", "news", "site_news", "site-news", "children", "media"],
+)
+def test_plurals(word: str) -> None:
+    """In any case; of several words the last one decides."""
+    assert is_plural(word)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["cancel", "cart", "status", "address", "process", "analysis", "orders-archive", "s", "b", "staff"],
+)
+def test_no_plurals(word: str) -> None:
+    """Actions, and words that only end as plurals do."""
+    assert not is_plural(word)
 
 
 @pytest.mark.parametrize(
