@@ -168,7 +168,7 @@ class PlanOperations:
             "author": f"{record.origin.provider}/{record.origin.model}".rstrip("/"),
             "created_at": record.created_at,
             "pinned": record.pinned,
-            "stale": record.versions != versions and not record.pinned,
+            "stale": record.versions != versions and not record.kept,
             **_of_plan(record),
         }
 
@@ -260,7 +260,7 @@ def _use(record: LearnedRecord) -> dict[str, Any]:
         "directory": record.session,
         "learned_at": record.learned_at,
         "failures": failures,
-        "quarantined": record.quarantined and not record.plan.pinned,
+        "quarantined": record.quarantined and not record.plan.kept,
     }
 
 

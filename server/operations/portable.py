@@ -10,7 +10,7 @@ Only method, route, resource and code must be there: such a file can be written 
 1. Nothing in it is a request's value: plans for a single request are left out.
 2. Whoever takes it in trusts nothing of it: codec and policy see every plan.
 3. A fingerprint is over prompt, policy, model and rules, too. Where these differ a plan is found by no
-   fingerprint; it serves the session it is given to, stale unless pinned.
+   fingerprint; it serves the session it is given to, stale unless it is pinned or a person's.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from server.model import METHODS, RunnablePlan
 from server.operations.naming import plan_named
 from server.planning.codec import PlanInvalid, decode
 from server.planning.fingerprint import Versions
-from server.planning.library_rows import ANY_QUERY, Origin, PlanRecord, UnreadablePlan, plan_text
+from server.planning.library_rows import ANY_QUERY, PERSON, Origin, PlanRecord, UnreadablePlan, plan_text
 from server.planning.policy import CodeRefused, check
 from server.planning.route import RouteError, RouteTemplate, Slot
 
@@ -51,7 +51,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "response_hints": {},
     "query": [],
     "content": "",
-    "author": {"provider": "person", "model": ""},
+    "author": {"provider": PERSON, "model": ""},
     "versions": None,
     "fingerprint": "",
     "body_shape": None,
@@ -234,6 +234,6 @@ def keep(library: PlanLibrary, items: list[Item], session: Session | None, *, pi
         if session is None:
             library.keep(record)
         else:
-            library.learn(record, session, item.body_shape)
+            library.learn(record, session, item.body_shape, for_person=True)
         if record.pinned:
             library.pin(record.plan_id)

@@ -259,7 +259,7 @@ class SessionOperations:
         versions = self._learned.versions
         records = await self._learned.read(lambda library: library.routes_of(session.directory))
         return [
-            {**_route(record), "stale": record.plan.versions != versions and not record.plan.pinned}
+            {**_route(record), "stale": record.plan.versions != versions and not record.plan.kept}
             for record in records
         ]
 
@@ -337,6 +337,6 @@ def _route(record: LearnedRecord) -> dict[str, Any]:
         "content": plan.content,
         "plan": plan.plan_id,
         "pinned": plan.pinned,
-        "quarantined": record.quarantined and not plan.pinned,
+        "quarantined": record.quarantined and not plan.kept,
         "learned_at": record.learned_at,
     }

@@ -82,6 +82,8 @@ class _Walk:
                 self.why.append("The session has learned a plan for it.")
                 if match.route.pinned:
                     self.why.append("It is pinned: nothing replaces it.")
+                elif match.route.by_person:
+                    self.why.append("A person has written it: only a person replaces it.")
                 return Explanation("learned", self.why, match.route.runnable, pinned=match.route.pinned)
             await self._about_quarantine(self.of.learned)
             if match is not None:
@@ -96,7 +98,7 @@ class _Walk:
     async def _about_quarantine(self, learned: LearnedRoutes) -> None:
         directory = self.ctx.session.directory
         for record in await learned.read(lambda library: library.routes_of(directory)):
-            if record.quarantined and not record.plan.pinned and self._is_for(record):
+            if record.quarantined and not record.plan.kept and self._is_for(record):
                 self.why.append(
                     f"Plan {record.plan.plan_id} is in quarantine here: it failed on three kinds of bodies."
                 )

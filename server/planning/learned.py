@@ -128,7 +128,7 @@ class LearnedRoutes:
     async def learn(self, session: Session, candidate: Candidate, shape: RequestShape) -> LearnedRoute:
         """Serve the plan from now on, here at once and after a restart.
 
-        Gives back the route in force: another one where a person has pinned that.
+        Gives back the route in force: another one where a person has pinned or written that.
         """
         record, body, generation = candidate.record, body_shape(shape), self._generation
         number: int | None = 0
@@ -165,7 +165,7 @@ class LearnedRoutes:
 
         The same shape counts once: a client that repeats a bad request takes no route from the others.
         """
-        if route.pinned:
+        if route.kept:
             return False
         route.failed_shapes.add(hashlib.blake2b(body_shape(shape).encode(), digest_size=8).hexdigest())
         route.quarantined = len(route.failed_shapes) >= MAX_FAILURES
@@ -275,4 +275,5 @@ def _route_of(candidate: Candidate, body: str, number: int) -> LearnedRoute:
         body_shape=body,
         number=number,
         pinned=record.pinned,
+        by_person=record.by_person,
     )

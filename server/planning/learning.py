@@ -94,8 +94,11 @@ class Trial:
 
     async def instead(self, outcome: Outcome) -> Trial | None:
         """A mended plan, once."""
-        problem = fault_of_plan(outcome)
+        problem, record = fault_of_plan(outcome), self.candidate.record
         if problem is None:
+            return None
+        if record.kept:
+            _note_kept(problem, self.runnable, self.kind.ctx, pinned=record.pinned)
             return None
         draft = await self.drafting.mend(self.kind, self.allowance, self.draft, problem)
         if draft is None:
@@ -107,7 +110,7 @@ class Trial:
         if has_worked(outcome):
             await self._learn()
             self.drafting.learned(self.kind, self.draft)
-        elif fault_of_plan(outcome) is not None:
+        elif fault_of_plan(outcome) is not None and not self.candidate.record.kept:
             self.drafting.failed(self.kind, self.draft)
 
     async def _learn(self) -> None:
@@ -164,16 +167,16 @@ class LearnedPlan:
             log.warning("plan quarantined", plan_id=self.runnable.id, session=self.ctx.session.id)
 
     async def _mended(self, problem: Problem) -> Trial | None:
-        drafting = self.drafting
-        if self.match.route.pinned:
-            log.info("pinned plan kept", plan_id=self.runnable.id, session=self.ctx.session.id, why="failed")
+        drafting, route = self.drafting, self.match.route
+        if route.kept:
+            _note_kept(problem, self.runnable, self.ctx, pinned=route.pinned)
             return None
         if drafting is None:
             return None
         known = Draft(self.runnable, plan_text(self.runnable))
         try:
             kind, allowance = await drafting.kind_of(self.ctx), drafting.allowance()
-            draft = await drafting.mend(kind, allowance, known, problem, self.match.route)
+            draft = await drafting.mend(kind, allowance, known, problem, route)
         except ServiceError:
             return None  # the plan's own failure says more than why it was not mended
         return None if draft is None else Trial.of(kind, draft, drafting, self.learned, allowance)
@@ -188,3 +191,16 @@ class LearnedPlan:
         except ServiceError:
             return None
         return None if draft is None else Trial.of(kind, draft, drafting, self.learned, allowance)
+
+
+def _note_kept(problem: Problem, runnable: RunnablePlan, ctx: RequestContext, *, pinned: bool) -> None:
+    """Nobody mends it but a person, who finds here what there is to mend."""
+    place = {"error": problem.error_type, "line": problem.line} if isinstance(problem, Raised) else {}
+    log.warning(
+        "pinned plan kept" if pinned else "person's plan kept",
+        plan_id=runnable.id,
+        session=ctx.session.id,
+        why="failed",
+        outcome=type(problem).__name__,
+        **place,
+    )

@@ -5,9 +5,9 @@
 
 1. A plan is shared by its fingerprint. A session's routes are its own rows, which point at plans.
 2. A session has one plan for a route: method, pattern, content kind and query keys. Learning replaces, but
-   never what a person has pinned.
+   never what a person has pinned or written; only a person replaces that.
 3. A `needs: values` plan belongs to one request of one session: it is never found by a fingerprint.
-4. What a session may hold, and how many plans there are, is bounded; the oldest unpinned ones go first.
+4. What a session may hold, and how many plans there are, is bounded; the oldest go first, but for those.
 5. An operation is done or not done (LibraryError). A file found damaged is set aside for a fresh one.
 """
 
@@ -31,6 +31,7 @@ from server.planning.library_file import (
     open_file,
 )
 from server.planning.library_rows import (
+    PERSON,
     LearnedRecord,
     PlanRecord,
     pattern,
@@ -53,11 +54,11 @@ T = TypeVar("T")
 MAX_ROUTES: Final = 512
 #: Plans of one session that each answer a single request: a cache of questions, not an API.
 MAX_VALUES_PLANS: Final = 64
-#: The `provider` of a plan whose code a person has written.
-PERSON: Final = "person"
 #: Plans in all: a month of the default daily budget of calls; about 300 MB.
 MAX_PLANS: Final = 100_000
 
+_PINNED, _PERSONS = "pinned plan kept", "person's plan kept"
+_KEPT = f"(plans.pinned OR plans.provider = '{PERSON}')"
 _PLANS = ", ".join(f"plans.{name.strip()}" for name in ("number", *PLAN_COLUMNS.split(",")))
 _LEARNED_ROW = (
     "learned.number, session, session_id, body_shape, learned_at, failures, quarantined, slug_asked"
@@ -74,10 +75,10 @@ _ROUTE = (
     "session = ? AND learned.method = ? AND pattern = ? AND learned.content = ? AND learned.query = ?"
     " AND learned.values_key = ?"
 )
-#: What is beyond the newest so many unpinned routes of a session, of one of the two sorts.
+#: What is beyond the newest so many routes of a session, of one of the two sorts.
 _SURPLUS = (
-    "SELECT learned.number, learned.plan FROM learned JOIN plans ON plans.number = learned.plan"
-    " WHERE session = ? AND (learned.values_key = '') = ? AND NOT pinned"
+    "SELECT learned.number, learned.plan FROM learned JOIN plans ON plans.number = learned.plan"  # noqa: S608
+    f" WHERE session = ? AND (learned.values_key = '') = ? AND NOT {_KEPT}"
     " ORDER BY learned.number DESC LIMIT -1 OFFSET ?"
 )
 
@@ -119,7 +120,7 @@ class PlanLibrary:
     # What planning asks
 
     def find(self, *fingerprints: str, session: str = "") -> PlanRecord | None:
-        """The plan for the first fingerprint that has one: the pinned one, else the newest.
+        """The plan for the first fingerprint that has one: the pinned one, a person's, or the newest.
 
         Not one that is quarantined in the session (a directory's name).
         """
@@ -127,26 +128,28 @@ class PlanLibrary:
             found = self._rows(
                 f"SELECT {_PLANS} FROM plans WHERE fingerprint = ? AND values_key = '' AND NOT EXISTS ("  # noqa: S608
                 " SELECT 1 FROM learned WHERE learned.plan = plans.number AND session = ? AND quarantined)"
-                " ORDER BY pinned DESC, number DESC LIMIT 1",
+                f" ORDER BY pinned DESC, provider = '{PERSON}' DESC, number DESC LIMIT 1",
                 (fingerprint, session),
             )
             if found:
                 return read_plan(found[0])
         return None
 
-    def learn(self, record: PlanRecord, session: Session, body_shape: str) -> int | None:
+    def learn(
+        self, record: PlanRecord, session: Session, body_shape: str, *, for_person: bool = False
+    ) -> int | None:
         """Keep the plan, and that this session has learned it; the number of the learned route.
 
-        None where a person has pinned another plan for this route: then that one stays. The questions about
-        a slug's words are the route's, whichever plan it has; failures are the plan's.
+        None where a person has pinned or written another plan for this route: then that one stays. For a
+        person only a pinned one does. The questions about a slug's words are the route's, whichever plan it
+        has; failures are the plan's.
         """
         route = (session.directory, *_route_key(record))
         with self._writing() as connection:
             plan = self._add(connection, record)
-            if _is_pinned_to_another(connection, route, plan):
-                _log.info(
-                    "pinned plan kept", session=session.id, route=record.route, instead_of=record.plan_id
-                )
+            held = _kept_instead(connection, route, plan)
+            if held == _PINNED or (held and not for_person):
+                _log.info(held, session=session.id, route=record.route, instead_of=record.plan_id)
                 return None
             # Not an upsert: what was learned last has the highest number.
             gone = connection.execute(f"DELETE FROM learned WHERE {_ROUTE} RETURNING slug_asked", route)  # noqa: S608
@@ -168,7 +171,7 @@ class PlanLibrary:
             )
         (count,) = connection.execute("SELECT count(*) FROM plans").fetchone()
         connection.execute(
-            "DELETE FROM plans WHERE number IN (SELECT number FROM plans WHERE NOT pinned AND number != ?"
+            f"DELETE FROM plans WHERE number IN (SELECT number FROM plans WHERE NOT {_KEPT} AND number != ?"  # noqa: S608
             " ORDER BY number LIMIT ?)",
             (number, max(0, count - self._max_plans)),
         )
@@ -383,13 +386,16 @@ def _route_key(record: PlanRecord) -> tuple[str, ...]:
     return (record.method, pattern(record.route), record.content, record.query, record.values_key)
 
 
-def _is_pinned_to_another(connection: sqlite3.Connection, route: tuple[str, ...], plan: int) -> bool:
+def _kept_instead(connection: sqlite3.Connection, route: tuple[str, ...], plan: int) -> str:
+    """What the log says where the session keeps another plan for the route; empty where it keeps none."""
     held = connection.execute(
-        "SELECT 1 FROM learned JOIN plans ON plans.number = learned.plan"  # noqa: S608
-        f" WHERE {_ROUTE} AND pinned AND plans.number != ?",
+        "SELECT plans.pinned FROM learned JOIN plans ON plans.number = learned.plan"  # noqa: S608
+        f" WHERE {_ROUTE} AND {_KEPT} AND plans.number != ?",
         (*route, plan),
-    )
-    return held.fetchone() is not None
+    ).fetchone()
+    if held is None:
+        return ""
+    return _PINNED if held[0] else _PERSONS
 
 
 def _trim(connection: sqlite3.Connection, session: str, *, values: bool) -> None:

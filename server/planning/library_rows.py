@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from server.planning.shape import RouteKey
 
 ANY_QUERY: Final = "*"
+#: The `provider` of a plan whose code a person has written.
+PERSON: Final = "person"
 
 T = TypeVar("T")
 
@@ -63,6 +65,15 @@ class PlanRecord:
     created_at: str = ""
     pinned: bool = False
     number: int = 0
+
+    @property
+    def by_person(self) -> bool:
+        return self.origin.provider == PERSON
+
+    @property
+    def kept(self) -> bool:
+        """Whether only a person replaces it: it is neither stale nor ever in quarantine."""
+        return self.pinned or self.by_person
 
     def plan(self) -> Plan:
         """Raises UnreadablePlan."""

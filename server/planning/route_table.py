@@ -63,6 +63,7 @@ class LearnedRoute:
     number: int = 0
     stale: bool = False
     pinned: bool = False
+    by_person: bool = False
     quarantined: bool = False
     #: Digests of the body shapes it has failed on since it last worked.
     failed_shapes: set[str] = field(factory=set)
@@ -74,6 +75,11 @@ class LearnedRoute:
         self.slug_names = tuple(
             part.name for part in self.template.parts if isinstance(part, Slot) and part.kind == "slug"
         )
+
+    @property
+    def kept(self) -> bool:
+        """Whether only a person replaces its plan."""
+        return self.pinned or self.by_person
 
     @property
     def key(self) -> Key:
@@ -216,7 +222,7 @@ class RouteTable:
 
 
 class SessionRoutes:
-    """The routes of one session; beyond the limits the oldest go, but for those that people pinned."""
+    """The routes of one session; beyond the limits the oldest go, but none that people pinned or wrote."""
 
     def __init__(self, routes: Iterable[LearnedRoute], *, max_routes: int, max_values: int) -> None:
         """`routes` from the oldest to the newest; `max_values` is for plans that answer a single request."""
@@ -253,9 +259,9 @@ class SessionRoutes:
         )
 
     def put(self, route: LearnedRoute) -> LearnedRoute:
-        """Add a route in the place of the one with its key; a pinned one stays, and is given back."""
+        """Add a route in the place of the one with its key; one that is kept stays, and is given back."""
         before = self._routes.get(route.key)
-        if before is not None and before.pinned:
+        if before is not None and before.kept:
             return before
         if before is not None:
             route.inherit(before)
@@ -273,7 +279,7 @@ class SessionRoutes:
         doomed: list[Key] = []
         for of_values, limit in self._limits.items():
             kin = [key for key, route in self._routes.items() if bool(route.values_key) is of_values]
-            free = [key for key in kin if not self._routes[key].pinned]
+            free = [key for key in kin if not self._routes[key].kept]
             doomed += free[: max(0, len(kin) - limit)]
         for key in doomed:
             del self._routes[key]

@@ -74,9 +74,10 @@ class Vetting:
             values_key=record.values_key,
             body_shape=learned.body_shape,
             number=learned.number,
-            stale=record.versions != self._versions and not record.pinned,
+            stale=record.versions != self._versions and not record.kept,
             pinned=record.pinned,
-            quarantined=learned.quarantined and not record.pinned,
+            by_person=record.by_person,
+            quarantined=learned.quarantined and not record.kept,
             failed_shapes=learned.failed_shapes(),
             slug_asked=learned.slug_asked,
         )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from structlog.testing import capture_logs
+
 from tests.learning.plans import GET, Model, plan
 from tests.operations.conftest import ADMIN, MEMBERS, Operator
 
@@ -163,16 +166,74 @@ async def test_forgetting_forgets_refusals_too(start: Callable[..., Awaitable[Ap
 async def test_a_pinned_plan_is_not_repaired(operator: Operator) -> None:
     """It fails, however often, and stays; unpinned it is mended at its next failure."""
     shown = await operator.plan_of("GET", ROUTE)
-    edited = await operator.do("PUT", f"/plans/{shown['id']}/code", {"code": RAISES, "pin": True})
-    calls = operator.api.calls
+    raising = {**item(code=RAISES), "author": {"provider": "openai", "model": "m"}}
+    await operator.do("DELETE", f"/plans/{shown['id']}")
+    taken = await operator.do("POST", "/plans/import?session=s1&pin=true", document([raising]))
+    plan_id, calls = taken["plans"][0], operator.api.calls
     answers = [await operator.api.get("/members/1") for _ in range(4)]
 
-    assert {(answer.status, answer.headers["X-Plan-ID"]) for answer in answers} == {(500, edited["id"])}
+    assert {(answer.status, answer.headers["X-Plan-ID"]) for answer in answers} == {(500, plan_id)}
     assert operator.api.calls == calls
-    await operator.do("PUT", f"/plans/{edited['id']}/pin", {"pinned": False})
+    await operator.do("PUT", f"/plans/{plan_id}/pin", {"pinned": False})
     mended = await operator.api.get("/members/1")
     assert mended.status == 200
     assert operator.api.calls == calls + 1
+
+
+@pytest.mark.parametrize("how", ["edited", "imported"])
+async def test_a_persons_plan_is_replaced_by_a_person_alone(operator: Operator, how: str) -> None:
+    """Its failure reaches the client and the log, and nobody is asked; forgotten, it is planned anew."""
+    shown = await operator.plan_of("GET", ROUTE)
+    if how == "edited":
+        plan_id = (await operator.do("PUT", f"/plans/{shown['id']}/code", {"code": RAISES}))["id"]
+    else:
+        taken = await operator.do("POST", "/plans/import?session=s1", document([item(code=RAISES)]))
+        plan_id = taken["plans"][0]
+    calls = operator.api.calls
+    with capture_logs() as logs:
+        answers = [await operator.api.get("/members/1") for _ in range(4)]
+
+    assert {(answer.status, answer.headers["X-Plan-ID"]) for answer in answers} == {(500, plan_id)}
+    assert operator.api.calls == calls
+    kept = [entry for entry in logs if entry["event"] == "person's plan kept"]
+    assert [(each["plan_id"], each["error"], each["line"]) for each in kept] == [(plan_id, "KeyError", 2)] * 4
+    assert [use["quarantined"] for use in (await operator.get(f"/plans/{plan_id}"))["learned"]] == [False]
+
+    again = await operator.do("POST", "/plans/import?session=s1", document([item()]))
+    assert (await operator.api.get("/members/1")).headers["X-Plan-ID"] == again["plans"][0]
+    for each in (await operator.get("/plans"))["plans"]:
+        if (each["method"], each["route"]) == ("GET", ROUTE):
+            await operator.do("DELETE", f"/plans/{each['id']}")
+    assert (await operator.api.get("/members/1")).source == "planned"
+
+
+async def test_a_persons_plan_from_the_library_is_not_repaired_either(operator: Operator) -> None:
+    """A session that meets it for the first time gets its failure, too, and asks nobody."""
+    shown = await operator.plan_of("GET", ROUTE)
+    edited = await operator.do("PUT", f"/plans/{shown['id']}/code", {"code": RAISES})
+    await operator.api.post("/members", {"name": "Bob"}, session="s2")
+    calls = operator.api.calls
+    answer = await operator.api.get("/members/1", session="s2")
+
+    assert (answer.status, answer.headers["X-Plan-ID"]) == (500, edited["id"])
+    assert operator.api.calls == calls
+
+
+async def test_a_persons_plan_is_never_stale(start: Callable[..., Awaitable[Api]], tmp_path: Path) -> None:
+    """Another model has all plans written anew, but for the one that a person has corrected."""
+    model = Model(MEMBERS)
+    first = Operator(await start(model, auth={"admin_token": ADMIN}, openai={"model": "one"}))
+    await first.api.post("/members", {"name": "Ada"})
+    await first.api.get("/members/1")
+    shown = await first.plan_of("GET", ROUTE)
+    edited = await first.do("PUT", f"/plans/{shown['id']}/code", {"code": "REPLY = make_response(200, 1)"})
+    await first.api.service.close()
+    second = Operator(await start(model, auth={"admin_token": ADMIN}, openai={"model": "two"}))
+    stale = {each["method"]: each["stale"] for each in (await second.get("/plans"))["plans"]}
+    kept, anew = await second.api.get("/members/1"), await second.api.post("/members", {"name": "Bob"})
+
+    assert stale == {"POST": True, "GET": False}
+    assert (kept.source, kept.headers["X-Plan-ID"], anew.source) == ("learned", edited["id"], "planned")
 
 
 async def test_a_pinned_plan_is_never_stale(start: Callable[..., Awaitable[Api]], tmp_path: Path) -> None:

@@ -316,6 +316,22 @@ async def test_a_pinned_route_is_always_served(place: Place) -> None:
     assert (await found(learned)).route is route
 
 
+async def test_a_persons_route_is_always_served(place: Place) -> None:
+    """However often it fails, and whatever has changed since; the planner's next plan does not replace it."""
+    learned = place.start()
+    await learn(learned)
+    place.edit("UPDATE plans SET provider = 'person', v_model = 'another'")
+    place.edit("UPDATE learned SET quarantined = 1")
+    learned = place.start()
+    route = (await found(learned)).route
+
+    assert (route.by_person, route.stale, route.quarantined) == (True, False, False)
+    assert not any(learned.failed(route, bad(number)) for number in range(5))
+    other = await learn(learned, plan=a_plan(code=CODE))
+    assert other is route
+    assert (await found(learned)).route is route
+
+
 async def test_a_slugs_words(place: Place) -> None:
     """A word that led to a record, or was asked about, is no question any more; three questions at most."""
     learned = place.start()

@@ -20,7 +20,7 @@ from server.planning import library_file
 from server.planning.learned import body_shape
 from server.planning.library import MAX_ROUTES, MAX_VALUES_PLANS, LibraryThread, PlanLibrary
 from server.planning.library_file import FILE_NAME, FORMAT_VERSION, LibraryError
-from server.planning.library_rows import UnreadablePlan, pattern
+from server.planning.library_rows import PERSON, Origin, UnreadablePlan, pattern
 from server.planning.shape import shape_of
 from tests.unit.planning.plans import CODE, a_plan, a_record, a_session
 from tests.unit.planning.requests import a_request
@@ -211,6 +211,32 @@ def test_a_pinned_plan_stays(library: PlanLibrary) -> None:
     assert [route.plan.plan_id for route in library.routes_of(SESSION.directory)] == ["b"]
 
 
+def test_a_persons_plan_stays(library: PlanLibrary) -> None:
+    """Learning another one for its route changes nothing; what a person brings takes its place."""
+    learn(library, origin=Origin(PERSON, ""))
+    assert learn(library, plan_id="b", fingerprint="f2") is None
+    assert [route.plan.plan_id for route in library.routes_of(SESSION.directory)] == [GET.plan_id]
+
+    assert library.learn(evolve(GET, plan_id="c", fingerprint="f3"), SESSION, "null", for_person=True)
+    assert [route.plan.plan_id for route in library.routes_of(SESSION.directory)] == ["c"]
+    library.pin("c")
+    assert library.learn(evolve(GET, plan_id="d", fingerprint="f4"), SESSION, "null", for_person=True) is None
+
+
+def test_a_persons_plan_is_found_first(library: PlanLibrary) -> None:
+    """Before a newer one of the model; behind a pinned one."""
+    learn(library, origin=Origin(PERSON, ""))
+    learn(library, plan_id="newer")
+    found = library.find(GET.fingerprint)
+    assert found is not None
+    assert found.plan_id == GET.plan_id
+
+    library.pin("newer")
+    pinned = library.find(GET.fingerprint)
+    assert pinned is not None
+    assert pinned.plan_id == "newer"
+
+
 def test_pinning_lifts_the_quarantine(library: PlanLibrary) -> None:
     """Who pins a plan wants it served."""
     number = learn(library)
@@ -263,15 +289,16 @@ def test_forgetting_a_session_keeps_what_is_shared(library: PlanLibrary) -> None
 
 
 def test_a_sessions_routes_are_bounded(library: PlanLibrary) -> None:
-    """The oldest go first, but not the pinned one, and their plans stay for others."""
+    """The oldest go first, but not the pinned one or a person's, and their plans stay for others."""
     for number in range(MAX_ROUTES + 3):
-        learn(library, plan_id=f"p{number}", fingerprint=f"f{number}", query=f'["k{number}"]')
+        origin = Origin(PERSON, "") if number == 1 else GET.origin
+        learn(library, plan_id=f"p{number}", fingerprint=f"f{number}", query=f'["k{number}"]', origin=origin)
         if number == 0:
             library.pin("p0")
     kept = [route.plan.plan_id for route in library.routes_of(SESSION.directory)]
 
-    assert kept == ["p0", *(f"p{number}" for number in range(3, MAX_ROUTES + 3))]
-    assert library.show("p1") != []
+    assert kept == ["p0", "p1", *(f"p{number}" for number in range(3, MAX_ROUTES + 3))]
+    assert library.show("p2") != []
 
 
 def test_a_sessions_values_plans_are_bounded(library: PlanLibrary) -> None:
@@ -286,13 +313,13 @@ def test_a_sessions_values_plans_are_bounded(library: PlanLibrary) -> None:
 
 
 def test_all_plans_are_bounded(path: Path) -> None:
-    """The oldest unpinned plan makes room, never the one just learned."""
-    library = PlanLibrary.open(path, max_plans=2)
-    for name in "abcd":
-        learn(library, plan_id=name, fingerprint=name)
+    """The oldest plan makes room, but neither one that is kept nor the one just learned."""
+    library = PlanLibrary.open(path, max_plans=3)
+    for name in "abcde":
+        learn(library, plan_id=name, fingerprint=name, origin=Origin(PERSON if name == "b" else "openai", ""))
         library.pin("a")
 
-    assert [plan.plan_id for plan in library.plans()] == ["a", "d"]
+    assert [plan.plan_id for plan in library.plans()] == ["a", "b", "e"]
     library.close()
 
 

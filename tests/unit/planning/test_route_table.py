@@ -245,9 +245,10 @@ def test_a_route_replaces_the_one_with_its_key() -> None:
     assert routes.get(newer.key) is newer
 
 
-def test_a_pinned_route_stays() -> None:
-    """And is given back."""
-    routes = some_routes(pinned := a_route("/a/{x:int}", pinned=True))
+@pytest.mark.parametrize("kept", ["pinned", "by_person"])
+def test_a_pinned_route_stays(kept: str) -> None:
+    """And is given back; so is one whose plan a person has written."""
+    routes = some_routes(pinned := a_route("/a/{x:int}", **{kept: True}))
 
     assert routes.put(a_route("/a/{y:int}")) is pinned
     match = routes.match(a_request(path="/a/1"))
@@ -267,9 +268,10 @@ def test_a_values_plan_replaces_the_one_for_its_request() -> None:
     assert match.route is newer
 
 
-def test_the_oldest_routes_are_forgotten() -> None:
-    """Each sort has its own limit; pinned ones stay."""
-    routes = some_routes(a_route("/a", pinned=True), *(a_route(f"/{name}") for name in "bcde"))
+@pytest.mark.parametrize("kept", ["pinned", "by_person"])
+def test_the_oldest_routes_are_forgotten(kept: str) -> None:
+    """Each sort has its own limit; pinned ones and people's stay."""
+    routes = some_routes(a_route("/a", **{kept: True}), *(a_route(f"/{name}") for name in "bcde"))
     routes.put(a_route("/f"))
     for number in range(4):
         routes.put(a_route("/ask", values_key=f"k{number}"))
