@@ -135,7 +135,7 @@ def _hide_memory() -> None:
 
 def _banner(service: Service, settings: Settings) -> str:
     workers = settings.sandbox.worker_count()
-    planner = settings.planner.chosen
+    planner = settings.planner.chosen + ("" if settings.planner.learn else " learn=off")
     return f"metaservice: {service.url} planner={planner} data={service.data_path} workers={workers}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from server.cli.channel import Ask
 from server.cli.options import add, add_request, request_of
@@ -50,12 +50,25 @@ async def explain(options: argparse.Namespace, channel: Channel, out: Output) ->
         out.line(f"- {sentence}")
     if error is not None:
         out.line(f"The answer is {error['status']} {error['type']}: {error['detail']}", "yellow")
+    if found["refused"] is not None:
+        _show_refused(found["refused"], out)
     if plan is not None:
         out.gap()
         out.facts({"plan": plan["id"], "route": plan["route"], "collection": plan["resource"]})
         out.gap()
         out.code(plan["code"])
     return int(error is not None)
+
+
+def _show_refused(refused: dict[str, Any], out: Output) -> None:
+    """What the model wrote, and below it what is wrong with that."""
+    out.gap()
+    if refused["code"]:
+        out.code(refused["code"])
+        out.gap()
+    out.violations(refused["code"], refused["violations"])
+    for reason in refused["reasons"]:
+        out.line(f"- {reason}")
 
 
 async def doctor(options: argparse.Namespace, channel: Channel, out: Output) -> int:

@@ -35,7 +35,9 @@ import structlog
 from attrs import field, frozen
 
 from server.errors import BadRequest, MethodNotAllowed, NotFound, Unavailable
+from server.operations.plans import shown_violations
 from server.operations.request import Described
+from server.planning.codec import PlanInvalid
 from server.planning.library_file import LibraryError
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from server.operations.replay import Replayer
     from server.operations.sessions import SessionOperations
     from server.planning.explaining import Explainer, Explanation
+    from server.planning.policy import CodeRefused
 
 #: The first segments below `/_meta` that are the operators'.
 ROOMS: Final = frozenset({"plans", "sessions", "explain", "doctor"})
@@ -313,4 +316,17 @@ def explained(found: Explanation) -> dict[str, Any]:
             "code": runnable.code.text,
         }
     refusal = None if error is None else {"status": error.status, "type": error.slug, "detail": error.detail}
-    return {"source": found.source, "why": found.why, "plan": plan, "error": refusal}
+    return {
+        "source": found.source,
+        "why": found.why,
+        "plan": plan,
+        "error": refusal,
+        "refused": None if found.refused is None else _refused(found.refused),
+    }
+
+
+def _refused(problem: CodeRefused | PlanInvalid) -> dict[str, Any]:
+    """What the model has written, and what is wrong with it: for operators alone, as it may be anything."""
+    if isinstance(problem, PlanInvalid):
+        return {"code": "", "violations": [], "reasons": list(problem.reasons)}
+    return {"code": problem.code, "violations": shown_violations(problem), "reasons": []}

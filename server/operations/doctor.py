@@ -69,6 +69,8 @@ class Doctor:
         for finding in self._doors():
             yield finding
         yield self._provider(tried=reach_provider)
+        if not self.settings.planner.learn:
+            yield Finding("learning", "ok", "learn=off (planner.learn): learned routes and conventions alone")
         if reach_provider and self.settings.planner.chosen != "conventions":
             yield await self._reach()
 

@@ -196,20 +196,25 @@ def checked(code: str) -> ValidatedCode:
     try:
         return check(SourceCode(code))
     except CodeRefused as refused:
-        lines = code.splitlines()
-        violations = [
-            {
-                "line": each.line,
-                "column": _column(lines, each.line, each.column),
-                "rule": each.rule,
-                "message": each.message,
-            }
-            for each in refused.violations
-        ]
+        violations = shown_violations(refused)
         count = len(violations)
         raise Unprocessable(
             f"The policy refuses the code: {count} violation{'s' * (count != 1)}.", violations=violations
         ) from None
+
+
+def shown_violations(refused: CodeRefused) -> list[dict[str, Any]]:
+    """What is wrong with the code, by line and column from 1; 0 where it is about the whole text."""
+    lines = refused.code.splitlines()
+    return [
+        {
+            "line": each.line,
+            "column": _column(lines, each.line, each.column),
+            "rule": each.rule,
+            "message": each.message,
+        }
+        for each in refused.violations
+    ]
 
 
 def _column(lines: list[str], line: int, column: int) -> int:

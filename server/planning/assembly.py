@@ -59,7 +59,7 @@ def make_planner(
         provider = watched(provider)
     rules = read_house_rules(settings.house_rules)
     prompts = PromptMaker(describe(), rules, max_bytes=settings.max_prompt_bytes)
-    learned = LearnedRoutes(LibraryThread(PlanLibrary.open(library)), _versions(prompts, provider))
+    learned = LearnedRoutes(LibraryThread(PlanLibrary.open(library)), _versions(prompts, settings))
     drafting = None
     if provider is not None:
         drafting = _drafting(settings, provider, prompts, learned, executor)
@@ -79,8 +79,10 @@ def make_conventions(
     return CheckedConventions(delete_collections=delete_collections, exists=exists)
 
 
-def _versions(prompts: PromptMaker, provider: Provider | None) -> Versions:
-    model = "" if provider is None else f"{provider.name}/{provider.model}"
+def _versions(prompts: PromptMaker, settings: PlannerSettings) -> Versions:
+    """The model is the one that would write plans, also while nothing is learned: that makes none stale."""
+    models = {"openai": settings.openai.model, "anthropic": settings.anthropic.model}
+    model = f"{settings.chosen}/{models[settings.chosen]}" if settings.chosen in models else ""
     return Versions(prompt=prompts.version, policy=POLICY_VERSION, model=model, rules=prompts.rules_digest)
 
 

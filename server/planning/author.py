@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_MOST_LOGGED = 5
+
 
 @define
 class Allowance:
@@ -110,7 +112,8 @@ class Author:
                 "plan refused", model=self.model, problem=type(problem).__name__, why=_summary(problem)
             )
             if not answer or not allowance.may_repair():
-                raise PlanRefused("The model gave no acceptable plan for this kind of request.")
+                # Its cause is for operators (`explain --ask`); clients are told nothing of it.
+                raise PlanRefused("The model gave no acceptable plan for this kind of request.") from problem
             allowance.repairs -= 1
             turns = (*turns, Turn(answer, complaint_for(problem)))
 
@@ -158,10 +161,10 @@ def _read(answer: str, segments: Sequence[str]) -> RunnablePlan | PlanInvalid | 
 
 
 def _summary(problem: PlanInvalid | CodeRefused) -> list[str]:
-    """For the log: rules and reasons of ours, nothing of the answer."""
+    """For the log: lines and reasons of ours. Of the answer they quote a name at most, and no literal."""
     if isinstance(problem, PlanInvalid):
-        return list(problem.reasons[:5])
-    return sorted({violation.rule for violation in problem.violations})
+        return list(problem.reasons[:_MOST_LOGGED])
+    return [f"line {each.line}: {each.message} ({each.rule})" for each in problem.violations[:_MOST_LOGGED]]
 
 
 def service_error(error: ProviderError) -> ServiceError:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from server.planning.author import Author
     from server.planning.fingerprint import FieldTypes
     from server.planning.learned import LearnedRoutes
-    from server.planning.negative_cache import NegativeCache
+    from server.planning.negative_cache import NegativeCache, Remembered
     from server.planning.prompt import Problem, PromptMaker
     from server.planning.providers.base import Prompt
     from server.planning.route_table import LearnedRoute, Match
@@ -117,12 +117,27 @@ class Drafting:
             log.warning("schemas not read", session=ctx.session.id)
             return Schemas(more=True)
 
+    def known(self, kind: Kind) -> Draft | Remembered | NotPlannable | None:
+        """Why the model would not be asked about this kind: a plan of it that nobody ran, or a refusal."""
+        if not self._takes_values(kind):
+            return self._refusals.look(kind.fingerprint) or self._fresh.get(kind.fingerprint)
+        if not self._shows_values():
+            return NotPlannable(_NO_VALUES)
+        key = values_key(kind.ctx)
+        return self._refusals.look(key) or self._fresh.get(key)
+
+    def forget(self, kind: Kind) -> None:
+        """Have the model asked about this kind, whatever it said before; a plan that it wrote stays."""
+        self._need_values.pop(kind.fingerprint, None)
+        for key in (kind.fingerprint, values_key(kind.ctx)):
+            self._refusals.forget(key)
+
     async def draft(self, kind: Kind, allowance: Allowance) -> Draft:
         """A plan that nobody has run yet, or one that is on its first run right now.
 
         Raises NotPlannable where it would need values that it may not see, and as `Author.write` does.
         """
-        if self._settings.values == "always" or kind.fingerprint in self._need_values:
+        if self._takes_values(kind):
             return await self._with_values(kind, allowance)
         refusal = self._refusals.recall(kind.fingerprint)
         if refusal is not None:
@@ -204,6 +219,9 @@ class Drafting:
         for memory in (self._fresh, self._mended, self._need_values):
             memory.clear()
         self._refusals.clear()
+
+    def _takes_values(self, kind: Kind) -> bool:
+        return self._settings.values == "always" or kind.fingerprint in self._need_values
 
     def _shows_values(self) -> bool:
         return self._settings.values != "never"

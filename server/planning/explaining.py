@@ -5,11 +5,17 @@ The steps are those of `LearningPlanner.plan`; a test holds the two together.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from server.errors import NotPlannable, ServiceError
+from server.errors import NotLearned, NotPlannable, PlanRefused, ServiceError
+from server.planning.author import Draft
+from server.planning.codec import PlanInvalid
+from server.planning.negative_cache import Remembered
+from server.planning.planner import FALL_BACK, NOT_LEARNED
+from server.planning.policy import CodeRefused
 from server.planning.route import RouteTemplate, refuse_unplannable
 from server.planning.vetting import vetted
 
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 
 Source: TypeAlias = Literal["learned", "library", "model", "conventions", "none"]
 
+_LEARN_OFF = "Learning is off (planner.learn)"
 _STALE = (
     "The session has learned a plan for it, which is stale: "
     "prompt, policy, model or house rules are others now."
@@ -34,7 +41,8 @@ class Explanation:
     """`source` is who has the plan; where the model would have to be asked there is no `runnable`.
 
     `why` are sentences, in the order in which things were looked at. `error` is what the request would
-    be answered with where nobody has a plan.
+    be answered with where nobody has a plan. `refused` is what was wrong with the model's answer, where
+    it was asked just now.
     """
 
     source: Source
@@ -42,6 +50,7 @@ class Explanation:
     runnable: RunnablePlan | None = None
     error: ServiceError | None = None
     pinned: bool = False
+    refused: CodeRefused | PlanInvalid | None = None
 
 
 @frozen
@@ -56,7 +65,7 @@ class Explainer:
     async def explain(self, ctx: RequestContext, *, ask: bool = False) -> Explanation:
         """Nothing is run but the reading of the session's schemas; the model is asked only if `ask`.
 
-        Raises ServiceError when the session's schemas cannot be read, or when the model was asked in vain.
+        Raises ServiceError when the session's schemas cannot be read, or when the model cannot be asked.
         """
         try:
             refuse_unplannable(ctx.segments)
@@ -118,28 +127,61 @@ class _Walk:
             return Explanation("library", self.why, vetted(shared.record), pinned=shared.record.pinned)
         self.why.append("The plan library has none with its fingerprint.")
         if self.ask:
-            return await self._asked(kind, drafting)
+            return await self._asked(kind, drafting, stale)
+        match drafting.known(kind):
+            case Draft() as draft:
+                self.why.append("The model has written a plan for it, which has not run yet.")
+                return Explanation("model", self.why, draft.runnable)
+            case NotPlannable() as error:
+                return await self._refused(error, stale, "The model has said that it needs the values.")
+            case Remembered() as known:
+                return await self._refused(known.error, stale, _remembered(known))
+            case None:
+                pass
         author = drafting.author
         self.why.append(f"The model would be asked: {author.name}, {author.model}.")
         if self.of.settings.fallback == "conventions":
-            known = await self._without_model(stale, quiet=True)
-            instead = "nobody" if known.error is not None else known.source
-            self.why.append(f"While it cannot be reached, the request is served by: {instead}.")
+            instead = await self._without_model(stale, quiet=True)
+            whose = "nobody" if instead.error is not None else instead.source
+            self.why.append(f"While it cannot be reached, the request is served by: {whose}.")
         return Explanation("model", self.why)
 
-    async def _asked(self, kind: Kind, drafting: Drafting) -> Explanation:
-        draft = await drafting.draft(kind, drafting.allowance())
+    async def _asked(self, kind: Kind, drafting: Drafting, stale: RunnablePlan | None) -> Explanation:
+        """The model is asked, also about what it refused before."""
+        drafting.forget(kind)
+        try:
+            draft = await drafting.draft(kind, drafting.allowance())
+        except (NotPlannable, PlanRefused) as error:
+            found = await self._refused(error, stale, "The model was asked just now, and gave no plan.")
+            cause = error.__cause__
+            if isinstance(cause, CodeRefused | PlanInvalid):
+                found.refused = cause
+            return found
         self.why.append("The model was asked just now; the next such request runs what it wrote.")
         return Explanation("model", self.why, draft.runnable)
 
+    async def _refused(self, error: ServiceError, stale: RunnablePlan | None, sentence: str) -> Explanation:
+        """What happens to a request that the model has no plan for."""
+        self.why.append(sentence)
+        if error.status in FALL_BACK and self.of.settings.fallback == "conventions":
+            instead = await self._without_model(stale, quiet=True)
+            if instead.error is None:
+                self.why.append(f"In its place the request is served by: {instead.source}.")
+                return Explanation(instead.source, self.why, instead.runnable)
+        return Explanation("none", self.why, error=error)
+
     async def _without_model(self, stale: RunnablePlan | None, *, quiet: bool = False) -> Explanation:
         why = [] if quiet else self.why
+        learns = self.of.settings.learn
         if stale is not None:
-            why.append("No model can be asked, so the stale plan serves on.")
+            why.append(f"{'No model can be asked' if learns else _LEARN_OFF}, so the stale plan serves on.")
             return Explanation("learned", why, stale)
         try:
             runnable = await self.of.conventions.runnable(self.ctx)
         except NotPlannable as error:
+            if not learns:
+                why.append(f"No convention covers it. {_LEARN_OFF}, so no model is asked: 404 not-learned.")
+                return Explanation("none", why, error=NotLearned(NOT_LEARNED))
             why.append("No convention covers it, and no model is there to be asked.")
             return Explanation("none", why, error=error)
         except ServiceError as error:
@@ -147,3 +189,15 @@ class _Walk:
             return Explanation("none", why, error=error)
         why.append("A convention covers it.")
         return Explanation("conventions", why, runnable)
+
+
+def _remembered(known: Remembered) -> str:
+    now = datetime.now(UTC)
+    since, until = (
+        f"{now + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%SZ}"
+        for seconds in (-known.age_seconds, known.left_seconds)
+    )
+    return (
+        f"The model was asked on {since}, in vain: {known.error.detail} "
+        f"It is not asked again before {until}, but by `--ask`."
+    )

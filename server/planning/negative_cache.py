@@ -34,10 +34,20 @@ class _Refusal:
     detail: str
     headers: dict[str, str]
     members: dict[str, Any]
+    since: float
     until: float
 
     def error(self) -> ServiceError:
         return self.kind(self.detail, headers=dict(self.headers), **self.members)
+
+
+@frozen
+class Remembered:
+    """A refusal as it is remembered: for how long already, and for how long still."""
+
+    error: ServiceError
+    age_seconds: float
+    left_seconds: float
 
 
 class NegativeCache:
@@ -68,9 +78,9 @@ class NegativeCache:
         """
         if not isinstance(error, NotPlannable | PlanRefused):
             return
-        until = self._clock() + self._keep_seconds
+        now = self._clock()
         self._refusals[fingerprint] = _Refusal(
-            type(error), error.detail, dict(error.headers), dict(error.members), until
+            type(error), error.detail, dict(error.headers), dict(error.members), now, now + self._keep_seconds
         )
         self._refusals.move_to_end(fingerprint)
         if len(self._refusals) > self._max_entries:
@@ -78,11 +88,19 @@ class NegativeCache:
 
     def recall(self, fingerprint: str) -> ServiceError | None:
         """A new error like the one remembered, to be raised; None: the planner may be asked."""
-        refusal = self._refusals.get(fingerprint)
-        if refusal is None:
-            return None
-        if self._clock() >= refusal.until:
-            del self._refusals[fingerprint]
+        remembered = self.look(fingerprint)
+        if remembered is None:
+            self._refusals.pop(fingerprint, None)
             return None
         self._refusals.move_to_end(fingerprint)
-        return refusal.error()
+        return remembered.error
+
+    def look(self, fingerprint: str) -> Remembered | None:
+        """What is remembered, for an operator: the entry is no younger for it."""
+        refusal, now = self._refusals.get(fingerprint), self._clock()
+        if refusal is None or now >= refusal.until:
+            return None
+        return Remembered(refusal.error(), now - refusal.since, refusal.until - now)
+
+    def forget(self, fingerprint: str) -> None:
+        self._refusals.pop(fingerprint, None)

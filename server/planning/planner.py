@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from server.planning.planned import Planned
     from server.planning.route_table import Match
 
-_NOT_LEARNED = "This kind of request has not been learned, and planner.learn is false."
+NOT_LEARNED = "This kind of request has not been learned, and planner.learn is false."
 #: Failures of planning for which the fall-back is there. Others are about the request itself.
-_FALL_BACK = frozenset({429, 502, 503, 504})
+FALL_BACK = frozenset({429, 502, 503, 504})
 
 
 class LearningPlanner:
@@ -65,7 +65,7 @@ class LearningPlanner:
         try:
             return await self._new(ctx, self._drafting)
         except ServiceError as error:
-            if error.status not in _FALL_BACK or self._settings.fallback == "none":
+            if error.status not in FALL_BACK or self._settings.fallback == "none":
                 raise
             return await self._fallen_back(ctx, match, error)
 
@@ -119,7 +119,7 @@ class LearningPlanner:
         except NotPlannable:
             if self._settings.learn:
                 raise
-            raise NotLearned(_NOT_LEARNED) from None
+            raise NotLearned(NOT_LEARNED) from None
 
     async def _fallen_back(self, ctx: RequestContext, stale: Match | None, error: ServiceError) -> Planned:
         try:

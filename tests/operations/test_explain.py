@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.learning.plans import DELETE, Model
-from tests.operations.conftest import ADMIN, Operator
+from structlog.testing import capture_logs
+
+from tests.learning.plans import DELETE, Model, plan
+from tests.operations.conftest import ADMIN, MEMBERS, Operator
 from tests.operations.test_plans import RAISES, ROUTE, SHOUT
+from tools.simulators import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tests.learning.conftest import Api
+
+PROMOTE = plan("/members/{member_id:int}/promote", "REPLY = make_response(200, {})")
 
 
 def request(method: str, path: str, session: str = "s1", **more: Any) -> dict[str, Any]:
@@ -72,17 +79,113 @@ async def test_without_a_model(start: Callable[..., Awaitable[Api]]) -> None:
     assert (await operator.api.post("/members/1/cancel")).status == 501
 
 
+async def test_learning_that_is_off(start: Callable[..., Awaitable[Api]]) -> None:
+    """It is said what the setting does, with the status of the request; what was learned is not stale."""
+    first = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}))
+    await first.api.post("/members", {"name": "Ada"})
+    await first.api.service.close()
+    frozen = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}, learn=False))
+    learned = await explained(frozen, "POST", "/members", body={"name": "Bob"})
+    found = await explained(frozen, "POST", "/members/1/promote", ask=True)
+    answer = await frozen.api.post("/members/1/promote")
+    findings = {each["name"]: each["detail"] for each in (await frozen.get("/doctor"))["findings"]}
+
+    assert learned["why"] == ["The session has learned a plan for it."]
+    assert "Learning is off (planner.learn), so no model is asked: 404 not-learned." in found["why"][-1]
+    assert (found["error"]["status"], found["error"]["type"]) == (404, "not-learned")
+    assert (answer.status, answer.json["detail"]) == (404, found["error"]["detail"])
+    assert findings["learning"].startswith("learn=off")
+    assert frozen.api.calls == 0
+
+
+async def test_what_the_model_refused_is_told_of(start: Callable[..., Awaitable[Api]]) -> None:
+    """When, why, and until when nobody is asked; told to, the model is asked all the same."""
+    operator = Operator(await start(Model({}), auth={"admin_token": ADMIN}, fallback="none"))
+    assert (await operator.api.post("/members/1/promote")).status == 502
+    calls = operator.api.calls
+    found = await explained(operator, "POST", "/members/1/promote")
+
+    assert (found["source"], found["error"]["status"], found["refused"]) == ("none", 502, None)
+    pattern = (
+        r"The model was asked on (.+Z), in vain: (.+\.) It is not asked again before (.+Z), but by `--ask`\."
+    )
+    told = re.fullmatch(pattern, found["why"][-1])
+    assert told is not None
+    since, until = (datetime.fromisoformat(told[at]) for at in (1, 3))
+    assert timedelta(seconds=595) < until - since < timedelta(seconds=605)
+    assert told[2] == found["error"]["detail"]
+    assert operator.api.calls == calls
+
+    operator.api.model.script = Model({"POST /members/{member_id:int}/promote": PROMOTE})
+    asked = await explained(operator, "POST", "/members/1/promote", ask=True)
+    written = await explained(operator, "POST", "/members/1/promote")
+    assert operator.api.calls == calls + 1
+    assert asked["plan"]["id"] == written["plan"]["id"]
+    assert "has not run yet" in written["why"][-1]
+    assert (await operator.api.post("/members/1/promote")).headers["X-Plan-ID"] == asked["plan"]["id"]
+
+
+async def test_conventions_in_the_place_of_a_refusal(operator: Operator) -> None:
+    """What the request then gets is said, and is so."""
+    operator.api.model.script = Model({})
+    answer = await operator.api.ask("DELETE", "/members/7")
+    found = await explained(operator, "DELETE", "/members/7")
+
+    assert (answer.status, answer.source) == (404, "conventions")
+    assert (found["source"], found["error"]) == ("conventions", None)
+    assert found["plan"]["id"] == answer.headers["X-Plan-ID"]
+    assert found["why"][-1] == "In its place the request is served by: conventions."
+
+
+async def test_refused_code_is_shown_to_operators_alone(start: Callable[..., Awaitable[Api]]) -> None:
+    """With the places, in characters from 1; the client hears nothing of it, the log has lines."""
+    code = 'import os\nREPLY = make_response(200, "ä" + os.name)'
+    wrong = plan("/members/{member_id:int}/promote", code)
+    api = await start([Answer(wrong)], auth={"admin_token": ADMIN}, fallback="none", repairs=0)
+    operator = Operator(api)
+    with capture_logs() as logs:
+        answer = await api.post("/members/1/promote")
+    found = await explained(operator, "POST", "/members/1/promote", ask=True)
+
+    assert answer.status == 502
+    assert "os" not in answer.json["detail"].split()
+    (line,) = [entry for entry in logs if entry["event"] == "plan refused"]
+    assert line["why"][0].startswith("line 1: import is not allowed: ")
+    assert line["why"][1].startswith("line 2: 'os' is not defined: ")
+    assert found["error"]["status"] == 502
+    assert found["refused"]["code"] == code
+    places = [(each["line"], each["column"], each["rule"]) for each in found["refused"]["violations"]]
+    assert places == [(1, 1, "node"), (2, 34, "name")]
+
+
+async def test_an_answer_that_is_no_plan_is_told_of(start: Callable[..., Awaitable[Api]]) -> None:
+    """Its reasons, and not the answer, which may be anything."""
+    api = await start([Answer({"action": "do"})], auth={"admin_token": ADMIN}, repairs=0)
+    found = await explained(Operator(api), "POST", "/members/1/promote", ask=True)
+
+    assert found["refused"]["code"] == ""
+    assert any("resource" in reason for reason in found["refused"]["reasons"])
+
+
+async def test_values_that_are_kept_from_the_model(start: Callable[..., Awaitable[Api]]) -> None:
+    """The 501 of the setting; told to, the model is asked anew."""
+    question = plan("/ask", "REPLY = make_response(200, 1)", "ask", needs="values")
+    api = await start(Model({"POST /ask": question}), auth={"admin_token": ADMIN}, fallback="none")
+    operator = Operator(api)
+    assert (await api.post("/ask", {"question": "how many"})).status == 501
+    found = await explained(operator, "POST", "/ask", body={"question": "why"})
+    assert (found["error"]["status"], api.calls) == (501, 1)
+    assert found["why"][-1] == "The model has said that it needs the values."
+
+    await explained(operator, "POST", "/ask", body={"question": "why"}, ask=True)
+    assert api.calls == 2
+
+
 async def test_stale_and_quarantined_plans_are_told_of(operator: Operator) -> None:
     """Why a plan that was learned does not serve."""
     shown = await operator.plan_of("GET", ROUTE)
-    await operator.do("PUT", f"/plans/{shown['id']}/code", {"code": RAISES})
     learned = operator.api.service._planner.parts[0]  # type: ignore[attr-defined]
-    (record,) = [
-        each
-        for each in await learned.read(lambda library: library.learned_from(shown["id"]) or library.plans())
-        if each.route == ROUTE
-    ]
-    (use,) = await learned.read(lambda library: library.learned_from(record.plan_id))
+    (use,) = await learned.read(lambda library: library.learned_from(shown["id"]))
     await learned.change(lambda library: library.mark_failures(use.number, "[]", quarantined=True))
     found = await explained(operator, "GET", "/members/1")
 

@@ -31,6 +31,13 @@ def check(code: SourceCode) -> ValidatedCode:
 
     Idempotent. Raises CodeRefused, and nothing else whatever the text.
     """
+    try:
+        return _checked(code)
+    except CodeRefused as refused:
+        raise CodeRefused(refused.violations, code.text) from None
+
+
+def _checked(code: SourceCode) -> ValidatedCode:
     if code.language != "python":
         raise _refused("language", "the code must be Python")
     tree = _parse(code.text)

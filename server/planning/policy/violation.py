@@ -19,8 +19,12 @@ class Violation:
 
 
 class CodeRefused(Exception):
-    """Plan code broke the policy. `violations` holds all that were found, in the order of the text."""
+    """Plan code broke the policy. `violations` holds all that were found, in the order of the text.
 
-    def __init__(self, violations: tuple[Violation, ...]) -> None:
+    `code` is the text that they are about; it may be shown to operators alone.
+    """
+
+    def __init__(self, violations: tuple[Violation, ...], code: str = "") -> None:
         super().__init__("; ".join(f"line {v.line}: {v.message}" for v in violations[:5]))
         self.violations = violations
+        self.code = code

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.__main__ import main
+from server.__main__ import _banner, main
 from server.sessions.directories import DataRoot
+from server.settings import from_mapping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,20 @@ def test_wrong_settings_stop_the_start(tmp_path: Path, capsys: pytest.CaptureFix
     assert "server.prot" in said
     assert "99999" in said
     assert all(line.startswith("metaservice: ") for line in said.splitlines())
+
+
+@pytest.mark.parametrize(("learn", "said"), [(True, "planner=conventions data="), (False, "learn=off data=")])
+def test_the_start_line_says_that_learning_is_off(learn: bool, said: str) -> None:
+    """Whoever looks why nothing is planned finds it there."""
+
+    class Started:
+        url, data_path = "http://localhost:1", "/data"
+
+    settings = from_mapping({"planner": {"learn": learn}}, {})
+    line = _banner(Started(), settings)  # type: ignore[arg-type]
+
+    assert said in line
+    assert ("learn=off" in line) is not learn
 
 
 def test_a_data_root_in_use_stops_the_start(
