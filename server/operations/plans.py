@@ -18,7 +18,7 @@ from server.planning.policy import CodeRefused, check
 from server.planning.route import RouteError, RouteTemplate
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from server.model import Plan, Session, ValidatedCode
     from server.planning.drafting import Drafting
@@ -178,23 +178,25 @@ def edited(record: PlanRecord, code: str) -> RunnablePlan:
     if record.needs == "values":
         raise Conflict("This plan answers one request with its own values; forget it instead.")
     plan = _readable(record)
+    route = RouteTemplate.parse(plan.route)
     answer = {
         **{name: getattr(plan, name) for name in ("action", "resource", "route", "identifier")},
         **{name: getattr(plan, name) for name in ("response_hints", "needs", "query")},
         "code": {"block": code},
     }
     try:
-        read = decode(orjson.dumps(answer).decode(), portable.sample(RouteTemplate.parse(plan.route)))
+        read = decode(orjson.dumps(answer).decode(), portable.sample(route))
     except (PlanInvalid, orjson.JSONEncodeError) as error:
         reasons = list(error.reasons) if isinstance(error, PlanInvalid) else ["the code is not text"]
         raise Unprocessable("; ".join(reasons), reasons=reasons) from None
-    return RunnablePlan(evolve(read, criteria=plan.criteria, payload=plan.payload), checked(code), "learned")
+    read = evolve(read, criteria=plan.criteria, payload=plan.payload)
+    return RunnablePlan(read, checked(code, route.slots), "learned")
 
 
-def checked(code: str) -> ValidatedCode:
+def checked(code: str, slots: Collection[str]) -> ValidatedCode:
     """The code through the policy. Raises Unprocessable with `violations`, line and column from 1."""
     try:
-        return check(SourceCode(code))
+        return check(SourceCode(code), slots)
     except CodeRefused as refused:
         violations = shown_violations(refused)
         count = len(violations)

@@ -163,7 +163,7 @@ def _item_of(said: dict[str, Any], versions: Versions) -> Item:
         "code": {"block": _code(said["code"])},
     }
     plan = decode(orjson.dumps(answer).decode(), sample(RouteTemplate.parse(said["route"])))
-    runnable = RunnablePlan(plan, check(plan.code), "learned")
+    runnable = RunnablePlan(plan, check(plan.code, RouteTemplate.parse(plan.route).slots), "learned")
     content: ContentKind = said["content"] or ("json" if _reads_body(runnable) else "none")
     keys = ANY_QUERY if query == "any" else orjson.dumps(sorted(query)).decode()
     record = PlanRecord(

@@ -27,6 +27,7 @@ from server.planning.providers.base import (
     ProviderError,
     Turn,
 )
+from server.planning.route import RouteTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -155,7 +156,7 @@ def _read(answer: str, segments: Sequence[str]) -> RunnablePlan | PlanInvalid | 
     """The plan that the answer is, or what is wrong with it."""
     try:
         plan = decode(answer, segments)
-        return RunnablePlan(plan, check(plan.code), "planned")
+        return RunnablePlan(plan, check(plan.code, RouteTemplate.parse(plan.route).slots), "planned")
     except (PlanInvalid, CodeRefused) as problem:
         return problem
 

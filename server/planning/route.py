@@ -110,10 +110,15 @@ class RouteTemplate:
         if len(pieces) > MAX_SEGMENTS:
             raise RouteError(f"a route has at most {MAX_SEGMENTS} segments")
         parts = tuple(_parse_part(number, piece) for number, piece in enumerate(pieces, 1))
-        names = [part.name for part in parts if isinstance(part, Slot)]
-        if len(names) != len(set(names)):
+        route = cls(text, parts)
+        if len(route.slots) != len(set(route.slots)):
             raise RouteError("two slots of a route have the same name")
-        return cls(text, parts)
+        return route
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The names of its slots, in their order."""
+        return tuple(part.name for part in self.parts if isinstance(part, Slot))
 
     def match(self, segments: Sequence[str]) -> Params | None:
         """The slots' values, typed (`int` slots as int), or None if the path is not this route's."""

@@ -24,6 +24,17 @@ async def stored(api: Api, session: str = "s1") -> list[Any]:
     return rows
 
 
+async def test_a_slot_that_the_route_does_not_have_is_mended_before_it_runs(start: StartApi) -> None:
+    """The model is told which slot there is; no run is spent on it."""
+    wrong = plan("/members/{id:int}", 'REPLY = make_response(200, params["ids"])')
+    right = plan("/members/{id:int}", 'REPLY = make_response(200, params["id"])')
+    api = await start([Answer(wrong), Answer(right)])
+    answer = await api.get("/members/7")
+
+    assert (answer.status, answer.json, api.calls) == (200, 7, 2)
+    assert "did you mean 'id'?" in str(api.model.requests[1].body)
+
+
 async def test_an_answer_that_is_no_plan_is_mended_once(start: StartApi, wire: type[Simulator]) -> None:
     """The model hears why, and its second answer serves."""
     api = await start([Answer({"action": "create"}), Answer(CREATE)], wire=wire)

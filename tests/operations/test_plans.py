@@ -180,6 +180,19 @@ async def test_a_pinned_plan_is_not_repaired(operator: Operator) -> None:
     assert operator.api.calls == calls + 1
 
 
+async def test_a_slot_that_the_route_does_not_have(operator: Operator) -> None:
+    """An edit and a file are refused, with the slot that was meant."""
+    shown = await operator.plan_of("GET", ROUTE)
+    code = 'REPLY = make_response(200, params["ids"])'
+    edited = await operator.refused(422, "PUT", f"/plans/{shown['id']}/code", {"code": code})
+    taken = await operator.refused(422, "POST", "/plans/import", document([item(code=code)]))
+
+    (violation,) = edited["violations"]
+    assert (violation["line"], violation["column"], violation["rule"]) == (1, 28, "slot")
+    assert "did you mean 'id'?" in violation["message"]
+    assert "did you mean 'id'?" in taken["detail"]
+
+
 @pytest.mark.parametrize("how", ["edited", "imported"])
 async def test_a_persons_plan_is_replaced_by_a_person_alone(operator: Operator, how: str) -> None:
     """Its failure reaches the client and the log, and nobody is asked; forgotten, it is planned anew."""

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from server.model import SourceCode, ValidatedCode
 from server.planning.policy.names import MAX_DEPTH, MAX_NODES, MAX_SOURCE_BYTES
 from server.planning.policy.rules import violations_in
+from server.planning.policy.slots import unknown_slots
 from server.planning.policy.violation import CodeRefused, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 #: What parsing and compiling hostile text is known to raise, besides SyntaxError (THREATS 11).
 _PARSER_ERRORS = (ValueError, RecursionError, MemoryError, OverflowError, SystemError)
@@ -26,22 +27,23 @@ _FSTRING_HINT = (
 _warnings_lock = threading.Lock()
 
 
-def check(code: SourceCode) -> ValidatedCode:
+def check(code: SourceCode, slots: Collection[str] | None = None) -> ValidatedCode:
     """The code that may run in place of `code`: the `ast.unparse` of its checked, normalised tree.
 
+    `slots` are the names of its route's, where code that reads others is to be refused, too.
     Idempotent. Raises CodeRefused, and nothing else whatever the text.
     """
     try:
-        return _checked(code)
+        return _checked(code, slots)
     except CodeRefused as refused:
         raise CodeRefused(refused.violations, code.text) from None
 
 
-def _checked(code: SourceCode) -> ValidatedCode:
+def _checked(code: SourceCode, slots: Collection[str] | None) -> ValidatedCode:
     if code.language != "python":
         raise _refused("language", "the code must be Python")
     tree = _parse(code.text)
-    violations = violations_in(tree)
+    violations = violations_in(tree) + ([] if slots is None else unknown_slots(tree, slots))
     if violations:
         raise CodeRefused(tuple(sorted(violations)))
     _normalise(tree)

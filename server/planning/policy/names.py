@@ -69,6 +69,12 @@ ALLOWED_METHODS = _words("""
     schema search upsert
 """)
 
+#: What of these a store has; for advice alone.
+STORE_METHODS = _words("""
+    count criteria delete delete_all embed exists expand get group insert insert_many list replace schema
+    search update upsert
+""")
+
 #: Nodes with nothing of their own to check; their children are checked.
 PLAIN_NODES = _words("""
     Module Expr Assign AugAssign If Raise Assert Pass Delete

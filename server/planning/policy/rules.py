@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from server.planning.policy.hints import (
@@ -22,6 +23,7 @@ from server.planning.policy.names import (
     MAX_INT,
     PLAIN_NODES,
     PROTECTED_NAMES,
+    STORE_METHODS,
 )
 from server.planning.policy.violation import Violation
 
@@ -230,10 +232,26 @@ def _attribute_hint(node: ast.Attribute) -> str:
         return "nothing that starts with an underscore can be reached"
     if isinstance(node.value, ast.Name) and node.value.id in _DICTS:
         return f'{node.value.id} is a dict: use {node.value.id}["{node.attr[:40]}"]'
+    if node.attr not in ATTRIBUTE_HINTS and _is_store(node.value):
+        near = get_close_matches(node.attr, STORE_METHODS, n=1)
+        return f"did you mean {near[0]}?" if near else f"a store has {', '.join(sorted(STORE_METHODS))}"
     fallback = (
         f'use value["{node.attr[:40]}"] for a key of a dict, or a method of text, list, dict, set or store'
     )
     return ATTRIBUTE_HINTS.get(node.attr, fallback)
+
+
+def _is_store(node: ast.expr) -> bool:
+    """Whether it is `store`, or a collection of `session_store`."""
+    match node:
+        case ast.Name(id="store"):
+            return True
+        case ast.Subscript(value=ast.Name(id="session_store")):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="session_store"), attr="collection")):
+            return True
+        case _:
+            return False
 
 
 def _is_plain_spec(text: object) -> bool:
