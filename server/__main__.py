@@ -27,6 +27,7 @@ from wasm_runtime.pool import PoolError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from server.planner_settings import PlannerSettings
     from server.settings_schema import Settings
 
 log = structlog.get_logger()
@@ -114,14 +115,26 @@ async def _run(service: Service, settings: Settings) -> None:
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
         loop.add_signal_handler(number, stop.set)
-    if settings.planner.missing_key:
-        log.warning("planner without a key", variable=settings.planner.missing_key, instead="conventions")
+    _warn_of_planner(settings.planner)
     sys.stdout.write(_banner(service, settings) + "\n")
     sys.stdout.flush()
     await stop.wait()
     for number in signals:
         loop.remove_signal_handler(number)
     await service.close()
+
+
+def _warn_of_planner(planner: PlannerSettings) -> None:
+    """What was set and has no effect, and what is missing for it to have one."""
+    if planner.missing_key:
+        log.warning("planner without a key", variable=planner.missing_key, instead="conventions")
+    for name in planner.idle_servers:
+        log.warning(
+            "provider's address not used",
+            variable=f"{name.upper()}_BASE_URL",
+            missing=f"{name.upper()}_API_KEY, or LARS_DEFAULT_PROVIDER={name} where the server needs no key",
+            instead=planner.chosen,
+        )
 
 
 def _hide_memory() -> None:

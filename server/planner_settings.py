@@ -171,6 +171,17 @@ class PlannerSettings:
         named = self.provider in {"openai", "anthropic"}
         return f"{self.provider.upper()}_API_KEY" if named and self.chosen == "conventions" else ""
 
+    @property
+    def idle_servers(self) -> tuple[str, ...]:
+        """The providers whose address somebody has set, and which nobody chose, by a name or by a key."""
+        if self.provider != "auto":
+            return ()
+        set_ = {
+            "openai": self.openai.base_url != OPENAI_URL,
+            "anthropic": self.anthropic.base_url != ANTHROPIC_URL,
+        }
+        return tuple(name for name, is_set in set_.items() if is_set and name != self.chosen)
+
     def _with_key(self) -> Literal["openai", "anthropic", "conventions"]:
         if self.openai.api_key:
             return "openai"

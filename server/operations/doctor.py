@@ -119,6 +119,12 @@ class Doctor:
         planner = self.settings.planner
         if planner.missing_key:
             return Finding("provider", "warning", f"conventions, for want of {planner.missing_key}")
+        if planner.chosen == "conventions" and planner.idle_servers:
+            name = planner.idle_servers[0].upper()
+            detail = (
+                f"conventions: {name}_BASE_URL is set, but neither {name}_API_KEY nor LARS_DEFAULT_PROVIDER"
+            )
+            return Finding("provider", "warning", detail)
         if planner.chosen == "conventions":
             return Finding("provider", "ok", "conventions: no model, no network")
         return Finding(

@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
-from server.__main__ import _banner, main
+from server.__main__ import _banner, _warn_of_planner, main
 from server.sessions.directories import DataRoot
 from server.settings import from_mapping
 
@@ -43,6 +44,22 @@ def test_the_start_line_says_that_learning_is_off(learn: bool, said: str) -> Non
 
     assert said in line
     assert ("learn=off" in line) is not learn
+
+
+def test_an_address_without_a_provider_is_warned_of() -> None:
+    """With what is missing for it to be used."""
+    planner = from_mapping({}, {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}).planner
+    with capture_logs() as logs:
+        _warn_of_planner(planner)
+    with capture_logs() as quiet:
+        _warn_of_planner(from_mapping({}, {}).planner)
+
+    (line,) = logs
+    assert (line["log_level"], line["variable"], line["instead"]) == (
+        *("warning", "OPENAI_BASE_URL", "conventions"),
+    )
+    assert line["missing"].startswith("OPENAI_API_KEY, or LARS_DEFAULT_PROVIDER=openai")
+    assert quiet == []
 
 
 def test_a_data_root_in_use_stops_the_start(

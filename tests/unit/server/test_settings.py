@@ -495,6 +495,24 @@ class TestProvider:
 
         assert (planner.chosen, planner.missing_key) == (chosen, missing)
 
+    @pytest.mark.parametrize(
+        ("environ", "idle"),
+        [
+            ({}, ()),
+            ({"OPENAI_BASE_URL": "http://localhost:1"}, ("openai",)),
+            ({"ANTHROPIC_BASE_URL": "http://localhost:1"}, ("anthropic",)),
+            ({"ANTHROPIC_BASE_URL": "http://localhost:1", "OPENAI_API_KEY": "a"}, ("anthropic",)),
+            ({"ANTHROPIC_BASE_URL": "http://localhost:1", "ANTHROPIC_API_KEY": "a"}, ()),
+            ({"OPENAI_BASE_URL": "http://localhost:1", "LARS_DEFAULT_PROVIDER": "openai"}, ()),
+            ({"OPENAI_BASE_URL": "http://localhost:1", "LARS_DEFAULT_PROVIDER": "conventions"}, ()),
+        ],
+    )
+    def test_idle_servers(self, environ: dict[str, str], idle: tuple[str, ...]) -> None:
+        """An address that has no effect, unless somebody has said that it should have none."""
+        listed = {"LARS_SANDBOX_LLM_ALLOWED_HOSTS": "localhost, api.openai.com"}
+
+        assert from_mapping({}, environ | listed).planner.idle_servers == idle
+
     @pytest.mark.parametrize("provider", ["openai", "anthropic"])
     def test_own_server_needs_no_key(self, provider: str) -> None:
         """A provider's protocol on a server of one's own works without a key when it is named."""
