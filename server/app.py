@@ -188,7 +188,7 @@ def make_app(
         HttpSemantics(Pipeline(plans, pool)),
         authenticator=Authenticator(settings.auth.by_name),
         reader=reader,
-        api_pages=_api_pages(settings, plans, pool),
+        api_pages=_api_pages(settings, plans, pool, SessionFiles(root.path)),
         health=_health(pool, root),
         cors=_cors(settings.cors),
         door=door if tokens is None else MetricsPage(meter, tokens, door),
@@ -261,7 +261,7 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
     )
 
 
-def _api_pages(settings: Settings, planner: Planner, executor: Executor) -> ApiPages:
+def _api_pages(settings: Settings, planner: Planner, executor: Executor, files: SessionFiles) -> ApiPages:
     anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
     terms = Terms(
         secured=secured,
@@ -270,7 +270,8 @@ def _api_pages(settings: Settings, planner: Planner, executor: Executor) -> ApiP
         delete_collections=settings.conventions.delete_collections,
         url=settings.server.public_url,
     )
-    return ApiPages(Describer(planner, executor, terms), anonymous, settings.server.query_bytes)
+    describer = Describer(planner, executor, terms, lambda session: files.is_new(session.directory))
+    return ApiPages(describer, anonymous, settings.server.query_bytes)
 
 
 def _health(executor: Executor, root: DataRoot) -> Callable[[], Mapping[str, object]]:

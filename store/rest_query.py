@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from store import filter_groups
 from store.errors import InvalidQuery
 from store.query import OPERATORS
+from store.schema import MAX_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,22 +23,49 @@ RESERVED = PRESENTATION | _WHOLE
 
 _FINDER = re.compile(r"(?:find|get|search)By([A-Z][A-Za-z0-9]*)(__[a-z]+)?")
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+#: `?age>30` has the key `age>30`, and `?age>=30` the key `age>` with the value 30.
+_SIGN = re.compile(r"([^<>!]+)(>|<|!)([^<>!]*)")
+_SIGNS = {(">", False): "gt", (">", True): "gte", ("<", False): "lt", ("<", True): "lte", ("!", True): "ne"}
+#: Operators that hardly end a field's name: not `in`, as in `check_in`, nor `has`, `like` and `contains`.
+_PLAIN_OPERATORS = OPERATORS - {"in", "has", "like", "contains"}
 
 
 def criteria_of(query: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """Criteria from a query's keys and values; `known` are the collection's field names.
 
-    Raises InvalidQuery for a group of filters (`or=`, `and=`) that cannot be read.
+    Raises InvalidQuery for a group of filters (`or=`, `and=`) that cannot be read, and for an operator that
+    is spelt as it would be elsewhere.
     """
     criteria = {}
     whole = False
     for key, value in query.items():
         if key not in RESERVED:
+            if key not in known:
+                _check_spelling(key, value, known)
             name, sought = _criterion(_field_of(key, known) if "By" in key else key, value)
             criteria[name] = sought
         elif key in _WHOLE:
             whole = True
     return criteria | _whole(query, known) if whole else criteria
+
+
+def _check_spelling(key: str, value: Any, known: Collection[str]) -> None:
+    """Refuse a key that is no field, but an operator in other words: it would quietly find nothing."""
+    sign = _SIGN.fullmatch(key)
+    if sign is not None:
+        name, mark, rest = sign.groups()
+        operator = _SIGNS.get((mark, value != "" and not rest))
+        if operator is not None:
+            right = _spelt(name, operator, rest or value)
+            raise InvalidQuery(f"'{key[:100]}': no such sign stands in a key; write {right}")
+    name, _, suffix = key.rpartition("_")
+    # Of a collection with very many fields not all are known.
+    if suffix in _PLAIN_OPERATORS and name in known and len(known) < MAX_FIELDS:
+        raise InvalidQuery(f"'{key[:100]}': there is no such field; write {_spelt(name, suffix, value)}")
+
+
+def _spelt(name: str, operator: str, value: Any) -> str:
+    return f"{name}__{operator}={value[0] if isinstance(value, list) else value}"[:200]
 
 
 def _whole(query: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:

@@ -8,9 +8,11 @@ import orjson
 from attrs import frozen
 
 from server.openapi.document import describe
-from server.planning.schemas import read_all_schemas
+from server.planning.schemas import Schemas, read_all_schemas
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from server.model import Session
     from server.openapi.document import Terms
     from server.planning.planned import Planner
@@ -28,9 +30,11 @@ class Describer:
     planner: Planner
     executor: Executor
     terms: Terms
+    #: Whether there is nothing in a session, and looking into it would make one.
+    is_new: Callable[[Session], bool] = lambda _session: False
 
     async def document(self, session: Session) -> bytes:
         """Raises the ServiceError that ends a request, too, where the session cannot be read."""
         routes = await self.planner.routes_in_force(session)
-        schemas = await read_all_schemas(self.executor, session)
+        schemas = Schemas() if self.is_new(session) else await read_all_schemas(self.executor, session)
         return orjson.dumps(describe(session, routes, schemas, self.terms))

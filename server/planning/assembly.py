@@ -73,8 +73,7 @@ def make_conventions(
     files = SessionFiles(data_root)
 
     async def exists(session: Session, name: str) -> bool:
-        # A session without data is not looked into, as that would make a directory for it.
-        return files.has_data(session.directory) and await collection_exists(executor, session, name)
+        return not files.is_new(session.directory) and await collection_exists(executor, session, name)
 
     return CheckedConventions(delete_collections=delete_collections, exists=exists)
 

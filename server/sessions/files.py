@@ -56,6 +56,10 @@ class SessionFiles:
             return (self.path(directory) / DATABASE).lstat().st_size > 0
         return False
 
+    def is_new(self, directory: str) -> bool:
+        """Whether nothing has ever been run in the session, so that looking into it would make it."""
+        return not self.exists(directory) and not self.damaged(directory).exists()
+
     def names(self) -> list[str]:
         """The directories of all sessions that have one, sorted."""
         return sorted(path.name for path in self.root.iterdir() if DIRECTORY.fullmatch(path.name))

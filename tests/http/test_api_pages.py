@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from server.sessions.identity import session_for
 from tests.fakes import FakeExecutor, FakePlanner, completed
 from tests.http.client import Answer, ask
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from server.app import Service
     from tests.http.conftest import Start
     from wasm_runtime.outcome import Outcome
@@ -19,7 +22,15 @@ if TYPE_CHECKING:
 
 SECURED = {"auth": {"token": "the-token"}}
 PAGES = ["/docs", "/redoc"]
+TOKEN_SESSION = session_for(None, "default", "reject")
 DOCUMENTS = ["/openapi.json", "/swagger.json"]
+
+
+@pytest.fixture(autouse=True)
+def used_sessions(tmp_path: Path) -> None:
+    """The sessions that tests ask about have been used; no other has."""
+    for session in (*(session_for(name, None, "reject") for name in ("s1", "s2")), TOKEN_SESSION):
+        (tmp_path / "data" / session.directory).mkdir(parents=True)
 
 
 def members(_job: Job) -> Outcome:
@@ -58,6 +69,29 @@ async def test_the_document_of_a_session(start: Start, path: str) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert answer.json["info"]["title"] == "Session s1"
     assert "/members/{id}" in answer.json["paths"]
+
+
+async def test_a_session_that_nobody_has_used(start: Start, tmp_path: Path) -> None:
+    """Its document has no collections, and asking for it does not make the session."""
+    executor = FakeExecutor(members)
+    service = await start(executor=executor)
+    before = sorted((tmp_path / "data").iterdir())
+    answer = await get(service, "/openapi.json?session=nosuch")
+
+    assert (answer.status, answer.json["info"]["title"]) == (200, "Session nosuch")
+    assert "/members" not in answer.json["paths"]
+    assert executor.jobs == []
+    assert sorted((tmp_path / "data").iterdir()) == before
+
+
+async def test_a_damaged_session_is_looked_into(start: Start, tmp_path: Path) -> None:
+    """It has no directory either, but is not new: the executor says what is the matter with it."""
+    executor = FakeExecutor(members)
+    service = await start(executor=executor)
+    (tmp_path / "data" / f"{session_for('broken', None, 'reject').directory}.damaged").mkdir()
+    await get(service, "/openapi.json?session=broken")
+
+    assert len(executor.jobs) == 1
 
 
 async def test_it_is_read_and_never_planned(start: Start) -> None:

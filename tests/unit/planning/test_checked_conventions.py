@@ -67,7 +67,7 @@ async def test_the_remedy_is_said(method: Any, body: Any, *, told: bool) -> None
     assert ("once there are records at /cancel" in caught.value.detail) is told
 
 
-async def test_a_session_without_data_is_not_looked_into(tmp_path: Path) -> None:
+async def test_a_new_session_is_not_looked_into(tmp_path: Path) -> None:
     """To run anything there would make a directory for it."""
     executor = FakeExecutor(lambda _: completed({"exists": True}))
     conventions, ctx = make_conventions(executor, tmp_path), a_request("POST", "/members/1/cart", body=BODY)
@@ -75,9 +75,7 @@ async def test_a_session_without_data_is_not_looked_into(tmp_path: Path) -> None
         await conventions.plan(ctx)
     assert executor.jobs == []
 
-    directory = tmp_path / ctx.session.directory
-    directory.mkdir()
-    (directory / "store.db").write_bytes(b"x")
+    (tmp_path / ctx.session.directory).mkdir()
 
     assert (await conventions.runnable(ctx)).plan.resource == "cart"
     assert [job.read_only for job in executor.jobs] == [True]
@@ -88,7 +86,6 @@ async def test_only_true_is_true(tmp_path: Path, answer: Any) -> None:
     """What a guest answers is not to be trusted further than that."""
     ctx = a_request("POST", "/members/1/cart", body=BODY)
     (tmp_path / ctx.session.directory).mkdir()
-    (tmp_path / ctx.session.directory / "store.db").write_bytes(b"x")
 
     with pytest.raises(NotPlannable):
         await make_conventions(FakeExecutor(lambda _: completed(answer)), tmp_path).plan(ctx)

@@ -6,6 +6,7 @@ import pytest
 
 from store.errors import InvalidQuery
 from store.rest_query import RESERVED, criteria_of
+from store.schema import MAX_FIELDS
 
 if TYPE_CHECKING:
     from store.resource_store import ResourceStore
@@ -40,6 +41,48 @@ def test_queries_become_criteria(query: dict[str, Any], expected: dict[str, Any]
     """A query's keys are filters by the habits of REST."""
 
     assert criteria_of(query, ()) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "right"),
+    [
+        ("age>30", "", "age__gt=30"),
+        ("age>", "30", "age__gte=30"),
+        ("age<30", "", "age__lt=30"),
+        ("age<", "30", "age__lte=30"),
+        ("age!", "30", "age__ne=30"),
+        ("author.born>1900", "", "author.born__gt=1900"),
+        ("age>", ["30", "40"], "age__gte=30"),
+        ("age_gte", "30", "age__gte=30"),
+        ("age_isnull", "true", "age__isnull=true"),
+    ],
+)
+def test_an_operator_spelt_as_elsewhere(key: str, value: Any, right: str) -> None:
+    """It would find nothing, and nobody would know why: 400 with the right spelling."""
+    with pytest.raises(InvalidQuery, match=f"write {right}$") as caught:
+        criteria_of({key: value}, {"id", "age"})
+
+    assert caught.value.detail.startswith(f"'{key}': ")
+
+
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [
+        ("age>30", {"age", "age>30"}),
+        ("age_gte", {"age", "age_gte"}),
+        ("age_gte", {"id"}),
+        ("age_gte", {"age", *(f"f{number}" for number in range(MAX_FIELDS))}),
+        ("check_in", {"check"}),
+        ("name_like", {"name"}),
+        ("_gte", {"age"}),
+        ("a<b>c", {"a"}),
+        (">30", {"age"}),
+        ("wow!", {"age"}),
+    ],
+)
+def test_honest_names_are_names(key: str, known: set[str]) -> None:
+    """A field that the collection has or may have is one, however it is called."""
+    assert criteria_of({key: ""}, known) == {key: ""}
 
 
 @pytest.mark.parametrize("spelling", ["first_name", "firstName", "FirstName", "firstname"])
