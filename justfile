@@ -8,6 +8,7 @@ _default:
     @just --list --unsorted
 
 # Start the service (first run: builds the sandboxed Python, once).
+[no-exit-message]
 serve *args:
     uv run metaservice serve "$@"
 

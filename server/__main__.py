@@ -122,6 +122,8 @@ async def _run(service: Service, settings: Settings) -> None:
     for number in signals:
         loop.remove_signal_handler(number)
     await service.close()
+    sys.stdout.write("metaservice: stopped, goodbye\n")
+    sys.stdout.flush()
 
 
 def _warn_of_planner(planner: PlannerSettings) -> None:

@@ -50,10 +50,12 @@ class RunningService:
         return workers_of(self._process.pid)
 
     def stop(self) -> None:
-        """SIGTERM, and what is promised of it: exit status 0, and no worker left."""
+        """SIGTERM, and what is promised of it: exit status 0, a last line, and no worker left."""
         workers = self.workers
         self._process.send_signal(signal.SIGTERM)
         assert self._process.wait(_STOP_SECONDS) == 0, self.log
+        assert self._process.stdout is not None
+        assert self._process.stdout.read() == "metaservice: stopped, goodbye\n"
         assert not any(map(is_worker, workers))
 
     def kill(self) -> None:
