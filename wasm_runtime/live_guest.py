@@ -258,6 +258,9 @@ class LiveGuest:
             return call()
         except WasmtimeError as error:
             self.dead = True
+            # wasmtime-py's frame holds the error, and the error's traceback that frame and this guest's: a
+            # cycle, in which a dropped guest would keep its memory and its files until some later collection.
+            error.__traceback__ = None
             return self._classified(str(error))
 
     def _classified(self, text: str) -> Outcome:

@@ -337,11 +337,3 @@ async def test_a_short_soak_loses_nothing(guest_artifact: Artifact) -> None:
     assert not report.violations, report.text()
     assert report.figures["lost"] == 0
     assert {"kill", "disk", "hostile", "provider", "abort"} <= report.figures.keys()
-
-
-def test_a_slope_is_not_tilted_by_outliers() -> None:
-    """One sample out of ten far off changes nothing; a steady growth is found."""
-    steady = [(float(at), 50.0 + at * 0.5) for at in range(10)]
-    assert soak.slope(steady) == pytest.approx(0.5)
-    assert soak.slope([*steady[:4], (4.0, 900.0), *steady[5:]]) == pytest.approx(0.5, abs=0.1)
-    assert soak.slope(steady[:1]) == 0.0

@@ -1,0 +1,84 @@
+"""A worker does not grow: what guests held is given back when they end, not at some later collection.
+
+Counted, with Python's own collector switched off: objects, file descriptors, memory mappings.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wasm_runtime.limits import Limits
+from wasm_runtime.live_guest import LiveGuest
+from wasm_runtime.outcome import Completed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.sandbox.conftest import Sandbox
+
+LIMITS = Limits(fuel=500_000_000, wall_ms=20_000)
+DEEP = "x = []\nfor _ in range(200000):\n    x = [x]\nREPLY = make_response(200, x)"
+#: Each ends a guest in another way.
+FATAL = {
+    "fuel": "while True:\n    pass",
+    "stack": DEEP,
+    "memory": 'x = "x" * 10 ** 9\nREPLY = make_response(200, 1)',
+}
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def held() -> dict[str, int]:
+    """What this process holds of the kernel's; the runtime's own threads come and go, and are not in it."""
+    return {"descriptors": len(os.listdir("/proc/self/fd")), "images": _images()}
+
+
+def _images() -> int:
+    """Mappings of the precompiled guest: each guest maps its memory's first image from it."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return sum("memfd:" in line or ".cwasm" in line for line in lines)
+
+
+def guest_of(sandbox: Sandbox, session: str) -> weakref.ref[LiveGuest]:
+    guest = sandbox.guests.get(session)
+    assert isinstance(guest, LiveGuest)
+    return weakref.ref(guest)
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("code", FATAL.values(), ids=FATAL)
+def test_a_guest_that_traps_is_gone_at_once(make_sandbox: Callable[..., Sandbox], code: str) -> None:
+    """With its memory, its session's files and its mappings, which may be hundreds of MiB."""
+    sandbox = make_sandbox(LIMITS)
+    sandbox.run("REPLY = make_response(200, 1)")  # the runtime's first guest opens files for all of them
+    sandbox.guests.drop("s1")
+    before = held()
+    guest = guest_of(sandbox, "s1")
+    assert held() != before
+
+    assert not isinstance(sandbox.run(code), Completed)
+
+    assert guest() is None
+    assert held() == before
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_guest_that_is_dropped_is_gone_at_once(sandbox: Sandbox) -> None:
+    sandbox.run("REPLY = make_response(200, 1)")
+    guest = guest_of(sandbox, "s1")
+
+    sandbox.guests.drop("s1")
+
+    assert guest() is None
