@@ -76,6 +76,15 @@ def rss_bytes(pid: int, kind: str = "VmRSS") -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:")), 0)
 
 
+def guests_in(pid: int) -> int:
+    """How many guests a worker has, by what it maps: each has the image of a guest's memory to write to."""
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(line.endswith(".cwasm") and " rw-p " in line for line in lines)
+
+
 @contextmanager
 def share_cores(most: int) -> Iterator[list[int]]:
     """Keep this process, and all that it starts meanwhile, on the same few cores; which they are."""

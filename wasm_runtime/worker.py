@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import cattrs
 
-from wasm_runtime import frames
+from wasm_runtime import allocator, frames
 from wasm_runtime.confinement import confine
 from wasm_runtime.engine import Runtime
 from wasm_runtime.guests import Guests
@@ -187,6 +187,7 @@ class Worker:
         )
         if reuse.mode == "never":
             self._queues.reads_at_once = MAX_GROUP  # each turn costs a guest
+        allocator.share_one_heap()
         runtime = Runtime.load(component, limits)
         runtime.start_clock()
         self._guests = Guests(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,3 +84,36 @@ def test_a_guest_that_is_dropped_is_gone_at_once(sandbox: Sandbox) -> None:
     sandbox.guests.drop("s1")
 
     assert guest() is None
+
+
+# --- the allocator ----------------------------------------------------------------------------
+
+#: Threads that hold memory all at once, and how many heaps (malloc_info(3)) they have it from.
+HEAPS = """
+import ctypes, sys, threading
+from wasm_runtime import allocator
+if sys.argv[1] == "shared":
+    allocator.share_one_heap()
+libc, met = ctypes.CDLL(None), threading.Barrier(9)
+def work():
+    libc.malloc(ctypes.c_size_t(1000))
+    met.wait()
+    met.wait()
+for _ in range(8):
+    threading.Thread(target=work).start()
+met.wait()
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+met.wait()
+"""
+
+
+def said(program: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def test_threads_share_one_heap() -> None:
+    """Left to itself, the allocator gives several of eight threads a heap each, and keeps all of them."""
+    assert said(HEAPS, "apart").count("<heap ") > 1
+    assert said(HEAPS, "shared").count("<heap ") == 1

@@ -12,7 +12,7 @@ import pytest
 
 from tests.sandbox import programs
 from tests.sandbox.programs import BYPASS
-from wasm_runtime.limits import GuestReuse, Limits
+from wasm_runtime.limits import MIB, GuestReuse, Limits
 from wasm_runtime.outcome import Completed, Outcome, OutOfTime, Overloaded, WorkerLost
 from wasm_runtime.pool import PoolError, WorkerPool
 from wasm_runtime.slot import Job
@@ -288,3 +288,22 @@ async def test_answers_that_were_not_read_are_not_lost(make_pool: MakePool) -> N
 
     assert isinstance(await inserted, Completed)
     assert count(await pool.run(job(COUNT, read_only=True))) == 2
+
+
+async def test_a_workers_threads_share_one_heap(make_pool: MakePool) -> None:
+    """glibc's further heaps are 64 MiB of addresses each, at multiples of that; a worker has none."""
+    pool = await make_pool()
+    for session in ("a", "b", "c"):
+        await pool.run(job(INSERT, session, body={"n": 1}))
+
+    heap = 64 * MIB
+    starts, ends = zip(*_mappings(only_pid(pool)), strict=True)
+    assert len(os.listdir(f"/proc/{only_pid(pool)}/task")) > 3
+    assert not [start for start in starts if start % heap == 0 and start + heap in ends]
+
+
+def _mappings(pid: int) -> list[tuple[int, int]]:
+    """From where to where, of private memory that is no file's."""
+    lines = [line.split() for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    ranges = [line[0].split("-") for line in lines if len(line) == 5]
+    return [(int(start, 16), int(end, 16)) for start, end in ranges]

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import define, field
 
-from tools.processes import rss_bytes
+from tools.processes import guests_in, rss_bytes
 from tools.simulators import Answer, Fault, OpenAISimulator, asked
 from tools.torture import faults, served, wire, writers
 from tools.torture import service as services
@@ -41,6 +41,7 @@ from tools.torture.service import NotStarted
 from tools.torture.slope import by_stretches, slope
 from tools.torture.wire import Gone, Hung, ask
 from tools.torture.writers import Gate, Writer
+from wasm_runtime.limits import GuestReuse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,6 +59,8 @@ _SLOPE_NEEDS_ROUNDS = 6
 _PLANNER = {"timeout_seconds": 2, "breaker_failures": 1_000}
 _SESSIONS = 4
 _WRITERS = 8
+#: In a worker: of the writers' sessions, of the stranger's, waiting, and one on its way in or out.
+_MOST_GUESTS = _SESSIONS + 1 + GuestReuse().spare_guests + 1
 _OWN_ENTRIES = 20
 _PAUSE_SECONDS = 0.05
 _SAMPLE_SECONDS = 1.0
@@ -98,15 +101,27 @@ async def torture(seed: int, seconds: float, every: float) -> Report:
 
 @define
 class Course:
-    """Something's size over time: seconds, and MiB. `measure` gives bytes; 0: there is nothing to measure."""
+    """Something's size over time: seconds, and MiB. `measure` gives bytes; 0: there is nothing to measure.
+
+    `parts`: how many large parts it has, each some MiB, that come and go with what happens. Samples say
+    something of growth that have as many of them as most have; that parts do not grow in number is
+    seen by counting them.
+    """
 
     measure: Callable[[], int]
+    parts: Callable[[], int] = lambda: 0
     samples: list[Sample] = field(factory=list)
+    _counts: list[int] = field(factory=list)
 
     def take(self, at: float) -> None:
         size = self.measure()
         if size:
             self.samples.append((at, size / _MIB))
+            self._counts.append(self.parts())
+
+    @property
+    def most_parts(self) -> int:
+        return max(self._counts, default=0)
 
     def after(self, begin: float) -> list[Sample]:
         return [sample for sample in self.samples if sample[0] >= begin]
@@ -119,7 +134,10 @@ class Course:
         return "/".join(f"{statistics.median(size):.2f}" if size else "-" for size in sizes)
 
     def mib_an_hour(self, begin: float, round_seconds: float) -> Slope:
-        return slope(by_stretches(self.samples, begin, round_seconds)).times(_HOUR)
+        counted = [(at, size, parts) for (at, size), parts in zip(self.samples, self._counts, strict=True)]
+        usual = statistics.mode([parts for at, _, parts in counted if at >= begin] or [0])
+        alike = [(at, size) for at, size, parts in counted if parts == usual]
+        return slope(by_stretches(alike, begin, round_seconds)).times(_HOUR)
 
 
 @define
@@ -145,7 +163,7 @@ class Soak:
         self._elder = min(self.service.workers())
         self._courses = {
             "api": Course(lambda: rss_bytes(self.service.pid, "RssAnon")),
-            "worker": Course(lambda: rss_bytes(self._elder, "RssAnon")),
+            "worker": Course(lambda: rss_bytes(self._elder, "RssAnon"), lambda: guests_in(self._elder)),
             "data": Course(self._data_bytes),
         }
         tasks = [asyncio.create_task(self._write(writer)) for writer in self._writers]
@@ -246,6 +264,9 @@ class Soak:
         self.simulator.script = _or_else(f"/{name}-plans", Answer(_hostile_plan(name)))
         await self._ask_stranger("POST", f"/{name}-plans", {"n": 1})
         self.simulator.script = model
+        # An honest request has to work then. And its session has a guest again: each holds some 3 MiB, which
+        # would come and go by what plan it was.
+        await self._ask_stranger("GET", "/debits", None, wrong=range(300, 600))
 
     async def _fail_provider(self) -> None:
         fault = self.random.choice(_PROVIDER_FAULTS)
@@ -254,15 +275,17 @@ class Soak:
         await self._ask_stranger("POST", route, {"n": 1})
         self.simulator.script = model
 
-    async def _ask_stranger(self, method: str, target: str, body: Any) -> None:
-        """A request that has to end, in an error."""
+    async def _ask_stranger(
+        self, method: str, target: str, body: Any, *, wrong: range = range(200, 400)
+    ) -> None:
+        """A request that has to end, in an error or in anything else but the `wrong` statuses."""
         try:
             answer = await ask(self.service.address, method, target, "stranger", body)
         except (Gone, Hung) as error:
             self.report.violation(f"{method} {target}: {type(error).__name__}")
             return
         self.done[f"stranger_{answer.status}"] += 1
-        if answer.status < 400:
+        if answer.status in wrong:
             self.report.violation(f"{method} {target}: {answer.said}")
 
     async def _leave_early(self) -> None:
@@ -310,6 +333,9 @@ class Soak:
                 self.report.violation(f"{name} grows by {growth} MiB an hour; at most {MOST_MIB_AN_HOUR}")
         if self._elder not in self.service.workers():
             self.report.violation("the worker that nobody kills has died")
+        figures["most_guests"] = guests = self._courses["worker"].most_parts
+        if guests > _MOST_GUESTS:
+            self.report.violation(f"a worker had {guests} guests; at most {_MOST_GUESTS}")
         figures["lost"] = self.done.pop("lost", 0)
         self.report.figures = {**figures, **dict(sorted((self.told + self.done).items()))}
 
