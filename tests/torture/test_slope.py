@@ -56,7 +56,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
 
 
 def test_samples_are_taken_together_by_stretches() -> None:
-    """A stretch has the median of its samples; what is before the begin, or has come to no middle, has none."""
+    """Each has the median of its samples; what is before the begin, or has come to no middle, has none."""
     samples = [(float(at), float(at)) for at in range(35)]
 
     assert by_stretches(samples, 5.0, 10.0) == [(10.0, 9.5), (20.0, 19.5), (30.0, 29.5)]
