@@ -85,6 +85,22 @@ def guests_in(pid: int) -> int:
     return sum(line.endswith(".cwasm") and " rw-p " in line for line in lines)
 
 
+def bytes_beside_guests(pid: int) -> int:
+    """A worker's private memory without its guests' own: what they have written to of their images."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps").read_text().splitlines()
+    except OSError:
+        return 0
+    size, of_guest = 0, False
+    for line in lines:
+        name, value = line.split(maxsplit=2)[:2]
+        if not name.endswith(":"):
+            of_guest = line.endswith(".cwasm")
+        elif name == "Anonymous:" and not of_guest:
+            size += int(value) * 1024
+    return size
+
+
 @contextmanager
 def share_cores(most: int) -> Iterator[list[int]]:
     """Keep this process, and all that it starts meanwhile, on the same few cores; which they are."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.processes import guests_in
-from wasm_runtime.limits import Limits
+from tools.processes import bytes_beside_guests, guests_in, rss_bytes
+from wasm_runtime.limits import MIB, Limits
 from wasm_runtime.live_guest import LiveGuest
 from wasm_runtime.outcome import Completed
 
@@ -78,6 +78,21 @@ def test_a_guest_that_is_dropped_is_gone_at_once(sandbox: Sandbox) -> None:
     sandbox.guests.drop("s1")
 
     assert guest() is None
+
+
+def test_a_guests_own_memory_is_told_from_the_rest(sandbox: Sandbox) -> None:
+    """What the soak takes for it comes with a guest, and goes with it."""
+
+    def guests_bytes() -> int:
+        return rss_bytes(os.getpid(), "RssAnon") - bytes_beside_guests(os.getpid())
+
+    before = guests_bytes()
+    sandbox.run("REPLY = make_response(200, 1)")
+    assert guests_bytes() > before + MIB
+
+    sandbox.guests.drop("s1")
+
+    assert guests_bytes() < before + MIB // 4
 
 
 # --- the allocator ----------------------------------------------------------------------------

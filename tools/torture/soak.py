@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import define, field
 
-from tools.processes import guests_in, rss_bytes
+from tools.processes import bytes_beside_guests, guests_in, rss_bytes
 from tools.simulators import Answer, Fault, OpenAISimulator, asked
 from tools.torture import faults, served, wire, writers
 from tools.torture import service as services
@@ -164,6 +164,7 @@ class Soak:
         self._courses = {
             "api": Course(lambda: rss_bytes(self.service.pid, "RssAnon")),
             "worker": Course(lambda: rss_bytes(self._elder, "RssAnon"), lambda: guests_in(self._elder)),
+            "beside_guests": Course(lambda: bytes_beside_guests(self._elder), lambda: guests_in(self._elder)),
             "data": Course(self._data_bytes),
         }
         tasks = [asyncio.create_task(self._write(writer)) for writer in self._writers]
