@@ -265,7 +265,7 @@ class Soak:
         self.simulator.script = _or_else(f"/{name}-plans", Answer(_hostile_plan(name)))
         await self._ask_stranger("POST", f"/{name}-plans", {"n": 1})
         self.simulator.script = model
-        # An honest request has to work then. And its session has a guest again: each holds some 3 MiB, which
+        # An honest request has to work then. And its session has a guest again: each holds a MiB or more, which
         # would come and go by what plan it was.
         await self._ask_stranger("GET", "/debits", None, wrong=range(300, 600))
 
