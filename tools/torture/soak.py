@@ -265,8 +265,8 @@ class Soak:
         self.simulator.script = _or_else(f"/{name}-plans", Answer(_hostile_plan(name)))
         await self._ask_stranger("POST", f"/{name}-plans", {"n": 1})
         self.simulator.script = model
-        # An honest request has to work then. And its session has a guest again: each holds a MiB or more, which
-        # would come and go by what plan it was.
+        # An honest request has to work then. And the session has a guest again, whatever the plan was: each
+        # holds a MiB or more.
         await self._ask_stranger("GET", "/debits", None, wrong=range(300, 600))
 
     async def _fail_provider(self) -> None:
