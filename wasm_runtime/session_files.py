@@ -1,8 +1,8 @@
 """A session's directory: made here, and looked over after runs, because WASI knows no quota.
 
 The data root may have a session under other names, which no session's own can be, each given in one rename:
-`<session>.damaged` is set aside, whole, until somebody salvages it (`tools.salvage`), and meanwhile there is
-no `<session>`. `<session>.removed` has expired and is about to be gone.
+`<session>.damaged` is set aside, whole, until somebody salvages it (`metaservice sessions salvage`), and
+meanwhile there is no `<session>`. `<session>.removed` has expired and is about to be gone.
 
 An honest guest has two files in it, the database and its journal, and SQLite bounds both. Code that has got
 past the policy can make more: files without number, directories without end, links. What does not belong is
