@@ -6,7 +6,7 @@ import hashlib
 from functools import lru_cache
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def slot_of(session: str, slots: int) -> int:
     """Rendezvous hashing: a session moves only when its own slot goes."""
     return max(
