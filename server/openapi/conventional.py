@@ -16,7 +16,7 @@ from server.openapi.operation import Operation
 from server.openapi.schemas import TEXT_ID
 from server.planning.conventions import ACTION_WORDS
 from server.planning.route import Slot, split_prefix
-from store.names import foreign_key
+from store.names import foreign_key, singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,6 +91,10 @@ def is_below(schema: CollectionSchema, parent: str) -> bool:
     return foreign_key(parent) in dict(schema.fields)
 
 
+#: "a user", "a unit".
+_SPOKEN_AS_CONSONANTS = ("eu", "one", "uni", "use", "usa")
+
+
 @frozen
 class _Place:
     """Where a collection is found: at its own path, or below a record of `parent`."""
@@ -160,7 +164,7 @@ class _Place:
         return self._operation(
             "post",
             "create",
-            f"Create one of {self._what}",
+            f"Create {self._one}",
             description="An array creates several records, all of them or none.",
             content={_JSON: {"schema": both, "example": self.schemas.example()}},
             responses={"201": created} | self._problems("400", "409", "413", "415", "422"),
@@ -173,7 +177,7 @@ class _Place:
         return self._operation(
             "get",
             "get",
-            f"Read one of {self._what}",
+            f"Read {self._one}",
             (_slot("id"),),
             query=parameters.references(parameters.OF_RECORD),
             responses=_read(f"{self.name}.record") | self._problems("400", "404"),
@@ -181,7 +185,7 @@ class _Place:
 
     def _replace(self) -> Operation:
         content = {_JSON: self._given("changes")}
-        return self._change("put", "replace", f"Replace one of {self._what}", content, ())
+        return self._change("put", "replace", f"Replace {self._one}", content, ())
 
     def _patch(self) -> Operation:
         """Top-level fields are set; or a patch is applied, of one kind or the other."""
@@ -190,7 +194,7 @@ class _Place:
             _MERGE: self._given("merged"),
             _JSON_PATCH: {"schema": _schema("JsonPatch"), "example": JSON_PATCH},
         }
-        return self._change("patch", "change", f"Change one of {self._what}", content, ("409",))
+        return self._change("patch", "change", f"Change {self._one}", content, ("409",))
 
     def _change(
         self, method: str, word: str, summary: str, content: dict[str, Json], statuses: tuple[str, ...]
@@ -209,7 +213,7 @@ class _Place:
         return self._operation(
             "delete",
             "delete",
-            f"Delete one of {self._what}",
+            f"Delete {self._one}",
             (_slot("id"),),
             responses={"204": replies.refer_to("Done")} | self._problems("400", "404", "412"),
         )
@@ -218,7 +222,13 @@ class _Place:
 
     @property
     def _what(self) -> str:
-        return self.name if self.parent is None else f"{self.name}, those of one of {self.parent}"
+        return self.name if self.parent is None else f"{self.name} of {_one_of(self.parent)}"
+
+    @property
+    def _one(self) -> str:
+        return (
+            _one_of(self.name) if self.parent is None else f"{_one_of(self.name)} of {_one_of(self.parent)}"
+        )
 
     def _query(self, keys: tuple[str, ...]) -> dict[str, Json]:
         own = filters.references(self.name, self.schemas.schema.fields, apart_from=keys)
@@ -319,3 +329,13 @@ def _listed(description: str, schema: Json, example: object, headers: Json | Non
 
 def _changed(description: str, schema: Json, example: object) -> Json:
     return _reply(description, schema, example, replies.headers(**_OF_CHANGES))
+
+
+def _one_of(collection: str) -> str:
+    """`members` is "a member"; a name that is no plural has no word for one."""
+    word = singular(collection)
+    if word == collection:
+        return f"one of {collection}"
+    lower = word.lower()
+    vowel = lower[:1] in "aeiou" and not lower.startswith(_SPOKEN_AS_CONSONANTS)
+    return f"{'an' if vowel else 'a'} {word}"

@@ -69,6 +69,24 @@ def test_conventions_for_every_collection() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "one"),
+    [
+        ("members", "a member"),
+        ("orders", "an order"),
+        ("users", "a user"),
+        ("categories", "a category"),
+        ("news", "one of news"),
+    ],
+)
+def test_operations_say_what_they_are_about(name: str, one: str) -> None:
+    """In the singular, where the name has one."""
+    made = document(schemas=Schemas(((name, MEMBERS),)))
+
+    assert made["paths"][f"/{name}"]["get"]["summary"] == f"List {name}"
+    assert made["paths"][f"/{name}"]["post"]["summary"] == f"Create {one}"
+
+
 def test_collections_are_deleted_where_the_settings_allow_it() -> None:
     """By filters, and by nothing else."""
     made = document(terms=evolve(OPEN, delete_collections=True))
