@@ -151,7 +151,8 @@ def depth_within(body: bytes, limit: int) -> bool:
 
 
 #: Brackets, and whole texts so that brackets inside them are passed over.
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+#: A text need not end: one that does not would be looked for from each of its quotes on again.
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?+|[\[\]{}]', re.DOTALL)
 
 
 def clean_headers(headers: Any) -> tuple[tuple[str, str], ...]:
@@ -164,6 +165,8 @@ def clean_headers(headers: Any) -> tuple[tuple[str, str], ...]:
 
 def _may_leave(name: Any, value: Any) -> bool:
     if not isinstance(name, str) or not isinstance(value, str) or len(value) > _MAX_VALUE:
+        return False
+    if not name.isascii():  # lower() makes an ASCII k of a Kelvin sign
         return False
     lower = name.lower()
     if lower == "location":

@@ -299,6 +299,11 @@ async def import_(options: argparse.Namespace, channel: Channel, out: Output) ->
     found = await channel.call(Ask("POST", ("plans", "import"), query, document))
     known = f"; session {found['session']} knows them" if found["session"] else ""
     out.done(found, f"Taken in: {counted(len(set(found['plans'])), 'plan')}{known}.")
-    if not found["in_use"] and not out.as_json:
+    if found["held_back"] and not out.as_json:
+        held_back = ", ".join(each[:12] for each in found["held_back"])
+        out.line(
+            f"All but {held_back}: other plans are pinned for their routes (plans pin PLAN --undo).", "yellow"
+        )
+    elif not found["in_use"] and not out.as_json:
         out.line("No session uses them yet: import them with --session, for one to know them.", "yellow")
     return 0

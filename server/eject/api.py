@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from urllib.parse import quote
 
 from attrs import field, frozen
 
@@ -121,7 +122,7 @@ def _learned(route: LearnedRoute) -> Route:
         content=(route.content,),
         query=route.query,
         body=None if shape is None else example_of(shape),
-        examples=("&".join(f"{key}=1" for key in route.query or ()),),
+        examples=("&".join(f"{quote(key, safe='')}=1" for key in route.query or ()),),
     )
 
 

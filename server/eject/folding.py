@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from server.eject.api import Route
 
@@ -164,9 +165,19 @@ class _Joined(ast.NodeTransformer):
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
         self.generic_visit(node)
-        node.values = [_as_text(value) for value in node.values]
-        texts = [value.value for value in node.values if isinstance(value, ast.Constant)]
-        return node if len(texts) < len(node.values) else ast.Constant("".join(map(str, texts)))
+        node.values = list(_merged(map(_as_text, node.values)))
+        if all(isinstance(value, ast.Constant) for value in node.values):
+            return node.values[0] if node.values else ast.Constant("")
+        return node
+
+
+def _merged(values: Iterable[ast.expr]) -> Iterator[ast.expr]:
+    """Texts that have come side by side as one, as the parser has them."""
+    for is_text, group in groupby(values, lambda value: isinstance(value, ast.Constant)):
+        if is_text:
+            yield ast.Constant("".join(str(each.value) for each in group if isinstance(each, ast.Constant)))
+        else:
+            yield from group
 
 
 def _as_text(value: ast.expr) -> ast.expr:

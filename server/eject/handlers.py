@@ -47,9 +47,24 @@ class Body:
     about: bool
 
 
+class NotWritable(Exception):
+    """A plan's code has no text that means the same, so there is no handler to be made of it."""
+
+
 def body_of(route: Route) -> Body:
-    """Make a function's body of a plan's code, which has passed the policy."""
-    tree = folded(ast.parse(route.code), route)
+    """Make a function's body of a plan's code, which has passed the policy.
+
+    What is folded in are texts that no policy has looked at. So the result is read back: what does not mean
+    the same as the tree is not written. Such a plan is taken as it stands. Raises NotWritable.
+    """
+    made = _body(folded(ast.parse(route.code), route)) or _body(ast.parse(route.code))
+    if made is None:
+        raise NotWritable(f"the plan for {route.method} {route.template} cannot be written as a function")
+    return made
+
+
+def _body(tree: ast.Module) -> Body | None:
+    """None where the text that it would have reads as something else."""
     about = asks_for_more_than_criteria(tree)
     for name in sorted(_rebound(tree)):
         _rename(tree, name)
@@ -57,7 +72,17 @@ def body_of(route: Route) -> Body:
     ast.fix_missing_locations(tree)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     parameters = tuple(name for name in GIVEN if name in used)
-    return Body(ast.unparse(tree), parameters, frozenset(used & _IMPORTED), about)
+    text = _text_of(tree)
+    return None if text is None else Body(text, parameters, frozenset(used & _IMPORTED), about)
+
+
+def _text_of(tree: ast.Module) -> str | None:
+    """`ast.unparse` picks the quotes of an f-string part by part: parts side by side can end it."""
+    try:
+        text = ast.unparse(tree)
+        return text if ast.dump(ast.parse(text)) == ast.dump(tree) else None
+    except (SyntaxError, ValueError):
+        return None
 
 
 # Rule 1

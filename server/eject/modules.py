@@ -6,6 +6,7 @@ Routes of one path that do the same, such as one without a body and one with a f
 from __future__ import annotations
 
 import builtins
+import json
 import keyword
 import re
 from textwrap import indent
@@ -77,7 +78,7 @@ def _module(name: str, resource: str, routes: list[Route]) -> Module:
         f'"""{what}"""',
         "from __future__ import annotations",
         _imports(list(bodies.values())),
-        f'routes = Routes("{resource}")',
+        f"routes = Routes({json.dumps(resource)})",
     ]
     return Module(name, resource, "\n\n".join([*head, *functions]) + "\n", named)
 
@@ -130,7 +131,7 @@ def _function(name: str, routes: list[Route], body: Body) -> str:
 
 
 def _options(route: Route, body: Body) -> list[str]:
-    options = [f'"{route.template}"']
+    options = [json.dumps(route.template)]
     if route.takes != "any":
         options.append(f'body="{route.takes}"')
     if _names_content(route):

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from server.eject.api import routes_of
 from server.eject.exchanges import recorded
+from server.eject.handlers import NotWritable
 from server.eject.project import Ejected, packed, write
 from server.errors import Conflict
 from server.planning.vetting import Vetting
@@ -39,7 +40,7 @@ class Ejector:
 
         `conventions` are for the collections' paths that nothing was learned for.
 
-        Raises NotFound; Conflict where there is no route.
+        Raises NotFound; Conflict where there is no route, or a plan that cannot be written as a function.
         """
         session = await self.sessions.named(name)
         shown = await self.sessions.show(name)
@@ -57,7 +58,10 @@ class Ejector:
             project.mkdir()
             if ejected.with_data:
                 await self._seed(name, project / _SEED)
-            await asyncio.to_thread(_write, ejected, project, archive)
+            try:
+                await asyncio.to_thread(_write, ejected, project, archive)
+            except NotWritable as error:
+                raise Conflict(f"Nothing was ejected: {error}.") from None
 
     async def _learned(self, session: Session) -> list[LearnedRoute]:
         """The newest for each key, in the order in which they came; none that the policy refuses."""

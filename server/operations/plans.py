@@ -131,18 +131,19 @@ class PlanOperations:
     ) -> dict[str, Any]:
         """Take in exported plans, all or none; with `session` it has learned them, whatever it was before.
 
-        `in_use` says whether any session has learned one of them.
+        `in_use` says whether any session has learned one of them; `held_back` are those that `session` does
+        not know, because it has another one pinned for their route.
 
         Raises Unprocessable that says which plan is refused, and why.
         """
         learned = self._library()
         items = portable.read(document, learned.versions)
         target = await self._session(session) if session else None
-        await learned.change(lambda library: portable.keep(library, items, target, pin=pin))
+        held_back = await learned.change(lambda library: portable.keep(library, items, target, pin=pin))
         self._start_afresh()
         plans = [item.record.plan_id for item in items]
         used = await learned.read(lambda library: any(map(library.learned_from, plans)))
-        return {"plans": plans, "session": session or None, "in_use": used}
+        return {"plans": plans, "session": session or None, "in_use": used, "held_back": held_back}
 
     def _library(self) -> LearnedRoutes:
         if self._learned is None:

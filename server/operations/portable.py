@@ -227,13 +227,20 @@ def sample(route: RouteTemplate) -> tuple[str, ...]:
     return tuple(_SAMPLES[part.kind] if isinstance(part, Slot) else part for part in route.parts)
 
 
-def keep(library: PlanLibrary, items: list[Item], session: Session | None, *, pin: bool) -> None:
-    """Put the plans into the library, and have the session know them."""
+def keep(library: PlanLibrary, items: list[Item], session: Session | None, *, pin: bool) -> list[str]:
+    """Put the plans into the library, and have the session know them.
+
+    Gives the ids of those that it does not know, because another one is pinned for their route; these are not
+    pinned either.
+    """
+    held_back = []
     for item in items:
-        record = evolve(item.record, pinned=item.record.pinned or pin)
+        record, pinned = item.record, item.record.pinned or pin
         if session is None:
-            library.keep(record)
-        else:
-            library.learn(record, session, item.body_shape, for_person=True)
-        if record.pinned:
+            library.keep(evolve(record, pinned=pinned))
+        elif library.learn(evolve(record, pinned=False), session, item.body_shape, for_person=True) is None:
+            held_back.append(record.plan_id)
+            continue
+        if pinned:
             library.pin(record.plan_id)
+    return held_back

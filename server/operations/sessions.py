@@ -143,7 +143,7 @@ class SessionOperations:
 
         As it is between two requests, however many are under way. Raises NotFound, Conflict.
         """
-        source, target = await self._existing(name), await self.named(target_name)
+        source, target = await self._whole(name), await self.named(target_name)
         if source.directory == target.directory:
             raise Conflict("A session cannot be forked to itself.")
         self._require_free(target, replace=False)
@@ -161,15 +161,26 @@ class SessionOperations:
         return {"session": target.id, "from": source.id, "routes": routes}
 
     async def reset(self, name: str) -> dict[str, Any]:
-        """Remove a session's data, and keep what it has learned. Raises NotFound."""
-        session = await self._existing(name)
-        await self._remove(session)
+        """Remove a session's data, and keep what it has learned.
+
+        Raises NotFound; SessionDamaged for one that was set aside, whose data is not in service.
+        """
+        session = await self._whole(name)
+        async with self._holder.hold(session.directory):
+            if self._files.exists(session.directory):
+                await asyncio.to_thread(self._files.remove, session.directory)
         return {"session": session.id}
 
     async def delete(self, name: str) -> dict[str, Any]:
-        """Remove a session: data, learned routes, and its name. Raises NotFound."""
-        session = await self._existing(name)
-        await self._remove(session)
+        """Remove a session: data, what was set aside or salvaged of it, learned routes, and its name.
+
+        Raises NotFound.
+        """
+        session = await self.named(name)
+        if not self._files.is_set_aside(session.directory):
+            await self._existing(name)
+        async with self._holder.hold(session.directory):
+            await asyncio.to_thread(self._files.remove_all, session.directory)
         routes = 0
         if self._learned is not None:
             routes = await self._learned.change(lambda library: library.forget_session(session.directory))
@@ -191,7 +202,11 @@ class SessionOperations:
 
     @asynccontextmanager
     async def forked(self, session: Session) -> AsyncIterator[str]:
-        """The name of a directory with a copy of the data, in which plans can be run; then it is removed."""
+        """The name of a directory with a copy of the data, in which plans can be run; then it is removed.
+
+        Raises SessionDamaged for a session that was set aside.
+        """
+        self._require_in_service(session)
         path = self._files.new_scratch()
         try:
             if self._files.exists(session.directory):
@@ -241,11 +256,6 @@ class SessionOperations:
             await asyncio.to_thread(self._files.put, prepared, session.directory)
         self._names.note(session)
 
-    async def _remove(self, session: Session) -> None:
-        async with self._holder.hold(session.directory):
-            if self._files.exists(session.directory):
-                await asyncio.to_thread(self._files.remove, session.directory)
-
     # What there is
 
     async def _routes(self) -> dict[str, tuple[str, int]]:
@@ -271,11 +281,13 @@ class SessionOperations:
 
     async def _whole(self, name: str) -> Session:
         """Raises NotFound, and SessionDamaged for one that was set aside."""
-        session = await self.named(name)
+        self._require_in_service(await self.named(name))
+        return await self._existing(name)
+
+    def _require_in_service(self, session: Session) -> None:
         if self._files.is_set_aside(session.directory):
             remedy = _remedy(session.id, replaced=False)
             raise SessionDamaged(f"The session was set aside as damaged; {remedy}.", remedy=remedy)
-        return await self._existing(name)
 
     async def _with_data(self, name: str) -> Session:
         session = await self._whole(name)

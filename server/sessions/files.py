@@ -127,6 +127,14 @@ class SessionFiles:
         with self.scratch() as before:
             self.path(directory).rename(before)
 
+    def remove_all(self, directory: str) -> None:
+        """Remove the session's directory, and what was set aside or salvaged of it."""
+        salvaged = self.root.glob(f"{directory}.salvaged-*")
+        for path in [*salvaged, self.damaged(directory), self.path(directory)]:
+            if path.is_dir():
+                with self.scratch() as before:
+                    path.rename(before)
+
     def remove_leftovers(self) -> None:
         """Remove the scratch directories of a service that is no more."""
         for path in self.root.glob(f"{SCRATCH_PREFIX}*"):

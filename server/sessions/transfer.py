@@ -81,7 +81,8 @@ def _unpack(archive: Path, target: Path, most_bytes: int) -> None:
     """Only files of the layout: `name.json`, and those in `.schemas`. Whatever else is in it is refused."""
     size = 0
     try:
-        with tarfile.open(archive, "r:*") as tar:
+        # Not compressed: tarfile reads a member's extended header whole, however large it unpacks to.
+        with tarfile.open(archive, "r:") as tar:
             for member in tar:
                 if member.isdir():
                     continue
@@ -95,7 +96,7 @@ def _unpack(archive: Path, target: Path, most_bytes: int) -> None:
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(content.read())
     except (tarfile.TarError, EOFError, ValueError) as error:
-        raise TransferError(f"not a readable tar file: {error}") from None
+        raise TransferError(f"not a readable tar file, which must not be compressed: {error}") from None
 
 
 def _in_layout(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 import pytest
@@ -89,3 +90,20 @@ def test_the_reply_is_returned_and_no_name_hides_a_helper(code: str, body: str) 
 )
 def test_what_a_plan_reads_of_itself_is_written_out(code: str, body: str) -> None:
     assert text_of(code, identifier="{id}", hints={"field": "owner"}) == body
+
+
+@pytest.mark.parametrize(
+    "hint", ["\" + str(print()) #'''", '"', "'", '""""', "'''\n\"\"\"\\", "{print()}", "\n"]
+)
+@pytest.mark.parametrize("before", ['\'\\"\\"', "'", '\\"', ""])
+def test_no_text_of_a_plan_becomes_code(hint: str, before: str) -> None:
+    """No policy has looked at the texts that are folded into an f-string: they add no names to it."""
+    code = f"x = f\"{before}{{plan['response_hints']['k']}}{{ctx['path']}}\"\nREPLY = make_response(200, x)"
+    plan = Plan(action="do", resource="things", route="/things/{id:int}", code=SourceCode(code))
+    runnable = RunnablePlan(plan, check(plan.code), "learned")
+
+    body = body_of(Route("GET", plan.route, "things", runnable.code.text, "do", runnable, hints={"k": hint}))
+
+    names = {node.id for node in ast.walk(ast.parse(body.text)) if isinstance(node, ast.Name)}
+    assert names <= {"x", "ctx", "plan", "make_response"}
+    assert body.about is ("plan" in names)

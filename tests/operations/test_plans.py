@@ -180,6 +180,21 @@ async def test_a_pinned_plan_is_not_repaired(operator: Operator) -> None:
     assert operator.api.calls == calls + 1
 
 
+async def test_a_pinned_plan_holds_imported_ones_back(operator: Operator) -> None:
+    """The answer says which; none of them is pinned beside it."""
+    shown = await operator.plan_of("GET", ROUTE)
+    await operator.do("PUT", f"/plans/{shown['id']}/pin", {"pinned": True})
+    other = document([item(code="REPLY = make_response(200, params)")])
+
+    taken = await operator.do("POST", "/plans/import?session=s1&pin=true", other)
+
+    assert taken["held_back"] == taken["plans"]
+    assert (await operator.api.get("/members/1")).headers["X-Plan-ID"] == shown["id"]
+    pinned = [each["id"] for each in (await operator.get("/plans"))["plans"] if each["pinned"]]
+    assert pinned == [shown["id"]]
+    assert (await operator.do("POST", "/plans/import", document([item()])))["held_back"] == []
+
+
 async def test_a_slot_that_the_route_does_not_have(operator: Operator) -> None:
     """An edit and a file are refused, with the slot that was meant."""
     shown = await operator.plan_of("GET", ROUTE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,27 @@ async def test_a_damaged_session_is_salvaged(operator: Operator) -> None:
     assert (await operator.api.get("/members/1", session="s1")).json["name"] == "Ada"
     await operator.refused(409, "POST", "/sessions/s1/salvage")
     assert not any(each["damaged"] for each in (await operator.get("/sessions"))["sessions"])
+
+
+async def test_a_session_that_was_set_aside_is_no_empty_one(operator: Operator) -> None:
+    """It can neither be copied nor emptied; deleting it leaves nothing, nor of what was salvaged before."""
+    directory = (await operator.get("/sessions"))["sessions"][0]["directory"]
+    root = Path(operator.api.service.data_path)
+    await operator.do("POST", "/sessions/s1/fork", {"to": "spare"})
+    (root / directory).rename(root / f"{directory}.damaged")
+    for page in ("/sessions/s1/reset", "/sessions/s1/fork"):
+        problem = await operator.refused(500, "POST", page, {"to": "copy"})
+        assert problem["remedy"] == "save what can be read: metaservice sessions salvage s1"
+    await operator.do("POST", "/sessions/s1/salvage")
+    assert (await operator.api.get("/members/1", session="s1")).status == 200
+    await operator.do("POST", "/sessions/s1/fork", {"to": "spare2"})
+    (root / directory).rename(root / f"{directory}.damaged")
+
+    await operator.do("DELETE", "/sessions/s1")
+
+    assert not [name for name in os.listdir(root) if name.startswith(directory)]
+    assert "s1" not in {each["session"] for each in (await operator.get("/sessions"))["sessions"]}
+    await operator.refused(404, "DELETE", "/sessions/s1")
 
 
 async def test_a_damaged_session_whose_place_is_taken(operator: Operator) -> None:

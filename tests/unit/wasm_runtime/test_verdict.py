@@ -197,6 +197,8 @@ def test_useful_headers_leave(name: str, value: str) -> None:
         ("", "x"),
         ("X A", "x"),
         ("X:B", "x"),
+        ("X-\u212aey", "x"),
+        ("Lin\u212a", "</a>; rel=next"),
         ("X-Request-ID", "forged"),
         ("X-Plan-Source", "learned"),
         ("X-Accel-Redirect", "/etc/passwd"),
