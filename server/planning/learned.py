@@ -95,11 +95,11 @@ class LearnedRoutes:
         return (await self._routes(session.directory)).serving()
 
     async def shared(self, session: Session, shape: RequestShape, schemas: FieldTypes) -> Candidate | None:
-        """What any session has learned for the same fingerprint, unless it is quarantined in this one."""
+        """What any session has learned for the same fingerprint, and passes; not what is quarantined here."""
         keys = [fingerprint(shape, schemas, self.versions, any_query=any_) for any_ in (False, True)]
         try:
             return await self._library.run(
-                lambda library: self._vetting.candidate(library.find(*keys, session=session.directory))
+                lambda library: self._vetting.first(library.find(*keys, session=session.directory))
             )
         except LibraryError:
             _log.warning("plan library not read", exc_info=True)
@@ -128,7 +128,7 @@ class LearnedRoutes:
     async def learn(self, session: Session, candidate: Candidate, shape: RequestShape) -> LearnedRoute:
         """Serve the plan from now on, here at once and after a restart.
 
-        Gives back the route in force: another one where a person has pinned or written that.
+        Gives back the route in force: another one where a person has pinned or written that, and it passes.
         """
         record, body, generation = candidate.record, body_shape(shape), self._generation
         number: int | None = 0

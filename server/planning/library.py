@@ -5,7 +5,7 @@
 
 1. A plan is shared by its fingerprint. A session's routes are its own rows, which point at plans.
 2. A session has one plan for a route: method, pattern, content kind and query keys. Learning replaces, but
-   never what a person has pinned or written; only a person replaces that.
+   never what a person has pinned or written; only a person replaces that, as long as the policy lets it run.
 3. A `needs: values` plan belongs to one request of one session: it is never found by a fingerprint.
 4. What a session may hold, and how many plans there are, is bounded; the oldest go first, but for those.
 5. An operation is done or not done (LibraryError). A file found damaged is set aside for a fresh one.
@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -40,6 +41,7 @@ from server.planning.library_rows import (
     read_learned,
     read_plan,
 )
+from server.planning.vetting import may_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +71,11 @@ _ADD = (
     " ON CONFLICT (fingerprint, plan_id, values_key) DO UPDATE SET plan = excluded.plan,"
     " query = excluded.query, v_prompt = excluded.v_prompt, v_policy = excluded.v_policy,"
     " v_model = excluded.v_model, v_rules = excluded.v_rules RETURNING number"
+)
+_FOUND = (
+    f"SELECT {_PLANS} FROM plans WHERE fingerprint = ? AND values_key = '' AND NOT EXISTS ("  # noqa: S608
+    " SELECT 1 FROM learned WHERE learned.plan = plans.number AND session = ? AND quarantined)"
+    f" ORDER BY pinned DESC, provider = '{PERSON}' DESC, number DESC LIMIT 1 OFFSET ?"
 )
 _LEARN = f"INSERT INTO learned ({LEARNED_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608
 _ROUTE = (
@@ -119,21 +126,18 @@ class PlanLibrary:
 
     # What planning asks
 
-    def find(self, *fingerprints: str, session: str = "") -> PlanRecord | None:
-        """The plan for the first fingerprint that has one: the pinned one, a person's, or the newest.
+    def find(self, *fingerprints: str, session: str = "") -> Iterator[PlanRecord]:
+        """The plans for each fingerprint in turn: what is pinned, then a person's, then the newest first.
 
-        Not one that is quarantined in the session (a directory's name).
+        Not those that are quarantined in the session (a directory's name). Each is read when it is asked
+        for: mostly the first one is taken.
         """
         for fingerprint in fingerprints:
-            found = self._rows(
-                f"SELECT {_PLANS} FROM plans WHERE fingerprint = ? AND values_key = '' AND NOT EXISTS ("  # noqa: S608
-                " SELECT 1 FROM learned WHERE learned.plan = plans.number AND session = ? AND quarantined)"
-                f" ORDER BY pinned DESC, provider = '{PERSON}' DESC, number DESC LIMIT 1",
-                (fingerprint, session),
-            )
-            if found:
-                return read_plan(found[0])
-        return None
+            for place in itertools.count():
+                found = self._rows(_FOUND, (fingerprint, session, place))
+                if not found:
+                    break
+                yield read_plan(found[0])
 
     def learn(
         self, record: PlanRecord, session: Session, body_shape: str, *, for_person: bool = False
@@ -141,8 +145,9 @@ class PlanLibrary:
         """Keep the plan, and that this session has learned it; the number of the learned route.
 
         None where a person has pinned or written another plan for this route: then that one stays. For a
-        person only a pinned one does. The questions about a slug's words are the route's, whichever plan it
-        has; failures are the plan's.
+        person only a pinned one does. One that the policy refuses holds no route, though it stays in the
+        library: it answers nothing, so that each request would be planned anew. The questions about a
+        slug's words are the route's, whichever plan it has; failures are the plan's.
         """
         route = (session.directory, *_route_key(record))
         with self._writing() as connection:
@@ -389,13 +394,13 @@ def _route_key(record: PlanRecord) -> tuple[str, ...]:
 def _kept_instead(connection: sqlite3.Connection, route: tuple[str, ...], plan: int) -> str:
     """What the log says where the session keeps another plan for the route; empty where it keeps none."""
     held = connection.execute(
-        "SELECT plans.pinned FROM learned JOIN plans ON plans.number = learned.plan"  # noqa: S608
+        f"SELECT {_PLANS} FROM learned JOIN plans ON plans.number = learned.plan"  # noqa: S608
         f" WHERE {_ROUTE} AND {_KEPT} AND plans.number != ?",
         (*route, plan),
     ).fetchone()
-    if held is None:
+    if held is None or not may_run(record := read_plan(held)):
         return ""
-    return _PINNED if held[0] else _PERSONS
+    return _PINNED if record.pinned else _PERSONS
 
 
 def _trim(connection: sqlite3.Connection, session: str, *, values: bool) -> None:

@@ -20,11 +20,15 @@ from server.planning.route import RouteError, RouteTemplate
 from server.planning.route_table import LearnedRoute
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from server.planning.fingerprint import Versions
     from server.planning.library_rows import LearnedRecord
 
 #: Checked plans: those of some hundred APIs; a plan has about 1 KB of code, and at most 16.
 MAX_CHECKED: Final = 8_192
+
+_MISFITS: Final = (CodeRefused, UnreadablePlan, RouteError)
 
 _log = structlog.get_logger()
 
@@ -44,13 +48,14 @@ class Vetting:
         self._versions = versions
         self._checked: OrderedDict[str, RunnablePlan] = OrderedDict()
 
-    def candidate(self, record: PlanRecord | None) -> Candidate | None:
-        """The record's plan, unless it does not pass any more."""
-        if record is None:
-            return None
+    def first(self, records: Iterable[PlanRecord]) -> Candidate | None:
+        """The first plan that passes."""
+        return next(filter(None, map(self._candidate, records)), None)
+
+    def _candidate(self, record: PlanRecord) -> Candidate | None:
         try:
             return Candidate(self._runnable(record), record)
-        except (CodeRefused, UnreadablePlan, RouteError) as error:
+        except _MISFITS as error:
             _refuse(record, error)
             return None
 
@@ -58,7 +63,7 @@ class Vetting:
         """The route to serve, unless its plan does not pass any more."""
         try:
             return self._route(learned)
-        except (CodeRefused, UnreadablePlan, RouteError) as error:
+        except _MISFITS as error:
             _refuse(learned.plan, error)
             return None
 
@@ -103,6 +108,15 @@ def vetted(record: PlanRecord) -> RunnablePlan:
         return RunnablePlan(plan, code, "learned")
     except (TypeError, ValueError):  # more deeply nested than the guest could be told
         raise UnreadablePlan("the plan is not writable as JSON") from None
+
+
+def may_run(record: PlanRecord) -> bool:
+    """Whether the record's plan passes, read anew."""
+    try:
+        vetted(record)
+    except _MISFITS:
+        return False
+    return True
 
 
 def _refuse(record: PlanRecord, error: Exception) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from server.planning.library_file import FILE_NAME
 from tests.learning.plans import GET, Model, plan
 from tests.operations.conftest import ADMIN, MEMBERS, Operator
 
@@ -245,6 +247,38 @@ async def test_a_persons_plan_from_the_library_is_not_repaired_either(operator: 
 
     assert (answer.status, answer.headers["X-Plan-ID"]) == (500, edited["id"])
     assert operator.api.calls == calls
+
+
+@pytest.mark.parametrize("policy", ["the same", "another"])
+async def test_a_refused_plan_of_a_persons_is_as_none(
+    start: Callable[..., Awaitable[Api]], tmp_path: Path, policy: str
+) -> None:
+    """Requests of its kind are planned once, and what the model wrote serves from then on, and elsewhere."""
+    first = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}))
+    await first.api.post("/members", {"name": "Ada"})
+    await first.api.post("/members", {"name": "Bob"}, session="s2")
+    await first.api.get("/members/1")
+    shown = await first.plan_of("GET", ROUTE)
+    edited = await first.do("PUT", f"/plans/{shown['id']}/code", {"code": SHOUT})
+    await first.api.service.close()
+    with sqlite3.connect(tmp_path / "data" / FILE_NAME) as file:
+        file.execute(
+            "UPDATE plans SET plan = replace(plan, 'REPLY', 'import os; REPLY') WHERE provider = 'person'"
+        )
+        if policy == "another":
+            file.execute("UPDATE plans SET fingerprint = 'earlier' WHERE provider = 'person'")
+    file.close()
+    second = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}))
+    answers = [await second.api.get("/members/1") for _ in range(3)]
+    elsewhere = await second.api.get("/members/1", session="s2")
+
+    assert [(each.status, each.source) for each in answers] == [(200, "planned"), *[(200, "learned")] * 2]
+    assert elsewhere.json["name"] == "Bob"
+    assert second.api.calls == 1
+    assert edited["id"] in [each["id"] for each in (await second.get("/plans"))["plans"]]
+    await second.api.service.close()
+    third = await start(Model({}), learn=False)
+    assert (await third.get("/members/1")).source == "learned"
 
 
 async def test_a_persons_plan_is_never_stale(start: Callable[..., Awaitable[Api]], tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from tests.unit.planning.requests import a_request
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from server.planning.library_rows import PlanRecord
+
 SESSION = a_session()
 GET = a_record(a_request(path="/members/1"))
 
@@ -48,19 +50,24 @@ def learn(library: PlanLibrary, session: Session = SESSION, **more: Any) -> int 
     return library.learn(evolve(GET, **more), session, "null")
 
 
+def find(library: PlanLibrary, *fingerprints: str, session: str = "") -> PlanRecord | None:
+    """The first of them."""
+    return next(library.find(*fingerprints, session=session), None)
+
+
 # -- what is kept ----------------------------------------------------------------------------------
 
 
 def test_a_plan_is_found_by_its_fingerprint(library: PlanLibrary) -> None:
     """What one session has learned, every session's planner finds, whole."""
     learn(library)
-    found = library.find(GET.fingerprint)
+    found = find(library, GET.fingerprint)
 
     assert found is not None
     assert found == evolve(GET, number=found.number, created_at=found.created_at)
     assert found.plan().code.text == a_plan().code.text
     assert found.query_keys() == ()
-    assert library.find("other") is None
+    assert find(library, "other") is None
 
 
 def test_the_first_fingerprint_that_has_a_plan_decides(library: PlanLibrary) -> None:
@@ -68,7 +75,7 @@ def test_the_first_fingerprint_that_has_a_plan_decides(library: PlanLibrary) -> 
     learn(library)
     learn(library, fingerprint="any", plan_id="x", query="*")
 
-    exact, other = library.find(GET.fingerprint, "any"), library.find("none", "any")
+    exact, other = find(library, GET.fingerprint, "any"), find(library, "none", "any")
     assert exact is not None
     assert other is not None
     assert (exact.plan_id, other.plan_id) == (GET.plan_id, "x")
@@ -79,9 +86,9 @@ def test_the_newest_plan_is_found_unless_one_is_pinned(library: PlanLibrary) -> 
     """A plan that was made again replaces the old one for others too; a person's word stands above."""
     learn(library)
     learn(library, plan_id="newer")
-    newest = library.find(GET.fingerprint)
+    newest = find(library, GET.fingerprint)
     library.pin(GET.plan_id)
-    pinned = library.find(GET.fingerprint)
+    pinned = find(library, GET.fingerprint)
 
     assert newest is not None
     assert pinned is not None
@@ -131,8 +138,8 @@ def test_a_plan_in_quarantine_is_not_found_by_its_session(library: PlanLibrary) 
     assert number is not None
     library.mark_failures(number, '["a","b","c"]', quarantined=True)
 
-    assert library.find(GET.fingerprint, session=SESSION.directory) is None
-    assert library.find(GET.fingerprint, session=a_session(2).directory) is not None
+    assert find(library, GET.fingerprint, session=SESSION.directory) is None
+    assert find(library, GET.fingerprint, session=a_session(2).directory) is not None
 
 
 def test_values_plans_are_one_sessions_own(library: PlanLibrary) -> None:
@@ -140,7 +147,7 @@ def test_values_plans_are_one_sessions_own(library: PlanLibrary) -> None:
     learn(library, values_key="k1", needs="values")
     learn(library, values_key="k1", needs="values", plan_id="b", route="/other")
 
-    assert library.find(GET.fingerprint) is None
+    assert find(library, GET.fingerprint) is None
     assert [plan.plan_id for plan in library.plans()] == ["b"]
     assert [route.plan.plan_id for route in library.routes_of(SESSION.directory)] == ["b"]
 
@@ -223,16 +230,39 @@ def test_a_persons_plan_stays(library: PlanLibrary) -> None:
     assert library.learn(evolve(GET, plan_id="d", fingerprint="f4"), SESSION, "null", for_person=True) is None
 
 
+@pytest.mark.parametrize("kept", [{"origin": Origin(PERSON, "")}, {"pinned": True}])
+@pytest.mark.parametrize("by", ["planner", "person"])
+def test_a_refused_plan_holds_no_route(library: PlanLibrary, kept: dict[str, Any], by: str) -> None:
+    """It answers nothing; another one takes the route, and the refused one stays in the library."""
+    learn(library, **kept, text=GET.text.replace("REPLY", "import os; REPLY"))
+    new = evolve(GET, plan_id="b")
+
+    assert library.learn(new, SESSION, "null", for_person=by == "person")
+    assert [route.plan.plan_id for route in library.routes_of(SESSION.directory)] == ["b"]
+    assert [plan.plan_id for plan in library.plans()] == [GET.plan_id, "b"]
+
+
+def test_plans_are_found_in_order(library: PlanLibrary) -> None:
+    """Each fingerprint's in turn, so that the first that may run can be taken."""
+    learn(library, plan_id="any", fingerprint="any")
+    for name in ("old", "mine", "fixed", "new"):
+        learn(library, plan_id=name, origin=Origin(PERSON if name == "mine" else "openai", ""))
+    library.pin("fixed")
+
+    found = [plan.plan_id for plan in library.find(GET.fingerprint, "none", "any")]
+    assert found == ["fixed", "mine", "new", "old", "any"]
+
+
 def test_a_persons_plan_is_found_first(library: PlanLibrary) -> None:
     """Before a newer one of the model; behind a pinned one."""
     learn(library, origin=Origin(PERSON, ""))
     learn(library, plan_id="newer")
-    found = library.find(GET.fingerprint)
+    found = find(library, GET.fingerprint)
     assert found is not None
     assert found.plan_id == GET.plan_id
 
     library.pin("newer")
-    pinned = library.find(GET.fingerprint)
+    pinned = find(library, GET.fingerprint)
     assert pinned is not None
     assert pinned.plan_id == "newer"
 
@@ -247,7 +277,7 @@ def test_pinning_lifts_the_quarantine(library: PlanLibrary) -> None:
 
     assert not route.quarantined
     assert route.failed_shapes() == set()
-    assert library.find(GET.fingerprint, session=SESSION.directory) is not None
+    assert find(library, GET.fingerprint, session=SESSION.directory) is not None
 
 
 def test_an_edited_plan_is_everywhere(library: PlanLibrary) -> None:
