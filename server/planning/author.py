@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _MOST_LOGGED = 5
+_NO_SLOT = "params has a key that is no slot of the route"
 
 
 @define
@@ -162,10 +163,16 @@ def _read(answer: str, segments: Sequence[str]) -> RunnablePlan | PlanInvalid | 
 
 
 def _summary(problem: PlanInvalid | CodeRefused) -> list[str]:
-    """For the log: lines and reasons of ours. Of the answer they quote a name at most, and no literal."""
+    """For the log: lines and reasons of ours. Of the answer they quote a name at most, and no literal.
+
+    What the rule `slot` quotes is a literal.
+    """
     if isinstance(problem, PlanInvalid):
         return list(problem.reasons[:_MOST_LOGGED])
-    return [f"line {each.line}: {each.message} ({each.rule})" for each in problem.violations[:_MOST_LOGGED]]
+    return [
+        f"line {each.line}: {_NO_SLOT if each.rule == 'slot' else each.message} ({each.rule})"
+        for each in problem.violations[:_MOST_LOGGED]
+    ]
 
 
 def service_error(error: ProviderError) -> ServiceError:

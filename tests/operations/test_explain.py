@@ -158,6 +158,21 @@ async def test_refused_code_is_shown_to_operators_alone(start: Callable[..., Awa
     assert places == [(1, 1, "node"), (2, 34, "name")]
 
 
+async def test_an_unknown_slots_name_is_not_logged(start: Callable[..., Awaitable[Api]]) -> None:
+    """It is a literal of the model's; operators see it, the log has the line and the rule."""
+    wrong = plan("/members/{id:int}/promote", 'x = 1\nREPLY = make_response(200, params["CANARY 7f3a"])')
+    api = await start([Answer(wrong)], auth={"admin_token": ADMIN}, fallback="none", repairs=0)
+    with capture_logs() as logs:
+        answer = await api.post("/members/1/promote")
+    found = await explained(Operator(api), "POST", "/members/1/promote", ask=True)
+
+    (line,) = [entry for entry in logs if entry["event"] == "plan refused"]
+    assert line["why"] == ["line 2: params has a key that is no slot of the route (slot)"]
+    assert "CANARY" not in repr(logs)
+    assert answer.status == 502
+    assert "CANARY" in found["refused"]["violations"][0]["message"]
+
+
 async def test_an_answer_that_is_no_plan_is_told_of(start: Callable[..., Awaitable[Api]]) -> None:
     """Its reasons, and not the answer, which may be anything."""
     api = await start([Answer({"action": "do"})], auth={"admin_token": ADMIN}, repairs=0)
