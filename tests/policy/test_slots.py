@@ -38,6 +38,8 @@ def test_an_unknown_slot_is_refused(slots: tuple[str, ...], hint: str) -> None:
         'x = params["id"]',
         'x = params.get("other")',
         'params["other"] = 1\nx = params["other"]',
+        'x = params["page"] if "page" in params else 1',
+        'if "page" not in params:\n    abort(404)\nx = params["page"]',
         'name = "other"\nx = params[name]',
         'x = ctx["other"]',
         "x = params[0:1]",
@@ -46,6 +48,16 @@ def test_an_unknown_slot_is_refused(slots: tuple[str, ...], hint: str) -> None:
 def test_what_may_be_there_is_accepted(code: str) -> None:
     """Its own slots, what the code puts there, and what only a run can tell."""
     check(SourceCode(code + REPLY), ("id",))
+
+
+@pytest.mark.parametrize(
+    "test", ['"page" in ctx', '"age" in params', '"page" == params', '"page" in params in x']
+)
+def test_another_test_is_none_for_the_slot(test: str) -> None:
+    """Of something else, or for another name."""
+    code = f'x = []\nif {test}:\n    x = params["page"]'
+
+    assert [(line, rule) for line, _, rule, _ in refused(code, "id")] == [(3, "slot")]
 
 
 def test_without_a_route_nothing_is_known() -> None:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def unknown_slots(tree: ast.Module, slots: Collection[str]) -> list[Violation]:
-    """`params["name"]` for every name that is neither a slot nor put there by the code itself."""
+    """`params["name"]` for every name that is no slot, and that the code neither puts there nor tests for."""
     keys = list(_keys(tree))
-    known = {*slots, *(name for name, node in keys if isinstance(node.ctx, ast.Store))}
+    known = {*slots, *(name for name, node in keys if isinstance(node.ctx, ast.Store)), *_tested(tree)}
     return [
         Violation(node.lineno, node.col_offset, "slot", f"params[{shown(name)}]: {_hint(name, slots)}")
         for name, node in keys
@@ -29,6 +29,20 @@ def _keys(tree: ast.Module) -> Iterator[tuple[str, ast.Subscript]]:
         match node:
             case ast.Subscript(value=ast.Name(id="params"), slice=ast.Constant(value=str(name))):
                 yield name, node
+            case _:
+                pass
+
+
+def _tested(tree: ast.Module) -> Iterator[str]:
+    """The names in `"name" in params`: code that asks reads them only where they are."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare(
+                left=ast.Constant(value=str(name)),
+                ops=[ast.In() | ast.NotIn()],
+                comparators=[ast.Name(id="params")],
+            ):
+                yield name
             case _:
                 pass
 
