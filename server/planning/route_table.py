@@ -222,7 +222,11 @@ class RouteTable:
 
 
 class SessionRoutes:
-    """The routes of one session; beyond the limits the oldest go, but none that people pinned or wrote."""
+    """The routes of one session; beyond the limits the oldest go, but none that people pinned or wrote.
+
+    Those do not count, here as in the library, which bounds what comes here: besides so many free routes it
+    has those whose plans people keep, and each of these was pinned, edited or imported by hand.
+    """
 
     def __init__(self, routes: Iterable[LearnedRoute], *, max_routes: int, max_values: int) -> None:
         """`routes` from the oldest to the newest; `max_values` is for plans that answer a single request."""
@@ -278,9 +282,12 @@ class SessionRoutes:
         """Whether there was one too many."""
         doomed: list[Key] = []
         for of_values, limit in self._limits.items():
-            kin = [key for key, route in self._routes.items() if bool(route.values_key) is of_values]
-            free = [key for key in kin if not self._routes[key].kept]
-            doomed += free[: max(0, len(kin) - limit)]
+            free = [
+                key
+                for key, route in self._routes.items()
+                if bool(route.values_key) is of_values and not route.kept
+            ]
+            doomed += free[: max(0, len(free) - limit)]
         for key in doomed:
             del self._routes[key]
         return bool(doomed)

@@ -277,5 +277,16 @@ def test_the_oldest_routes_are_forgotten(kept: str) -> None:
         routes.put(a_route("/ask", values_key=f"k{number}"))
 
     left = [name for name in "abcdef" if routes.match(a_request(path=f"/{name}"))]
-    assert left == ["a", "e", "f"]
-    assert len(routes) == 5
+    assert left == ["a", "d", "e", "f"]
+    assert len(routes) == 6
+
+
+@pytest.mark.parametrize("kept", ["pinned", "by_person"])
+def test_kept_routes_take_no_others_place(kept: str) -> None:
+    """However many they are, the newest others stay, up to the limit."""
+    routes = some_routes(*(a_route(f"/{name}", **{kept: True}) for name in "abcd"))
+    for name in "efgh":
+        routes.put(a_route(f"/{name}"))
+
+    left = [name for name in "abcdefgh" if routes.match(a_request(path=f"/{name}"))]
+    assert left == ["a", "b", "c", "d", "f", "g", "h"]
