@@ -77,14 +77,6 @@ class Report:
     #: Damage that belongs to no collection: to the catalogue, or to the list of unused pages.
     notes: list[str] = field(default_factory=list)
 
-    def text(self) -> str:
-        lines = [
-            f"{found.name}: {found.records} records"
-            + ("" if found.whole else f"; lost: {found.rows_lost} rows, {found.pages_lost} whole pages")
-            for found in self.collections
-        ]
-        return "\n".join([*lines, *self.notes, f"The damaged files are kept in {self.kept}."])
-
 
 @dataclass(slots=True)
 class _Collection:
