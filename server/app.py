@@ -229,6 +229,7 @@ def worker_pool(
             workers=sandbox.worker_count() if workers is None else workers,
             durability=settings.store.durability,
             enforce_types=settings.schema.enforce,
+            pinned=sandbox.pin_workers,
             queue_per_session=sandbox.queue_per_session,
             queue_total=sandbox.queue_total,
             inherit=(root.lock_fd,),

@@ -192,6 +192,7 @@ class SandboxSettings:
         _GUEST.kill_grace_ms, "Time beyond wall_ms until the worker is killed", low=10, high=10_000
     )
     workers: int = setting(0, "Worker processes; 0: one per core", low=0, high=256, unit="processes")
+    pin_workers: bool = setting(default=True, meaning="Whether each worker keeps to one core")
     reuse: Literal["session", "never"] = setting(
         _REUSE.mode, "Whether a session keeps its live guest for its next request"
     )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import cattrs
 
-from wasm_runtime import allocator, frames
+from wasm_runtime import affinity, allocator, frames
 from wasm_runtime.confinement import confine
 from wasm_runtime.engine import Runtime
 from wasm_runtime.guests import Guests
@@ -188,6 +188,8 @@ class Worker:
         if reuse.mode == "never":
             self._queues.reads_at_once = MAX_GROUP  # each turn costs a guest
         allocator.share_one_heap()
+        if config["pinned"]:
+            affinity.keep_to_one(config["slot"])
         runtime = Runtime.load(component, limits)
         runtime.start_clock()
         self._guests = Guests(

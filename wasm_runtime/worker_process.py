@@ -29,7 +29,8 @@ class PoolConfig:
     """`inherit` are descriptors that every worker keeps open (the data root's lock).
 
     `without` names parts of the confinement to leave out, as on a kernel that does not have them.
-    `enforce_types`: fields keep the types they were first seen with.
+    `enforce_types`: fields keep the types they were first seen with. `pinned`: each worker keeps to one
+    processor.
     """
 
     component: Path
@@ -39,6 +40,7 @@ class PoolConfig:
     workers: int
     durability: str = "full"
     enforce_types: bool = False
+    pinned: bool = True
     queue_per_session: int = 64
     queue_total: int = 1024
     wait_for_worker_seconds: float = 2.0
@@ -176,6 +178,7 @@ def _worker_config(config: PoolConfig, slot: int) -> dict[str, Any]:
         "data_root": str(config.data_root),
         "durability": config.durability,
         "enforce_types": config.enforce_types,
+        "pinned": config.pinned,
         "limits": asdict(config.limits),
         "reuse": asdict(config.reuse),
         "parent": os.getpid(),

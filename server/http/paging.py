@@ -32,6 +32,8 @@ _PAGE_SIZE = "20"
 _DIGITS = re.compile(r"[0-9]{1,16}")
 #: What may stand in a path as it was sent; `<` and `>` would end the link.
 _PATH = "/%:@!$&'()*+,;=~"
+#: Stands for the number that turns the page while the query is encoded: neither a path nor a query may hold it.
+_NUMBER, _NUMBER_ENCODED = "\0", "%00"
 #: Characters of a Link header: HTTP clients take some 8,000 of all headers together.
 _LONGEST = 4_000
 
@@ -94,11 +96,12 @@ def _urls(ctx: RequestContext, page: Page, targets: Mapping[str, int]) -> Iterat
     if changed is None:
         return
     key, unit = changed
+    query = urlencode({**ctx.query, key: _NUMBER}, doseq=True)
+    before, _, after = f"{ctx.base_url}{quote(ctx.path, safe=_PATH)}?{query}".partition(_NUMBER_ENCODED)
     for relation in ("next", "prev", "first", "last"):
         if relation in targets:
             number = targets[relation] // unit + 1 if key == "page" else targets[relation]
-            query = urlencode({**ctx.query, key: number}, doseq=True)
-            yield relation, f"{ctx.base_url}{quote(ctx.path, safe=_PATH)}?{query}"
+            yield relation, f"{before}{number}{after}"
 
 
 def _words(query: Mapping[str, str | list[str]], page: Page) -> tuple[str, int] | None:

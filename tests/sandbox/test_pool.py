@@ -98,6 +98,19 @@ async def test_a_killed_worker_costs_the_request_it_ran(make_pool: MakePool) -> 
     assert count(await pool.run(job(COUNT, read_only=True))) == 4
 
 
+@pytest.mark.parametrize("pinned", [True, False])
+async def test_a_worker_keeps_to_one_processor_if_it_is_to(make_pool: MakePool, *, pinned: bool) -> None:
+    """All of its threads: those of the engine, which do the work on files, with the one that runs guests."""
+    pool = await make_pool(pinned=pinned)
+    assert isinstance(await pool.run(job(INSERT, body={"n": 1})), Completed)
+    threads = [int(task) for task in os.listdir(f"/proc/{only_pid(pool)}/task")]
+    left = [os.sched_getaffinity(thread) for thread in threads]
+
+    assert len(threads) > 1
+    assert all(each == left[0] for each in left)
+    assert len(left[0]) == (1 if pinned else len(os.sched_getaffinity(0)))
+
+
 async def test_a_run_that_waits_in_the_host_costs_its_worker(make_pool: MakePool) -> None:
     """Neither fuel nor epochs end a sleep; the pool does, and says so. Others are served afterwards."""
     pool = await make_pool(Limits(wall_ms=300))
