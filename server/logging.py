@@ -255,15 +255,20 @@ def _printable(text: str) -> str:
     return text if text.isascii() and text.isprintable() else ascii(text)[1:-1]
 
 
+#: In the order in which a request goes through them; `plan` twice, before a run and after it.
+STAGES: Final = ("parse", "plan", "queue", "guest", "settle", "frame", "respond")
+
+
 @define
 class RequestLine:
     """The one line a request leaves in the log: identifiers, never bodies, values or tokens.
 
     Filled in by whoever learns a field, and emitted once, by the edge. `route` is the template, not
     the path; `problem` the slug of a problem reply; `outcome` how a run ended that did not complete.
-    `ms` has the wall clock of each stage in milliseconds, and `total` when emitted. The stages: `parse`,
-    `plan`, `queue`, `guest`, `respond`. `queue` is what a run took beside the guest's own time: the wait for
-    its turn, the way to the worker and back, the commit.
+    `ms` has the wall clock of each of the `STAGES` it went through in milliseconds, and `total` when emitted.
+    Of a run the worker measures `queue`, `guest` and `settle` (`Completed` says what they are); `frame` is
+    the rest: the way to the worker and back. A run that ended so that it could not be measured is all
+    `guest`, one that nobody took up all `queue`.
     """
 
     request_id: str = ""
@@ -295,9 +300,10 @@ class RequestLine:
     def ran(self, outcome: Outcome, seconds: float = 0.0) -> None:
         """Note how a run of so many seconds ended: if not well, why, in words the client may not see."""
         self.fuel += getattr(outcome, "fuel", 0)
-        guest = min(_guest_seconds(outcome, seconds), seconds)
-        self.took("queue", seconds - guest, ago=guest)
-        self.took("guest", guest)
+        ago = seconds
+        for stage, part in _stages_of(outcome, seconds):
+            ago -= part
+            self.took(stage, part, ago=ago)
         if isinstance(outcome, Completed):
             self.outcome = self.reason = ""
             return
@@ -317,12 +323,20 @@ class RequestLine:
         _log.info("request", **learned, ms={name: round(value, 3) for name, value in self.ms.items()})
 
 
-def _guest_seconds(outcome: Outcome, whole: float) -> float:
-    """What the worker measured; all of it, where a run ended so that it could not."""
+def _stages_of(outcome: Outcome, whole: float) -> list[tuple[str, float]]:
+    """The stages of a run of so many seconds, one after the other; together they are not longer."""
     if isinstance(outcome, Overloaded):
-        return 0.0
-    micros: int | None = getattr(outcome, "micros", None)
-    return whole if micros is None else micros / 1_000_000
+        return [("queue", whole)]
+    if not isinstance(outcome, Completed | Raised):
+        return [("guest", whole)]
+    queue = min(outcome.queue_micros / 1_000_000, whole)
+    guest = min(outcome.micros / 1_000_000, whole - queue)
+    stages, rest = [("queue", queue), ("guest", guest)], whole - queue - guest
+    if outcome.settle_micros:
+        settle = min(outcome.settle_micros / 1_000_000, rest)
+        stages.append(("settle", settle))
+        rest -= settle
+    return [*stages, ("frame", rest)]
 
 
 _LINE_FIELDS: Final = tuple(

@@ -5,16 +5,18 @@ A frame is a 4-byte little-endian length (of what follows), one byte of kind, an
     CONFIG  JSON                                    to the worker, first and once
     PLAN    plan id \0 document                     to the worker, before the first JOB that names it
     FORGET  plan id                                 to the worker
-    JOB     u64 job, u8 flags, session \0 plan id \0 request      to the worker
+    JOB     u64 job, u64 sent, u8 flags, session \0 plan id \0 request      to the worker
     STOP                                            to the worker: finish what is queued, then end
     READY   JSON                                    from the worker: it can take jobs
     RESULT  u64 job, u32 length, outcome as JSON, body           from the worker
     DROP    JSON, a session                         to the worker: let go of the session's files
     DROPPED JSON, a session                         from the worker: nothing of it is open any more
-    DONE    u64 job, u16 status, u8 flags, u64 fuel, u64 micros, u64 changed,      from the worker
-            u32 length, headers and output as JSON (nothing: there are none), body
+    DONE    u64 job, u16 status, u8 flags, u64 fuel, u64 micros, u64 queue micros,      from the worker
+            u64 settle micros, u64 changed, u32 length,
+            headers and output as JSON (nothing: there are none), body
 
-DONE is a RESULT that completed: nearly all are, and most have neither headers nor output.
+`sent` is the system's monotonic clock in nanoseconds, which both ends share. DONE is a RESULT that completed:
+nearly all are, and most have neither headers nor output.
 
 Both ends are ours, so a frame that does not decode is a bug: FrameError, and the connection ends.
 """
@@ -41,9 +43,9 @@ _READ_ONLY, _ALONE, _DRY_RUN = 1, 2, 4
 _COMMITTED, _HAS_BODY, _RECORD, _REPLAYED = 1, 2, 4, 8
 
 _LENGTH = struct.Struct("<I")
-_JOB = struct.Struct("<QB")
+_JOB = struct.Struct("<QQB")
 _RESULT = struct.Struct("<QI")
-_DONE = struct.Struct("<QHBQQQI")
+_DONE = struct.Struct("<QHBQQQQQI")
 
 
 class FrameError(Exception):
@@ -61,6 +63,7 @@ class JobFrame:
     request: str
     alone: bool = False
     dry_run: bool = False
+    sent_ns: int = 0
 
 
 @frozen
@@ -106,7 +109,7 @@ def _parts(frame: Frame) -> tuple[int, bytes]:
     match frame:
         case JobFrame():
             flags = _READ_ONLY * frame.read_only | _ALONE * frame.alone | _DRY_RUN * frame.dry_run
-            head = _JOB.pack(frame.job, flags)
+            head = _JOB.pack(frame.job, frame.sent_ns, flags)
             return JOB, head + f"{frame.session}\0{frame.plan_id}\0{frame.request}".encode()
         case ResultFrame(job, Completed() as outcome):
             return DONE, _encode_done(job, outcome)
@@ -133,7 +136,8 @@ def _encode_done(job: int, done: Completed) -> bytes:
     more = orjson.dumps([done.headers, done.stdout]) if done.headers or done.stdout else b""
     flags = _COMMITTED * done.committed | _HAS_BODY * (done.body is not None)
     flags |= _RECORD * done.record | _REPLAYED * done.replayed
-    head = _DONE.pack(job, done.status, flags, done.fuel, done.micros, done.changed, len(more))
+    times = (done.micros, done.queue_micros, done.settle_micros)
+    head = _DONE.pack(job, done.status, flags, done.fuel, *times, done.changed, len(more))
     return b"%b%b%b" % (head, more, done.body or b"")
 
 
@@ -188,7 +192,7 @@ def _decode_stop(rest: bytes) -> StopFrame:
 
 
 def _decode_job(rest: bytes) -> JobFrame:
-    job, flags = _JOB.unpack_from(rest)
+    job, sent_ns, flags = _JOB.unpack_from(rest)
     session, plan_id, request = rest[_JOB.size :].split(b"\0", 2)
     return JobFrame(
         job,
@@ -198,6 +202,7 @@ def _decode_job(rest: bytes) -> JobFrame:
         request.decode(),
         bool(flags & _ALONE),
         bool(flags & _DRY_RUN),
+        sent_ns,
     )
 
 
@@ -211,7 +216,7 @@ def _decode_result(rest: bytes) -> ResultFrame:
 
 
 def _decode_done(rest: bytes) -> ResultFrame:
-    job, status, flags, fuel, micros, changed, length = _DONE.unpack_from(rest)
+    job, status, flags, fuel, micros, queue, settle, changed, length = _DONE.unpack_from(rest)
     start = _DONE.size + length
     headers: tuple[tuple[str, str], ...] = ()
     stdout = ""
@@ -229,6 +234,8 @@ def _decode_done(rest: bytes) -> ResultFrame:
         stdout=stdout,
         record=flags & _RECORD > 0,
         replayed=flags & _REPLAYED > 0,
+        queue_micros=queue,
+        settle_micros=settle,
     )
     return ResultFrame(job, completed)
 

@@ -16,7 +16,9 @@ class Completed:
     """The plan replied, and the reply passed the check on the trusted side.
 
     `body` is JSON as the guest wrote it, in UTF-8 (None: no body). `changed` counts the records written
-    (zero when it was rolled back); `micros` is wall clock inside the worker.
+    (zero when it was rolled back). In microseconds of the worker's clock: `micros` the guest's run, its share
+    of it where requests ran together; `queue_micros` the wait for it, for others and for the guest;
+    `settle_micros` the commit, that of all of them.
     """
 
     status: int
@@ -31,6 +33,8 @@ class Completed:
     record: bool = False
     #: Given before to a request with the same Idempotency-Key: nothing has run now, or was written.
     replayed: bool = False
+    queue_micros: int = 0
+    settle_micros: int = 0
 
 
 @frozen
@@ -53,6 +57,8 @@ class Raised:
     micros: int = 0
     stdout: str = ""
     errors: tuple[tuple[str, str], ...] = ()
+    queue_micros: int = 0
+    settle_micros: int = 0
 
 
 Precondition: TypeAlias = Literal["if-match", "if-none-match", "key-reused", "answers-full"]

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import evolve, frozen
 
@@ -64,6 +64,8 @@ class Job:
     dry_run: bool = False
     #: Its session's file has failed it once.
     tried: bool = False
+    #: On the monotonic clock: as if it had come then, and found the worker free to read it.
+    waits_since_ns: int = 0
 
 
 class Runner:
@@ -148,20 +150,25 @@ class Runner:
 
     def _run_alone(self, session: str, guest: LiveGuest, job: Job) -> None:
         self._cell.running(job.id)
-        started = time.perf_counter_ns()
+        started = time.monotonic_ns()
         answer = guest.run(_call(job, READ if job.read_only else WRITE))
         if not guest.dead:
             answer = self._guests.audit(session, guest, read_only=job.read_only) or answer
         if job.read_only and isinstance(answer, Answer) and answer.changed:
             guest.dead = True  # an honest one refuses each write before it is one
             answer = BadReply("a request that may only read says that it has written")
-        micros = (time.perf_counter_ns() - started) // 1000
+        fuel, ran = guest.fuel_used(), time.monotonic_ns()
+        micros = (ran - started) // 1000
         self._note_speed(session, job, quick=not guest.dead and micros <= SLOW_MICROS)
         self._note_searches(session, answer)
-        outcome = _outcome(answer, guest.fuel_used(), micros, writes=not (job.read_only or job.dry_run))
+        writes = not (job.read_only or job.dry_run)
+        problem, settled = None, ran
         if not guest.dead and not job.read_only:
-            keep = isinstance(outcome, Completed) and outcome.committed
-            outcome = self._commit(session, guest, keep=keep) or outcome
+            keep = writes and isinstance(answer, Answer) and answer.keep
+            problem, settled = self._commit(session, guest, keep=keep), time.monotonic_ns()
+        waited = max(started - job.waits_since_ns, 0) // 1000
+        spent = _Spent(fuel, micros, waited, (settled - ran) // 1000)
+        outcome = problem or _outcome(answer, spent, writes=writes)
         if guest.dead:
             self._guests.drop(session)
             if isinstance(outcome, SessionDamaged | StorageFailed) and not job.tried:
@@ -172,12 +179,13 @@ class Runner:
         self._report(job.id, outcome)
 
     def _run_group(self, session: str, guest: LiveGuest, jobs: list[Job]) -> list[Job]:
-        started = time.perf_counter_ns()
+        started = time.monotonic_ns()
         answers = guest.run_group([_call(job, READ if job.read_only else GROUPED_WRITE) for job in jobs])
         if answers is None:
             self._guests.drop(session)
             return [evolve(job, alone=True) for job in jobs]
         done = jobs[: len(answers)]
+        fuel, ran = guest.fuel_used(), time.monotonic_ns()
         problem = self._commit_group(session, guest, done)
         if problem is not None:
             self._guests.drop(session)
@@ -186,13 +194,16 @@ class Runner:
             return jobs[len(done) :]
         if problem is not None:
             return [evolve(job, alone=True) for job in jobs]
+        settle_micros = (time.monotonic_ns() - ran) // 1000
         # Nobody but the guest knows which of them took how much: equal shares.
-        micros = (time.perf_counter_ns() - started) // 1000 // len(answers)
-        fuel = guest.fuel_used() // len(answers)
+        fuel, micros = fuel // len(answers), (ran - started) // 1000 // len(answers)
+        others_ns = ran - started - micros * 1000
         for job, answer in zip(jobs, answers, strict=False):
+            waited = max(started - job.waits_since_ns + others_ns, 0) // 1000
             self._note_speed(session, job, quick=micros <= SLOW_MICROS)
             self._note_searches(session, answer)
-            self._report(job.id, _outcome(answer, fuel, micros, writes=not job.read_only))
+            spent = _Spent(fuel, micros, waited, settle_micros)
+            self._report(job.id, _outcome(answer, spent, writes=not job.read_only))
         return jobs[len(answers) :]
 
     def _commit_group(self, session: str, guest: LiveGuest, jobs: list[Job]) -> Outcome | None:
@@ -230,9 +241,18 @@ def _call(job: Job, mode: int) -> Call:
     return Call(job.plan_id, job.document, mode, job.request)
 
 
-def _outcome(answer: Answer | Outcome, fuel: int, micros: int, *, writes: bool) -> Outcome:
+class _Spent(NamedTuple):
+    """What a run took: of fuel, and of time as an outcome has it."""
+
+    fuel: int
+    micros: int
+    queue_micros: int
+    settle_micros: int
+
+
+def _outcome(answer: Answer | Outcome, spent: _Spent, *, writes: bool) -> Outcome:
     if isinstance(answer, Raised):
-        return evolve(answer, fuel=fuel, micros=micros)
+        return evolve(answer, **spent._asdict())
     if not isinstance(answer, Answer):
         return answer
     committed = answer.keep and writes
@@ -242,11 +262,13 @@ def _outcome(answer: Answer | Outcome, fuel: int, micros: int, *, writes: bool) 
         body=answer.body,
         committed=committed,
         changed=answer.changed if committed else 0,
-        fuel=fuel,
-        micros=micros,
+        fuel=spent.fuel,
+        micros=spent.micros,
         stdout=answer.stdout,
         record=answer.record,
         replayed=answer.replayed,
+        queue_micros=spent.queue_micros,
+        settle_micros=spent.settle_micros,
     )
 
 

@@ -250,7 +250,14 @@ class Slot:
         # One that a worker has died over may be the reason: it shares its second worker's time with nobody.
         alone = pending.attempts > 1
         frame = frames.JobFrame(
-            pending.id, job.session, job.plan_id, job.read_only, job.request, alone, job.dry_run
+            pending.id,
+            job.session,
+            job.plan_id,
+            job.read_only,
+            job.request,
+            alone,
+            job.dry_run,
+            time.monotonic_ns(),
         )
         self._send(frames.encode(frame))
 

@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import sys
+import time
 from collections import OrderedDict, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,8 @@ class Worker:
         self._plans: dict[str, str] = {}
         self._results: list[bytes] = []
         self._stopping = False
+        #: When the last turn ended: until then, nothing that had come could be read.
+        self._free_ns = 0
         self._runner: Runner | None = None
         self._guests: Guests | None = None
         self._sweeper: Sweeper | None = None
@@ -111,8 +114,9 @@ class Worker:
         if not readable:
             return True
         data = self._connection.recv(_READ_BYTES)
+        taken_ns = time.monotonic_ns()
         for frame in self._decoder.feed(data):
-            self._take(frame)
+            self._take(frame, taken_ns)
         return bool(data)
 
     def _idle_seconds(self) -> float:
@@ -132,10 +136,10 @@ class Worker:
             self._count_guests()
         return busy
 
-    def _take(self, frame: frames.Frame) -> None:
+    def _take(self, frame: frames.Frame, taken_ns: int) -> None:
         match frame:
             case frames.JobFrame():
-                self._queues.add(frame.session, self._job(frame))
+                self._queues.add(frame.session, self._job(frame, taken_ns))
             case frames.PlanFrame():
                 self._plans[frame.plan_id] = frame.document
             case frames.ForgetFrame():
@@ -150,9 +154,19 @@ class Worker:
             case _:
                 raise frames.FrameError(f"{type(frame).__name__} is not for a worker")
 
-    def _job(self, frame: frames.JobFrame) -> Job:
-        plan = self._plans[frame.plan_id]
-        return Job(frame.job, frame.plan_id, plan, frame.read_only, frame.request, frame.alone, frame.dry_run)
+    def _job(self, frame: frames.JobFrame, taken_ns: int) -> Job:
+        # It has waited since it was read, and before that for as long as the worker was in another's turn.
+        waits_since_ns = taken_ns - max(self._free_ns - frame.sent_ns, 0)
+        return Job(
+            frame.job,
+            frame.plan_id,
+            self._plans[frame.plan_id],
+            frame.read_only,
+            frame.request,
+            frame.alone,
+            frame.dry_run,
+            waits_since_ns=waits_since_ns,
+        )
 
     def _turn(self) -> None:
         if self._runner is None:
@@ -164,6 +178,7 @@ class Worker:
         self._queues.give_back(session, self._runner.run(session, jobs))
         self._connection.sendall(b"".join(self._results))
         self._results.clear()
+        self._free_ns = time.monotonic_ns()
         self._cell.idle()
         self._count_guests()
 

@@ -32,7 +32,7 @@ _PAGE_SIZE = "20"
 _DIGITS = re.compile(r"[0-9]{1,16}")
 #: What may stand in a path as it was sent; `<` and `>` would end the link.
 _PATH = "/%:@!$&'()*+,;=~"
-#: Stands for the number that turns the page while the query is encoded: neither a path nor a query may hold it.
+#: Stands for the number that turns the page while the query is encoded; no path and no query may hold it.
 _NUMBER, _NUMBER_ENCODED = "\0", "%00"
 #: Characters of a Link header: HTTP clients take some 8,000 of all headers together.
 _LONGEST = 4_000

@@ -134,4 +134,5 @@ def test_what_a_run_cost(books: Client) -> None:
         "plan",
         "queue",
         "guest",
+        "frame",
     ]

@@ -51,7 +51,7 @@ async def test_a_reply_carries_the_service_s_headers(start: Start) -> None:
     plan_id = answer.headers.pop("x-plan-id")
     assert len(plan_id) == 24
     stages = answer.headers.pop("server-timing").split(", ")
-    assert [stage.partition(";")[0] for stage in stages] == ["parse", "plan", "queue", "guest"]
+    assert [stage.partition(";")[0] for stage in stages] == ["parse", "plan", "queue", "guest", "frame"]
     assert all(re.fullmatch(r"[a-z]+;dur=\d+\.\d{3}", stage) for stage in stages)
     assert answer.headers == {
         "location": "/members/1",
@@ -460,7 +460,7 @@ async def test_one_line_a_request_without_values(start: Start) -> None:
     (line,) = logs
     assert "secret" not in str(line)
     assert "the-token" not in str(line)
-    assert set(line.pop("ms")) == {"parse", "plan", "queue", "guest", "respond", "total"}
+    assert set(line.pop("ms")) == {"parse", "plan", "queue", "guest", "frame", "respond", "total"}
     assert len(line.pop("plan_id")) == 24
     assert line == {
         "event": "request",

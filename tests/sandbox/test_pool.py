@@ -13,7 +13,7 @@ import pytest
 from tests.sandbox import programs
 from tests.sandbox.programs import BYPASS
 from wasm_runtime.limits import MIB, GuestReuse, Limits
-from wasm_runtime.outcome import Completed, Outcome, OutOfTime, Overloaded, WorkerLost
+from wasm_runtime.outcome import Completed, Outcome, OutOfTime, Overloaded, Raised, WorkerLost
 from wasm_runtime.pool import PoolError, WorkerPool
 from wasm_runtime.slot import Job
 from wasm_runtime.worker_process import PoolConfig, WorkerProcess
@@ -28,6 +28,8 @@ COUNT = "REPLY = make_response(200, store.count())"
 LONG = (
     'store.insert({"n": "long"})\nn = 0\nfor i in range(10 ** 9):\n    n += i\nREPLY = make_response(200, n)'
 )
+#: Some 50 ms and more.
+SOME_WORK = LONG.replace("10 ** 9", "10 ** 6")
 SLEEP = BYPASS + "load('time').sleep(60)\nREPLY = make_response(200, 1)"
 
 MakePool = "Callable[..., Awaitable[WorkerPool]]"
@@ -96,6 +98,40 @@ async def test_a_killed_worker_costs_the_request_it_ran(make_pool: MakePool) -> 
     assert await long == WorkerLost()
     assert [type(outcome) for outcome in await asyncio.gather(*queued, elsewhere)] == [Completed] * 4
     assert count(await pool.run(job(COUNT, read_only=True))) == 4
+
+
+async def test_where_the_time_went(make_pool: MakePool) -> None:
+    """A job that comes while the worker serves another has waited for it; one that writes has a commit."""
+    pool = await make_pool()
+    long = asyncio.ensure_future(pool.run(job(SOME_WORK)))
+    await until_running(pool)
+    write, read, raised = await asyncio.gather(
+        pool.run(job(INSERT, "s2", body={})),
+        pool.run(job(COUNT, "s3", read_only=True)),
+        pool.run(job("raise ValueError", "s4")),
+    )
+    first = await long
+
+    assert isinstance(first, Completed)
+    assert isinstance(write, Completed)
+    assert isinstance(read, Completed)
+    assert isinstance(raised, Raised)
+    waits = [each.queue_micros for each in (first, write, read, raised)]
+    assert waits == sorted(set(waits))
+    assert [each.settle_micros > 0 for each in (first, write, read, raised)] == [True, True, False, True]
+
+
+async def test_a_group_waits_for_one_commit(make_pool: MakePool) -> None:
+    """Requests that ran together have the same share, the same commit, and have waited for one another."""
+    pool = await make_pool()
+    await pool.run(job(INSERT, body={}))
+    together = await asyncio.gather(*(pool.run(job(INSERT, body={})) for _ in range(6)))
+    assert all(isinstance(each, Completed) for each in together)
+    shares = {(each.micros, each.settle_micros) for each in together if isinstance(each, Completed)}
+
+    ((share, settle),) = shares
+    assert settle > 0
+    assert all(each.queue_micros >= share * 5 for each in together if isinstance(each, Completed))
 
 
 @pytest.mark.parametrize("pinned", [True, False])

@@ -62,6 +62,8 @@ def test_costs_are_facts(results: dict[str, Any]) -> None:
     assert facts["idle Pss", "learned"][0] > 1
     assert ("private, a live session", "learned, workers") in facts
     assert 0 < facts["get", "guest"][0] < facts["get", "total"][0]
+    stages = {stage for what, stage in facts if what == "post"}
+    assert stages == {"parse", "plan", "queue", "guest", "settle", "frame", "respond", "total"}
 
 
 def test_the_machine_is_named(results: dict[str, Any]) -> None:

@@ -34,6 +34,21 @@ HOSTILE = 'a\r\n{"event": "forged"}\x1b[31mred\x1b[0m\u202egnp.exe\u2028\x85\x00
 log = structlog.get_logger()
 
 
+def completed(guest: int, *, queue: int = 0, settle: int = 0) -> Completed:
+    """A run of so many microseconds."""
+    return Completed(
+        200,
+        (),
+        None,
+        committed=True,
+        changed=0,
+        fuel=1,
+        micros=guest,
+        queue_micros=queue,
+        settle_micros=settle,
+    )
+
+
 class Lines:
     """What was written, and how it reads."""
 
@@ -417,7 +432,7 @@ class TestRequestLine:
             "plan_source": "learned",
             "status": 200,
             "fuel": 7,
-            "ms": {"plan": 500.0, "queue": 400.0, "guest": 100.0, "total": 2000.0},
+            "ms": {"plan": 500.0, "queue": 0.0, "guest": 100.0, "frame": 400.0, "total": 2000.0},
         }
 
     def test_once(self, lines: Lines) -> None:
@@ -461,24 +476,32 @@ class TestRequestLine:
         assert "hunter2" not in lines.text
 
     @pytest.mark.parametrize(
-        ("outcome", "queue", "guest"),
+        ("outcome", "stages"),
         [
-            (Raised("plan", "KeyError", 3, 500, "", micros=250_000), 750, 250),
-            (Completed(200, (), None, committed=True, changed=0, fuel=1, micros=3_000_000), 0, 1_000),
-            (OutOfTime(1_000), 0, 1_000),
-            (WorkerLost(), 0, 1_000),
-            (Overloaded("full"), 1_000, 0),
+            (
+                Raised("plan", "KeyError", 3, 500, "", micros=250_000, settle_micros=500_000),
+                {"queue": 0, "guest": 250, "settle": 500, "frame": 250},
+            ),
+            (completed(250_000, queue=500_000), {"queue": 500, "guest": 250, "frame": 250}),
+            (completed(250_000, settle=125_000), {"queue": 0, "guest": 250, "settle": 125, "frame": 625}),
+            (completed(3_000_000, settle=1), {"queue": 0, "guest": 1_000, "settle": 0, "frame": 0}),
+            (completed(1, queue=3_000_000), {"queue": 1_000, "guest": 0, "frame": 0}),
+            (completed(500_000, settle=3_000_000), {"queue": 0, "guest": 500, "settle": 500, "frame": 0}),
+            (OutOfTime(1_000), {"guest": 1_000}),
+            (WorkerLost(), {"guest": 1_000}),
+            (Overloaded("full"), {"queue": 1_000}),
         ],
     )
-    def test_stages_of_a_run(self, outcome: Any, queue: float, guest: float) -> None:
-        """What the worker measured is the guest's, the rest the queue's; without it, all is the guest's.
+    def test_stages_of_a_run(self, outcome: Any, stages: dict[str, float]) -> None:
+        """What the worker measured, and the way there and back; without a measure, all is the guest's.
 
-        A request that was never begun has only waited. No stage is longer than the run.
+        A request that was never begun has only waited. Together the stages are as long as the run.
         """
         line = RequestLine("r1")
         line.ran(outcome, 1.0)
 
-        assert line.ms == {"queue": queue, "guest": guest}
+        assert line.ms == stages
+        assert sum(line.ms.values()) == 1_000
 
     def test_repaired(self, lines: Lines) -> None:
         """Of two runs the last says how it ended, and the fuel is that of both."""

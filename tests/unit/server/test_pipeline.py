@@ -81,7 +81,7 @@ async def test_a_request_is_planned_and_run_in_its_session() -> None:
         "conventions",
         77,
     )
-    assert set(line.ms) == {"plan", "queue", "guest"}
+    assert set(line.ms) == {"plan", "queue", "guest", "frame"}
 
 
 async def test_head_is_get_to_planner_and_guest() -> None:

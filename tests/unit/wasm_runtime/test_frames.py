@@ -59,6 +59,8 @@ outcomes = st.one_of(
         fuel=counts,
         micros=counts,
         stdout=texts,
+        queue_micros=counts,
+        settle_micros=counts,
     ),
     st.builds(OutOfFuel, counts),
     st.builds(OutOfTime, counts, st.booleans()),
@@ -75,7 +77,7 @@ outcomes = st.one_of(
     st.builds(Overloaded, texts),
 )
 all_frames = st.one_of(
-    st.builds(frames.JobFrame, ids, names, names, st.booleans(), texts, st.booleans(), st.booleans()),
+    st.builds(frames.JobFrame, ids, names, names, st.booleans(), texts, st.booleans(), st.booleans(), ids),
     st.builds(frames.PlanFrame, names, texts),
     st.builds(frames.ForgetFrame, names),
     st.builds(frames.ResultFrame, ids, outcomes),
@@ -104,7 +106,7 @@ def test_frames_survive_any_fragmentation(sent: list[frames.Frame], piece: int) 
 @pytest.mark.parametrize(
     "frame",
     [
-        frames.JobFrame(1, "s", "p", True, "{}", True, True),
+        frames.JobFrame(1, "s", "p", True, "{}", True, True, 2**64 - 1),
         frames.PlanFrame("p", "{}"),
         frames.ForgetFrame("p"),
         frames.JsonFrame(frames.READY, {"pid": 1}),
@@ -112,7 +114,7 @@ def test_frames_survive_any_fragmentation(sent: list[frames.Frame], piece: int) 
         frames.ResultFrame(1, WorkerLost()),
         frames.ResultFrame(1, Raised("store", "TypeMismatch", 2, 422, "d", errors=(("/a", "b"),))),
         frames.ResultFrame(1, Completed(200, (), b"{}", False, 0, 1, 2)),
-        frames.ResultFrame(1, Completed(204, (("A", "b"),), None, True, 3, 1, 2, "out", record=True)),
+        frames.ResultFrame(1, Completed(204, (("A", "b"),), None, True, 3, 1, 2, "out", True, True, 3, 4)),
     ],
 )
 def test_each_kind_of_frame_survives(frame: frames.Frame) -> None:
