@@ -41,9 +41,17 @@ def _attach(config_text: str, directory: str = DIRECTORY) -> str:
     return '{"ok":true}'
 
 
+def _run(requests: str) -> str:
+    return _session().run(requests)
+
+
+def _settle(keep: bool, commit: bool) -> str:  # noqa: FBT001  as WitWorld's
+    return _session().settle(keep=keep, commit=commit)
+
+
 class WitWorld(wit_world.WitWorld):  # type: ignore[misc]  # the generated class is Any to mypy
     def attach(self, config: str) -> str:
-        return answering(lambda: _attach(config))
+        return answering(_attach, config)
 
     def compile(self, document: str) -> str:
         return answering(lambda: f'{{"ok":true}}\n{compiled(document)}')
@@ -52,10 +60,10 @@ class WitWorld(wit_world.WitWorld):  # type: ignore[misc]  # the generated class
         return answering(lambda: _session().load(plan_id, document, code))
 
     def run(self, requests: str) -> str:
-        return answering(lambda: _session().run(requests))
+        return answering(_run, requests)
 
     def settle(self, keep: bool, commit: bool) -> str:  # noqa: FBT001  the world's signature
-        return answering(lambda: _session().settle(keep=keep, commit=commit))
+        return answering(_settle, keep, commit)
 
     def check(self) -> str:
         return answering(lambda: _session().check())

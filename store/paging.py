@@ -26,7 +26,7 @@ class Order:
 
 
 #: The order of a list that none was asked for, and what settles ties in others.
-_BY_ROW = "rowid"
+BY_ROW = Order("rowid", {})
 
 
 def compile_sort(sort: object, *, int_ids: bool = False) -> Order:
@@ -35,8 +35,6 @@ def compile_sort(sort: object, *, int_ids: bool = False) -> Order:
     Ascending, numbers (and false, true as 0, 1) come before text; `-` reverses that. `int_ids` says that
     every id is an integer, so that the order by id is the order of the rows. Raises InvalidQuery.
     """
-    if sort is None:
-        return Order(_BY_ROW, {})
     params = Parameters("s")
     terms: list[str] = []
     for name, direction in sort_keys(sort):
@@ -44,7 +42,7 @@ def compile_sort(sort: object, *, int_ids: bool = False) -> Order:
             return Order(", ".join([*terms, f"rowid {direction}"]), params.values)
         value = f"json_extract(doc, {params.bind(path_of(name))})"
         terms.append(f"{value} IS NULL, {value} {direction}")
-    return Order(", ".join([*terms, _BY_ROW]), params.values)
+    return Order(", ".join([*terms, BY_ROW.sql]), params.values)
 
 
 def sort_keys(sort: object) -> list[tuple[str, str]]:

@@ -108,11 +108,15 @@ class ResourceStore:
         items, total = store.list(limit=10, offset=20, sort="-price,name", where={"status": "open"})
         """
         size, start = _slice(limit, offset)
-        found = self._select(where, sort, size, start)
+        matching, order = self._where(where), self._order(sort)
+        table = self._table()
+        if table is None:
+            return [], 0
+        found = all_stored(table.select(matching or _ALL, order, size, start))
         # A page that is not full is the last one, unless it begins beyond the end.
         if len(found) < size and (found or start == 0):
             return found, start + len(found)
-        return found, self.count(where)
+        return found, table.count(matching)
 
     def search(
         self,
@@ -127,7 +131,10 @@ class ResourceStore:
         Ops: contains icontains startswith endswith like (* is a wildcard) gt gte lt lte ne in isnull has
         (array). "30" finds 30. {"$or": [{"a": 1}, ...]}, "$and"; {"$text": "al rome"}: all words, anywhere.
         """
-        return self._select(criteria, sort, *_slice(limit, offset))
+        size, start = _slice(limit, offset)
+        matching, order = self._where(criteria) or _ALL, self._order(sort)
+        table = self._table()
+        return [] if table is None else all_stored(table.select(matching, order, size, start))
 
     def count(self, criteria: Record | None = None) -> int:
         """How many records match the criteria (see search); without any, how many there are."""
@@ -231,13 +238,6 @@ class ResourceStore:
             return records
         return add(records) if isinstance(records, list) else add([records])[0]
 
-    def _select(self, criteria: Record | None, sort: Sort, limit: int, offset: int) -> Records:
-        where, order = self._where(criteria), self._order(sort)
-        table = self._table()
-        if table is None:
-            return []
-        return all_stored(table.select(where or _ALL, order, limit, offset))
-
     def _where(self, criteria: Record | None) -> Where | None:
         """The criteria's condition, None where there are no criteria."""
         if criteria is None or criteria == {}:
@@ -251,6 +251,8 @@ class ResourceStore:
         return where
 
     def _order(self, sort: Sort) -> Order:
+        if sort is None:
+            return paging.BY_ROW
         entry = self._entry()
         return paging.compile_sort(sort, int_ids=entry is not None and entry.fields.get("id") == ["integer"])
 

@@ -6,12 +6,13 @@ arguments, no standard input; what it writes to standard output goes nowhere.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from wasmtime import Config, Engine, Store, WasiConfig
-from wasmtime.component import Component, ExportIndex, FuncType, Instance, Linker
+from wasmtime import Config, Engine, Store, WasiConfig, _ffi
+from wasmtime.component import Component, ExportIndex, FuncType, Instance, Linker, String, ValType
 
 from wasm_runtime.clock import TICK_MS, Clock
 from wasm_runtime.limits import Limits
@@ -39,13 +40,38 @@ def precompile(component: bytes, limits: Limits | None = None) -> bytearray:
     return Component(Engine(_config(limits or Limits())), component).serialize()
 
 
+class _Text(String):
+    """A text on its way to a guest or back, copied once.
+
+    wasmtime-py's own makes an array type of ctypes for each length, which takes three times as long as the
+    rest if the length is a new one.
+    """
+
+    def convert_to_c(self, _store: object, val: str, ptr: ctypes._Pointer[Any]) -> None:
+        data, value = val.encode(), ptr.contents
+        value.kind = _ffi.WASMTIME_COMPONENT_STRING
+        _ffi.wasm_byte_vec_new_uninitialized(ctypes.byref(value.of.string), len(data))
+        ctypes.memmove(value.of.string.data, data, len(data))
+
+    def convert_from_c(self, c: _ffi.wasmtime_component_val_t) -> str:
+        text = c.of.string
+        try:
+            return ctypes.string_at(text.data, text.size).decode()
+        finally:
+            _ffi.wasm_byte_vec_delete(ctypes.byref(text))
+
+
+def _converted(type_: ValType | None) -> ValType | None:
+    return _Text() if isinstance(type_, String) else type_
+
+
 class _Export:
     """What is the same of an export in every instance, looked up once: its place and its types."""
 
     def __init__(self, index: ExportIndex, kind: FuncType) -> None:
         self.index = index
-        self.params = kind.params
-        self.result = kind.result
+        self.params = [(name, _converted(type_)) for name, type_ in kind.params]
+        self.result = _converted(kind.result)
 
 
 class Runtime:

@@ -118,6 +118,8 @@ class LiveGuest:
         self._plans: OrderedDict[str, None] = OrderedDict()
         self._last_words = _LastWords()
         self.uses = 0
+        #: Of its uses, the last one after which somebody has looked at its directory; 0: none.
+        self.audited = 0
         self.idle_since = 0.0
         #: Whether the names of its files are known to be on disk.
         self.names_synced = False

@@ -69,19 +69,25 @@ class Job:
 
 
 class Runner:
-    """Runs jobs and reports each outcome once, through `report`, when it is final."""
+    """Runs jobs and reports each outcome once, through `report`, when it is final.
+
+    `answer` is called when a turn has reported all it will: before the guest is put away, for which
+    nobody is to wait.
+    """
 
     def __init__(
         self,
         guests: Guests,
         cell: StatusCell,
         report: Callable[[int, Outcome], None],
+        answer: Callable[[], None] = lambda: None,
         *,
         total_bytes: int = 0,
     ) -> None:
         self._guests = guests
         self._cell = cell
         self._report = report
+        self._answer = answer
         self._quick: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._searches = _SearchCounts()
         self._suspect = False
@@ -102,6 +108,7 @@ class Runner:
         left = self._attempt(session, self._allowed(session, jobs) if self.full else list(jobs))
         if self._suspect:
             self._inspect(session, jobs[0])
+        self._answer()
         self._guests.release(session)
         return left
 

@@ -53,6 +53,7 @@ class Sweeper:
     ) -> None:
         self._root = root
         self._retention = retention
+        self._asked = retention != Retention()
         self._owns = owns
         self._in_use = in_use
         self._clock = clock
@@ -64,7 +65,7 @@ class Sweeper:
 
     def wait(self) -> float:
         """Seconds until there is something to do; 0 when it is due, infinite where nothing is asked for."""
-        if self._retention == Retention():
+        if not self._asked:
             return float("inf")
         return max(self._next - time.monotonic(), 0.0)
 

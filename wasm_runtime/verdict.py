@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import orjson
 from attrs import frozen
 
+from wasm_runtime.nesting import depth_within
 from wasm_runtime.outcome import (
     BadReply,
     GuestFailed,
@@ -125,34 +126,13 @@ def _reply(meta: dict[str, Any], body: str, limits: Limits) -> Answer | Outcome:
 def _refused_body(body: bytes, limits: Limits) -> Outcome | None:
     if len(body) > limits.result_bytes:
         return OutputTooLarge(len(body), limits.result_bytes)
-    if not depth_within(body, limits.reply_depth):
-        return BadReply(f"the body is nested deeper than {limits.reply_depth} levels")
     try:
         orjson.loads(body)
     except ValueError:
         return BadReply("the body is not JSON in UTF-8")
+    if not depth_within(body, limits.reply_depth):
+        return BadReply(f"the body is nested deeper than {limits.reply_depth} levels")
     return None
-
-
-def depth_within(body: bytes, limit: int) -> bool:
-    """Whether JSON text nests at most `limit` deep. Brackets inside texts never make it too deep alone."""
-    if body.count(b"[") + body.count(b"{") <= limit:
-        return True
-    depth = 0
-    for token in _BRACKETS.finditer(body):
-        mark = token[0][:1]
-        if mark in b"[{":
-            depth += 1
-            if depth > limit:
-                return False
-        elif mark in b"]}":
-            depth -= 1
-    return True
-
-
-#: Brackets, and whole texts so that brackets inside them are passed over.
-#: A text need not end: one that does not would be looked for from each of its quotes on again.
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?+|[\[\]{}]', re.DOTALL)
 
 
 def clean_headers(headers: Any) -> tuple[tuple[str, str], ...]:

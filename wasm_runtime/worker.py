@@ -71,14 +71,14 @@ class Queues:
         session, queue = self._sessions.popitem(last=False)
         group = [queue.popleft()]
         if runner.may_join(session, group[0]):
-            while queue and len(group) < self._most(group) and runner.may_join(session, queue[0]):
+            most = self.reads_at_once if group[0].read_only else MAX_GROUP
+            while queue and len(group) < most and runner.may_join(session, queue[0]):
                 group.append(queue.popleft())
+                if not group[-1].read_only:
+                    most = MAX_GROUP
         if queue:
             self._sessions[session] = queue
         return session, group
-
-    def _most(self, group: list[Job]) -> int:
-        return self.reads_at_once if all(job.read_only for job in group) else MAX_GROUP
 
 
 class Worker:
@@ -109,11 +109,12 @@ class Worker:
 
     def _read(self) -> bool:
         """Take in what has arrived; wait for it only when there is nothing else to do."""
-        wait = 0 if self._queues or self._housekeeping() else self._idle_seconds()
-        readable, _, _ = select.select([self._connection], [], [], wait)
-        if not readable:
+        try:
+            data = self._connection.recv(_READ_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            if not self._queues and not self._housekeeping():
+                select.select([self._connection], [], [], self._idle_seconds())
             return True
-        data = self._connection.recv(_READ_BYTES)
         taken_ns = time.monotonic_ns()
         for frame in self._decoder.feed(data):
             self._take(frame, taken_ns)
@@ -128,10 +129,10 @@ class Worker:
             self._runner.full = self._sweeper.full
 
     def _housekeeping(self) -> bool:
+        """One step of what can wait until there is nothing else to do; whether there was one."""
         if self._runner is None or self._guests is None:
             return False
-        readable, _, _ = select.select([self._connection], [], [], 0)
-        busy = not readable and (self._runner.maintain() or self._guests.tidy())
+        busy = self._runner.maintain() or self._guests.tidy()
         if busy:
             self._count_guests()
         return busy
@@ -176,8 +177,6 @@ class Worker:
             return
         session, jobs = turn
         self._queues.give_back(session, self._runner.run(session, jobs))
-        self._connection.sendall(b"".join(self._results))
-        self._results.clear()
         self._free_ns = time.monotonic_ns()
         self._cell.idle()
         self._count_guests()
@@ -211,7 +210,9 @@ class Worker:
             runtime, reuse, data_root, config["durability"], enforce_types=config["enforce_types"]
         )
         retention = cattrs.structure(config["retention"], Retention)
-        self._runner = Runner(self._guests, self._cell, self._report, total_bytes=retention.total_bytes)
+        self._runner = Runner(
+            self._guests, self._cell, self._report, self._answer, total_bytes=retention.total_bytes
+        )
         slot, slots = config["slot"], config["slots"]
         self._sweeper = Sweeper(
             data_root, retention, owns=lambda session: slot_of(session, slots) == slot, in_use=self._in_use
@@ -224,6 +225,10 @@ class Worker:
 
     def _report(self, job: int, outcome: Outcome) -> None:
         self._results.append(frames.encode(frames.ResultFrame(job, outcome)))
+
+    def _answer(self) -> None:
+        self._connection.sendall(b"".join(self._results))
+        self._results.clear()
 
 
 def main() -> None:

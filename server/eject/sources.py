@@ -34,6 +34,7 @@ _WHOLE: Final = frozenset(
         "server.http.request_id",
         "server.http.strict_json",
         "server.http.target",
+        "wasm_runtime.nesting",
     }
 )
 _ENTRIES: Final = ("tools.ejected.serving",)

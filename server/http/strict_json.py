@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 
 from server.errors import InvalidJson
+from wasm_runtime.nesting import depth_within
 
 MAX_DEPTH = 64
 MAX_INTEGER = 2**63
@@ -29,11 +30,7 @@ MAX_NUMBER_CHARACTERS = 400
 
 #: Without a run of 19 digits a number is neither an integer of 64 bits nor longer than 400 characters.
 _LONG_DIGITS = re.compile(rb"\d{19}")
-_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
-_STRINGS = re.compile(_STRING.encode(), re.DOTALL)
-_TOKENS = re.compile(_STRING + r"|[\[\]{}:]|-?\d[\d.eE+-]*", re.DOTALL)
-_TO_SQUARE = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
+_TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}:]|-?\d[\d.eE+-]*', re.DOTALL)
 
 
 class _RuleBroken(Exception):
@@ -49,7 +46,7 @@ def read(data: bytes) -> Any:
     if _is_harmless(data, value):
         return value
     text = data.decode()
-    if _is_deeper(data) or _breaks_a_rule(text):
+    if not depth_within(data, MAX_DEPTH) or _breaks_a_rule(text):
         raise _invalid(*_first_fault(text))
     return value
 
@@ -80,18 +77,6 @@ def _is_harmless(data: bytes, value: Any) -> bool:
         and data.count(b"[") + data.count(b"{") <= MAX_DEPTH
         and _LONG_DIGITS.search(data) is None
     )
-
-
-def _is_deeper(data: bytes) -> bool:
-    """Whether the nesting is over the limit, in C: each round takes the innermost pairs away."""
-    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
-        return False
-    brackets = _STRINGS.sub(b"", data).translate(_TO_SQUARE, _NO_BRACKETS)
-    for _ in range(MAX_DEPTH):
-        brackets = brackets.replace(b"[]", b"")
-        if not brackets:
-            return False
-    return True
 
 
 def _breaks_a_rule(text: str) -> bool:

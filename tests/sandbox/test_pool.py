@@ -121,19 +121,6 @@ async def test_where_the_time_went(make_pool: MakePool) -> None:
     assert [each.settle_micros > 0 for each in (first, write, read, raised)] == [True, True, False, True]
 
 
-async def test_a_group_waits_for_one_commit(make_pool: MakePool) -> None:
-    """Requests that ran together have the same share, the same commit, and have waited for one another."""
-    pool = await make_pool()
-    await pool.run(job(INSERT, body={}))
-    together = await asyncio.gather(*(pool.run(job(INSERT, body={})) for _ in range(6)))
-    assert all(isinstance(each, Completed) for each in together)
-    shares = {(each.micros, each.settle_micros) for each in together if isinstance(each, Completed)}
-
-    ((share, settle),) = shares
-    assert settle > 0
-    assert all(each.queue_micros >= share * 5 for each in together if isinstance(each, Completed))
-
-
 @pytest.mark.parametrize("pinned", [True, False])
 async def test_a_worker_keeps_to_one_processor_if_it_is_to(make_pool: MakePool, *, pinned: bool) -> None:
     """All of its threads: those of the engine, which do the work on files, with the one that runs guests."""
