@@ -57,7 +57,6 @@ def _run(guests: Guests, job: Job) -> int:
     answer = guest.run(Call(job.plan_id, job.plan, READ, job.request))
     if not isinstance(answer, Answer) or answer.body is None:
         raise SystemExit(f"ours: {answer}")
-    guest.settle(keep=False, commit=True)
     guests.release(job.session)
     return int(answer.body)
 

@@ -41,9 +41,9 @@ def connections(arena: Arena) -> None:
 
 
 def sessions(arena: Arena) -> None:
-    """The same requests, spread over many sessions."""
+    """The same requests, spread over many sessions; ours also with a worker for each core, as it comes."""
     names = [f"many-{number}" for number in range(max(arena.scale.sessions))]
-    with arena.started(arena.contestants(BASELINE, "learned")) as field:
+    with arena.started(arena.contestants(BASELINE, "learned", "2 workers")) as field:
         arena.fill(field, Place(tuple(names), arena.scale.session_size))
         for workload in ("get", "post", "patch"):
             for count in arena.scale.sessions:

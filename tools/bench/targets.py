@@ -33,11 +33,13 @@ class Target:
         return f"{'met' if met else 'NOT MET':12} {self.what}: {figure:.2f} {self.unit} ({wanted})"
 
 
-def _throughput(section: str, workload: str, at: int | None = None) -> Callable[[Results], float | None]:
+def _throughput(
+    section: str, workload: str, at: int | None = None, ours: str = "learned"
+) -> Callable[[Results], float | None]:
     """The learned route's to hand-written aiohttp's."""
 
     def measured(results: Results) -> float | None:
-        cell = results.cell(section, workload, "learned", at)
+        cell = results.cell(section, workload, ours, at)
         baseline = results.cell(section, workload, BASELINE, at)
         return None if cell is None or baseline is None else ratio(cell, baseline).median
 
@@ -54,10 +56,13 @@ def _tail(results: Results) -> float | None:
     return max(tails, default=None)
 
 
-def _fresh(results: Results) -> float | None:
-    ours = results.fact("sandboxes", "fresh run", "ours")
-    theirs = results.fact("sandboxes", "fresh run", "pyeryx")
-    return None if ours is None or theirs is None else ours.median / theirs.median
+def _fresh(name: str) -> Callable[[Results], float | None]:
+    def measured(results: Results) -> float | None:
+        ours = results.fact("sandboxes", "fresh run", name)
+        theirs = results.fact("sandboxes", "fresh run", "pyeryx")
+        return None if ours is None or theirs is None else ours.median / theirs.median
+
+    return measured
 
 
 def _growth(results: Results) -> float | None:
@@ -95,12 +100,24 @@ TARGETS = (
         for workload in ("get", "list", "search", "post", "patch")
     ),
     *(
-        Target(f"{workload}, {count:,} sessions", "at least", 1.0, _throughput("sessions", workload, count))
+        Target(
+            f"{workload}, {count:,} sessions, {name}",
+            "at least",
+            1.0,
+            _throughput("sessions", workload, count, ours),
+        )
         for workload in ("post", "patch")
         for count in FULL.sessions
+        for name, ours in (("1 worker", "learned"), ("2 workers", "2 workers"))
     ),
     Target("p99 / p50 at 16 connections, the worst", "at most", 4.0, _tail),
-    Target("fresh guest to pyeryx's fresh sandbox", "at most", 0.5, _fresh),
+    Target(
+        "fresh guest to pyeryx's fresh sandbox, from the spare ones",
+        "at most",
+        0.5,
+        _fresh("ours, spare ready"),
+    ),
+    Target("fresh guest to pyeryx's fresh sandbox, with none ready", "at most", 0.5, _fresh("ours")),
     Target("get by id, most records to fewest", "at most", 1.2, _growth),
     Target("2 workers to 1, bound by the worker", "at least", 1.7, _second_worker),
     Target("a live session", "at most", 1.5, _session_memory, "MiB"),
