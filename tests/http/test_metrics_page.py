@@ -71,7 +71,7 @@ async def test_what_requests_leave(start: Start) -> None:
     """Templates, statuses and gauges; no session, no id, no value, no request's own id."""
     service = await start({"metrics": {"open": True, "routes": 1}})
     secrets = {"X-Session-ID": "a-session-of-mine", "X-Request-ID": "an-id-of-mine"}
-    for path in ("/members/4711?name=Ada", "/members/4712", "/orders/4713"):
+    for path in ("/members/471147114711?name=Ada", "/members/471247124712", "/orders/471347134713"):
         assert (await ask(service.url + path, **secrets))[0] == 200
     assert (await ask(service.url + "/members"))[0] == 400
     _, text = await ask(service.url + PAGE)
@@ -86,5 +86,5 @@ async def test_what_requests_leave(start: Start) -> None:
     counts = {"parse": 4.0, "plan": 3.0, "queue": 3.0, "guest": 3.0, "respond": 4.0, "total": 4.0}
     for stage, count in counts.items():
         assert f'metaservice_stage_seconds_count{{stage="{stage}"}} {count}' in lines
-    for value in ("a-session-of-mine", "an-id-of-mine", "4711", "4713", "Ada", "orders"):
+    for value in ("a-session-of-mine", "an-id-of-mine", "471147114711", "471347134713", "Ada", "orders"):
         assert value not in text
