@@ -8,20 +8,20 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
-#: What sets the service up, and must not come from outside.
-_SETTINGS = ("OPENAI_", "ANTHROPIC_", "LARS_", "SANDBOX_DATA_ROOT")
+#: How the variables begin that set the service or its command up, and must not come from outside.
+SETTINGS: Final = ("OPENAI_", "ANTHROPIC_", "LARS_", "METASERVICE_", "OTEL_", "SANDBOX_DATA_ROOT")
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """For a service: this process's environment without anything that sets one up, and these settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     return kept | dict(settings)
 
 

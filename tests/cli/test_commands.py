@@ -16,7 +16,7 @@ from attrs import frozen
 
 from server.__main__ import main
 from tests.e2e.service import RunningService
-from tools.processes import environment
+from tools.processes import SETTINGS, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ class Command:
         out, err = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.chdir(self.directory)
-            for name in [name for name in os.environ if name.startswith(("LARS_", "METASERVICE_"))]:
+            for name in [name for name in os.environ if name.startswith(SETTINGS)]:
                 patch.delenv(name)
             for name, value in self.environment.items():
                 patch.setenv(name, value)

@@ -17,6 +17,7 @@ from server.cli import eject
 from server.cli.channel import Refusal
 from server.cli.output import Output
 from tests.docs.markdown import ROOT
+from tools.processes import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,17 +40,15 @@ PLANS = {
 
 
 def metaservice(directory: Path, *arguments: str) -> tuple[int, str, str]:
-    environ = {
-        **os.environ,
+    settings = {
         "SANDBOX_DATA_ROOT": str(directory / "root"),
         "PYTHONPATH": str(ROOT),
         "OPENAI_API_KEY": "sk-nobody-is-asked",
     }
-    environ.pop("METASERVICE_URL", None)
     ended = subprocess.run(
         [sys.executable, "-m", "server", *arguments],
         cwd=directory,
-        env=environ,
+        env=environment(settings),
         capture_output=True,
         text=True,
         timeout=120,
