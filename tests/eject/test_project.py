@@ -21,6 +21,7 @@ from tests.e2e.client import JSON, Client
 from tests.eject.conftest import LINES, ejected, run, start
 from tests.learning.plans import Model
 from tests.operations.conftest import ADMIN, AUTH
+from tests.plan_files import document, item
 from tools.ejected import secret_keys
 from wasm_runtime import engine
 
@@ -345,11 +346,10 @@ async def test_a_plan_that_fails_is_named(start: Callable[..., Awaitable[Api]], 
         "absent": "REPLY = make_response(503, 'not today')",
     }
     plans = [
-        {"method": "POST", "route": f"/things/{{id:int}}/{name}", "resource": "things", "code": code}
+        item(method="POST", route=f"/things/{{id:int}}/{name}", resource="things", code=code)
         for name, code in codes.items()
     ]
-    file = {"format": "metaservice plans", "version": 1, "plans": plans}
-    taken = await api.ask("POST", "/_meta/plans/import?session=s1", file, **AUTH)
+    taken = await api.ask("POST", "/_meta/plans/import?session=s1", document(plans), **AUTH)
     project = await ejected(api, tmp_path / "failing")
     readme = (project / "README.md").read_text("utf-8")
 

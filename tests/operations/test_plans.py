@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from server.planning.library_file import FILE_NAME
 from tests.learning.plans import GET, Model, plan
 from tests.operations.conftest import ADMIN, MEMBERS, Operator
+from tests.plan_files import document, item
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -194,7 +195,7 @@ async def test_a_pinned_plan_holds_imported_ones_back(operator: Operator) -> Non
     assert (await operator.api.get("/members/1")).headers["X-Plan-ID"] == shown["id"]
     pinned = [each["id"] for each in (await operator.get("/plans"))["plans"] if each["pinned"]]
     assert pinned == [shown["id"]]
-    assert (await operator.do("POST", "/plans/import", document([item()])))["held_back"] == []
+    assert (await operator.do("POST", "/plans/import", document([item(code=SHOUT)])))["held_back"] == []
 
 
 async def test_a_slot_that_the_route_does_not_have(operator: Operator) -> None:
@@ -229,7 +230,7 @@ async def test_a_persons_plan_is_replaced_by_a_person_alone(operator: Operator, 
     assert [(each["plan_id"], each["error"], each["line"]) for each in kept] == [(plan_id, "KeyError", 2)] * 4
     assert [use["quarantined"] for use in (await operator.get(f"/plans/{plan_id}"))["learned"]] == [False]
 
-    again = await operator.do("POST", "/plans/import?session=s1", document([item()]))
+    again = await operator.do("POST", "/plans/import?session=s1", document([item(code=SHOUT)]))
     assert (await operator.api.get("/members/1")).headers["X-Plan-ID"] == again["plans"][0]
     for each in (await operator.get("/plans"))["plans"]:
         if (each["method"], each["route"]) == ("GET", ROUTE):
@@ -373,14 +374,6 @@ async def test_code_for_several_kinds_of_body(operator: Operator) -> None:
     assert {with_body.source, without.source} == {"learned"}
 
 
-def document(plans: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    return {"format": "metaservice plans", "version": 1, "plans": plans, **more}
-
-
-def item(**more: Any) -> dict[str, Any]:
-    return {"method": "GET", "route": ROUTE, "resource": "members", "code": SHOUT, **more}
-
-
 async def test_plans_go_to_another_service(
     operator: Operator, start: Callable[..., Awaitable[Api]], tmp_path: Path
 ) -> None:
@@ -408,7 +401,7 @@ async def test_plans_go_to_another_service(
 
 async def test_a_plan_written_by_hand(operator: Operator) -> None:
     """Method, route, collection and code are enough; pinned it serves in the place of what was learned."""
-    taken = await operator.do("POST", "/plans/import?session=s1&pin=true", document([item()]))
+    taken = await operator.do("POST", "/plans/import?session=s1&pin=true", document([item(code=SHOUT)]))
 
     answer = await operator.api.get("/members/1")
     assert answer.json == {"name": "ADA"}

@@ -90,7 +90,9 @@ async def test_no_values(start: Start, spans: InMemorySpanExporter, tracing: Tra
     api = await start(Model(MEMBERS), tracing=tracing)
     assert (await api.ask("POST", "/members", {"name": "canary-a"}, session="canary-b")).status == 201
     sent = {"X_Request_ID": "canary-d", "tracestate": "v=canary-e", "traceparent": "canary-f"}
-    assert (await api.ask("GET", "/members/471147114711?name=canary-c", session="canary-b", **sent)).status == 404
+    assert (
+        await api.ask("GET", "/members/471147114711?name=canary-c", session="canary-b", **sent)
+    ).status == 404
     assert (await api.ask("TRACE", "/canary-g")).status == 405
     found = spans.get_finished_spans()
     text = "".join(span.to_json() for span in found)
