@@ -16,8 +16,9 @@ from tests.learning.plans import CREATE, DELETE, GET, LIST, UPDATE, Model, plan
 from tests.operations.conftest import ADMIN, AUTH
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from tests.learning.conftest import StartApi
 
 __all__ = ["start"]
 
@@ -92,7 +93,7 @@ LEARNING: Final[tuple[tuple[str, str, Any], ...]] = (
 
 
 @pytest.fixture
-async def shop(start: Callable[..., Awaitable[Api]]) -> Api:
+async def shop(start: StartApi) -> Api:
     """The service, whose session s1 has learned all of it."""
     api = await start(Model(PLANS), auth={"admin_token": ADMIN})
     for method, path, body in LEARNING:

@@ -26,11 +26,11 @@ from tools.ejected import secret_keys
 from wasm_runtime import engine
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.e2e.client import Answer
-    from tests.learning.conftest import Api
+    from tests.learning.conftest import Api, StartApi
 
 __all__ = ["start"]
 
@@ -201,7 +201,7 @@ async def test_a_learned_api(shop: Api, tmp_path: Path) -> None:
     await compared(shop, project, REQUESTS)
 
 
-async def test_an_api_of_conventions(start: Callable[..., Awaitable[Api]], tmp_path: Path) -> None:
+async def test_an_api_of_conventions(start: StartApi, tmp_path: Path) -> None:
     """A session that has learned nothing has the routes of conventions for each of its collections."""
     api = await start(Model({}), auth={"admin_token": ADMIN}, provider="conventions")
     unknown = await api.ask("GET", "/_meta/sessions/nobody/app", **AUTH)
@@ -337,7 +337,7 @@ async def test_installed_it_keeps_its_records_where_it_is_started(shop: Api, tmp
     assert sorted(site.rglob("*")) == before
 
 
-async def test_a_plan_that_fails_is_named(start: Callable[..., Awaitable[Api]], tmp_path: Path) -> None:
+async def test_a_plan_that_fails_is_named(start: StartApi, tmp_path: Path) -> None:
     """By the README; its test asks for the status, and one that broke a limit of the sandbox has none."""
     api = await start(Model({}), auth={"admin_token": ADMIN}, sandbox={"wall_ms": 500})
     codes = {

@@ -9,9 +9,7 @@ from tests.learning.plans import Model
 from tests.operations.conftest import ADMIN, MEMBERS, Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tests.learning.conftest import Api
+    from tests.learning.conftest import StartApi
 
 ROOMS = [
     "",
@@ -26,7 +24,7 @@ ROOMS = [
 ]
 
 
-async def test_without_an_admin_token_there_are_no_such_pages(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_without_an_admin_token_there_are_no_such_pages(start: StartApi) -> None:
     """404, as for any page that the service has not, with any token or none."""
     api = await start(Model({}))
     plain = [await api.get(f"/_meta{room}") for room in ROOMS]
@@ -35,7 +33,7 @@ async def test_without_an_admin_token_there_are_no_such_pages(start: Callable[..
     assert {answer.status for answer in plain + guessed} == {404}
 
 
-async def test_only_the_admin_token_opens_them(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_only_the_admin_token_opens_them(start: StartApi) -> None:
     """Not the service's own; and the admin token opens nothing else."""
     api = await start(Model(MEMBERS), auth={"admin_token": ADMIN, "token": "service-token"})
     for token in ("service-token", "wrong", ADMIN[:-1], f"{ADMIN}x", ""):
@@ -50,7 +48,7 @@ async def test_only_the_admin_token_opens_them(start: Callable[..., Awaitable[Ap
     assert service.status == 201
 
 
-async def test_nothing_is_read_before_the_token(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_nothing_is_read_before_the_token(start: StartApi) -> None:
     """A path or a body that is wrong is 401 all the same without it."""
     api = await start(Model({}), auth={"admin_token": ADMIN})
 

@@ -16,13 +16,10 @@ from tests.learning.plans import Model
 from tests.operations.conftest import MEMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from tests.learning.conftest import Api
+    from tests.learning.conftest import StartApi
 
-    Start = Callable[..., Awaitable[Api]]
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -49,7 +46,7 @@ def of_servers(found: tuple[ReadableSpan, ...]) -> list[ReadableSpan]:
     return [span for span in found if span.kind is SpanKind.SERVER]
 
 
-async def test_a_request(start: Start, spans: InMemorySpanExporter, tracing: Tracing) -> None:
+async def test_a_request(start: StartApi, spans: InMemorySpanExporter, tracing: Tracing) -> None:
     """One server span named by method and template, its stages within it, and the model's call.
 
     The second `plan` is the look at the outcome: whether another plan is to run in place of this one.
@@ -85,7 +82,7 @@ async def test_a_request(start: Start, spans: InMemorySpanExporter, tracing: Tra
     assert model.attributes["gen_ai.usage.input_tokens"]
 
 
-async def test_no_values(start: Start, spans: InMemorySpanExporter, tracing: Tracing) -> None:
+async def test_no_values(start: StartApi, spans: InMemorySpanExporter, tracing: Tracing) -> None:
     """Of a request that is full of them, no span has a session, an id, a value, or a text of an error."""
     api = await start(Model(MEMBERS), tracing=tracing)
     assert (await api.ask("POST", "/members", {"name": "canary-a"}, session="canary-b")).status == 201
@@ -106,7 +103,7 @@ async def test_no_values(start: Start, spans: InMemorySpanExporter, tracing: Tra
     assert "471147114711" not in text
 
 
-async def test_failures(start: Start, spans: InMemorySpanExporter, tracing: Tracing) -> None:
+async def test_failures(start: StartApi, spans: InMemorySpanExporter, tracing: Tracing) -> None:
     """A reply from 500 up is an error with its reason's name; one of the client's making is none."""
     api = await start(Model({}), tracing=tracing, fallback="none")
     assert (await api.post("/members", {"name": "Ada"})).status == 502
@@ -123,7 +120,7 @@ async def test_failures(start: Start, spans: InMemorySpanExporter, tracing: Trac
 
 
 async def test_the_log_has_the_trace(
-    start: Start, spans: InMemorySpanExporter, tracing: Tracing, capsys: pytest.CaptureFixture[str]
+    start: StartApi, spans: InMemorySpanExporter, tracing: Tracing, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A request's line names its trace, so that one leads to the other."""
     api = await start(Model(MEMBERS), tracing=tracing)
