@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.learning.conftest import Api, start
-from tests.learning.plans import CREATE, DELETE, GET, LIST, UPDATE, Model, plan
+from tests.learning.plans import CREATE, DELETE, GET, LIST, UPDATE
 from tests.operations.conftest import ADMIN, AUTH
+from tools.simulators import by_route, plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +96,7 @@ LEARNING: Final[tuple[tuple[str, str, Any], ...]] = (
 @pytest.fixture
 async def shop(start: StartApi) -> Api:
     """The service, whose session s1 has learned all of it."""
-    api = await start(Model(PLANS), auth={"admin_token": ADMIN})
+    api = await start(by_route(PLANS), auth={"admin_token": ADMIN})
     for method, path, body in LEARNING:
         answer = await api.ask(method, path, body)
         assert answer.status < 300, (method, path, answer)

@@ -19,10 +19,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.e2e.client import JSON, Client
 from tests.eject.conftest import LINES, ejected, run, start
-from tests.learning.plans import Model
 from tests.operations.conftest import ADMIN, AUTH
 from tests.plan_files import document, item
 from tools.ejected import secret_keys
+from tools.simulators import by_route
 from wasm_runtime import engine
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ async def test_a_learned_api(shop: Api, tmp_path: Path) -> None:
 
 async def test_an_api_of_conventions(start: StartApi, tmp_path: Path) -> None:
     """A session that has learned nothing has the routes of conventions for each of its collections."""
-    api = await start(Model({}), auth={"admin_token": ADMIN}, provider="conventions")
+    api = await start(by_route({}), auth={"admin_token": ADMIN}, provider="conventions")
     unknown = await api.ask("GET", "/_meta/sessions/nobody/app", **AUTH)
     wrong = await api.ask("GET", "/_meta/sessions/nobody/app?data=some", **AUTH)
     assert (unknown.status, wrong.status) == (404, 400)
@@ -339,7 +339,7 @@ async def test_installed_it_keeps_its_records_where_it_is_started(shop: Api, tmp
 
 async def test_a_plan_that_fails_is_named(start: StartApi, tmp_path: Path) -> None:
     """By the README; its test asks for the status, and one that broke a limit of the sandbox has none."""
-    api = await start(Model({}), auth={"admin_token": ADMIN}, sandbox={"wall_ms": 500})
+    api = await start(by_route({}), auth={"admin_token": ADMIN}, sandbox={"wall_ms": 500})
     codes = {
         "broken": "REPLY = make_response(200, store.get(7)['name'])",
         "endless": "while True:\n    pass\nREPLY = make_response(200)",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.learning.conftest import Api, start
-from tests.learning.plans import CREATE, GET, LIST, UPDATE, Model
+from tests.learning.plans import CREATE, GET, LIST, UPDATE
+from tools.simulators import by_route
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -73,7 +74,7 @@ def operate(start: StartApi) -> Operate:
 @pytest.fixture
 async def operator(operate: Operate) -> Operator:
     """Of a service whose session s1 has learned to create members and to get one, and has one."""
-    operator = await operate(Model(MEMBERS))
+    operator = await operate(by_route(MEMBERS))
     assert (await operator.api.post("/members", {"name": "Ada"})).status == 201
     assert (await operator.api.get("/members/1")).status == 200
     return operator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.operations import api as interface
-from tests.learning.plans import Model
 from tests.operations.conftest import ADMIN, MEMBERS, Operator
+from tools.simulators import by_route
 
 if TYPE_CHECKING:
     from tests.learning.conftest import StartApi
@@ -26,7 +26,7 @@ ROOMS = [
 
 async def test_without_an_admin_token_there_are_no_such_pages(start: StartApi) -> None:
     """404, as for any page that the service has not, with any token or none."""
-    api = await start(Model({}))
+    api = await start(by_route({}))
     plain = [await api.get(f"/_meta{room}") for room in ROOMS]
     guessed = [await api.ask("GET", f"/_meta{room}", Authorization="Bearer ") for room in ROOMS]
 
@@ -35,7 +35,7 @@ async def test_without_an_admin_token_there_are_no_such_pages(start: StartApi) -
 
 async def test_only_the_admin_token_opens_them(start: StartApi) -> None:
     """Not the service's own; and the admin token opens nothing else."""
-    api = await start(Model(MEMBERS), auth={"admin_token": ADMIN, "token": "service-token"})
+    api = await start(by_route(MEMBERS), auth={"admin_token": ADMIN, "token": "service-token"})
     for token in ("service-token", "wrong", ADMIN[:-1], f"{ADMIN}x", ""):
         answer = await api.ask("GET", "/_meta/sessions", Authorization=f"Bearer {token}")
         assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer"), token
@@ -50,7 +50,7 @@ async def test_only_the_admin_token_opens_them(start: StartApi) -> None:
 
 async def test_nothing_is_read_before_the_token(start: StartApi) -> None:
     """A path or a body that is wrong is 401 all the same without it."""
-    api = await start(Model({}), auth={"admin_token": ADMIN})
+    api = await start(by_route({}), auth={"admin_token": ADMIN})
 
     assert (await api.ask("POST", "/_meta/plans/import", [1])).status == 401
     assert (await api.ask("GET", "/_meta/plans/%zz")).status == 401

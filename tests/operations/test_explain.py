@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from structlog.testing import capture_logs
 
-from tests.learning.plans import DELETE, Model, plan
+from tests.learning.plans import DELETE
 from tests.operations.conftest import ADMIN, MEMBERS, Operator
 from tests.operations.test_plans import RAISES, ROUTE, SHOUT
-from tools.simulators import Answer
+from tools.simulators import Answer, by_route, plan
 
 if TYPE_CHECKING:
     from tests.operations.conftest import Operate
@@ -56,7 +56,7 @@ async def test_nothing_is_left_by_a_look(operator: Operator) -> None:
 async def test_the_model_is_asked_if_told_to(operator: Operator) -> None:
     """One call, and the next such request runs what came of it."""
     calls = operator.api.calls
-    operator.api.model.script = Model({f"DELETE {ROUTE}": DELETE})
+    operator.api.model.script = by_route({f"DELETE {ROUTE}": DELETE})
     found = await explained(operator, "DELETE", "/members/1", ask=True)
     answer = await operator.api.ask("DELETE", "/members/1")
 
@@ -67,7 +67,7 @@ async def test_the_model_is_asked_if_told_to(operator: Operator) -> None:
 
 async def test_without_a_model(operate: Operate) -> None:
     """Conventions, or nobody: with the status that the request would have."""
-    operator = await operate(Model({}), provider="conventions")
+    operator = await operate(by_route({}), provider="conventions")
     read = await explained(operator, "GET", "/members?age__gte=3")
     strange = await explained(operator, "POST", "/members/1/cancel")
 
@@ -79,10 +79,10 @@ async def test_without_a_model(operate: Operate) -> None:
 
 async def test_learning_that_is_off(operate: Operate) -> None:
     """It is said what the setting does, with the status of the request; what was learned is not stale."""
-    first = await operate(Model(MEMBERS))
+    first = await operate(by_route(MEMBERS))
     await first.api.post("/members", {"name": "Ada"})
     await first.api.service.close()
-    frozen = await operate(Model(MEMBERS), learn=False)
+    frozen = await operate(by_route(MEMBERS), learn=False)
     learned = await explained(frozen, "POST", "/members", body={"name": "Bob"})
     found = await explained(frozen, "POST", "/members/1/promote", ask=True)
     answer = await frozen.api.post("/members/1/promote")
@@ -98,7 +98,7 @@ async def test_learning_that_is_off(operate: Operate) -> None:
 
 async def test_what_the_model_refused_is_told_of(operate: Operate) -> None:
     """When, why, and until when nobody is asked; told to, the model is asked all the same."""
-    operator = await operate(Model({}), fallback="none")
+    operator = await operate(by_route({}), fallback="none")
     assert (await operator.api.post("/members/1/promote")).status == 502
     calls = operator.api.calls
     found = await explained(operator, "POST", "/members/1/promote")
@@ -114,7 +114,7 @@ async def test_what_the_model_refused_is_told_of(operate: Operate) -> None:
     assert told[2] == found["error"]["detail"]
     assert operator.api.calls == calls
 
-    operator.api.model.script = Model({"POST /members/{member_id:int}/promote": PROMOTE})
+    operator.api.model.script = by_route({"POST /members/{member_id:int}/promote": PROMOTE})
     asked = await explained(operator, "POST", "/members/1/promote", ask=True)
     written = await explained(operator, "POST", "/members/1/promote")
     assert operator.api.calls == calls + 1
@@ -125,7 +125,7 @@ async def test_what_the_model_refused_is_told_of(operate: Operate) -> None:
 
 async def test_conventions_in_the_place_of_a_refusal(operator: Operator) -> None:
     """What the request then gets is said, and is so."""
-    operator.api.model.script = Model({})
+    operator.api.model.script = by_route({})
     answer = await operator.api.ask("DELETE", "/members/7")
     found = await explained(operator, "DELETE", "/members/7")
 
@@ -183,7 +183,7 @@ async def test_an_answer_that_is_no_plan_is_told_of(operate: Operate) -> None:
 async def test_values_that_are_kept_from_the_model(operate: Operate) -> None:
     """The 501 of the setting; told to, the model is asked anew."""
     question = plan("/ask", "REPLY = make_response(200, 1)", "ask", needs="values")
-    operator = await operate(Model({"POST /ask": question}), fallback="none")
+    operator = await operate(by_route({"POST /ask": question}), fallback="none")
     api = operator.api
     assert (await api.post("/ask", {"question": "how many"})).status == 501
     found = await explained(operator, "POST", "/ask", body={"question": "why"})

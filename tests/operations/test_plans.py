@@ -9,9 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.planning.library_file import FILE_NAME
-from tests.learning.plans import GET, Model, plan
+from tests.learning.plans import GET
 from tests.operations.conftest import MEMBERS, Operator
 from tests.plan_files import document, item
+from tools.simulators import by_route, plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,7 @@ async def test_a_plan_for_one_request_is_shown_without_its_values(
     """Its code was written for these values, so the literals are left out; it is forgotten, not edited."""
     code = 'REPLY = make_response(200, {"of": "secret-value", "n": 4711, "f": f"x{store.count()}"})'
     report = plan("/reports/sales", code, "reports", needs="values")
-    operator = await operate(Model({"GET /reports/sales": report}), values="always")
+    operator = await operate(by_route({"GET /reports/sales": report}), values="always")
     api = operator.api
     assert (await api.get("/reports/sales")).status == 200
     shown = await operator.plan_of("GET", "/reports/sales")
@@ -150,14 +151,14 @@ async def test_a_forgotten_plan_is_asked_for_anew(operator: Operator) -> None:
 
 async def test_forgetting_forgets_refusals_too(operate: Operate) -> None:
     """A kind of request whose plans had failed is asked about again."""
-    model = Model({**MEMBERS, f"GET {ROUTE}": plan(ROUTE, RAISES)})
-    operator = await operate(model, repairs=0, fallback="none")
+    plans = {**MEMBERS, f"GET {ROUTE}": plan(ROUTE, RAISES)}
+    operator = await operate(by_route(plans), repairs=0, fallback="none")
     await operator.api.post("/members", {"name": "Ada"})
     assert (await operator.api.get("/members/1")).status == 500
     calls = operator.api.calls
     assert (await operator.api.get("/members/1")).status == 502
     assert operator.api.calls == calls
-    model.plans[f"GET {ROUTE}"] = GET
+    plans[f"GET {ROUTE}"] = GET
     await operator.do("DELETE", f"/plans/{(await operator.plan_of('POST', '/members'))['id']}")
 
     assert (await operator.api.get("/members/1")).status == 200
@@ -252,7 +253,7 @@ async def test_a_refused_plan_of_a_persons_is_as_none(
     start: StartApi, operate: Operate, tmp_path: Path, policy: str
 ) -> None:
     """Requests of its kind are planned once, and what the model wrote serves from then on, and elsewhere."""
-    first = await operate(Model(MEMBERS))
+    first = await operate(by_route(MEMBERS))
     await first.api.post("/members", {"name": "Ada"})
     await first.api.post("/members", {"name": "Bob"}, session="s2")
     await first.api.get("/members/1")
@@ -266,7 +267,7 @@ async def test_a_refused_plan_of_a_persons_is_as_none(
         if policy == "another":
             file.execute("UPDATE plans SET fingerprint = 'earlier' WHERE provider = 'person'")
     file.close()
-    second = await operate(Model(MEMBERS))
+    second = await operate(by_route(MEMBERS))
     answers = [await second.api.get("/members/1") for _ in range(3)]
     elsewhere = await second.api.get("/members/1", session="s2")
 
@@ -275,13 +276,13 @@ async def test_a_refused_plan_of_a_persons_is_as_none(
     assert second.api.calls == 1
     assert edited["id"] in [each["id"] for each in (await second.get("/plans"))["plans"]]
     await second.api.service.close()
-    third = await start(Model({}), learn=False)
+    third = await start(by_route({}), learn=False)
     assert (await third.get("/members/1")).source == "learned"
 
 
 async def test_a_persons_plan_is_never_stale(operate: Operate, tmp_path: Path) -> None:
     """Another model has all plans written anew, but for the one that a person has corrected."""
-    model = Model(MEMBERS)
+    model = by_route(MEMBERS)
     first = await operate(model, openai={"model": "one"})
     await first.api.post("/members", {"name": "Ada"})
     await first.api.get("/members/1")
@@ -300,14 +301,14 @@ async def test_a_pinned_plan_is_never_stale(operate: Operate, tmp_path: Path) ->
     """New house rules have all plans written anew, but for the pinned one."""
     rules = tmp_path / "rules.md"
     rules.write_text("Members have names.")
-    first = await operate(Model(MEMBERS), house_rules=str(rules))
+    first = await operate(by_route(MEMBERS), house_rules=str(rules))
     await first.api.post("/members", {"name": "Ada"})
     await first.api.get("/members/1")
     pinned = await first.plan_of("GET", ROUTE)
     await first.do("PUT", f"/plans/{pinned['id']}/pin", {"pinned": True})
     await first.api.service.close()
     rules.write_text("Members have names and ages.")
-    second = await operate(Model(MEMBERS), house_rules=str(rules))
+    second = await operate(by_route(MEMBERS), house_rules=str(rules))
     stale = {each["method"]: each["stale"] for each in (await second.get("/plans"))["plans"]}
     kept, anew = await second.api.get("/members/1"), await second.api.post("/members", {"name": "Bob"})
 
@@ -319,12 +320,12 @@ async def test_an_edited_plan_is_of_today(operate: Operate, tmp_path: Path) -> N
     """Who corrects a stale plan has it served."""
     rules = tmp_path / "rules.md"
     rules.write_text("Members have names.")
-    first = await operate(Model(MEMBERS), house_rules=str(rules))
+    first = await operate(by_route(MEMBERS), house_rules=str(rules))
     await first.api.post("/members", {"name": "Ada"})
     await first.api.get("/members/1")
     await first.api.service.close()
     rules.write_text("Members shout.")
-    second = await operate(Model(MEMBERS), house_rules=str(rules))
+    second = await operate(by_route(MEMBERS), house_rules=str(rules))
     shown = await second.plan_of("GET", ROUTE)
     await second.do("PUT", f"/plans/{shown['id']}/code", {"code": SHOUT})
 
@@ -339,7 +340,7 @@ async def test_a_frozen_service_is_given_routes(operator: Operator, operate: Ope
     plans = document([item(method="POST", route=rename, code=code)])
     await operator.do("POST", "/plans/import?session=s1", plans)
     await operator.api.service.close()
-    frozen = await operate(Model(MEMBERS), learn=False)
+    frozen = await operate(by_route(MEMBERS), learn=False)
     api = frozen.api
     before = await api.post("/members/1/rename", session="new")
     exported = await frozen.get("/plans/export?session=s1")
@@ -375,7 +376,7 @@ async def test_plans_go_to_another_service(operator: Operator, operate: Operate,
     whole = await operator.get("/plans/export")
     one = await operator.get(f"/plans/export?plan={(await operator.plan_of('GET', ROUTE))['id'][:8]}")
     await operator.api.service.close()
-    elsewhere = await operate(Model({}), provider="conventions", root=tmp_path / "other")
+    elsewhere = await operate(by_route({}), provider="conventions", root=tmp_path / "other")
     taken = await elsewhere.do("POST", "/plans/import?session=new", found)
     created = await elsewhere.api.post("/members", {"name": "Bob"}, session="new")
     answer = await elsewhere.api.get("/members/1", session="new")

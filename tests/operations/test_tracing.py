@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from server.tracing import Tracing
-from tests.learning.plans import Model
 from tests.operations.conftest import MEMBERS
+from tools.simulators import by_route
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -51,7 +51,7 @@ async def test_a_request(start: StartApi, spans: InMemorySpanExporter, tracing: 
 
     The second `plan` is the look at the outcome: whether another plan is to run in place of this one.
     """
-    api = await start(Model(MEMBERS), tracing=tracing)
+    api = await start(by_route(MEMBERS), tracing=tracing)
     answer = await api.ask("POST", "/members", {"name": "Ada"}, traceparent=f"00-{TRACE}-{PARENT}-01")
     found = spans.get_finished_spans()
     (server,) = of_servers(found)
@@ -84,7 +84,7 @@ async def test_a_request(start: StartApi, spans: InMemorySpanExporter, tracing: 
 
 async def test_no_values(start: StartApi, spans: InMemorySpanExporter, tracing: Tracing) -> None:
     """Of a request that is full of them, no span has a session, an id, a value, or a text of an error."""
-    api = await start(Model(MEMBERS), tracing=tracing)
+    api = await start(by_route(MEMBERS), tracing=tracing)
     assert (await api.ask("POST", "/members", {"name": "canary-a"}, session="canary-b")).status == 201
     sent = {"X_Request_ID": "canary-d", "tracestate": "v=canary-e", "traceparent": "canary-f"}
     assert (
@@ -105,7 +105,7 @@ async def test_no_values(start: StartApi, spans: InMemorySpanExporter, tracing: 
 
 async def test_failures(start: StartApi, spans: InMemorySpanExporter, tracing: Tracing) -> None:
     """A reply from 500 up is an error with its reason's name; one of the client's making is none."""
-    api = await start(Model({}), tracing=tracing, fallback="none")
+    api = await start(by_route({}), tracing=tracing, fallback="none")
     assert (await api.post("/members", {"name": "Ada"})).status == 502
     assert (await api.ask("GET", "/members", session="not an id")).status == 400
     failed, refused = of_servers(spans.get_finished_spans())
@@ -123,7 +123,7 @@ async def test_the_log_has_the_trace(
     start: StartApi, spans: InMemorySpanExporter, tracing: Tracing, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A request's line names its trace, so that one leads to the other."""
-    api = await start(Model(MEMBERS), tracing=tracing)
+    api = await start(by_route(MEMBERS), tracing=tracing)
     capsys.readouterr()
     assert (await api.ask("GET", "/members", traceparent=f"00-{TRACE}-{PARENT}-01")).status == 200
 

@@ -27,11 +27,11 @@ import orjson
 from attrs import define, field
 
 from tools.processes import bytes_beside_guests, guests_in, rss_bytes
-from tools.simulators import Answer, Fault, OpenAISimulator, asked
+from tools.simulators import Answer, Fault, OpenAISimulator, asked, plan
 from tools.torture import faults, served, wire, writers
 from tools.torture import service as services
 from tools.torture.at_rest import directory_of, read_at_rest
-from tools.torture.bank import model, plan
+from tools.torture.bank import model
 from tools.torture.file_faults import Fault as FileFault
 from tools.torture.file_faults import Injector, Kind
 from tools.torture.ledger import COLLECTIONS, TRANSFER, SessionLedger
@@ -351,7 +351,7 @@ def _or_else(route: str, step: Step) -> Callable[[dict[str, Any]], Step]:
 
 
 def _hostile_plan(name: str) -> dict[str, Any]:
-    return plan(f"/{name}-plans", "plans", _HOSTILE[name])
+    return plan(f"/{name}-plans", _HOSTILE[name], "plans")
 
 
 def _request(session: str, body: Any) -> bytes:
