@@ -20,9 +20,18 @@ SETTINGS: Final = ("OPENAI_", "ANTHROPIC_", "LARS_", "METASERVICE_", "OTEL_", "S
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """For a service: this process's environment without anything that sets one up, and these settings."""
+    """For a service: this process's environment without anything that sets one up, and these settings.
+
+    Where the guest is built is left as it is: what is built here is found there.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
-    return kept | dict(settings)
+    return kept | guest_environment() | dict(settings)
+
+
+def guest_environment() -> dict[str, str]:
+    """What of this process's environment says where the guest is built."""
+    names = ("HOME", "XDG_CACHE_HOME", "LARS_CACHE_DIR")
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def workers_of(parent: int) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from server.settings import load
 from tools.bench import learned_plans
 from tools.bench.contestant import BenchError, Contestant, Launch, stop
+from tools.processes import guest_environment
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _WORK_ROUNDS = 40_000
 
 def guest() -> Path:
     """The guest's artifact, where the service itself looks for it; built if there is none."""
-    settings = load({name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ})
+    settings = load(guest_environment())
     return artifact.ensure(settings.store.cache_path, lambda _what, _seconds: None).path
 
 
