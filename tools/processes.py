@@ -5,6 +5,7 @@ proc(5): https://man7.org/linux/man-pages/man5/proc.5.html
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,14 @@ def guest_environment() -> dict[str, str]:
     """What of this process's environment says where the guest is built."""
     names = ("HOME", "XDG_CACHE_HOME", "LARS_CACHE_DIR")
     return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def toml(tables: Mapping[str, Mapping[str, object]]) -> str:
+    """A file of settings by table. JSON's texts, numbers, booleans and lists of these are TOML's too."""
+    return "\n".join(
+        "\n".join([f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items()), ""])
+        for name, settings in tables.items()
+    )
 
 
 def workers_of(parent: int) -> list[int]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from server.settings import load
 from tools.bench import learned_plans
 from tools.bench.contestant import BenchError, Contestant, Launch, stop
-from tools.processes import guest_environment
+from tools.processes import guest_environment, toml
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _launch(
     scratch: Path, port: int, tables: dict[str, dict[str, object]], environment: dict[str, str]
 ) -> Launch:
     config = scratch / "metaservice.toml"
-    config.write_text("\n".join(_table(name, members) for name, members in tables.items()))
+    config.write_text(toml(tables))
     own = {
         "LARS_CONFIG": str(config),
         "LARS_PORT": str(port),
@@ -94,8 +94,3 @@ def _launch(
         "SANDBOX_DATA_ROOT": str(scratch / "data"),
     }
     return Launch((sys.executable, "-m", "server", "serve"), own | environment)
-
-
-def _table(name: str, members: dict[str, object]) -> str:
-    # JSON's numbers, texts and lists of these are TOML's too.
-    return "\n".join([f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in members.items())])
