@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 import orjson
 
@@ -56,9 +56,14 @@ def error_reply(error: ServiceError, request_id: str) -> Reply:
 def problem_reply(
     status: int, detail: str, request_id: str, headers: tuple[tuple[str, str], ...] = ()
 ) -> Reply:
+    """A problem without a type of its own."""
+    return Reply(status, headers, orjson.dumps(problem_document(status, detail, request_id)), PROBLEM)
+
+
+def problem_document(status: int, detail: str, request_id: str) -> dict[str, Any]:
     """A problem without a type of its own: RFC 9457 §4.2.1 asks for the status phrase as its title."""
     title = phrase(status)
-    document = {
+    return {
         "type": "about:blank",
         "title": title,
         "status": status,
@@ -66,7 +71,6 @@ def problem_reply(
         "error": detail or title,
         "request_id": request_id,
     }
-    return Reply(status, headers, orjson.dumps(document), PROBLEM)
 
 
 def phrase(status: int) -> str:

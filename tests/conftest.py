@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 import server.logging
 from server.settings import load
+from tools.processes import guest_environment
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
@@ -47,4 +47,4 @@ def guest_artifact() -> Artifact:
     def progress(what: str, seconds: float | None) -> None:
         sys.stderr.write(f"{what}\n" if seconds is None else f"  done in {seconds:.1f} s\n")
 
-    return artifact.ensure(Path(load({}).store.cache_path), progress)
+    return artifact.ensure(load(guest_environment()).store.cache_path, progress)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from server.planning.checked_conventions import CheckedConventions
 from server.sessions.directories import DataRoot
 from server.sessions.identity import session_for
 from server.settings import load
+from tools.processes import guest_environment
 from wasm_runtime import artifact
 from wasm_runtime.outcome import Completed
 from wasm_runtime.pool import WorkerPool
@@ -185,7 +185,7 @@ async def compare(kind: str, small: Target, large: Target, *, rounds: int, reque
 
 def _pool_config(root: DataRoot) -> PoolConfig:
     """One worker, so that both sessions are served by the same process, and the default limits."""
-    settings = load({name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ})
+    settings = load(guest_environment())
     return PoolConfig(
         component=artifact.ensure(settings.store.cache_path, _show).path,
         data_root=root.path,

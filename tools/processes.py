@@ -5,24 +5,42 @@ proc(5): https://man7.org/linux/man-pages/man5/proc.5.html
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
-#: What sets the service up, and must not come from outside.
-_SETTINGS = ("OPENAI_", "ANTHROPIC_", "LARS_", "SANDBOX_DATA_ROOT")
+#: How the variables begin that set the service or its command up, and must not come from outside.
+SETTINGS: Final = ("OPENAI_", "ANTHROPIC_", "LARS_", "METASERVICE_", "OTEL_", "SANDBOX_DATA_ROOT")
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """For a service: this process's environment without anything that sets one up, and these settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
-    return kept | dict(settings)
+    """For a service: this process's environment without anything that sets one up, and these settings.
+
+    Where the guest is built is left as it is: what is built here is found there.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    return kept | guest_environment() | dict(settings)
+
+
+def guest_environment() -> dict[str, str]:
+    """What of this process's environment says where the guest is built."""
+    names = ("HOME", "XDG_CACHE_HOME", "LARS_CACHE_DIR")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def toml(tables: Mapping[str, Mapping[str, object]]) -> str:
+    """A file of settings by table. JSON's texts, numbers, booleans and lists of these are TOML's too."""
+    return "\n".join(
+        "\n".join([f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items()), ""])
+        for name, settings in tables.items()
+    )
 
 
 def workers_of(parent: int) -> list[int]:

@@ -16,6 +16,7 @@ from server.planning.prompt import PromptMaker
 from server.planning.schemas import CollectionSchema, Schemas
 from server.planning.shape import RouteKey, shape_of
 from server.settings import load
+from tools.processes import guest_environment
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def golden_text(case: GoldenCase, description: Mapping[str, Any]) -> str:
 
 def main() -> int:
     description = artifact.ensure(
-        Path(load({}).store.cache_path), lambda what, _seconds: print(what)
+        load(guest_environment()).store.cache_path, lambda what, _seconds: print(what)
     ).description
     GOLDEN.mkdir(parents=True, exist_ok=True)
     for name, case in CASES.items():

@@ -51,7 +51,7 @@ _ABOUT: Final = {
     "server.errors": "What can go wrong, and the status and problem type (RFC 9457) that each has.",
     "server.model": "Words that several modules share.",
     "server.planning.route": "The kinds of path segments, and what may stand before a collection's name.",
-    "server.replies": "Names of statuses.",
+    "server.replies": "Problems (RFC 9457) without a type of their own.",
     "wasm_runtime.verdict": "Which headers of a handler's reply may leave.",
 }
 _PACKAGES: Final = {

@@ -16,16 +16,14 @@ from attrs import frozen
 
 from server.__main__ import main
 from tests.e2e.service import RunningService
-from tools.processes import environment
+from tests.plan_files import CODE, document, item
+from tools.processes import SETTINGS, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 ADMIN = "admin-token-of-tests"
-CODE = "REPLY = make_response(200, store.get(params['id']))"
-PLAN = {"method": "GET", "route": "/members/{id:int}", "resource": "members", "code": CODE}
-PLANS = {"format": "metaservice plans", "version": 1, "plans": [PLAN]}
 
 
 @frozen
@@ -50,7 +48,7 @@ class Command:
         out, err = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.chdir(self.directory)
-            for name in [name for name in os.environ if name.startswith(("LARS_", "METASERVICE_"))]:
+            for name in [name for name in os.environ if name.startswith(SETTINGS)]:
                 patch.delenv(name)
             for name, value in self.environment.items():
                 patch.setenv(name, value)
@@ -84,7 +82,7 @@ class Command:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
-    (tmp_path / "plans.json").write_text(json.dumps(PLANS))
+    (tmp_path / "plans.json").write_text(json.dumps(document([item()])))
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "members.json").write_text('[{"id": 1, "name": "Ada"}]')
     return Command(tmp_path, {"LARS_ADMIN_TOKEN": ADMIN})
@@ -173,9 +171,7 @@ def test_what_is_said_of_plans_and_sessions(command: Command) -> None:
     command.json("sessions", "import", "s1", "in")
     unused = command.run("plans", "import", "plans.json")
     for content in ("json", "none"):
-        (command.directory / "two.json").write_text(
-            json.dumps({**PLANS, "plans": [{**PLAN, "content": content}]})
-        )
+        (command.directory / "two.json").write_text(json.dumps(document([item(content=content)])))
         used = command.run("plans", "import", "two.json", "--session", "s1")
     listed = command.json("plans", "list")["plans"]
     exported = command.run("plans", "export", "out.json")

@@ -17,39 +17,32 @@ from server.cli import eject
 from server.cli.channel import Refusal
 from server.cli.output import Output
 from tests.docs.markdown import ROOT
+from tests.plan_files import document, item
+from tools.processes import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from server.cli.channel import Ask
 
-PLANS = {
-    "format": "metaservice plans",
-    "version": 1,
-    "plans": [
-        {
-            "method": "GET",
-            "route": "/greetings/{name:slug}",
-            "resource": "greetings",
-            "action": "greet",
-            "code": ["REPLY = make_response(200, {'hello': params['name']})"],
-        }
-    ],
-}
+GREETING = item(
+    route="/greetings/{name:slug}",
+    resource="greetings",
+    action="greet",
+    code=["REPLY = make_response(200, {'hello': params['name']})"],
+)
 
 
 def metaservice(directory: Path, *arguments: str) -> tuple[int, str, str]:
-    environ = {
-        **os.environ,
+    settings = {
         "SANDBOX_DATA_ROOT": str(directory / "root"),
         "PYTHONPATH": str(ROOT),
         "OPENAI_API_KEY": "sk-nobody-is-asked",
     }
-    environ.pop("METASERVICE_URL", None)
     ended = subprocess.run(
         [sys.executable, "-m", "server", *arguments],
         cwd=directory,
-        env=environ,
+        env=environment(settings),
         capture_output=True,
         text=True,
         timeout=120,
@@ -60,7 +53,7 @@ def metaservice(directory: Path, *arguments: str) -> tuple[int, str, str]:
 
 def test_a_session_without_a_service(tmp_path: Path) -> None:
     """It works on the data root alone."""
-    (tmp_path / "plans.json").write_bytes(orjson.dumps(PLANS))
+    (tmp_path / "plans.json").write_bytes(orjson.dumps(document([GREETING])))
     imported = metaservice(tmp_path, "plans", "import", "plans.json", "--session", "hello")
     written = metaservice(tmp_path, "export", "--app", "app", "--session", "hello", "--json")
 

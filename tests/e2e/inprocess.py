@@ -11,14 +11,11 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from server.app import Service, make_app
-from server.model import Plan, RunnablePlan, SourceCode, ValidatedCode
-from server.planning.checked_conventions import CheckedConventions
-from server.planning.planned import Fixed, Planned, RoutesInForce
-from server.settings import from_mapping
+from server.model import ValidatedCode
 from tests.http.client import Answer, ask
+from tools.in_process import GivenPlans, hosting, program
 from tools.processes import workers_of
 from wasm_runtime.status_cell import RUNNING
 
@@ -26,35 +23,23 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from server.model import RequestContext, Session
+    from server.app import Service
+    from server.model import RequestContext, RunnablePlan
 
 _JSON = {"Content-Type": "application/json"}
 _POLL_SECONDS = 0.001
 
 
-class GivenPrograms:
+class GivenPrograms(GivenPlans):
     """Plans whose code is given, by the collection they are asked for; all others by convention."""
 
     def __init__(self, programs: dict[str, str]) -> None:
+        super().__init__()
         self._programs = programs
-        self._conventions = CheckedConventions()
 
-    async def plan(self, ctx: RequestContext) -> Planned:
+    def runnable(self, ctx: RequestContext) -> RunnablePlan | None:
         name = ctx.segments[0]
-        if name not in self._programs:
-            return await self._conventions.plan(ctx)
-        code = self._programs[name]
-        plan = Plan(action="run", resource="members", route=f"/{name}", code=SourceCode(code))
-        return Fixed(RunnablePlan(plan, ValidatedCode(code), "planned"))
-
-    async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
-        return await self._conventions.allowed_methods(ctx)
-
-    async def routes_in_force(self, session: Session) -> RoutesInForce:
-        return await self._conventions.routes_in_force(session)
-
-    async def close(self) -> None:
-        await self._conventions.close()
+        return program(name, ValidatedCode(self._programs[name])) if name in self._programs else None
 
 
 @frozen
@@ -100,19 +85,5 @@ class Served:
 @asynccontextmanager
 async def serving(root: Path, programs: dict[str, str], **sandbox: Any) -> AsyncIterator[Served]:
     """A service with these programs; `sandbox` are settings of that section."""
-    settings = from_mapping({"sandbox": sandbox, "store": {"data_root": str(root)}}, _cache_environment())
-    service = make_app(
-        evolve(settings, server=evolve(settings.server, port=0, shutdown_seconds=5)),
-        planner=GivenPrograms(programs),
-    )
-    try:
-        await service.start()
+    async with hosting(root, GivenPrograms(programs), **sandbox) as service:
         yield Served(service)
-    finally:
-        await service.close()
-
-
-def _cache_environment() -> dict[str, str]:
-    """The cache that the guest was built into, and nothing else of the environment."""
-    names = ("HOME", "XDG_CACHE_HOME", "LARS_CACHE_DIR")
-    return {name: os.environ[name] for name in names if name in os.environ}

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.learning.conftest import Api, start
-from tests.learning.plans import CREATE, DELETE, GET, LIST, UPDATE, Model, plan
+from tests.learning.plans import CREATE, DELETE, GET, LIST, UPDATE
 from tests.operations.conftest import ADMIN, AUTH
+from tools.simulators import by_route, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from tests.learning.conftest import StartApi
 
 __all__ = ["start"]
 
@@ -92,9 +94,9 @@ LEARNING: Final[tuple[tuple[str, str, Any], ...]] = (
 
 
 @pytest.fixture
-async def shop(start: Callable[..., Awaitable[Api]]) -> Api:
+async def shop(start: StartApi) -> Api:
     """The service, whose session s1 has learned all of it."""
-    api = await start(Model(PLANS), auth={"admin_token": ADMIN})
+    api = await start(by_route(PLANS), auth={"admin_token": ADMIN})
     for method, path, body in LEARNING:
         answer = await api.ask(method, path, body)
         assert answer.status < 300, (method, path, answer)

@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 from server.app import Service, make_app
 from server.settings import from_mapping
 from tests import answer
-from tools.processes import workers_of
+from tools.processes import guest_environment, workers_of
 from tools.simulators import AnthropicSimulator, OpenAISimulator
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ async def _start(
         "metrics": metrics or {},
         "planner": {"provider": name, "allowed_hosts": ["127.0.0.1"], **planner},
     }
-    environ = {f"{name.upper()}_BASE_URL": model.base_url, f"{name.upper()}_API_KEY": "sk-canary-key"}
-    service = make_app(from_mapping(toml, environ), tracing=tracing)
+    keys = {f"{name.upper()}_BASE_URL": model.base_url, f"{name.upper()}_API_KEY": "sk-canary-key"}
+    service = make_app(from_mapping(toml, guest_environment() | keys), tracing=tracing)
     running.push_async_callback(service.close)
     await service.start()
     client = await running.enter_async_context(aiohttp.ClientSession())

@@ -1,47 +1,15 @@
-"""Plans as a good model writes them, and a simulated model that answers by method and route."""
+"""Plans as a good model writes them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tools.simulators import Answer, Fault, asked
+from tools.simulators import Answer, Fault, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tools.simulators import Step
-
-
-def plan(route: str, code: str, resource: str = "members", **members: Any) -> dict[str, Any]:
-    """A model's answer."""
-    return {
-        "action": "do",
-        "resource": resource,
-        "route": route,
-        "identifier": None,
-        "criteria": {},
-        "payload": {},
-        "response_hints": {},
-        "needs": "shape",
-        "query": "declared",
-        "code": {"language": "python", "block": code},
-        **members,
-    }
-
-
-class Model:
-    """Answers ``METHOD route`` with its plan, refuses what it does not know, and can be told to be slow."""
-
-    def __init__(self, plans: dict[str, dict[str, Any]], latency: float = 0.0) -> None:
-        self.plans = plans
-        self.latency = latency
-        self.asked: list[dict[str, Any]] = []
-
-    def __call__(self, request: dict[str, Any]) -> Step:
-        shape = asked(request)
-        self.asked.append(shape)
-        answer = self.plans.get(f"{shape['method']} {shape['route']}")
-        return Fault.REFUSAL if answer is None else Answer(answer, self.latency)
 
 
 CREATE = plan(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.learning.plans import CREATE, GET, LIST, UPDATE, Model, plan
-from tools.simulators import Answer
+from tests.learning.plans import CREATE, GET, LIST, UPDATE
+from tools.simulators import Answer, by_route, plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ async def test_no_value_leaves(
     by_text = plan("/members/{id:text}", 'REPLY = make_response(200, store.get(params["id"]))')
     broken = plan("/orders", 'x = {}[ctx["body_json"]["name"]]\nREPLY = make_response(200, x)', "orders")
     api = await start(
-        Model(
+        by_route(
             {
                 "POST /members": CREATE,
                 "GET /members": LIST,
@@ -63,7 +63,7 @@ async def test_no_value_leaves(
 async def test_stored_words_are_disclosed_only_where_told(start: StartApi) -> None:
     """`disclose = "shapes_and_enums"` shows the few words of a status field; the default does not."""
     for disclose, shown in (("shapes", False), ("shapes_and_enums", True)):
-        api = await start(Model({"POST /members": CREATE, "GET /members": LIST}), disclose=disclose)
+        api = await start(by_route({"POST /members": CREATE, "GET /members": LIST}), disclose=disclose)
         await api.post("/members", {"status": "dormant", "note": "free text, not a word"})
         await api.get(f"/members/{disclose.replace('_', '-')}")
         asked = str(api.model.requests[-1].body)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from server.planning.learning import has_worked
 from tests.fakes import completed
-from tests.learning.plans import MEMBERS, Model
+from tests.learning.plans import MEMBERS
+from tools.simulators import by_route
 
 if TYPE_CHECKING:
     from tests.learning.conftest import Answer, StartApi
@@ -20,7 +21,7 @@ def tag_of(answer: Answer) -> str:
 
 async def test_a_retry_on_a_learned_route_gets_the_planned_answer(start: StartApi) -> None:
     """The first try was planned, its retry finds the route learned, or the provider gone: one effect."""
-    api = await start(Model(MEMBERS))
+    api = await start(by_route(MEMBERS))
     first = await api.ask("POST", "/members", {"name": "Al"}, Idempotency_Key="k")
     again = await api.ask("POST", "/members", {"name": "Al"}, Idempotency_Key="k")
 
@@ -33,7 +34,7 @@ async def test_a_retry_on_a_learned_route_gets_the_planned_answer(start: StartAp
 
 async def test_preconditions_on_learned_routes(start: StartApi) -> None:
     """The tag of a write is that of the next read, and guards plans that name no identifier, too."""
-    api = await start(Model(MEMBERS))
+    api = await start(by_route(MEMBERS))
     tag = tag_of(await api.post("/members", {"name": "Al"}))
     changed = await api.ask("PUT", "/members/1", {"name": "Bo"}, If_Match=tag)
     late = await api.ask("PUT", "/members/1", {"name": "Cy"}, If_Match=tag)

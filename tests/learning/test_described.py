@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from tests.e2e.described import Document
-from tests.learning.plans import CREATE, GET, UPDATE, Model, plan
+from tests.learning.plans import CREATE, GET, UPDATE
+from tools.simulators import by_route, plan
 
 if TYPE_CHECKING:
     from tests.learning.conftest import Answer, Api, StartApi
@@ -64,7 +65,7 @@ async def learn(api: Api) -> None:
 
 async def test_a_document_says_what_was_learned_and_no_more(start: StartApi, wire: type[Simulator]) -> None:
     """In this session, at this time; what the model refused is not there, nor what is in other sessions."""
-    api = await start(Model(PLANS), wire=wire, fallback="none")
+    api = await start(by_route(PLANS), wire=wire, fallback="none")
     before = operations(await described(api))
     await learn(api)
     refused = await api.get("/reports/revenue")
@@ -83,7 +84,7 @@ async def test_a_document_says_what_was_learned_and_no_more(start: StartApi, wir
 
 async def test_requests_made_of_the_document_are_answered_as_it_says(start: StartApi) -> None:
     """By the learned plans: the model is not asked again, and after a restart there is none to be asked."""
-    api = await start(Model(PLANS))
+    api = await start(by_route(PLANS))
     await learn(api)
     calls = api.calls
     document = await described(api)
@@ -111,7 +112,7 @@ async def ask_as_described(api: Api, document: Document, method: str, path: str)
 
 async def test_two_learned_routes_at_one_path(start: StartApi) -> None:
     """Both kinds of slots are told, and the answers of both are."""
-    api = await start(Model(PLANS))
+    api = await start(by_route(PLANS))
     await learn(api)
     assert (await api.get("/members/alice@example.com")).source == "planned"
     document = await described(api)
@@ -125,7 +126,7 @@ async def test_two_learned_routes_at_one_path(start: StartApi) -> None:
 
 async def test_what_the_service_adds_to_a_plan_is_described(start: StartApi) -> None:
     """Conditions, keys and preferences, which the plans know nothing of."""
-    api = await start(Model(PLANS))
+    api = await start(by_route(PLANS))
     await learn(api)
     document = await described(api)
     tag = (await api.get("/members/1")).headers["Etag"]
@@ -145,7 +146,7 @@ async def test_what_the_service_adds_to_a_plan_is_described(start: StartApi) -> 
 
 async def test_no_value_is_in_it(start: StartApi) -> None:
     """Of what was asked, stored or answered."""
-    api = await start(Model(PLANS))
+    api = await start(by_route(PLANS))
     await learn(api)
     text = orjson.dumps((await described(api)).content)
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.learning.plans import plan
-from tools.simulators import FAULTS, Answer, Fault
+from tools.simulators import FAULTS, Answer, Fault, plan
 
 if TYPE_CHECKING:
     from tests.learning.conftest import StartApi

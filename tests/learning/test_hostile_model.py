@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.learning.plans import CREATE, LIST, plan
-from tools.simulators import Answer
+from tests.learning.plans import CREATE, LIST
+from tools.simulators import Answer, plan
 
 if TYPE_CHECKING:
     from tests.learning.conftest import Api, StartApi

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.learning.plans import CREATE, DELETE, GET, LIST, MEMBERS, UPDATE, Model, plan
-from tools.simulators import Answer, asked
+from tests.learning.plans import CREATE, DELETE, GET, LIST, MEMBERS, UPDATE
+from tools.simulators import Answer, asked, by_route, plan
 
 if TYPE_CHECKING:
     from tests.learning.conftest import StartApi
@@ -67,7 +67,7 @@ async def test_patches_are_kinds_of_their_own(start: StartApi) -> None:
 async def test_allow_is_true_session_by_session(start: StartApi) -> None:
     """OPTIONS and 405 name what conventions have for a path and what this session has learned for it."""
     archive = plan("/members/{member_id:int}/archive", "REPLY = make_response(200)")
-    model = Model({**MEMBERS, "DELETE /members": EMPTY, "POST /members/{member_id:int}/archive": archive})
+    model = by_route({**MEMBERS, "DELETE /members": EMPTY, "POST /members/{member_id:int}/archive": archive})
     api = await start(model)
     assert (await api.ask("DELETE", "/members", session="a")).status == 204
     assert (await api.ask("POST", "/members/1/archive", session="a")).status == 200
@@ -91,7 +91,7 @@ async def test_allow_is_true_session_by_session(start: StartApi) -> None:
 async def test_options_where_only_a_model_knows(start: StartApi) -> None:
     """A path that no convention reads has what was learned; without a model, nothing else is promised."""
     deep = "/members/{member_id:int}/orders/{order_id:int}/lines"
-    model = Model({f"POST {deep}": plan(deep, "REPLY = make_response(201, {})")})
+    model = by_route({f"POST {deep}": plan(deep, "REPLY = make_response(201, {})")})
     api = await start(model)
     path = "/members/1/orders/2/lines"
     any_method = (await api.ask("OPTIONS", path)).headers["Allow"]
@@ -108,7 +108,7 @@ async def test_options_where_only_a_model_knows(start: StartApi) -> None:
 
 async def test_lists_of_a_learned_plan(start: StartApi) -> None:
     """An envelope as the contract has it gets headers and tables; from any other nothing is guessed."""
-    api = await start(Model({**MEMBERS, "GET /members": PAGED}))
+    api = await start(by_route({**MEMBERS, "GET /members": PAGED}))
     for name in "abc":
         await api.post("/members", {"name": name})
     page = await api.get("/members?limit=2")
@@ -124,7 +124,7 @@ async def test_lists_of_a_learned_plan(start: StartApi) -> None:
 
 async def test_an_envelope_of_the_plan_s_own(start: StartApi) -> None:
     """`{"items", "total"}` is JSON like any other."""
-    api = await start(Model({**MEMBERS, "GET /members": LIST}))
+    api = await start(by_route({**MEMBERS, "GET /members": LIST}))
     plain = await api.get("/members")
     table = await api.ask("GET", "/members", Accept="text/csv")
 
@@ -134,7 +134,7 @@ async def test_an_envelope_of_the_plan_s_own(start: StartApi) -> None:
 
 async def test_nothing_is_planned_for_who_cannot_read_it(start: StartApi) -> None:
     """406 comes before the model is asked."""
-    api = await start(Model(MEMBERS))
+    api = await start(by_route(MEMBERS))
     read = await api.ask("GET", "/members/1", Accept="image/png")
     write = await api.ask("POST", "/members", {"name": "Alice"}, Accept="text/csv")
 
@@ -149,7 +149,7 @@ async def test_a_dry_run_may_teach_but_not_write(start: StartApi) -> None:
         "REPLY = make_response(201, rec)",
     )
     api = await start(
-        Model({**MEMBERS, "POST /members": both, "GET /members": PAGED, "DELETE /members": DELETE})
+        by_route({**MEMBERS, "POST /members": both, "GET /members": PAGED, "DELETE /members": DELETE})
     )
     tried = await api.ask("POST", "/members", {"name": "Alice"}, Prefer="tx=rollback")
     again = await api.ask("POST", "/members", {"name": "Alice"}, Prefer="tx=rollback")

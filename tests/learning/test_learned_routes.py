@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tests.learning.plans import LIST, MEMBERS, Model, plan
-from tools.simulators import Fault
+from tests.learning.plans import LIST, MEMBERS
+from tools.simulators import Fault, by_route, plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 async def test_one_call_serves_every_request_of_its_kind(start: StartApi, wire: type[Simulator]) -> None:
     """A thousand members and fifty sessions later, the model has been asked once for each kind."""
-    api = await start(Model(MEMBERS), wire=wire)
+    api = await start(by_route(MEMBERS), wire=wire)
     first = await api.post("/members", {"name": "Alice"})
     one = await api.get("/members/1")
 
@@ -37,7 +37,7 @@ async def test_one_call_serves_every_request_of_its_kind(start: StartApi, wire: 
 
 async def test_requests_at_the_same_time_wait_for_one_call(start: StartApi) -> None:
     """However many clients meet a new kind of request at once, the model hears of it once."""
-    api = await start(Model(MEMBERS, latency=0.2))
+    api = await start(by_route(MEMBERS, latency_seconds=0.2))
     answers = await asyncio.gather(*(api.post("/members", {"name": "A"}, f"s{n}") for n in range(30)))
 
     assert {answer.status for answer in answers} == {201}
@@ -46,7 +46,7 @@ async def test_requests_at_the_same_time_wait_for_one_call(start: StartApi) -> N
 
 async def test_what_was_learned_outlives_the_provider_and_the_process(start: StartApi) -> None:
     """After a restart with no provider to be reached, every learned route still answers."""
-    api = await start(Model(MEMBERS))
+    api = await start(by_route(MEMBERS))
     await api.post("/members", {"name": "Alice"})
     for method, target, body in (
         ("GET", "/members", None),
@@ -70,7 +70,7 @@ async def test_what_was_learned_outlives_the_provider_and_the_process(start: Sta
 async def test_query_keys_and_content_are_part_of_a_route(start: StartApi) -> None:
     """Another set of query keys is another kind of request, unless the plan takes any."""
     declared = plan("/members", 'REPLY = make_response(200, ctx["query"].get("a", "none"))')
-    api = await start(Model({"GET /members": declared}))
+    api = await start(by_route({"GET /members": declared}))
 
     for target, calls in (("/members", 1), ("/members?a=x", 2), ("/members?a=y", 2), ("/members?b=1", 3)):
         assert (await api.get(target)).status == 200
@@ -79,7 +79,7 @@ async def test_query_keys_and_content_are_part_of_a_route(start: StartApi) -> No
 
 async def test_a_plan_for_any_query_serves_any(start: StartApi) -> None:
     """`query: any` plans handle whatever filters come."""
-    api = await start(Model({"GET /members": LIST}))
+    api = await start(by_route({"GET /members": LIST}))
     for target in ("/members", "/members?name=x", "/members?limit=1&age__gt=3"):
         assert (await api.get(target)).status == 200
 
@@ -89,7 +89,7 @@ async def test_a_plan_for_any_query_serves_any(start: StartApi) -> None:
 async def test_a_plan_that_carries_a_value_is_not_reused(start: StartApi) -> None:
     """T36: a literal equal to the request's own value serves this request, and is asked for again."""
     api = await start(
-        Model({"GET /members/{id:int}": plan("/members/{id:int}", "REPLY = make_response(200, 4711)")})
+        by_route({"GET /members/{id:int}": plan("/members/{id:int}", "REPLY = make_response(200, 4711)")})
     )
 
     for calls in (1, 2, 3):
@@ -99,10 +99,10 @@ async def test_a_plan_that_carries_a_value_is_not_reused(start: StartApi) -> Non
 
 async def test_frozen_learning_serves_what_it_knows(start: StartApi) -> None:
     """With `learn = false`: learned routes, then conventions, and for the rest a 404 that says why."""
-    api = await start(Model(MEMBERS))
+    api = await start(by_route(MEMBERS))
     await api.post("/members", {"name": "Alice"})
     await api.service.close()
-    frozen = await start(Model(MEMBERS), learn=False)
+    frozen = await start(by_route(MEMBERS), learn=False)
 
     assert (await frozen.post("/members", {"name": "Bob"})).source == "learned"
     assert (await frozen.get("/members/2")).source == "conventions"
@@ -113,7 +113,7 @@ async def test_frozen_learning_serves_what_it_knows(start: StartApi) -> None:
 
 async def test_scanners_cost_nothing(start: StartApi) -> None:
     """Paths that nobody plans for are answered without a call; a shape with no plan is asked about once."""
-    api = await start(Model({}), fallback="none")
+    api = await start(by_route({}), fallback="none")
     for target in ("/.env", "/wp-login.php", "/favicon.ico", "/a//b"):
         assert (await api.get(target)).status == 404
     assert api.calls == 0
@@ -132,13 +132,14 @@ async def test_slugs_and_words(start: StartApi) -> None:
         "articles",
     )
     feed = plan("/articles/feed", 'REPLY = make_response(200, "the feed")', "articles")
-    script = Model(
-        {"GET /articles/hello-world": slug, "GET /articles/feed": feed, "GET /articles/gone": slug}
-    )
-    script.plans["POST /articles"] = plan(
-        "/articles", 'REPLY = make_response(201, store.insert(ctx["body_json"]))', "articles"
-    )
-    api = await start(script)
+    create = plan("/articles", 'REPLY = make_response(201, store.insert(ctx["body_json"]))', "articles")
+    plans = {
+        "POST /articles": create,
+        "GET /articles/hello-world": slug,
+        "GET /articles/feed": feed,
+        "GET /articles/gone": slug,
+    }
+    api = await start(by_route(plans))
     for name in ("hello-world", "second-one"):
         await api.post("/articles", {"slug": name})
 
@@ -157,7 +158,7 @@ async def test_literals_beat_slots(start: StartApi) -> None:
     """A word's own route is never swallowed by a slot that was learned before or after."""
     by_name = plan("/teams/{name:slug}", 'REPLY = make_response(200, ["slot", params["name"]])', "teams")
     best = plan("/teams/best", 'REPLY = make_response(200, "literal")', "teams")
-    api = await start(Model({"GET /teams/best": best, "GET /teams/red": by_name}))
+    api = await start(by_route({"GET /teams/best": best, "GET /teams/red": by_name}))
     assert (await api.get("/teams/best")).json == "literal"
     assert (await api.get("/teams/red")).json == ["slot", "red"]
 
@@ -170,12 +171,12 @@ async def test_house_rules_are_part_of_the_plan(start: StartApi, tmp_path: Path)
     """They are in the prompt; when they change, what was learned under the old ones is asked for again."""
     rules = tmp_path / "rules.md"
     rules.write_text("every member is called Bob")
-    api = await start(Model(MEMBERS), house_rules=str(rules))
+    api = await start(by_route(MEMBERS), house_rules=str(rules))
     await api.post("/members", {"name": "Alice"})
     assert "every member is called Bob" in str(api.model.requests[0].body)
     await api.service.close()
     rules.write_text("every member is called Alice")
-    later = await start(Model(MEMBERS), house_rules=str(rules))
+    later = await start(by_route(MEMBERS), house_rules=str(rules))
 
     assert (await later.post("/members", {"name": "X"})).source == "planned"
     assert later.calls == 1

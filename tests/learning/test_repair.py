@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tests.learning.plans import CREATE, MEMBERS, Model, plan
-from tools.simulators import Answer, Fault
+from tests.learning.plans import CREATE, MEMBERS
+from tools.simulators import Answer, Fault, by_route, plan
 
 if TYPE_CHECKING:
     from tests.learning.conftest import Api, StartApi
@@ -160,7 +160,7 @@ async def test_values_are_shown_only_where_the_settings_say_so(start: StartApi) 
 
 async def test_budgets_end_calls_and_not_service(start: StartApi) -> None:
     """Over budget: 429 with Retry-After for what is new, while learned routes go on."""
-    api = await start(Model(MEMBERS), calls_per_session_hour=2, fallback="none")
+    api = await start(by_route(MEMBERS), calls_per_session_hour=2, fallback="none")
     await api.post("/members", {"name": "Alice"})
     await api.get("/members/1")
     over = await api.get("/members")
@@ -173,7 +173,7 @@ async def test_budgets_end_calls_and_not_service(start: StartApi) -> None:
 
 async def test_the_breaker_leaves_a_failing_provider_alone(start: StartApi) -> None:
     """After failures in a row no call is made; learned routes and conventions keep serving."""
-    api = await start(Model(MEMBERS), attempts=1, breaker_failures=3, breaker_seconds=1)
+    api = await start(by_route(MEMBERS), attempts=1, breaker_failures=3, breaker_seconds=1)
     await api.post("/members", {"name": "Alice"})
     api.model.script = [Fault.SERVER_ERROR]
     for number in range(6):
@@ -183,7 +183,7 @@ async def test_the_breaker_leaves_a_failing_provider_alone(start: StartApi) -> N
     strange = await api.post("/members/1/promote")
     assert (strange.status, strange.headers["Retry-After"]) == (503, "1")
     assert (await api.post("/members", {"name": "Bob"})).source == "learned"
-    api.model.script = Model(MEMBERS)
+    api.model.script = by_route(MEMBERS)
     await asyncio.sleep(1.1)
 
     assert (await api.get("/members/1")).source == "planned"
@@ -193,7 +193,7 @@ async def test_a_plan_that_runs_too_long_is_asked_for_once(start: StartApi) -> N
     """Its 504 is its own; the model is not asked again for each request. A reply too large is learned."""
     spin = plan("/spin", "n = 0\nfor i in range(10 ** 9):\n    n += i\nREPLY = make_response(200, n)")
     dump = plan("/dump", 'REPLY = make_response(200, "x" * 2000)')
-    model = Model({"GET /spin": spin, "GET /dump": dump})
+    model = by_route({"GET /spin": spin, "GET /dump": dump})
     api = await start(model, fallback="none", sandbox={"wall_ms": 300, "result_bytes": 1_024})
 
     for _ in range(3):
@@ -234,7 +234,7 @@ async def test_a_question_that_finds_no_plan_is_asked_once(start: StartApi) -> N
 
 async def test_names_that_are_too_long_to_show_stop_nothing(start: StartApi) -> None:
     """A record with a giant nested key is a record; planning goes on for its session."""
-    api = await start(Model(MEMBERS), fallback="none")
+    api = await start(by_route(MEMBERS), fallback="none")
     await api.post("/members", {"meta": {"x" * 600_000: 1}})
 
     assert (await api.get("/members/1")).status == 200

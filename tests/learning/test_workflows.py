@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.learning.plans import Model, plan
+from tools.simulators import by_route, plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ async def shop(start: StartApi) -> Api:
         "POST /orders/{order_id:int}/cancel": CANCEL,
         "GET /reports/revenue-by-month": REVENUE,
     }
-    api = await start(Model(plans), fallback="none")
+    api = await start(by_route(plans), fallback="none")
     await api.post("/products", {"name": "Widget", "price": 9.99, "stock": 5})
     await api.post("/products", {"name": "Gadget", "price": 20, "stock": 1})
     lines = [{"product_id": 1, "quantity": 2}, {"product_id": 2, "quantity": 1}]
@@ -148,11 +148,11 @@ async def test_a_question_in_plain_words(start: StartApi) -> None:
         "products",
         needs="values",
     )
-    script = Model({"POST /products": creating("products"), "POST /ask": question})
-    api = await start(script, values="on_request", fallback="none")
+    plans = {"POST /products": creating("products"), "POST /ask": question}
+    api = await start(by_route(plans), values="on_request", fallback="none")
     await api.post("/products", {"name": "Widget", "price": 9.99})
     await api.post("/products", {"name": "Gadget", "price": 20})
-    script.plans["POST /ask"] = answered
+    plans["POST /ask"] = answered
     asked = await api.post("/ask", {"question": "What is cheaper than fifteen?"})
 
     assert (asked.status, asked.json) == (200, {"answer": ["Widget"]})
@@ -195,7 +195,7 @@ async def test_an_api_by_house_rules(start: StartApi, tmp_path: Path) -> None:
     """Todo-Backend's own expectations: absolute url, completed by default, DELETE empties the list."""
     rules = tmp_path / "rules.md"
     rules.write_text(RULES)
-    api = await start(Model(TODOS), house_rules=str(rules), fallback="none")
+    api = await start(by_route(TODOS), house_rules=str(rules), fallback="none")
     created = await api.post("/todos", {"title": "walk the dog", "order": 1})
     url = f"{api.service.url}/todos/1"
 

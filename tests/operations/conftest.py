@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.learning.conftest import Api, start
-from tests.learning.plans import CREATE, GET, LIST, UPDATE, Model
+from tests.learning.plans import CREATE, GET, LIST, UPDATE
+from tools.simulators import by_route
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tests.learning.conftest import Answer
+    from tests.learning.conftest import Answer, StartApi
+    from tools.simulators import Script
+
+    Operate = Callable[..., Awaitable["Operator"]]
 
 __all__ = ["start"]
 
@@ -58,9 +62,19 @@ class Operator:
 
 
 @pytest.fixture
-async def operator(start: Callable[..., Awaitable[Api]]) -> Operator:
+def operate(start: StartApi) -> Operate:
+    """`operate(script, learn=False, ...)`: the operator of a service that `start` starts."""
+
+    async def of(script: Script, **options: Any) -> Operator:
+        return Operator(await start(script, auth={"admin_token": ADMIN}, **options))
+
+    return of
+
+
+@pytest.fixture
+async def operator(operate: Operate) -> Operator:
     """Of a service whose session s1 has learned to create members and to get one, and has one."""
-    operator = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}))
+    operator = await operate(by_route(MEMBERS))
     assert (await operator.api.post("/members", {"name": "Ada"})).status == 201
     assert (await operator.api.get("/members/1")).status == 200
     return operator

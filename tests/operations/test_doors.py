@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.operations import api as interface
-from tests.learning.plans import Model
 from tests.operations.conftest import ADMIN, MEMBERS, Operator
+from tools.simulators import by_route
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tests.learning.conftest import Api
+    from tests.learning.conftest import StartApi
 
 ROOMS = [
     "",
@@ -26,18 +24,18 @@ ROOMS = [
 ]
 
 
-async def test_without_an_admin_token_there_are_no_such_pages(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_without_an_admin_token_there_are_no_such_pages(start: StartApi) -> None:
     """404, as for any page that the service has not, with any token or none."""
-    api = await start(Model({}))
+    api = await start(by_route({}))
     plain = [await api.get(f"/_meta{room}") for room in ROOMS]
     guessed = [await api.ask("GET", f"/_meta{room}", Authorization="Bearer ") for room in ROOMS]
 
     assert {answer.status for answer in plain + guessed} == {404}
 
 
-async def test_only_the_admin_token_opens_them(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_only_the_admin_token_opens_them(start: StartApi) -> None:
     """Not the service's own; and the admin token opens nothing else."""
-    api = await start(Model(MEMBERS), auth={"admin_token": ADMIN, "token": "service-token"})
+    api = await start(by_route(MEMBERS), auth={"admin_token": ADMIN, "token": "service-token"})
     for token in ("service-token", "wrong", ADMIN[:-1], f"{ADMIN}x", ""):
         answer = await api.ask("GET", "/_meta/sessions", Authorization=f"Bearer {token}")
         assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer"), token
@@ -50,9 +48,9 @@ async def test_only_the_admin_token_opens_them(start: Callable[..., Awaitable[Ap
     assert service.status == 201
 
 
-async def test_nothing_is_read_before_the_token(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_nothing_is_read_before_the_token(start: StartApi) -> None:
     """A path or a body that is wrong is 401 all the same without it."""
-    api = await start(Model({}), auth={"admin_token": ADMIN})
+    api = await start(by_route({}), auth={"admin_token": ADMIN})
 
     assert (await api.ask("POST", "/_meta/plans/import", [1])).status == 401
     assert (await api.ask("GET", "/_meta/plans/%zz")).status == 401

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from structlog.testing import capture_logs
 
-from tests.learning.plans import DELETE, Model, plan
+from tests.learning.plans import DELETE
 from tests.operations.conftest import ADMIN, MEMBERS, Operator
 from tests.operations.test_plans import RAISES, ROUTE, SHOUT
-from tools.simulators import Answer
+from tools.simulators import Answer, by_route, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tests.learning.conftest import Api
+    from tests.operations.conftest import Operate
 
 PROMOTE = plan("/members/{member_id:int}/promote", "REPLY = make_response(200, {})")
 
@@ -58,7 +56,7 @@ async def test_nothing_is_left_by_a_look(operator: Operator) -> None:
 async def test_the_model_is_asked_if_told_to(operator: Operator) -> None:
     """One call, and the next such request runs what came of it."""
     calls = operator.api.calls
-    operator.api.model.script = Model({f"DELETE {ROUTE}": DELETE})
+    operator.api.model.script = by_route({f"DELETE {ROUTE}": DELETE})
     found = await explained(operator, "DELETE", "/members/1", ask=True)
     answer = await operator.api.ask("DELETE", "/members/1")
 
@@ -67,9 +65,9 @@ async def test_the_model_is_asked_if_told_to(operator: Operator) -> None:
     assert answer.headers["X-Plan-ID"] == found["plan"]["id"]
 
 
-async def test_without_a_model(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_without_a_model(operate: Operate) -> None:
     """Conventions, or nobody: with the status that the request would have."""
-    operator = Operator(await start(Model({}), auth={"admin_token": ADMIN}, provider="conventions"))
+    operator = await operate(by_route({}), provider="conventions")
     read = await explained(operator, "GET", "/members?age__gte=3")
     strange = await explained(operator, "POST", "/members/1/cancel")
 
@@ -79,12 +77,12 @@ async def test_without_a_model(start: Callable[..., Awaitable[Api]]) -> None:
     assert (await operator.api.post("/members/1/cancel")).status == 501
 
 
-async def test_learning_that_is_off(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_learning_that_is_off(operate: Operate) -> None:
     """It is said what the setting does, with the status of the request; what was learned is not stale."""
-    first = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}))
+    first = await operate(by_route(MEMBERS))
     await first.api.post("/members", {"name": "Ada"})
     await first.api.service.close()
-    frozen = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}, learn=False))
+    frozen = await operate(by_route(MEMBERS), learn=False)
     learned = await explained(frozen, "POST", "/members", body={"name": "Bob"})
     found = await explained(frozen, "POST", "/members/1/promote", ask=True)
     answer = await frozen.api.post("/members/1/promote")
@@ -98,9 +96,9 @@ async def test_learning_that_is_off(start: Callable[..., Awaitable[Api]]) -> Non
     assert frozen.api.calls == 0
 
 
-async def test_what_the_model_refused_is_told_of(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_what_the_model_refused_is_told_of(operate: Operate) -> None:
     """When, why, and until when nobody is asked; told to, the model is asked all the same."""
-    operator = Operator(await start(Model({}), auth={"admin_token": ADMIN}, fallback="none"))
+    operator = await operate(by_route({}), fallback="none")
     assert (await operator.api.post("/members/1/promote")).status == 502
     calls = operator.api.calls
     found = await explained(operator, "POST", "/members/1/promote")
@@ -116,7 +114,7 @@ async def test_what_the_model_refused_is_told_of(start: Callable[..., Awaitable[
     assert told[2] == found["error"]["detail"]
     assert operator.api.calls == calls
 
-    operator.api.model.script = Model({"POST /members/{member_id:int}/promote": PROMOTE})
+    operator.api.model.script = by_route({"POST /members/{member_id:int}/promote": PROMOTE})
     asked = await explained(operator, "POST", "/members/1/promote", ask=True)
     written = await explained(operator, "POST", "/members/1/promote")
     assert operator.api.calls == calls + 1
@@ -127,7 +125,7 @@ async def test_what_the_model_refused_is_told_of(start: Callable[..., Awaitable[
 
 async def test_conventions_in_the_place_of_a_refusal(operator: Operator) -> None:
     """What the request then gets is said, and is so."""
-    operator.api.model.script = Model({})
+    operator.api.model.script = by_route({})
     answer = await operator.api.ask("DELETE", "/members/7")
     found = await explained(operator, "DELETE", "/members/7")
 
@@ -137,12 +135,12 @@ async def test_conventions_in_the_place_of_a_refusal(operator: Operator) -> None
     assert found["why"][-1] == "In its place the request is served by: conventions."
 
 
-async def test_refused_code_is_shown_to_operators_alone(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_refused_code_is_shown_to_operators_alone(operate: Operate) -> None:
     """With the places, in characters from 1; the client hears nothing of it, the log has lines."""
     code = 'import os\nREPLY = make_response(200, "ä" + os.name)'
     wrong = plan("/members/{member_id:int}/promote", code)
-    api = await start([Answer(wrong)], auth={"admin_token": ADMIN}, fallback="none", repairs=0)
-    operator = Operator(api)
+    operator = await operate([Answer(wrong)], fallback="none", repairs=0)
+    api = operator.api
     with capture_logs() as logs:
         answer = await api.post("/members/1/promote")
     found = await explained(operator, "POST", "/members/1/promote", ask=True)
@@ -158,13 +156,13 @@ async def test_refused_code_is_shown_to_operators_alone(start: Callable[..., Awa
     assert places == [(1, 1, "node"), (2, 34, "name")]
 
 
-async def test_an_unknown_slots_name_is_not_logged(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_an_unknown_slots_name_is_not_logged(operate: Operate) -> None:
     """It is a literal of the model's; operators see it, the log has the line and the rule."""
     wrong = plan("/members/{id:int}/promote", 'x = 1\nREPLY = make_response(200, params["CANARY 7f3a"])')
-    api = await start([Answer(wrong)], auth={"admin_token": ADMIN}, fallback="none", repairs=0)
+    operator = await operate([Answer(wrong)], fallback="none", repairs=0)
     with capture_logs() as logs:
-        answer = await api.post("/members/1/promote")
-    found = await explained(Operator(api), "POST", "/members/1/promote", ask=True)
+        answer = await operator.api.post("/members/1/promote")
+    found = await explained(operator, "POST", "/members/1/promote", ask=True)
 
     (line,) = [entry for entry in logs if entry["event"] == "plan refused"]
     assert line["why"] == ["line 2: params has a key that is no slot of the route (slot)"]
@@ -173,20 +171,20 @@ async def test_an_unknown_slots_name_is_not_logged(start: Callable[..., Awaitabl
     assert "CANARY" in found["refused"]["violations"][0]["message"]
 
 
-async def test_an_answer_that_is_no_plan_is_told_of(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_an_answer_that_is_no_plan_is_told_of(operate: Operate) -> None:
     """Its reasons, and not the answer, which may be anything."""
-    api = await start([Answer({"action": "do"})], auth={"admin_token": ADMIN}, repairs=0)
-    found = await explained(Operator(api), "POST", "/members/1/promote", ask=True)
+    operator = await operate([Answer({"action": "do"})], repairs=0)
+    found = await explained(operator, "POST", "/members/1/promote", ask=True)
 
     assert found["refused"]["code"] == ""
     assert any("resource" in reason for reason in found["refused"]["reasons"])
 
 
-async def test_values_that_are_kept_from_the_model(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_values_that_are_kept_from_the_model(operate: Operate) -> None:
     """The 501 of the setting; told to, the model is asked anew."""
     question = plan("/ask", "REPLY = make_response(200, 1)", "ask", needs="values")
-    api = await start(Model({"POST /ask": question}), auth={"admin_token": ADMIN}, fallback="none")
-    operator = Operator(api)
+    operator = await operate(by_route({"POST /ask": question}), fallback="none")
+    api = operator.api
     assert (await api.post("/ask", {"question": "how many"})).status == 501
     found = await explained(operator, "POST", "/ask", body={"question": "why"})
     assert (found["error"]["status"], api.calls) == (501, 1)

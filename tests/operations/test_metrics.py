@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.learning.plans import Model
 from tests.operations.conftest import MEMBERS
+from tools.simulators import by_route
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from tests.learning.conftest import Api
+    from tests.learning.conftest import Api, StartApi
 
 _LABELS = ("route", "status", "source", "direction", "result", "outcome")
 
@@ -29,10 +27,10 @@ async def metrics(api: Api) -> dict[tuple[str, ...], float]:
     }
 
 
-async def test_a_service_that_learns(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_a_service_that_learns(start: StartApi) -> None:
     """Sources, calls, tokens and their cost, fuel, guests and disk are those of what was done."""
     price = {"openai": {"input_price": 1_000_000, "output_price": 2_000_000}}
-    api = await start(Model(MEMBERS), metrics={"open": True}, **price)
+    api = await start(by_route(MEMBERS), metrics={"open": True}, **price)
     for session in ("s1", "s2"):
         assert (await api.post("/members", {"name": "Ada"}, session)).status == 201
         assert (await api.get("/members/1", session)).status == 200
@@ -54,9 +52,9 @@ async def test_a_service_that_learns(start: Callable[..., Awaitable[Api]]) -> No
     assert found["metaservice_queue_depth",] == 0
 
 
-async def test_guests(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_guests(start: StartApi) -> None:
     """Live guests are one a session that was used; a worker that dies takes them along and is counted."""
-    api = await start(Model(MEMBERS), metrics={"open": True}, sandbox={"spare_guests": 2})
+    api = await start(by_route(MEMBERS), metrics={"open": True}, sandbox={"spare_guests": 2})
     for session in ("s1", "s2", "s3"):
         assert (await api.post("/members", {"name": "Ada"}, session)).status == 201
     async with asyncio.timeout(10):

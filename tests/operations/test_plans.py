@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
 
 from server.planning.library_file import FILE_NAME
-from tests.learning.plans import GET, Model, plan
-from tests.operations.conftest import ADMIN, MEMBERS, Operator
+from tests.learning.plans import GET
+from tests.operations.conftest import MEMBERS, Operator
+from tests.plan_files import document, item
+from tools.simulators import by_route, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from tests.learning.conftest import Api
+    from tests.learning.conftest import StartApi
+    from tests.operations.conftest import Operate
 
 ROUTE = "/members/{id:int}"
 SHOUT = (
@@ -51,16 +53,13 @@ async def test_plans_are_listed_and_shown(operator: Operator) -> None:
 
 
 async def test_a_plan_for_one_request_is_shown_without_its_values(
-    start: Callable[..., Awaitable[Api]],
+    operate: Operate,
 ) -> None:
     """Its code was written for these values, so the literals are left out; it is forgotten, not edited."""
     code = 'REPLY = make_response(200, {"of": "secret-value", "n": 4711, "f": f"x{store.count()}"})'
-    api = await start(
-        Model({"GET /reports/sales": plan("/reports/sales", code, "reports", needs="values")}),
-        auth={"admin_token": ADMIN},
-        values="always",
-    )
-    operator = Operator(api)
+    report = plan("/reports/sales", code, "reports", needs="values")
+    operator = await operate(by_route({"GET /reports/sales": report}), values="always")
+    api = operator.api
     assert (await api.get("/reports/sales")).status == 200
     shown = await operator.plan_of("GET", "/reports/sales")
     code = (await operator.get(f"/plans/{shown['id']}"))["code"]
@@ -150,16 +149,16 @@ async def test_a_forgotten_plan_is_asked_for_anew(operator: Operator) -> None:
     assert operator.api.calls == calls + 1
 
 
-async def test_forgetting_forgets_refusals_too(start: Callable[..., Awaitable[Api]]) -> None:
+async def test_forgetting_forgets_refusals_too(operate: Operate) -> None:
     """A kind of request whose plans had failed is asked about again."""
-    model = Model({**MEMBERS, f"GET {ROUTE}": plan(ROUTE, RAISES)})
-    operator = Operator(await start(model, auth={"admin_token": ADMIN}, repairs=0, fallback="none"))
+    plans = {**MEMBERS, f"GET {ROUTE}": plan(ROUTE, RAISES)}
+    operator = await operate(by_route(plans), repairs=0, fallback="none")
     await operator.api.post("/members", {"name": "Ada"})
     assert (await operator.api.get("/members/1")).status == 500
     calls = operator.api.calls
     assert (await operator.api.get("/members/1")).status == 502
     assert operator.api.calls == calls
-    model.plans[f"GET {ROUTE}"] = GET
+    plans[f"GET {ROUTE}"] = GET
     await operator.do("DELETE", f"/plans/{(await operator.plan_of('POST', '/members'))['id']}")
 
     assert (await operator.api.get("/members/1")).status == 200
@@ -194,7 +193,7 @@ async def test_a_pinned_plan_holds_imported_ones_back(operator: Operator) -> Non
     assert (await operator.api.get("/members/1")).headers["X-Plan-ID"] == shown["id"]
     pinned = [each["id"] for each in (await operator.get("/plans"))["plans"] if each["pinned"]]
     assert pinned == [shown["id"]]
-    assert (await operator.do("POST", "/plans/import", document([item()])))["held_back"] == []
+    assert (await operator.do("POST", "/plans/import", document([item(code=SHOUT)])))["held_back"] == []
 
 
 async def test_a_slot_that_the_route_does_not_have(operator: Operator) -> None:
@@ -229,7 +228,7 @@ async def test_a_persons_plan_is_replaced_by_a_person_alone(operator: Operator, 
     assert [(each["plan_id"], each["error"], each["line"]) for each in kept] == [(plan_id, "KeyError", 2)] * 4
     assert [use["quarantined"] for use in (await operator.get(f"/plans/{plan_id}"))["learned"]] == [False]
 
-    again = await operator.do("POST", "/plans/import?session=s1", document([item()]))
+    again = await operator.do("POST", "/plans/import?session=s1", document([item(code=SHOUT)]))
     assert (await operator.api.get("/members/1")).headers["X-Plan-ID"] == again["plans"][0]
     for each in (await operator.get("/plans"))["plans"]:
         if (each["method"], each["route"]) == ("GET", ROUTE):
@@ -251,10 +250,10 @@ async def test_a_persons_plan_from_the_library_is_not_repaired_either(operator: 
 
 @pytest.mark.parametrize("policy", ["the same", "another"])
 async def test_a_refused_plan_of_a_persons_is_as_none(
-    start: Callable[..., Awaitable[Api]], tmp_path: Path, policy: str
+    start: StartApi, operate: Operate, tmp_path: Path, policy: str
 ) -> None:
     """Requests of its kind are planned once, and what the model wrote serves from then on, and elsewhere."""
-    first = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}))
+    first = await operate(by_route(MEMBERS))
     await first.api.post("/members", {"name": "Ada"})
     await first.api.post("/members", {"name": "Bob"}, session="s2")
     await first.api.get("/members/1")
@@ -268,7 +267,7 @@ async def test_a_refused_plan_of_a_persons_is_as_none(
         if policy == "another":
             file.execute("UPDATE plans SET fingerprint = 'earlier' WHERE provider = 'person'")
     file.close()
-    second = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}))
+    second = await operate(by_route(MEMBERS))
     answers = [await second.api.get("/members/1") for _ in range(3)]
     elsewhere = await second.api.get("/members/1", session="s2")
 
@@ -277,20 +276,20 @@ async def test_a_refused_plan_of_a_persons_is_as_none(
     assert second.api.calls == 1
     assert edited["id"] in [each["id"] for each in (await second.get("/plans"))["plans"]]
     await second.api.service.close()
-    third = await start(Model({}), learn=False)
+    third = await start(by_route({}), learn=False)
     assert (await third.get("/members/1")).source == "learned"
 
 
-async def test_a_persons_plan_is_never_stale(start: Callable[..., Awaitable[Api]], tmp_path: Path) -> None:
+async def test_a_persons_plan_is_never_stale(operate: Operate, tmp_path: Path) -> None:
     """Another model has all plans written anew, but for the one that a person has corrected."""
-    model = Model(MEMBERS)
-    first = Operator(await start(model, auth={"admin_token": ADMIN}, openai={"model": "one"}))
+    model = by_route(MEMBERS)
+    first = await operate(model, openai={"model": "one"})
     await first.api.post("/members", {"name": "Ada"})
     await first.api.get("/members/1")
     shown = await first.plan_of("GET", ROUTE)
     edited = await first.do("PUT", f"/plans/{shown['id']}/code", {"code": "REPLY = make_response(200, 1)"})
     await first.api.service.close()
-    second = Operator(await start(model, auth={"admin_token": ADMIN}, openai={"model": "two"}))
+    second = await operate(model, openai={"model": "two"})
     stale = {each["method"]: each["stale"] for each in (await second.get("/plans"))["plans"]}
     kept, anew = await second.api.get("/members/1"), await second.api.post("/members", {"name": "Bob"})
 
@@ -298,18 +297,18 @@ async def test_a_persons_plan_is_never_stale(start: Callable[..., Awaitable[Api]
     assert (kept.source, kept.headers["X-Plan-ID"], anew.source) == ("learned", edited["id"], "planned")
 
 
-async def test_a_pinned_plan_is_never_stale(start: Callable[..., Awaitable[Api]], tmp_path: Path) -> None:
+async def test_a_pinned_plan_is_never_stale(operate: Operate, tmp_path: Path) -> None:
     """New house rules have all plans written anew, but for the pinned one."""
     rules = tmp_path / "rules.md"
     rules.write_text("Members have names.")
-    first = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}, house_rules=str(rules)))
+    first = await operate(by_route(MEMBERS), house_rules=str(rules))
     await first.api.post("/members", {"name": "Ada"})
     await first.api.get("/members/1")
     pinned = await first.plan_of("GET", ROUTE)
     await first.do("PUT", f"/plans/{pinned['id']}/pin", {"pinned": True})
     await first.api.service.close()
     rules.write_text("Members have names and ages.")
-    second = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}, house_rules=str(rules)))
+    second = await operate(by_route(MEMBERS), house_rules=str(rules))
     stale = {each["method"]: each["stale"] for each in (await second.get("/plans"))["plans"]}
     kept, anew = await second.api.get("/members/1"), await second.api.post("/members", {"name": "Bob"})
 
@@ -317,16 +316,16 @@ async def test_a_pinned_plan_is_never_stale(start: Callable[..., Awaitable[Api]]
     assert (kept.source, anew.source) == ("learned", "planned")
 
 
-async def test_an_edited_plan_is_of_today(start: Callable[..., Awaitable[Api]], tmp_path: Path) -> None:
+async def test_an_edited_plan_is_of_today(operate: Operate, tmp_path: Path) -> None:
     """Who corrects a stale plan has it served."""
     rules = tmp_path / "rules.md"
     rules.write_text("Members have names.")
-    first = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}, house_rules=str(rules)))
+    first = await operate(by_route(MEMBERS), house_rules=str(rules))
     await first.api.post("/members", {"name": "Ada"})
     await first.api.get("/members/1")
     await first.api.service.close()
     rules.write_text("Members shout.")
-    second = Operator(await start(Model(MEMBERS), auth={"admin_token": ADMIN}, house_rules=str(rules)))
+    second = await operate(by_route(MEMBERS), house_rules=str(rules))
     shown = await second.plan_of("GET", ROUTE)
     await second.do("PUT", f"/plans/{shown['id']}/code", {"code": SHOUT})
 
@@ -334,17 +333,15 @@ async def test_an_edited_plan_is_of_today(start: Callable[..., Awaitable[Api]], 
     assert second.api.calls == 0
 
 
-async def test_a_frozen_service_is_given_routes(
-    operator: Operator, start: Callable[..., Awaitable[Api]]
-) -> None:
+async def test_a_frozen_service_is_given_routes(operator: Operator, operate: Operate) -> None:
     """A session that has learned nothing has none of another's, until they are imported to it or forked."""
     rename = "/members/{id:int}/rename"
     code = "REPLY = make_response(200, store.update(params['id'], {'name': 'Bo'}))"
     plans = document([item(method="POST", route=rename, code=code)])
     await operator.do("POST", "/plans/import?session=s1", plans)
     await operator.api.service.close()
-    api = await start(Model(MEMBERS), auth={"admin_token": ADMIN}, learn=False)
-    frozen = Operator(api)
+    frozen = await operate(by_route(MEMBERS), learn=False)
+    api = frozen.api
     before = await api.post("/members/1/rename", session="new")
     exported = await frozen.get("/plans/export?session=s1")
     taken = await frozen.do("POST", "/plans/import?session=new", exported)
@@ -373,25 +370,13 @@ async def test_code_for_several_kinds_of_body(operator: Operator) -> None:
     assert {with_body.source, without.source} == {"learned"}
 
 
-def document(plans: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    return {"format": "metaservice plans", "version": 1, "plans": plans, **more}
-
-
-def item(**more: Any) -> dict[str, Any]:
-    return {"method": "GET", "route": ROUTE, "resource": "members", "code": SHOUT, **more}
-
-
-async def test_plans_go_to_another_service(
-    operator: Operator, start: Callable[..., Awaitable[Api]], tmp_path: Path
-) -> None:
+async def test_plans_go_to_another_service(operator: Operator, operate: Operate, tmp_path: Path) -> None:
     """What one service has learned another one serves, which has no model at all; values stay behind."""
     found = await operator.get("/plans/export?session=s1")
     whole = await operator.get("/plans/export")
     one = await operator.get(f"/plans/export?plan={(await operator.plan_of('GET', ROUTE))['id'][:8]}")
     await operator.api.service.close()
-    elsewhere = Operator(
-        await start(Model({}), auth={"admin_token": ADMIN}, provider="conventions", root=tmp_path / "other")
-    )
+    elsewhere = await operate(by_route({}), provider="conventions", root=tmp_path / "other")
     taken = await elsewhere.do("POST", "/plans/import?session=new", found)
     created = await elsewhere.api.post("/members", {"name": "Bob"}, session="new")
     answer = await elsewhere.api.get("/members/1", session="new")
@@ -408,7 +393,7 @@ async def test_plans_go_to_another_service(
 
 async def test_a_plan_written_by_hand(operator: Operator) -> None:
     """Method, route, collection and code are enough; pinned it serves in the place of what was learned."""
-    taken = await operator.do("POST", "/plans/import?session=s1&pin=true", document([item()]))
+    taken = await operator.do("POST", "/plans/import?session=s1&pin=true", document([item(code=SHOUT)]))
 
     answer = await operator.api.get("/members/1")
     assert answer.json == {"name": "ADA"}

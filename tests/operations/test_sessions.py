@@ -9,9 +9,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from tests.learning.plans import Model, plan
 from tests.operations.conftest import AUTH, Operator
 from tests.unit.server.sessions.test_transfer import archive
+from tools.simulators import by_route, plan
 
 PAIRS = plan("/pairs", 'store.insert({"n": 1})\nstore.insert({"n": 2})\nREPLY = make_response(204)')
 
@@ -162,7 +162,7 @@ async def test_a_bad_archive_changes_nothing(operator: Operator) -> None:
 
 async def test_a_fork_is_one_moment_of_a_busy_session(operator: Operator) -> None:
     """Pairs are written all the while; every fork has whole pairs, and is its own from then on."""
-    operator.api.model.script = Model({"POST /pairs": PAIRS})
+    operator.api.model.script = by_route({"POST /pairs": PAIRS})
     done = False
 
     async def write() -> int:

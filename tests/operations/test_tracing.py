@@ -12,17 +12,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from server.tracing import Tracing
-from tests.learning.plans import Model
 from tests.operations.conftest import MEMBERS
+from tools.simulators import by_route
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from tests.learning.conftest import Api
+    from tests.learning.conftest import StartApi
 
-    Start = Callable[..., Awaitable[Api]]
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -49,12 +46,12 @@ def of_servers(found: tuple[ReadableSpan, ...]) -> list[ReadableSpan]:
     return [span for span in found if span.kind is SpanKind.SERVER]
 
 
-async def test_a_request(start: Start, spans: InMemorySpanExporter, tracing: Tracing) -> None:
+async def test_a_request(start: StartApi, spans: InMemorySpanExporter, tracing: Tracing) -> None:
     """One server span named by method and template, its stages within it, and the model's call.
 
     The second `plan` is the look at the outcome: whether another plan is to run in place of this one.
     """
-    api = await start(Model(MEMBERS), tracing=tracing)
+    api = await start(by_route(MEMBERS), tracing=tracing)
     answer = await api.ask("POST", "/members", {"name": "Ada"}, traceparent=f"00-{TRACE}-{PARENT}-01")
     found = spans.get_finished_spans()
     (server,) = of_servers(found)
@@ -85,12 +82,14 @@ async def test_a_request(start: Start, spans: InMemorySpanExporter, tracing: Tra
     assert model.attributes["gen_ai.usage.input_tokens"]
 
 
-async def test_no_values(start: Start, spans: InMemorySpanExporter, tracing: Tracing) -> None:
+async def test_no_values(start: StartApi, spans: InMemorySpanExporter, tracing: Tracing) -> None:
     """Of a request that is full of them, no span has a session, an id, a value, or a text of an error."""
-    api = await start(Model(MEMBERS), tracing=tracing)
+    api = await start(by_route(MEMBERS), tracing=tracing)
     assert (await api.ask("POST", "/members", {"name": "canary-a"}, session="canary-b")).status == 201
     sent = {"X_Request_ID": "canary-d", "tracestate": "v=canary-e", "traceparent": "canary-f"}
-    assert (await api.ask("GET", "/members/4711?name=canary-c", session="canary-b", **sent)).status == 404
+    assert (
+        await api.ask("GET", "/members/471147114711?name=canary-c", session="canary-b", **sent)
+    ).status == 404
     assert (await api.ask("TRACE", "/canary-g")).status == 405
     found = spans.get_finished_spans()
     text = "".join(span.to_json() for span in found)
@@ -101,12 +100,12 @@ async def test_no_values(start: Start, spans: InMemorySpanExporter, tracing: Tra
         "POST /members",
     ]
     assert "canary" not in text
-    assert "4711" not in text
+    assert "471147114711" not in text
 
 
-async def test_failures(start: Start, spans: InMemorySpanExporter, tracing: Tracing) -> None:
+async def test_failures(start: StartApi, spans: InMemorySpanExporter, tracing: Tracing) -> None:
     """A reply from 500 up is an error with its reason's name; one of the client's making is none."""
-    api = await start(Model({}), tracing=tracing, fallback="none")
+    api = await start(by_route({}), tracing=tracing, fallback="none")
     assert (await api.post("/members", {"name": "Ada"})).status == 502
     assert (await api.ask("GET", "/members", session="not an id")).status == 400
     failed, refused = of_servers(spans.get_finished_spans())
@@ -121,10 +120,10 @@ async def test_failures(start: Start, spans: InMemorySpanExporter, tracing: Trac
 
 
 async def test_the_log_has_the_trace(
-    start: Start, spans: InMemorySpanExporter, tracing: Tracing, capsys: pytest.CaptureFixture[str]
+    start: StartApi, spans: InMemorySpanExporter, tracing: Tracing, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A request's line names its trace, so that one leads to the other."""
-    api = await start(Model(MEMBERS), tracing=tracing)
+    api = await start(by_route(MEMBERS), tracing=tracing)
     capsys.readouterr()
     assert (await api.ask("GET", "/members", traceparent=f"00-{TRACE}-{PARENT}-01")).status == 200
 

@@ -233,30 +233,3 @@ def test_a_long_read_ends_the_turn_of_the_writes_before_it(sandbox: Sandbox) -> 
     assert statuses([sandbox.outcomes[job.id] for job in jobs[:2]]) == [201, 200]
     sandbox.guests.drop("s1")
     assert names(sandbox) == b'["a"]'
-
-
-def test_reads_go_in_small_groups(sandbox: Sandbox) -> None:
-    """Six, so that answers are on their way while the next ones run; with a write among them sixteen.
-
-    And sixteen where each turn costs a guest.
-    """
-    read, write = "REPLY = make_response(200, 1)", INSERT
-    for _ in range(3):  # the first ones are slow: they make the collection
-        sandbox.run(read, read_only=True)
-        sandbox.run(write, body={})
-
-    def taken(kinds: str, **reads: int) -> int:
-        queues = Queues(**reads)
-        for kind in kinds:
-            queues.add(
-                "s1", sandbox.job(read, read_only=True) if kind == "r" else sandbox.job(write, body={})
-            )
-        turn = queues.take(sandbox.runner)
-        assert turn is not None
-        return len(turn[1])
-
-    assert taken("r" * 5) == 5
-    assert taken("r" * 7) == 6
-    assert taken("rw" + "r" * 14) == 16
-    assert taken("w" * 17) == 16
-    assert taken("r" * 17, reads_at_once=16) == 16

@@ -5,29 +5,32 @@ from __future__ import annotations
 import os
 import resource
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.sandbox.programs import BYPASS
-from wasm_runtime import session_files
-from wasm_runtime.limits import GuestReuse
-from wasm_runtime.live_guest import LiveGuest
+from wasm_runtime import session_files, sound_files
+from wasm_runtime.limits import GuestReuse, Limits
 from wasm_runtime.outcome import (
     Completed,
     GuestFailed,
+    OutOfFuel,
     Raised,
     SessionDamaged,
     StorageFailed,
     StorageFull,
 )
+from wasm_runtime.sound_files import SoundFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from typing import Any, Literal
+    from typing import Literal
 
     from tests.sandbox.conftest import Sandbox
+    from wasm_runtime.session_files import Found
 
 
 def body(outcome: object) -> bytes | None:
@@ -119,41 +122,53 @@ def test_idle_guests_are_dropped_and_spares_kept_ready(make_sandbox: Callable[..
     assert len(sandbox.guests) == 0
 
 
+@pytest.fixture
+def long_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock by which a file has just been written is a second ahead: whatever is there is known."""
+    clock = SimpleNamespace(time_ns=lambda: time.time_ns() + 10**9)
+    monkeypatch.setattr(sound_files, "time", clock)
+
+
+@pytest.mark.usefixtures("long_after")
 def test_a_closed_session_is_looked_over_when_it_was_touched(
     make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A small file is read through when it is opened, but not one that nobody touched since it was closed."""
     sandbox = make_sandbox(reuse=GuestReuse(mode="never", spare_guests=0))
+    answers: list[bool] = []
+    has = SoundFiles.has
+
+    def watched(sound: SoundFiles, session: str, found: Found) -> bool:
+        answers.append(has(sound, session, found))
+        return answers[-1]
+
+    monkeypatch.setattr(SoundFiles, "has", watched)
     sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')
-    path = sandbox.root / "s1" / "store.db"
-    sound: list[bool] = []
-    attach = LiveGuest.attach
-
-    def watched(guest: LiveGuest, *arguments: Any, **named: Any) -> Any:
-        sound.append(named["sound"])
-        return attach(guest, *arguments, **named)
-
-    monkeypatch.setattr(LiveGuest, "attach", watched)
     count = "REPLY = make_response(200, store.count())"
-    time.sleep(0.03)  # what was just written is not known yet
-
-    assert [body(sandbox.run(count, read_only=True)) for _ in range(3)] == [b"1"] * 3
+    assert [body(sandbox.run(count, read_only=True)) for _ in range(2)] == [b"1"] * 2
+    path = sandbox.root / "s1" / "store.db"
     content = bytearray(path.read_bytes())
     content[content.index(b'"n":1')] ^= 0x80
     path.write_bytes(content)
     damaged = sandbox.run("REPLY = make_response(200, 1)", read_only=True)
 
     assert isinstance(damaged, SessionDamaged)
-    assert sound[:4] == [False, True, True, False]
+    assert answers[:4] == [True, True, True, False]
     assert (sandbox.root / "s1.damaged").exists()
 
 
-def test_a_guest_that_ended_badly_leaves_its_session_to_be_looked_over(sandbox: Sandbox) -> None:
+@pytest.mark.usefixtures("long_after")
+def test_a_guest_that_ended_badly_leaves_its_session_to_be_looked_over(
+    make_sandbox: Callable[..., Sandbox],
+) -> None:
     """However it looks, nobody knows what was done to its file."""
+    sandbox = make_sandbox(Limits(fuel=500_000_000))
     sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')
     sandbox.guests._sound.note("s1", sandbox.root / "s1")
-    sandbox.run("n = 0\nwhile True:\n    n += 1")
+    assert len(sandbox.guests._sound) == 1
+    ended = sandbox.run("n = 0\nwhile True:\n    n += 1")
 
+    assert isinstance(ended, OutOfFuel)
     assert len(sandbox.guests) == len(sandbox.guests._sound) == 0
 
 

@@ -111,6 +111,23 @@ def test_no_wrk_is_said_plainly(
         load.choose("wrk")
 
 
+@pytest.mark.parametrize("option", ["--only=sessions,none", "--contestants=aiohttp,none"])
+def test_names_that_there_are_not_are_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is measured; the others are told."""
+    with pytest.raises(SystemExit):
+        main([option])
+
+    assert re.search(r"unknown: none; there are .*(sandboxes|pyeryx)", capsys.readouterr().err)
+
+
+def test_a_section_without_a_contestant_is_left_out(guest_artifact: object, tmp_path: Path) -> None:
+    """Its rivals may all have been left out by name; the results say so, once."""
+    found = run(load.choose("python"), TINY, ["records", "start-up"], frozenset({"fastapi"}), tmp_path)
+
+    assert found.notes == ["records: none of its contestants takes part"]
+    assert (found.cells, [fact.contestant for fact in found.facts]) == ([], ["fastapi"])
+
+
 def test_a_ratio_is_taken_round_by_round() -> None:
     """What disturbs a round disturbs both contestants, and leaves their ratio alone."""
 

@@ -1,4 +1,4 @@
-"""Disks that fail under the real guest, at one place each; and the loops, short."""
+"""Disks that fail under the real guest, at one place each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest_asyncio
 from attrs import define
 
 from server.planning.library_file import FILE_NAME as LIBRARY
-from tools.torture import faults, providers, soak
+from tools.torture import faults
 from tools.torture.at_rest import directory_of
 from tools.torture.file_faults import Fault, Injector, Kind, Operation
 from tools.torture.wire import Answer, ask
@@ -309,31 +309,3 @@ async def test_a_library_that_fails_costs_what_is_learned_alone(disk: Disk) -> N
         again = await disk.post(f"again-{n}", disk.new)
     assert again.header("X-Plan-Source") == "learned", "the library works again"
     assert not list(disk.service.data_root.glob(f"{LIBRARY}.damaged*"))
-
-
-# --- the loops, short -------------------------------------------------------------------------
-
-
-async def test_every_file_operation_may_fail(guest_artifact: Artifact) -> None:
-    """A few n of each series; all of them are the command line's."""
-    report = await faults.torture(secrets.randbelow(10**6), short=True)
-
-    assert not report.violations, report.text()
-    assert isinstance(report.figures["rounds"], int)
-    assert report.figures["rounds"] >= len(faults.ALL) * 2
-
-
-async def test_every_provider_may_fail(guest_artifact: Artifact) -> None:
-    """One fault for each status, for every method, of both providers."""
-    report = await providers.torture(secrets.randbelow(10**6), short=True)
-
-    assert not report.violations, report.text()
-
-
-async def test_a_short_soak_loses_nothing(guest_artifact: Artifact) -> None:
-    """Each kind of fault once or more; what memory does takes minutes to see."""
-    report = await soak.torture(secrets.randbelow(10**6), seconds=10, every=1.5)
-
-    assert not report.violations, report.text()
-    assert report.figures["lost"] == 0
-    assert {"kill", "disk", "hostile", "provider", "abort"} <= report.figures.keys()

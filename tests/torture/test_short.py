@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.torture import history, hostile, http_loop, kill, sessions
+from tools.torture import faults, history, hostile, http_loop, kill, providers, sessions, soak
 
 if TYPE_CHECKING:
     from wasm_runtime.artifact import Artifact
@@ -53,3 +53,28 @@ async def test_sessions_are_bounded_by_live_guests(guest_artifact: Artifact, see
     report = await sessions.torture(seed, count=200)
 
     assert not report.violations, report.text()
+
+
+async def test_every_file_operation_may_fail(guest_artifact: Artifact, seed: int) -> None:
+    """A few n of each series; all of them are the command line's."""
+    report = await faults.torture(seed, short=True)
+
+    assert not report.violations, report.text()
+    assert isinstance(report.figures["rounds"], int)
+    assert report.figures["rounds"] >= len(faults.ALL) * 2
+
+
+async def test_every_provider_may_fail(guest_artifact: Artifact, seed: int) -> None:
+    """One fault for each status, for every method, of both providers."""
+    report = await providers.torture(seed, short=True)
+
+    assert not report.violations, report.text()
+
+
+async def test_a_short_soak_loses_nothing(guest_artifact: Artifact, seed: int) -> None:
+    """Each kind of fault once; what memory does takes minutes to see."""
+    report = await soak.torture(seed, seconds=3, every=0.5)
+
+    assert not report.violations, report.text()
+    assert report.figures["lost"] == 0
+    assert {"kill", "disk", "hostile", "provider", "abort"} <= report.figures.keys()

@@ -13,14 +13,14 @@ from attrs import evolve
 
 from tools import processes
 from tools.bench import charts, costs, load, machine, ours, races, report, targets
-from tools.bench.arena import arena
+from tools.bench.arena import CONTESTANTS, arena
 from tools.bench.contestant import BenchError
 from tools.bench.results import Results
-from tools.bench.sandboxes import sandboxes
+from tools.bench.sandboxes import RIVALS, sandboxes
 from tools.bench.scale import FULL, QUICK, Scale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from tools.bench.arena import Arena
     from tools.bench.load import Generator
@@ -92,13 +92,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="less of everything: under two minutes")
     parser.add_argument(
         "--only",
-        type=_sections,
+        type=_some_of(SECTIONS),
         default=(),
         metavar="NAME,...",
         help=f"these sections, of {', '.join(SECTIONS)}",
     )
     parser.add_argument(
-        "--contestants", type=_names, default=(), metavar="NAME,...", help="these alone (default: all)"
+        "--contestants",
+        type=_some_of([*CONTESTANTS, *(rival.name for rival in RIVALS)]),
+        default=(),
+        metavar="NAME,...",
+        help="these alone (default: all)",
     )
     parser.add_argument("--rounds", type=int, help="rounds of each race")
     parser.add_argument("--seconds", type=float, help="seconds of each turn")
@@ -107,16 +111,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
+def _some_of(known: Collection[str]) -> Callable[[str], tuple[str, ...]]:
+    """Reads a list of these names; of any other argparse says what there is."""
 
+    def read(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        unknown = sorted(set(names) - set(known))
+        if unknown:
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
+        return names
 
-def _sections(text: str) -> tuple[str, ...]:
-    names = _names(text)
-    unknown = sorted(set(names) - set(SECTIONS))
-    if unknown:
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}")
-    return names
+    return read
 
 
 if __name__ == "__main__":

@@ -5,20 +5,21 @@ from __future__ import annotations
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field, frozen
 
 from tools import processes
 from tools.bench import by_hand, ours
-from tools.bench.contestant import BenchError, Contestant, Running, running
+from tools.bench.contestant import BenchError, running
 from tools.bench.load import Load
-from tools.bench.results import Cell, Results, Round
+from tools.bench.results import Cell, Fact, Results, Round
 from tools.bench.workloads import Request, member
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from tools.bench.contestant import Contestant, Running
     from tools.bench.load import Generator
     from tools.bench.scale import Scale
     from tools.bench.workloads import Place
@@ -28,6 +29,18 @@ BASELINE = "aiohttp"
 _ENDED_BY = 10
 #: Answered by every contestant, in a session that no load uses.
 FIRST = Request("POST", "/members", "first", member(1))
+
+
+#: By name, each made of the model's base URL.
+CONTESTANTS: Final[dict[str, Callable[[str], Contestant]]] = {
+    "aiohttp": lambda _url: by_hand.aiohttp(),
+    "aiohttp tuned": lambda _url: by_hand.tuned_aiohttp(),
+    "fastapi": lambda _url: by_hand.fastapi(),
+    "conventions": lambda _url: ours.conventions(),
+    "learned": ours.learned,
+    "never": lambda url: ours.learned(url, name="never", reuse="never"),
+    "2 workers": lambda url: ours.learned(url, name="2 workers", workers=2),
+}
 
 
 @frozen
@@ -58,7 +71,7 @@ class Arena:
 
     def contestants(self, *names: str) -> list[Contestant]:
         """Those of these that take part."""
-        return [_make(name, self.model_url) for name in names if not self.only or name in self.only]
+        return [CONTESTANTS[name](self.model_url) for name in names if not self.only or name in self.only]
 
     @contextmanager
     def started(self, contestants: Iterable[Contestant]) -> Iterator[list[Running]]:
@@ -76,6 +89,9 @@ class Arena:
 
     def race(self, race: Race, field_: Sequence[Running]) -> None:
         """Rounds in which each has one turn; who begins changes. Adds a cell for each."""
+        if not field_:
+            self.note(f"{race.section}: none of its contestants takes part")
+            return
         load = Load(race.requests, race.connections, self.scale.seconds)
         for one in field_:
             one.warm_up(race.requests[: max(race.warm_up, self.scale.warm_up)])
@@ -87,6 +103,17 @@ class Arena:
         for one in field_:
             cell = Cell(race.section, race.workload, race.at, one.name, tuple(rounds[one.name]))
             self._add(cell, one)
+
+    def add_fact(self, section: str, what: str, contestant: str, unit: str, *values: float) -> None:
+        fact = Fact(section, what, contestant, unit, values)
+        self.results.facts.append(fact)
+        print(f"  {what}: {contestant} {fact.median:,.2f} {unit}", flush=True)
+
+    def note(self, note: str) -> None:
+        """What was left out, and why; said once."""
+        if note not in self.results.notes:
+            self.results.notes.append(note)
+            print(f"  {note}", flush=True)
 
     def _add(self, cell: Cell, one: Running) -> None:
         self.results.cells.append(cell)
@@ -104,9 +131,9 @@ class Arena:
                 one.fill(place)
 
     def _turn(self, one: Running, load: Load) -> Round:
-        before = _cpu(one)
+        before = one.each(processes.cpu_seconds)
         sent = self.generator.send(one.port, load, self.scratch)
-        after = _cpu(one)
+        after = one.each(processes.cpu_seconds)
         if sent.errors * _ENDED_BY >= sent.requests:
             failed = f"{one.name}: {sent.errors} of {sent.requests} requests failed"
             raise BenchError(f"{failed}; its log ends with\n{one.last_words()}")
@@ -119,31 +146,6 @@ class Arena:
             errors=sent.errors,
             cpu_us={role: seconds / sent.requests * 1e6 for role, seconds in spent.items()},
         )
-
-
-def _cpu(one: Running) -> dict[str, float]:
-    """Seconds of processor time by role."""
-    return {role: sum(map(processes.cpu_seconds, pids)) for role, pids in one.family().items()}
-
-
-def _make(name: str, model_url: str) -> Contestant:
-    match name:
-        case "aiohttp":
-            return by_hand.aiohttp()
-        case "aiohttp tuned":
-            return by_hand.tuned_aiohttp()
-        case "fastapi":
-            return by_hand.fastapi()
-        case "conventions":
-            return ours.conventions()
-        case "learned":
-            return ours.learned(model_url)
-        case "never":
-            return ours.learned(model_url, name="never", reuse="never")
-        case "2 workers":
-            return ours.learned(model_url, name="2 workers", workers=2)
-        case _:
-            raise BenchError(f"there is no contestant {name!r}")
 
 
 @contextmanager

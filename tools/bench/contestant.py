@@ -67,6 +67,10 @@ class Running:
     def family(self) -> dict[str, list[int]]:
         return processes.family(self.process.pid)
 
+    def each(self, measure: Callable[[int], float]) -> dict[str, float]:
+        """What is measured of a process, summed over those of each role."""
+        return {role: sum(map(measure, pids)) for role, pids in self.family().items()}
+
     def ask(self, requests: Iterable[Request]) -> dict[str, str]:
         """One after the other, on one connection; the last reply's headers. BenchError for a failure."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import statistics
 import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
 from tools import processes
 from tools.bench import ours
-from tools.bench.results import Fact
 from tools.bench.workloads import WORKLOADS, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tools.bench.arena import Arena
     from tools.bench.contestant import Running
@@ -34,27 +30,27 @@ def memory(arena: Arena) -> None:
         with arena.start(contestant) as started:
             time.sleep(_SETTLE_SECONDS)
             for kind in ("Rss", "Pss"):
-                total = sum(processes.memory(pid)[kind] for pid in _all(started))
-                _add(arena, "memory", f"idle {kind}", started.name, "MiB", total / _MIB)
+                total = sum(started.each(_memory(kind)).values())
+                arena.add_fact("memory", f"idle {kind}", started.name, "MiB", total / _MIB)
             if started.family().get("workers"):
                 _per_session(arena, started)
+
+
+def _memory(kind: str) -> Callable[[int], int]:
+    return lambda pid: processes.memory(pid)[kind]
 
 
 def _per_session(arena: Arena, started: Running) -> None:
     count = arena.scale.memory_sessions
     started.fill(Place(tuple(f"before-{number}" for number in range(_BEFORE)), 1))
     time.sleep(_SETTLE_SECONDS)
-    before = {role: sum(map(processes.private_bytes, pids)) for role, pids in started.family().items()}
+    before = started.each(processes.private_bytes)
     started.fill(Place(tuple(f"counted-{number}" for number in range(count)), 1))
     time.sleep(_SETTLE_SECONDS)
-    after = {role: sum(map(processes.private_bytes, pids)) for role, pids in started.family().items()}
+    after = started.each(processes.private_bytes)
     for role, was in before.items():
         added = (after[role] - was) / count / _MIB
-        _add(arena, "memory", "private, a live session", f"{started.name}, {role}", "MiB", added)
-
-
-def _all(started: Running) -> list[int]:
-    return [pid for pids in started.family().values() for pid in pids]
+        arena.add_fact("memory", "private, a live session", f"{started.name}, {role}", "MiB", added)
 
 
 def starts(arena: Arena) -> None:
@@ -64,18 +60,17 @@ def starts(arena: Arena) -> None:
         for _ in range(arena.scale.starts):
             with arena.start(contestant) as started:
                 seconds.append(started.start_seconds)
-        _add(arena, "start-up", "cached", contestant.name, "s", *seconds)
+        arena.add_fact("start-up", "cached", contestant.name, "s", *seconds)
     if arena.scale.cold and arena.contestants("conventions"):
         cold = ours.conventions(cache=arena.scratch / "cache")
         with arena.start(cold) as started:
-            _add(arena, "start-up", "empty cache", cold.name, "s", started.start_seconds)
+            arena.add_fact("start-up", "empty cache", cold.name, "s", started.start_seconds)
 
 
 def stages(arena: Arena) -> None:
     """Milliseconds of each stage, by the service's own log lines; one request at a time."""
-    for contestant in arena.contestants("learned"):
-        logging = evolve(ours.learned(arena.model_url, log_level="INFO"), name=contestant.name)
-        with arena.start(logging) as started:
+    if arena.contestants("learned"):
+        with arena.start(ours.learned(arena.model_url, log_level="INFO")) as started:
             for workload in ("get", "list", "search", "post", "patch"):
                 place = Place((f"staged-{workload}",), 100)
                 started.fill(place)
@@ -97,10 +92,4 @@ def _add_stages(arena: Arena, workload: str, lines: Iterable[dict[str, Any]]) ->
         for stage, milliseconds in line["ms"].items():
             by_stage[stage].append(milliseconds)
     for stage, values in by_stage.items():
-        _add(arena, "stages", workload, stage, "ms", statistics.median(values))
-
-
-def _add(arena: Arena, section: str, what: str, contestant: str, unit: str, *values: float) -> None:
-    fact = Fact(section, what, contestant, unit, values)
-    arena.results.facts.append(fact)
-    print(f"  {what}: {contestant} {fact.median:,.2f} {unit}", flush=True)
+        arena.add_fact("stages", workload, stage, "ms", *values)

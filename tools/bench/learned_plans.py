@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tools.simulators import plan
+
 _CREATE = """\
 body = ctx["body_json"]
 if isinstance(body, list):
@@ -55,16 +57,8 @@ def answers(work_rounds: int) -> list[dict[str, Any]]:
 
 
 def _answer(method: str, route: str, code: str) -> dict[str, Any]:
-    plan = {
-        "action": "do",
-        "resource": "members",
-        "route": route,
-        "identifier": "{id}" if "{id" in route else None,
-        "criteria": {},
-        "payload": {},
-        "response_hints": {},
-        "needs": "shape",
-        "query": "any",
-        "code": {"language": "python", "block": code},
+    identifier = "{id}" if "{id" in route else None
+    return {
+        "match": {"method": method, "route": route},
+        "plan": plan(route, code, identifier=identifier, query="any"),
     }
-    return {"match": {"method": method, "route": route}, "plan": plan}

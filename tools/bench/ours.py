@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from server.settings import load
 from tools.bench import learned_plans
 from tools.bench.contestant import BenchError, Contestant, Launch, stop
+from tools.processes import guest_environment, toml
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _WORK_ROUNDS = 40_000
 
 def guest() -> Path:
     """The guest's artifact, where the service itself looks for it; built if there is none."""
-    settings = load({name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ})
+    settings = load(guest_environment())
     return artifact.ensure(settings.store.cache_path, lambda _what, _seconds: None).path
 
 
@@ -86,7 +86,7 @@ def _launch(
     scratch: Path, port: int, tables: dict[str, dict[str, object]], environment: dict[str, str]
 ) -> Launch:
     config = scratch / "metaservice.toml"
-    config.write_text("\n".join(_table(name, members) for name, members in tables.items()))
+    config.write_text(toml(tables))
     own = {
         "LARS_CONFIG": str(config),
         "LARS_PORT": str(port),
@@ -94,8 +94,3 @@ def _launch(
         "SANDBOX_DATA_ROOT": str(scratch / "data"),
     }
     return Launch((sys.executable, "-m", "server", "serve"), own | environment)
-
-
-def _table(name: str, members: dict[str, object]) -> str:
-    # JSON's numbers, texts and lists of these are TOML's too.
-    return "\n".join([f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in members.items())])

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from tools.bench.results import Fact
-
 if TYPE_CHECKING:
     from tools.bench.arena import Arena
 
@@ -53,11 +51,9 @@ def sandboxes(arena: Arena) -> None:
             continue
         found = _measure(rival, arena)
         if isinstance(found, str):
-            arena.results.notes.append(f"{rival.name}: {found}")
-            print(f"  {rival.name}: {found}", flush=True)
+            arena.note(f"{rival.name}: {found}")
         else:
-            arena.results.facts.append(Fact("sandboxes", "fresh run", rival.name, "ms", found))
-            print(f"  {rival.name} {arena.results.facts[-1].median:.2f} ms", flush=True)
+            arena.add_fact("sandboxes", "fresh run", rival.name, "ms", *found)
 
 
 def _measure(rival: Rival, arena: Arena) -> tuple[float, ...] | str:

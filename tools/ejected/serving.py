@@ -21,7 +21,7 @@ from server.http.headers import for_plan
 from server.http.origin import Origin
 from server.http.target import parse_query, parse_target
 from server.model import METHODS
-from server.replies import phrase
+from server.replies import problem_document
 from tools.ejected.execution import Database, InUseError
 from tools.ejected.routing import Table
 
@@ -129,16 +129,7 @@ async def _content(request: web.Request) -> content.Content:
 def _answered(answer: Answer, number: str) -> web.Response:
     if not answer.is_problem:
         return _respond(answer.status, answer.headers, answer.body or None, number)
-    title = phrase(answer.status)
-    detail = answer.body or title
-    document = {
-        "type": "about:blank",
-        "title": title,
-        "status": answer.status,
-        "detail": detail,
-        "error": detail,
-        "request_id": number,
-    }
+    document = problem_document(answer.status, answer.body, number)
     return _respond(answer.status, answer.headers, document, number, _PROBLEM)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tools.simulators.anthropic_wire import AnthropicSimulator
 from tools.simulators.faults import FAULTS, Fault
 from tools.simulators.openai_wire import OpenAISimulator
-from tools.simulators.plans import asked, by_match
+from tools.simulators.plans import asked, by_match, by_route, plan
 from tools.simulators.script import Answer, Script, Step
 from tools.simulators.server import Seen, Simulator
 
@@ -25,4 +25,6 @@ __all__ = [
     "Step",
     "asked",
     "by_match",
+    "by_route",
+    "plan",
 ]

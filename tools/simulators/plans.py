@@ -1,4 +1,4 @@
-"""Scripts that answer by what the prompt asks, for demos and end-to-end tests."""
+"""Plans as a model writes them, and scripts that answer with them by what the prompt asks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,29 @@ from tools.simulators.script import Answer
 from tools.simulators.wire import user_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tools.simulators.script import Step
 
+
+def plan(route: str, code: str, resource: str = "members", **members: Any) -> dict[str, Any]:
+    """A model's answer: what it is asked for, no more."""
+    return {
+        "action": "do",
+        "resource": resource,
+        "route": route,
+        "identifier": None,
+        "needs": "shape",
+        "query": "declared",
+        "code": {"block": code},
+        **members,
+    }
+
+
+#: What the service takes for a plan, whatever it has asked.
+USUAL_PLAN: Final = plan(
+    "/things", "REPLY = make_response(200, store.list()[0])", "things", action="list", query="any"
+)
 _BLOCK: Final = re.compile(r"^```json[ \t]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -49,5 +68,18 @@ def by_match(
                 return Answer(entry["plan"], latency_seconds)
         say(f"no entry for {question}")
         return Fault.REFUSAL
+
+    return answer
+
+
+def by_route(
+    plans: Mapping[str, dict[str, Any]], latency_seconds: float = 0.0
+) -> Callable[[dict[str, Any]], Step]:
+    """A script of plans by ``METHOD route``, which may change while it plays. All else the model refuses."""
+
+    def answer(request: dict[str, Any]) -> Step:
+        shape = asked(request)
+        known = plans.get(f"{shape['method']} {shape['route']}")
+        return Fault.REFUSAL if known is None else Answer(known, latency_seconds)
 
     return answer

@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import define, frozen
 
 from tools.simulators.faults import Fault
-
-#: The least that the service takes for a plan.
-USUAL_PLAN: Final[dict[str, Any]] = {
-    "action": "list",
-    "resource": "things",
-    "route": "/things",
-    "identifier": None,
-    "criteria": {},
-    "payload": {},
-    "response_hints": {},
-    "needs": "shape",
-    "query": "any",
-    "code": {"language": "python", "block": "REPLY = make_response(200, store.list()[0])"},
-}
 
 
 @frozen

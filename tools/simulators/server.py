@@ -12,7 +12,8 @@ from aiohttp import web
 from attrs import frozen
 
 from tools.simulators.faults import Fault
-from tools.simulators.script import USUAL_PLAN, Answer, Player
+from tools.simulators.plans import USUAL_PLAN
+from tools.simulators.script import Answer, Player
 from tools.simulators.wire import Complaint, Said, Stop, Use, user_text
 
 if TYPE_CHECKING:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Final
 
-from tools.simulators import Answer, Fault, asked
-
-if TYPE_CHECKING:
-    from tools.simulators import Step
+from tools.simulators import by_route, plan
 
 _TRANSFER = """\
 entry = ctx["body_json"]
@@ -36,33 +33,12 @@ REPLY = make_response(200, {"items": items, "total": total})
 """
 
 
-def plan(route: str, resource: str, code: str, query: str = "declared") -> dict[str, Any]:
-    """A plan as the model writes it."""
-    return {
-        "action": "do",
-        "resource": resource,
-        "route": route,
-        "identifier": None,
-        "criteria": {},
-        "payload": {},
-        "response_hints": {},
-        "needs": "shape",
-        "query": query,
-        "code": {"language": "python", "block": code},
-    }
-
-
 _PLANS = {
-    "POST /transfers": plan("/transfers", "transfers", _TRANSFER),
-    "DELETE /transfers/{id:int}": plan("/transfers/{id:int}", "transfers", _CANCEL),
-    "PATCH /debits/{id:int}": plan("/debits/{id:int}", "debits", _CHANGE),
-    "POST /notes": plan("/notes", "notes", 'REPLY = make_response(201, store.insert_many(ctx["body_json"]))'),
-    **{f"GET /{name}": plan(f"/{name}", name, _LIST, "any") for name in ("debits", "credits", "notes")},
+    "POST /transfers": plan("/transfers", _TRANSFER, "transfers"),
+    "DELETE /transfers/{id:int}": plan("/transfers/{id:int}", _CANCEL, "transfers"),
+    "PATCH /debits/{id:int}": plan("/debits/{id:int}", _CHANGE, "debits"),
+    "POST /notes": plan("/notes", 'REPLY = make_response(201, store.insert_many(ctx["body_json"]))', "notes"),
+    **{f"GET /{name}": plan(f"/{name}", _LIST, name, query="any") for name in ("debits", "credits", "notes")},
 }
-
-
-def model(request: dict[str, Any]) -> Step:
-    """A script for a simulator: the plans above, and a refusal for anything else."""
-    shape = asked(request)
-    known = _PLANS.get(f"{shape['method']} {shape['route']}")
-    return Fault.REFUSAL if known is None else Answer(known)
+#: A script for a simulator: the plans above, and a refusal for anything else.
+model: Final = by_route(_PLANS)

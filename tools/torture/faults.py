@@ -16,7 +16,6 @@ lifted.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -25,13 +24,11 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from tools.simulators import OpenAISimulator
 from tools.torture import served
-from tools.torture.at_rest import directory_of, read_at_rest
-from tools.torture.bank import model
+from tools.torture.at_rest import directory_of
 from tools.torture.file_faults import Fault, Injector, Kind, Operation
-from tools.torture.ledger import BATCH, COLLECTIONS, TRANSFER, SessionLedger
-from tools.torture.planned import planned_service
+from tools.torture.ledger import BATCH, TRANSFER, SessionLedger
+from tools.torture.planned import bank_service
 from tools.torture.report import Report
 from tools.torture.service import NotStarted
 from tools.torture.wire import Gone, Hung
@@ -92,11 +89,8 @@ async def torture(seed: int, *, short: bool) -> Report:
 
 async def faulty_service(running: AsyncExitStack) -> tuple[ServiceProcess, Injector]:
     """A service, not started yet, whose file operations an injector decides about."""
-    simulator = await running.enter_async_context(OpenAISimulator(model))
-    scratch = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
     injector = Injector()
-    service = planned_service(scratch, simulator, sandbox=_SANDBOX, injector=injector)
-    running.push_async_callback(service.close)
+    service, _ = await bank_service(running, sandbox=_SANDBOX, injector=injector)
     return service, injector
 
 
@@ -236,17 +230,8 @@ class FaultLoop:
         await self._check_session(writer)
 
     async def _check_session(self, writer: Writer) -> None:
-        try:
-            found = await served.contents(self.service.address, writer.session)
-        except (Gone, Hung, served.Refused) as error:
-            self._violation(writer, f"cannot be read after the fault: {type(error).__name__} {error}")
-            return
-        for wrong in writer.ledger.check(found):
+        for wrong in await served.wrong_with(self.service, writer.session, writer.ledger):
             self._violation(writer, wrong)
-        at_rest = read_at_rest(self.service.data_root, writer.session, COLLECTIONS)
-        if at_rest != found:
-            said = at_rest if isinstance(at_rest, str) else "not what is served"
-            self._violation(writer, f"its file: {said}")
 
     async def _check_witness(self) -> None:
         """While the fault lasts: the worker's other session is read and written."""

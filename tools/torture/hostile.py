@@ -25,10 +25,11 @@ import structlog
 from attrs import define, field
 
 from store import transfer
+from tools.in_process import hosting
 from tools.processes import rss_bytes, workers_of
 from tools.torture import attacks
 from tools.torture.at_rest import directory_of
-from tools.torture.host import ATTACK, DISK_BYTES, MEMORY_BYTES, ProgramPlanner, hosting
+from tools.torture.host import ATTACK, DISK_BYTES, MEMORY_BYTES, SANDBOX, ProgramPlanner
 from tools.torture.report import Report
 from tools.torture.service import kill
 from tools.torture.wire import Answer, Gone, Hung, ask
@@ -62,7 +63,7 @@ async def torture(seed: int, *, short: bool) -> Report:
         planner = ProgramPlanner()
         canary = Path(scratch) / "canary"
         canary.write_bytes(_CANARY)
-        async with hosting(Path(scratch) / "data", planner) as service:
+        async with hosting(Path(scratch) / "data", planner, **SANDBOX) as service:
             loop = HostileLoop(report, service, planner, Path(scratch) / "data", canary)
             await loop.run(chosen(seed, short=short))
         report.figures = loop.figures()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from tools import http_corpus
-from tools.processes import rss_bytes
+from tools.processes import rss_bytes, toml
 from tools.torture import mutate
 from tools.torture.report import Report
 from tools.torture.service import ServiceProcess
@@ -39,7 +39,7 @@ _LOG_BYTES = 1024
 #: deadlines below to pass.
 _PATIENCE = 0.2
 _DEADLINE = 5.0
-_CONFIG = "[server]\nheader_seconds = 2\nbody_seconds = 2\n"
+_SETTINGS = {"server": {"header_seconds": 2, "body_seconds": 2}}
 _POST = b"POST /members HTTP/1.1\r\nHost: x\r\nX-Session-ID: s1\r\nContent-Type: application/json\r\n"
 _PART = _POST + b'Content-Length: 100\r\n\r\n{"a":1,   '
 _WHOLE = _POST + b'Content-Length: 7\r\n\r\n{"a":1}'
@@ -69,7 +69,7 @@ async def torture(seed: int, mutants: int) -> Report:
 
 def _service(scratch: Path, *, auth: bool) -> ServiceProcess:
     scratch.mkdir()
-    (scratch / "torture.toml").write_text(_CONFIG)
+    (scratch / "torture.toml").write_text(toml(_SETTINGS))
     variables = {"LARS_CONFIG": str(scratch / "torture.toml"), "LARS_DEFAULT_PROVIDER": "conventions"}
     return ServiceProcess(scratch, variables | ({"LARS_AUTH_TOKEN": TOKEN} if auth else {}))
 

@@ -8,23 +8,19 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import Counter
 from contextlib import AsyncExitStack
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
 from server.planning.library_file import FILE_NAME as LIBRARY
-from tools.simulators import OpenAISimulator
 from tools.torture import served
 from tools.torture import service as services
 from tools.torture.at_rest import integrity, read_at_rest
-from tools.torture.bank import model
 from tools.torture.ledger import COLLECTIONS, Contents, SessionLedger
-from tools.torture.planned import planned_service
+from tools.torture.planned import bank_service
 from tools.torture.report import Report
 from tools.torture.service import NotStarted
 from tools.torture.wire import Gone, Hung
@@ -60,10 +56,7 @@ async def torture(seed: int, kills: int) -> Report:
     """A run with so many kills, of which the last is one of everything."""
     report = Report("kill", seed, f"--kills {kills}")
     async with AsyncExitStack() as running:
-        simulator = await running.enter_async_context(OpenAISimulator(model))
-        scratch = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
-        service = planned_service(scratch, simulator, sandbox={"workers": 2})
-        running.push_async_callback(service.close)
+        service, _ = await bank_service(running, sandbox={"workers": 2})
         loop = KillLoop(report, service, Random(f"kill:{seed}"))
         try:
             await loop.run(kills)

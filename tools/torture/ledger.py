@@ -12,7 +12,7 @@ An entry has one writer, which does one thing at a time; so what is possible is 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
 
@@ -35,6 +35,8 @@ class Kind:
 #: One plan that writes two collections; one batch into a single collection.
 TRANSFER = Kind("transfer", (("debits", 0), ("credits", 1)))
 BATCH = Kind("batch", (("notes", 0), ("notes", 1)))
+#: What `check` says of an entry that was acknowledged and is not there, after which one it is.
+LOST: Final = "is lost, though acknowledged"
 COLLECTIONS = ("credits", "debits", "notes")
 
 
@@ -131,4 +133,4 @@ class SessionLedger:
 
 
 def _presence(*, present: bool) -> str:
-    return "is there, though it was refused or deleted" if present else "is lost, though acknowledged"
+    return "is there, though it was refused or deleted" if present else LOST

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools.processes import toml
 from tools.simulators import OpenAISimulator
+from tools.torture.bank import model
 from tools.torture.service import ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+    from contextlib import AsyncExitStack
 
     from tools.simulators import Simulator
     from tools.torture.file_faults import Injector
@@ -20,6 +23,21 @@ _BUDGETS = {
     for what, most in (("calls", 1_000_000), ("tokens", 1_000_000_000))
     for of in ("session_hour", "session_day", "hour", "day")
 }
+
+
+async def bank_service(
+    running: AsyncExitStack,
+    *,
+    planner: Mapping[str, object] | None = None,
+    sandbox: Mapping[str, object],
+    injector: Injector | None = None,
+) -> tuple[ServiceProcess, OpenAISimulator]:
+    """A service, not started yet, and the model that plans the bank for it; both end with `running`."""
+    simulator = await running.enter_async_context(OpenAISimulator(model))
+    scratch = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
+    service = planned_service(scratch, simulator, planner=planner, sandbox=sandbox, injector=injector)
+    running.push_async_callback(service.close)
+    return service, simulator
 
 
 def planned_service(
@@ -33,7 +51,7 @@ def planned_service(
     """The service, not started yet; `planner` and `sandbox` are settings of those sections."""
     scratch.mkdir(exist_ok=True)
     sections = {"planner": {"fallback": "none", **_BUDGETS, **(planner or {})}, "sandbox": sandbox or {}}
-    (scratch / "torture.toml").write_text("".join(map(_section, sections, sections.values())))
+    (scratch / "torture.toml").write_text(toml(sections))
     name = "openai" if isinstance(simulator, OpenAISimulator) else "anthropic"
     variables = {
         "LARS_CONFIG": str(scratch / "torture.toml"),
@@ -44,9 +62,3 @@ def planned_service(
         f"{name.upper()}_API_KEY": "sk-torture",
     }
     return ServiceProcess(scratch, variables, injector)
-
-
-def _section(name: str, settings: Mapping[str, object]) -> str:
-    """TOML: its texts and numbers are those of JSON."""
-    lines = (f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
-    return f"[{name}]\n{''.join(lines)}"

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
-from tools.simulators import FAULTS, Answer, AnthropicSimulator, Fault, OpenAISimulator, asked
+from tools.simulators import FAULTS, Answer, AnthropicSimulator, Fault, OpenAISimulator, asked, plan
 from tools.torture.at_rest import read_at_rest
-from tools.torture.bank import plan
 from tools.torture.planned import planned_service
 from tools.torture.report import Report
 from tools.torture.service import NotStarted
@@ -208,7 +207,7 @@ def _but_known(fault: Fault) -> Callable[[dict[str, Any]], Step]:
 
     def script(request: dict[str, Any]) -> Step:
         route = str(asked(request)["route"])
-        return Answer(plan(route, route[1:], _COUNT)) if route.endswith(_KNOWN) else fault
+        return Answer(plan(route, _COUNT, route[1:])) if route.endswith(_KNOWN) else fault
 
     return script
 

@@ -1,14 +1,16 @@
-"""A session as the service serves it: whole collections, page by page."""
+"""A session as the service serves it, whole collections page by page; and whether that is as it must be."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tools.torture.at_rest import read_at_rest
 from tools.torture.ledger import COLLECTIONS
-from tools.torture.wire import Answer, ask
+from tools.torture.wire import Answer, Gone, Hung, ask
 
 if TYPE_CHECKING:
-    from tools.torture.ledger import Contents, Records
+    from tools.torture.ledger import Contents, Records, SessionLedger
+    from tools.torture.service import ServiceProcess
     from tools.torture.wire import Address
 
 _PAGE = 2_000
@@ -25,6 +27,24 @@ class Refused(Exception):
 async def contents(address: Address, session: str) -> Contents:
     """All records by collection. Raises Gone, Hung or Refused."""
     return {name: await _records(address, session, name) for name in COLLECTIONS}
+
+
+async def wrong_with(service: ServiceProcess, session: str, ledger: SessionLedger) -> list[str]:
+    """What is wrong with a session that nobody writes: as it is served, on the disk, and by its ledger."""
+    wrong: list[str] = []
+    held: list[Contents] = []
+    try:
+        held.append(await contents(service.address, session))
+    except (Gone, Hung, Refused) as error:
+        wrong.append(f"cannot be read: {type(error).__name__} {error}")
+    at_rest = read_at_rest(service.data_root, session, COLLECTIONS)
+    if isinstance(at_rest, str):
+        wrong.append(f"its file: {at_rest}")
+    else:
+        held.append(at_rest)
+    if held[1:] and held[0] != held[1]:
+        wrong.append("what is served is not what is on the disk")
+    return [*(ledger.check(held[0]) if held else ()), *wrong]
 
 
 async def _records(address: Address, session: str, collection: str) -> Records:

@@ -39,7 +39,6 @@ class ServiceProcess:
         self.data_root = scratch / "data"
         self.log = scratch / "service.log"
         self.address: Address = ("127.0.0.1", 0)
-        self.starts = 0
         self._scratch = scratch
         self._variables = {"SANDBOX_DATA_ROOT": str(self.data_root), "LARS_PORT": "0", **variables}
         self._process: asyncio.subprocess.Process | None = None
@@ -62,7 +61,6 @@ class ServiceProcess:
 
     async def spawn(self) -> asyncio.subprocess.Process:
         """Start it, and do not wait until it listens."""
-        self.starts += 1
         command = [sys.executable, "-m", "server", "serve"]
         if self._injector is None:
             self._process = await self._execute(command)

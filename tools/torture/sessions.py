@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from tools.processes import rss_bytes
+from tools.processes import rss_bytes, toml
 from tools.torture.report import Report
 from tools.torture.service import ServiceProcess
 from tools.torture.wire import ask
@@ -39,7 +39,8 @@ _GROWTH_BYTES = 64 * 1024 * 1024
 
 
 def _config(live_guests: int) -> str:
-    return f"[sandbox]\nworkers = {_WORKERS}\nlive_guests = {live_guests}\n[store]\ndurability = 'relaxed'\n"
+    sandbox = {"workers": _WORKERS, "live_guests": live_guests}
+    return toml({"sandbox": sandbox, "store": {"durability": "relaxed"}})
 
 
 async def torture(seed: int, count: int) -> Report:

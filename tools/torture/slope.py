@@ -32,9 +32,9 @@ _Z = 1.96
 class Slope:
     """What it is held to be, and what it may be; in sizes by seconds, or whatever the samples are in."""
 
-    estimate: float = 0.0
-    low: float = 0.0
-    high: float = 0.0
+    estimate: float
+    low: float
+    high: float
 
     def times(self, factor: float) -> Slope:
         return Slope(self.estimate * factor, self.low * factor, self.high * factor)

@@ -15,27 +15,26 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-import tempfile
 import time
 from collections import Counter, deque
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from attrs import define, field
 
+from tools.http_corpus import request_bytes
 from tools.processes import bytes_beside_guests, guests_in, rss_bytes
-from tools.simulators import Answer, Fault, OpenAISimulator, asked
+from tools.simulators import Answer, Fault, OpenAISimulator, asked, plan
 from tools.torture import faults, served, wire, writers
 from tools.torture import service as services
-from tools.torture.at_rest import directory_of, read_at_rest
-from tools.torture.bank import model, plan
+from tools.torture.at_rest import directory_of
+from tools.torture.bank import model
 from tools.torture.file_faults import Fault as FileFault
 from tools.torture.file_faults import Injector, Kind
-from tools.torture.ledger import COLLECTIONS, TRANSFER, SessionLedger
-from tools.torture.planned import planned_service
+from tools.torture.ledger import LOST, TRANSFER, SessionLedger
+from tools.torture.planned import bank_service
 from tools.torture.report import Report
 from tools.torture.service import NotStarted
 from tools.torture.slope import by_stretches, slope
@@ -51,8 +50,6 @@ if TYPE_CHECKING:
     from tools.torture.slope import Sample, Slope
 
 MOST_MIB_AN_HOUR = 1.0
-#: Kinds of faults, which take turns: a round of them.
-_KINDS = 5
 #: Fewer rounds of faults after the warm-up say nothing of a slope.
 _SLOPE_NEEDS_ROUNDS = 6
 #: The breaker stays shut: its 30 s would be the soak's own doing.
@@ -83,13 +80,10 @@ async def torture(seed: int, seconds: float, every: float) -> Report:
     """So many seconds of traffic, with a fault every so many."""
     report = Report("soak", seed, f"--minutes {seconds / 60:g} --every {every:g}")
     async with AsyncExitStack() as running:
-        simulator = await running.enter_async_context(OpenAISimulator(model))
-        scratch = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
         injector = Injector()
-        service = planned_service(
-            scratch, simulator, planner=_PLANNER, sandbox={"workers": 2}, injector=injector
+        service, simulator = await bank_service(
+            running, planner=_PLANNER, sandbox={"workers": 2}, injector=injector
         )
-        running.push_async_callback(service.close)
         soak = Soak(report, service, injector, simulator, Random(f"soak:{seed}"))
         try:
             await service.start()
@@ -222,17 +216,20 @@ class Soak:
 
     # --- faults -------------------------------------------------------------------------------
 
+    @property
+    def _faults(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """The kinds, which take turns; one turn of each is a round."""
+        return {
+            "kill": self._kill_worker,
+            "disk": self._fail_files,
+            "hostile": self._run_hostile_plan,
+            "provider": self._fail_provider,
+            "abort": self._leave_early,
+        }
+
     async def _hurt(self, tasks: list[asyncio.Task[None]], end: float, every: float) -> None:
-        turns: deque[tuple[str, Callable[[], Awaitable[None]]]] = deque(
-            [
-                ("kill", self._kill_worker),
-                ("disk", self._fail_files),
-                ("hostile", self._run_hostile_plan),
-                ("provider", self._fail_provider),
-                ("abort", self._leave_early),
-            ]
-        )
-        left = _KINDS  # a slow machine gets to each of them, too
+        turns = deque(self._faults.items())
+        left = len(turns)  # a slow machine gets to each of them, too
         while left > 0 or time.monotonic() < end:
             left -= 1
             due = time.monotonic() + every
@@ -296,7 +293,8 @@ class Soak:
             self._number += 1
             key = f"aborted-{self._number}"
             self._ledgers[session].perhaps_inserted(self._ledgers[session].begin(key, TRANSFER))
-            data = _request(session, {"key": key})
+            headers = (("X-Session-ID", session), ("Content-Type", "application/json"))
+            data = request_bytes("POST", "/transfers", headers, orjson.dumps({"key": key}))
             sent = self.random.choice([len(data) // 2, len(data)])
             with suppress(OSError):
                 await wire.reset(self.service.address, data[:sent])
@@ -305,23 +303,12 @@ class Soak:
 
     async def _check(self) -> None:
         for session, ledger in self._ledgers.items():
-            at_rest = read_at_rest(self.service.data_root, session, COLLECTIONS)
-            if isinstance(at_rest, str):
-                self.report.violation(f"[{session}] its file: {at_rest}")
-                continue
-            for wrong in ledger.check(at_rest):
-                self.done["lost"] += "is lost" in wrong
+            for wrong in await served.wrong_with(self.service, session, ledger):
+                self.done["lost"] += LOST in wrong
                 self.report.violation(f"[{session}] {wrong}")
-            try:
-                found = await served.contents(self.service.address, session)
-            except (Gone, Hung, served.Refused) as error:
-                self.report.violation(f"[{session}] cannot be read: {type(error).__name__} {error}")
-                continue
-            if at_rest != found:
-                self.report.violation(f"[{session}] what is served is not what is on the disk")
 
     def _judge(self, begun: float, seconds: float, every: float) -> None:
-        begin, a_round = begun + _WARM_UP * seconds, _KINDS * every
+        begin, a_round = begun + _WARM_UP * seconds, len(self._faults) * every
         figures: dict[str, object] = {"seconds": round(time.monotonic() - begun)}
         for name, course in self._courses.items():
             growth = course.mib_an_hour(begin, a_round)
@@ -351,13 +338,4 @@ def _or_else(route: str, step: Step) -> Callable[[dict[str, Any]], Step]:
 
 
 def _hostile_plan(name: str) -> dict[str, Any]:
-    return plan(f"/{name}-plans", "plans", _HOSTILE[name])
-
-
-def _request(session: str, body: Any) -> bytes:
-    data = orjson.dumps(body)
-    head = (
-        f"POST /transfers HTTP/1.1\r\nHost: torture\r\nX-Session-ID: {session}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-    )
-    return head.encode() + data
+    return plan(f"/{name}-plans", _HOSTILE[name], "plans")

@@ -16,7 +16,7 @@ import pytest
 
 from tools.simulators import FAULTS, Answer, AnthropicSimulator, Fault, OpenAISimulator, asked, by_match
 from tools.simulators.__main__ import main
-from tools.simulators.script import USUAL_PLAN
+from tools.simulators.plans import USUAL_PLAN
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,6 +12,7 @@ from server.settings import load
 from tools.fuzz.mutants import mutant
 from tools.fuzz.targets import policy
 from tools.fuzz.traced_guest import TracedGuest, miss_of
+from tools.processes import guest_environment
 from wasm_runtime import artifact
 from wasm_runtime.engine import Runtime
 from wasm_runtime.limits import Limits
@@ -30,7 +31,7 @@ def hold(text: str) -> None:
 
 @cache
 def _guest() -> TracedGuest:
-    built = artifact.ensure(Path(load({}).store.cache_path), lambda _what, _seconds: None)
+    built = artifact.ensure(load(guest_environment()).store.cache_path, lambda _what, _seconds: None)
     runtime = Runtime.load(built.path, LIMITS)
     runtime.start_clock()
     return TracedGuest(runtime, Path(tempfile.mkdtemp(prefix="fuzz-guest-")))

@@ -12,7 +12,7 @@ from server.planning.providers import ProviderDeadline, ProviderDown, ProviderEr
 from server.planning.providers.dialect import Dialect, Format
 from tests.unit.planning.providers.service import KEY, PROMPT, SIMULATORS, ask, in_seconds, provider_for
 from tools.simulators import FAULTS, Answer, Fault, Simulator
-from tools.simulators.script import USUAL_PLAN
+from tools.simulators.plans import USUAL_PLAN
 
 DEADLINE_SECONDS = {Fault.HANG: 0.3, Fault.SLOW_DRIP: 0.3, Fault.RATE_LIMITED_BRIEFLY: 0.5}
 ERRORS = [fault for fault in FAULTS if fault.error]

@@ -20,7 +20,7 @@ from tests.unit.planning.providers.service import (
     provider_for,
 )
 from tools.simulators import Answer, AnthropicSimulator, Fault, OpenAISimulator, Simulator
-from tools.simulators.script import USUAL_PLAN
+from tools.simulators.plans import USUAL_PLAN
 
 both = pytest.mark.parametrize("simulated", SIMULATORS)
 

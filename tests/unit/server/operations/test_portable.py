@@ -9,17 +9,8 @@ import pytest
 from server.errors import BadRequest, Unprocessable
 from server.operations import portable
 from server.planning.route import RouteTemplate
+from tests.plan_files import document, item
 from tests.unit.planning.plans import VERSIONS
-
-CODE = 'REPLY = make_response(200, store.get(params["id"]))'
-
-
-def item(**more: Any) -> dict[str, Any]:
-    return {"method": "GET", "route": "/members/{id:int}", "resource": "members", "code": CODE, **more}
-
-
-def document(plans: Any, **more: Any) -> dict[str, Any]:
-    return {"format": "metaservice plans", "version": 1, "plans": plans, **more}
 
 
 def test_what_is_left_out_is_the_usual() -> None:
