@@ -11,7 +11,7 @@ from attrs import asdict, evolve
 from server.errors import Conflict, NotFound, Unprocessable
 from server.model import RunnablePlan, SourceCode
 from server.operations import portable
-from server.operations.naming import plan_named, session_named
+from server.operations.naming import plan_named
 from server.planning.codec import PlanInvalid, decode
 from server.planning.library_rows import ANY_QUERY, UnreadablePlan
 from server.planning.policy import CodeRefused, check
@@ -30,17 +30,17 @@ _NO_LIBRARY = "The service has learned nothing yet, and has no plan library."
 
 
 class PlanOperations:
-    """`learned` is None in a service of conventions alone; `names` gives sessions' ids by directory."""
+    """`learned` is None in a service of conventions alone; `session` finds one by its name."""
 
     def __init__(
         self,
         learned: LearnedRoutes | None,
         drafting: Drafting | None,
-        names: Callable[[], Awaitable[dict[str, str]]],
+        session: Callable[[str], Awaitable[Session]],
     ) -> None:
         self._learned = learned
         self._drafting = drafting
-        self._names = names
+        self._session = session
 
     async def listed(self, *, session: str = "", limit: int = 100, after: int = 0) -> dict[str, Any]:
         """A page of plans, the oldest first; `next` is the `after` of the next page, null on the last one."""
@@ -149,9 +149,6 @@ class PlanOperations:
         if self._learned is None:
             raise NotFound(_NO_LIBRARY)
         return self._learned
-
-    async def _session(self, name: str) -> Session:
-        return session_named(name, await self._names())
 
     def _start_afresh(self) -> None:
         if self._drafting is not None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from server.errors import Conflict, NotFound, SessionDamaged, Unprocessable
-from server.operations.naming import session_named
+from server.operations.naming import BY_DIRECTORY, session_named
 from server.sessions import transfer
 from server.sessions.files import Entry
 from wasm_runtime import session_files
@@ -60,7 +60,7 @@ class SessionOperations:
 
     async def named(self, name: str) -> Session:
         """Raises SessionInvalid, BadRequest."""
-        return session_named(name, await self.names())
+        return session_named(name, await self.names() if name.startswith(BY_DIRECTORY) else {})
 
     async def listed(self) -> dict[str, Any]:
         """All sessions that have data or have learned anything, those that changed last first.
@@ -176,9 +176,7 @@ class SessionOperations:
 
         Raises NotFound.
         """
-        session = await self.named(name)
-        if not self._files.is_set_aside(session.directory):
-            await self._existing(name)
+        session = await self._existing(name)
         async with self._holder.hold(session.directory):
             await asyncio.to_thread(self._files.remove_all, session.directory)
         routes = 0
@@ -274,15 +272,17 @@ class SessionOperations:
         ]
 
     async def _existing(self, name: str) -> Session:
+        """One that has a directory, was set aside, or has learned anything. Raises NotFound."""
         session = await self.named(name)
-        if not self._files.exists(session.directory) and session.directory not in await self._routes():
+        if self._files.is_new(session.directory) and session.directory not in await self._routes():
             raise NotFound(f"There is no session {name}.")
         return session
 
     async def _whole(self, name: str) -> Session:
         """Raises NotFound, and SessionDamaged for one that was set aside."""
-        self._require_in_service(await self.named(name))
-        return await self._existing(name)
+        session = await self._existing(name)
+        self._require_in_service(session)
+        return session
 
     def _require_in_service(self, session: Session) -> None:
         if self._files.is_set_aside(session.directory):
