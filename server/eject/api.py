@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
@@ -152,6 +153,9 @@ _KINDS: Final[tuple[tuple[str, str, str, tuple[ContentKind, ...]], ...]] = (
     ("PATCH", "/1", "any", ("json-patch",)),
     ("DELETE", "/1", "any", ()),
 )
+_PLANNER: Final = ConventionsPlanner()
+#: Conventions have a program for each kind of plan, and no more.
+_checked: Final = lru_cache(maxsize=64)(check)
 _WORDS: Final = ("/search", "/count", "/stats")
 #: Queries of the example requests to read what is there, by the end of the path.
 _EXAMPLES: Final = {
@@ -185,7 +189,7 @@ def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iter
             template=_TYPED_SLOT.sub("}", plan.route),
             resource=plan.resource,
             code=plan.code.text,
-            runnable=RunnablePlan(plan, check(plan.code), "conventions"),
+            runnable=RunnablePlan(plan, _checked(plan.code), "conventions"),
             action=plan.action if takes != "array" else "create several",
             identifier=plan.identifier,
             hints=plan.response_hints,
@@ -208,7 +212,7 @@ def _planned(
         request["headers"] = {"Content-Type": MEDIA_TYPES[content[0]]}
     try:
         # Only what the session has is asked for here, whatever its name.
-        return ConventionsPlanner().plan(Described.of(request).context(session, ""), exists=True)
+        return _PLANNER.plan(Described.of(request).context(session, ""), exists=True)
     except ServiceError:
         return None
 
