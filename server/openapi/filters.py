@@ -101,4 +101,4 @@ def _of_tier(
 
 
 def _is_plain(name: str) -> bool:
-    return _PLAIN.fullmatch(name) is not None and "__" not in name and name not in parameters.RESERVED
+    return _PLAIN.fullmatch(name) is not None and "__" not in name and name not in parameters.NO_FILTERS

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.planning.route import MAX_INT
-from store.names import foreign_key
+from store.names import RESERVED, foreign_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,7 +41,7 @@ OF_RECORD = _VIEW
 OF_LIST = (*_PAGE, "sort", *_VIEW, *_WHOLE)
 OF_STATS = ("group_by", *_FUNCTIONS, *_PAGE, "sort", *_WHOLE)
 #: Names that are no plain filter anywhere.
-RESERVED = frozenset({*OF_LIST, "group_by"})
+NO_FILTERS = RESERVED | {"group_by"}
 
 
 def refer(name: str) -> Json:

@@ -39,7 +39,7 @@ from server.planning.route import (
     segment_kind,
     split_prefix,
 )
-from store.names import foreign_key, is_plural
+from store.names import PRESENTATION, VIEWS, foreign_key, is_plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,11 +68,8 @@ _NESTED: dict[Literal["search", "count", "stats"], Form] = {
     "stats": "nested-stats",
 }
 
-#: Query keys that ask for a list or a record to be shown otherwise, and what then answers.
-_VIEWS = frozenset({"page", "per_page", "page_size", "fields", "embed", "expand"})
+#: What answers where the query asks for a view.
 _VIEWED: dict[Kind, Kind] = {"list": "viewed-list", "search": "viewed-search", "get": "viewed-get"}
-#: Keys that are no filters; what is deleted is not told by them.
-_NO_FILTERS = _VIEWS | {"limit", "offset", "sort"}
 
 #: What a record's address can be (DECISIONS, "Ids"): nothing else is ever found.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
@@ -221,12 +218,13 @@ def _slot(name: str, segment: str) -> Slot:
 
 def _by_query(kind: Kind, query: Mapping[str, object], target: Target) -> Kind:
     """The kind of plan, once the query has had its say."""
-    if kind == "clear" and not _NO_FILTERS.isdisjoint(query):
-        given = next(key for key in query if key in _NO_FILTERS)
+    if kind == "clear" and not PRESENTATION.isdisjoint(query):
+        # The store passes over what is no filter, and would delete all the records.
+        given = next(key for key in query if key in PRESENTATION)
         raise InvalidQuery(f"{given}: what is deleted is told by filters alone.")
     if "group_by" in query and kind in {"list", "search", "count"}:
         raise InvalidQuery(f"group_by: goes with /{target.resource}/stats.")
-    return kind if _VIEWS.isdisjoint(query) else _VIEWED.get(kind, kind)
+    return kind if VIEWS.isdisjoint(query) else _VIEWED.get(kind, kind)
 
 
 def _by_body(kind: Kind, target: Target, ctx: RequestContext) -> Kind:

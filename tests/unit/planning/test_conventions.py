@@ -12,6 +12,7 @@ from server.planning.conventions import ConventionsPlanner, doubtful_name
 from server.planning.conventions_code import FLAT, NESTED
 from server.planning.policy import check
 from server.planning.route import RouteTemplate
+from store.names import PRESENTATION
 from tests.unit.planning.requests import NO_BODY, a_request
 
 UUID = "0b8f3f6e-7c1d-4b0a-9a53-0d3c8f3b2a11"
@@ -329,9 +330,7 @@ def test_deleting_a_collection_is_off(planner: ConventionsPlanner, path: str) ->
     )
 
 
-@pytest.mark.parametrize(
-    "key", ["limit", "offset", "sort", "page", "per_page", "page_size", "fields", "embed"]
-)
+@pytest.mark.parametrize("key", sorted(PRESENTATION))
 def test_what_is_deleted_is_told_by_filters(key: str) -> None:
     """`DELETE /members?limit=1` would delete more than it says."""
     with pytest.raises(InvalidQuery, match=key):
