@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from server.model import Plan, Session, ValidatedCode
     from server.planning.drafting import Drafting
+    from server.planning.fingerprint import Versions
     from server.planning.learned import LearnedRoutes
     from server.planning.library import PlanLibrary
     from server.planning.library_rows import LearnedRecord, PlanRecord
@@ -44,14 +45,15 @@ class PlanOperations:
 
     async def listed(self, *, session: str = "", limit: int = 100, after: int = 0) -> dict[str, Any]:
         """A page of plans, the oldest first; `next` is the `after` of the next page, null on the last one."""
-        if self._learned is None:
+        learned = self._learned
+        if learned is None:
             return {"plans": [], "next": None}
         directory = (await self._session(session)).directory if session else ""
-        rows = await self._learned.read(
+        rows = await learned.read(
             lambda library: library.listed(limit=limit + 1, after=after, session=directory)
         )
         shown = [
-            {**self._summary(record), "sessions": sessions, "quarantined": held}
+            {**_summary(record, learned.versions), "sessions": sessions, "quarantined": held}
             for record, sessions, held in rows[:limit]
         ]
         return {"plans": shown, "next": rows[limit - 1][0].number if len(rows) > limit else None}
@@ -67,7 +69,7 @@ class PlanOperations:
         records, uses = await learned.read(read)
         record = records[0]
         return {
-            **self._summary(record),
+            **_summary(record, learned.versions),
             "versions": asdict(record.versions),
             "fingerprints": [each.fingerprint for each in records],
             "learned": list(map(_use, uses)),
@@ -154,22 +156,6 @@ class PlanOperations:
         if self._drafting is not None:
             self._drafting.start_afresh()
 
-    def _summary(self, record: PlanRecord) -> dict[str, Any]:
-        versions = None if self._learned is None else self._learned.versions
-        return {
-            "id": record.plan_id,
-            "method": record.method,
-            "route": record.route,
-            "content": record.content,
-            "query": _query(record),
-            "needs": record.needs,
-            "author": f"{record.origin.provider}/{record.origin.model}".rstrip("/"),
-            "created_at": record.created_at,
-            "pinned": record.pinned,
-            "stale": record.versions != versions and not record.kept,
-            **_of_plan(record),
-        }
-
 
 def edited(record: PlanRecord, code: str) -> RunnablePlan:
     """The record's plan with other code, through codec and policy. Raises Unprocessable, Conflict."""
@@ -238,6 +224,22 @@ def _readable(record: PlanRecord) -> Plan:
         raise Conflict(f"Plan {record.plan_id} is not readable; forget it.") from None
 
 
+def _summary(record: PlanRecord, versions: Versions) -> dict[str, Any]:
+    return {
+        "id": record.plan_id,
+        "method": record.method,
+        "route": record.route,
+        "content": record.content,
+        "query": _query(record),
+        "needs": record.needs,
+        "author": f"{record.origin.provider}/{record.origin.model}".rstrip("/"),
+        "created_at": record.created_at,
+        "pinned": record.pinned,
+        "stale": record.is_stale(versions),
+        **_of_plan(record),
+    }
+
+
 def _query(record: PlanRecord) -> list[str] | str:
     if record.query == ANY_QUERY:
         return "any"
@@ -265,7 +267,7 @@ def _use(record: LearnedRecord) -> dict[str, Any]:
         "directory": record.session,
         "learned_at": record.learned_at,
         "failures": failures,
-        "quarantined": record.quarantined and not record.plan.kept,
+        "quarantined": record.held,
     }
 
 

@@ -266,10 +266,7 @@ class SessionOperations:
             return []
         versions = self._learned.versions
         records = await self._learned.read(lambda library: library.routes_of(session.directory))
-        return [
-            {**_route(record), "stale": record.plan.versions != versions and not record.plan.kept}
-            for record in records
-        ]
+        return [{**_route(record), "stale": record.plan.is_stale(versions)} for record in records]
 
     async def _existing(self, name: str) -> Session:
         """One that has a directory, was set aside, or has learned anything. Raises NotFound."""
@@ -349,6 +346,6 @@ def _route(record: LearnedRecord) -> dict[str, Any]:
         "content": plan.content,
         "plan": plan.plan_id,
         "pinned": plan.pinned,
-        "quarantined": record.quarantined and not plan.kept,
+        "quarantined": record.held,
         "learned_at": record.learned_at,
     }

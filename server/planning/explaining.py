@@ -107,7 +107,7 @@ class _Walk:
     async def _about_quarantine(self, learned: LearnedRoutes) -> None:
         directory = self.ctx.session.directory
         for record in await learned.read(lambda library: library.routes_of(directory)):
-            if record.quarantined and not record.plan.kept and self._is_for(record):
+            if record.held and self._is_for(record):
                 self.why.append(
                     f"Plan {record.plan.plan_id} is in quarantine here: it failed on three kinds of bodies."
                 )
