@@ -22,14 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
-from server.errors import (
-    InvalidQuery,
-    MethodNotAllowed,
-    NotFound,
-    NotPlannable,
-    Unprocessable,
-    UnsupportedMediaType,
-)
+from server.errors import InvalidQuery, MethodNotAllowed, NotFound, NotPlannable, Unprocessable
 from server.model import Plan, SourceCode
 from server.planning.conventions_code import FLAT, NESTED
 from server.planning.route import (
@@ -143,7 +136,7 @@ class ConventionsPlanner:
         """The plan for a request; the identical object for requests of one kind.
 
         `exists`: whether there is a collection of the name that `doubtful_name` finds.
-        Raises NotFound, MethodNotAllowed (with Allow), UnsupportedMediaType, Unprocessable for a
+        Raises NotFound, MethodNotAllowed (with Allow), Unprocessable for a
         body that can be no record, InvalidQuery for query keys that don't go with the path, and
         NotPlannable for what no convention covers.
         """
@@ -234,13 +227,11 @@ def _by_body(kind: Kind, target: Target, ctx: RequestContext) -> Kind:
     if kind == "patch":
         return _patch_kind(ctx)
     if kind == "replace":
-        _refuse_patch_documents(ctx)
         _require_object(ctx)
     return kind
 
 
 def _create_kind(target: Target, ctx: RequestContext) -> Kind:
-    _refuse_patch_documents(ctx)
     if isinstance(ctx.body_json, dict):
         return "create"
     if isinstance(ctx.body_json, list):
@@ -262,11 +253,6 @@ def _patch_kind(ctx: RequestContext) -> Kind:
         return "json-patch"
     _require_object(ctx)
     return "merge" if ctx.content == "merge-patch" else "patch"
-
-
-def _refuse_patch_documents(ctx: RequestContext) -> None:
-    if ctx.content in {"merge-patch", "json-patch"}:
-        raise UnsupportedMediaType(f"A patch document goes with PATCH, not with {ctx.method}.")
 
 
 def _require_object(ctx: RequestContext) -> None:

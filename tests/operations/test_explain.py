@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from tests.learning.plans import DELETE, Model, plan
@@ -46,6 +47,22 @@ async def test_each_source_is_told_of(operator: Operator) -> None:
     assert answer.headers["X-Plan-ID"] == library["plan"]["id"] == learned["plan"]["id"]
     assert model["plan"] is None
     assert (await explained(operator, "GET", "/.git/config"))["error"]["status"] == 404
+
+
+@pytest.mark.parametrize("path", ["/explain", "/plans/{plan}/replay"])
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [("POST", "merge-patch"), ("PUT", "merge-patch"), ("PUT", "json-patch"), ("POST", "json-patch")],
+)
+async def test_patch_documents_go_with_patch(operator: Operator, path: str, method: str, kind: str) -> None:
+    """A patch document is no record: operators are told what the request's client would be."""
+    content = {"Content-Type": f"application/{kind}+json"}
+    plan_id = (await operator.plan_of("GET", ROUTE))["id"]
+    client = await operator.api.ask(method, "/members/1", {}, **content)
+    asked = request(method, "/members/1", headers=content, body={})
+
+    problem = await operator.refused(415, "POST", path.format(plan=plan_id), asked)
+    assert problem["detail"] == client.json["detail"]
 
 
 async def test_nothing_is_left_by_a_look(operator: Operator) -> None:

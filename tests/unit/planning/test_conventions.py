@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.errors import InvalidQuery, MethodNotAllowed, NotPlannable, ServiceError, UnsupportedMediaType
+from server.errors import InvalidQuery, MethodNotAllowed, NotPlannable, ServiceError
 from server.model import SourceCode
 from server.planning.conventions import ConventionsPlanner, doubtful_name
 from server.planning.conventions_code import FLAT, NESTED
@@ -248,17 +248,6 @@ def test_method_not_allowed_tells_what_is(planner: ConventionsPlanner) -> None:
 
     assert caught.value.headers == {"Allow": "GET, HEAD, POST, OPTIONS"}
     assert caught.value.members == {"allow": ["GET", "HEAD", "POST", "OPTIONS"]}
-
-
-@pytest.mark.parametrize(
-    ("method", "content"),
-    [("POST", "merge-patch"), ("PUT", "merge-patch"), ("PUT", "json-patch"), ("POST", "json-patch")],
-)
-def test_patch_documents_go_with_patch(planner: ConventionsPlanner, method: Any, content: Any) -> None:
-    """A patch document is no record."""
-    path = "/members" if method == "POST" else "/members/1"
-    with pytest.raises(UnsupportedMediaType):
-        planner.plan(a_request(method, path, body={}, content=content))
 
 
 def test_one_kind_one_plan(planner: ConventionsPlanner) -> None:
