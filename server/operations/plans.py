@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,9 +17,10 @@ from server.planning.codec import PlanInvalid, decode
 from server.planning.library_rows import ANY_QUERY, UnreadablePlan
 from server.planning.policy import CodeRefused, check
 from server.planning.route import RouteError, RouteTemplate
+from server.planning.vetting import vetted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Iterator
 
     from server.model import Plan, Session, ValidatedCode
     from server.planning.drafting import Drafting
@@ -177,16 +179,26 @@ def edited(record: PlanRecord, code: str) -> RunnablePlan:
     return RunnablePlan(read, checked(code, route.slots), "learned")
 
 
+def as_recorded(record: PlanRecord) -> RunnablePlan:
+    """The record's plan as it is. Raises Conflict where it is not readable, Unprocessable as `checked`."""
+    with _as_service_errors(record):
+        return vetted(record)
+
+
 def checked(code: str, slots: Collection[str]) -> ValidatedCode:
     """The code through the policy. Raises Unprocessable with `violations`, line and column from 1."""
     try:
         return check(SourceCode(code), slots)
     except CodeRefused as refused:
-        violations = shown_violations(refused)
-        count = len(violations)
-        raise Unprocessable(
-            f"The policy refuses the code: {count} violation{'s' * (count != 1)}.", violations=violations
-        ) from None
+        raise _refusal(refused) from None
+
+
+def _refusal(refused: CodeRefused) -> Unprocessable:
+    violations = shown_violations(refused)
+    count = len(violations)
+    return Unprocessable(
+        f"The policy refuses the code: {count} violation{'s' * (count != 1)}.", violations=violations
+    )
 
 
 def shown_violations(refused: CodeRefused) -> list[dict[str, Any]]:
@@ -217,11 +229,20 @@ def _edit(library: PlanLibrary, plan_id: str, runnable: RunnablePlan, learned: L
 
 
 def _readable(record: PlanRecord) -> Plan:
-    try:
+    with _as_service_errors(record):
         RouteTemplate.parse(record.route)
         return record.plan()
+
+
+@contextmanager
+def _as_service_errors(record: PlanRecord) -> Iterator[None]:
+    """Raises Conflict and Unprocessable for what is wrong with a row of the library."""
+    try:
+        yield
     except (UnreadablePlan, RouteError):
         raise Conflict(f"Plan {record.plan_id} is not readable; forget it.") from None
+    except CodeRefused as refused:
+        raise _refusal(refused) from None
 
 
 def _summary(record: PlanRecord, versions: Versions) -> dict[str, Any]:

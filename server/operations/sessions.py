@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from server.errors import Conflict, NotFound, SessionDamaged, Unprocessable
 from server.operations.naming import BY_DIRECTORY, session_named
 from server.sessions import transfer
 from server.sessions.files import Entry
-from wasm_runtime import session_files
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -202,18 +201,17 @@ class SessionOperations:
     async def forked(self, session: Session) -> AsyncIterator[str]:
         """The name of a directory with a copy of the data, in which plans can be run; then it is removed.
 
-        Raises SessionDamaged for a session that was set aside.
+        Raises SessionDamaged for a session that was set aside, or whose files cannot be read.
         """
         self._require_in_service(session)
-        path = self._files.new_scratch()
-        try:
+        async with self._scratch() as path:
             if self._files.exists(session.directory):
-                async with self._holder.hold(session.directory):
-                    await asyncio.to_thread(self._files.copy, session.directory, path)
-            yield path.name
-        finally:
-            async with self._holder.hold(path.name):
-                await asyncio.to_thread(_remove_if_there, path)
+                await self._copy(session, path)
+            try:
+                yield path.name
+            finally:
+                async with self._holder.hold(path.name):
+                    pass  # the guest that ran there is gone
 
     @asynccontextmanager
     async def untouched(self, session: Session) -> AsyncIterator[None]:
@@ -231,14 +229,17 @@ class SessionOperations:
 
     @asynccontextmanager
     async def _copied(self, session: Session) -> AsyncIterator[Path]:
-        async with AsyncExitStack() as at_end:
-            copy = await at_end.enter_async_context(self._scratch())
-            async with self._holder.hold(session.directory):
-                try:
-                    await asyncio.to_thread(self._files.copy, session.directory, copy)
-                except OSError as error:
-                    raise SessionDamaged(f"The session's files cannot be read: {error.strerror}.") from None
-            yield copy
+        async with self._scratch() as path:
+            await self._copy(session, path)
+            yield path
+
+    async def _copy(self, session: Session, path: Path) -> None:
+        """Raises SessionDamaged."""
+        async with self._holder.hold(session.directory):
+            try:
+                await asyncio.to_thread(self._files.copy, session.directory, path)
+            except OSError as error:
+                raise SessionDamaged(f"The session's files cannot be read: {error.strerror}.") from None
 
     @asynccontextmanager
     async def _scratch(self) -> AsyncIterator[Path]:
@@ -247,7 +248,7 @@ class SessionOperations:
         try:
             yield path
         finally:
-            await asyncio.to_thread(_remove_if_there, path)
+            await asyncio.to_thread(self._files.remove_scratch, path)
 
     async def _put(self, prepared: Path, session: Session) -> None:
         async with self._holder.hold(session.directory):
@@ -309,11 +310,6 @@ async def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.to_thread(work, *arguments)
     except transfer.TransferError as error:
         raise SessionDamaged(f"The session's data cannot be read: {error}.") from None
-
-
-def _remove_if_there(path: Path) -> None:
-    if path.exists():
-        session_files.delete(path.parent, path.name)
 
 
 def _on_disk(entry: Entry, session_id: str | None) -> dict[str, Any]:

@@ -108,8 +108,13 @@ class SessionFiles:
         try:
             yield path
         finally:
-            if path.exists():
-                session_files.delete(path.parent, path.name)
+            self.remove_scratch(path)
+
+    @staticmethod
+    def remove_scratch(path: Path) -> None:
+        """Remove such a directory, if it is there by now."""
+        if path.exists():
+            session_files.delete(path.parent, path.name)
 
     def copy(self, directory: str, target: Path) -> bool:
         """Copy a session's files to a directory that is made for it; False: it has no database."""

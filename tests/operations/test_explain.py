@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from server.planning.library_file import FILE_NAME
+from server.sessions.files import SCRATCH_PREFIX
 from tests.learning.plans import DELETE, Model, plan
 from tests.operations.conftest import ADMIN, MEMBERS, Operator
 from tests.operations.test_plans import RAISES, ROUTE, SHOUT
@@ -241,6 +245,48 @@ async def test_a_replay_changes_nothing(operator: Operator) -> None:
     nobody = await operator.do("POST", replay, request("POST", "/members", "nobody", body={"name": "B"}))
     assert nobody["reply"]["body"]["id"] == 1
     assert [each["session"] for each in (await operator.get("/sessions"))["sessions"]] == ["s1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "detail"),
+    [
+        ("'{}'", 409, "not readable; forget it"),
+        ("replace(plan, 'REPLY', 'import os; REPLY')", 422, "The policy refuses the code"),
+    ],
+)
+async def test_a_replay_of_a_plan_that_was_tampered_with(
+    operator: Operator, text: str, status: int, detail: str
+) -> None:
+    """The file of the library is anybody's to edit: what is wrong with a row is said."""
+    shown = await operator.plan_of("GET", ROUTE)
+    create = await operator.plan_of("POST", "/members")
+    with sqlite3.connect(Path(operator.api.service.data_path) / FILE_NAME) as file:
+        file.execute(f"UPDATE plans SET plan = {text} WHERE method = 'GET'")
+    file.close()
+    problem = await operator.refused(
+        status, "POST", f"/plans/{shown['id']}/replay", request("GET", "/members/1")
+    )
+    against = request("POST", "/members", body={}, against=shown["id"])
+    other = await operator.refused(status, "POST", f"/plans/{create['id']}/replay", against)
+
+    assert detail in problem["detail"]
+    assert detail in other["detail"]
+
+
+async def test_a_replay_of_a_session_that_cannot_be_read(operator: Operator) -> None:
+    """Nothing is run, and no copy is left."""
+    shown = await operator.plan_of("GET", ROUTE)
+    await operator.do("POST", "/sessions/s1/reset")
+    root = Path(operator.api.service.data_path)
+    session = root / (await operator.get("/sessions"))["sessions"][0]["directory"]
+    session.mkdir()
+    (session / "store.db").symlink_to("/etc/passwd")
+    problem = await operator.refused(
+        500, "POST", f"/plans/{shown['id']}/replay", request("GET", "/members/1")
+    )
+
+    assert problem["type"] == "/_meta/problems/session-damaged"
+    assert not list(root.glob(f"{SCRATCH_PREFIX}*"))  # noqa: ASYNC240  a directory of a few files
 
 
 async def test_two_versions_are_compared(operator: Operator) -> None:
