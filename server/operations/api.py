@@ -160,8 +160,7 @@ class Api:
         methods = self._methods(call.segments)
         work = methods.get(call.method)
         if work is None:
-            allow = ", ".join(sorted(methods))
-            raise MethodNotAllowed(f"This takes {allow}.", headers={"Allow": allow}, allow=sorted(methods))
+            raise MethodNotAllowed(sorted(methods), "This takes {}.")
         if call.method != "GET":
             log.info("operator", method=call.method, what="/".join(call.segments))
         try:

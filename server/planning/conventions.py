@@ -154,7 +154,7 @@ class ConventionsPlanner:
 
     def _not_allowed(self, form: Form, method: str) -> MethodNotAllowed:
         switched_off = method == "DELETE" and form in _WITHOUT_DELETE
-        return method_not_allowed(self._allow[form], _NO_CLEARING if switched_off else "")
+        return MethodNotAllowed(self._allow[form], reason=_NO_CLEARING if switched_off else "")
 
 
 def doubtful_name(segments: tuple[str, ...]) -> str | None:
@@ -258,14 +258,6 @@ def _patch_kind(ctx: RequestContext) -> Kind:
 def _require_object(ctx: RequestContext) -> None:
     if not isinstance(ctx.body_json, dict):
         raise Unprocessable(f"The body of a {ctx.method} is a JSON object.")
-
-
-def method_not_allowed(allow: tuple[str, ...], reason: str = "") -> MethodNotAllowed:
-    """`reason` is a sentence for a method that would be there under other settings."""
-    methods = ", ".join(allow)
-    members = {"reason": reason} if reason else {}
-    detail = f"This path takes {methods}. {reason}".rstrip()
-    return MethodNotAllowed(detail, headers={"Allow": methods}, allow=list(allow), **members)
 
 
 @lru_cache(maxsize=4096)
