@@ -146,7 +146,7 @@ class PlanOperations:
         held_back = await learned.change(lambda library: portable.keep(library, items, target, pin=pin))
         self._start_afresh()
         plans = [item.record.plan_id for item in items]
-        used = await learned.read(lambda library: any(map(library.learned_from, plans)))
+        used = await learned.read(lambda library: any(map(library.in_use, plans)))
         return {"plans": plans, "session": session or None, "in_use": used, "held_back": held_back}
 
     def _library(self) -> LearnedRoutes:
