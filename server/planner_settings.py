@@ -3,7 +3,7 @@
 # ruff: noqa: RUF009 - `setting` and `section` return attrs fields, not values that instances would share
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -18,8 +18,6 @@ from server.settings_key import (
     section,
     setting,
 )
-
-ProviderName: TypeAlias = Literal["openai", "anthropic"]
 
 OPENAI_URL = "https://api.openai.com/v1"
 ANTHROPIC_URL = "https://api.anthropic.com"

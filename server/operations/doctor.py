@@ -6,13 +6,13 @@ import asyncio
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from attrs import asdict, frozen
 
 from server.operations import advisories
+from server.settings_key import is_loopback
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Doctor:
     def _doors(self) -> list[Finding]:
         auth, server = self.settings.auth, self.settings.server
         names = ", ".join(auth.by_name)
-        open_to_all = not names and not _is_loopback(server.host)
+        open_to_all = not names and not is_loopback(server.host)
         tokens = f"needed: {names}" if names else f"none needed by whoever reaches {server.host}"
         return [
             Finding("service tokens", "warning" if open_to_all else "ok", tokens),
@@ -176,10 +176,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "missing"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
