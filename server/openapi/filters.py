@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from server.openapi import parameters
+from server.openapi.operation import schema_ref
 from server.planning.schemas import MAX_DESCRIBED
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ _TIERS: tuple[tuple[tuple[str, frozenset[str], str], ...], ...] = (
     ),
 )
 _TRUTH: Json = {"type": "string", "enum": ["true", "false", "1", "0"]}
-_TEXT: Json = {"$ref": "#/components/schemas/Text"}
+_TEXT: Json = schema_ref("Text")
 
 
 def components(collection: str, fields: Fields) -> dict[str, Json]:
