@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Collections: TypeAlias = "Mapping[str, Mapping[str, list[str]]]"
 
 _SAMPLES: Final = {"int": "1", "uuid": "00000000-0000-4000-8000-000000000000", "text": "A1", "slug": "some"}
-_TYPED_SLOT: Final = re.compile(r":[a-z]+\}")
+_KIND_OF_SLOT: Final = re.compile(r":[a-z]+\}")
 
 
 @frozen
@@ -186,7 +186,7 @@ def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iter
         grouped = method == "GET" and tail in ("", "/search", "/count")
         yield Route(
             method=method,
-            template=_TYPED_SLOT.sub("}", plan.route),
+            template=without_kinds(plan.route),
             resource=plan.resource,
             code=plan.code.text,
             runnable=RunnablePlan(plan, _checked(plan.code), "conventions"),
@@ -224,6 +224,11 @@ _VALUES: Final[dict[str, Any]] = {**SHAPES, "string": "text"}
 
 def _value(kinds: Iterable[str]) -> Any:
     return _VALUES[next((kind for kind in kinds if kind != "null"), "null")]
+
+
+def without_kinds(template: str) -> str:
+    """``/members/{id}`` of ``/members/{id:int}``."""
+    return _KIND_OF_SLOT.sub("}", template)
 
 
 def slots(template: str) -> list[str]:
