@@ -185,6 +185,17 @@ class PlannerSettings:
             return "openai"
         return "anthropic" if self.anthropic.api_key else "conventions"
 
+    @property
+    def in_use(self) -> OpenAISettings | AnthropicSettings | None:
+        """The settings of the chosen provider; None: conventions are."""
+        match self.chosen:
+            case "openai":
+                return self.openai
+            case "anthropic":
+                return self.anthropic
+            case "conventions":
+                return None
+
     def refusal(self, url: str) -> str:
         """Why a provider may not be called at this URL; empty: it may. Also for redirects.
 
