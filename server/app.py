@@ -160,12 +160,13 @@ def make_app(
     Raises DataRootError, ArtifactError, and what `make_planner` raises.
     """
     root = data_root or DataRoot.open(settings.store.data_path)
+    files = SessionFiles(root.path)
     guest = cache(partial(artifact.ensure, settings.store.cache_path, progress))
     try:
-        SessionFiles(root.path).remove_leftovers()
+        files.remove_leftovers()
         pool = executor or worker_pool(settings, root, guest())
         admin = bool(settings.auth.admin_token)
-        meter = Meter(settings, SessionFiles(root.path), pool.health)
+        meter = Meter(settings, files, pool.health)
         plans = planner or make_planner(
             settings.planner,
             lambda: guest().description,
@@ -183,15 +184,16 @@ def make_app(
     door: Door | None = None
     if admin:
         door = _operators(settings, root, plans, pool, names)
+    # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     handler = Handler(
         HttpSemantics(Pipeline(plans, pool)),
         authenticator=Authenticator(settings.auth.by_name),
         reader=reader,
-        api_pages=_api_pages(settings, plans, pool, SessionFiles(root.path)),
+        api_pages=_api_pages(settings, plans, pool, files),
         health=_health(pool, root),
         cors=_cors(settings.cors),
-        door=door if tokens is None else MetricsPage(meter, tokens, door),
+        door=None if tokens is None else MetricsPage(meter, tokens, door),
         note=None if tokens is None else meter.tally.note,
         new_line=RequestLine if tracing is None else tracing.new_line,
     )

@@ -33,7 +33,10 @@ the request; they hold no path of this host, no secret, and no text from an exce
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ServiceError(Exception):
@@ -104,7 +107,17 @@ class NotLearned(NotFound):
 
 
 class MethodNotAllowed(ServiceError):
+    """Says which methods there are, in `Allow` (RFC 9110 §15.5.6) and for people."""
+
     status, slug, title = 405, "method-not-allowed", "Method not allowed"
+
+    def __init__(self, allow: Iterable[str], says: str = "This path takes {}.", *, reason: str = "") -> None:
+        """`says` has `{}` for the methods; `reason`: why one is not there that other settings would give."""
+        methods = list(allow)
+        shown = ", ".join(methods)
+        members = {"reason": reason} if reason else {}
+        detail = f"{says.format(shown)} {reason}".rstrip()
+        super().__init__(detail, headers={"Allow": shown}, allow=methods, **members)
 
 
 class NotAcceptable(ServiceError):

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 import attrs
 import structlog
-from aiohttp.http_exceptions import HttpProcessingError
 from attrs import define, field, frozen
 
 from wasm_runtime.outcome import Completed, Overloaded, Raised
@@ -95,7 +94,6 @@ def _route_standard_library(
 ) -> None:
     handler = logging.StreamHandler(sink)
     handler.setLevel(least)
-    handler.addFilter(_shorten_malformed)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *before],
@@ -105,18 +103,6 @@ def _route_standard_library(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(least)
-
-
-def _shorten_malformed(record: logging.LogRecord) -> bool:
-    """One short line for a request that aiohttp cannot parse, in place of a traceback that quotes it.
-
-    Nothing of the request is kept: the malformed header line may be the one with the token.
-    """
-    error = record.exc_info[1] if record.exc_info else None
-    if record.name == "aiohttp.server" and isinstance(error, HttpProcessingError):
-        record.msg, record.args, record.exc_info = f"malformed request: {type(error).__name__}", (), None
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-    return True
 
 
 @frozen

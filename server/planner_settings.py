@@ -3,7 +3,7 @@
 # ruff: noqa: RUF009 - `setting` and `section` return attrs fields, not values that instances would share
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -18,8 +18,6 @@ from server.settings_key import (
     section,
     setting,
 )
-
-ProviderName: TypeAlias = Literal["openai", "anthropic"]
 
 OPENAI_URL = "https://api.openai.com/v1"
 ANTHROPIC_URL = "https://api.anthropic.com"
@@ -186,6 +184,17 @@ class PlannerSettings:
         if self.openai.api_key:
             return "openai"
         return "anthropic" if self.anthropic.api_key else "conventions"
+
+    @property
+    def in_use(self) -> OpenAISettings | AnthropicSettings | None:
+        """The settings of the chosen provider; None: conventions are."""
+        match self.chosen:
+            case "openai":
+                return self.openai
+            case "anthropic":
+                return self.anthropic
+            case "conventions":
+                return None
 
     def refusal(self, url: str) -> str:
         """Why a provider may not be called at this URL; empty: it may. Also for redirects.

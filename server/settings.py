@@ -113,11 +113,11 @@ def _token_contradictions(settings: Settings) -> list[str]:
 
 
 def _provider_contradictions(settings: Settings) -> list[str]:
-    chosen, planner = settings.planner.chosen, settings.planner
-    if chosen == "conventions":
+    chosen, provider = settings.planner.chosen, settings.planner.in_use
+    if provider is None:
         return []
-    url = planner.openai.base_url if chosen == "openai" else planner.anthropic.base_url
-    reason = planner.refusal(url)
+    url = provider.base_url
+    reason = settings.planner.refusal(url)
     where = f"planner.{chosen}.base_url ({chosen.upper()}_BASE_URL)"
     return [f"{where}: {url!a} is not allowed: {reason}"] if reason else []
 

@@ -1,8 +1,20 @@
-"""How a field that points at another collection's records is called: one rule, for paths and for records."""
+"""Names that mean the same to the service and to the store, written once.
+
+How a field that points at another collection's records is called: one rule, for paths and for records. And
+which keys of a query are no field's name.
+"""
 
 from __future__ import annotations
 
 import re
+
+#: Query keys that ask for more than some records in an order: pages, fields, relations.
+VIEWS = frozenset({"page", "per_page", "page_size", "fields", "embed", "expand"})
+#: Query keys that say how to present a list, so never fields to filter by.
+PRESENTATION = VIEWS | {"limit", "offset", "sort"}
+#: Query keys that filter, and stand for no field.
+WHOLE = frozenset({"q", "or", "and"})
+RESERVED = PRESENTATION | WHOLE
 
 _UNCHANGED = frozenset({"data", "media", "news", "people", "series", "species"})
 #: Plurals by no rule here; `singular` leaves them, as the names of stored fields hang on it.

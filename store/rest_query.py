@@ -7,19 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from store import filter_groups
 from store.errors import InvalidQuery
+from store.names import PRESENTATION, RESERVED, WHOLE
 from store.query import OPERATORS
 from store.schema import MAX_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-
-#: Keys that say how to present a list, so never fields to filter by.
-PRESENTATION = frozenset(
-    {"limit", "offset", "sort", "page", "per_page", "page_size", "fields", "embed", "expand"}
-)
-#: Keys that stand for no field.
-_WHOLE = frozenset({"q", "or", "and"})
-RESERVED = PRESENTATION | _WHOLE
 
 _FINDER = re.compile(r"(?:find|get|search)By([A-Z][A-Za-z0-9]*)(__[a-z]+)?")
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -44,7 +37,7 @@ def criteria_of(query: Mapping[str, Any], known: Collection[str]) -> dict[str, A
                 _check_spelling(key, value, known)
             name, sought = _criterion(_field_of(key, known) if "By" in key else key, value)
             criteria[name] = sought
-        elif key in _WHOLE:
+        elif key in WHOLE:
             whole = True
     return criteria | _whole(query, known) if whole else criteria
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAMAGED = ".damaged"
+SALVAGED = ".salvaged-"
 LOST_AND_FOUND = "lost_and_found"
 _SALVAGING = ".salvaging"
 _TABLE_NAME = re.compile(r"c([1-9][0-9]{0,8})")
@@ -107,7 +108,7 @@ def salvage(damaged: Path, *, now: datetime | None = None) -> Report:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     time = now or datetime.now(UTC)
-    report.kept = target.with_name(f"{target.name}.salvaged-{time:%Y%m%dT%H%M%SZ}")
+    report.kept = target.with_name(f"{target.name}{SALVAGED}{time:%Y%m%dT%H%M%SZ}")
     fresh.rename(target)
     damaged.rename(report.kept)
     _sync(target.parent)

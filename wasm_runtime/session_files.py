@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,64}")
-_DATABASE = "store.db"
+DATABASE = "store.db"
 _JOURNAL = "store.db-journal"
-_OURS = frozenset({_DATABASE, _JOURNAL})
+_OURS = frozenset({DATABASE, _JOURNAL})
 #: What a session's directory is called while its data waits to be salvaged.
 DAMAGED = ".damaged"
+#: What its damaged data is called once that was salvaged, before the time.
+SALVAGED = ".salvaged-"
 #: And while it is being removed.
 REMOVED = ".removed"
 #: What opening or reading something else than a file ends in.
@@ -55,7 +57,7 @@ def ensure(root: Path, session: str, synced: MutableMapping[str, int]) -> Path:
     if not _NAME.fullmatch(session):
         raise ValueError("not a name that was derived for a session")
     directory = root / session
-    if _exists(directory / _DATABASE):
+    if _exists(directory / DATABASE):
         return directory
     found = _stat(directory)
     if found is not None and synced.get(session) == found.st_ino:
@@ -107,7 +109,7 @@ def look(directory: Path) -> Found:
     """Raises OSError."""
     journal = _stat(directory / _JOURNAL)
     return Found(
-        database=_identity(_stat(directory / _DATABASE)),
+        database=_identity(_stat(directory / DATABASE)),
         journal=journal is not None and not (stat.S_ISREG(journal.st_mode) and journal.st_size == 0),
     )
 
@@ -141,7 +143,7 @@ def has_hot_journal(directory: Path) -> bool:
 
 def read_through(directory: Path) -> None:
     """Read the database from end to end, for the disk's opinion of it. Raises OSError."""
-    descriptor = os.open(directory / _DATABASE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = os.open(directory / DATABASE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         while os.read(descriptor, _CHUNK):
             pass

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from server.cli.archives import holds_anything, unpack
 from server.cli.channel import Ask, Refusal
 from server.cli.options import add
 from server.cli.output import counted
@@ -53,7 +53,7 @@ def register(commands: Commands) -> None:
 async def export(options: argparse.Namespace, channel: Channel, out: Output) -> int:
     target: Path = options.app
     session = options.session or _ANONYMOUS
-    if not options.force and await asyncio.to_thread(_holds_anything, target):
+    if not options.force and await asyncio.to_thread(holds_anything, target):
         raise Refusal({"detail": f"{target} is not empty; --force writes into it all the same."})
     query = {"data": _flag(options.with_data), "conventions": _flag(not options.learned_only)}
     with tempfile.TemporaryDirectory() as scratch:
@@ -64,9 +64,7 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
             if options.session is not None or refusal.problem.get("status") != 404:
                 raise
             raise await _which(channel) from None
-        with tarfile.open(archive) as tar:
-            names = tar.getnames()
-            tar.extractall(target, filter="data")
+        names = unpack(archive, target)
     resources = sorted(
         name.removeprefix(_MODULES).removesuffix(".py")
         for name in names
@@ -104,7 +102,3 @@ def _failing(project: Path) -> list[dict[str, Any]]:
 
 def _flag(value: bool) -> str:  # noqa: FBT001 - a value is what it is about
     return "true" if value else "false"
-
-
-def _holds_anything(directory: Path) -> bool:
-    return directory.exists() and (not directory.is_dir() or any(directory.iterdir()))

@@ -300,7 +300,7 @@ async def import_(options: argparse.Namespace, channel: Channel, out: Output) ->
     known = f"; session {found['session']} knows them" if found["session"] else ""
     out.done(found, f"Taken in: {counted(len(set(found['plans'])), 'plan')}{known}.")
     if found["held_back"] and not out.as_json:
-        held_back = ", ".join(each[:12] for each in found["held_back"])
+        held_back = ", ".join(shortened(each) for each in found["held_back"])
         out.line(
             f"All but {held_back}: other plans are pinned for their routes (plans pin PLAN --undo).", "yellow"
         )

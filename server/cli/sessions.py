@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from server.cli.archives import holds_anything, names_in, unpack
 from server.cli.channel import Ask, Refusal
 from server.cli.confirm import confirmed
 from server.cli.options import add, group
@@ -137,17 +138,14 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
     target: Path = options.target
     if target.suffix == ".tar":
         await channel.call(Ask("GET", ask, save=target))
-        with tarfile.open(target) as tar:
-            names = tar.getnames()
+        names = names_in(target)
     else:
-        if await asyncio.to_thread(_holds_anything, target):
+        if await asyncio.to_thread(holds_anything, target):
             raise Refusal({"detail": f"{target} is not empty."})
         with tempfile.TemporaryDirectory() as scratch:
             archive = Path(scratch) / "session.tar"
             await channel.call(Ask("GET", ask, save=archive))
-            with tarfile.open(archive) as tar:
-                names = tar.getnames()
-                tar.extractall(target, filter="data")
+            names = unpack(archive, target)
     collections = [name.removesuffix(".json") for name in names if "/" not in name]
     many = counted(len(collections), "collection")
     document = {"file": str(target), "collections": collections}
@@ -155,10 +153,6 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
     if not out.as_json:
         out.line("Learned routes are not in it; `plans export --session` writes these.", "dim")
     return 0
-
-
-def _holds_anything(directory: Path) -> bool:
-    return directory.exists() and any(directory.iterdir())
 
 
 async def import_(options: argparse.Namespace, channel: Channel, out: Output) -> int:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import quote
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 Collections: TypeAlias = "Mapping[str, Mapping[str, list[str]]]"
 
 _SAMPLES: Final = {"int": "1", "uuid": "00000000-0000-4000-8000-000000000000", "text": "A1", "slug": "some"}
-_TYPED_SLOT: Final = re.compile(r":[a-z]+\}")
+_KIND_OF_SLOT: Final = re.compile(r":[a-z]+\}")
 
 
 @frozen
@@ -152,6 +153,9 @@ _KINDS: Final[tuple[tuple[str, str, str, tuple[ContentKind, ...]], ...]] = (
     ("PATCH", "/1", "any", ("json-patch",)),
     ("DELETE", "/1", "any", ()),
 )
+_PLANNER: Final = ConventionsPlanner()
+#: Conventions have a program for each kind of plan, and no more.
+_checked: Final = lru_cache(maxsize=64)(check)
 _WORDS: Final = ("/search", "/count", "/stats")
 #: Queries of the example requests to read what is there, by the end of the path.
 _EXAMPLES: Final = {
@@ -182,10 +186,10 @@ def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iter
         grouped = method == "GET" and tail in ("", "/search", "/count")
         yield Route(
             method=method,
-            template=_TYPED_SLOT.sub("}", plan.route),
+            template=without_kinds(plan.route),
             resource=plan.resource,
             code=plan.code.text,
-            runnable=RunnablePlan(plan, check(plan.code), "conventions"),
+            runnable=RunnablePlan(plan, _checked(plan.code), "conventions"),
             action=plan.action if takes != "array" else "create several",
             identifier=plan.identifier,
             hints=plan.response_hints,
@@ -208,7 +212,7 @@ def _planned(
         request["headers"] = {"Content-Type": MEDIA_TYPES[content[0]]}
     try:
         # Only what the session has is asked for here, whatever its name.
-        return ConventionsPlanner().plan(Described.of(request).context(session, ""), exists=True)
+        return _PLANNER.plan(Described.of(request).context(session, ""), exists=True)
     except ServiceError:
         return None
 
@@ -220,6 +224,11 @@ _VALUES: Final[dict[str, Any]] = {**SHAPES, "string": "text"}
 
 def _value(kinds: Iterable[str]) -> Any:
     return _VALUES[next((kind for kind in kinds if kind != "null"), "null")]
+
+
+def without_kinds(template: str) -> str:
+    """``/members/{id}`` of ``/members/{id:int}``."""
+    return _KIND_OF_SLOT.sub("}", template)
 
 
 def slots(template: str) -> list[str]:

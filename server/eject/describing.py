@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from server.eject.api import slots
+from server.eject.api import slots, without_kinds
 from server.openapi.learned import MEDIA_TYPES, statuses_in
 from server.replies import phrase
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from server.eject.api import Collections, Route
     from server.eject.modules import Module
 
-_KIND: Final = re.compile(r":[a-z]+\}")
 _SLOT_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "int": {"type": "integer", "minimum": 0},
     "uuid": {"type": "string", "format": "uuid"},
@@ -40,7 +39,7 @@ def document(title: str, modules: Iterable[Module], collections: Collections) ->
     paths: dict[str, dict[str, Any]] = {}
     for module in modules:
         for name, route in ((name, route) for name, alike in module.routes.items() for route in alike):
-            operations = paths.setdefault(_KIND.sub("}", route.template), {})
+            operations = paths.setdefault(without_kinds(route.template), {})
             method = route.method.lower()
             operations[method] = _merged(operations.get(method), _operation(name, route, collections))
     return {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from server.eject.api import without_kinds
 from server.eject.handlers import GIVEN, body_of
 from server.eject.sources import helper_modules
 from store.names import singular
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from server.eject.handlers import Body
 
 _NOT_A_NAME: Final = re.compile(r"[^a-z0-9_]+")
-_KIND_OF_SLOT: Final = re.compile(r":[a-z]+\}")
 _PLAIN_TEXT: Final = re.compile(r"[A-Za-z0-9 ,_-]+")
 _VERBS_OF_ONE: Final = {"GET": "get", "PUT": "replace", "PATCH": "update", "DELETE": "delete", "POST": "post"}
 _VERBS_OF_MANY: Final = {"GET": "list", "PUT": "put", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
@@ -87,7 +87,7 @@ def _alike(routes: list[Route]) -> list[tuple[list[Route], Body]]:
     """Routes together that are of one path, and whose handlers would be the same."""
     found: dict[tuple[str, str, Body], list[Route]] = {}
     for route in routes:
-        path = _KIND_OF_SLOT.sub("}", route.template)
+        path = without_kinds(route.template)
         found.setdefault((route.method, path, body_of(route)), []).append(route)
     return [(alike, body) for (_, _, body), alike in found.items()]
 

@@ -45,9 +45,9 @@ class Admin:
     def owns(raw_path: str) -> bool:
         """Whether the path is below one of the operators' rooms, or that of the list of their pages."""
         path = raw_path.partition("?")[0]
-        if not path.startswith(_PREFIX):
-            return path in _INDEX
-        return path in _INDEX or path.removeprefix(_PREFIX).partition("/")[0] in ROOMS
+        if path in _INDEX:
+            return True
+        return path.startswith(_PREFIX) and path.removeprefix(_PREFIX).partition("/")[0] in ROOMS
 
     async def answer(self, request: web.BaseRequest) -> Reply:
         """Raises ServiceError: Unauthorized before anything else is looked at."""

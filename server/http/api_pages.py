@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from server.errors import MethodNotAllowed, NotFound, SessionInvalid
+from server.errors import NotFound, SessionInvalid
 from server.http import browser
 from server.http.context import SESSION_ID
+from server.http.pages import settled
 from server.http.target import parse_query
 from server.model import Reply
 from server.sessions.identity import session_for
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from server.sessions.identity import Anonymous
 
 NAMES = frozenset({"openapi.json", "swagger.json", "docs", "redoc"})
-_ALLOW = ("GET", "HEAD", "OPTIONS")
 #: What such a file is never changes; private because who may have it depends on the token.
 _KEEP = "max-age=31536000, immutable"
 
@@ -51,11 +51,8 @@ class ApiPages:
         file = None if is_document else (await asyncio.to_thread(browser.all_files)).get(path)
         if file is None and not is_document:
             raise NotFound("There is no such page of the service.")
-        if method == "OPTIONS":
-            return Reply(204, (("Allow", ", ".join(_ALLOW)),))
-        if method not in {"GET", "HEAD"}:
-            allow = {"Allow": ", ".join(_ALLOW)}
-            raise MethodNotAllowed("This page can only be read.", headers=allow, allow=list(_ALLOW))
+        if options := settled(method):
+            return options
         if file is not None:
             return _file(file, headers)
         session = self._session(target, headers, caller)

@@ -93,5 +93,4 @@ class ContextReader:
 
 def check_method(method: str) -> None:
     if method not in METHODS:
-        allow = ", ".join(METHODS)
-        raise MethodNotAllowed(f"The service takes {allow}.", headers={"Allow": allow}, allow=list(METHODS))
+        raise MethodNotAllowed(METHODS, "The service takes {}.")

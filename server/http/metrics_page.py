@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from server.settings_schema import Settings
 
 PATH: Final = "/_meta/metrics"
-_ALLOW: Final = "GET, HEAD"
+_ALLOW: Final = ("GET", "HEAD")
 
 
 class MetricsPage:
@@ -37,9 +37,8 @@ class MetricsPage:
         if self._beside is not None and not _is_ours(request.raw_path):
             return await self._beside.answer(request)
         self._authenticator.authenticate(request.headers)
-        if request.method not in ("GET", "HEAD"):
-            allow = _ALLOW.split(", ")
-            raise MethodNotAllowed("Metrics can only be read.", headers={"Allow": _ALLOW}, allow=allow)
+        if request.method not in _ALLOW:
+            raise MethodNotAllowed(_ALLOW, "Metrics can only be read.")
         body, media_type = await self._meter.render(request.headers.get("Accept", ""))
         return Reply(200, (("Vary", "Accept"),), body, media_type)
 

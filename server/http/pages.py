@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HEALTH = "/healthz"
 RESERVED = frozenset({"healthz", "docs", "redoc", "openapi.json", "swagger.json", "_meta"})
-_ALLOW = "GET, HEAD, OPTIONS"
+_ALLOW = ("GET", "HEAD", "OPTIONS")
 
 _WELCOME = {
     "service": "metaservice",
@@ -39,7 +39,7 @@ _HTML_HEADERS = (("Content-Security-Policy", "default-src 'none'"), ("Vary", "Ac
 
 def health(method: str, state: Callable[[], Mapping[str, object]]) -> Reply:
     """Open to all, so it says whether parts are well, and nothing about where they are."""
-    if options := _settled(method):
+    if options := settled(method):
         return options
     return _json({"status": "ok", **state()})
 
@@ -55,19 +55,18 @@ def page(method: str, segments: tuple[str, ...], accept: str) -> Reply:
     Raises NotFound for reserved names without a page, and MethodNotAllowed.
     """
     if not segments:
-        return _settled(method) or _document("metaservice", _WELCOME, accept)
+        return settled(method) or _document("metaservice", _WELCOME, accept)
     if segments[:2] == ("_meta", "problems") and len(segments) == 3:
-        return _settled(method) or _problem_type(segments[2], accept)
+        return settled(method) or _problem_type(segments[2], accept)
     raise NotFound("There is no such page of the service.")
 
 
-def _settled(method: str) -> Reply | None:
+def settled(method: str) -> Reply | None:
+    """The reply to OPTIONS of a page, None where it is read. Raises MethodNotAllowed."""
     if method == "OPTIONS":
-        return Reply(204, (("Allow", _ALLOW),))
+        return Reply(204, (("Allow", ", ".join(_ALLOW)),))
     if method not in {"GET", "HEAD"}:
-        raise MethodNotAllowed(
-            "This page can only be read.", headers={"Allow": _ALLOW}, allow=_ALLOW.split(", ")
-        )
+        raise MethodNotAllowed(_ALLOW, "This page can only be read.")
     return None
 
 

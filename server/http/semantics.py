@@ -13,7 +13,7 @@ A plain GET pays for a look at two headers and at the body's first bytes.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -26,6 +26,7 @@ from server.preferences import preferences
 
 if TYPE_CHECKING:
     from server.http.accept import MediaType
+    from server.http.handler import UseCase
     from server.logging import RequestLine
     from server.model import RequestContext
 
@@ -37,10 +38,6 @@ _PLAIN = frozenset({"", "*/*", JSON})
 _VARY = ("Vary", "Accept")
 #: Bodies beyond it are turned into tables by another thread.
 _INLINE_BYTES = 65_536
-
-
-class UseCase(Protocol):
-    async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply: ...
 
 
 class HttpSemantics:

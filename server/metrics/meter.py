@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ class Meter:
         return render(Reading(_version(), self.tally, self.calls, self._health(), disk), accept)
 
 
+@cache
 def _version() -> str:
     try:
         return version("metaservice")

@@ -36,10 +36,8 @@ class ModelCalls:
     @classmethod
     def priced(cls, settings: PlannerSettings) -> ModelCalls:
         """Nothing was called yet, at the prices of the chosen provider."""
-        if settings.chosen == "conventions":
-            return cls()
-        chosen = settings.openai if settings.chosen == "openai" else settings.anthropic
-        return cls(chosen.input_price, chosen.output_price)
+        chosen = settings.in_use
+        return cls() if chosen is None else cls(chosen.input_price, chosen.output_price)
 
     @property
     def cost(self) -> float | None:

@@ -12,7 +12,7 @@ from attrs import frozen
 from server.http.pages import RESERVED
 from server.openapi import filters, parameters, replies
 from server.openapi.json_patch import EXAMPLE as JSON_PATCH
-from server.openapi.operation import Operation
+from server.openapi.operation import Operation, schema_ref
 from server.openapi.schemas import TEXT_ID
 from server.planning.conventions import ACTION_WORDS
 from server.planning.route import Slot, split_prefix
@@ -66,12 +66,12 @@ def operations(
 
 def responses(described: Iterable[CollectionSchemas]) -> Iterator[tuple[str, Json]]:
     """What all of a collection's operations answer, as components; and what those of all collections do."""
-    yield "Count", _shown("How many match.", _schema("Count"), {"count": 1})
-    yield "Groups", _listed("A record for each group.", _array(_schema("Group")), [{"count": 1}])
+    yield "Count", _shown("How many match.", schema_ref("Count"), {"count": 1})
+    yield "Groups", _listed("A record for each group.", _array(schema_ref("Group")), [{"count": 1}])
     applied = replies.headers(Preference_Applied="PreferenceApplied")
-    yield "Cleared", _reply("How many were deleted.", _schema("Cleared"), {"deleted": 1}, applied)
+    yield "Cleared", _reply("How many were deleted.", schema_ref("Cleared"), {"deleted": 1}, applied)
     for each in described:
-        record, page = _schema(f"{each.name}.record"), _schema(f"{each.name}.page")
+        record, page = schema_ref(f"{each.name}.record"), schema_ref(f"{each.name}.page")
         example = each.example_record()
         in_page = {"items": [example], "page": {"limit": None, "offset": 0, "total": 1}}
         headers = replies.headers(X_Total_Count="Total", Link="Link")
@@ -154,7 +154,7 @@ class _Place:
         )
 
     def _create(self) -> Operation:
-        new, record = _schema(f"{self.name}.new"), _schema(f"{self.name}.record")
+        new, record = schema_ref(f"{self.name}.new"), schema_ref(f"{self.name}.record")
         both: Json = {"anyOf": [new, _array(new)]}
         made: Json = {"anyOf": [record, _array(record)]}
         headers = replies.headers(Location="Location", **_OF_CHANGES)
@@ -192,7 +192,7 @@ class _Place:
         content: dict[str, Json] = {
             _JSON: self._given("changes"),
             _MERGE: self._given("merged"),
-            _JSON_PATCH: {"schema": _schema("JsonPatch"), "example": JSON_PATCH},
+            _JSON_PATCH: {"schema": schema_ref("JsonPatch"), "example": JSON_PATCH},
         }
         return self._change("patch", "change", f"Change {self._one}", content, ("409",))
 
@@ -235,7 +235,7 @@ class _Place:
         return parameters.references(keys) | own
 
     def _given(self, kind: str) -> Json:
-        return {"schema": _schema(f"{self.name}.{kind}"), "example": self.schemas.example()}
+        return {"schema": schema_ref(f"{self.name}.{kind}"), "example": self.schemas.example()}
 
     def _problems(self, *statuses: str) -> dict[str, Json]:
         return replies.problems(sorted({*statuses, "404"} if self.parent else statuses))
@@ -292,10 +292,6 @@ _OF_CHANGES = {
 
 def _slot(name: str) -> Slot:
     return Slot(name, "text")
-
-
-def _schema(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _array(items: Json) -> Json:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from server.openapi import parameters
+from server.openapi.operation import schema_ref
+from server.planning.schemas import MAX_DESCRIBED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from server.openapi.operation import Json
     from server.planning.schemas import Fields
@@ -61,7 +64,7 @@ _TIERS: tuple[tuple[tuple[str, frozenset[str], str], ...], ...] = (
     ),
 )
 _TRUTH: Json = {"type": "string", "enum": ["true", "false", "1", "0"]}
-_TEXT: Json = {"$ref": "#/components/schemas/Text"}
+_TEXT: Json = schema_ref("Text")
 
 
 def components(collection: str, fields: Fields) -> dict[str, Json]:
@@ -83,8 +86,9 @@ def references(collection: str, fields: Fields, *, apart_from: Iterable[str] = (
     return {key: parameters.refer(f"{collection}.{key}") for key in keys}
 
 
-def _filters(fields: Fields) -> dict[str, str]:
-    """What each means, by query key."""
+@lru_cache(maxsize=MAX_DESCRIBED)
+def _filters(fields: Fields) -> Mapping[str, str]:
+    """What each means, by query key; asked anew for every operation of a collection."""
     plain = [(name, frozenset(kinds)) for name, kinds in fields if _is_plain(name)]
     found = list(chain.from_iterable(_of_tier(tier, plain) for tier in _TIERS))
     kept = dict(reversed(found[:MAX_FILTERS]))  # of the same key twice, the first counts
@@ -101,4 +105,4 @@ def _of_tier(
 
 
 def _is_plain(name: str) -> bool:
-    return _PLAIN.fullmatch(name) is not None and "__" not in name and name not in parameters.RESERVED
+    return _PLAIN.fullmatch(name) is not None and "__" not in name and name not in parameters.NO_FILTERS

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from server.openapi.operation import schema_ref
+
 if TYPE_CHECKING:
     from server.openapi.operation import Json
 
-_REF = "#/components/schemas/"
 #: RFC 6901: a tilde is followed by 0 or 1.
 _POINTER: Json = {
     "type": "string",
@@ -27,11 +28,7 @@ def _operation(operators: list[str], description: str, **members: Json) -> Json:
 
 _OPERATIONS: Json = {
     "type": "array",
-    "items": {
-        "anyOf": [
-            {"$ref": f"{_REF}{name}"} for name in ("JsonPatchValue", "JsonPatchMove", "JsonPatchRemove")
-        ]
-    },
+    "items": {"anyOf": [schema_ref(name) for name in ("JsonPatchValue", "JsonPatchMove", "JsonPatchRemove")]},
 }
 #: By the names of their components.
 SCHEMAS: dict[str, Json] = {

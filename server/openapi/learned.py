@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from server.openapi import parameters, replies
-from server.openapi.operation import Operation
+from server.openapi.operation import Operation, schema_ref
 from server.openapi.schemas import example_of
 from server.planning.route import MAX_INT, Slot, SlotKind
 from server.planning.shape import JsonType
@@ -98,7 +98,7 @@ def _reply(status: str) -> Json:
 
 
 _JSON: Json = {"application/json": {}}
-_PROBLEM: Json = {replies.PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_PROBLEM: Json = {replies.PROBLEM_JSON: {"schema": schema_ref("Problem")}}
 
 
 @lru_cache(maxsize=1_024)

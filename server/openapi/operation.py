@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 Json: TypeAlias = "dict[str, Any]"
 
 
+def schema_ref(name: str) -> Json:
+    """A Reference Object to one of the document's schemas."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
 @frozen
 class Operation:
     """A method at a path. `words` make its name: ``("list", "members")`` is `listMembers`.

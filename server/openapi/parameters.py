@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from server.openapi.operation import schema_ref
 from server.planning.route import MAX_INT
-from store.names import foreign_key
+from store.names import RESERVED, foreign_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 #: A query's text; the service refuses control characters in it.
 TEXT: Json = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"}
-_TEXT_REF: Json = {"$ref": "#/components/schemas/Text"}
+_TEXT_REF: Json = schema_ref("Text")
 
 # A field: steps without a quotation mark or a backslash, joined by dots. No step begins or ends with a blank.
 _INNER = r"[^\"\\\u0000-\u001f\u007f-\u009f.,]"
@@ -41,7 +42,7 @@ OF_RECORD = _VIEW
 OF_LIST = (*_PAGE, "sort", *_VIEW, *_WHOLE)
 OF_STATS = ("group_by", *_FUNCTIONS, *_PAGE, "sort", *_WHOLE)
 #: Names that are no plain filter anywhere.
-RESERVED = frozenset({*OF_LIST, "group_by"})
+NO_FILTERS = RESERVED | {"group_by"}
 
 
 def refer(name: str) -> Json:

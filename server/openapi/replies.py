@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from server.openapi.operation import schema_ref
 from server.replies import phrase
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def headers(**names: str) -> Json:
 
 def as_table() -> dict[str, Json]:
     """Media Type Objects of lists, besides JSON's."""
-    return {kind: {"schema": {"$ref": f"#/components/schemas/{name}"}} for kind, (name, _) in TABLES.items()}
+    return {kind: {"schema": schema_ref(name)} for kind, (name, _) in TABLES.items()}
 
 
 def problems(statuses: Iterable[str]) -> dict[str, Json]:
@@ -134,5 +135,5 @@ def _name(status: str) -> str:
 
 
 def _problem(description: str) -> Json:
-    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    content = {PROBLEM_JSON: {"schema": schema_ref("Problem")}}
     return {"description": description, "content": content}

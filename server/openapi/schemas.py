@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from server.openapi.operation import schema_ref
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,14 +54,13 @@ class CollectionSchemas:
 
     def page(self) -> Json:
         """What a list answers."""
-        refer = "#/components/schemas/"
         return {
             "type": "object",
             "description": f"Records of {self.name}.",
             "required": ["items", "page"],
             "properties": {
-                "items": {"type": "array", "items": {"$ref": f"{refer}{self.name}.record"}},
-                "page": {"$ref": f"{refer}Page"},
+                "items": {"type": "array", "items": schema_ref(f"{self.name}.record")},
+                "page": schema_ref("Page"),
             },
         }
 

@@ -35,6 +35,7 @@ import structlog
 from attrs import field, frozen
 
 from server.errors import BadRequest, MethodNotAllowed, NotFound, Unavailable
+from server.http.content import check_use
 from server.operations.plans import shown_violations
 from server.operations.request import Described
 from server.planning.codec import PlanInvalid
@@ -159,8 +160,7 @@ class Api:
         methods = self._methods(call.segments)
         work = methods.get(call.method)
         if work is None:
-            allow = ", ".join(sorted(methods))
-            raise MethodNotAllowed(f"This takes {allow}.", headers={"Allow": allow}, allow=sorted(methods))
+            raise MethodNotAllowed(sorted(methods), "This takes {}.")
         if call.method != "GET":
             log.info("operator", method=call.method, what="/".join(call.segments))
         try:
@@ -288,7 +288,9 @@ class Api:
         name = body.get("session")
         if not isinstance(name, str):
             raise BadRequest("`session` must be a session's id.")
-        return Described.of(body).context(await self._sessions.named(name), secrets.token_hex(8))
+        ctx = Described.of(body).context(await self._sessions.named(name), secrets.token_hex(8))
+        check_use(ctx.method, ctx.content)
+        return ctx
 
 
 async def _archive(session: str, kind: str, make: Callable[[Path], Awaitable[object]]) -> Archive:

@@ -44,7 +44,7 @@ def make_api(
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
     )
-    plans = PlanOperations(learned, drafting, sessions.names)
+    plans = PlanOperations(learned, drafting, sessions.named)
     conventions = make_conventions(
         executor, root.path, delete_collections=settings.conventions.delete_collections
     )

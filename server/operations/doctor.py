@@ -6,13 +6,13 @@ import asyncio
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from attrs import asdict, frozen
 
 from server.operations import advisories
+from server.settings_key import is_loopback
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ class Doctor:
         yield self._provider(tried=reach_provider)
         if not self.settings.planner.learn:
             yield Finding("learning", "ok", "learn=off (planner.learn): learned routes and conventions alone")
-        if reach_provider and self.settings.planner.chosen != "conventions":
-            yield await self._reach()
+        provider = self.settings.planner.in_use
+        if reach_provider and provider is not None:
+            yield await self._reach(provider.base_url)
 
     def _guest(self) -> Finding:
         digest = artifact.source_digest()
@@ -108,7 +109,7 @@ class Doctor:
     def _doors(self) -> list[Finding]:
         auth, server = self.settings.auth, self.settings.server
         names = ", ".join(auth.by_name)
-        open_to_all = not names and not _is_loopback(server.host)
+        open_to_all = not names and not is_loopback(server.host)
         tokens = f"needed: {names}" if names else f"none needed by whoever reaches {server.host}"
         return [
             Finding("service tokens", "warning" if open_to_all else "ok", tokens),
@@ -119,25 +120,22 @@ class Doctor:
         planner = self.settings.planner
         if planner.missing_key:
             return Finding("provider", "warning", f"conventions, for want of {planner.missing_key}")
-        if planner.chosen == "conventions" and planner.idle_servers:
+        provider = planner.in_use
+        if provider is None and planner.idle_servers:
             name = planner.idle_servers[0].upper()
             detail = (
                 f"conventions: {name}_BASE_URL is set, but neither {name}_API_KEY nor LARS_DEFAULT_PROVIDER"
             )
             return Finding("provider", "warning", detail)
-        if planner.chosen == "conventions":
+        if provider is None:
             return Finding("provider", "ok", "conventions: no model, no network")
         return Finding(
-            "provider", "ok", f"{planner.chosen} at {self._base_url()}{'' if tried else ', not tried'}"
+            "provider", "ok", f"{planner.chosen} at {provider.base_url}{'' if tried else ', not tried'}"
         )
 
-    def _base_url(self) -> str:
-        planner = self.settings.planner
-        return planner.openai.base_url if planner.chosen == "openai" else planner.anthropic.base_url
-
-    async def _reach(self) -> Finding:
+    async def _reach(self, base_url: str) -> Finding:
         """A connection, and nothing said on it: no key is tried, no call is paid for."""
-        url = urlsplit(self._base_url())
+        url = urlsplit(base_url)
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
@@ -176,10 +174,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "missing"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

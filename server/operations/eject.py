@@ -6,7 +6,7 @@ import asyncio
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -20,7 +20,9 @@ from server.planning.vetting import Vetting
 if TYPE_CHECKING:
     from server.model import Session
     from server.operations.sessions import SessionOperations
+    from server.planning.fingerprint import Versions
     from server.planning.learned import LearnedRoutes
+    from server.planning.library import PlanLibrary
     from server.planning.route_table import LearnedRoute
     from wasm_runtime.pool import Executor
 
@@ -46,7 +48,9 @@ class Ejector:
         shown = await self.sessions.show(name)
         collections = {each["name"]: each["fields"] for each in shown["collections"]}
         learned = await self._learned(session)
-        routes, left_out = routes_of(session, learned, collections, conventions=conventions)
+        routes, left_out = await asyncio.to_thread(
+            routes_of, session, learned, collections, conventions=conventions
+        )
         if not routes:
             raise Conflict(f"Session {session.id} has neither learned routes nor collections to eject.")
         exchanges = await recorded(routes, session.id, self.sessions, self.executor)
@@ -68,14 +72,8 @@ class Ejector:
         learned = self.learned
         if learned is None:
             return []
-        records = await learned.read(lambda library: library.routes_of(session.directory))
-        vetting = Vetting(learned.versions)
-        routes: dict[Any, LearnedRoute] = {}
-        for record in records:
-            route = vetting.route(record)
-            if route is not None:
-                routes[route.key] = route
-        return list(routes.values())
+        versions, directory = learned.versions, session.directory
+        return await learned.read(lambda library: _passing(library, directory, versions))
 
     async def _seed(self, name: str, directory: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
@@ -83,6 +81,12 @@ class Ejector:
             await self.sessions.export(name, data)
             with tarfile.open(data) as tar:
                 tar.extractall(directory, filter="data")
+
+
+def _passing(library: PlanLibrary, directory: str, versions: Versions) -> list[LearnedRoute]:
+    vetting = Vetting(versions)
+    routes = filter(None, map(vetting.route, library.routes_of(directory)))
+    return list({route.key: route for route in routes}.values())
 
 
 def _write(ejected: Ejected, project: Path, archive: Path) -> None:

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 _TOKEN: Final = "token:"  # noqa: S105 - a prefix of names
 _ANONYMOUS: Final = "~anonymous"
-_BY_DIRECTORY: Final = "@"
+#: Before the name of a directory; only such a name takes looking up.
+BY_DIRECTORY: Final = "@"
 _PREFIX: Final = re.compile(r"[0-9a-f]{4,24}")
 
 
 def session_named(name: str, known: Mapping[str, str]) -> Session:
     """The session with this id, or ``token:NAME``, ``~anonymous``, ``@DIRECTORY``.
 
-    `known` are ids by directory.
+    `known` are ids by directory, for a name that is one.
 
     Raises SessionInvalid, BadRequest.
     """
@@ -32,8 +33,8 @@ def session_named(name: str, known: Mapping[str, str]) -> Session:
         return session_for(None, name.removeprefix(_TOKEN), "reject")
     if name == _ANONYMOUS:
         return session_for(None, None, "shared")
-    if name.startswith(_BY_DIRECTORY):
-        directory = name.removeprefix(_BY_DIRECTORY)
+    if name.startswith(BY_DIRECTORY):
+        directory = name.removeprefix(BY_DIRECTORY)
         if not DIRECTORY.fullmatch(directory):
             raise BadRequest("After @ comes the name of a session's directory, 32 hex digits.")
         return Session(known.get(directory, name), directory)

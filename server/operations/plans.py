@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -11,17 +12,19 @@ from attrs import asdict, evolve
 from server.errors import Conflict, NotFound, Unprocessable
 from server.model import RunnablePlan, SourceCode
 from server.operations import portable
-from server.operations.naming import plan_named, session_named
+from server.operations.naming import plan_named
 from server.planning.codec import PlanInvalid, decode
 from server.planning.library_rows import ANY_QUERY, UnreadablePlan
 from server.planning.policy import CodeRefused, check
 from server.planning.route import RouteError, RouteTemplate
+from server.planning.vetting import vetted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Iterator
 
     from server.model import Plan, Session, ValidatedCode
     from server.planning.drafting import Drafting
+    from server.planning.fingerprint import Versions
     from server.planning.learned import LearnedRoutes
     from server.planning.library import PlanLibrary
     from server.planning.library_rows import LearnedRecord, PlanRecord
@@ -30,28 +33,29 @@ _NO_LIBRARY = "The service has learned nothing yet, and has no plan library."
 
 
 class PlanOperations:
-    """`learned` is None in a service of conventions alone; `names` gives sessions' ids by directory."""
+    """`learned` is None in a service of conventions alone; `session` finds one by its name."""
 
     def __init__(
         self,
         learned: LearnedRoutes | None,
         drafting: Drafting | None,
-        names: Callable[[], Awaitable[dict[str, str]]],
+        session: Callable[[str], Awaitable[Session]],
     ) -> None:
         self._learned = learned
         self._drafting = drafting
-        self._names = names
+        self._session = session
 
     async def listed(self, *, session: str = "", limit: int = 100, after: int = 0) -> dict[str, Any]:
         """A page of plans, the oldest first; `next` is the `after` of the next page, null on the last one."""
-        if self._learned is None:
+        learned = self._learned
+        if learned is None:
             return {"plans": [], "next": None}
         directory = (await self._session(session)).directory if session else ""
-        rows = await self._learned.read(
+        rows = await learned.read(
             lambda library: library.listed(limit=limit + 1, after=after, session=directory)
         )
         shown = [
-            {**self._summary(record), "sessions": sessions, "quarantined": held}
+            {**_summary(record, learned.versions), "sessions": sessions, "quarantined": held}
             for record, sessions, held in rows[:limit]
         ]
         return {"plans": shown, "next": rows[limit - 1][0].number if len(rows) > limit else None}
@@ -67,7 +71,7 @@ class PlanOperations:
         records, uses = await learned.read(read)
         record = records[0]
         return {
-            **self._summary(record),
+            **_summary(record, learned.versions),
             "versions": asdict(record.versions),
             "fingerprints": [each.fingerprint for each in records],
             "learned": list(map(_use, uses)),
@@ -142,7 +146,7 @@ class PlanOperations:
         held_back = await learned.change(lambda library: portable.keep(library, items, target, pin=pin))
         self._start_afresh()
         plans = [item.record.plan_id for item in items]
-        used = await learned.read(lambda library: any(map(library.learned_from, plans)))
+        used = await learned.read(lambda library: any(map(library.in_use, plans)))
         return {"plans": plans, "session": session or None, "in_use": used, "held_back": held_back}
 
     def _library(self) -> LearnedRoutes:
@@ -150,28 +154,9 @@ class PlanOperations:
             raise NotFound(_NO_LIBRARY)
         return self._learned
 
-    async def _session(self, name: str) -> Session:
-        return session_named(name, await self._names())
-
     def _start_afresh(self) -> None:
         if self._drafting is not None:
             self._drafting.start_afresh()
-
-    def _summary(self, record: PlanRecord) -> dict[str, Any]:
-        versions = None if self._learned is None else self._learned.versions
-        return {
-            "id": record.plan_id,
-            "method": record.method,
-            "route": record.route,
-            "content": record.content,
-            "query": _query(record),
-            "needs": record.needs,
-            "author": f"{record.origin.provider}/{record.origin.model}".rstrip("/"),
-            "created_at": record.created_at,
-            "pinned": record.pinned,
-            "stale": record.versions != versions and not record.kept,
-            **_of_plan(record),
-        }
 
 
 def edited(record: PlanRecord, code: str) -> RunnablePlan:
@@ -194,16 +179,26 @@ def edited(record: PlanRecord, code: str) -> RunnablePlan:
     return RunnablePlan(read, checked(code, route.slots), "learned")
 
 
+def as_recorded(record: PlanRecord) -> RunnablePlan:
+    """The record's plan as it is. Raises Conflict where it is not readable, Unprocessable as `checked`."""
+    with _as_service_errors(record):
+        return vetted(record)
+
+
 def checked(code: str, slots: Collection[str]) -> ValidatedCode:
     """The code through the policy. Raises Unprocessable with `violations`, line and column from 1."""
     try:
         return check(SourceCode(code), slots)
     except CodeRefused as refused:
-        violations = shown_violations(refused)
-        count = len(violations)
-        raise Unprocessable(
-            f"The policy refuses the code: {count} violation{'s' * (count != 1)}.", violations=violations
-        ) from None
+        raise _refusal(refused) from None
+
+
+def _refusal(refused: CodeRefused) -> Unprocessable:
+    violations = shown_violations(refused)
+    count = len(violations)
+    return Unprocessable(
+        f"The policy refuses the code: {count} violation{'s' * (count != 1)}.", violations=violations
+    )
 
 
 def shown_violations(refused: CodeRefused) -> list[dict[str, Any]]:
@@ -234,11 +229,36 @@ def _edit(library: PlanLibrary, plan_id: str, runnable: RunnablePlan, learned: L
 
 
 def _readable(record: PlanRecord) -> Plan:
-    try:
+    with _as_service_errors(record):
         RouteTemplate.parse(record.route)
         return record.plan()
+
+
+@contextmanager
+def _as_service_errors(record: PlanRecord) -> Iterator[None]:
+    """Raises Conflict and Unprocessable for what is wrong with a row of the library."""
+    try:
+        yield
     except (UnreadablePlan, RouteError):
         raise Conflict(f"Plan {record.plan_id} is not readable; forget it.") from None
+    except CodeRefused as refused:
+        raise _refusal(refused) from None
+
+
+def _summary(record: PlanRecord, versions: Versions) -> dict[str, Any]:
+    return {
+        "id": record.plan_id,
+        "method": record.method,
+        "route": record.route,
+        "content": record.content,
+        "query": _query(record),
+        "needs": record.needs,
+        "author": f"{record.origin.provider}/{record.origin.model}".rstrip("/"),
+        "created_at": record.created_at,
+        "pinned": record.pinned,
+        "stale": record.is_stale(versions),
+        **_of_plan(record),
+    }
 
 
 def _query(record: PlanRecord) -> list[str] | str:
@@ -268,7 +288,7 @@ def _use(record: LearnedRecord) -> dict[str, Any]:
         "directory": record.session,
         "learned_at": record.learned_at,
         "failures": failures,
-        "quarantined": record.quarantined and not record.plan.kept,
+        "quarantined": record.held,
     }
 
 

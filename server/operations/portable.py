@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import cattrs
 import orjson
 from attrs import asdict, evolve, frozen
 
 from server.errors import BadRequest, Unprocessable
-from server.model import METHODS, RunnablePlan
+from server.model import METHODS, ContentKind, RunnablePlan
 from server.operations.naming import plan_named
 from server.planning.codec import PlanInvalid, decode
 from server.planning.fingerprint import Versions
@@ -35,14 +35,14 @@ from server.planning.route import RouteError, RouteTemplate, Slot
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from server.model import ContentKind, Session
+    from server.model import Session
     from server.planning.library import PlanLibrary
 
 FORMAT: Final = "metaservice plans"
 VERSION: Final = 1
 MAX_PLANS: Final = 10_000
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{40}")
-_CONTENT: Final = ("", "none", "json", "merge-patch", "json-patch", "form")
+_CONTENT: Final = ("", *get_args(ContentKind))
 _MAX_SHAPE_BYTES: Final = 65_536
 _NEEDED: Final = frozenset({"method", "route", "resource", "code"})
 _DEFAULTS: Final[dict[str, Any]] = {

@@ -14,9 +14,8 @@ import orjson
 from attrs import evolve, frozen
 
 from server.errors import BadRequest, ServiceError
-from server.operations.plans import edited
+from server.operations.plans import as_recorded, edited
 from server.pipeline import job_for
-from server.planning.vetting import vetted
 from server.replies import error_reply, reply_to
 from wasm_runtime.outcome import Completed
 
@@ -48,7 +47,7 @@ class Replayer:
         record = await self.plans.record(name)
         found: dict[str, Any] = {
             "plan": record.plan_id,
-            "reply": await self._run(ctx, record, vetted(record)),
+            "reply": await self._run(ctx, record, as_recorded(record)),
         }
         other = await self._other(record, code, against)
         if other is None:
@@ -66,7 +65,7 @@ class Replayer:
             return record, edited(record, code)
         if against:
             other = await self.plans.record(against)
-            return other, vetted(other)
+            return other, as_recorded(other)
         return None
 
     async def _run(self, ctx: RequestContext, record: PlanRecord, runnable: RunnablePlan) -> dict[str, Any]:

@@ -47,7 +47,10 @@ class Described:
         return cls(method.upper(), path, headers, body)
 
     def context(self, session: Session, request_id: str) -> RequestContext:
-        """The request as it would reach the planner. Raises what the HTTP edge would."""
+        """The request as it would reach the planner. Raises what the HTTP edge would.
+
+        But for `check_use`: of plans that are older than it some are for what it refuses, and are ejected.
+        """
         check_method(self.method)
         limits = EdgeLimits()
         target = parse_target(self.path, path_bytes=limits.path_bytes)

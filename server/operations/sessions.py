@@ -8,15 +8,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from server.errors import Conflict, NotFound, SessionDamaged, Unprocessable
-from server.operations.naming import session_named
+from server.operations.naming import BY_DIRECTORY, session_named
 from server.sessions import transfer
 from server.sessions.files import Entry
-from wasm_runtime import session_files
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -60,7 +59,7 @@ class SessionOperations:
 
     async def named(self, name: str) -> Session:
         """Raises SessionInvalid, BadRequest."""
-        return session_named(name, await self.names())
+        return session_named(name, await self.names() if name.startswith(BY_DIRECTORY) else {})
 
     async def listed(self) -> dict[str, Any]:
         """All sessions that have data or have learned anything, those that changed last first.
@@ -176,9 +175,7 @@ class SessionOperations:
 
         Raises NotFound.
         """
-        session = await self.named(name)
-        if not self._files.is_set_aside(session.directory):
-            await self._existing(name)
+        session = await self._existing(name)
         async with self._holder.hold(session.directory):
             await asyncio.to_thread(self._files.remove_all, session.directory)
         routes = 0
@@ -204,18 +201,17 @@ class SessionOperations:
     async def forked(self, session: Session) -> AsyncIterator[str]:
         """The name of a directory with a copy of the data, in which plans can be run; then it is removed.
 
-        Raises SessionDamaged for a session that was set aside.
+        Raises SessionDamaged for a session that was set aside, or whose files cannot be read.
         """
         self._require_in_service(session)
-        path = self._files.new_scratch()
-        try:
+        async with self._scratch() as path:
             if self._files.exists(session.directory):
-                async with self._holder.hold(session.directory):
-                    await asyncio.to_thread(self._files.copy, session.directory, path)
-            yield path.name
-        finally:
-            async with self._holder.hold(path.name):
-                await asyncio.to_thread(_remove_if_there, path)
+                await self._copy(session, path)
+            try:
+                yield path.name
+            finally:
+                async with self._holder.hold(path.name):
+                    pass  # the guest that ran there is gone
 
     @asynccontextmanager
     async def untouched(self, session: Session) -> AsyncIterator[None]:
@@ -233,14 +229,17 @@ class SessionOperations:
 
     @asynccontextmanager
     async def _copied(self, session: Session) -> AsyncIterator[Path]:
-        async with AsyncExitStack() as at_end:
-            copy = await at_end.enter_async_context(self._scratch())
-            async with self._holder.hold(session.directory):
-                try:
-                    await asyncio.to_thread(self._files.copy, session.directory, copy)
-                except OSError as error:
-                    raise SessionDamaged(f"The session's files cannot be read: {error.strerror}.") from None
-            yield copy
+        async with self._scratch() as path:
+            await self._copy(session, path)
+            yield path
+
+    async def _copy(self, session: Session, path: Path) -> None:
+        """Raises SessionDamaged."""
+        async with self._holder.hold(session.directory):
+            try:
+                await asyncio.to_thread(self._files.copy, session.directory, path)
+            except OSError as error:
+                raise SessionDamaged(f"The session's files cannot be read: {error.strerror}.") from None
 
     @asynccontextmanager
     async def _scratch(self) -> AsyncIterator[Path]:
@@ -249,7 +248,7 @@ class SessionOperations:
         try:
             yield path
         finally:
-            await asyncio.to_thread(_remove_if_there, path)
+            await asyncio.to_thread(self._files.remove_scratch, path)
 
     async def _put(self, prepared: Path, session: Session) -> None:
         async with self._holder.hold(session.directory):
@@ -268,21 +267,20 @@ class SessionOperations:
             return []
         versions = self._learned.versions
         records = await self._learned.read(lambda library: library.routes_of(session.directory))
-        return [
-            {**_route(record), "stale": record.plan.versions != versions and not record.plan.kept}
-            for record in records
-        ]
+        return [{**_route(record), "stale": record.plan.is_stale(versions)} for record in records]
 
     async def _existing(self, name: str) -> Session:
+        """One that has a directory, was set aside, or has learned anything. Raises NotFound."""
         session = await self.named(name)
-        if not self._files.exists(session.directory) and session.directory not in await self._routes():
+        if self._files.is_new(session.directory) and session.directory not in await self._routes():
             raise NotFound(f"There is no session {name}.")
         return session
 
     async def _whole(self, name: str) -> Session:
         """Raises NotFound, and SessionDamaged for one that was set aside."""
-        self._require_in_service(await self.named(name))
-        return await self._existing(name)
+        session = await self._existing(name)
+        self._require_in_service(session)
+        return session
 
     def _require_in_service(self, session: Session) -> None:
         if self._files.is_set_aside(session.directory):
@@ -312,11 +310,6 @@ async def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.to_thread(work, *arguments)
     except transfer.TransferError as error:
         raise SessionDamaged(f"The session's data cannot be read: {error}.") from None
-
-
-def _remove_if_there(path: Path) -> None:
-    if path.exists():
-        session_files.delete(path.parent, path.name)
 
 
 def _on_disk(entry: Entry, session_id: str | None) -> dict[str, Any]:
@@ -349,6 +342,6 @@ def _route(record: LearnedRecord) -> dict[str, Any]:
         "content": plan.content,
         "plan": plan.plan_id,
         "pinned": plan.pinned,
-        "quarantined": record.quarantined and not plan.kept,
+        "quarantined": record.held,
         "learned_at": record.learned_at,
     }

@@ -80,8 +80,8 @@ def make_conventions(
 
 def _versions(prompts: PromptMaker, settings: PlannerSettings) -> Versions:
     """The model is the one that would write plans, also while nothing is learned: that makes none stale."""
-    models = {"openai": settings.openai.model, "anthropic": settings.anthropic.model}
-    model = f"{settings.chosen}/{models[settings.chosen]}" if settings.chosen in models else ""
+    chosen = settings.in_use
+    model = "" if chosen is None else f"{settings.chosen}/{chosen.model}"
     return Versions(prompt=prompts.version, policy=POLICY_VERSION, model=model, rules=prompts.rules_digest)
 
 

@@ -193,8 +193,7 @@ class _Answer:
                 f'`identifier` must be null or at most {_MAX_IDENTIFIER_CHARS} characters, such as "{{id}}"'
             )
             return None
-        slots = {part.name for part in route.parts if isinstance(part, Slot)}
-        if not set(_SLOT_USE.findall(identifier)) <= slots:
+        if not set(_SLOT_USE.findall(identifier)) <= set(route.slots):
             self._fault("`identifier` names a slot that `route` has not: use one of its slots, or null")
         return str(identifier)
 

@@ -22,14 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
-from server.errors import (
-    InvalidQuery,
-    MethodNotAllowed,
-    NotFound,
-    NotPlannable,
-    Unprocessable,
-    UnsupportedMediaType,
-)
+from server.errors import InvalidQuery, MethodNotAllowed, NotFound, NotPlannable, Unprocessable
 from server.model import Plan, SourceCode
 from server.planning.conventions_code import FLAT, NESTED
 from server.planning.route import (
@@ -39,7 +32,7 @@ from server.planning.route import (
     segment_kind,
     split_prefix,
 )
-from store.names import foreign_key, is_plural
+from store.names import PRESENTATION, VIEWS, foreign_key, is_plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,11 +61,8 @@ _NESTED: dict[Literal["search", "count", "stats"], Form] = {
     "stats": "nested-stats",
 }
 
-#: Query keys that ask for a list or a record to be shown otherwise, and what then answers.
-_VIEWS = frozenset({"page", "per_page", "page_size", "fields", "embed", "expand"})
+#: What answers where the query asks for a view.
 _VIEWED: dict[Kind, Kind] = {"list": "viewed-list", "search": "viewed-search", "get": "viewed-get"}
-#: Keys that are no filters; what is deleted is not told by them.
-_NO_FILTERS = _VIEWS | {"limit", "offset", "sort"}
 
 #: What a record's address can be (DECISIONS, "Ids"): nothing else is ever found.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
@@ -146,7 +136,7 @@ class ConventionsPlanner:
         """The plan for a request; the identical object for requests of one kind.
 
         `exists`: whether there is a collection of the name that `doubtful_name` finds.
-        Raises NotFound, MethodNotAllowed (with Allow), UnsupportedMediaType, Unprocessable for a
+        Raises NotFound, MethodNotAllowed (with Allow), Unprocessable for a
         body that can be no record, InvalidQuery for query keys that don't go with the path, and
         NotPlannable for what no convention covers.
         """
@@ -164,7 +154,7 @@ class ConventionsPlanner:
 
     def _not_allowed(self, form: Form, method: str) -> MethodNotAllowed:
         switched_off = method == "DELETE" and form in _WITHOUT_DELETE
-        return method_not_allowed(self._allow[form], _NO_CLEARING if switched_off else "")
+        return MethodNotAllowed(self._allow[form], reason=_NO_CLEARING if switched_off else "")
 
 
 def doubtful_name(segments: tuple[str, ...]) -> str | None:
@@ -221,12 +211,13 @@ def _slot(name: str, segment: str) -> Slot:
 
 def _by_query(kind: Kind, query: Mapping[str, object], target: Target) -> Kind:
     """The kind of plan, once the query has had its say."""
-    if kind == "clear" and not _NO_FILTERS.isdisjoint(query):
-        given = next(key for key in query if key in _NO_FILTERS)
+    if kind == "clear" and not PRESENTATION.isdisjoint(query):
+        # The store passes over what is no filter, and would delete all the records.
+        given = next(key for key in query if key in PRESENTATION)
         raise InvalidQuery(f"{given}: what is deleted is told by filters alone.")
     if "group_by" in query and kind in {"list", "search", "count"}:
         raise InvalidQuery(f"group_by: goes with /{target.resource}/stats.")
-    return kind if _VIEWS.isdisjoint(query) else _VIEWED.get(kind, kind)
+    return kind if VIEWS.isdisjoint(query) else _VIEWED.get(kind, kind)
 
 
 def _by_body(kind: Kind, target: Target, ctx: RequestContext) -> Kind:
@@ -236,13 +227,11 @@ def _by_body(kind: Kind, target: Target, ctx: RequestContext) -> Kind:
     if kind == "patch":
         return _patch_kind(ctx)
     if kind == "replace":
-        _refuse_patch_documents(ctx)
         _require_object(ctx)
     return kind
 
 
 def _create_kind(target: Target, ctx: RequestContext) -> Kind:
-    _refuse_patch_documents(ctx)
     if isinstance(ctx.body_json, dict):
         return "create"
     if isinstance(ctx.body_json, list):
@@ -266,22 +255,9 @@ def _patch_kind(ctx: RequestContext) -> Kind:
     return "merge" if ctx.content == "merge-patch" else "patch"
 
 
-def _refuse_patch_documents(ctx: RequestContext) -> None:
-    if ctx.content in {"merge-patch", "json-patch"}:
-        raise UnsupportedMediaType(f"A patch document goes with PATCH, not with {ctx.method}.")
-
-
 def _require_object(ctx: RequestContext) -> None:
     if not isinstance(ctx.body_json, dict):
         raise Unprocessable(f"The body of a {ctx.method} is a JSON object.")
-
-
-def method_not_allowed(allow: tuple[str, ...], reason: str = "") -> MethodNotAllowed:
-    """`reason` is a sentence for a method that would be there under other settings."""
-    methods = ", ".join(allow)
-    members = {"reason": reason} if reason else {}
-    detail = f"This path takes {methods}. {reason}".rstrip()
-    return MethodNotAllowed(detail, headers={"Allow": methods}, allow=list(allow), **members)
 
 
 @lru_cache(maxsize=4096)

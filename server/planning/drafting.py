@@ -119,11 +119,11 @@ class Drafting:
 
     def known(self, kind: Kind) -> Draft | Remembered | NotPlannable | None:
         """Why the model would not be asked about this kind: a plan of it that nobody ran, or a refusal."""
-        if not self._takes_values(kind):
-            return self._refusals.look(kind.fingerprint) or self._fresh.get(kind.fingerprint)
-        if not self._shows_values():
-            return NotPlannable(_NO_VALUES)
-        key = values_key(kind.ctx)
+        key = kind.fingerprint
+        if self._takes_values(kind):
+            if not self._shows_values():
+                return NotPlannable(_NO_VALUES)
+            key = values_key(kind.ctx)
         return self._refusals.look(key) or self._fresh.get(key)
 
     def forget(self, kind: Kind) -> None:
@@ -139,10 +139,7 @@ class Drafting:
         """
         if self._takes_values(kind):
             return await self._with_values(kind, allowance)
-        refusal = self._refusals.recall(kind.fingerprint)
-        if refusal is not None:
-            raise refusal
-        fresh = self._fresh.get(kind.fingerprint)
+        fresh = self._remembered(kind.fingerprint)
         if fresh is not None:
             return fresh
         work = partial(self._from_shape, kind, allowance)
@@ -196,8 +193,11 @@ class Drafting:
         For a path that the slug route of `match` answered with 404.
         """
         self._learned.asked(match, word)
-        draft = await self._try(kind, partial(self._prompt, kind, slug_word=True), allowance, ())
-        if draft is None or draft.runnable.plan.needs == "values":
+        try:
+            draft = await self._write(kind, partial(self._prompt, kind, slug_word=True), allowance)
+        except ServiceError:
+            return None
+        if draft.runnable.plan.needs == "values":
             return None
         return draft if _has_word(draft, kind.ctx.segments, word) else None
 
@@ -226,6 +226,13 @@ class Drafting:
     def _shows_values(self) -> bool:
         return self._settings.values != "never"
 
+    def _remembered(self, key: str) -> Draft | None:
+        """A plan that nobody has run yet. Raises what the model was not asked again for."""
+        refusal = self._refusals.recall(key)
+        if refusal is not None:
+            raise refusal
+        return self._fresh.get(key)
+
     async def _from_shape(self, kind: Kind, allowance: Allowance) -> Draft:
         try:
             draft = await self._write(kind, partial(self._prompt, kind), allowance)
@@ -240,10 +247,7 @@ class Drafting:
         if not self._shows_values():
             raise NotPlannable(_NO_VALUES)
         key = values_key(kind.ctx)
-        refusal = self._refusals.recall(key)
-        if refusal is not None:
-            raise refusal
-        fresh = self._fresh.get(key)
+        fresh = self._remembered(key)
         if fresh is not None:
             return fresh
         return await self._flights.run(key, partial(self._from_values, kind, key, allowance))
@@ -259,14 +263,6 @@ class Drafting:
         draft = evolve(draft, runnable=RunnablePlan(plan, draft.runnable.code, "planned"))
         _remember(self._fresh, key, draft)
         return draft
-
-    async def _try(
-        self, kind: Kind, make: partial[Prompt], allowance: Allowance, turns: tuple[Turn, ...]
-    ) -> Draft | None:
-        try:
-            return await self._write(kind, make, allowance, turns)
-        except ServiceError:
-            return None
 
     async def _write(
         self, kind: Kind, make: partial[Prompt], allowance: Allowance, turns: tuple[Turn, ...] = ()

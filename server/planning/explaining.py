@@ -17,7 +17,6 @@ from server.planning.negative_cache import Remembered
 from server.planning.planner import FALL_BACK, NOT_LEARNED
 from server.planning.policy import CodeRefused
 from server.planning.route import RouteTemplate, refuse_unplannable
-from server.planning.vetting import vetted
 
 if TYPE_CHECKING:
     from server.model import RequestContext, RunnablePlan
@@ -107,7 +106,7 @@ class _Walk:
     async def _about_quarantine(self, learned: LearnedRoutes) -> None:
         directory = self.ctx.session.directory
         for record in await learned.read(lambda library: library.routes_of(directory)):
-            if record.quarantined and not record.plan.kept and self._is_for(record):
+            if record.held and self._is_for(record):
                 self.why.append(
                     f"Plan {record.plan.plan_id} is in quarantine here: it failed on three kinds of bodies."
                 )
@@ -124,7 +123,7 @@ class _Walk:
         shared = await learned.shared(self.ctx.session, kind.shape, kind.field_types)
         if shared is not None:
             self.why.append("The plan library has one with the same fingerprint; the session would learn it.")
-            return Explanation("library", self.why, vetted(shared.record), pinned=shared.record.pinned)
+            return Explanation("library", self.why, shared.runnable, pinned=shared.record.pinned)
         self.why.append("The plan library has none with its fingerprint.")
         if self.ask:
             return await self._asked(kind, drafting, stale)

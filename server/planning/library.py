@@ -100,6 +100,7 @@ _LISTED = (
     f" {_PLANS} FROM plans"
     " WHERE number IN (SELECT min(number) FROM plans GROUP BY plan_id)"
 )
+_IN_USE = "SELECT 1 FROM learned JOIN plans ON plans.number = learned.plan WHERE plan_id = ? LIMIT 1"
 _COPIED = (
     "method, pattern, content, query, values_key,"
     " plan, body_shape, learned_at, failures, quarantined, slug_asked"
@@ -238,6 +239,10 @@ class PlanLibrary:
         rows = self._rows(f"{_JOINED} WHERE plan_id = ? ORDER BY learned.number", (plan_id,))
         return [read_learned(row) for row in rows]
 
+    def in_use(self, plan_id: str) -> bool:
+        """Whether any session has learned it."""
+        return bool(self._rows(_IN_USE, (plan_id,)))
+
     def pin(self, plan_id: str, *, pinned: bool = True) -> int:
         """Have a plan served whatever its versions and failures, or no longer; how many rows it was."""
         with self._writing() as connection:
@@ -248,19 +253,17 @@ class PlanLibrary:
             )
             return changed.rowcount
 
-    def edit(self, plan_id: str, runnable: RunnablePlan, versions: Versions | None = None) -> int:
+    def edit(self, plan_id: str, runnable: RunnablePlan, versions: Versions) -> int:
         """Put a plan that differs in its code alone in a plan's place; how many rows it was.
 
-        From now on a person has written it, its failures were another one's, and with `versions` it counts
-        as made under these.
+        From now on a person has written it, under these versions, and its failures were another one's.
         """
         with self._writing() as connection:
             connection.execute(_CLEAR_FAILURES, (plan_id,))
-            if versions is not None:
-                connection.execute(
-                    "UPDATE plans SET v_prompt = ?, v_policy = ?, v_model = ?, v_rules = ? WHERE plan_id = ?",
-                    (versions.prompt, versions.policy, versions.model, versions.rules, plan_id),
-                )
+            connection.execute(
+                "UPDATE plans SET v_prompt = ?, v_policy = ?, v_model = ?, v_rules = ? WHERE plan_id = ?",
+                (versions.prompt, versions.policy, versions.model, versions.rules, plan_id),
+            )
             connection.execute("UPDATE edited SET new = ? WHERE new = ?", (runnable.id, plan_id))
             connection.execute("INSERT OR REPLACE INTO edited VALUES (?, ?)", (plan_id, runnable.id))
             connection.execute("DELETE FROM edited WHERE old = new")

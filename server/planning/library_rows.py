@@ -75,6 +75,10 @@ class PlanRecord:
         """Whether only a person replaces it: it is neither stale nor ever in quarantine."""
         return self.pinned or self.by_person
 
+    def is_stale(self, versions: Versions) -> bool:
+        """Whether it was made under other versions than these, and is to be replaced for it."""
+        return self.versions != versions and not self.kept
+
     def plan(self) -> Plan:
         """Raises UnreadablePlan."""
         return _read(self.text, Plan)
@@ -86,7 +90,10 @@ class PlanRecord:
 
 @frozen
 class LearnedRecord:
-    """A row of `learned` with its plan; `failures` are digests of body shapes, as JSON."""
+    """A row of `learned` with its plan; `failures` are digests of body shapes, as JSON.
+
+    `quarantined` is what the row says, `held` what counts.
+    """
 
     number: int
     session: str
@@ -97,6 +104,11 @@ class LearnedRecord:
     quarantined: bool
     slug_asked: int
     plan: PlanRecord
+
+    @property
+    def held(self) -> bool:
+        """Whether it is in quarantine."""
+        return self.quarantined and not self.plan.kept
 
     def failed_shapes(self) -> set[str]:
         """Raises UnreadablePlan."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from server.errors import MethodNotAllowed, NotLearned, NotPlannable, ServiceError
 from server.model import METHODS
 from server.planning.author import Draft
-from server.planning.conventions import method_not_allowed
 from server.planning.learning import LearnedPlan, Trial
 from server.planning.planned import RoutesInForce
 from server.planning.route import refuse_unplannable
@@ -91,7 +90,7 @@ class LearningPlanner:
     async def _with_learned(self, ctx: RequestContext, error: MethodNotAllowed) -> MethodNotAllowed:
         """Conventions know what they have for a path, but not what its session has learned."""
         allowed = _in_order({*await self._learned.methods(ctx), *error.members["allow"]})
-        return method_not_allowed(allowed, error.members.get("reason", ""))
+        return MethodNotAllowed(allowed, reason=error.members.get("reason", ""))
 
     async def close(self) -> None:
         await self._learned.close()

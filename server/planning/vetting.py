@@ -79,10 +79,10 @@ class Vetting:
             values_key=record.values_key,
             body_shape=learned.body_shape,
             number=learned.number,
-            stale=record.versions != self._versions and not record.kept,
+            stale=record.is_stale(self._versions),
             pinned=record.pinned,
             by_person=record.by_person,
-            quarantined=learned.quarantined and not record.kept,
+            quarantined=learned.held,
             failed_shapes=learned.failed_shapes(),
             slug_asked=learned.slug_asked,
         )

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 SCRATCH_PREFIX: Final = "scratch-"
 #: What `identity` derives.
 DIRECTORY: Final = re.compile(r"[0-9a-f]{32}")
-DATABASE: Final = "store.db"
 
 
 @frozen
@@ -53,7 +52,7 @@ class SessionFiles:
     def has_data(self, directory: str) -> bool:
         """Whether anything was ever written to the session."""
         with suppress(FileNotFoundError):
-            return (self.path(directory) / DATABASE).lstat().st_size > 0
+            return (self.path(directory) / session_files.DATABASE).lstat().st_size > 0
         return False
 
     def is_new(self, directory: str) -> bool:
@@ -89,7 +88,7 @@ class SessionFiles:
     @staticmethod
     def _entry(directory: str, place: Path) -> Entry:
         size = sum(path.lstat().st_size for path in place.iterdir())
-        database = place / DATABASE
+        database = place / session_files.DATABASE
         changed = (database if os.path.lexists(database) else place).lstat().st_mtime
         return Entry(directory, size, changed)
 
@@ -108,8 +107,13 @@ class SessionFiles:
         try:
             yield path
         finally:
-            if path.exists():
-                session_files.delete(path.parent, path.name)
+            self.remove_scratch(path)
+
+    @staticmethod
+    def remove_scratch(path: Path) -> None:
+        """Remove such a directory, if it is there by now."""
+        if path.exists():
+            session_files.delete(path.parent, path.name)
 
     def copy(self, directory: str, target: Path) -> bool:
         """Copy a session's files to a directory that is made for it; False: it has no database."""
@@ -124,16 +128,18 @@ class SessionFiles:
 
     def remove(self, directory: str) -> None:
         """Remove a session's directory; first it gets out of the way, so no half of it is ever in use."""
-        with self.scratch() as before:
-            self.path(directory).rename(before)
+        self._remove(self.path(directory))
 
     def remove_all(self, directory: str) -> None:
         """Remove the session's directory, and what was set aside or salvaged of it."""
-        salvaged = self.root.glob(f"{directory}.salvaged-*")
+        salvaged = self.root.glob(f"{directory}{session_files.SALVAGED}*")
         for path in [*salvaged, self.damaged(directory), self.path(directory)]:
             if path.is_dir():
-                with self.scratch() as before:
-                    path.rename(before)
+                self._remove(path)
+
+    def _remove(self, path: Path) -> None:
+        with self.scratch() as before:
+            path.rename(before)
 
     def remove_leftovers(self) -> None:
         """Remove the scratch directories of a service that is no more."""

@@ -177,6 +177,7 @@ def test_what_is_said_of_plans_and_sessions(command: Command) -> None:
     exported = command.run("plans", "export", "out.json")
     shown = command.run("sessions", "show", "s1").stdout
     archive = command.run("sessions", "export", "s1", "out").stdout
+    beside_a_file = command.run("sessions", "export", "s1", "out.json")
     nobodys = command.run("export", "--app", "app")
     limits = command.run("doctor").stdout
 
@@ -191,6 +192,7 @@ def test_what_is_said_of_plans_and_sessions(command: Command) -> None:
         ["GET /members/{id:int}", "json"],
         ["GET /members/{id:int}", "none"],
     ]
+    assert (beside_a_file.returncode, beside_a_file.stderr) == (1, "metaservice: out.json is not empty.\n")
     assert archive.endswith("\nLearned routes are not in it; `plans export --session` writes these.\n")
     assert nobodys.stderr == "metaservice: Say with --session whose API it is; there are: s1.\n"
     assert "memory\t268435456\tbytes\n" in limits

@@ -494,8 +494,8 @@ async def test_a_client_that_leaves_is_one_line_too(start: Start) -> None:
     assert not executor.jobs
 
 
-async def test_a_malformed_request_is_one_short_line(start: Start) -> None:
-    """No traceback, and nothing of what was sent, in the log or in the reply (T53)."""
+async def test_a_malformed_request_is_one_short_line(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """No traceback, and nothing of what was sent, in the log or in the reply (T53); and none by aiohttp."""
     service = await start()
     with capture_logs() as logs:
         async with await Wire.to(service.address) as wire:
@@ -508,6 +508,7 @@ async def test_a_malformed_request_is_one_short_line(start: Start) -> None:
     assert [entry["event"] for entry in logs] == ["request"]
     assert "hunter2" not in str(logs)
     assert len(str(logs)) < 300
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

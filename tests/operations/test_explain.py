@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from structlog.testing import capture_logs
 
+from server.planning.library_file import FILE_NAME
+from server.sessions.files import SCRATCH_PREFIX
 from tests.learning.plans import DELETE
 from tests.operations.conftest import ADMIN, MEMBERS, Operator
 from tests.operations.test_plans import RAISES, ROUTE, SHOUT
@@ -44,6 +49,22 @@ async def test_each_source_is_told_of(operator: Operator) -> None:
     assert answer.headers["X-Plan-ID"] == library["plan"]["id"] == learned["plan"]["id"]
     assert model["plan"] is None
     assert (await explained(operator, "GET", "/.git/config"))["error"]["status"] == 404
+
+
+@pytest.mark.parametrize("path", ["/explain", "/plans/{plan}/replay"])
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [("POST", "merge-patch"), ("PUT", "merge-patch"), ("PUT", "json-patch"), ("POST", "json-patch")],
+)
+async def test_patch_documents_go_with_patch(operator: Operator, path: str, method: str, kind: str) -> None:
+    """A patch document is no record: operators are told what the request's client would be."""
+    content = {"Content-Type": f"application/{kind}+json"}
+    plan_id = (await operator.plan_of("GET", ROUTE))["id"]
+    client = await operator.api.ask(method, "/members/1", {}, **content)
+    asked = request(method, "/members/1", headers=content, body={})
+
+    problem = await operator.refused(415, "POST", path.format(plan=plan_id), asked)
+    assert problem["detail"] == client.json["detail"]
 
 
 async def test_nothing_is_left_by_a_look(operator: Operator) -> None:
@@ -222,6 +243,48 @@ async def test_a_replay_changes_nothing(operator: Operator) -> None:
     nobody = await operator.do("POST", replay, request("POST", "/members", "nobody", body={"name": "B"}))
     assert nobody["reply"]["body"]["id"] == 1
     assert [each["session"] for each in (await operator.get("/sessions"))["sessions"]] == ["s1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "detail"),
+    [
+        ("'{}'", 409, "not readable; forget it"),
+        ("replace(plan, 'REPLY', 'import os; REPLY')", 422, "The policy refuses the code"),
+    ],
+)
+async def test_a_replay_of_a_plan_that_was_tampered_with(
+    operator: Operator, text: str, status: int, detail: str
+) -> None:
+    """The file of the library is anybody's to edit: what is wrong with a row is said."""
+    shown = await operator.plan_of("GET", ROUTE)
+    create = await operator.plan_of("POST", "/members")
+    with sqlite3.connect(Path(operator.api.service.data_path) / FILE_NAME) as file:
+        file.execute(f"UPDATE plans SET plan = {text} WHERE method = 'GET'")
+    file.close()
+    problem = await operator.refused(
+        status, "POST", f"/plans/{shown['id']}/replay", request("GET", "/members/1")
+    )
+    against = request("POST", "/members", body={}, against=shown["id"])
+    other = await operator.refused(status, "POST", f"/plans/{create['id']}/replay", against)
+
+    assert detail in problem["detail"]
+    assert detail in other["detail"]
+
+
+async def test_a_replay_of_a_session_that_cannot_be_read(operator: Operator) -> None:
+    """Nothing is run, and no copy is left."""
+    shown = await operator.plan_of("GET", ROUTE)
+    await operator.do("POST", "/sessions/s1/reset")
+    root = Path(operator.api.service.data_path)
+    session = root / (await operator.get("/sessions"))["sessions"][0]["directory"]
+    session.mkdir()
+    (session / "store.db").symlink_to("/etc/passwd")
+    problem = await operator.refused(
+        500, "POST", f"/plans/{shown['id']}/replay", request("GET", "/members/1")
+    )
+
+    assert problem["type"] == "/_meta/problems/session-damaged"
+    assert not list(root.glob(f"{SCRATCH_PREFIX}*"))  # noqa: ASYNC240  a directory of a few files
 
 
 async def test_two_versions_are_compared(operator: Operator) -> None:

@@ -209,9 +209,7 @@ class Table:
         """
         found = self._of(method, segments) or self._of(method, _bare(segments))
         if not found:
-            allowed = self.allowed(segments)
-            text = ", ".join(allowed)
-            raise MethodNotAllowed(f"This path takes {text}.", headers={"Allow": text}, allow=list(allowed))
+            raise MethodNotAllowed(self.allowed(segments))
         known = [route for route in found if not _is_hidden(route, found[0])]
         taken = [route for route in known if route.takes_content(content)]
         if not taken:

@@ -92,10 +92,7 @@ class _Edge:
 
     async def _response(self, request: web.Request, number: str) -> web.Response:
         if request.method not in METHODS:
-            allow = ", ".join(METHODS)
-            raise MethodNotAllowed(
-                f"The service takes {allow}.", headers={"Allow": allow}, allow=list(METHODS)
-            )
+            raise MethodNotAllowed(METHODS, "The service takes {}.")
         target = parse_target(request.raw_path, path_bytes=MAX_PATH_BYTES)
         if request.method == "OPTIONS":
             allow = ", ".join(self._table.allowed(target.segments))

@@ -15,6 +15,7 @@ from server.planning.planned import RoutesInForce
 from server.planning.route import RouteTemplate
 from server.planning.route_table import LearnedRoute
 from server.planning.schemas import CollectionSchema, Schemas
+from store.names import RESERVED
 
 SESSION = Session("shop", "0" * 32)
 OPEN = Terms(secured=False, session_needed=True, enforced=False)
@@ -217,6 +218,7 @@ def test_what_stats_compute_is_no_filter_there(name: str) -> None:
 
 
 def test_each_path_s_own_words() -> None:
+    assert set(LIST) == RESERVED
     assert query(document(), "/members/search")[: len(LIST)] == LIST
     assert query(document(), "/members/count")[:4] == [*WHOLE, "age"]
     assert query(document(), "/members/{id}") == VIEW

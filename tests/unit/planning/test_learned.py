@@ -379,7 +379,7 @@ async def test_changes_are_seen_by_the_next_request(place: Place) -> None:
     learned = place.start()
     await learn(learned)
     edited = a_plan(code="REPLY = make_response(410)")
-    await learned.change(lambda library: library.edit(a_plan().id, edited))
+    await learned.change(lambda library: library.edit(a_plan().id, edited, VERSIONS))
     assert (await found(learned)).route.runnable.id == edited.id
 
     await learned.change(lambda library: library.forget(edited.id))

@@ -22,7 +22,7 @@ from server.planning.library import MAX_ROUTES, MAX_VALUES_PLANS, LibraryThread,
 from server.planning.library_file import FILE_NAME, FORMAT_VERSION, LibraryError
 from server.planning.library_rows import PERSON, Origin, UnreadablePlan, pattern
 from server.planning.shape import shape_of
-from tests.unit.planning.plans import CODE, a_plan, a_record, a_session
+from tests.unit.planning.plans import CODE, VERSIONS, a_plan, a_record, a_session
 from tests.unit.planning.requests import a_request
 
 if TYPE_CHECKING:
@@ -285,10 +285,12 @@ def test_an_edited_plan_is_everywhere(library: PlanLibrary) -> None:
     learn(library)
     edited = a_plan(code="REPLY = make_response(410)")
 
-    assert library.edit(GET.plan_id, a_plan("/other", code=CODE)) == 0
-    assert library.edit(GET.plan_id, edited) == 1
+    assert (library.in_use(GET.plan_id), library.in_use(edited.id)) == (True, False)
+    assert library.edit(GET.plan_id, a_plan("/other", code=CODE), VERSIONS) == 0
+    assert library.edit(GET.plan_id, edited, VERSIONS) == 1
     (route,) = library.routes_of(SESSION.directory)
     assert route.plan.plan_id == edited.id
+    assert (library.in_use(GET.plan_id), library.in_use(edited.id)) == (False, True)
     assert route.plan.plan().code.text == edited.code.text
 
 

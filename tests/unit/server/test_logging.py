@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import logging
@@ -12,9 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 import structlog
-from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMessage
-from aiohttp.test_utils import TestServer
 
 from server.logging import MAX_TEXT, RequestLine, configure
 from server.model import Plan, RunnablePlan, SourceCode, ValidatedCode
@@ -24,8 +20,6 @@ from wasm_runtime.outcome import GuestFailed as GuestFailedOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from aiohttp.test_utils import BaseTestServer
 
     from server.settings_schema import LogFormat, LogLevel
 
@@ -354,21 +348,7 @@ class TestSetUp:
         assert full.closed
 
 
-class TestMalformedRequests:
-    def test_short_line(self, lines: Lines) -> None:
-        """A request that aiohttp cannot parse is one short warning without a word of the request."""
-        lines.configure()
-        try:
-            fail(BadHttpMessage("Authorization: Bearer hunter2 " + HOSTILE * 1000))
-        except BadHttpMessage as error:
-            logging.getLogger("aiohttp.server").exception(
-                "Error handling request from %s", "1.2.3.4", exc_info=error
-            )
-
-        assert set(lines.only) == {"event", "level", "logger", "timestamp"}
-        assert lines.only["event"] == "malformed request: BadHttpMessage"
-        assert lines.only["level"] == "warning"
-
+class TestStandardLibrary:
     def test_our_own_errors(self, lines: Lines) -> None:
         """An error in a handler of ours keeps its level and its place."""
         lines.configure()
@@ -379,27 +359,6 @@ class TestMalformedRequests:
 
         assert lines.only["level"] == "error"
         assert lines.only["error_type"] == "ZeroDivisionError"
-
-    async def test_real_server(self, lines: Lines) -> None:
-        """What a real aiohttp server says about a malformed request is at most one line of 1 KiB."""
-        lines.configure()
-        async with TestServer(web.Application()) as server:
-            answer = await raw(server, b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization Bearer hunter2\r\n\r\n")
-
-        assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
-        assert "hunter2" not in lines.text
-        assert lines.text.count("\n") <= 1
-        assert len(lines.text) <= 1_024
-
-
-async def raw(server: BaseTestServer, request: bytes) -> bytes:
-    assert server.port is not None
-    reader, writer = await asyncio.open_connection(server.host, server.port)
-    writer.write(request)
-    answer = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    return answer
 
 
 class TestRequestLine:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from store.errors import InvalidQuery
-from store.rest_query import RESERVED, criteria_of
+from store.names import RESERVED
+from store.rest_query import criteria_of
 from store.schema import MAX_FIELDS
 
 if TYPE_CHECKING:

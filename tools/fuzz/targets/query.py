@@ -18,8 +18,9 @@ from server.errors import BadRequest, UriTooLong
 from server.http.target import parse_query
 from store.errors import InvalidQuery
 from store.fields import can_index
+from store.names import RESERVED
 from store.query import OPERATORS, compile_criteria, split_key
-from store.rest_query import RESERVED, criteria_of
+from store.rest_query import criteria_of
 from store.session_store import Session
 from tools.fuzz.naive_matcher import matches
 

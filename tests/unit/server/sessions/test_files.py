@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.sessions.files import SessionFiles
+from store import salvage, sqlite
+from wasm_runtime import session_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +43,12 @@ def test_only_sessions_are_listed(files: SessionFiles) -> None:
     assert not files.exists(TWO)
     assert files.has_data(ONE)
     assert not files.has_data(TWO)
+
+
+def test_names_on_both_sides_of_the_border() -> None:
+    """The tool that salvages imports nothing of the service's, and means the same files."""
+    assert (session_files.DAMAGED, session_files.SALVAGED) == (salvage.DAMAGED, salvage.SALVAGED)
+    assert session_files.DATABASE == sqlite.DATABASE_NAME
 
 
 def test_a_session_without_data(files: SessionFiles) -> None:
