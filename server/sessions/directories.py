@@ -45,9 +45,9 @@ class DataRoot:
         Blocks for up to `lock_wait_seconds`. Raises DataRootError.
         """
         wait_seconds = LOCK_WAIT_SECONDS if lock_wait_seconds is None else lock_wait_seconds
-        path = path.absolute()
         with contextlib.ExitStack() as undo:
             try:
+                path = path.resolve()  # where links lead to: whoever works in it follows none
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
                 directory_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
                 undo.callback(os.close, directory_fd)
@@ -55,8 +55,9 @@ class DataRoot:
                     LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=directory_fd
                 )
                 undo.callback(os.close, lock_fd)
-            except OSError as error:
-                raise DataRootError(f"The data root {path} cannot be used: {error.strerror}.") from error
+            except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+                reason = getattr(error, "strerror", None) or "its links go round in a circle"
+                raise DataRootError(f"The data root {path} cannot be used: {reason}.") from error
             if not _lock(lock_fd, wait_seconds):
                 raise DataRootInUse(
                     f"The data root {path} is in use by another running service, or by its workers. "

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.sessions.directories import DataRoot, DataRootError
+from wasm_runtime import session_files
 
 
 def test_the_root_is_for_the_owner_alone(tmp_path: Path) -> None:
@@ -53,6 +54,24 @@ def test_a_root_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataRootError, match="cannot be used"):
         DataRoot.open(tmp_path / "root")
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_root_behind_a_link_is_where_it_leads(tmp_path: Path) -> None:
+    """Operators link to larger disks; sessions there are removed and set aside as anywhere else."""
+    (tmp_path / "disk" / "one").mkdir(parents=True)
+    (tmp_path / "root").symlink_to(tmp_path / "disk")
+    root = DataRoot.open(tmp_path / "root")
+    session_files.rename(root.path, "one", "one.removed")
+    root.close()
+
+    assert root.path == tmp_path / "disk"
+    assert (tmp_path / "disk" / "one.removed").is_dir()
+
+
+def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "root").symlink_to(tmp_path / "root")
+    with pytest.raises(DataRootError, match="cannot be used: "):
+        DataRoot.open(tmp_path / "root")
 
 
 def _open_files() -> int:
