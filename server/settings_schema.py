@@ -7,13 +7,13 @@ Frozen, and built by `server.settings.from_mapping` alone: a value that got here
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Mapping  # noqa: TC003 - attrs resolves the annotations when it runs
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from attrs import frozen
 
+from server import machine
 from server.planner_settings import PlannerSettings
 from server.settings_key import (
     is_base_url,
@@ -27,7 +27,7 @@ from server.settings_key import (
     section,
     setting,
 )
-from wasm_runtime.limits import MIB, GuestReuse, Limits
+from wasm_runtime.limits import GUEST_BYTES, MIB, GuestReuse, Limits
 
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat: TypeAlias = Literal["auto", "json", "console"]
@@ -41,9 +41,9 @@ _TOKEN = "1 to 1,024 visible ASCII characters without a space"  # noqa: S105 - s
 _URL = "http(s)://host[:port][/path] without user, query or fragment"
 
 
-def _cores() -> int:
-    # What a container or taskset leaves of the machine, where the platform can tell.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+#: Of the memory there is, what live guests of all workers together may come to; and how many a worker has at
+#: least and at most, whatever there is. A guest that has to go costs its session some 3 ms once.
+_GUESTS_SHARE, _FEWEST_GUESTS, _MOST_GUESTS = 1 / 8, 32, 1_024
 
 
 @frozen
@@ -197,7 +197,11 @@ class SandboxSettings:
         _REUSE.mode, "Whether a session keeps its live guest for its next request"
     )
     live_guests: int = setting(
-        _REUSE.live_guests, "Live guests of one worker", unit="guests", low=1, high=10_000
+        0,
+        "Live guests of one worker; 0: as many as fit into an eighth of the memory, 1,024 at most",
+        unit="guests",
+        low=0,
+        high=10_000,
     )
     spare_guests: int = setting(
         _REUSE.spare_guests, "Guests of one worker that wait for a session", low=0, high=256, unit="guests"
@@ -239,13 +243,19 @@ class SandboxSettings:
             mode=self.reuse,
             max_uses=self.max_uses,
             idle_seconds=self.idle_seconds,
-            live_guests=self.live_guests,
+            live_guests=self.live_guest_count(),
             spare_guests=self.spare_guests,
         )
 
     def worker_count(self) -> int:
         """The processes to start; 0 in the settings means one for each core this process may use."""
-        return self.workers or _cores()
+        return self.workers or machine.cores()
+
+    def live_guest_count(self) -> int:
+        """Live guests of each worker; 0 in the settings means by the memory there is."""
+        share = int(machine.memory_bytes() * _GUESTS_SHARE) // self.worker_count()
+        fitting = share // GUEST_BYTES
+        return self.live_guests or max(_FEWEST_GUESTS, min(fitting, _MOST_GUESTS))
 
 
 @frozen

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wasm_runtime import session_files
 from wasm_runtime.compiled_plans import CompiledPlans
+from wasm_runtime.limits import GUEST_BYTES
 from wasm_runtime.live_guest import LiveGuest
 from wasm_runtime.outcome import NotConfirmed, SessionDamaged, StorageFailed, StorageFull
 from wasm_runtime.residency import resident_bytes
@@ -58,8 +59,8 @@ class Guests:
         self._synced: dict[str, int] = {}
         self._compiled = CompiledPlans(lambda document: LiveGuest(runtime).compile(document))
         self._resident = resident_bytes()
-        #: Two guests at their limit, beside what all the small ones have: about 3 MiB each.
-        self._most_resident = 2 * runtime.limits.memory_bytes + (20 + reuse.live_guests) * 4 * 1024 * 1024
+        #: Two guests at their limit, beside what all the others and the worker itself have.
+        self._most_resident = 2 * runtime.limits.memory_bytes + (40 + reuse.live_guests) * GUEST_BYTES
 
     def __contains__(self, session: object) -> bool:
         return session in self._live

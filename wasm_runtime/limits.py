@@ -31,6 +31,10 @@ class Limits:
     reply_depth: int = 64
 
 
+#: What a live guest has of its own as a rule: some 1.5 MiB, and what it keeps of its session's data.
+GUEST_BYTES = 2 * MIB
+
+
 @frozen
 class GuestReuse:
     """When a live guest is kept for its session's next request, and when it is not."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
+from server import machine
 from server.settings import Settings, SettingsError, all_keys, from_mapping, load
 from tools.settings_table import table
 from wasm_runtime.limits import GuestReuse, Limits
@@ -66,11 +67,11 @@ class TestDefaults:
         assert settings.planner.chosen == "conventions"
 
     def test_limits(self) -> None:
-        """The guest's limits and reuse are wasm_runtime's own defaults."""
+        """The guest's limits and reuse are wasm_runtime's own defaults, but for what the machine says."""
         sandbox = from_mapping({}, {}).sandbox
 
         assert sandbox.limits() == Limits()
-        assert sandbox.reuse_policy() == GuestReuse()
+        assert attrs.evolve(sandbox.reuse_policy(), live_guests=256) == GuestReuse()
 
     def test_limits_follow_the_settings(self) -> None:
         """Each field of Limits and GuestReuse is filled from the setting of its name."""
@@ -89,6 +90,21 @@ class TestDefaults:
         """0 workers mean at least one process; another number means itself."""
         assert from_mapping({}, {}).sandbox.worker_count() >= 1
         assert from_mapping({"sandbox": {"workers": 3}}, {}).sandbox.worker_count() == 3
+
+    @pytest.mark.parametrize(
+        ("gibibytes", "workers", "guests"),
+        [(24, 1, 1_024), (24, 2, 768), (16, 1, 1_024), (15, 1, 960), (1, 2, 32), (1, 1, 64), (0.25, 4, 32)],
+    )
+    def test_live_guests(
+        self, gibibytes: float, workers: int, guests: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """0 means an eighth of the memory, 2 MiB for each, within bounds; another number means itself."""
+        monkeypatch.setattr(machine, "memory_bytes", lambda: int(gibibytes * 1024**3))
+        tables = {"sandbox": {"workers": workers}}
+
+        assert from_mapping(tables, {}).sandbox.reuse_policy().live_guests == guests
+        tables["sandbox"]["live_guests"] = 5
+        assert from_mapping(tables, {}).sandbox.reuse_policy().live_guests == 5
 
     def test_frozen(self) -> None:
         """Nobody changes a setting while the service runs."""
