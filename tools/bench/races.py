@@ -45,11 +45,11 @@ def sessions(arena: Arena) -> None:
     names = [f"many-{number}" for number in range(max(arena.scale.sessions))]
     with arena.started(arena.contestants(BASELINE, "learned", "2 workers")) as field:
         arena.fill(field, Place(tuple(names), arena.scale.session_size))
-        for workload in ("get", "post", "patch"):
+        for workload in arena.scale.spread:
             for count in arena.scale.sessions:
                 place = Place(tuple(names[:count]), arena.scale.session_size)
                 requests = place.requests(WORKLOADS[workload])
-                warm_up = min(5 * count, _MOST_WARM_UP)
+                warm_up = min(2 * count, _MOST_WARM_UP)
                 arena.race(Race("sessions", workload, count, requests, curve=True, warm_up=warm_up), field)
 
 

@@ -22,6 +22,8 @@ class Scale:
     #: How many "many sessions" are, each with `session_size` members. 200 fit into one worker's live guests.
     sessions: tuple[int, ...]
     session_size: int
+    #: Workloads that are spread over them.
+    spread: tuple[str, ...]
     #: Sessions whose memory is looked at.
     memory_sessions: int
     #: Fresh runs of each sandbox, starts of each service, and requests whose stages are looked at.
@@ -42,6 +44,7 @@ FULL = Scale(
     records=(100, 10_000, 100_000),
     sessions=(200, 1_000),
     session_size=20,
+    spread=("get", "post", "patch"),
     memory_sessions=200,
     runs=40,
     starts=5,
@@ -58,6 +61,7 @@ QUICK = Scale(
     records=(100, 10_000),
     sessions=(200,),
     session_size=5,
+    spread=("get", "post"),
     memory_sessions=50,
     runs=10,
     starts=1,
@@ -75,6 +79,7 @@ TINY = Scale(
     records=(10, 50),
     sessions=(4,),
     session_size=2,
+    spread=("post",),
     memory_sessions=3,
     runs=2,
     starts=1,
