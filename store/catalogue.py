@@ -8,11 +8,11 @@ Tables are named by number (`c1`, `c2`), so no text of a client or a model is ev
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from store import sqlite
+from store.entries import MAX_INDEXES, NAME, EntryRow, unreadable
 from store.errors import InvalidCollectionName, StoreDamaged, StoreFull
 from store.fields import can_index, index_expression
 from store.kept_answers import TABLE as ANSWERS
@@ -23,13 +23,11 @@ if TYPE_CHECKING:
     from store.table import Table
 
 MAX_COLLECTIONS = 1_000
-MAX_INDEXES = 16
 
 #: Kinds of records that are remembered for a collection, and names and types of one.
 _MAX_LOOKS = 64
 _MAX_LOOK = 128
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _CREATE = """\
 CREATE TABLE collections (
   name TEXT PRIMARY KEY,
@@ -39,7 +37,8 @@ CREATE TABLE collections (
   updated_at TEXT NOT NULL,
   indexes TEXT NOT NULL
 ) WITHOUT ROWID"""
-_COLUMNS = "name, number, next_id, schema, updated_at, indexes"
+#: As `EntryRow` has them.
+_COLUMNS = "name, number, next_id, updated_at, schema, indexes"
 
 
 @dataclass(slots=True)
@@ -69,7 +68,7 @@ class Entry:
 
 def checked_name(name: object) -> str:
     """A collection's name. Raises InvalidCollectionName."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InvalidCollectionName(
             "a collection's name is a letter, then up to 63 letters, digits, '_' or '-'"
         )
@@ -114,7 +113,7 @@ class Catalogue:
             self._database.run(statement)
         self._database.run(
             f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608  a constant
-            (name, number, 1, "{}", entry.updated_at, "[]"),
+            (name, number, 1, entry.updated_at, "{}", "[]"),
         )
         self._entries[name] = entry
         return entry
@@ -207,27 +206,11 @@ def _index(number: int, n: int, name: str) -> str:
     return f"CREATE INDEX x{number}_{n} ON c{number} ({index_expression(name)})"
 
 
-def _entry(row: tuple[object, ...]) -> Entry:
+def _entry(row: tuple[Any, ...]) -> Entry:
     """A row, checked: its file may come from a guest that a plan has taken over. Raises StoreDamaged."""
-    name, number, next_id, schema, updated_at, indexes = row
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise StoreDamaged("a collection has a name that none can have")
-    if not isinstance(number, int) or not isinstance(next_id, int) or not isinstance(updated_at, str):
-        raise StoreDamaged(f"the catalogue's entry for {name} is not readable")
-    try:
-        fields, indexed = json.loads(str(schema)).get("fields", {}), json.loads(str(indexes))
-    except (ValueError, AttributeError, RecursionError):
-        raise StoreDamaged(f"the catalogue's entry for {name} is not readable") from None
-    if not _are_fields(fields) or not _are_indexes(indexed):
-        raise StoreDamaged(f"the catalogue's entry for {name} is not readable")
-    return Entry(name, number, next_id, fields, updated_at, indexed)
-
-
-def _are_fields(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(kinds, list) and all(isinstance(kind, str) for kind in kinds) for kinds in value.values()
-    )
-
-
-def _are_indexes(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) and can_index(name) for name in value)
+    reason = unreadable(row)
+    if reason is not None:
+        raise StoreDamaged(reason)
+    stored = EntryRow(*row)
+    fields, indexes = json.loads(stored.schema).get("fields", {}), json.loads(stored.indexes)
+    return Entry(stored.name, stored.number, stored.next_id, fields, stored.updated_at, indexes)

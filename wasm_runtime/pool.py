@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 from attrs import define, field
 
+from store.placement import slot_of
 from wasm_runtime.outcome import Outcome, Overloaded, SessionDamaged
-from wasm_runtime.placement import slot_of
 from wasm_runtime.slot import START_SECONDS, Job, Pending, Slot
 
 if TYPE_CHECKING:

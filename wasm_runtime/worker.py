@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import cattrs
 
+from store.placement import slot_of
 from wasm_runtime import affinity, allocator, frames
 from wasm_runtime.confinement import confine
 from wasm_runtime.engine import Runtime
 from wasm_runtime.guests import Guests
 from wasm_runtime.limits import GuestReuse, Limits
-from wasm_runtime.placement import slot_of
 from wasm_runtime.runner import Job, Runner
 from wasm_runtime.status_cell import MAX_GROUP, StatusCell
 from wasm_runtime.sweeper import Retention, Sweeper
