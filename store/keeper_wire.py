@@ -34,8 +34,8 @@ MAX_FRAME_BYTES = 512 * 1024 * 1024
 _LENGTH = struct.Struct(">IB")
 
 #: full: `reason` says what, as in `Room`, or "session". damaged: its rows in the record are. too-new: the
-#: record, or the file to adopt, was written by a later version. refused: the rows contradict what is there, so
-#: a guest has lied.
+#: record, or the file to adopt, was written by a later version. refused: the rows contradict what is there,
+#: so a guest has lied.
 Trouble: TypeAlias = Literal["full", "damaged", "unavailable", "too-new", "fenced", "refused"]
 
 
