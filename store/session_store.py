@@ -79,6 +79,8 @@ class Session:
         self._in_savepoint = False
         #: Requests of a group that were told to stay.
         self._kept = False
+        #: SQLite has ended a transaction by itself, and what was kept in it is gone.
+        self.lost = False
         #: Rows that were written since somebody looked how large the file is.
         self._writes = 0
 
@@ -122,6 +124,8 @@ class Session:
         if self._query_only is not read_only:
             self._database.query_only(on=read_only)
             self._query_only = read_only
+        if not read_only:
+            self._require_transaction()
         if not read_only and not self._in_transaction:
             self._database.run("BEGIN")
             self._in_transaction = True
@@ -198,11 +202,6 @@ class Session:
         """What the request wrote that was kept last."""
         return self._workspace.change_set()
 
-    @property
-    def in_transaction(self) -> bool:
-        """Whether one is open that requests were, or may be, kept in."""
-        return self._in_transaction
-
     def close(self) -> None:
         """Roll back what is not committed, and close the file."""
         self._database.close()
@@ -217,6 +216,7 @@ class Session:
     def _require_transaction(self) -> None:
         """After some errors SQLite rolls back by itself; then the whole group is lost. Raises StoreFault."""
         if self._in_transaction and not self._database.in_transaction:
+            self.lost = self._kept
             self.rollback()
             raise self._database.fault or StoreFull("the transaction was rolled back")
 

@@ -125,7 +125,7 @@ def test_a_full_session_is_no_success(tmp_path: Path, keep: bool) -> None:
 
         with pytest.raises(StoreFull) if keep else nullcontext():
             session.settle(keep=keep)
-        assert session.in_transaction
+        assert not session.lost
         session.commit()
         assert store.search() == [{"id": 1, "before": True}]
 
