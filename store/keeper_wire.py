@@ -36,7 +36,7 @@ _LENGTH = struct.Struct(">IB")
 #: full: `reason` says what, as in `Room`, or "session". damaged: its rows in the record are. too-new: the
 #: record, or the file to adopt, was written by a later version. refused: the rows contradict what is there,
 #: so a guest has lied.
-Trouble: TypeAlias = Literal["full", "damaged", "unavailable", "too-new", "fenced", "refused"]
+Trouble: TypeAlias = Literal["full", "damaged", "unavailable", "too-new", "fenced", "refused", "unknown"]
 
 
 class WireError(Exception):
