@@ -13,6 +13,7 @@ other, each as long as its part says (in bytes of UTF-8).
     HEAD       to the worker    this one
     CLOSED     to the keeper    the file was closed soundly, and is the record's at this head
     USED       to the keeper    somebody has read it
+    ROOM       to the worker    whether there is any, unasked
 
 Each question has a number `n` that its answer repeats. A part is committed whole or not at all, and only upon
 its base; parts of one session that come after one that was refused are refused, too.
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
 MAX_FRAME_BYTES = 512 * 1024 * 1024
 _LENGTH = struct.Struct(">IB")
 
-#: full: the session's limit, or the disk's (`limit_bytes` 0). damaged: its rows in the record are.
-#: too-new: the record, or the file to adopt, was written by a later version. refused: the rows contradict
-#: what is there, so a guest has lied.
+#: full: `reason` says what, as in `Room`, or "session". damaged: its rows in the record are. too-new: the
+#: record, or the file to adopt, was written by a later version. refused: the rows contradict what is there,
+#: so a guest has lied.
 Trouble: TypeAlias = Literal["full", "damaged", "unavailable", "too-new", "fenced", "refused"]
 
 
@@ -125,7 +126,10 @@ class HeadIs(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """The file that was closed: its size in bytes, its inode and when it was changed, in nanoseconds."""
+    """The file that was closed: its size in bytes, its inode and when it was changed, in nanoseconds.
+
+    All of them 0: it was not closed soundly, and is worth nothing.
+    """
 
     session: str
     head: Head
@@ -138,7 +142,14 @@ class Used(NamedTuple):
     session: str
 
 
-Message: TypeAlias = Open | Opened | Refused | Commit | Committed | Outcome | HeadIs | Closed | Used
+class Room(NamedTuple):
+    """What is full, if anything: the `limit_bytes` of all sessions together, or the disk."""
+
+    full: Literal["", "total", "disk"]
+    limit_bytes: int = 0
+
+
+Message: TypeAlias = Open | Opened | Refused | Commit | Committed | Outcome | HeadIs | Closed | Used | Room
 
 
 def encode(message: Message) -> bytes:
@@ -242,6 +253,7 @@ _KINDS: Final[dict[type, int]] = {
     HeadIs: 7,
     Closed: 8,
     Used: 9,
+    Room: 10,
 }
 _READERS: Final[dict[int, Callable[[Any], Message]]] = {
     1: lambda values: Open(*values),
@@ -252,4 +264,5 @@ _READERS: Final[dict[int, Callable[[Any], Message]]] = {
     7: _head_is,
     8: _closed,
     9: lambda values: Used(*values),
+    10: lambda values: Room(*values),
 }

@@ -22,6 +22,7 @@ from store.keeper_wire import (
     Part,
     Refusal,
     Refused,
+    Room,
     Used,
     WireError,
     encode,
@@ -44,6 +45,7 @@ MESSAGES: list[Message] = [
     HeadIs(3, "s1", HEAD),
     Closed("s1", HEAD, 8_192, 12, 1_800_000_000_000_000_000),
     Used("s1"),
+    Room("total", 1_024),
 ]
 
 
