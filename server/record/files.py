@@ -116,9 +116,6 @@ CREATE TABLE caches (
   session TEXT PRIMARY KEY, identity TEXT NOT NULL, version INTEGER NOT NULL, batch TEXT NOT NULL,
   size INTEGER NOT NULL, inode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE unadopted (
-  session TEXT PRIMARY KEY, size INTEGER NOT NULL, changed_at REAL NOT NULL
-) WITHOUT ROWID;
 CREATE TABLE names (
   directory TEXT PRIMARY KEY, owner TEXT NOT NULL, label TEXT NOT NULL
 ) WITHOUT ROWID;
@@ -237,10 +234,10 @@ def meaning(error: Exception) -> RecordError:
         return Damaged("a text of the record is none")
     if isinstance(error, OSError):
         name = error.strerror or type(error).__name__
-        return Full("the disk is full") if error.errno in FULL_ERRNOS else Unavailable(f"the disk: {name}")
+        return Full("disk") if error.errno in FULL_ERRNOS else Unavailable(f"the disk: {name}")
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_FULL:
-            return Full("the disk is full")
+            return Full("disk")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return Damaged(f"the record's file is damaged: {error}")
         case _:

@@ -70,7 +70,7 @@ class Missing(RecordError):
 
 
 class Full(RecordError):
-    """A limit, or the disk (`limit_bytes` 0). Nothing was written."""
+    """A limit, or the disk. Nothing was written. `reason` is "session", "total" or "disk"."""
 
     trouble = "full"
 
@@ -112,8 +112,6 @@ class Entry:
     size_bytes: int
     used_at: float
     changed_at: float
-    #: Still a file of the format before there was a record (`Adoptions`).
-    unadopted: bool = False
 
 
 @frozen
@@ -178,9 +176,17 @@ class Record(Protocol):
         ...
 
     async def adopt(
-        self, session: SessionName, rows: Iterable[ChangeSet], *, replace: bool = False
+        self,
+        session: SessionName,
+        rows: Iterable[ChangeSet],
+        *,
+        replace: bool = False,
+        route: str = "import",
     ) -> Head:
-        """Have a session consist of these rows, all or nothing. Raises Exists (unless told to replace), Invalid."""
+        """Have a session consist of these rows, all or nothing. Raises Exists (unless told to replace), Invalid.
+
+        `route` is what its log says it was.
+        """
         ...
 
     async def copy(
@@ -193,8 +199,10 @@ class Record(Protocol):
         """Remove all rows; the session goes on, and can be rewound. Raises Missing."""
         ...
 
-    async def remove(self, sessions: Sequence[SessionName]) -> None:
-        """Remove sessions with their history, for good."""
+    async def remove(
+        self, sessions: Sequence[SessionName], *, unused_since: float | None = None
+    ) -> list[SessionName]:
+        """Remove sessions with their history, for good; those that were there, and not used since a time."""
         ...
 
     async def use(self, sessions: Iterable[SessionName]) -> None:
@@ -215,7 +223,11 @@ class Record(Protocol):
 
     async def log(self, session: SessionName, *, most: int, before: int | None = None) -> list[LogEntry]: ...
 
-    async def differences(self, session: SessionName, at: Moment, *, most: int) -> list[Difference]: ...
+    async def differences(
+        self, session: SessionName, at: Moment, *, most: int
+    ) -> tuple[int, list[Difference]]:
+        """Records that are not as they were; and the version that was there. Raises Missing."""
+        ...
 
     async def rewind(self, session: SessionName, to: Moment) -> Head: ...
 

@@ -37,7 +37,8 @@ from server.record.record import (
     SessionName,
 )
 from server.record.writer import Known, Limits, Writer
-from store.change_set import ChangeSet, RecordRow
+from store import dump
+from store.change_set import AnswerRow, ChangeSet, RecordRow
 from store.entries import EntryRow
 
 if TYPE_CHECKING:
@@ -132,6 +133,11 @@ class SqliteRecord:
             await self._elsewhere(lambda loader: loader.load(known.id, into))
         return head
 
+    async def dump(self, session: SessionName, into: Path) -> None:
+        """Write the session's rows as text (`store/dump.py`). Raises Missing."""
+        known = self._there(session)
+        await self.read(lambda connection: dump.write(into, _chunks(connection, known.id)))
+
     async def _elsewhere(self, work: Callable[[Loader], T]) -> T:
         """On a thread, with a connection that nobody else uses meanwhile."""
 
@@ -169,25 +175,24 @@ class SqliteRecord:
         self.checkpoints.consider()
 
     async def adopt(
-        self, session: SessionName, rows: Iterable[ChangeSet], *, replace: bool = False
+        self,
+        session: SessionName,
+        rows: Iterable[ChangeSet],
+        *,
+        replace: bool = False,
+        route: str = "import",
     ) -> Head:
-        with self._operation():
-            return self.adopt_here(session, rows, replace=replace, route="import")
-
-    def adopt_here(
-        self, session: SessionName, rows: Iterable[ChangeSet], *, replace: bool, route: str
-    ) -> Head:
-        """`adopt` in the open transaction."""
         now = time.time()
-        known = self.writer.known(session)
-        if known is not None and known.collections and not replace:
-            raise Exists("the session has data already")
-        known = known or self.writer.make(session, now)
-        change = self.writer.change(known)
-        change.empty()
-        for each in rows:
-            change.apply(each)
-        return self.writer.finish(known, _part(session, known, route, now), change, now)
+        with self._operation():
+            known = self.writer.known(session)
+            if known is not None and known.collections and not replace:
+                raise Exists("the session has data already")
+            known = known or self.writer.make(session, now)
+            change = self.writer.change(known)
+            change.empty()
+            for each in rows:
+                change.apply(each)
+            return self.writer.finish(known, _part(session, known, route, now), change, now)
 
     async def copy(
         self,
@@ -230,7 +235,8 @@ class SqliteRecord:
             SELECT ?2, collection, row, ?3, crc, doc FROM records WHERE session = ?1 ORDER BY collection, row""",
             """\
             INSERT INTO answers (session, seq, name, fingerprint, made, start, size, crc, answer)
-            SELECT ?2, seq, name, fingerprint, made, start, size, crc, answer FROM answers WHERE session = ?1""",
+            SELECT ?2, seq, name, fingerprint, made, start, size, crc, answer FROM answers
+            WHERE session = ?1 AND ?3""",
         ):
             self._connection.execute(statement, (origin.id, target.id, version))
         target.collections = dict(origin.collections)
@@ -242,12 +248,23 @@ class SqliteRecord:
             change.empty()
             return self.writer.finish(known, _part(session, known, "reset", now), change, now)
 
-    async def remove(self, sessions: Sequence[SessionName]) -> None:
+    async def remove(
+        self, sessions: Sequence[SessionName], *, unused_since: float | None = None
+    ) -> list[SessionName]:
+        gone: list[SessionName] = []
         with self._operation():
             for session in sessions:
                 known = self.writer.known(session)
-                if known is not None:
+                if known is not None and not self._used(known, unused_since):
                     self._remove(session, known)
+                    gone.append(session)
+        return gone
+
+    def _used(self, known: Known, since: float | None) -> bool:
+        if since is None:
+            return False
+        sql = "SELECT used_at FROM sessions WHERE id = ?"
+        return bool(self._connection.execute(sql, (known.id,)).fetchone()[0] >= since)
 
     def _remove(self, session: SessionName, known: Known) -> None:
         self.history.purge(known.id, known.last_commit)
@@ -277,6 +294,14 @@ class SqliteRecord:
             if len(rows) < _LISTED_AT_ONCE:
                 return
             last = rows[-1][0]
+
+    async def entry(self, session: SessionName) -> Entry:
+        """Raises Missing."""
+        sql = "SELECT name, version, bytes, used_at, changed_at FROM sessions WHERE name = ?"
+        rows = self.execute(sql, (session,))
+        if not rows:
+            raise Missing("there is no such session")
+        return Entry(*rows[0])
 
     async def collections(self, session: SessionName) -> list[Collection]:
         known = self._there(session)
@@ -314,12 +339,15 @@ class SqliteRecord:
             lambda connection: self._past(known, connection).log(most=most, before=before)
         )
 
-    async def differences(self, session: SessionName, at: Moment, *, most: int) -> list[Difference]:
+    async def differences(
+        self, session: SessionName, at: Moment, *, most: int
+    ) -> tuple[int, list[Difference]]:
         known = self._there(session)
 
-        def find(connection: sqlite3.Connection) -> list[Difference]:
+        def find(connection: sqlite3.Connection) -> tuple[int, list[Difference]]:
             past = self._past(known, connection)
-            return past.differences(past.version_at(at), most)
+            version = past.version_at(at)
+            return version, past.differences(version, most)
 
         return await self.read(find)
 
@@ -440,3 +468,20 @@ def _collections(connection: sqlite3.Connection, session: int) -> list[Collectio
         WHERE r.session = c.session AND r.collection = c.number AND row < ?), 0)), schema, updated_at
     FROM collections AS c WHERE session = ? GROUP BY number ORDER BY name"""
     return [Collection(*row) for row in connection.execute(sql, (2**60, session))]
+
+
+def _chunks(connection: sqlite3.Connection, session: int) -> Iterator[ChangeSet]:
+    sql = "SELECT name, number, next_id, updated_at, schema, indexes FROM collections WHERE session = ? ORDER BY number"  # noqa: E501
+    entries = [EntryRow(*row) for row in connection.execute(sql, (session,)).fetchall()]
+    if not entries:
+        return iter(())
+    records = connection.execute(
+        "SELECT collection, row, doc FROM records WHERE session = ? ORDER BY collection, row", (session,)
+    )
+    answers = connection.execute(
+        "SELECT seq, name, fingerprint, made, start, size, answer FROM answers WHERE session = ? ORDER BY seq",
+        (session,),
+    )
+    return dump.chunks_of(
+        entries, (RecordRow(*row) for row in records), (AnswerRow(*row) for row in answers)
+    )

@@ -73,12 +73,12 @@ class Writer:
         self, connection: sqlite3.Connection, identity: str, limits: Limits, history: History
     ) -> None:
         self._connection = connection
-        self._execute = connection.execute
+        self.execute = connection.execute
         self.identity = identity
         self.limits = limits
         self.history = history
         self._known: OrderedDict[str, Known] = OrderedDict()
-        self.total: int = self._execute("SELECT coalesce(sum(bytes), 0) FROM sessions").fetchone()[0]
+        self.total: int = self.execute("SELECT coalesce(sum(bytes), 0) FROM sessions").fetchone()[0]
 
     # Sessions
 
@@ -87,10 +87,10 @@ class Writer:
         found = self._known.get(session)
         if found is None:
             sql = "SELECT id, version, batch, bytes, last_commit FROM sessions WHERE name = ?"
-            row = self._execute(sql, (session,)).fetchone()
+            row = self.execute(sql, (session,)).fetchone()
             if row is None:
                 return None
-            names = self._execute("SELECT number, name FROM collections WHERE session = ?", row[:1])
+            names = self.execute("SELECT number, name FROM collections WHERE session = ?", row[:1])
             found = self._known[session] = Known(*row, dict(names))
             if len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
@@ -110,12 +110,12 @@ class Writer:
     def head_of(self, known: Known | None) -> Head:
         if known is None:
             return Head(self.identity, 0, "")
-        return Head(f"{self.identity}.{known.id}", known.version, known.batch)
+        return Head(self.identity, known.version, known.batch)
 
     def make(self, session: str, now: float) -> Known:
         """A session of version 0, without rows."""
         sql = "INSERT INTO sessions (name, version, batch, bytes, made_at, changed_at, used_at) VALUES (?, 0, '', 0, ?, ?, ?)"  # noqa: E501
-        number = self._execute(sql, (session, now, now, now)).lastrowid
+        number = self.execute(sql, (session, now, now, now)).lastrowid
         assert number is not None  # noqa: S101  SQLite has just given it
         made = self._known[session] = Known(number, 0, "", 0, 0)
         return made
@@ -127,7 +127,7 @@ class Writer:
         """All of it or nothing. Raises RecordError; what is known of sessions is then read again."""
         total = self.total
         try:
-            self._execute("BEGIN IMMEDIATE")
+            self.execute("BEGIN IMMEDIATE")
             yield
         except BaseException as error:
             self._undo(total)
@@ -135,7 +135,7 @@ class Writer:
                 raise _refusal(error) from error
             raise
         try:
-            self._execute("COMMIT")
+            self.execute("COMMIT")
         except sqlite3.Error as error:
             self._undo(total)
             refusal = meaning(error)
@@ -149,7 +149,7 @@ class Writer:
         self.history.undone()
         self.total = total
         if self._connection.in_transaction:
-            self._execute("ROLLBACK")
+            self.execute("ROLLBACK")
 
     # Groups
 
@@ -197,7 +197,7 @@ class Writer:
             self._require_room(known.size + change.grown, self.total + change.grown)
         commit = self.history.note(known.id, known.version + 1, known.last_commit, part, change.changes())
         size = known.size + change.grown
-        done = self._execute(
+        done = self.execute(
             _RAISE, (part.batch, size, now, now, commit or known.last_commit, known.id, known.version)
         )
         if done.rowcount != 1:
@@ -208,12 +208,12 @@ class Writer:
         return self.head_of(known)
 
     def _require_room(self, size: int, total: int) -> None:
-        if 0 < self.limits.session_bytes < size:
-            most = self.limits.session_bytes
-            raise Full(f"the session's rows come to {size} bytes, and it has {most}", most)
-        if 0 < self.limits.total_bytes < total:
-            most = self.limits.total_bytes
-            raise Full(f"all sessions together come to {total} bytes, of {most}", most)
+        for what, most, wanted in (
+            ("session", self.limits.session_bytes, size),
+            ("total", self.limits.total_bytes, total),
+        ):
+            if 0 < most < wanted:
+                raise Full(what, most)
 
 
 class Change:
@@ -262,7 +262,7 @@ class Change:
         before = self._execute(_FIND_ENTRY, (self._known.id, number)).fetchone()
         self._history.keep_entry(self._known.id, before, self._version)
         self._execute("DELETE FROM collections WHERE session = ? AND number = ?", (self._known.id, number))
-        self.grown -= _entry_bytes(before)
+        self.grown -= entry_bytes(before)
         self._dropped[number] = self._known.collections.pop(number)
 
     def changes(self) -> dict[str, list[int]]:
@@ -283,8 +283,8 @@ class Change:
         before = self._execute(_FIND_ENTRY, (self._known.id, entry.number)).fetchone()
         if before is not None:
             self._history.keep_entry(self._known.id, before, self._version)
-            self.grown -= _entry_bytes(before)
-        self.grown += _entry_bytes(entry)
+            self.grown -= entry_bytes(before)
+        self.grown += entry_bytes(entry)
         self._execute(
             "INSERT OR REPLACE INTO collections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -360,7 +360,7 @@ class Change:
         self.grown += sum(len(each.answer.encode()) + ROW_BYTES for each in answers)
 
 
-def _entry_bytes(entry: Sequence[Any]) -> int:
+def entry_bytes(entry: Sequence[Any]) -> int:
     """Of a row that begins as an EntryRow does."""
     return len(entry[0]) + len(entry[4]) + len(entry[5]) + ROW_BYTES
 
