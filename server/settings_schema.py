@@ -216,6 +216,19 @@ class SandboxSettings:
     queue_total: int = setting(
         1_024, "Requests that may wait in all; beyond: 503", low=1, high=1_000_000, unit="requests"
     )
+    queue_bytes_per_session: int = setting(
+        32 * MIB,
+        "Bodies of one session's requests, held from arrival to answer; beyond: 503",
+        low=64 * 1024,
+        high=MIB * MIB,
+        unit="bytes",
+    )
+    queue_bytes_total: int = setting(
+        128 * MIB, "The same of all sessions; beyond: 503", low=64 * 1024, high=MIB * MIB, unit="bytes"
+    )
+    queue_seconds: int = setting(
+        20, "Time a request may wait for its turn, which has not begun; beyond: 503", low=1, high=3_600
+    )
     deny_net: bool = setting(
         default=True,
         meaning="The guest has no network",

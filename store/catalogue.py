@@ -28,6 +28,8 @@ MAX_COLLECTIONS = 1_000
 _MAX_LOOKS = 64
 _MAX_LOOK = 128
 
+#: Beside the value that is indexed: the row's number, and headers.
+_INDEX_ROW_BYTES = 16
 CREATE = """\
 CREATE TABLE collections (
   name TEXT PRIMARY KEY,
@@ -75,15 +77,32 @@ def checked_name(name: object) -> str:
     return name
 
 
+@dataclass(slots=True)
+class _Changed:
+    """What a request, or a transaction, may have changed: collections by name; whether it made the table."""
+
+    names: set[str] = field(default_factory=set)
+    made: bool = False
+
+    def add(self, other: _Changed) -> None:
+        self.names |= other.names
+        self.made = self.made or other.made
+
+    def clear(self) -> None:
+        self.names.clear()
+        self.made = False
+
+
 class Catalogue:
     """The collections, by name. Changes belong to the open transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._touched: set[str] = set()
         self._entries: dict[str, Entry] = {}
         self._blank = database.blank
-        self._made_here = False
+        self._request, self._earlier = _Changed(), _Changed()
+        #: Names of rows that the request has written.
+        self._saved: dict[str, None] = {}
         if not self._blank:
             self._check_own_table()
             self._entries = {entry.name: entry for entry in self._read()}
@@ -98,8 +117,8 @@ class Catalogue:
         return name in self._entries
 
     def touch(self, entry: Entry) -> None:
-        """The open transaction changes this collection: what is known of it may be rolled back."""
-        self._touched.add(entry.name)
+        """The request changes this collection: what is known of it may be rolled back."""
+        self._request.names.add(entry.name)
 
     def create(self, name: str) -> Entry:
         """Make a collection and its table. Raises StoreFull."""
@@ -108,12 +127,13 @@ class Catalogue:
         self.make()
         number = 1 + max((entry.number for entry in self._entries.values()), default=0)
         entry = Entry(name, number, 1, {}, timestamp(), [], 1, None, 0)
-        self._touched.add(name)
+        self._note_saved(entry)
+        self._database.take_room(name)
         for statement in table_statements(number):
             self._database.run(statement)
         self._database.run(
             f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608  a constant
-            (name, number, 1, entry.updated_at, "{}", "[]"),
+            _row(entry),
         )
         self._entries[name] = entry
         return entry
@@ -121,29 +141,39 @@ class Catalogue:
     def save_fields(self, entry: Entry, fields: Fields, updated_at: str | None = None) -> None:
         """Remember what was learned, and when."""
         entry.fields, entry.updated_at = fields, updated_at or timestamp()
-        self.touch(entry)
+        self._note_saved(entry)
+        self._database.take_room(_row(entry).schema)
         self._database.run(
             "UPDATE collections SET schema = ?, updated_at = ? WHERE name = ?",
-            (json.dumps({"fields": fields}), entry.updated_at, entry.name),
+            (_row(entry).schema, entry.updated_at, entry.name),
         )
 
     def save_next_id(self, entry: Entry, next_id: int) -> None:
         """Remember the next id where the records no longer tell it."""
         entry.saved_next_id = entry.next_id = next_id
-        self.touch(entry)
+        self._note_saved(entry)
         self._database.run("UPDATE collections SET next_id = ? WHERE name = ?", (next_id, entry.name))
 
     def add_index(self, entry: Entry, name: str) -> bool:
-        """Index a field; False where it is indexed, can't be, or has no room left for it."""
+        """Index a field; False where it is indexed, can't be, or there are too many. Raises StoreFull."""
         if name in entry.indexes or len(entry.indexes) >= MAX_INDEXES or not can_index(name):
             return False
-        self.touch(entry)
+        self._database.take_room_of(int(self._database.value(_index_size(entry.number, name))))
+        self._note_saved(entry)
         self._database.run(index_statement(entry.number, len(entry.indexes), name))
         entry.indexes = [*entry.indexes, name]
         self._database.run(
-            "UPDATE collections SET indexes = ? WHERE name = ?", (json.dumps(entry.indexes), entry.name)
+            "UPDATE collections SET indexes = ? WHERE name = ?", (_row(entry).indexes, entry.name)
         )
         return True
+
+    def _note_saved(self, entry: Entry) -> None:
+        self.touch(entry)
+        self._saved[entry.name] = None
+
+    def written(self) -> tuple[EntryRow, ...]:
+        """The rows that the request has written, as they are now."""
+        return tuple(_row(self._entries[name]) for name in self._saved if name in self._entries)
 
     def check_tables(self) -> None:
         """Raises StoreDamaged where the file has other tables, indexes or code than ours."""
@@ -155,29 +185,45 @@ class Catalogue:
         if found - {ANSWERS} != expected:
             raise StoreDamaged("the file's tables are not those of a session")
 
+    def begin_request(self) -> None:
+        """What was changed before now is kept, unless the whole transaction is undone."""
+        self._earlier.add(self._request)
+        self._request.clear()
+        self._saved.clear()
+
     def ended(self) -> None:
         """The transaction is over, one way or the other."""
-        self._touched.clear()
-        self._made_here = False
+        self._request.clear()
+        self._earlier.clear()
+        self._saved.clear()
 
     def rolled_back(self) -> None:
-        """Forget what the transaction (or its last savepoint) may have changed, and read it again.
+        """Forget what the request (or its last savepoint) may have changed, and read it again.
 
-        Names stay touched until the transaction ends: what is read now is not committed either.
+        Its names stay noted: what is read now is not committed either.
         """
-        if self._made_here:
+        self._read_again(self._request)
+
+    def all_rolled_back(self) -> None:
+        """Forget what the transaction may have changed, and read it again."""
+        self._earlier.add(self._request)
+        self._read_again(self._earlier)
+        self.ended()
+
+    def _read_again(self, changed: _Changed) -> None:
+        if changed.made:
             self._blank = sqlite.is_blank(self._database)
-        for name in self._touched:
+        for name in changed.names:
             self._entries.pop(name, None)
-        if self._touched and not self._blank:
-            again = (entry for name in self._touched for entry in self._read(name))
+        if changed.names and not self._blank:
+            again = (entry for name in changed.names for entry in self._read(name))
             self._entries.update({entry.name: entry for entry in again})
 
     def make(self) -> None:
         """Make the catalogue's own table, unless it is there."""
         if not self._blank:
             return
-        self._made_here = True
+        self._request.made = True
         self._database.run(CREATE)
         sqlite.mark_format(self._database)
         self._blank = False
@@ -204,6 +250,17 @@ def table_statements(number: int) -> tuple[str, ...]:
 
 def index_statement(number: int, n: int, name: str) -> str:
     return f"CREATE INDEX x{number}_{n} ON c{number} ({index_expression(name)})"
+
+
+def _index_size(number: int, name: str) -> str:
+    """What an index will come to, in bytes; it takes as long as to make one."""
+    value = f"total(length({index_expression(name)}))"
+    return f"SELECT {value} + {_INDEX_ROW_BYTES} * count(*) FROM c{number}"  # noqa: S608  names of ours
+
+
+def _row(entry: Entry) -> EntryRow:
+    schema, indexes = json.dumps({"fields": entry.fields}), json.dumps(entry.indexes)
+    return EntryRow(entry.name, entry.number, entry.saved_next_id, entry.updated_at, schema, indexes)
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 SEPARATOR = "\x1f"
 #: In the place of a document: the reply's body.
 BODY = "="
+#: Objects and arrays within one another, the record itself included.
+RECORD_DEPTH = 32
 _MAX_ROW = 2**63 - 1
 _MAX_NUMBER = 2**31 - 1
 _MAX_COUNT = 2**53

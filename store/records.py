@@ -11,13 +11,12 @@ from math import isfinite
 from typing import Any, TypeAlias
 
 from store import json_text
+from store.change_set import RECORD_DEPTH
 from store.errors import InvalidRecord, StoreDamaged
 from store.lazy import InParts, LazyDict, LazyList
 
 Record: TypeAlias = dict[str, Any]
 
-#: Objects and arrays within one another, the record itself included.
-MAX_DEPTH = 32
 #: SQLite's integers are 64 bits wide; the most negative one is left out to keep the rule symmetric.
 INT_LIMIT = 2**63
 
@@ -121,8 +120,8 @@ def _check(value: object, depth: int) -> None:
 
 
 def _check_nested(value: dict[Any, Any] | list[Any], depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise _Refused(f"nested more than {MAX_DEPTH} deep")
+    if depth > RECORD_DEPTH:
+        raise _Refused(f"nested more than {RECORD_DEPTH} deep")
     if isinstance(value, dict):
         _check_object(value, depth)
     else:

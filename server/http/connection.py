@@ -99,7 +99,8 @@ class Server(web.Server):
     def __init__(
         self, handler: Handler, *, max_connections: int, idle_seconds: float, target_bytes: int
     ) -> None:
-        super().__init__(handler)
+        # Whoever leaves gives up what it waits for. What goes on all the same: server/uninterrupted.py.
+        super().__init__(handler, handler_cancellation=True)
         self._max_connections = max_connections
         self._options: dict[str, Any] = {
             "keepalive_timeout": idle_seconds,

@@ -24,6 +24,8 @@ from server.http.headers import single
 from server.http.target import parse_pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from multidict import MultiMapping
 
     from server.model import ContentKind
@@ -100,8 +102,14 @@ def _kind(value: str) -> ContentKind:
     return kind
 
 
-async def read_body(request: web.BaseRequest, *, limit: int, seconds: float) -> bytes:
-    """The body's bytes.
+async def read_body(
+    request: web.BaseRequest,
+    *,
+    limit: int,
+    seconds: float,
+    holds: Callable[[int], None] = lambda _size: None,
+) -> bytes:
+    """The body's bytes. `holds` is told how many there are, as they come; it may refuse more by raising.
 
     Raises PayloadTooLarge as soon as it is known, RequestTimeout when the body does not arrive,
     BadRequest when its framing is broken, and ConnectionError when the client has left.
@@ -113,7 +121,7 @@ async def read_body(request: web.BaseRequest, *, limit: int, seconds: float) -> 
     await _invite(request)
     try:
         async with asyncio.timeout(seconds):
-            return await _read(request, limit)
+            return await _read(request, limit, holds)
     except TimeoutError:
         raise RequestTimeout(f"The body did not arrive within {seconds:g} seconds.") from None
     except web.RequestPayloadError:
@@ -127,12 +135,13 @@ async def _invite(request: web.BaseRequest) -> None:
         request.writer.output_size = 0  # an error may still be answered in full
 
 
-async def _read(request: web.BaseRequest, limit: int) -> bytes:
+async def _read(request: web.BaseRequest, limit: int, holds: Callable[[int], None]) -> bytes:
     body = bytearray()
     while chunk := await request.content.readany():
         body += chunk
         if len(body) > limit:
             raise _too_large(limit)
+        holds(len(body))
     return bytes(body)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, cast
 
 from attrs import frozen
@@ -45,17 +46,25 @@ class ContextReader:
     note: Callable[[Session], None] = lambda _session: None
 
     async def read(
-        self, request: web.BaseRequest, target: Target, caller: Caller, session: Session, request_id: str
+        self,
+        request: web.BaseRequest,
+        target: Target,
+        caller: Caller,
+        session: Session,
+        request_id: str,
+        *,
+        holds: Callable[[int], None] = lambda _size: None,
     ) -> RequestContext:
         """Everything that can be refused without the body is refused before it is read.
 
+        `holds` is told, as it grows, how many bytes the body takes; it may raise Overloaded.
         Raises BadRequest and its kin, PayloadTooLarge, UriTooLong, RequestTimeout, UnsupportedMediaType.
         """
         headers = request.headers
         query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
         plan_headers = for_plan(headers, authorization=caller.owns_authorization)
         base_url = self.origin.base_url(headers)
-        body = await self._content(request)
+        body = await self._content(request, holds)
         return RequestContext(
             method=cast("Method", request.method),
             path=target.path,
@@ -71,15 +80,20 @@ class ContextReader:
             request_id=request_id,
         )
 
-    async def _content(self, request: web.BaseRequest) -> content.Content:
+    async def _content(self, request: web.BaseRequest, holds: Callable[[int], None]) -> content.Content:
         content.check_encoding(request.headers)
         if not request.body_exists:
             return content.no_body(request.method, request.headers)
         kind = content.content_kind(request.headers)
         content.check_use(request.method, kind)
         limits = self.limits
-        data = await content.read_body(request, limit=limits.request_bytes, seconds=limits.body_seconds)
-        return content.parse_content(request.method, kind, data)
+        data = await content.read_body(
+            request, limit=limits.request_bytes, seconds=limits.body_seconds, holds=holds
+        )
+        body = content.parse_content(request.method, kind, data)
+        # One character beyond Latin-1 makes each character of a text take two bytes or four.
+        holds(sys.getsizeof(body.text))
+        return body
 
     def session(self, headers: MultiMapping[str], caller: Caller) -> Session:
         """Raises SessionMissing, SessionInvalid."""
