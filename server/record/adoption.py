@@ -48,12 +48,16 @@ class Adoption:
     def _look(self) -> None:
         with failures():
             for path in self._root.iterdir():
-                if not _SESSION.fullmatch(path.name):
-                    continue
-                with suppress(FileNotFoundError, NotADirectoryError):
-                    found = (path / DATABASE).lstat()
-                    if found.st_size:
-                        self.waiting[path.name] = (found.st_size, found.st_mtime)
+                if _SESSION.fullmatch(path.name):
+                    self.look_for(path.name)
+
+    def look_for(self, session: str) -> None:
+        """Whether it waits: it has such a file, or has none any more."""
+        self.waiting.pop(session, None)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = (self._root / session / DATABASE).lstat()
+            if found.st_size:
+                self.waiting[session] = (found.st_size, found.st_mtime)
 
     @property
     def adopted(self) -> int:
@@ -95,8 +99,11 @@ class Adoption:
 
     def expire(self, before: float) -> list[str]:
         """Delete files that wait and were last changed before a time; whose they were."""
-        old = [session for session, (_, changed) in self.waiting.items() if changed < before]
+        old = [
+            session
+            for session, (_, changed) in self.waiting.items()
+            if changed < before and session not in self._under_way
+        ]
         for session in old:
-            if session not in self._under_way:
-                self.forget(session)
+            self.forget(session)
         return old

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from server.record.files import failures
 from server.record.record import Full, Head, RecordError
-from server.record.shelf import Shelf
+from server.record.shelf import SCRATCH, Shelf
 from store.keeper_wire import Closed, Committed, HeadIs, Opened, Refusal, Refused, Room
 
 if TYPE_CHECKING:
@@ -74,6 +74,12 @@ class Keeper:
         #: Commit groups, their parts, and the seconds they took; files that were made.
         self.groups = self.parts = self.loads = 0
         self.seconds = 0.0
+
+    async def begin(self) -> None:
+        """Remove the sessions that were there for a moment when the last keeper ended."""
+        left = [each.name async for each in self.record.sessions() if each.name.startswith(SCRATCH)]
+        if left:
+            await self.record.remove(left)
 
     # Commits
 
@@ -167,7 +173,8 @@ class Keeper:
         if self._template:
             await self.adoption.adopt(self._template)
         head = await self.record.head(session)
-        if head.version == 0 and self._template and session != self._template:
+        begins = session != self._template and not session.startswith(SCRATCH)
+        if head.version == 0 and self._template and begins:
             head = await self.record.copy(self._template, session, missing_ok=True)
         return head
 

@@ -35,6 +35,8 @@ class Operations:
         self._root = root
         self._known: dict[str, _Operation] = {
             "head": self._head,
+            "exists": self._exists,
+            "found": self._found,
             "load": self._load,
             "rows": self._rows,
             "adopt": self._adopt,
@@ -79,6 +81,14 @@ class Operations:
 
     async def _head(self, session: str) -> Head:
         return await self._record.head(session)
+
+    async def _exists(self, session: str) -> bool:
+        waits = session in self._keeper.adoption.waiting
+        return waits or (await self._record.head(session)).version > 0
+
+    async def _found(self, session: str) -> None:
+        """There is a file of the old format now, or none any more."""
+        self._keeper.adoption.look_for(session)
 
     async def _load(self, session: str, path: str) -> Head:
         await self._there(session)

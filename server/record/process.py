@@ -237,7 +237,7 @@ class Process:
 
     async def _done(self, what: str, arguments: dict[str, Any]) -> Any:
         if what == "start":
-            return self._started(arguments)
+            return await self._started(arguments)
         if self._operations is None:
             raise Unavailable("the record is not open")
         for link in tuple(self._links.values()):
@@ -266,7 +266,7 @@ class Process:
 
     # Beginning and end
 
-    def _started(self, config: dict[str, Any]) -> dict[str, Any]:
+    async def _started(self, config: dict[str, Any]) -> dict[str, Any]:
         root = Path(config["root"])
         caches = root / CACHES
         caches.mkdir(mode=0o700, exist_ok=True)
@@ -289,6 +289,7 @@ class Process:
             tell=self._tell_all,
             report=self.report,
         )
+        await self.keeper.begin()
         self._operations = Operations(self.keeper, root)
         self.start(self.keeper.commit_groups())
         self.start(self.keeper.watch())
