@@ -30,7 +30,7 @@ _MAX_LOOK = 128
 
 #: Beside the value that is indexed: the row's number, and headers.
 _INDEX_ROW_BYTES = 16
-_CREATE = """\
+CREATE = """\
 CREATE TABLE collections (
   name TEXT PRIMARY KEY,
   number INTEGER NOT NULL UNIQUE,
@@ -129,7 +129,7 @@ class Catalogue:
         entry = Entry(name, number, 1, {}, timestamp(), [], 1, None, 0)
         self._note_saved(entry)
         self._database.take_room(name)
-        for statement in _table(number):
+        for statement in table_statements(number):
             self._database.run(statement)
         self._database.run(
             f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608  a constant
@@ -160,7 +160,7 @@ class Catalogue:
             return False
         self._database.take_room_of(int(self._database.value(_index_size(entry.number, name))))
         self._note_saved(entry)
-        self._database.run(_index(entry.number, len(entry.indexes), name))
+        self._database.run(index_statement(entry.number, len(entry.indexes), name))
         entry.indexes = [*entry.indexes, name]
         self._database.run(
             "UPDATE collections SET indexes = ? WHERE name = ?", (_row(entry).indexes, entry.name)
@@ -177,10 +177,10 @@ class Catalogue:
 
     def check_tables(self) -> None:
         """Raises StoreDamaged where the file has other tables, indexes or code than ours."""
-        expected = set() if self._blank else {_CREATE}
+        expected = set() if self._blank else {CREATE}
         for entry in self._entries.values():
-            expected.update(_table(entry.number))
-            expected.update(_index(entry.number, n, name) for n, name in enumerate(entry.indexes))
+            expected.update(table_statements(entry.number))
+            expected.update(index_statement(entry.number, n, name) for n, name in enumerate(entry.indexes))
         found = set(self._database.column("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"))
         if found - {ANSWERS} != expected:
             raise StoreDamaged("the file's tables are not those of a session")
@@ -224,13 +224,13 @@ class Catalogue:
         if not self._blank:
             return
         self._request.made = True
-        self._database.run(_CREATE)
+        self._database.run(CREATE)
         sqlite.mark_format(self._database)
         self._blank = False
 
     def _check_own_table(self) -> None:
         """In a file from elsewhere it may be a view, which is code that runs when it is read."""
-        if self._database.value("SELECT sql FROM sqlite_master WHERE name = 'collections'") != _CREATE:
+        if self._database.value("SELECT sql FROM sqlite_master WHERE name = 'collections'") != CREATE:
             raise StoreDamaged("the file has no catalogue")
 
     def _read(self, name: str | None = None) -> list[Entry]:
@@ -240,7 +240,7 @@ class Catalogue:
         return [_entry(row) for row in self._database.rows(f"{sql} WHERE name = ?", (name,))]
 
 
-def _table(number: int) -> tuple[str, ...]:
+def table_statements(number: int) -> tuple[str, ...]:
     """Nearly all ids are integers: their rows are in one b-tree, and the index of text keys stays empty."""
     return (
         f"CREATE TABLE c{number} (rowid INTEGER PRIMARY KEY, key TEXT, doc TEXT NOT NULL)",
@@ -248,7 +248,7 @@ def _table(number: int) -> tuple[str, ...]:
     )
 
 
-def _index(number: int, n: int, name: str) -> str:
+def index_statement(number: int, n: int, name: str) -> str:
     return f"CREATE INDEX x{number}_{n} ON c{number} ({index_expression(name)})"
 
 

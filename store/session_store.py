@@ -65,6 +65,8 @@ class Session:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._database = workspace.database
+        #: For tools.
+        self.database = workspace.database
         self._catalogue = workspace.catalogue
         #: What the current request has changed, in order.
         self.changes: list[Change] = workspace.changes

@@ -60,7 +60,7 @@ def export(session_directory: Path, target: Path) -> list[str]:
     """
     if target.exists() and any(target.iterdir()):
         raise Refused(f"{target} is not empty")
-    with _looked_over(session_directory) as session:
+    with looked_over(session_directory) as session:
         return export_session(session, target)
 
 
@@ -69,7 +69,7 @@ def describe(session_directory: Path) -> list[dict[str, Any]]:
 
     Raises FAILURES.
     """
-    with _looked_over(session_directory) as session:
+    with looked_over(session_directory) as session:
         return [_described(session, name) for name in session.plan_view.collections()]
 
 
@@ -85,14 +85,14 @@ def _described(session: Session, name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _looked_over(session_directory: Path) -> Iterator[Session]:
+def looked_over(session_directory: Path) -> Iterator[Session]:
     """A private copy of the session, opened, with nothing in it but what a session has."""
     with tempfile.TemporaryDirectory() as scratch:
         copy_files(session_directory, Path(scratch))
         journal = Path(scratch) / JOURNAL_NAME
         if journal.exists() and names_another_file(journal):
             raise Refused(NAMES_ANOTHER_FILE)
-        session = _open(scratch)
+        session = open_directory(scratch)
         try:
             session.check_file()
             yield session
@@ -112,7 +112,7 @@ def import_(source: Path, session_directory: Path) -> list[str]:
         if os.path.lexists(session_directory / name):
             raise Refused(f"{session_directory} has data already ({name})")
     with tempfile.TemporaryDirectory(dir=session_directory) as scratch:
-        session = _open(scratch)
+        session = open_directory(scratch)
         try:
             names = import_session(session, source)
         finally:
@@ -130,7 +130,7 @@ def copy_files(directory: Path, target: Path) -> None:
         _copy(directory, name, target / name)
 
 
-def _open(directory: str) -> Session:
+def open_directory(directory: str) -> Session:
     return Session.open(directory, page_limit_bytes=_PAGE_LIMIT_BYTES, durability="full")
 
 

@@ -12,7 +12,7 @@ from server.http import content
 from server.http.headers import for_plan
 from server.http.target import Target, parse_query
 from server.model import METHODS, Method, RequestContext
-from server.sessions.identity import Anonymous, session_for
+from server.sessions.identity import Anonymous, Scope, session_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,7 @@ class ContextReader:
     anonymous: Anonymous
     #: Told of every session that is asked for.
     note: Callable[[Session], None] = lambda _session: None
+    scope: Scope = "service"
 
     async def read(
         self,
@@ -100,7 +101,7 @@ class ContextReader:
         values = headers.getall(SESSION_ID, ())
         if len(values) > 1:
             raise SessionInvalid(f"More than one {SESSION_ID} header.")
-        session = session_for(values[0] if values else None, caller.token_name, self.anonymous)
+        session = session_for(values[0] if values else None, caller.token_name, self.anonymous, self.scope)
         self.note(session)
         return session
 

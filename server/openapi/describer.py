@@ -11,7 +11,7 @@ from server.openapi.document import describe
 from server.planning.schemas import Schemas, read_all_schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from server.model import Session
     from server.openapi.document import Terms
@@ -30,11 +30,12 @@ class Describer:
     planner: Planner
     executor: Executor
     terms: Terms
-    #: Whether there is nothing in a session, and looking into it would make one.
-    is_new: Callable[[Session], bool] = lambda _session: False
+    #: Whether there is anything in a session; where there is nothing, nobody is asked.
+    exists: Callable[[Session], Awaitable[bool]]
 
     async def document(self, session: Session) -> bytes:
         """Raises the ServiceError that ends a request, too, where the session cannot be read."""
         routes = await self.planner.routes_in_force(session)
-        schemas = Schemas() if self.is_new(session) else await read_all_schemas(self.executor, session)
+        there = await self.exists(session)
+        schemas = await read_all_schemas(self.executor, session) if there else Schemas()
         return orjson.dumps(describe(session, routes, schemas, self.terms))

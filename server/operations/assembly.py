@@ -8,6 +8,7 @@ from server.operations.api import Api
 from server.operations.doctor import Doctor
 from server.operations.eject import Ejector
 from server.operations.plans import PlanOperations
+from server.operations.records import RecordOperations
 from server.operations.replay import Replayer
 from server.operations.sessions import SessionOperations
 from server.planning.assembly import make_conventions
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from server.planning.planned import Planner
     from server.sessions.directories import DataRoot
     from server.sessions.names import SessionNames
+    from server.sessions.records import Records
     from server.settings_schema import Settings
 
 
@@ -33,11 +35,13 @@ def make_api(
     planner: Planner,
     executor: HoldingExecutor,
     names: SessionNames,
+    records: Records,
 ) -> Api:
     """The interface over a service's parts, which it does not own."""
     learned, drafting = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
     sessions = SessionOperations(
         SessionFiles(root.path),
+        records,
         names,
         executor,
         learned,
@@ -46,13 +50,14 @@ def make_api(
     )
     plans = PlanOperations(learned, drafting, sessions.named)
     conventions = make_conventions(
-        executor, root.path, delete_collections=settings.conventions.delete_collections
+        executor, records.exists, delete_collections=settings.conventions.delete_collections
     )
     return Api(
         plans,
         sessions,
         Replayer(plans, sessions, executor),
         Explainer(conventions, settings.planner, learned, drafting),
-        Doctor(settings, root, executor),
+        Doctor(settings, root, executor, records),
         ejector=Ejector(sessions, learned, executor),
+        records=RecordOperations(SessionFiles(root.path), records),
     )

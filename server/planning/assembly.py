@@ -20,7 +20,6 @@ from server.planning.policy import POLICY_VERSION
 from server.planning.prompt import PromptMaker, read_house_rules
 from server.planning.providers import make_provider
 from server.planning.schemas import collection_exists
-from server.sessions.files import SessionFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,13 +66,15 @@ def make_planner(
 
 
 def make_conventions(
-    executor: Executor, data_root: Path, *, delete_collections: bool = False
+    executor: Executor, there: Callable[[str], Awaitable[bool]], *, delete_collections: bool = False
 ) -> CheckedConventions:
-    """Conventions that look into a session where a path alone does not tell a collection from an action."""
-    files = SessionFiles(data_root)
+    """Conventions that look into a session where a path alone does not tell a collection from an action.
+
+    `there` says whether anything was ever written to a session, by its directory.
+    """
 
     async def exists(session: Session, name: str) -> bool:
-        return not files.is_new(session.directory) and await collection_exists(executor, session, name)
+        return await there(session.directory) and await collection_exists(executor, session, name)
 
     return CheckedConventions(delete_collections=delete_collections, exists=exists)
 

@@ -3,6 +3,9 @@
 The directory's name is a digest of how the session was named: no text from a client becomes a path,
 ids that differ in case are different directories on every file system, and an id can't collide with
 a session that was derived from a token (T01, T02).
+
+With the scope "token" a session belongs to the token that asks for it: two tokens' `shop` are two sessions, called
+`TOKEN/shop` where operators see them. A token's name has no slash, nor has an id.
 """
 
 from __future__ import annotations
@@ -16,12 +19,17 @@ from server.errors import SessionInvalid, SessionMissing
 from server.model import Session
 
 Anonymous = Literal["reject", "shared"]
+Scope = Literal["service", "token"]
 
+#: Between a session's owner and its name.
+OWNER_END = "/"
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @lru_cache(maxsize=4096)
-def session_for(header: str | None, token_name: str | None, anonymous: Anonymous) -> Session:
+def session_for(
+    header: str | None, token_name: str | None, anonymous: Anonymous, scope: Scope = "service"
+) -> Session:
     """The session named by the X-Session-ID header, else derived from the token's name.
 
     Raises SessionInvalid for an id outside the grammar, SessionMissing when nothing names one.
@@ -31,12 +39,21 @@ def session_for(header: str | None, token_name: str | None, anonymous: Anonymous
             raise SessionInvalid(
                 "X-Session-ID must be 1 to 64 letters, digits, `_` or `-`, and start with a letter or digit."
             )
+        if scope == "token" and token_name is not None:
+            return owned(token_name, header)
         return _session(header, "id")
     if token_name is not None:
         return _session(token_name, "token", prefix="token:")
     if anonymous == "shared":
         return _session("anonymous", "anonymous", prefix="~")
     raise SessionMissing("Session identifier missing: send an X-Session-ID header.")
+
+
+def owned(owner: str, name: str) -> Session:
+    """A token's own session of a name. Raises SessionInvalid."""
+    if not ID.fullmatch(name):
+        raise SessionInvalid("A session's name is 1 to 64 letters, digits, `_` or `-`, a letter or digit first.")
+    return _session(name, f"owned:{owner}", prefix=f"{owner}{OWNER_END}")
 
 
 def _session(name: str, domain: str, *, prefix: str = "") -> Session:

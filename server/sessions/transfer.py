@@ -7,17 +7,23 @@ checked here.
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from wasm_runtime import session_files
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 #: Longer than the largest session takes: 256 MiB are exported in some seconds.
 _SECONDS: Final = 600
@@ -27,12 +33,6 @@ _MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
 
 class TransferError(Exception):
     """The session's data, or the data that is to become one, is refused; the message says why."""
-
-
-def describe(session_directory: Path) -> list[dict[str, Any]]:
-    """Name, records, next id, fields and their types of each collection. Raises TransferError."""
-    found = _run("describe", session_directory)
-    return [each for each in found if isinstance(each, dict)]
 
 
 def export(session_directory: Path, archive: Path) -> list[str]:
@@ -45,14 +45,52 @@ def export(session_directory: Path, archive: Path) -> list[str]:
     return list(map(str, names))
 
 
-def import_(archive: Path, session_directory: Path, *, most_bytes: int) -> list[str]:
-    """Make a session's directory, which must not be there yet, out of a tar file of at most so much data.
+def imported(archive: Path, rows: Path, *, most_bytes: int) -> list[str]:
+    """Write the rows of a tar file's collections, of at most so much data, as text (`store/dump.py`).
 
-    Raises TransferError, OSError.
+    The collections' names. Raises TransferError, OSError.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        _unpack(archive, Path(scratch), most_bytes)
-        return list(map(str, _run("import", Path(scratch), session_directory)))
+    with _scratch(rows.parent) as scratch:
+        files = scratch / "files"
+        files.mkdir()
+        _unpack(archive, files, most_bytes)
+        found = _dumped(scratch, "--import", files)
+        (scratch / "rows").rename(rows)
+        return list(map(str, found["collections"]))
+
+
+def rows_of(session_directory: Path, rows: Path) -> dict[str, Any]:
+    """Write the rows of a session's file, which a guest may have written, as text.
+
+    {}, or {"error": "..."} where that is refused: for the keeper, which asks for it.
+    """
+    try:
+        with _scratch(rows.parent) as scratch:
+            session_files.copy(session_directory, scratch / "session")
+            _dumped(scratch, scratch / "session")
+            (scratch / "rows").rename(rows)
+    except (TransferError, OSError) as error:
+        return {"error": str(error)}
+    return {}
+
+
+@contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    path = parent / f"scratch-{secrets.token_hex(8)}"
+    path.mkdir(mode=0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _dumped(scratch: Path, *arguments: str | Path) -> dict[str, Any]:
+    """Run `store.dump` into `rows` in a directory, beyond which it can neither read nor write."""
+    return _answer_of(
+        "wasm_runtime.confined",
+        *(scratch, str(os.getpid()), "store.dump", *arguments, scratch / "rows"),
+        environment={"TMPDIR": str(scratch)},
+    )
 
 
 def salvage(damaged: Path) -> dict[str, Any]:
@@ -114,10 +152,16 @@ def _run(command: str, *paths: Path) -> list[Any]:
 
 
 def _ask(command: str, *paths: Path) -> dict[str, Any]:
+    return _answer_of("store.transfer", command, *paths)
+
+
+def _answer_of(
+    module: str, *arguments: str | Path, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     try:
         done = subprocess.run(  # noqa: S603  our own interpreter and module
-            [*(sys.executable, "-I", "-X", "utf8", "-m", "store.transfer", command), *map(str, paths)],
-            env={},
+            [*(sys.executable, "-I", "-X", "utf8", "-m", module), *map(str, arguments)],
+            env=environment or {},
             cwd="/",
             stdin=subprocess.DEVNULL,
             capture_output=True,
