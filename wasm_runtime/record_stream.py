@@ -1,8 +1,8 @@
 """A worker's end of its stream to the keeper of the record, which may be replaced while the worker lives.
 
-The worker is born with a socket over which it is handed the stream, and another one each time there is another
-keeper. Nothing here waits: what the keeper does not take at once is sent when it does, so that the two can
-never wait for each other.
+The worker is born with a socket over which it is handed the stream, and another one each time there is
+another keeper. Nothing here waits: what the keeper does not take at once is sent when it does, so that the
+two can never wait for each other.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class RecordStream:
     """What is said while there is no keeper is lost; who said it says it again when there is one."""
 
     def __init__(self, handover: socket.socket, poller: select.poll) -> None:
-        handover.setblocking(False)
+        handover.setblocking(False)  # noqa: FBT003  its only parameter
         self._handover = handover
         self._poller = poller
         poller.register(handover, select.POLLIN)
@@ -107,6 +107,10 @@ class RecordStream:
             if not select.select([], [self._connection], [], seconds)[1]:
                 return
             self._flush()
+
+    def close(self) -> None:
+        self._lost()
+        self._handover.close()
 
     def _lost(self) -> None:
         if self._connection is not None:
