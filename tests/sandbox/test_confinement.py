@@ -23,6 +23,7 @@ from wasm_runtime.worker_process import PoolConfig
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from tests.keeper import ThreadKeeper
     from wasm_runtime.artifact import Artifact
 
 #: Runs in a process of its own: confines itself, then says of each attempt whether, or how, it failed.
@@ -198,10 +199,11 @@ def test_nothing_of_it_is_a_condition(tmp_path: Path, port: int) -> None:
 
 
 @pytest.fixture
-async def config(guest_artifact: Artifact, tmp_path: Path) -> PoolConfig:
+async def config(guest_artifact: Artifact, keeper: ThreadKeeper) -> PoolConfig:
     return PoolConfig(
         component=guest_artifact.path,
-        data_root=tmp_path,
+        data_root=keeper.caches,
+        keeper=keeper,
         limits=Limits(session_disk_bytes=1024 * 1024),
         reuse=GuestReuse(spare_guests=0),
         workers=1,

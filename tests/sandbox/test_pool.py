@@ -21,6 +21,7 @@ from wasm_runtime.worker_process import PoolConfig, WorkerProcess
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from tests.keeper import ThreadKeeper
     from wasm_runtime.artifact import Artifact
 
 INSERT = 'REPLY = make_response(201, store.insert(ctx["body_json"]))'
@@ -43,14 +44,15 @@ def job(code: str, session: str = "s1", *, read_only: bool = False, body: Any = 
 
 @pytest.fixture
 async def make_pool(
-    guest_artifact: Artifact, tmp_path: Path
+    guest_artifact: Artifact, keeper: ThreadKeeper
 ) -> AsyncIterator[Callable[..., Awaitable[WorkerPool]]]:
     pools: list[WorkerPool] = []
 
     async def make(limits: Limits | None = None, **options: Any) -> WorkerPool:
         config = PoolConfig(
             component=guest_artifact.path,
-            data_root=tmp_path,
+            data_root=keeper.caches,
+            keeper=keeper,
             limits=limits or Limits(),
             reuse=GuestReuse(spare_guests=1),
             **{"workers": 1, **options},
