@@ -357,9 +357,7 @@ def moment_of(text: str) -> Moment:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise BadRequest(
-            "A moment is a version's number, or a time such as 2026-11-30T12:00:00Z."
-        ) from None
+        raise BadRequest("A moment is a version's number, or a time such as 2026-11-30T12:00:00Z.") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

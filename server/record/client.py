@@ -113,7 +113,8 @@ class _Process:
 
 class KeeperClient:
     """`dump` has a session's file of the old format written as text (in a thread); it raises nothing, and answers
-    {} or {"error": "..."}."""
+    {} or {"error": "..."}.
+    """
 
     def __init__(
         self, config: KeeperConfig, dump: Callable[[Path, Path], dict[str, Any]] = lambda _a, _b: {}

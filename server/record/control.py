@@ -1,9 +1,9 @@
 """What the API process and the keeper say to each other: one JSON object a message, behind its length.
 
-    {"n": 1, "do": "copy", ...}      asked by the API process
-    {"n": 1, "answer": ...}          or {"n": 1, "error": "Missing", "reason": "...", "limit": 0}
-    {"n": -1, "do": "dump", ...}     asked by the keeper, with a number of its own; answered likewise
-    {"event": "room", ...}           told by the keeper, and not answered
+{"n": 1, "do": "copy", ...}      asked by the API process
+{"n": 1, "answer": ...}          or {"n": 1, "error": "Missing", "reason": "...", "limit": 0}
+{"n": -1, "do": "dump", ...}     asked by the keeper, with a number of its own; answered likewise
+{"event": "room", ...}           told by the keeper, and not answered
 """
 
 from __future__ import annotations

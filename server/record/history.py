@@ -209,7 +209,9 @@ class Past:
                 break
             sql = "SELECT at, request, route, plan, changes FROM commits WHERE id = ?"
             at, request, route, plan, changes = self._execute(sql, (id_,)).fetchone()
-            counts = {name: (new, changed, gone) for name, (new, changed, gone) in json.loads(changes).items()}
+            counts = {
+                name: (new, changed, gone) for name, (new, changed, gone) in json.loads(changes).items()
+            }
             found.append(LogEntry(version, at, request, route, plan, counts))
         return found
 
@@ -229,7 +231,9 @@ class Past:
             return oldest - 1
         if isinstance(moment, int) and moment == self._version:
             return moment
-        reach = "there is no history of it" if oldest is None else f"its history reaches back to version {oldest}"
+        reach = (
+            "there is no history of it" if oldest is None else f"its history reaches back to version {oldest}"
+        )
         raise Missing(reach)
 
     def _checked(self, version: int) -> int:
@@ -252,7 +256,9 @@ class Past:
     def differences(self, version: int, most: int) -> list[Difference]:
         """Records that are not as they were at a version, by collection and row."""
         names = dict(
-            self._execute("SELECT number, name FROM collections WHERE session = ?", (self._session,)).fetchall()
+            self._execute(
+                "SELECT number, name FROM collections WHERE session = ?", (self._session,)
+            ).fetchall()
         )
         before = {
             (number, row): doc

@@ -160,6 +160,7 @@ class Operations:
             "loads": keeper.loads,
             "files": len(keeper.shelf),
             "open": keeper.open_count,
+            "sessions": record.execute("SELECT count(*) FROM sessions")[0][0],
             "total_bytes": record.writer.total,
             "log_pages": checkpoints.log_pages,
             "log_left": checkpoints.pages - checkpoints.copied,

@@ -21,7 +21,7 @@ from attrs import frozen
 from server.record import files, sums
 from server.record.caches import Loader
 from server.record.checkpoints import Checkpoints
-from server.record.history import ENTRY_ROW, History, Past, checked_rows
+from server.record.history import History, Past, checked_rows
 from server.record.record import (
     Collection,
     Damaged,
@@ -68,7 +68,7 @@ class Options:
 class SqliteRecord:
     """See `Record`. To be used in one event loop."""
 
-    def __init__(self, path: Path, options: Options = Options()) -> None:  # noqa: B008  it is frozen
+    def __init__(self, path: Path, options: Options = Options()) -> None:
         """Open the record, or make one. Raises RecordError."""
         self.path = path
         self._identity = files.prepare(path)
@@ -331,13 +331,9 @@ class SqliteRecord:
     def _past(self, known: Known, connection: sqlite3.Connection | None = None) -> Past:
         return Past(connection or self._connection, known.id, known.version, known.last_commit)
 
-    async def log(
-        self, session: SessionName, *, most: int, before: int | None = None
-    ) -> list[LogEntry]:
+    async def log(self, session: SessionName, *, most: int, before: int | None = None) -> list[LogEntry]:
         known = self._there(session)
-        return await self.read(
-            lambda connection: self._past(known, connection).log(most=most, before=before)
-        )
+        return await self.read(lambda connection: self._past(known, connection).log(most=most, before=before))
 
     async def differences(
         self, session: SessionName, at: Moment, *, most: int
@@ -409,9 +405,7 @@ class SqliteRecord:
         entries, puts = self._superseded(known, version)
         replaced = {entry.number for entry in entries}
         entries += [
-            entry
-            for entry, made in self._entries(known)
-            if made <= version and entry.number not in replaced
+            entry for entry, made in self._entries(known) if made <= version and entry.number not in replaced
         ]
         rows = self._connection.execute(
             "SELECT collection, row, doc, crc FROM records WHERE session = ? AND version <= ?",
@@ -482,6 +476,4 @@ def _chunks(connection: sqlite3.Connection, session: int) -> Iterator[ChangeSet]
         "SELECT seq, name, fingerprint, made, start, size, answer FROM answers WHERE session = ? ORDER BY seq",
         (session,),
     )
-    return dump.chunks_of(
-        entries, (RecordRow(*row) for row in records), (AnswerRow(*row) for row in answers)
-    )
+    return dump.chunks_of(entries, (RecordRow(*row) for row in records), (AnswerRow(*row) for row in answers))

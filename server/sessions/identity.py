@@ -52,7 +52,9 @@ def session_for(
 def owned(owner: str, name: str) -> Session:
     """A token's own session of a name. Raises SessionInvalid."""
     if not ID.fullmatch(name):
-        raise SessionInvalid("A session's name is 1 to 64 letters, digits, `_` or `-`, a letter or digit first.")
+        raise SessionInvalid(
+            "A session's name is 1 to 64 letters, digits, `_` or `-`, a letter or digit first."
+        )
     return _session(name, f"owned:{owner}", prefix=f"{owner}{OWNER_END}")
 
 

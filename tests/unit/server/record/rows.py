@@ -31,6 +31,4 @@ def part(session: str, base: int, rows: ChangeSet, *, batch: str = "", route: st
 
 def first(*texts: str) -> ChangeSet:
     """A collection with records from 1 up."""
-    return ChangeSet(
-        entries=(entry(),), puts=tuple(record(row, text) for row, text in enumerate(texts, 1))
-    )
+    return ChangeSet(entries=(entry(),), puts=tuple(record(row, text) for row, text in enumerate(texts, 1)))

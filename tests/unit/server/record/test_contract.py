@@ -286,9 +286,7 @@ async def test_a_session_with_data_is_only_replaced_when_asked_to(ledger: Record
     assert (await rows_of(ledger, "a", tmp_path))[1].puts == (record(1, "new"),)
 
 
-async def test_rows_that_end_in_an_error_leave_the_session_as_it_was(
-    ledger: Record, tmp_path: Path
-) -> None:
+async def test_rows_that_end_in_an_error_leave_the_session_as_it_was(ledger: Record, tmp_path: Path) -> None:
     await committed(ledger, "a", 0, first("old"))
     before = await rows_of(ledger, "a", tmp_path)
     with pytest.raises(RecordError):
@@ -337,7 +335,10 @@ async def test_collections_are_described_with_counts_and_next_ids(ledger: Record
     rows = first("x", "y")._replace(entries=(entry(next_id=1), entry(2, "people", next_id=12)))
     await committed(ledger, "a", 0, rows)
     found = await ledger.collections("a")
-    assert [(each.name, each.records, each.next_id) for each in found] == [("orders", 2, 3), ("people", 0, 12)]
+    assert [(each.name, each.records, each.next_id) for each in found] == [
+        ("orders", 2, 3),
+        ("people", 0, 12),
+    ]
 
 
 async def test_settings_belong_to_a_session(ledger: Record) -> None:
@@ -375,9 +376,7 @@ async def four_versions(ledger: Record) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
-async def test_a_rewind_brings_the_records_of_then_back(
-    ledger: Record, tmp_path: Path, version: int
-) -> None:
+async def test_a_rewind_brings_the_records_of_then_back(ledger: Record, tmp_path: Path, version: int) -> None:
     """And is a version of its own, which can be rewound in turn."""
     expected = {
         1: {1: "one", 2: "two", 3: "three"},
@@ -404,7 +403,10 @@ async def test_after_a_rewind_no_id_is_given_twice(ledger: Record, tmp_path: Pat
     await four_versions(ledger)
     await ledger.rewind("a", 1)
     found = await ledger.collections("a")
-    assert [(each.name, each.records, each.next_id) for each in found] == [("orders", 3, 10), ("people", 0, 1)]
+    assert [(each.name, each.records, each.next_id) for each in found] == [
+        ("orders", 3, 10),
+        ("people", 0, 1),
+    ]
 
 
 async def test_a_rewind_forgets_the_answers_that_were_kept(ledger: Record, tmp_path: Path) -> None:
