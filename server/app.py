@@ -301,14 +301,14 @@ def worker_pool(
 ) -> WorkerPool:
     """The pool that the settings ask for; `workers` overrides how many."""
     sandbox = settings.sandbox
-    return WorkerPool(
+    pool = WorkerPool(
         PoolConfig(
             component=guest.path,
             data_root=root.path / CACHES,
+            keeper=keeper,
             limits=sandbox.limits(),
             reuse=sandbox.reuse_policy(),
             workers=sandbox.worker_count() if workers is None else workers,
-            durability=settings.store.durability,
             enforce_types=settings.schema.enforce,
             pinned=sandbox.pin_workers,
             queue_per_session=sandbox.queue_per_session,
@@ -317,6 +317,8 @@ def worker_pool(
             inherit=(root.lock_fd,),
         )
     )
+    keeper.on_restart(pool.reconnect)
+    return pool
 
 
 def _cors(options: CorsSettings) -> Cors | None:

@@ -103,7 +103,7 @@ async def verify(_options: argparse.Namespace, channel: Channel, out: Output) ->
         for each in found["damaged"]:
             out.line(f"- {each}", "red")
         if found["files_touched"]:
-            many = counted(len(found["files_touched"]), "session's file", "sessions' files")
+            many = counted(len(found["files_touched"]), "file")
             out.line(f"{many} changed since closed: made anew when used, nothing is lost.")
         if found["ok"]:
             out.line("All of it is as it was written.")

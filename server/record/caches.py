@@ -123,7 +123,8 @@ class Loader:
 
 def check_records(connection: sqlite3.Connection, session: int, number: int) -> int:
     """How many records a collection has, each looked at. Raises Damaged, sqlite3.Error, ValueError."""
-    total, last = 0, 0
+    total: int = 0
+    last: int = 0
     while True:
         heads, documents, last_row, count = connection.execute(_SUMS, (session, number, last)).fetchone()
         if not count:

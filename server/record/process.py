@@ -247,7 +247,7 @@ class Process:
             return await self._stopped()
         return await self._operations.run(what, arguments)
 
-    async def ask(self, what: str, **arguments: Any) -> dict[str, Any]:
+    async def ask(self, what: str, **arguments: Any) -> Any:
         """Have the API process do something. Raises RecordError."""
         n = -1 - len(self._asked)
         while n in self._asked:
@@ -257,12 +257,12 @@ class Process:
         answer = await future
         if "error" in answer:
             raise control.error_of(answer)
-        return answer
+        return answer["answer"]
 
     async def _dump(self, source: Path, out: Path) -> None:
         answer = await self.ask("dump", source=str(source), out=str(out))
-        if answer["answer"].get("error"):
-            raise Damaged(f"the session's file: {answer['answer']['error']}")
+        if answer.get("error"):
+            raise Damaged(f"the session's file: {answer['error']}")
 
     # Beginning and end
 

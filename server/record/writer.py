@@ -91,7 +91,8 @@ class Writer:
             if row is None:
                 return None
             names = self.execute("SELECT number, name FROM collections WHERE session = ?", row[:1])
-            found = self._known[session] = Known(*row, dict(names))
+            number, version, batch, size, last_commit = row
+            found = self._known[session] = Known(number, version, batch, size, last_commit, dict(names))
             if len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
         return found
