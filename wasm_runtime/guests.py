@@ -1,8 +1,9 @@
 """A worker's live guests: one a session, the least recently used dropped, spares kept ready.
 
-A session's file is a cache of what the record has. The keeper makes it before a guest opens it, and hears what
-has become of it: closed soundly, at which version; or that it is worth nothing. So a guest that has died, or has
-kept what the record then refused, costs its session's next request no more than a file made anew.
+A session's file is a cache of what the record has. The keeper makes it before a guest opens it, and hears
+what has become of it: closed soundly, at which version; or that it is worth nothing. So a guest that has
+died, or has kept what the record then refused, costs its session's next request no more than a file made
+anew.
 """
 
 from __future__ import annotations
@@ -119,7 +120,10 @@ class Guests:
         return LiveGuest(self._runtime, self._compiled)
 
     def explained(self, outcome: Answer | Outcome) -> Answer | Outcome:
-        """A failed write is one for want of space if there is none: a guest's C library makes EIO of most errors."""
+        """A failed write is one for want of space if there is none.
+
+        A guest's C library makes EIO of most errors.
+        """
         if isinstance(outcome, StorageFailed):
             try:
                 if session_files.is_disk_full(self._data_root):

@@ -165,8 +165,8 @@ class LiveGuest:
         """Run plans one after the other, as `run` does.
 
         One answer for each call, or for the first ones where the rest was not begun. None: nothing of it is
-        to stay, which is the guest's end, and each has to run alone. A call brought the guest down, or the host
-        refuses an answer whose writes the guest has kept.
+        to stay, which is the guest's end, and each has to run alone. A call brought the guest down, or the
+        host refuses an answer whose writes the guest has kept.
         """
         answers = self._group_answers(calls)
         if answers is None or len(answers) > len(calls):

@@ -1,8 +1,8 @@
 """A worker's end of its stream to the keeper of the record, which may be replaced while the worker lives.
 
-The worker is born with a socket over which it is handed the stream, and another one each time there is another
-keeper. Nothing here waits: what the keeper does not take at once is sent when it does, so that the two can
-never wait for each other.
+The worker is born with a socket over which it is handed the stream, and another one each time there is
+another keeper. Nothing here waits: what the keeper does not take at once is sent when it does, so that the
+two can never wait for each other.
 """
 
 from __future__ import annotations

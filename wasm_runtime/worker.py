@@ -1,9 +1,9 @@
 """A sandbox worker: one process, one thread that runs guests, one that ticks the clock.
 
-Started by the pool as `python -m wasm_runtime.worker SOCKET_FD CELL_FD HANDOVER_FD`, with an empty environment.
-It reads frames, queues jobs by session, runs the sessions in turn (wasm_runtime/queues.py), has what they have
-written kept by the record (wasm_runtime/gate.py), and writes the results. It never decides whether it has taken
-too long: the pool watches the status cell and kills it.
+Started by the pool as `python -m wasm_runtime.worker SOCKET_FD CELL_FD HANDOVER_FD`, with an empty
+environment. It reads frames, queues jobs by session, runs the sessions in turn (wasm_runtime/queues.py), has
+what they have written kept by the record (wasm_runtime/gate.py), and writes the results. It never decides
+whether it has taken too long: the pool watches the status cell and kills it.
 """
 
 from __future__ import annotations

@@ -52,7 +52,10 @@ class Admin:
         return path.startswith(_PREFIX) and path.removeprefix(_PREFIX).partition("/")[0] in ROOMS
 
     def renew(self, settings: Settings) -> None:
-        """Take another admin token; where there is none any more, the pages stay until a restart, and shut."""
+        """Take another admin token.
+
+        Where there is none any more, the pages stay until a restart, and shut.
+        """
         self._authenticator.renew({"admin": settings.auth.admin_token or secrets.token_hex(32)})
 
     async def answer(self, request: web.BaseRequest) -> Reply:

@@ -50,7 +50,10 @@ class Authenticator:
         self._digests = {name: token_digest(token) for name, token in tokens.items()}
 
     def renew(self, tokens: Mapping[str, str]) -> None:
-        """Know these tokens instead, from the next request on. Raises ValueError if that would open a service."""
+        """Know these tokens instead, from the next request on.
+
+        Raises ValueError if that would open a service.
+        """
         if self._digests and not tokens:
             raise ValueError("without a token the service would be open to all")
         self._digests = {name: token_digest(token) for name, token in tokens.items()}

@@ -1,8 +1,8 @@
 """The way back to a release before the record: every session's file where that release looks for it.
 
 1. Each is made beside and then renamed. What ends this halfway leaves the record, and it can be run again.
-2. Names of sessions go to the file where they were. History and settings of sessions stay in the record, which
-   gets another name, last of all: the releases before do not know it.
+2. Names of sessions go to the file where they were. History and settings of sessions stay in the record,
+   which gets another name, last of all: the releases before do not know it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ LEFT: Final = ".left"
 
 
 async def downgraded(settings: Settings, root: DataRoot) -> dict[str, Any]:
-    """`sessions`, how many were written, and `record`, what it is called now. Raises RecordError, ServiceError, OSError."""
+    """`sessions`, how many were written, and `record`, what it is called now.
+
+    Raises RecordError, ServiceError, OSError.
+    """
     keeper = make_keeper(settings, root)
     try:
         await keeper.start()

@@ -1,7 +1,7 @@
 """The record as operators see it: how it is, whether it is what was written, and copies of it.
 
-A backup is made in the data root, and fetched in pieces: neither side holds it in memory. Whoever has it all has it
-removed; one that nobody removes goes when the next service starts.
+A backup is made in the data root, and fetched in pieces: neither side holds it in memory. Whoever has it all
+has it removed; one that nobody removes goes when the next service starts.
 """
 
 from __future__ import annotations

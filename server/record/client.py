@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -26,6 +25,7 @@ from server.record.record import RecordError, Unavailable, Unknown
 from store.keeper_wire import Head
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _START_SECONDS: Final = 30.0

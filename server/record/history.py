@@ -1,8 +1,8 @@
 """What a session was: superseded rows, and which commit has superseded them.
 
-1. A commit's row names the one before it of its session (`previous`), and the superseded rows that it has made,
-   which follow each other. So a session's history is a chain, found without an index that each write would
-   have to keep; and old history goes from the front of both tables, whosever it is.
+1. A commit's row names the one before it of its session (`previous`), and the superseded rows that it has
+   made, which follow each other. So a session's history is a chain, found without an index that each write
+   would have to keep; and old history goes from the front of both tables, whosever it is.
 2. A row was there at version v if it was written at v or before, and, where it was superseded, after v.
 3. A row of the catalogue is kept as a record of row 0, which no record has.
 """
@@ -226,7 +226,8 @@ class Past:
                 if at <= moment:
                     return version
             oldest = version
-        # The version before the oldest commit that is kept can still be told: what that has superseded is kept.
+        # The version before the oldest commit that is kept can still be told: what that has superseded is
+        # kept.
         if oldest is not None and oldest - 1 >= 1 and moment == oldest - 1:
             return oldest - 1
         if isinstance(moment, int) and moment == self._version:

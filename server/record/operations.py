@@ -1,7 +1,7 @@
 """What the API process may ask of the keeper, by name: arguments and answers are JSON.
 
-Paths are of files in the data root that one of the two makes and the other reads. Whoever changes or removes a
-whole session holds it, so no worker has it open; that is looked at once more here.
+Paths are of files in the data root that one of the two makes and the other reads. Whoever changes or removes
+a whole session holds it, so no worker has it open; that is looked at once more here.
 """
 
 from __future__ import annotations

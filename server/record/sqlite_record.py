@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -42,6 +40,8 @@ from store.change_set import AnswerRow, ChangeSet, RecordRow
 from store.entries import EntryRow
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -232,7 +232,8 @@ class SqliteRecord:
             FROM collections WHERE session = ?1""",
             """\
             INSERT INTO records (session, collection, row, version, crc, doc)
-            SELECT ?2, collection, row, ?3, crc, doc FROM records WHERE session = ?1 ORDER BY collection, row""",
+            SELECT ?2, collection, row, ?3, crc, doc FROM records WHERE session = ?1 ORDER BY collection,
+            row""",
             """\
             INSERT INTO answers (session, seq, name, fingerprint, made, start, size, crc, answer)
             SELECT ?2, seq, name, fingerprint, made, start, size, crc, answer FROM answers
