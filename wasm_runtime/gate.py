@@ -43,10 +43,7 @@ _MOST_TRIES = 3
 
 @frozen
 class Report:
-    """What a job has come to.
-
-    Told as soon as it may be. `ran_ns`: when it had run, by the monotonic clock.
-    """
+    """What a job has come to, told as soon as it may be. `ran_ns`: when it had run, monotonic."""
 
     job: Job
     answer: Answer | Outcome

@@ -2,8 +2,7 @@
 
 A session's file is a cache of what the record has. The keeper makes it before a guest opens it, and hears
 what has become of it: closed soundly, at which version; or that it is worth nothing. So a guest that has
-died, or has kept what the record then refused, costs its session's next request no more than a file made
-anew.
+died, or has kept what the record then refused, costs its session's next request no more than a file made anew.
 """
 
 from __future__ import annotations
@@ -104,7 +103,7 @@ class Guests:
     def _attached(self, session: str, opened: Opened) -> LiveGuest | Outcome:
         self._gate.opened(session, opened.head)
         guest = self._spare.popleft() if self._spare else self._fresh()
-        directory = self._data_root / session
+        directory = session_files.directory_of(self._data_root, session)
         problem = guest.attach(directory, enforce_types=self._enforce_types, empty=opened.new)
         self._live[session] = guest
         if problem is not None:
@@ -120,9 +119,9 @@ class Guests:
         return LiveGuest(self._runtime, self._compiled)
 
     def explained(self, outcome: Answer | Outcome) -> Answer | Outcome:
-        """A failed write is one for want of space if there is none.
+        """What the disk says: a failed write is one for want of space if there is none.
 
-        A guest's C library makes EIO of most errors.
+        The guest's C library makes EIO of most errors.
         """
         if isinstance(outcome, StorageFailed):
             try:

@@ -1,7 +1,6 @@
 """Sessions whose file is being made to what the record has: their jobs wait, other sessions' jobs do not.
 
-A session is asked for when a turn of its comes and no guest has it, and when nothing of it is staged any
-more.
+A session is asked for when a turn of its comes, no guest has it, and nothing of it is staged any more.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class RecordStream:
     """What is said while there is no keeper is lost; who said it says it again when there is one."""
 
     def __init__(self, handover: socket.socket, poller: select.poll) -> None:
-        handover.setblocking(False)
+        handover.setblocking(False)  # noqa: FBT003  its only parameter
         self._handover = handover
         self._poller = poller
         poller.register(handover, select.POLLIN)
@@ -107,6 +107,10 @@ class RecordStream:
             if not select.select([], [self._connection], [], seconds)[1]:
                 return
             self._flush()
+
+    def close(self) -> None:
+        self._lost()
+        self._handover.close()
 
     def _lost(self) -> None:
         if self._connection is not None:

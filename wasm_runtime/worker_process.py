@@ -92,7 +92,7 @@ class WorkerProcess:
             handover, handed = socket.socketpair()
             undo.callback(handover.close)
             handed_over.callback(handed.close)
-            handover.setblocking(False)
+            handover.setblocking(False)  # noqa: FBT003  its only parameter
             cell_fd = status_cell.create()
             handed_over.callback(os.close, cell_fd)
             stderr = os.memfd_create("metaservice-worker-stderr")
