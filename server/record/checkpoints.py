@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ENOUGH_PAGES: Final = 1_000
 #: So many the writer copies itself: some milliseconds.
 _REST_PAGES: Final = 400
-_COMMITS_BETWEEN_LOOKS: Final = 16
+COMMITS_BETWEEN_LOOKS: Final = 16
 _MAX_FRAME_OFFSET: Final = 16
 _FRAME: Final = struct.Struct("=I")
 
@@ -60,7 +60,7 @@ class Checkpoints:
                 self._thread.join()
                 self._thread = None
                 self._finish()
-        elif self._commits % _COMMITS_BETWEEN_LOOKS == 0 and self._grown() >= ENOUGH_PAGES:
+        elif self._commits % COMMITS_BETWEEN_LOOKS == 0 and self._grown() >= ENOUGH_PAGES:
             self._thread = threading.Thread(target=self._copy, name="checkpoint")
             self._thread.start()
 
