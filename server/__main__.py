@@ -18,6 +18,7 @@ from server.logging import configure
 from server.planning.library_file import LibraryError
 from server.planning.prompt import PromptError
 from server.progress import Progress
+from server.record.record import RecordError
 from server.sessions.directories import DataRootError
 from server.settings import CONFIG_VARIABLE, SettingsError, load
 from server.tracing import from_environment
@@ -53,10 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _hide_memory()
     configure(settings.log.level, settings.log.format, sys.stderr, secrets=settings.secrets)
     try:
-        return _serve(settings)
+        return _serve(settings, lambda: load(os.environ | given))
     except KeyboardInterrupt:
         return _fail("interrupted", status=130)
-    except (DataRootError, ArtifactError, PoolError, PromptError, LibraryError) as error:
+    except (DataRootError, RecordError, ArtifactError, PoolError, PromptError, LibraryError) as error:
         return _fail(error, status=1)
     except OSError as error:
         where = f"{settings.server.host} port {settings.server.port}"
@@ -88,11 +89,11 @@ def _fail(reason: object, *, status: int) -> int:
     return status
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, read_again: Callable[[], Settings]) -> int:
     tracing = from_environment(os.environ)
     service = make_app(settings, tracing=tracing, progress=Progress(sys.stderr))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run(service, settings))
+        runner.run(_run(service, settings, read_again))
     return 0
 
 
@@ -104,8 +105,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _run(service: Service, settings: Settings) -> None:
-    """Until SIGTERM or SIGINT; then gracefully, unless a second one comes.
+async def _run(service: Service, settings: Settings, read_again: Callable[[], Settings]) -> None:
+    """Until SIGTERM or SIGINT; then gracefully, unless a second one comes. SIGHUP: read the tokens again.
 
     While the service starts, a signal still ends the process at once: nothing is under way.
     """
@@ -115,6 +116,7 @@ async def _run(service: Service, settings: Settings) -> None:
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _renew_tokens, service, read_again)
     _warn_of_planner(settings.planner)
     sys.stdout.write(_banner(service, settings) + "\n")
     sys.stdout.flush()
@@ -124,6 +126,16 @@ async def _run(service: Service, settings: Settings) -> None:
     await service.close()
     sys.stdout.write("metaservice: stopped, goodbye\n")
     sys.stdout.flush()
+
+
+def _renew_tokens(service: Service, read_again: Callable[[], Settings]) -> None:
+    """What is wrong with the settings leaves the service with the tokens it has."""
+    try:
+        service.renew_tokens(read_again())
+    except (SettingsError, ValueError) as error:
+        log.error("tokens not renewed", reason=str(error))  # noqa: TRY400  the reason is all there is to say
+    else:
+        log.info("tokens renewed")
 
 
 def _warn_of_planner(planner: PlannerSettings) -> None:

@@ -6,6 +6,7 @@ test and the README's table all read them, so a setting is described in one plac
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -103,6 +104,8 @@ def keys_of(cls: type[Any], prefix: str = "") -> Iterator[Key]:
 _HOST_PORT: Final = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]{0,252}))(:[0-9]{1,5})?", re.ASCII
 )
+DIGEST_PREFIX: Final = "sha256:"
+_DIGEST: Final = re.compile(r"sha256:[0-9a-fA-F]{64}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _TOKEN: Final = re.compile(r"[!-~]{1,1024}", re.ASCII)
 LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
@@ -110,6 +113,24 @@ LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
 
 def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
+
+
+def is_session_id(text: str) -> bool:
+    """With its owner before a slash, or without one."""
+    return all(map(is_name, text.split("/"))) and text.count("/") <= 1
+
+
+def is_client_token(text: str) -> bool:
+    """A token, or `sha256:` and the digest of one, so that the settings need not hold what opens the service."""
+    return is_token(text) and (not text.startswith(DIGEST_PREFIX) or _DIGEST.fullmatch(text) is not None)
+
+
+def token_digest(token: str) -> bytes:
+    """SHA-256 of a token as the settings have it."""
+    if token.startswith(DIGEST_PREFIX):
+        return bytes.fromhex(token.removeprefix(DIGEST_PREFIX))
+    # aiohttp decodes header bytes with surrogateescape; this gives the same bytes back.
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 def is_token(text: str) -> bool:

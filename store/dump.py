@@ -1,7 +1,8 @@
 """All rows of a session as text: change sets, one after the other, in a file.
 
     python -m store.dump SESSION_DIR OUT            the rows of a session's file
-    python -m store.dump --import IN OUT            those of files in the documented layout (`store/layout.py`)
+    python -m store.dump --import IN OUT            those of files in the documented layout
+    (`store/layout.py`)
 
 Prints {} or {"error": "..."} as JSON (exit status 1). So the record takes over a file that a guest may have
 written without SQLite ever reading it where the record is: here it is read, in a process with nothing worth
@@ -20,12 +21,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from store import change_set, layout, transfer
+from store import change_set, layout, sqlite, transfer
 from store.change_set import AnswerRow, ChangeSet, RecordRow
 from store.entries import EntryRow
-from store.session_store import Session
 
 if TYPE_CHECKING:
+    from store.session_store import Session
     from collections.abc import Iterable, Iterator, Sequence
 
     from store.sqlite import Database
@@ -80,7 +81,7 @@ def _some_at_a_time(rows: Iterable[Any]) -> Iterator[list[Any]]:
 def of_session(session: Session) -> Iterator[ChangeSet]:
     """The rows of an open session. Raises StoreError."""
     database = session.database
-    if database.blank:
+    if sqlite.is_blank(database):
         return iter(())
     entries = [EntryRow(*row) for row in database.rows(_ENTRIES)]
     return chunks_of(entries, _records(database, entries), _answers(database))

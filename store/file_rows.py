@@ -22,7 +22,10 @@ KEY: Final = f"CASE WHEN row >= {FIRST_TEXT_ROWID} THEN json_extract(doc, '$.id'
 
 def marks(schema: str) -> tuple[str, ...]:
     """What says whose file it is; to be run in the transaction. `schema`: as what the file is attached."""
-    return (f"PRAGMA {schema}.application_id={APPLICATION_ID}", f"PRAGMA {schema}.user_version={FORMAT_VERSION}")
+    return (
+        f"PRAGMA {schema}.application_id={APPLICATION_ID}",
+        f"PRAGMA {schema}.user_version={FORMAT_VERSION}",
+    )
 
 
 def catalogue_table(schema: str) -> str:

@@ -35,8 +35,8 @@ _LENGTH = struct.Struct(">IB")
 
 #: full: `reason` says what, as in `Room`, or "session". damaged: its rows in the record are. too-new: the
 #: record, or the file to adopt, was written by a later version. refused: the rows contradict what is there,
-#: so a guest has lied. unavailable: nothing was written. unknown: the disk failed in the sync, and what was to be
-#: written may be there, or not.
+#: so a guest has lied. unavailable: nothing was written. unknown: the disk failed in the sync, and what was
+#: to be written may be there, or not.
 Trouble: TypeAlias = Literal["full", "damaged", "unavailable", "unknown", "too-new", "fenced", "refused"]
 
 

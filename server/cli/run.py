@@ -8,13 +8,14 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from server.cli import eject, other, plans, sessions
+from server.cli import eject, other, plans, record, sessions
 from server.cli.channel import Channel, HttpChannel, LocalChannel, Refusal
 from server.cli.output import Output
 from server.logging import configure
 from server.planning.library_file import LibraryError
 from server.planning.prompt import PromptError
 from server.progress import Progress
+from server.record.record import RecordError
 from server.sessions.address import published
 from server.sessions.directories import DataRootError, DataRootInUse
 from server.settings import CONFIG_VARIABLE, SettingsError, load
@@ -28,11 +29,20 @@ if TYPE_CHECKING:
     from server.cli.options import Commands
     from server.settings_schema import Settings
 
-_FAILURES = (DataRootError, ArtifactError, PoolError, PromptError, LibraryError, OSError, UnicodeDecodeError)
+_FAILURES = (
+    DataRootError,
+    RecordError,
+    ArtifactError,
+    PoolError,
+    PromptError,
+    LibraryError,
+    OSError,
+    UnicodeDecodeError,
+)
 
 
 def register(commands: Commands) -> None:
-    for module in (plans, sessions, eject, other):
+    for module in (plans, sessions, record, eject, other):
         module.register(commands)
 
 
@@ -61,8 +71,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _run(options: argparse.Namespace, settings: Settings, out: Output) -> int:
+    status: int
+    if getattr(options, "alone", False):
+        # On the data root itself, with no service and no part of one.
+        status = await options.run(options, settings, out)
+        return status
     async with _channel(options, settings) as channel:
-        status: int = await options.run(options, channel, out)
+        status = await options.run(options, channel, out)
         return status
 
 

@@ -1,4 +1,4 @@
-"""The operators' interface over HTTP: `/_meta/plans`, `/_meta/sessions`, `/_meta/explain`, `/_meta/doctor`.
+"""The operators' interface over HTTP: `/_meta/plans`, `/_meta/sessions`, `/_meta/record`, `/_meta/explain`, `/_meta/doctor`.
 
 1. It is there only where an admin token is set; elsewhere these paths are what any unknown page is.
 2. The admin token opens it and nothing else does; it opens nothing but this. Compared in constant time.
@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,14 @@ from server.http import content, strict_json
 from server.http.auth import Authenticator
 from server.http.target import parse_query, parse_target
 from server.model import Reply
-from server.operations.api import ROOMS, Api, Archive, Call
+from server.operations.api import ROOMS, Api, Archive, Call, Piece
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from server.http.context import EdgeLimits
     from server.http.target import Target
+    from server.settings_schema import Settings
 
 _PREFIX = "/_meta/"
 _INDEX = ("/_meta", "/_meta/")
@@ -49,6 +51,13 @@ class Admin:
             return True
         return path.startswith(_PREFIX) and path.removeprefix(_PREFIX).partition("/")[0] in ROOMS
 
+    def renew(self, settings: Settings) -> None:
+        """Take another admin token.
+
+        Where there is none any more, the pages stay until a restart, and shut.
+        """
+        self._authenticator.renew({"admin": settings.auth.admin_token or secrets.token_hex(32)})
+
     async def answer(self, request: web.BaseRequest) -> Reply:
         """Raises ServiceError: Unauthorized before anything else is looked at."""
         self._authenticator.authenticate(request.headers)
@@ -63,6 +72,8 @@ class Admin:
                 data = await asyncio.to_thread(path.read_bytes)
             disposition = f'attachment; filename="{answer.name}"'
             return Reply(200, (("Content-Disposition", disposition),), data, "application/x-tar")
+        if isinstance(answer, Piece):
+            return Reply(200, (), answer.data, "application/octet-stream")
         return Reply(200, body=orjson.dumps(answer))
 
     async def _content(

@@ -16,6 +16,7 @@ from attrs import frozen
 
 from server.errors import InvalidHeader, Unauthorized
 from server.http.headers import single
+from server.settings_key import token_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,16 +40,23 @@ class Caller:
     owns_authorization: bool
 
 
-def _digest(token: str) -> bytes:
-    # aiohttp decodes header bytes with surrogateescape; this gives the same bytes back.
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-
-
 class Authenticator:
-    """Knows the tokens' digests by name; none at all means that the service is open."""
+    """Knows the tokens' digests by name; none at all means that the service is open.
+
+    A token is itself, or `sha256:` and its digest. Whoever sends that text has not sent the token.
+    """
 
     def __init__(self, tokens: Mapping[str, str]) -> None:
-        self._digests = {name: _digest(token) for name, token in tokens.items()}
+        self._digests = {name: token_digest(token) for name, token in tokens.items()}
+
+    def renew(self, tokens: Mapping[str, str]) -> None:
+        """Know these tokens instead, from the next request on.
+
+        Raises ValueError if that would open a service.
+        """
+        if self._digests and not tokens:
+            raise ValueError("without a token the service would be open to all")
+        self._digests = {name: token_digest(token) for name, token in tokens.items()}
 
     def authenticate(self, headers: MultiMapping[str]) -> Caller:
         """Raises Unauthorized unless exactly one token was sent, and it is one of ours."""
@@ -85,7 +93,7 @@ class Authenticator:
             raise _refusal(error.detail) from None
 
     def _name_of(self, token: str) -> str:
-        sent = _digest(token)
+        sent = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         names = [name for name, digest in self._digests.items() if hmac.compare_digest(digest, sent)]
         if not names:
             raise _refusal("The token is not valid.")

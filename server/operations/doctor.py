@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 from attrs import asdict, frozen
 
+from server.errors import ServiceError
 from server.operations import advisories
+from server.sessions.files import ADOPTED
 from server.settings_key import is_loopback
 from wasm_runtime import artifact
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from server.sessions.directories import DataRoot
+    from server.sessions.records import Records
     from server.settings_schema import Settings
     from wasm_runtime.pool import Executor
 
@@ -27,6 +30,8 @@ Verdict: TypeAlias = Literal["ok", "warning", "failed", "unknown"]
 _PACKAGES: Final = ("metaservice", "wasmtime", "componentize-py", "aiohttp", "openai", "anthropic")
 #: Less free space than this is worth a word: the disk of a few sessions at their limit.
 _LITTLE_DISK: Final = 1024**3
+#: 64 MiB of the record's log that a checkpoint could not copy.
+_MUCH_LOG_PAGES: Final = 16_384
 _CONNECT_SECONDS: Final = 5.0
 
 
@@ -46,6 +51,7 @@ class Doctor:
     settings: Settings
     root: DataRoot
     executor: Executor
+    records: Records
 
     async def examine(self, *, reach_provider: bool = False) -> dict[str, Any]:
         """All findings; `ok` unless one has failed. The provider is connected to only if asked for."""
@@ -64,6 +70,7 @@ class Doctor:
         yield advisories_finding(advisories.noted(), _version)
         yield self._guest()
         yield self._data_root()
+        yield await self._record()
         for finding in self._workers():
             yield finding
         for finding in self._doors():
@@ -91,6 +98,28 @@ class Doctor:
         free = shutil.disk_usage(path).free
         verdict: Verdict = "ok" if free > _LITTLE_DISK else "warning"
         return Finding("data root", verdict, f"{path}, {free // 1024**2} MiB free")
+
+    async def _record(self) -> Finding:
+        try:
+            found = await self.records.ask("stats")
+        except ServiceError as error:
+            return Finding("record", "failed", error.detail)
+        said = f"{found['sessions']} sessions, {found['total_bytes'] // 1024} KiB"
+        if found["waiting"]:
+            said += (
+                f"; {found['waiting']} still files of an earlier release, taken over when they are asked for"
+            )
+        if found["adopted"]:
+            said += f"; {found['adopted']} taken over: remove *{ADOPTED} when no way back is needed"
+        if found["full"]:
+            return Finding("record", "failed", f"{said}; full: {found['full']}")
+        if found["log_left"] > _MUCH_LOG_PAGES:
+            return Finding(
+                "record",
+                "warning",
+                f"{said}; {found['log_left']} pages of its log are held by another reader",
+            )
+        return Finding("record", "ok", said)
 
     def _workers(self) -> list[Finding]:
         health = self.executor.health()

@@ -1,7 +1,7 @@
 """Sessions as operators see them: their data, sizes, history and routes; copies, archives, and their end.
 
-1. Whatever changes or removes a whole session holds it: its requests wait, and its guest is dropped. What is only
-   read comes from the record, as of one version of the session, and nobody waits for it.
+1. Whatever changes or removes a whole session holds it: its requests wait, and its guest is dropped. What is
+   only read comes from the record, as of one version of the session, and nobody waits for it.
 2. Whether a session may be replaced is asked within the transaction that replaces it. So nothing that was
    acknowledged meanwhile is lost, and there is no moment at which a crash would leave half of it.
 3. A session's file is not opened in this process; see `server.sessions.transfer`.
@@ -357,9 +357,7 @@ def moment_of(text: str) -> Moment:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise BadRequest(
-            "A moment is a version's number, or a time such as 2026-11-30T12:00:00Z."
-        ) from None
+        raise BadRequest("A moment is a version's number, or a time such as 2026-11-30T12:00:00Z.") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

@@ -22,7 +22,7 @@ from server.planning.providers import make_provider
 from server.planning.schemas import collection_exists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from server.model import Session
@@ -37,19 +37,21 @@ def make_planner(
     describe: Callable[[], Mapping[str, Any]],
     executor: Executor,
     data_root: Path,
+    there: Callable[[str], Awaitable[bool]],
     *,
     keep_library: bool = False,
     watched: Callable[[Provider], Provider] = lambda provider: provider,
     delete_collections: bool = False,
 ) -> Planner:
-    """The planner that the settings ask for; `describe` gives the guest's `Artifact.description`.
+    """The planner that the settings ask for; `describe` gives the guest's `Artifact.description`,
+    `there` whether anything was ever written to a session, by its directory.
 
     Without a provider, routes that were learned while there was one are still served; with `keep_library`
     there is a plan library in any case, for operators to bring plans to. `watched` may put a watcher before
     the provider.
     Raises PromptError for house rules that cannot be read, LibraryError, ValueError for a refused base URL.
     """
-    conventions = make_conventions(executor, data_root, delete_collections=delete_collections)
+    conventions = make_conventions(executor, there, delete_collections=delete_collections)
     library = data_root / FILE_NAME
     provider = make_provider(settings) if settings.learn else None
     if provider is None and settings.learn and not keep_library and not library.exists():

@@ -3,7 +3,8 @@
 Such a file is `<data root>/<session>/store.db`. It is taken over when its session is first asked for, and its
 directory is then called `<session>.adopted`, which nobody reads any more: the operator removes it.
 
-1. The rows come as text from a process that holds nothing (`store/dump.py`): the file may be a hostile guest's.
+1. The rows come as text from a process that holds nothing (`store/dump.py`): the file may be a hostile
+   guest's.
 2. They are in the record before the directory gets its new name. If the service ends between the two, the
    directory is renamed when the next one comes upon it.
 """

@@ -1,7 +1,7 @@
 """The record as one file for elsewhere, and back; and whether it is what was written.
 
-A backup is a copy of the record at one moment (`VACUUM INTO`), with the plan library's file in a table of its own.
-The names of sessions are in the record.
+A backup is a copy of the record at one moment (`VACUUM INTO`), with the plan library's file in a table of its
+own. The names of sessions are in the record.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _MOST_NAMED: Final = 20
 
 
 def make(root: Path, target: Path) -> dict[str, Any]:
-    """Write a backup to a file that is not there; what is in it. Raises RecordError, OSError, sqlite3.Error."""
+    """Write a backup to a file that is not there.
+
+    What is in it. Raises RecordError, OSError, sqlite3.Error.
+    """
     copies = {name: _copy_of(root, name) for name in _BESIDE}
     with closing(files.connect(root / files.NAME)) as record:
         record.execute("VACUUM INTO ?", (str(target),))
@@ -191,7 +194,10 @@ def _look_at(record: sqlite3.Connection, session: tuple[Any, ...]) -> tuple[int,
 
 
 def _rows(record: sqlite3.Connection, session: int) -> tuple[int, int]:
-    """How many records there are, and what all rows come to in bytes. Raises Damaged and what reading does."""
+    """How many records there are, and what all rows come to in bytes.
+
+    Raises Damaged and what reading does.
+    """
     count = size = 0
     for *values, crc in record.execute(
         "SELECT name, number, next_id, updated_at, schema, indexes, crc FROM collections WHERE session = ?",

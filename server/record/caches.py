@@ -1,7 +1,8 @@
 """Sessions' files, made of the record's rows: written beside, checked on the way, then put in place.
 
-1. Every row's sum is looked at before it is copied, in the same snapshot. A thousand documents come as one text:
-   a row at a time, each would be a trip out of SQLite and back, with a wait for the interpreter in each.
+1. Every row's sum is looked at before it is copied, in the same snapshot. A thousand documents come as one
+   text: a row at a time, each would be a trip out of SQLite and back, with a wait for the interpreter in
+   each.
 2. Above MOST_INDEXED records no index is made, and the file's catalogue lists none: a session's searches ask
    for them again (`Runner`), and opening does not wait for them.
 3. The file is nobody's data, so it is not synced, and has no journal while it is made.
@@ -123,7 +124,8 @@ class Loader:
 
 def check_records(connection: sqlite3.Connection, session: int, number: int) -> int:
     """How many records a collection has, each looked at. Raises Damaged, sqlite3.Error, ValueError."""
-    total, last = 0, 0
+    total: int = 0
+    last: int = 0
     while True:
         heads, documents, last_row, count = connection.execute(_SUMS, (session, number, last)).fetchone()
         if not count:

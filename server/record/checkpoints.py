@@ -4,10 +4,10 @@
    commits go on at the log's end. What they add meanwhile is not copied, and so the log never begins anew.
 2. So when the thread is done, and little is left to copy, the writer copies the rest itself, between two
    groups, and then the next commit begins the log anew.
-3. How long the log is, its index says (`mxFrame`, https://sqlite.org/walformat.html): the file itself stays as
-   long as it ever was. The index is kept open: to close it would drop SQLite's own locks on it (fcntl(2)).
-4. Somebody else may hold the log (a backup, Litestream, which takes checkpoints over altogether): then less is
-   copied than there is, which is told (`pages`, `copied`) and nothing is forced.
+3. How long the log is, its index says (`mxFrame`, https://sqlite.org/walformat.html): the file itself stays
+   as long as it ever was. The index is kept open: to close it would drop SQLite's own locks on it (fcntl(2)).
+4. Somebody else may hold the log (a backup, Litestream, which takes checkpoints over altogether): then less
+   is copied than there is, which is told (`pages`, `copied`) and nothing is forced.
 
 https://sqlite.org/wal.html, "Avoiding Excessively Large WAL Files"
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ENOUGH_PAGES: Final = 1_000
 #: So many the writer copies itself: some milliseconds.
 _REST_PAGES: Final = 400
-_COMMITS_BETWEEN_LOOKS: Final = 16
+COMMITS_BETWEEN_LOOKS: Final = 16
 _MAX_FRAME_OFFSET: Final = 16
 _FRAME: Final = struct.Struct("=I")
 
@@ -38,7 +38,10 @@ class Checkpoints:
     """To be considered by the writer after each transaction."""
 
     def __init__(self, path: Path, writing: sqlite3.Connection) -> None:
-        """`writing` has read something already, so that the log's index is there. Raises sqlite3.Error, OSError."""
+        """`writing` has read something already, so that the log's index is there.
+
+        Raises sqlite3.Error, OSError.
+        """
         self._writing = writing
         self._copying = files.connect(path)
         self._index = os.open(path.with_name(f"{path.name}-shm"), os.O_RDONLY | os.O_CLOEXEC)
@@ -57,7 +60,7 @@ class Checkpoints:
                 self._thread.join()
                 self._thread = None
                 self._finish()
-        elif self._commits % _COMMITS_BETWEEN_LOOKS == 0 and self._grown() >= ENOUGH_PAGES:
+        elif self._commits % COMMITS_BETWEEN_LOOKS == 0 and self._grown() >= ENOUGH_PAGES:
             self._thread = threading.Thread(target=self._copy, name="checkpoint")
             self._thread.start()
 
@@ -84,7 +87,10 @@ class Checkpoints:
         self._seen = self.pages
 
     def close(self) -> None:
-        """Before the connection that writes is closed, which copies what is left. `closed` is for after it."""
+        """Before the connection that writes is closed, which copies what is left.
+
+        `closed` is for after it.
+        """
         if self._thread is not None:
             self._thread.join()
             self._thread = None

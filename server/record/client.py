@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -26,6 +25,7 @@ from server.record.record import RecordError, Unavailable, Unknown
 from store.keeper_wire import Head
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _START_SECONDS: Final = 30.0
@@ -222,11 +222,11 @@ class KeeperClient:
             await self._spawn()
         except (RecordError, OSError) as error:
             log.warning("keeper not started", error=str(error))
-            if self._process is None and not self._closing and not isinstance(error, RecordError):
+            if self._process is not None:
+                self._process.process.kill()  # and `on_gone` tries again
+            elif isinstance(error, OSError):
                 self._pause = min(max(self._pause * 2, 0.02), _LONGEST_PAUSE)
                 self._background(self._again())
-            elif self._process is not None:
-                self._process.process.kill()
             return
         for callback in self._restarted:
             callback()

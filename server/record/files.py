@@ -4,8 +4,8 @@
    holds. NORMAL ("relaxed") syncs the log at checkpoints only: a loss of power may take the last commits.
 2. `wal_autocheckpoint=0`: the log is copied into the file beside the commits, not in them (`checkpoints.py`).
 3. Documents are in a table with rowids, their keys in an index beside: in a WITHOUT ROWID table SQLite moves
-   rows of more than 1,002 bytes to pages of their own (https://sqlite.org/withoutrowid.html). What is new goes
-   to the end of the table, so the inserts of a whole group share their last page.
+   rows of more than 1,002 bytes to pages of their own (https://sqlite.org/withoutrowid.html). What is new
+   goes to the end of the table, so the inserts of a whole group share their last page.
 4. `sessions`, `commits` and `superseded` give no number twice (AUTOINCREMENT for sessions; of the other two
    the last row stays): a row that is gone is not taken for another.
 5. Tables of others are left alone: Litestream, for one, keeps two of its own in a file that it replicates.

@@ -1,8 +1,8 @@
 """What a session was: superseded rows, and which commit has superseded them.
 
-1. A commit's row names the one before it of its session (`previous`), and the superseded rows that it has made,
-   which follow each other. So a session's history is a chain, found without an index that each write would
-   have to keep; and old history goes from the front of both tables, whosever it is.
+1. A commit's row names the one before it of its session (`previous`), and the superseded rows that it has
+   made, which follow each other. So a session's history is a chain, found without an index that each write
+   would have to keep; and old history goes from the front of both tables, whosever it is.
 2. A row was there at version v if it was written at v or before, and, where it was superseded, after v.
 3. A row of the catalogue is kept as a record of row 0, which no record has.
 """
@@ -209,7 +209,9 @@ class Past:
                 break
             sql = "SELECT at, request, route, plan, changes FROM commits WHERE id = ?"
             at, request, route, plan, changes = self._execute(sql, (id_,)).fetchone()
-            counts = {name: (new, changed, gone) for name, (new, changed, gone) in json.loads(changes).items()}
+            counts = {
+                name: (new, changed, gone) for name, (new, changed, gone) in json.loads(changes).items()
+            }
             found.append(LogEntry(version, at, request, route, plan, counts))
         return found
 
@@ -224,12 +226,15 @@ class Past:
                 if at <= moment:
                     return version
             oldest = version
-        # The version before the oldest commit that is kept can still be told: what that has superseded is kept.
+        # The version before the oldest commit that is kept can still be told: what that has superseded is
+        # kept.
         if oldest is not None and oldest - 1 >= 1 and moment == oldest - 1:
             return oldest - 1
         if isinstance(moment, int) and moment == self._version:
             return moment
-        reach = "there is no history of it" if oldest is None else f"its history reaches back to version {oldest}"
+        reach = (
+            "there is no history of it" if oldest is None else f"its history reaches back to version {oldest}"
+        )
         raise Missing(reach)
 
     def _checked(self, version: int) -> int:
@@ -252,7 +257,9 @@ class Past:
     def differences(self, version: int, most: int) -> list[Difference]:
         """Records that are not as they were at a version, by collection and row."""
         names = dict(
-            self._execute("SELECT number, name FROM collections WHERE session = ?", (self._session,)).fetchall()
+            self._execute(
+                "SELECT number, name FROM collections WHERE session = ?", (self._session,)
+            ).fetchall()
         )
         before = {
             (number, row): doc

@@ -118,9 +118,7 @@ class Keeper:
             answer(Committed(asked.n, tuple(_refusal(next(decided)) for _ in asked.parts)))
         self._look_for_room(results)
 
-    async def _again(
-        self, group: list[Part], results: list[Head | RecordError]
-    ) -> list[Head | RecordError]:
+    async def _again(self, group: list[Part], results: list[Head | RecordError]) -> list[Head | RecordError]:
         """There is room now: what was refused for want of it, and what came after it in its session."""
         failed = [place for place, each in enumerate(results) if isinstance(each, RecordError)]
         for place, each in zip(failed, await self.record.commit([group[i] for i in failed]), strict=True):

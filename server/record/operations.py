@@ -1,7 +1,7 @@
 """What the API process may ask of the keeper, by name: arguments and answers are JSON.
 
-Paths are of files in the data root that one of the two makes and the other reads. Whoever changes or removes a
-whole session holds it, so no worker has it open; that is looked at once more here.
+Paths are of files in the data root that one of the two makes and the other reads. Whoever changes or removes
+a whole session holds it, so no worker has it open; that is looked at once more here.
 """
 
 from __future__ import annotations
@@ -160,6 +160,7 @@ class Operations:
             "loads": keeper.loads,
             "files": len(keeper.shelf),
             "open": keeper.open_count,
+            "sessions": record.execute("SELECT count(*) FROM sessions")[0][0],
             "total_bytes": record.writer.total,
             "log_pages": checkpoints.log_pages,
             "log_left": checkpoints.pages - checkpoints.copied,

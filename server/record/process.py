@@ -2,9 +2,9 @@
 
     python -m wasm_runtime.confined ROOT PARENT server.record.process CONTROL_FD HANDOVER_FD
 
-It has a stream to the API process (`control`), and a socket over which it is handed one end of a stream to each
-worker, with the worker's slot. It ends when the API process does, or when it is told to stop. SIGTERM and SIGINT
-are not for it: the parent decides when it ends, so that what is in flight can be answered.
+It has a stream to the API process (`control`), and a socket over which it is handed one end of a stream to
+each worker, with the worker's slot. It ends when the API process does, or when it is told to stop. SIGTERM
+and SIGINT are not for it: the parent decides when it ends, so that what is in flight can be answered.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +31,7 @@ from store import keeper_wire as wire
 from store.placement import slot_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from collections.abc import Iterable
 
 _READ_BYTES: Final = 256 * 1024
@@ -247,7 +247,7 @@ class Process:
             return await self._stopped()
         return await self._operations.run(what, arguments)
 
-    async def ask(self, what: str, **arguments: Any) -> dict[str, Any]:
+    async def ask(self, what: str, **arguments: Any) -> Any:
         """Have the API process do something. Raises RecordError."""
         n = -1 - len(self._asked)
         while n in self._asked:
@@ -257,12 +257,12 @@ class Process:
         answer = await future
         if "error" in answer:
             raise control.error_of(answer)
-        return answer
+        return answer["answer"]
 
     async def _dump(self, source: Path, out: Path) -> None:
         answer = await self.ask("dump", source=str(source), out=str(out))
-        if answer["answer"].get("error"):
-            raise Damaged(f"the session's file: {answer['answer']['error']}")
+        if answer.get("error"):
+            raise Damaged(f"the session's file: {answer['error']}")
 
     # Beginning and end
 

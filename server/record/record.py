@@ -20,7 +20,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from attrs import frozen
 
@@ -42,7 +42,7 @@ SessionName: TypeAlias = str
 class RecordError(Exception):
     """Anything that the record refuses, or fails, to do; the message is for operators and clients."""
 
-    trouble: ClassVar[Trouble] = "unavailable"
+    trouble: Trouble = "unavailable"
 
     def __init__(self, reason: str, limit_bytes: int = 0) -> None:
         super().__init__(reason)
@@ -54,43 +54,43 @@ class RecordError(Exception):
 class Fenced(RecordError):
     """The session's version is another: whoever has made this has not seen what is there."""
 
-    trouble = "fenced"
+    trouble: Trouble = "fenced"
 
 
 class Exists(RecordError):
     """The session that was to be made has data."""
 
-    trouble = "refused"
+    trouble: Trouble = "refused"
 
 
 class Missing(RecordError):
     """There is no such session, or its history does not reach back so far."""
 
-    trouble = "refused"
+    trouble: Trouble = "refused"
 
 
 class Full(RecordError):
     """A limit, or the disk. Nothing was written. `reason` is "session", "total" or "disk"."""
 
-    trouble = "full"
+    trouble: Trouble = "full"
 
 
 class Damaged(RecordError):
     """Rows that were read are not those that were written."""
 
-    trouble = "damaged"
+    trouble: Trouble = "damaged"
 
 
 class TooNew(Damaged):
     """Written in a format that only a later version reads."""
 
-    trouble = "too-new"
+    trouble: Trouble = "too-new"
 
 
 class Invalid(RecordError):
     """A change set that no honest guest makes, or an argument that means nothing."""
 
-    trouble = "refused"
+    trouble: Trouble = "refused"
 
 
 class Unavailable(RecordError):
@@ -100,7 +100,7 @@ class Unavailable(RecordError):
 class Unknown(RecordError):
     """The disk failed in the sync: what was to be written is there, or is not."""
 
-    trouble = "unknown"
+    trouble: Trouble = "unknown"
 
 
 @frozen

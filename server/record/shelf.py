@@ -1,7 +1,7 @@
 """Sessions' files on disk: which of them are the record's, and where they are put.
 
-1. A file is valid if this keeper was told that it was closed soundly at the head that the record still has, and
-   nobody has touched it since: its size, inode and time are the same. All others are deleted unread.
+1. A file is valid if this keeper was told that it was closed soundly at the head that the record still has,
+   and nobody has touched it since: its size, inode and time are the same. All others are deleted unread.
 2. What an orderly stop leaves is written down in the record, and taken out again before it is believed; so
    after any other end nothing is.
 3. A session's directory is its guest's, which may have left anything in it. So a file is made outside, and
@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from store.keeper_wire import Closed, Head
 
 if TYPE_CHECKING:
+    from store.keeper_wire import Closed, Head
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
@@ -84,7 +84,10 @@ class Shelf:
         return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_ino, found.st_mtime_ns) == looks
 
     def scratch(self) -> Path:
-        """A path in the data root where there is nothing; what a crash leaves there goes at the next start."""
+        """A path in the data root where there is nothing.
+
+        What a crash leaves there goes at the next start.
+        """
         return self._scratch / f"{SCRATCH}{secrets.token_hex(8)}.db"
 
     def directory(self, session: str) -> Path:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -42,6 +40,8 @@ from store.change_set import AnswerRow, ChangeSet, RecordRow
 from store.entries import EntryRow
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -232,7 +232,8 @@ class SqliteRecord:
             FROM collections WHERE session = ?1""",
             """\
             INSERT INTO records (session, collection, row, version, crc, doc)
-            SELECT ?2, collection, row, ?3, crc, doc FROM records WHERE session = ?1 ORDER BY collection, row""",
+            SELECT ?2, collection, row, ?3, crc, doc FROM records WHERE session = ?1 ORDER BY collection,
+            row""",
             """\
             INSERT INTO answers (session, seq, name, fingerprint, made, start, size, crc, answer)
             SELECT ?2, seq, name, fingerprint, made, start, size, crc, answer FROM answers
@@ -331,13 +332,9 @@ class SqliteRecord:
     def _past(self, known: Known, connection: sqlite3.Connection | None = None) -> Past:
         return Past(connection or self._connection, known.id, known.version, known.last_commit)
 
-    async def log(
-        self, session: SessionName, *, most: int, before: int | None = None
-    ) -> list[LogEntry]:
+    async def log(self, session: SessionName, *, most: int, before: int | None = None) -> list[LogEntry]:
         known = self._there(session)
-        return await self.read(
-            lambda connection: self._past(known, connection).log(most=most, before=before)
-        )
+        return await self.read(lambda connection: self._past(known, connection).log(most=most, before=before))
 
     async def differences(
         self, session: SessionName, at: Moment, *, most: int
@@ -409,9 +406,7 @@ class SqliteRecord:
         entries, puts = self._superseded(known, version)
         replaced = {entry.number for entry in entries}
         entries += [
-            entry
-            for entry, made in self._entries(known)
-            if made <= version and entry.number not in replaced
+            entry for entry, made in self._entries(known) if made <= version and entry.number not in replaced
         ]
         rows = self._connection.execute(
             "SELECT collection, row, doc, crc FROM records WHERE session = ? AND version <= ?",
@@ -482,6 +477,4 @@ def _chunks(connection: sqlite3.Connection, session: int) -> Iterator[ChangeSet]
         "SELECT seq, name, fingerprint, made, start, size, answer FROM answers WHERE session = ? ORDER BY seq",
         (session,),
     )
-    return dump.chunks_of(
-        entries, (RecordRow(*row) for row in records), (AnswerRow(*row) for row in answers)
-    )
+    return dump.chunks_of(entries, (RecordRow(*row) for row in records), (AnswerRow(*row) for row in answers))

@@ -1,15 +1,15 @@
 """Writes to the record: the one connection that may, and what each change set does to the rows.
 
-1. A group is one transaction, and one sync. If anything in it fails it is undone, and its parts are tried one by
-   one: who is at fault fails alone.
+1. A group is one transaction, and one sync. If anything in it fails it is undone, and its parts are tried one
+   by one: who is at fault fails alone.
 2. A part's version is compared twice: with what this process knows, before anything is written, and by the
    statement that raises it, in the engine. Nobody else writes to the file, so the second never says no; it is
    there because the first is only memory.
-3. After an error of the disk in a COMMIT, its rows may be in the log, unsynced: a crash would bring them back.
-   The next transaction is written over them. So each such part is tried again, and only what fails again is
-   Unknown.
-4. What a change set says was checked by the worker. It is checked here once more for what would harm more than
-   its own session, or would make rows that nobody can read: numbers, names, sizes.
+3. After an error of the disk in a COMMIT, its rows may be in the log, unsynced: a crash would bring them
+   back. The next transaction is written over them. So each such part is tried again, and only what fails
+   again is Unknown.
+4. What a change set says was checked by the worker. It is checked here once more for what would harm more
+   than its own session, or would make rows that nobody can read: numbers, names, sizes.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from attrs import define, field, frozen
 
 from server.record import sums
 from server.record.files import fail, meaning
-from server.record.history import History
 from server.record.record import Fenced, Full, Head, Invalid, RecordError, Unknown
 from store.change_set import ChangeSet, ChangeSetError, decode
 
 if TYPE_CHECKING:
+    from server.record.history import History
     from collections.abc import Iterator, Sequence
 
     from server.record.record import Part
@@ -91,7 +91,8 @@ class Writer:
             if row is None:
                 return None
             names = self.execute("SELECT number, name FROM collections WHERE session = ?", row[:1])
-            found = self._known[session] = Known(*row, dict(names))
+            number, version, batch, size, last_commit = row
+            found = self._known[session] = Known(number, version, batch, size, last_commit, dict(names))
             if len(self._known) > _MOST_KNOWN:
                 self._known.popitem(last=False)
         return found

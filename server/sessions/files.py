@@ -1,8 +1,8 @@
 """What of sessions is files in the data root: scratch, and what releases before the record have left.
 
-`<session>` is a file that was not taken over yet, `<session>.adopted` one that was; `<session>.damaged` was set
-aside as damaged, and `<session>.salvaged-<time>` is what was kept of it when it was salvaged. All of them stay
-until the operator removes them, or the session is deleted.
+`<session>` is a file that was not taken over yet, `<session>.adopted` one that was; `<session>.damaged` was
+set aside as damaged, and `<session>.salvaged-<time>` is what was kept of it when it was salvaged. All of them
+stay until the operator removes them, or the session is deleted.
 """
 
 from __future__ import annotations

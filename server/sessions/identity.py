@@ -4,8 +4,8 @@ The directory's name is a digest of how the session was named: no text from a cl
 ids that differ in case are different directories on every file system, and an id can't collide with
 a session that was derived from a token (T01, T02).
 
-With the scope "token" a session belongs to the token that asks for it: two tokens' `shop` are two sessions, called
-`TOKEN/shop` where operators see them. A token's name has no slash, nor has an id.
+With the scope "token" a session belongs to the token that asks for it: two tokens' `shop` are two sessions,
+called `TOKEN/shop` where operators see them. A token's name has no slash, nor has an id.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def session_for(
 def owned(owner: str, name: str) -> Session:
     """A token's own session of a name. Raises SessionInvalid."""
     if not ID.fullmatch(name):
-        raise SessionInvalid("A session's name is 1 to 64 letters, digits, `_` or `-`, a letter or digit first.")
+        raise SessionInvalid(
+            "A session's name is 1 to 64 letters, digits, `_` or `-`, a letter or digit first."
+        )
     return _session(name, f"owned:{owner}", prefix=f"{owner}{OWNER_END}")
 
 

@@ -1,4 +1,7 @@
-"""Sessions' data as the service asks the record for it: what the record refuses, in the service's own errors."""
+"""Sessions' data as the service asks the record for it.
+
+What the record refuses, in the service's own errors.
+"""
 
 from __future__ import annotations
 
