@@ -136,7 +136,7 @@ def _bindings(tree: ast.Module) -> Iterator[tuple[list[ast.expr], ast.expr]]:
 
 
 def _lambda_bindings(call: ast.Call) -> Iterator[tuple[list[ast.expr], ast.expr]]:
-    """What a call gives to its lambdas: `sorted(rows, key=lambda row: ...)` rows, and `rows.sort(...)` too."""
+    """What a call gives to its lambdas: `sorted(rows, key=lambda row: ...)` rows, `rows.sort(...)` too."""
     given = (*call.args, *(keyword.value for keyword in call.keywords))
     values = [each for each in call.args if not isinstance(each, ast.Lambda)]
     if isinstance(call.func, ast.Attribute):

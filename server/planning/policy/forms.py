@@ -1,9 +1,9 @@
 """Forms that are allowed in one place only: a key's lambda, `:=` in a condition, `format` of a fixed text.
 
-1. A lambda is written into the call that uses it: as `key` of sorted, min, max and sort, or what `map`
-   and `filter` call. So it has no name, calls nothing by itself, and stands beside the values that it gets.
-2. `:=` is allowed in conditions, which an assignment of its own cannot come before (elif, while, the `if` of a
-   comprehension).
+1. A lambda is written into the call that uses it: as `key` of sorted, min, max and sort, or what map
+   and filter call. So it has no name, calls nothing by itself, and stands beside the values that it gets.
+2. `:=` is allowed in conditions, some of which no assignment of its own can come before: elif, while, the
+   `if` of a comprehension.
 3. `"...".format` is allowed on a text in the code, with plain fields: it then reads no attribute and no item.
 4. `iter` is called with one value; with two it makes an iterator of any function.
 """
