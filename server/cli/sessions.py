@@ -8,12 +8,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.cli.archives import holds_anything, names_in, unpack
+from server.cli.archives import holds_anything, names_in
 from server.cli.channel import Ask, Refusal
 from server.cli.confirm import confirmed
 from server.cli.options import add, group
 from server.cli.output import counted, moment, shortened
 from server.cli.plans import state_of
+from server.tar_files import unpack
 
 if TYPE_CHECKING:
     import argparse
