@@ -1,4 +1,4 @@
-"""Tar files are unpacked by hand: `extractall(filter=...)` is of Python 3.11.4, and 3.11.0 is enough for us."""
+"""Tar files are unpacked by hand: `extractall(filter=...)` came with Python 3.11.4, and we ask for 3.11.0."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class NotUnpackedError(Exception):
 def unpack(archive: Path, target: Path) -> list[str]:
     """Write the files of a tar file below `target`; the members' names.
 
-    Directories and files only, each made anew and below the target: a link, a device, an absolute path or a `..`
-    is refused, and so is a file in the place of another. Of a member's owner, mode and time nothing is taken.
+    Directories and files only, each made anew and below the target: a link, a device, an absolute path or a
+    `..` is refused, and so is a file in the place of another. Of a member's owner, mode and time nothing is taken.
     Raises NotUnpackedError, tarfile.TarError, OSError.
     """
     with tarfile.open(archive) as tar:
