@@ -19,7 +19,7 @@ def unpack(archive: Path, target: Path) -> list[str]:
     """Write the files of a tar file below `target`; the members' names.
 
     Directories and files only, each made anew and below the target: a link, a device, an absolute path or a
-    `..` is refused, and so is a file in the place of another. Of a member's owner, mode and time nothing is taken.
+    `..` is refused, and so is a file in the place of another. Of its owner, mode and time nothing is taken.
     Raises NotUnpackedError, tarfile.TarError, OSError.
     """
     with tarfile.open(archive) as tar:
