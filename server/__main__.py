@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from server.exposure import warnings
 from server.logging import configure
 from server.planning.library_file import LibraryError
 from server.planning.prompt import PromptError
@@ -135,6 +136,8 @@ async def _run(settings: Settings, tracing: Tracing | None) -> None:
     for number in signals:
         loop.add_signal_handler(number, stop.set)
     _warn_of_planner(settings.planner)
+    for event, members in warnings(settings):
+        log.warning(event, **members)
     sys.stdout.write(_banner(service, settings) + "\n")
     sys.stdout.flush()
     await stop.wait()
