@@ -68,7 +68,9 @@ def run(options: argparse.Namespace) -> int:
 async def _run(options: argparse.Namespace, settings: Settings, out: Output) -> int:
     async with _channel(options, settings) as channel:
         status: int = await options.run(options, channel, out)
-        return status
+    # Here, where it is no error that a reader has left; else Python does it at its end, and complains.
+    sys.stdout.flush()
+    return status
 
 
 @asynccontextmanager
