@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-
 if TYPE_CHECKING:
-    from store.keeper_wire import Closed, Head
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from store.keeper_wire import Closed, Head
 
 DATABASE: Final = "store.db"
 _JOURNAL: Final = "store.db-journal"
