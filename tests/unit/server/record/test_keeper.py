@@ -422,6 +422,8 @@ async def test_all_workers_and_the_service_hear_that_all_sessions_are_full(tmp_p
     assert await worker.head(mine[2])
     assert worker.told == [Room("total", 400)]
     assert keeper.full == "total"
+    await worker.closed(mine[1], await worker.head(mine[1]), None)
+    await worker.head(mine[1])
     await keeper.call("remove", session=mine[1])
     assert await late.hear() == Room("")
     assert (await keeper.call("stats"))["full"] == keeper.full == ""
