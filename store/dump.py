@@ -26,9 +26,9 @@ from store.change_set import AnswerRow, ChangeSet, RecordRow
 from store.entries import EntryRow
 
 if TYPE_CHECKING:
-    from store.session_store import Session
     from collections.abc import Iterable, Iterator, Sequence
 
+    from store.session_store import Session
     from store.sqlite import Database
 
 CHUNK_ROWS: Final = 500
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write(Path(out), of_session(session))
             found["collections"] = session.plan_view.collections()
     except transfer.FAILURES as error:
-        found = {"error": str(error)}
+        found = {"error": transfer.told(error)}
     sys.stdout.write(json.dumps(found))
     return int("error" in found)
 
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @contextmanager
 def _imported(source: Path) -> Iterator[Session]:
     if not source.is_dir():
-        raise transfer.Refused(f"{source} is no directory")
+        raise transfer.Refused("what is to be imported is no directory")
     with tempfile.TemporaryDirectory() as scratch:
         session = transfer.open_directory(scratch)
         try:

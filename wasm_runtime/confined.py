@@ -1,38 +1,67 @@
-"""Runs a module of ours in a process that has given up what it does not need, as a worker has.
+"""Runs a module that needs no more than some files, confined as a worker is: what reads guests' files, the keeper.
 
-    python -m wasm_runtime.confined ROOT PARENT MODULE [ARGUMENT ...]
+    python -m wasm_runtime.confined CONFINEMENT MODULE ARGUMENT...
 
-The module is imported, and then its `main()` is called. That may read and write below ROOT, a directory; it
-starts no program, opens no socket, and ends with the process PARENT. What the kernel has no means for is left
-out: see `confinement`.
+CONFINEMENT is JSON text, see `Confinement`. The module is imported first, with all that it imports; then
+the process confines itself, and ends with what the module's `main(arguments)` gives.
+
+A session's database may be anything that a guest which was taken over has left there, and SQLite is a large
+parser of such files. Whoever takes over this process in turn has the files that it was given, nothing else.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wasm_runtime.confinement import confine
+from attrs import asdict, frozen
 
-#: SQLite's random numbers begin with it.
-_RANDOM = Path("/dev/urandom")
-_OPEN_FILES = 4_096
+from wasm_runtime.confinement import confine_to
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Database, journal, what is read or written, and room for the interpreter's own.
+OPEN_FILES = 64
 
 
-def main() -> None:
-    _, root, parent, module, *arguments = sys.argv
-    loaded = importlib.import_module(module)
-    confine(
-        data_root=Path(root),
-        component=_RANDOM,
-        file_bytes=sys.maxsize,
-        open_files=_OPEN_FILES,
-        parent=int(parent),
+@frozen
+class Confinement:
+    """Directories to write in, directories and files to read, and the most bytes of one written file.
+
+    `parent` is the process that this one ends with.
+    """
+
+    writable: tuple[str, ...]
+    readable: tuple[str, ...]
+    file_bytes: int
+    parent: int
+    open_files: int = OPEN_FILES
+
+    def command(self, module: str, *arguments: str) -> list[str]:
+        """What starts the module under it: our own interpreter, with nothing from the environment."""
+        own = (sys.executable, "-I", "-X", "utf8", "-m", "wasm_runtime.confined")
+        return [*own, json.dumps(asdict(self)), module, *arguments]
+
+
+def main(arguments: Sequence[str]) -> int:
+    given, name, *rest = arguments
+    confinement = Confinement(**json.loads(given))
+    module = importlib.import_module(name)
+    own = Path(module.__file__ or __file__).parent
+    confine_to(
+        writable=list(map(Path, confinement.writable)),
+        readable=[own, *map(Path, confinement.readable)],
+        file_bytes=confinement.file_bytes,
+        open_files=confinement.open_files,
+        parent=confinement.parent,
     )
-    sys.argv = [module, *arguments]
-    sys.exit(loaded.main())
+    status: int = module.main(rest)
+    return status
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from contextlib import asynccontextmanager
+from tarfile import TarError
 from typing import TYPE_CHECKING
 
 from server.cli import eject, other, plans, record, sessions
@@ -19,6 +20,7 @@ from server.record.record import RecordError
 from server.sessions.address import published
 from server.sessions.directories import DataRootError, DataRootInUse
 from server.settings import CONFIG_VARIABLE, SettingsError, load
+from server.tar_files import NotUnpackedError
 from wasm_runtime.artifact import ArtifactError
 from wasm_runtime.pool import PoolError
 
@@ -30,14 +32,8 @@ if TYPE_CHECKING:
     from server.settings_schema import Settings
 
 _FAILURES = (
-    DataRootError,
-    RecordError,
-    ArtifactError,
-    PoolError,
-    PromptError,
-    LibraryError,
-    OSError,
-    UnicodeDecodeError,
+    *(DataRootError, RecordError, ArtifactError, PoolError, PromptError, LibraryError),
+    *(NotUnpackedError, TarError, OSError, UnicodeDecodeError),
 )
 
 
@@ -78,7 +74,9 @@ async def _run(options: argparse.Namespace, settings: Settings, out: Output) -> 
         return status
     async with _channel(options, settings) as channel:
         status = await options.run(options, channel, out)
-        return status
+    # Here, where it is no error that a reader has left; else Python does it at its end, and complains.
+    sys.stdout.flush()
+    return status
 
 
 @asynccontextmanager

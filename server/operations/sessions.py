@@ -228,22 +228,22 @@ class SessionOperations:
                 await self._records.ask("found", session=directory)
             if await self._records.has_data(directory):
                 raise Conflict(f"Nothing was salvaged: {_remedy(session.id, replaced=True)}.")
-            try:
-                report = await asyncio.to_thread(transfer.salvage, self._files.damaged(directory))
-                await self._adopt_salvaged(session)
-            except transfer.TransferError as error:
-                raise Conflict(f"Nothing was salvaged: {error}.") from None
+            report = await self._salvage(directory)
         return {"session": session.id, **report}
 
-    async def _adopt_salvaged(self, session: Session) -> None:
-        """Take over what was salvaged. Raises TransferError, ServiceError."""
+    async def _salvage(self, directory: str) -> dict[str, Any]:
+        """Take over what can be read of what was set aside, which then gets another name, `kept`."""
+        if not self._files.is_set_aside(directory):
+            raise Conflict("Nothing was salvaged: nothing of this session was set aside as damaged.")
         rows = self._files.new_scratch()
         try:
-            found = await asyncio.to_thread(transfer.rows_of, self._files.path(session.directory), rows)
-            if "error" in found:
-                raise transfer.TransferError(found["error"])
-            await self._records.adopt(session.directory, rows, replace=False)
-            await asyncio.to_thread(self._files.adopted, session.directory)
+            report = await asyncio.to_thread(transfer.salvaged, self._files.damaged(directory), rows)
+            await self._records.adopt(directory, rows, replace=False)
+            return {**report, "kept": await asyncio.to_thread(self._files.salvaged, directory)}
+        except transfer.TransferError as error:
+            raise Conflict(f"Nothing was salvaged: {error}.") from None
+        except OSError as error:
+            raise Conflict(f"Nothing was salvaged: {error.strerror}.") from None
         finally:
             rows.unlink(missing_ok=True)
 

@@ -26,10 +26,10 @@ from server.record import files
 if TYPE_CHECKING:
     from pathlib import Path
 
-ENOUGH_PAGES: Final = 1_000
+ENOUGH_PAGES = 1_000
 #: So many the writer copies itself: some milliseconds.
 _REST_PAGES: Final = 400
-COMMITS_BETWEEN_LOOKS: Final = 16
+COMMITS_BETWEEN_LOOKS = 16
 _MAX_FRAME_OFFSET: Final = 16
 _FRAME: Final = struct.Struct("=I")
 

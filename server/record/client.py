@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
 _WAIT_SECONDS: Final = 5.0
+#: SQLite's random numbers begin with it.
+_RANDOM: Final = "/dev/urandom"
+#: A stream for each worker, and the record's files.
+_OPEN_FILES: Final = 1_024
 #: A keeper that lives shorter than this is started again with a growing pause.
 _STABLE_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 1.0
@@ -59,6 +63,21 @@ class KeeperConfig:
     #: Descriptors that it keeps open (the data root's lock).
     inherit: tuple[int, ...] = ()
 
+    def command(self, control_fd: int, handover_fd: int) -> list[str]:
+        """What starts a keeper that can reach the data root, and nothing else.
+
+        As its arguments are others' to give, it imports nothing of theirs: the words of `wasm_runtime.confined`.
+        """
+        confinement = {
+            "writable": [str(self.root)],
+            "readable": [_RANDOM],
+            "file_bytes": sys.maxsize,
+            "parent": os.getpid(),
+            "open_files": _OPEN_FILES,
+        }
+        own = (sys.executable, "-I", "-X", "utf8", "-m", "wasm_runtime.confined")
+        return [*own, json.dumps(confinement), "server.record.process", str(control_fd), str(handover_fd)]
+
 
 @define(eq=False)
 class _Process:
@@ -84,11 +103,7 @@ class _Process:
             stderr = os.memfd_create("metaservice-keeper-stderr")
             undo.callback(os.close, stderr)
             process = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                [
-                    *(sys.executable, "-I", "-X", "utf8", "-m", "wasm_runtime.confined"),
-                    *(str(config.root), str(os.getpid()), "server.record.process"),
-                    *(str(theirs.fileno()), str(taking.fileno())),
-                ],
+                config.command(theirs.fileno(), taking.fileno()),
                 env={},
                 cwd="/",
                 stdin=subprocess.DEVNULL,

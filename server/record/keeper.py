@@ -236,10 +236,17 @@ class Keeper:
 
     def _look_for_room(self, results: list[Head | RecordError]) -> None:
         """After a group: is there room for another?"""
-        total = self.record.writer.limits.total_bytes
         if any(isinstance(each, Full) and each.reason == "disk" for each in results):
             self._set_room(Room("disk"))
-        elif total and self.record.writer.total >= total:
+        else:
+            self.look_at_total()
+
+    def look_at_total(self) -> None:
+        """Have all sessions together reached their limit?"""
+        total = self.record.writer.limits.total_bytes
+        if self.room.full == "disk":
+            return
+        if total and self.record.writer.total >= total:
             self._set_room(Room("total", total))
         elif self.room.full == "total":
             self._set_room(Room(""))
@@ -265,7 +272,7 @@ class Keeper:
             self._set_room(Room("disk"))
         elif self.room.full == "disk" and free >= _ENOUGH_FREE_BYTES and self._can_write():
             self._set_room(Room(""))
-            self._look_for_room([])
+            self.look_at_total()
 
     def _can_write(self) -> bool:
         """A quota, for one, does not show in what is free."""

@@ -66,7 +66,10 @@ class Operations:
         operation = self._known.get(what)
         if operation is None:
             raise Invalid(f"the record does not know '{what}'")
-        return await operation(**arguments)
+        try:
+            return await operation(**arguments)
+        finally:
+            self._keeper.look_at_total()
 
     def _require_closed(self, session: str) -> None:
         if self._keeper.is_open(session):

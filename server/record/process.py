@@ -1,6 +1,6 @@
 """The keeper: a process of its own that owns the record, for one service.
 
-    python -m wasm_runtime.confined ROOT PARENT server.record.process CONTROL_FD HANDOVER_FD
+    python -m wasm_runtime.confined CONFINEMENT server.record.process CONTROL_FD HANDOVER_FD
 
 It has a stream to the API process (`control`), and a socket over which it is handed one end of a stream to
 each worker, with the worker's slot. It ends when the API process does, or when it is told to stop. SIGTERM
@@ -13,7 +13,6 @@ import asyncio
 import json
 import os
 import socket
-import sys
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -31,8 +30,7 @@ from store import keeper_wire as wire
 from store.placement import slot_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from collections.abc import Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
 _READ_BYTES: Final = 256 * 1024
 CACHES: Final = "caches"
@@ -356,10 +354,8 @@ async def _serve(control_fd: int, handover_fd: int) -> None:
     await Process(socket.socket(fileno=control_fd), handover).run()
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> int:
     """See the module."""
-    asyncio.run(_serve(int(sys.argv[1]), int(sys.argv[2])))
-
-
-if __name__ == "__main__":
-    main()
+    control_fd, handover_fd = map(int, arguments)
+    asyncio.run(_serve(control_fd, handover_fd))
+    return 0

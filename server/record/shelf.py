@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-
 if TYPE_CHECKING:
-    from store.keeper_wire import Closed, Head
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from store.keeper_wire import Closed, Head
 
 DATABASE: Final = "store.db"
 _JOURNAL: Final = "store.db-journal"
@@ -140,8 +140,14 @@ class Shelf:
             self._aside(path)
 
     def _aside(self, path: Path) -> None:
-        """Out of the way; the next start of the service deletes it, following nothing."""
-        path.rename(self._scratch / f"{SCRATCH}{secrets.token_hex(8)}")
+        """Out of the way: the next start of the service deletes a directory, following nothing.
+
+        What is none goes at once. To rename a link is to make one, which is more than this process may do.
+        """
+        if stat.S_ISDIR(path.lstat().st_mode):
+            path.rename(self._scratch / f"{SCRATCH}{secrets.token_hex(8)}")
+        else:
+            path.unlink()
 
     def free_oldest(self) -> bool:
         """Delete the file that was closed the longest ago; whether there was one."""

@@ -40,9 +40,8 @@ from store.change_set import AnswerRow, ChangeSet, RecordRow
 from store.entries import EntryRow
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from server.record.files import Durability

@@ -28,9 +28,9 @@ from server.record.record import Fenced, Full, Head, Invalid, RecordError, Unkno
 from store.change_set import ChangeSet, ChangeSetError, decode
 
 if TYPE_CHECKING:
-    from server.record.history import History
     from collections.abc import Iterator, Sequence
 
+    from server.record.history import History
     from server.record.record import Part
     from store.change_set import AnswerRow, RecordRow
     from store.entries import EntryRow

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
@@ -58,9 +59,11 @@ class SessionFiles:
         """Have the session's old file wait to be salvaged."""
         session_files.rename(self.root, directory, f"{directory}{DAMAGED}")
 
-    def adopted(self, directory: str) -> None:
-        """The session's old file was taken over."""
-        session_files.rename(self.root, directory, f"{directory}{ADOPTED}")
+    def salvaged(self, directory: str) -> str:
+        """What could be read of what was set aside was taken over; the name of the rest from now on."""
+        name = f"{directory}{SALVAGED}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        session_files.rename(self.root, f"{directory}{DAMAGED}", name)
+        return name
 
     def all_set_aside(self) -> list[Entry]:
         """All sessions that were set aside as damaged, by the names of the directories they had."""

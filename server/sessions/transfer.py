@@ -1,8 +1,9 @@
 """Sessions' data in the documented layout, as tar files: made and read by a process that holds no keys.
 
 A session's database may have been written by a guest that was taken over, and SQLite is a large parser
-of such files. So `store.transfer` reads it, in a process with an empty environment; what it says is
-checked here.
+of such files. So `store.transfer` reads it, in a process with an empty environment, confined as a worker is,
+which can write to what it is to make and to a scratch directory, and to nothing else. What it says is checked
+here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from contextlib import contextmanager
@@ -21,14 +21,20 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from wasm_runtime import session_files
+from wasm_runtime.confined import Confinement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 #: Longer than the largest session takes: 256 MiB are exported in some seconds.
 _SECONDS: Final = 600
 #: 1,000 collections with 1,000 fields of 64 letters, and room.
 _MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
+#: Of a file in an archive: a collection's name has 64 letters.
+_MAX_NAME: Final = 100
+#: How large one file that is made can be: JSON with spaces, or a database with indexes, against its source.
+_LARGER: Final = 8
+_ROOM_BYTES: Final = 64 * 1024 * 1024
 
 
 class TransferError(Exception):
@@ -37,11 +43,11 @@ class TransferError(Exception):
 
 def export(session_directory: Path, archive: Path) -> list[str]:
     """Write the session's collections to a tar file; their names. Raises TransferError, OSError."""
-    with tempfile.TemporaryDirectory() as scratch:
-        names = _run("export", session_directory, Path(scratch))
+    with _two_directories() as (scratch, files):
+        names = _run(scratch, "export", session_directory, files)
         with tarfile.open(archive, "w") as tar:
-            for path in _sorted_files(Path(scratch)):
-                tar.add(path, path.relative_to(scratch).as_posix(), recursive=False, filter=_anonymous)
+            for path in _sorted_files(files):
+                tar.add(path, path.relative_to(files).as_posix(), recursive=False, filter=_anonymous)
     return list(map(str, names))
 
 
@@ -86,21 +92,22 @@ def _scratch(parent: Path) -> Iterator[Path]:
 
 def _dumped(scratch: Path, *arguments: str | Path) -> dict[str, Any]:
     """Run `store.dump` into `rows` in a directory, beyond which it can neither read nor write."""
-    return _answer_of(
-        "wasm_runtime.confined",
-        *(scratch, str(os.getpid()), "store.dump", *arguments, scratch / "rows"),
-        environment={"TMPDIR": str(scratch)},
-    )
+    return _answer_of(_confinement(scratch, scratch), "store.dump", *arguments, scratch / "rows")
 
 
-def salvage(damaged: Path) -> dict[str, Any]:
-    """Put in service what can be read of a directory that was set aside.
+def salvaged(damaged: Path, rows: Path) -> dict[str, Any]:
+    """Write the rows that can be read of a directory that was set aside as text; it stays as it is.
 
-    `collections` (name, records, rows_lost, pages_lost), `notes` on other damage, and `kept`, the name of the
-    directory with the damaged files. Raises TransferError.
+    `collections` (name, records, rows_lost, pages_lost), `notes` on other damage. Raises TransferError, OSError.
     """
-    report = _ask("salvage", damaged)
-    return {name: report.get(name) for name in ("collections", "notes", "kept")}
+    with _scratch(rows.parent) as scratch:
+        copy = scratch / "session.damaged"
+        if not session_files.copy(damaged, copy):
+            raise TransferError("there is no database in it")
+        report = _ask(scratch, "salvage", copy)
+        _dumped(scratch, scratch / "session")
+        (scratch / "rows").rename(rows)
+        return {name: report.get(name) for name in ("collections", "notes")}
 
 
 def _sorted_files(directory: Path) -> Iterator[Path]:
@@ -113,6 +120,13 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uname = member.gname = ""
     member.mtime, member.mode = 0, 0o644
     return member
+
+
+@contextmanager
+def _two_directories() -> Iterator[tuple[Path, Path]]:
+    """One for temporary files, one for those of an archive."""
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as files:
+        yield Path(scratch), Path(files)
 
 
 def _unpack(archive: Path, target: Path, most_bytes: int) -> None:
@@ -128,13 +142,24 @@ def _unpack(archive: Path, target: Path, most_bytes: int) -> None:
                 content = tar.extractfile(member) if member.isreg() else None
                 if content is None or not _in_layout(member.name):
                     raise TransferError("the archive holds what is no file of the documented layout")
+                if len(member.name) > _MAX_NAME:
+                    raise TransferError(
+                        f"a name in the archive has over {_MAX_NAME} letters: {member.name[:40]!a}"
+                    )
                 if size > most_bytes:
                     raise TransferError(f"the archive holds more than {most_bytes} bytes")
-                path = target / member.name
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(content.read())
+                _write_new(target / member.name, content.read())
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise TransferError(f"not a readable tar file, which must not be compressed: {error}") from None
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise TransferError(f"the archive has {path.name} twice") from None
 
 
 def _in_layout(name: str) -> bool:
@@ -142,26 +167,25 @@ def _in_layout(name: str) -> bool:
     if parts[:1] == [".schemas"]:
         parts = parts[1:]
     return (
-        len(parts) == 1 and parts[0].endswith(".json") and not parts[0].startswith(".") and "\0" not in name
+        len(parts) == 1 and parts[0].endswith(".json") and not parts[0].startswith(".") and name.isprintable()
     )
 
 
-def _run(command: str, *paths: Path) -> list[Any]:
-    collections: list[Any] = _ask(command, *paths)["collections"]
+def _run(scratch: Path, command: str, *paths: Path) -> list[Any]:
+    collections: list[Any] = _ask(scratch, command, *paths)["collections"]
     return collections
 
 
-def _ask(command: str, *paths: Path) -> dict[str, Any]:
-    return _answer_of("store.transfer", command, *paths)
+def _ask(scratch: Path, command: str, *paths: Path) -> dict[str, Any]:
+    return _answer_of(_confinement(scratch, *paths), "store.transfer", command, *paths)
 
 
-def _answer_of(
-    module: str, *arguments: str | Path, environment: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+def _answer_of(confinement: Confinement, module: str, *arguments: str | Path) -> dict[str, Any]:
+    scratch = confinement.writable[0]
     try:
         done = subprocess.run(  # noqa: S603  our own interpreter and module
-            [*(sys.executable, "-I", "-X", "utf8", "-m", module), *map(str, arguments)],
-            env=environment or {},
+            confinement.command(module, *map(str, arguments)),
+            env={"TMPDIR": scratch, "SQLITE_TMPDIR": scratch},
             cwd="/",
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -171,6 +195,18 @@ def _answer_of(
     except subprocess.TimeoutExpired:
         raise TransferError(f"it takes longer than {_SECONDS} seconds") from None
     return _answer(done.stdout, done.returncode)
+
+
+def _confinement(scratch: Path, *paths: Path) -> Confinement:
+    """Of two paths the last is written to."""
+    source, *written = paths
+    size = sum(path.lstat().st_size for path in source.rglob("*"))
+    return Confinement(
+        writable=tuple(map(str, (scratch, *written))),
+        readable=(str(source),),
+        file_bytes=_LARGER * size + _ROOM_BYTES,
+        parent=os.getpid(),
+    )
 
 
 def _answer(output: bytes, status: int) -> dict[str, Any]:

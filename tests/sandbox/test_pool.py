@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -407,7 +408,8 @@ async def test_answers_that_were_not_read_are_not_lost(make_pool: MakePool) -> N
     assert isinstance(worker.transport, asyncio.Transport)
     worker.transport.pause_reading()
     inserted = asyncio.ensure_future(pool.run(job(INSERT, body={"n": 1})))
-    await asyncio.sleep(0.3)
+    while not select.select([worker.spare], [], [], 0)[0]:
+        await asyncio.sleep(0.01)  # until the answer is in the socket
     os.kill(only_pid(pool), signal.SIGKILL)
     worker.transport.abort()
 

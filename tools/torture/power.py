@@ -160,7 +160,9 @@ class Disk:
                 there = change.kind == "create"
         return bytes(content) if there else None
 
-    def _settle(self, content: bytearray, open_: list[tuple[int, Event]], place: int) -> list[tuple[int, Event]]:
+    def _settle(
+        self, content: bytearray, open_: list[tuple[int, Event]], place: int
+    ) -> list[tuple[int, Event]]:
         """A sync is done: what was done before it is on the disk."""
         left: list[tuple[int, Event]] = []
         for at, event in open_:

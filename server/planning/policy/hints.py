@@ -26,9 +26,6 @@ NAME_HINTS: dict[str, str] = {
     "payload": 'use plan["payload"] or ctx["body_json"]',
     "query": 'use ctx["query"]',
     "type": "use isinstance(value, str) and the like",
-    "next": "use a for loop with break",
-    "iter": "use a for loop",
-    "format": 'use an f-string such as f"{value:.2f}"',
     "id": 'use params["id"] or record["id"]',
     "input": 'use ctx["body_json"]',
     "bytes": "there are no bytes; use text",
@@ -56,7 +53,7 @@ FORBIDDEN_HINTS: dict[str, str] = {
 }
 
 ATTRIBUTE_HINTS: dict[str, str] = {
-    "format": 'use an f-string such as f"{value:.2f}"',
+    "format": "use an f-string; only a text in the code, with plain fields, has it",
     "format_map": "use an f-string",
     "encode": "there are no bytes; use text",
     "decode": "text is already decoded",
@@ -79,11 +76,11 @@ NODE_HINTS: dict[str, str] = {
     "AsyncFunctionDef": _INLINE,
     "ClassDef": "use a dict",
     "Return": "assign REPLY, or end the plan with abort(status, body)",
-    "Lambda": 'use by("field"), a bound method or a comprehension',
+    "Lambda": "only a call of sorted, min, max, sort, map or filter may hold one: use a comprehension",
     "With": "there are no context managers; use try and finally",
     "Match": _BRANCHES,
     "TryStar": "use except without the star",
-    "NamedExpr": "assign on a line of its own",
+    "NamedExpr": "assign on a line of its own; only a condition may have it",
     "Global": "plan code has one scope; leave it out",
     "Nonlocal": "plan code has one scope; leave it out",
     "Yield": "build a list",

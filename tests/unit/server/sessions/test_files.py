@@ -50,15 +50,13 @@ def test_only_sessions_that_were_set_aside_are_listed(files: SessionFiles) -> No
     assert not files.is_set_aside(ONE)
 
 
-def test_an_old_session_is_set_aside_or_taken_over_whole(files: SessionFiles) -> None:
+def test_an_old_session_is_set_aside_and_salvaged_whole(files: SessionFiles) -> None:
     files.set_aside(ONE)
     assert files.is_set_aside(ONE)
-    directory(files.root, TWO)
-    files.adopted(TWO)
+    kept = files.salvaged(ONE)
 
-    assert sorted(os.listdir(files.root)) == sorted(
-        [f"{ONE}.damaged", f"{TWO}.adopted", "lost+found", "plans.db"]
-    )
+    assert kept.startswith(f"{ONE}.salvaged-2")
+    assert sorted(os.listdir(files.root)) == sorted([kept, "lost+found", "plans.db"])
 
 
 def test_removing_a_session_removes_all_there_is_of_it_and_follows_nothing(files: SessionFiles) -> None:
