@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.slot import Job
 
+OLD = "0123456789abcdef" * 2
 EXAMPLES = worked(Path(server.planning.prompt.__file__).with_name("examples.md"))
 TRIED = worked(Path(__file__).parent.parent / "data" / "tried_answers.md")
 
@@ -285,11 +286,11 @@ async def test_collections_of_the_path_come_first(examples: Api) -> None:
 
 async def test_a_session_that_cannot_be_read(sandbox_over: Callable[[Path], Sandbox], tmp_path: Path) -> None:
     """A failed run is the service's error, never an empty session."""
-    (tmp_path / "d1").mkdir()
-    (tmp_path / "d1" / "store.db").write_bytes(b"no database" * 1000)
+    (tmp_path / OLD).mkdir()
+    (tmp_path / OLD / "store.db").write_bytes(b"no database" * 1000)
 
     with pytest.raises(SessionDamaged):
-        await read_schemas(Executor(sandbox_over(tmp_path)), Session("s1", "d1"))
+        await read_schemas(Executor(sandbox_over(tmp_path)), Session("s1", OLD))
 
 
 def test_tried_checkout(tried: Api) -> None:
