@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from server.record.sqlite_record import SqliteRecord
 
+_DAMAGED: Final = ".damaged"
 _SESSION: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -64,6 +65,10 @@ class Adoption:
     def adopted(self) -> int:
         """How many directories the operator may remove."""
         return sum(1 for _ in self._root.glob(f"*{ADOPTED}"))
+
+    def is_set_aside(self, session: str) -> bool:
+        """Whether an earlier release has found its file damaged, and the operator has not salvaged it yet."""
+        return (self._root / f"{session}{_DAMAGED}").is_dir()
 
     async def adopt(self, session: str) -> None:
         """Take the session's file over, if it waits. Raises Damaged, TooNew, Full, Unavailable."""

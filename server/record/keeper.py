@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from server.record.files import failures
-from server.record.record import Full, Head, RecordError
+from server.record.record import Damaged, Full, Head, RecordError
 from server.record.shelf import SCRATCH, Shelf
 from store.keeper_wire import Closed, Committed, HeadIs, Opened, Refusal, Refused, Room
 
@@ -170,6 +170,8 @@ class Keeper:
         if self._template:
             await self.adoption.adopt(self._template)
         head = await self.record.head(session)
+        if head.version == 0 and self.adoption.is_set_aside(session):
+            raise Damaged("it was set aside, and waits to be salvaged")
         begins = session != self._template and not session.startswith(SCRATCH)
         if head.version == 0 and self._template and begins:
             head = await self.record.copy(self._template, session, missing_ok=True)
