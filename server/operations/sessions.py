@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -395,7 +396,10 @@ def _logged(entry: dict[str, Any]) -> dict[str, Any]:
         name: dict(zip(("new", "changed", "removed"), counts, strict=True))
         for name, counts in entry["changes"].items()
     }
-    at = datetime.fromtimestamp(entry["at"], UTC).isoformat(timespec="milliseconds")
+    # Rounded up, so that the version was there at the time that is shown.
+    at = datetime.fromtimestamp(math.ceil(entry["at"] * 1_000) / 1_000, UTC).isoformat(
+        timespec="milliseconds"
+    )
     return {**entry, "at": at, "changes": changes}
 
 

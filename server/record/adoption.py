@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -64,7 +65,12 @@ class Adoption:
     @property
     def adopted(self) -> int:
         """How many directories the operator may remove."""
-        return sum(1 for _ in self._root.glob(f"*{ADOPTED}"))
+        return sum(1 for _ in self._root.glob(f"*{ADOPTED}*"))
+
+    def _kept(self, session: str) -> Path:
+        """What its directory is called from now on: it may have been taken over before, and gone back."""
+        path = self._root / f"{session}{ADOPTED}"
+        return path.with_name(f"{path.name}-{time.time_ns()}") if path.exists() else path
 
     def is_set_aside(self, session: str) -> bool:
         """Whether an earlier release has found its file damaged, and the operator has not salvaged it yet."""
@@ -92,15 +98,15 @@ class Adoption:
                 with suppress(OSError):
                     rows.unlink(missing_ok=True)
         with failures():
-            (self._root / session).rename(self._root / f"{session}{ADOPTED}")
+            (self._root / session).rename(self._kept(session))
             sync_directory(self._root)
         self.waiting.pop(session, None)
 
     def forget(self, session: str) -> None:
         """Delete what there is of the session in the old format, taken over or not. Raises RecordError."""
         with failures():
-            for name in (session, f"{session}{ADOPTED}"):
-                self._shelf.remove(name)
+            for path in (self._root / session, *self._root.glob(f"{session}{ADOPTED}*")):
+                self._shelf.remove(path.name)
         self.waiting.pop(session, None)
 
     def expire(self, before: float) -> list[str]:
