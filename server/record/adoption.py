@@ -65,7 +65,7 @@ class Adoption:
     @property
     def adopted(self) -> int:
         """How many directories the operator may remove."""
-        return sum(1 for _ in self._root.glob(f"*{ADOPTED}*"))
+        return sum(1 for _ in self._root.glob(f"{'?' * 32}{ADOPTED}*"))
 
     def _kept(self, session: str) -> Path:
         """What its directory is called from now on: it may have been taken over before, and gone back."""
