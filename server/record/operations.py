@@ -225,7 +225,8 @@ class Operations:
 
     async def _verify(self) -> dict[str, Any]:
         found = await self._in_thread(lambda: backup.verify(self._record.path))
-        files = [closed.session for closed in self._keeper.shelf if not self._keeper.shelf.is_sound(closed)]
+        shelf = self._keeper.shelf
+        files = [kept.closed.session for kept in shelf if not shelf.is_sound(kept)]
         return {**found, "files": len(self._keeper.shelf), "files_touched": files}
 
     async def _in_thread(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
