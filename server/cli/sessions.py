@@ -108,7 +108,7 @@ async def list_sessions(_options: argparse.Namespace, channel: Channel, out: Out
         )
         for each in found["sessions"]
     ]
-    out.table(("SESSION", "ON DISK", "ROUTES", "CHANGED", "STATE"), rows, empty="No sessions yet.")
+    out.table(("SESSION", "DATA", "ROUTES", "CHANGED", "STATE"), rows, empty="No sessions yet.")
     return 0
 
 
@@ -121,7 +121,7 @@ async def show(options: argparse.Namespace, channel: Channel, out: Output) -> in
         {
             "session": found["session"],
             "directory": found["directory"],
-            "on disk": size(found["size_bytes"]) if "size_bytes" in found else "nothing",
+            "data": size(found["size_bytes"]) if "size_bytes" in found else "nothing",
             "changed": moment(found.get("changed_at")),
         }
     )

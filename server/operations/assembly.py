@@ -59,5 +59,5 @@ def make_api(
         Explainer(conventions, settings.planner, learned, drafting),
         Doctor(settings, root, executor, records),
         ejector=Ejector(sessions, learned, executor),
-        records=RecordOperations(SessionFiles(root.path), records),
+        records=RecordOperations(SessionFiles(root.path), records, names),
     )

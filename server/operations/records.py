@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from server.sessions.files import SessionFiles
+    from server.sessions.names import SessionNames
     from server.sessions.records import Records
 
 PIECE_BYTES: Final = 8 * 1024 * 1024
@@ -28,6 +29,7 @@ _NAME: Final = re.compile(r"scratch-[0-9a-f]{16}")
 class RecordOperations:
     files: SessionFiles
     records: Records
+    names: SessionNames
 
     async def show(self) -> dict[str, Any]:
         """The keeper's counts: see `server/record/operations.py`."""
@@ -41,6 +43,7 @@ class RecordOperations:
 
     async def make_backup(self) -> dict[str, Any]:
         """`name` to fetch it by, `size_bytes`, `sessions`. Raises StorageFull."""
+        await self.names.write()
         path = self.files.new_scratch()
         try:
             found: dict[str, Any] = await self.records.ask("backup", path=str(path))

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -81,28 +82,24 @@ class SessionOperations:
         """
         names, routes = await self.names(), await self._routes()
         found = await self._records.listed()
-        rows: dict[str, dict[str, Any]] = {}
+        entries = [(each["name"], each["size_bytes"], each["changed_at"]) for each in found["sessions"]]
+        entries += [(directory, *looks) for directory, looks in found["waiting"].items()]
+        aside = await asyncio.to_thread(self._files.all_set_aside)
+        in_use = {directory for directory, _, _ in entries}
+        known = in_use | {entry.directory for entry in aside}
+        entries += [(directory, 0, 0.0) for directory in routes if directory not in known]
 
-        def add(directory: str, size: int, changed_at: float) -> dict[str, Any]:
-            count = routes.get(directory, ("", 0))[1]
+        def row(directory: str, size: int, changed_at: float) -> dict[str, Any]:
             shown = _shown(directory, names.get(directory), size, changed_at)
-            rows[directory] = {**shown, "routes": count, "damaged": False}
-            return rows[directory]
+            return {**shown, "routes": routes.get(directory, ("", 0))[1], "damaged": False}
 
-        for each in found["sessions"]:
-            add(each["name"], each["size_bytes"], each["changed_at"])
-        for directory, (size, changed_at) in found["waiting"].items():
-            add(directory, size, changed_at)
-        for entry in await asyncio.to_thread(self._files.all_set_aside):
-            replaced = entry.directory in rows
-            row = rows.get(entry.directory) or add(entry.directory, entry.size_bytes, entry.changed_at)
-            row |= {"damaged": True, "remedy": _remedy(row["session"], replaced=replaced)}
-        for directory in routes:
-            if directory not in rows:
-                add(directory, 0, 0.0)
-        ordered = sorted(rows.values(), key=lambda row: row["directory"])
-        ordered.sort(key=lambda row: row["changed_at"] or "", reverse=True)
-        return {"sessions": ordered}
+        rows = [(entry[2], row(*entry)) for entry in entries]
+        for entry in aside:
+            damaged = row(entry.directory, entry.size_bytes, entry.changed_at)
+            remedy = _remedy(damaged["session"], replaced=entry.directory in in_use)
+            rows.append((entry.changed_at, {**damaged, "damaged": True, "remedy": remedy}))
+        rows.sort(key=lambda pair: (-pair[0], pair[1]["directory"]))
+        return {"sessions": [shown for _, shown in rows]}
 
     async def show(self, name: str) -> dict[str, Any]:
         """Its collections with counts and learned fields, its size, its learned routes. No records.
@@ -399,7 +396,10 @@ def _logged(entry: dict[str, Any]) -> dict[str, Any]:
         name: dict(zip(("new", "changed", "removed"), counts, strict=True))
         for name, counts in entry["changes"].items()
     }
-    at = datetime.fromtimestamp(entry["at"], UTC).isoformat(timespec="milliseconds")
+    # Rounded up, so that the version was there at the time that is shown.
+    at = datetime.fromtimestamp(math.ceil(entry["at"] * 1_000) / 1_000, UTC).isoformat(
+        timespec="milliseconds"
+    )
     return {**entry, "at": at, "changes": changes}
 
 

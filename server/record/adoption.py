@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from server.record.sqlite_record import SqliteRecord
 
+_DAMAGED: Final = ".damaged"
 _SESSION: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -63,7 +65,16 @@ class Adoption:
     @property
     def adopted(self) -> int:
         """How many directories the operator may remove."""
-        return sum(1 for _ in self._root.glob(f"*{ADOPTED}"))
+        return sum(1 for _ in self._root.glob(f"{'?' * 32}{ADOPTED}*"))
+
+    def _kept(self, session: str) -> Path:
+        """What its directory is called from now on: it may have been taken over before, and gone back."""
+        path = self._root / f"{session}{ADOPTED}"
+        return path.with_name(f"{path.name}-{time.time_ns()}") if path.exists() else path
+
+    def is_set_aside(self, session: str) -> bool:
+        """Whether an earlier release has found its file damaged, and the operator has not salvaged it yet."""
+        return (self._root / f"{session}{_DAMAGED}").is_dir()
 
     async def adopt(self, session: str) -> None:
         """Take the session's file over, if it waits. Raises Damaged, TooNew, Full, Unavailable."""
@@ -87,15 +98,15 @@ class Adoption:
                 with suppress(OSError):
                     rows.unlink(missing_ok=True)
         with failures():
-            (self._root / session).rename(self._root / f"{session}{ADOPTED}")
+            (self._root / session).rename(self._kept(session))
             sync_directory(self._root)
         self.waiting.pop(session, None)
 
     def forget(self, session: str) -> None:
         """Delete what there is of the session in the old format, taken over or not. Raises RecordError."""
         with failures():
-            for name in (session, f"{session}{ADOPTED}"):
-                self._shelf.remove(name)
+            for path in (self._root / session, *self._root.glob(f"{session}{ADOPTED}*")):
+                self._shelf.remove(path.name)
         self.waiting.pop(session, None)
 
     def expire(self, before: float) -> list[str]:

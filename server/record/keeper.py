@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from server.record.files import failures
-from server.record.record import Full, Head, RecordError
+from server.record.record import Damaged, Fenced, Full, Head, RecordError
 from server.record.shelf import SCRATCH, Shelf
 from store.keeper_wire import Closed, Committed, HeadIs, Opened, Refusal, Refused, Room
 
@@ -71,7 +71,7 @@ class Keeper:
         self._decided.set()
         self._group = asyncio.Event()
         #: Commit groups, their parts, and the seconds they took; files that were made.
-        self.groups = self.parts = self.loads = 0
+        self.groups = self.parts = self.loads = self.fenced = 0
         self.seconds = 0.0
 
     async def begin(self) -> None:
@@ -111,6 +111,7 @@ class Keeper:
             results = await self._again(group, results)
         self.groups += 1
         self.parts += len(group)
+        self.fenced += sum(isinstance(each, Fenced) for each in results)
         self.seconds += time.monotonic() - started
         decided = iter(results)
         for asked, answer in waiting:
@@ -170,6 +171,8 @@ class Keeper:
         if self._template:
             await self.adoption.adopt(self._template)
         head = await self.record.head(session)
+        if head.version == 0 and self.adoption.is_set_aside(session):
+            raise Damaged("it was set aside, and waits to be salvaged")
         begins = session != self._template and not session.startswith(SCRATCH)
         if head.version == 0 and self._template and begins:
             head = await self.record.copy(self._template, session, missing_ok=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import asdict
 
 from server.record import backup
-from server.record.files import failures
+from server.record.files import PAGE_BYTES, failures
 from server.record.record import Invalid, Missing, Unavailable
 from store import dump
 from store.change_set import ChangeSetError
@@ -165,7 +165,9 @@ class Operations:
             "open": keeper.open_count,
             "sessions": record.execute("SELECT count(*) FROM sessions")[0][0],
             "total_bytes": record.writer.total,
+            "fenced": keeper.fenced,
             "log_pages": checkpoints.log_pages,
+            "log_bytes": checkpoints.log_pages * PAGE_BYTES,
             "log_left": checkpoints.pages - checkpoints.copied,
             "history_bytes": record.history.size if record.history.on else 0,
             "full": keeper.room.full,
@@ -223,7 +225,8 @@ class Operations:
 
     async def _verify(self) -> dict[str, Any]:
         found = await self._in_thread(lambda: backup.verify(self._record.path))
-        files = [closed.session for closed in self._keeper.shelf if not self._keeper.shelf.is_sound(closed)]
+        shelf = self._keeper.shelf
+        files = [kept.closed.session for kept in shelf if not shelf.is_sound(kept)]
         return {**found, "files": len(self._keeper.shelf), "files_touched": files}
 
     async def _in_thread(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:

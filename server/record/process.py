@@ -332,19 +332,22 @@ class Process:
             del self._links[slot]
 
 
-def _saved(record: SqliteRecord) -> Iterable[wire.Closed]:
+def _saved(record: SqliteRecord) -> Iterable[tuple[wire.Closed, int]]:
     """The files that an orderly stop has left; from here on, no other end can leave them."""
-    rows = record.execute("SELECT session, identity, version, batch, size, inode, mtime_ns FROM caches")
+    rows = record.execute(
+        "SELECT session, identity, version, batch, size, inode, mtime_ns, ctime_ns FROM caches"
+    )
     record.execute("DELETE FROM caches")
-    return [wire.Closed(row[0], wire.Head(*row[1:4]), *row[4:]) for row in rows]
+    return [(wire.Closed(row[0], wire.Head(*row[1:4]), *row[4:7]), row[7]) for row in rows]
 
 
 def _save(record: SqliteRecord, shelf: Shelf) -> None:
     with record.writer.transaction():
-        for closed in shelf:
+        for kept in shelf:
+            closed = kept.closed
             record.writer.execute(
-                "INSERT OR REPLACE INTO caches VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (closed.session, *closed.head, closed.size, closed.inode, closed.mtime_ns),
+                "INSERT OR REPLACE INTO caches VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (closed.session, *closed.head, closed.size, closed.inode, closed.mtime_ns, kept.ctime_ns),
             )
 
 

@@ -1,7 +1,8 @@
 """Sessions' files on disk: which of them are the record's, and where they are put.
 
 1. A file is valid if this keeper was told that it was closed soundly at the head that the record still has,
-   and nobody has touched it since: its size, inode and time are the same. All others are deleted unread.
+   and nobody has touched it since: its size, inode and times are the same. All others are deleted unread. The
+   time of its last change of any kind (ctime) is taken here, when that is heard: nobody can set it.
 2. What an orderly stop leaves is written down in the record, and taken out again before it is believed; so
    after any other end nothing is.
 3. A session's directory is its guest's, which may have left anything in it. So a file is made outside, and
@@ -36,23 +37,31 @@ _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @frozen
-class _Kept:
+class Kept:
+    """A file that was closed; `since` when (Unix time); `ctime_ns`, in nanoseconds, 0: it is gone already."""
+
     closed: Closed
     since: float
+    ctime_ns: int
 
 
 class Shelf:
     """The files that no guest has open, those closed first at the front. May raise OSError."""
 
-    def __init__(self, root: Path, kept: Iterable[Closed] = (), *, scratch: Path | None = None) -> None:
-        """`root` has a directory for each session; what is being made is in `scratch`, on the same disk."""
+    def __init__(
+        self, root: Path, kept: Iterable[tuple[Closed, int]] = (), *, scratch: Path | None = None
+    ) -> None:
+        """`root` has a directory for each session; what is being made is in `scratch`, on the same disk.
+
+        `kept`: what the shelf of an orderly stop had, with its ctimes.
+        """
         self.root = root
         self._scratch = scratch or root
         now = time.time()
-        self._kept = OrderedDict((closed.session, _Kept(closed, now)) for closed in kept)
+        self._kept = OrderedDict((closed.session, Kept(closed, now, ctime)) for closed, ctime in kept)
 
-    def __iter__(self) -> Iterator[Closed]:
-        return (kept.closed for kept in self._kept.values())
+    def __iter__(self) -> Iterator[Kept]:
+        return iter(self._kept.values())
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -64,24 +73,32 @@ class Shelf:
         """A file was closed; all its numbers 0: not soundly."""
         self._kept.pop(closed.session, None)
         if closed.inode:
-            self._kept[closed.session] = _Kept(closed, time.time())
+            self._kept[closed.session] = Kept(closed, time.time(), self._ctime_ns(closed.session))
+
+    def _ctime_ns(self, session: str) -> int:
+        try:
+            return (self.root / session / DATABASE).lstat().st_ctime_ns
+        except OSError:
+            return 0
 
     def take(self, session: str, head: Head) -> bool:
         """Hand the session's file to a guest, if there is a valid one; else what is in its place goes."""
         kept = self._kept.pop(session, None)
-        if kept is not None and kept.closed.head == head and self.is_sound(kept.closed):
+        if kept is not None and kept.closed.head == head and self.is_sound(kept):
             return True
         self.clear(session)
         return False
 
-    def is_sound(self, closed: Closed) -> bool:
+    def is_sound(self, kept: Kept) -> bool:
         """Whether the file is as it was when it was closed."""
+        closed = kept.closed
         try:
             found = (self.root / closed.session / DATABASE).lstat()
         except OSError:
             return False
-        looks = (closed.size, closed.inode, closed.mtime_ns)
-        return stat.S_ISREG(found.st_mode) and (found.st_size, found.st_ino, found.st_mtime_ns) == looks
+        expected = (closed.size, closed.inode, closed.mtime_ns, kept.ctime_ns)
+        looks = (found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+        return stat.S_ISREG(found.st_mode) and looks == expected
 
     def scratch(self) -> Path:
         """A path in the data root where there is nothing.

@@ -78,7 +78,7 @@ class SessionFiles:
 
     def remove_all(self, directory: str) -> None:
         """Remove whatever there is of the session in the old format."""
-        for suffix in (f"{SALVAGED}*", DAMAGED, ADOPTED, _REMOVED):
+        for suffix in (f"{SALVAGED}*", DAMAGED, f"{ADOPTED}*", _REMOVED):
             for path in self.root.glob(f"{directory}{suffix}"):
                 if path.is_dir():
                     session_files.delete(self.root, path.name)

@@ -55,7 +55,7 @@ class SessionNames:
 
     async def all(self) -> dict[str, str]:
         """Names by directory; as far as they are known."""
-        await self._write()
+        await self.write()
         try:
             found = await self._keeper.call("names")
         except RecordError:
@@ -89,14 +89,15 @@ class SessionNames:
         self._closed = True
         if self._writing is not None:
             self._writing.cancel()
-        await self._write()
+        await self.write()
 
     async def _write_soon(self) -> None:
         await asyncio.sleep(_SOON_SECONDS)
         self._writing = None
-        await self._write()
+        await self.write()
 
-    async def _write(self) -> None:
+    async def write(self) -> None:
+        """Note what is waiting for it now."""
         unwritten, self._unwritten = self._unwritten, {}
         if not unwritten:
             return

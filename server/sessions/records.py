@@ -108,7 +108,8 @@ def _service_error(error: RecordError) -> ServiceError:
         case record.Exists():
             return Conflict(_sentence(error.reason))
         case record.Full():
-            return StorageFull(_FULL[error.reason].format(limit=error.limit_bytes), limit=error.limit_bytes)
+            limit = error.limit_bytes or "disk"
+            return StorageFull(_FULL[error.reason].format(limit=limit), limit=limit)
         case record.Damaged():
             return SessionDamaged(f"The session's data cannot be read: {error.reason}.")
         case record.Invalid():

@@ -24,6 +24,11 @@ CONTRACTS = ROOT / ".importlinter"
 #: What each contract is there for: a module, and an import it must not have.
 TRESPASSES = {
     "server": [("server.pipeline", "store.table"), ("server.app", "tools.layout")],
+    "record": [
+        ("server.record.keeper", "wasm_runtime.limits"),
+        ("server.record.client", "server.sessions.names"),
+        ("server.record.process", "server.app"),
+    ],
     "wasm_runtime": [("wasm_runtime.pool", "server.model"), ("wasm_runtime.worker", "store.table")],
     "store": [("store.table", "server.model"), ("store.table", "wasm_runtime.limits")],
     "guest": [("guest.app", "server.model"), ("guest.app", "wasm_runtime.limits")],

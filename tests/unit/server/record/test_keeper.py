@@ -77,7 +77,18 @@ async def test_a_file_closed_at_the_records_version_is_used_again(worker: Worker
     assert path.stat().st_ino == inode
 
 
-@pytest.mark.parametrize("why", ["not soundly", "touched", "behind", "another record", "gone", "not closed"])
+@pytest.mark.parametrize(
+    "why",
+    [
+        "not soundly",
+        "touched",
+        "touched, and its times set back",
+        "behind",
+        "another record",
+        "gone",
+        "not closed",
+    ],
+)
 async def test_any_other_file_is_made_anew(worker: Worker, tmp_path: Path, why: str) -> None:
     """Unread: here it holds what the record has not."""
     await worker.commit(part("a", 0, first("x")))
@@ -98,6 +109,10 @@ async def test_any_other_file_is_made_anew(worker: Worker, tmp_path: Path, why: 
     await worker.head("a")  # it has heard that
     if why == "touched":
         os.utime(path, ns=(1, 1))
+    elif why == "touched, and its times set back":
+        found = path.stat()
+        path.write_bytes(path.read_bytes().replace(b"a lie", b"a LIE"))
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
     elif why == "behind":
         await worker.commit(part("a", 1, ChangeSet(puts=(record(1, "newer"),))))
     elif why == "gone":
