@@ -256,6 +256,8 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
         query_bytes=options.query_bytes,
         request_bytes=options.request_bytes,
         body_seconds=options.body_seconds,
+        object_members=settings.sandbox.object_members,
+        body_names=settings.sandbox.body_names,
     )
 
 

@@ -10,6 +10,7 @@ from attrs import frozen
 from server.errors import MethodNotAllowed, SessionInvalid
 from server.http import content
 from server.http.headers import for_plan
+from server.http.members import check_members
 from server.http.target import Target, parse_query
 from server.model import METHODS, Method, RequestContext
 from server.sessions.identity import Anonymous, session_for
@@ -35,6 +36,9 @@ class EdgeLimits:
     query_bytes: int = 8_192
     request_bytes: int = 1_048_576
     body_seconds: float = 20.0
+    #: Of one object in a body, and different names in all of it.
+    object_members: int = 1_000
+    body_names: int = 4_000
 
 
 @frozen
@@ -91,6 +95,7 @@ class ContextReader:
             request, limit=limits.request_bytes, seconds=limits.body_seconds, holds=holds
         )
         body = content.parse_content(request.method, kind, data)
+        check_members(body.value, data, most=limits.object_members, most_names=limits.body_names)
         # One character beyond Latin-1 makes each character of a text take two bytes or four.
         holds(sys.getsizeof(body.text))
         return body
