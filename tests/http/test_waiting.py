@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from server.model import Reply
 from tests.fakes import FakeExecutor
 from tests.http.client import Wire, ask
 from tools.http_corpus import request_bytes
@@ -224,3 +225,30 @@ async def test_a_waiting_request_holds_no_parsed_body(start: Start) -> None:
 
     assert not isinstance(waiting, dict)
     assert ctx.body_json == {"n": [*([[]] * 100_000), {}]}
+
+
+async def test_operators_work_goes_on(start: Start) -> None:
+    """An import is not left half done because whoever asked for it has gone."""
+    gate, begun, done = asyncio.Event(), asyncio.Event(), list[str]()
+
+    class Door:
+        def owns(self, raw_path: str) -> bool:
+            return raw_path == "/slow"
+
+        async def answer(self, _request: Any) -> Reply:
+            begun.set()
+            await gate.wait()
+            done.append("done")
+            return Reply(204)
+
+    service = await start()
+    service._handler._door = Door()
+    async with await Wire.to(service.address) as wire:
+        await wire.send(request_bytes("GET", "/slow"))
+        await begun.wait()
+        wire.reset()
+    await ask(service.address, "GET", "/healthz")
+    gate.set()
+    await until(lambda: done)
+
+    assert done == ["done"]
