@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from server.model import Reply
-from tests.fakes import FakeExecutor
+from tests.fakes import FakeExecutor, FakePlanner
 from tests.http.client import Wire, ask
 from tools.http_corpus import request_bytes
 
@@ -97,6 +97,30 @@ async def test_who_leaves_waits_no_longer(how: str, start: Start) -> None:
 
     assert len(executor.jobs) == 1
     await until(lambda: held(service).total == 0)
+
+
+async def test_who_leaves_ends_its_planning(start: Start) -> None:
+    """What a planner does for it ends; nothing is run."""
+    begun, ended = asyncio.Event(), list[str]()
+
+    class Thinking(FakePlanner):
+        async def plan(self, ctx: Any) -> Any:
+            begun.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append(ctx.session.id)
+
+    executor = FakeExecutor()
+    service = await start(planner=Thinking(), executor=executor)
+    async with await Wire.to(service.address) as wire:
+        await wire.send(post(b"{}"))
+        await begun.wait()
+        wire.reset()
+        await until(lambda: ended)
+
+    assert ended == ["s1"]
+    assert not executor.jobs
 
 
 async def test_who_leaves_gives_up_the_turn_of_its_key(start: Start, connect: Connect) -> None:
