@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -251,6 +252,18 @@ async def test_a_withdrawn_job_is_not_sent_to_the_next_worker(make_pool: MakePoo
     assert await running == WorkerLost()
     assert isinstance(await kept, Completed)
     assert count(await pool.run(job(COUNT, "s2", read_only=True))) == 0
+
+
+async def test_a_loop_that_was_held_up_blames_no_worker(make_pool: MakePool) -> None:
+    """The job had not even been sent: it was not the worker that was silent."""
+    pool = await make_pool(Limits(wall_ms=100, kill_grace_ms=20))
+    first = only_pid(pool)
+    asked = asyncio.ensure_future(pool.run(job(COUNT, read_only=True)))
+    await asyncio.sleep(0)
+    time.sleep(2.5)  # noqa: ASYNC251  what is tried
+
+    assert count(await asked) == 0
+    assert only_pid(pool) == first
 
 
 async def test_jobs_wait_only_so_long_for_a_worker(make_pool: MakePool) -> None:
