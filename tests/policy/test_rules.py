@@ -29,6 +29,7 @@ ACCEPTED = {
     "except-as": "try:\n    x = 1\nexcept (KeyError, ValueError) as e:\n    x = str(e)",
     "except-bare": "try:\n    x = 1\nexcept:\n    x = 2",
     "for-else": "for i in [1]:\n    continue\nelse:\n    x = 1",
+    "annotation-of-typing": "x: Optional[dict] = None\ny: List[Any] = []\nz: 'int' = 1",
     "first-or-none": "x = next((i for i in [1] if i), None)\ny = next(iter([1]), 0)",
     "format-builtin": "x = format(1.5, '.2f')",
     "format-of-a-text": "x = '{} {0!r:>5} {name:.2f} {{}}'.format(1, name=2)",
