@@ -133,6 +133,7 @@ REFUSED = {
     "attribute-dunder": ("x = store.__class__", "attribute"),
     "exception-attribute": ("try:\n    pass\nexcept KeyError as e:\n    x = e.args", "attribute"),
     "format-method": ("x = ctx.format(1)", "attribute"),
+    "format-of-a-broken-text": ("x = '{'.format(1)", "attribute"),
     "format-of-a-name": ("x = '{}'\ny = x.format(ctx)", "attribute"),
     "format-of-an-f-string": ("x = f'{1}'.format(ctx)", "attribute"),
     "format-reads-attribute": ("x = '{0.real}'.format(1)", "attribute"),
