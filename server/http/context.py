@@ -72,14 +72,11 @@ class ContextReader:
         )
 
     async def _content(self, request: web.BaseRequest) -> content.Content:
-        content.check_encoding(request.headers)
-        if not request.body_exists:
-            return content.no_body(request.method, request.headers)
-        kind = content.content_kind(request.headers)
-        content.check_use(request.method, kind)
         limits = self.limits
-        data = await content.read_body(request, limit=limits.request_bytes, seconds=limits.body_seconds)
-        return content.parse_content(request.method, kind, data)
+        kind, data = await content.read_content(
+            request, limit=limits.request_bytes, seconds=limits.body_seconds
+        )
+        return await content.parse(request.method, kind, data)
 
     def session(self, headers: MultiMapping[str], caller: Caller) -> Session:
         """Raises SessionMissing, SessionInvalid."""

@@ -12,7 +12,7 @@ A plain GET pays for a look at two headers and at the body's first bytes.
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -20,7 +20,8 @@ from attrs import evolve
 from server.entity_tags import etag_of
 from server.errors import NotAcceptable
 from server.http import paging, tables
-from server.http.accept import CSV, JSON, OFFERED, acceptable
+from server.http.accept import CSV, JSON, OFFERED, acceptable, json_label
+from server.http.aside import INLINE_BYTES, aside
 from server.model import SAFE_METHODS, Reply
 from server.preferences import preferences
 
@@ -36,8 +37,6 @@ _ONLY_JSON: tuple[MediaType, ...] = (JSON,)
 #: What most clients send; anything else is looked into.
 _PLAIN = frozenset({"", "*/*", JSON})
 _VARY = ("Vary", "Accept")
-#: Bodies beyond it are turned into tables by another thread.
-_INLINE_BYTES = 65_536
 
 
 class HttpSemantics:
@@ -51,7 +50,12 @@ class HttpSemantics:
         if ctx.method == "OPTIONS":
             return await self._inner.serve(ctx, line)
         accept = ctx.headers.get("accept", "")
-        types = _ONLY_JSON if accept in _PLAIN else acceptable(accept)
+        if accept in _PLAIN:
+            return await self._accepted(ctx, line, _ONLY_JSON)
+        reply = await self._accepted(ctx, line, acceptable(accept))
+        return _called(reply, json_label(accept))
+
+    async def _accepted(self, ctx: RequestContext, line: RequestLine, types: tuple[MediaType, ...]) -> Reply:
         if ctx.method in SAFE_METHODS:
             if not types:
                 raise not_acceptable(OFFERED)
@@ -68,6 +72,10 @@ class HttpSemantics:
         headers = (*reply.headers, *_list_headers(ctx, line, reply, reply.body), _VARY)
         marked = Reply(reply.status, headers, reply.body, reply.media_type)
         return marked if types[0] is JSON else await _represented(marked, reply.body, types)
+
+
+def _called(reply: Reply, label: str) -> Reply:
+    return reply if label == JSON or reply.media_type != JSON else evolve(reply, media_type=label)
 
 
 def not_acceptable(available: tuple[MediaType, ...]) -> NotAcceptable:
@@ -93,8 +101,8 @@ def _list_headers(ctx: RequestContext, line: RequestLine, reply: Reply, body: by
 
 async def _represented(reply: Reply, body: bytes, types: tuple[MediaType, ...]) -> Reply:
     """The reply in the first type it can be in: a list in any, everything else in JSON."""
-    if len(body) > _INLINE_BYTES:
-        return await asyncio.to_thread(_as_table, reply, body, types)
+    if len(body) > INLINE_BYTES:
+        return await aside(partial(_as_table, reply, body, types))
     return _as_table(reply, body, types)
 
 

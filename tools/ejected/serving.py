@@ -115,12 +115,8 @@ class _Edge:
 
 
 async def _content(request: web.Request) -> content.Content:
-    content.check_encoding(request.headers)
-    if not request.body_exists:
-        return content.no_body(request.method, request.headers)
-    kind = content.content_kind(request.headers)
-    data = await content.read_body(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
-    return content.parse_content(request.method, kind, data)
+    kind, data = await content.read_content(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
+    return await content.parse(request.method, kind, data)
 
 
 def _answered(answer: Answer, number: str) -> web.Response:
