@@ -43,7 +43,7 @@ class TagList:
 
 
 def etag_of(body: bytes, media_type: str) -> str:
-    """The tag of a representation: its bytes, and what they are if they are not JSON, however that is called."""
+    """The tag of a representation: its bytes, and what they are unless they are JSON by any name."""
     digest = hashlib.blake2b(body, digest_size=16)
     if media_type != _JSON and not media_type.endswith(_ALSO_JSON):
         digest.update(b"\0" + media_type.encode())

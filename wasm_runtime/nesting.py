@@ -25,7 +25,7 @@ def depth_within(text: bytes, limit: int) -> bool:
 
 
 def without_texts(text: bytes) -> bytes:
-    """What is JSON text, less its quoted texts; what stands between them stays apart, by a comma or a colon."""
+    """What is JSON text, less its quoted texts. Numbers stay apart: a comma or a colon is between them."""
     if b"\\" in text:  # then a quote may be part of a text
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b"".join(text.split(b'"')[::2])

@@ -96,8 +96,8 @@ def _kind(value: str) -> ContentKind:
     kind = _kind_named(found.name)
     if kind is None:
         raise UnsupportedMediaType(
-            f"The body was sent as {found.name[:100]}; it is taken as one of: {_ACCEPTED}, or as another type "
-            "whose name ends in +json.",
+            f"The body was sent as {found.name[:100]}; it is taken as one of: {_ACCEPTED}, or as another "
+            "type whose name ends in +json.",
             headers={"Accept": _ACCEPTED},
         )
     if found.charset != "utf-8":
@@ -166,7 +166,9 @@ def explained(error: UnsupportedMediaType, data: bytes) -> UnsupportedMediaType:
         strict_json.read(data)
     except InvalidJson:
         return error
-    return UnsupportedMediaType(f"{error.detail} It is JSON, though. {_NAME_YOUR_TYPE}", headers=error.headers)
+    return UnsupportedMediaType(
+        f"{error.detail} It is JSON, though. {_NAME_YOUR_TYPE}", headers=error.headers
+    )
 
 
 async def read_body(request: web.BaseRequest, *, limit: int, seconds: float) -> bytes:

@@ -51,8 +51,9 @@ _BAD_NUMBER = re.compile(
 _NO_KEYS: set[str] = set()
 _KEY, _OPENS, _CLOSES, _NUMBER = 2, 3, 4, 5
 #: A key with its colon, what opens, what closes, a number of 19 characters or more; or any other text.
+#: A text always ends in what is JSON: that its end may lack keeps the time linear for all that is not.
 _TOKENS = re.compile(
-    r'("[^"\\]*+(?:\\.[^"\\]*+)*+")(?:[ \t\r\n]*+(:))?+|([\[{])|([\]}])|(-?+\d[\d.eE+-]{18,}+)', re.DOTALL
+    r'("[^"\\]*+(?:\\.[^"\\]*+)*+"?+)(?:[ \t\r\n]*+(:))?+|([\[{])|([\]}])|(-?+\d[\d.eE+-]{18,}+)', re.DOTALL
 )
 
 

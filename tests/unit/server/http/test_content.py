@@ -32,7 +32,7 @@ from server.http.content import (
         ("Application/Scim+JSON;charset=utf-8", "json"),
         ("application/csp-report", "json"),
         ("text/json", "json"),
-        ("application/json ; ; a=b ;\tc=\"; d\" ; ", "json"),
+        ('application/json ; ; a=b ;\tc="; d" ; ', "json"),
     ],
 )
 def test_these_types_are_taken(sent: str | None, kind: str | None) -> None:
@@ -190,7 +190,7 @@ def test_what_was_sent_and_what_to_send() -> None:
         (b"12", False),
     ],
 )
-def test_json_that_its_sender_calls_text(data: bytes, hint: bool) -> None:  # noqa: FBT001
+def test_json_that_its_sender_calls_text(data: bytes, hint: bool) -> None:
     """It is refused as text is, and told how to be taken."""
     refused = UnsupportedMediaType("As text/plain no.", headers={"Accept": "x"})
     told = explained(refused, data)
