@@ -93,6 +93,7 @@ class Service:
             self._handler if self._tracing is None else traced(self._handler, self._tracing),
             max_connections=options.max_connections,
             idle_seconds=options.header_seconds,
+            read_seconds=options.body_seconds,
             target_bytes=options.path_bytes + options.query_bytes,
         )
         # aiohttp waits that long for requests to end, cancels those that don't, and waits once more.

@@ -7,7 +7,6 @@ nobody without a token learns anything, and no body is read that is not going to
 
 from __future__ import annotations
 
-import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,7 +18,7 @@ from server.http import pages, request_id
 from server.http.api_pages import NAMES as API_PAGES
 from server.http.conditional import conditional
 from server.http.context import ContextReader, check_method
-from server.http.response import SENT, to_response, whole
+from server.http.response import SENT, came_in_chunks, to_response, whole
 from server.http.target import parse_target
 from server.logging import RequestLine
 from server.model import METHODS, Reply
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
     from server.model import RequestContext
 
 log = structlog.get_logger(__name__)
-
-#: A response up to this size fits the socket's and aiohttp's buffers: sending it doesn't wait for the client.
-_UNTIMED_BYTES = 32_768
 
 
 class UseCase(Protocol):
@@ -155,22 +151,23 @@ class Handler:
     async def _send(self, request: web.BaseRequest, reply: Reply, line: RequestLine) -> web.StreamResponse:
         """Write the response here, so that the line knows how long it took.
 
-        A client that doesn't read it holds nothing for longer than a body may take.
+        Nothing more is done for a client whose connection is full; `Connection` ends the wait.
         """
         started = perf_counter()
         response: web.StreamResponse = SENT
         try:
             data = whole(request, reply, line)
-            if data is not None and len(data) <= _UNTIMED_BYTES:
-                await request.writer.write(data)
-            else:
+            if data is None:
                 response = await self._prepared(request, reply, line)
-                await self._write(response)
-        except TimeoutError:
-            _abort(request)
-            line.reason = "response not read"
+                await response.write_eof()
+            else:
+                await request.writer.write(data)
+            if request.protocol.writing_paused:
+                await request.writer.drain()
         except ConnectionError:
             line.reason = "client left"
+        if getattr(request.protocol, "cut_off", False):
+            line.reason = "response not read"
         line.took("respond", perf_counter() - started)
         return response
 
@@ -178,22 +175,12 @@ class Handler:
         response = to_response(reply, line)
         if not request.content.is_eof():
             response.force_close()  # the rest of the body is not worth reading
+        if came_in_chunks(request):
+            response.force_close()
         await response.prepare(request)
         return response
-
-    async def _write(self, response: web.Response) -> None:
-        if (response.content_length or 0) <= _UNTIMED_BYTES:
-            await response.write_eof()
-            return
-        async with asyncio.timeout(self._reader.limits.body_seconds):
-            await response.write_eof()
 
 
 def _first_segment(raw_path: str) -> str:
     """As it was sent: who spells it otherwise is asked for a bearer token."""
     return raw_path.partition("?")[0].removeprefix("/").partition("/")[0]
-
-
-def _abort(request: web.BaseRequest) -> None:
-    if request.transport is not None:
-        request.transport.abort()
