@@ -31,6 +31,7 @@ _WHOLE: Final = frozenset(
         "server.http.aside",
         "server.http.content",
         "server.http.headers",
+        "server.http.hosts",
         "server.http.media_type",
         "server.http.origin",
         "server.http.request_id",

@@ -1,6 +1,6 @@
 """The one handler of all requests: what is asked, in which order it is checked, and how it is answered.
 
-Order: CORS preflights; open pages; operators' pages, by a token of their own; the token; the method; the
+Order: the name it is asked for by; CORS preflights; open pages; operators' pages, by a token of their own; the token; the method; the
 target; the service's own pages; the session; headers and query; the body; and only then the pipeline. So
 nobody without a token learns anything, and no body is read that is not going to be used (T37, T46).
 """
@@ -18,6 +18,7 @@ from server.http import pages, request_id
 from server.http.api_pages import NAMES as API_PAGES
 from server.http.conditional import conditional
 from server.http.context import ContextReader, check_method
+from server.http.hosts import Hosts
 from server.http.response import SENT, came_in_chunks, to_response, whole
 from server.http.target import parse_target
 from server.logging import RequestLine
@@ -59,6 +60,7 @@ class Handler:
         reader: ContextReader,
         api_pages: ApiPages,
         health: Callable[[], Mapping[str, object]],
+        hosts: Hosts | None = None,
         cors: Cors | None = None,
         door: Door | None = None,
         note: Callable[[RequestLine], None] | None = None,
@@ -70,6 +72,7 @@ class Handler:
         self._reader = reader
         self._api_pages = api_pages
         self._health = health
+        self._hosts = hosts or Hosts()
         self._cors = cors
         self._door = door
         self._note = note
@@ -77,7 +80,10 @@ class Handler:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
-        line = self._new_line(request_id=request_id.of(request.headers), method=request.method)
+        number = request_id.of(request.headers)
+        if self._reader.tokens.are_in(number):
+            number = request_id.new()
+        line = self._new_line(request_id=number, method=request.method)
         try:
             reply = await self._reply(request, line)
             line.status = reply.status
@@ -104,9 +110,12 @@ class Handler:
             return error_reply(ServiceError("The request failed; the log has more."), line.request_id)
 
     async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply:
+        is_health = request.raw_path.partition("?")[0] == pages.HEALTH
+        if not is_health:  # load balancers ask by an address
+            self._hosts.check(request.headers)
         if self._cors is not None and (preflight := self._cors.preflight(request.method, request.headers)):
             return preflight
-        if request.raw_path.partition("?")[0] == pages.HEALTH:
+        if is_health:
             return pages.health(request.method, self._health)
         if self._door is not None and self._door.owns(request.raw_path):
             return await self._door.answer(request)
