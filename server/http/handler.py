@@ -1,8 +1,9 @@
 """The one handler of all requests: what is asked, in which order it is checked, and how it is answered.
 
-Order: the name it is asked for by; CORS preflights; open pages; operators' pages, by a token of their own; the token; the method; the
-target; the service's own pages; the session; headers and query; the body; and only then the pipeline. So
-nobody without a token learns anything, and no body is read that is not going to be used (T37, T46).
+Order: the name it is asked for by; CORS preflights; open pages; operators' pages, by a token of their own;
+the token; the method; the target; the service's own pages; the session; headers and query; the body; and
+only then the pipeline. So nobody without a token learns anything, and no body is read that is not going to be
+used (T37, T46).
 """
 
 from __future__ import annotations

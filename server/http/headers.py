@@ -26,7 +26,7 @@ PLAN_HEADERS: Mapping[str, bool] = {
     "prefer": True,
 }
 
-#: Without it a plan does no more than it would have; all others say what may be done, or which answer is wanted.
+#: Without one of them the same is done; all others say on which condition, or what else.
 _SPARED = frozenset({"accept", "accept-language", "authorization", "content-type"})
 #: Of a header, also of one that came in many lines: as long as aiohttp takes a line.
 MAX_CHARACTERS = 8_190
@@ -75,6 +75,7 @@ def for_plan(
 def misplaced(name: str) -> InvalidHeader:
     """A token of the service where it would become part of what is stored, shown or logged."""
     return InvalidHeader(
-        f"The {name} header holds a token of the service; send that in Authorization or X-Service-Token alone.",
+        f"The {name} header holds a token of the service; send that in Authorization or X-Service-Token "
+        "alone.",
         header=name.lower(),
     )

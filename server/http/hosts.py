@@ -5,8 +5,8 @@ page's own server, and all that CORS keeps from strangers is open to it: but the
 page's name. So what listens to this machine alone is served under this machine's own names, which nobody else
 can have resolved, unless the settings name others.
 
-Names are compared without port and case. An address is a name like any other: what is reached by it is said by
-who listens, and no browser sends an address that it has looked up.
+Names are compared without port and case. An address is a name like any other: who reaches the service by one
+has not looked it up, but where nobody else may connect only this machine's own lead here.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Hosts:
         sent = host_of(headers)
         if sent is not None and not self._is_served(sent):
             raise MisdirectedRequest(
-                f"The service is not served under the name {_plain(sent)}. Ask for it by a name of its own, such "
-                "as localhost, or add the name to `server.hosts`.",
+                f"The service is not served under the name {_plain(sent)}. Ask for it by a name of its own, "
+                "such as localhost, or add the name to `server.hosts`.",
                 host=_plain(sent),
             )
 

@@ -7,7 +7,6 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import web
 from structlog.testing import capture_logs
 
 from server.http.connection import Server
@@ -15,6 +14,8 @@ from tests.fakes import FakeExecutor, completed
 from tests.http.client import Wire, request_bytes
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from server.app import Service
     from tests.http.conftest import Start
 
