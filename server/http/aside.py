@@ -42,10 +42,10 @@ def _without_search(work: Callable[[], _T]) -> _T:
 
 
 def search_rarely() -> None:
-    """Of this process: look for cycles among what is young as ever, among all that there is a hundredth as often.
+    """Have this process look for cycles among all that there is a hundredth as often as Python does.
 
-    Python does that when there are a quarter more objects than before, which a few large bodies are. What a
-    service has from its start on is not looked through at all.
+    That is when there are a quarter more objects than before, which a few large bodies are. The young are
+    looked through as ever, and what a service has from its start on no more at all.
     """
     gc.collect()
     gc.freeze()

@@ -8,6 +8,7 @@ used (T37, T46).
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +18,7 @@ from aiohttp import HttpVersion10, HttpVersion11
 from server.errors import BadRequest, ServiceError, Unauthorized
 from server.http import pages, request_id
 from server.http.api_pages import NAMES as API_PAGES
+from server.http.aside import aside
 from server.http.conditional import conditional
 from server.http.context import ContextReader, check_method
 from server.http.hosts import Hosts
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
     from server.model import RequestContext
 
 log = structlog.get_logger(__name__)
+
+
+#: Of which a digest takes a millisecond.
+_HASHED_INLINE_BYTES = 1024 * 1024
 
 
 class UseCase(Protocol):
@@ -127,7 +133,10 @@ class Handler:
             line.took("parse", perf_counter() - started)
         if isinstance(ctx, Reply):
             return ctx
-        return conditional(await self._use_case.serve(ctx, line), ctx.method, ctx.headers)
+        reply = await self._use_case.serve(ctx, line)
+        if reply.body is None or len(reply.body) <= _HASHED_INLINE_BYTES:
+            return conditional(reply, ctx.method, ctx.headers)
+        return await aside(partial(conditional, reply, ctx.method, ctx.headers))
 
     async def _read(self, request: web.BaseRequest, line: RequestLine) -> RequestContext | Reply:
         """The request's context, or the reply where the service itself has one."""

@@ -1,4 +1,4 @@
-"""By which names the service is reached: a guard against DNS rebinding (T95).
+"""By which names the service is reached: a guard against DNS rebinding (T60).
 
 A page that somebody visits can have its own name resolve to 127.0.0.1. For a browser the service is then the
 page's own server, and all that CORS keeps from strangers is open to it: but the Host header still has the

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from server.entity_tags import etag_of
 from server.errors import NotAcceptable
 from server.http import paging, tables
 from server.http.accept import CSV, JSON, OFFERED, acceptable, json_label
@@ -118,23 +117,20 @@ def _as_table(reply: Reply, body: bytes, types: tuple[MediaType, ...]) -> Reply:
     return evolve(reply, body=tables.to_ndjson(records), media_type=tables.NDJSON_TYPE)
 
 
-def _without_body(reply: Reply, body: bytes) -> Reply:
-    """Who leaves the record out may all the same want to change it again: its tag stays."""
-    tag = (("ETag", etag_of(body, reply.media_type)),) if reply.record else ()
-    status = 204 if reply.status == 200 else reply.status
-    return evolve(reply, status=status, headers=(*reply.headers, *tag), body=None)
+def _without_body(reply: Reply) -> Reply:
+    """The guest has left the body out already, and of a record its tag there (guest/conditions.py)."""
+    return evolve(reply, status=204 if reply.status == 200 else reply.status, body=None)
 
 
 def _as_preferred(reply: Reply, header: str) -> Reply:
     wished, applied = preferences(header), []
     if wished.dry_run:
         applied.append("tx=rollback")
-    if reply.body is not None and reply.status < 300:
-        if wished.minimal:
-            applied.append("return=minimal")
-            reply = _without_body(reply, reply.body)
-        elif wished.representation:
-            applied.append("return=representation")
+    if reply.status < 300 and wished.minimal:
+        applied.append("return=minimal")
+        reply = _without_body(reply)
+    elif reply.status < 300 and wished.representation and reply.body is not None:
+        applied.append("return=representation")
     if not applied:
         return reply
     others = (pair for pair in reply.headers if pair[0].lower() != "preference-applied")

@@ -35,10 +35,11 @@ _SHORT_NUMBER = 18
 _NUMBERS_ALONE = bytes(each if each in b"0123456789.eE+-" else 0x20 for each in range(256))
 _NO_KEYS: set[str] = set()
 _KEY, _OPENS, _CLOSES, _NUMBER = 2, 3, 4, 5
-#: A key with its colon, all that opens, all that closes, a number of 19 characters or more; or any other text.
+#: A key with its colon, all that opens, all that closes, a number of 19 characters or more; or another text.
 #: A text always ends in what is JSON: that its end may lack keeps the time linear for all that is not.
 _TOKENS = re.compile(
-    r'("[^"\\]*+(?:\\.[^"\\]*+)*+"?+)(?:[ \t\r\n]*+(:))?+|([\[{]++)|([\]}]++)|(-?+\d[\d.eE+-]{18,}+)', re.DOTALL
+    r'("[^"\\]*+(?:\\.[^"\\]*+)*+"?+)(?:[ \t\r\n]*+(:))?+|([\[{]++)|([\]}]++)|(-?+\d[\d.eE+-]{18,}+)',
+    re.DOTALL,
 )
 
 
