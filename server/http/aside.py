@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -23,6 +24,7 @@ _T = TypeVar("_T")
 
 #: Of JSON it takes some half a millisecond to read as much. A way to the thread and back takes a tenth.
 INLINE_BYTES = 65_536
+_SWITCH_SECONDS = 0.001
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aside")
 
 
@@ -41,12 +43,15 @@ def _without_search(work: Callable[[], _T]) -> _T:
             gc.enable()
 
 
-def search_rarely() -> None:
-    """Have this process look for cycles among all that there is a hundredth as often as Python does.
+def prepare_process() -> None:
+    """Have this process's event loop wait less for whatever else it does.
 
-    That is when there are a quarter more objects than before, which a few large bodies are. The young are
-    looked through as ever, and what a service has from its start on no more at all.
+    1. It gets the interpreter's lock from the thread beside it after 1 ms, not after 5.
+    2. All objects are looked through for cycles a hundredth as often as Python does. That is when there are a
+       quarter more than before, which a few large bodies are. The young are looked through as ever, what a
+       service has from its start on no more at all.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     gc.collect()
     gc.freeze()
     young, middle, old = gc.get_threshold()

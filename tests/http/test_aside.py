@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from server.http import content, handler, semantics
-from server.http.aside import INLINE_BYTES, aside, search_rarely
+from server.http.aside import INLINE_BYTES, aside, prepare_process
 from tests.fakes import FakeExecutor, completed
 from tests.http.client import ask
 
@@ -94,13 +95,15 @@ async def test_one_at_a_time_and_without_the_search_for_cycles() -> None:
     assert gc.isenabled()
 
 
-def test_the_search_through_everything_is_rare() -> None:
-    """And what is there at the start is left out of it."""
-    before, frozen = gc.get_threshold(), gc.get_freeze_count()
+def test_what_the_process_is_told_at_its_start() -> None:
+    """The search through everything is rare and leaves out what is there; the loop's turn comes sooner."""
+    before, frozen, interval = gc.get_threshold(), gc.get_freeze_count(), sys.getswitchinterval()
     try:
-        search_rarely()
+        prepare_process()
+        assert sys.getswitchinterval() < interval
         assert gc.get_threshold() == (*before[:2], before[2] * 100)
         assert gc.get_freeze_count() > frozen
     finally:
+        sys.setswitchinterval(interval)
         gc.unfreeze()
         gc.set_threshold(*before)
