@@ -23,5 +23,5 @@ class Refusing(Writer):
         return super()._part(part, rows, now)
 
 
-sqlite_record.Writer = Refusing  # type: ignore[misc]
+setattr(sqlite_record, "Writer", Refusing)  # noqa: B010  mypy knows no other way
 main = process.main
