@@ -240,3 +240,14 @@ def test_a_circle_is_found(tmp_path: Path) -> None:
     assert lucky.returncode == 0, lucky.stderr
     assert both.returncode == 1
     assert "room.a\nTraceback" in both.stderr
+
+
+def test_the_record_is_kept_from_all_else_in_the_server() -> None:
+    """The contract names every module and package of the server but the record itself."""
+    named = contracts()["record"]["forbidden_modules"].split()
+    there = {
+        path.stem
+        for path in (ROOT / "server").iterdir()
+        if (path.suffix == ".py" or (path / "__init__.py").exists()) and path.stem != "__init__"
+    }
+    assert {name.removeprefix("server.") for name in named if name.startswith("server.")} == there - {"record"}
