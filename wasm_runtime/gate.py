@@ -236,7 +236,7 @@ class Gate:
         if not _is_in_line(line, said.head):
             self._fail(said.session, Refusal("fenced", "the record has another version"))
             return
-        line.in_doubt = False
+        line.in_doubt, line.since = False, self._clock()
         while line.waiting and line.durable.version < said.head.version:
             self._advance(said.session, line)
         staged = [waiting for waiting in line.waiting if waiting.part is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -11,6 +12,7 @@ import pytest
 
 from tests.e2e.service import RunningService
 from tests.sandbox.conftest import keeper, make_sandbox, runtimes
+from tools.torture.at_rest import untrue_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,11 +28,16 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def service(guest_artifact: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """One service for a module's tests, each in a session of its own; in the end it is stopped properly."""
+    """One service for a module's tests, each in a session of its own; in the end it is stopped properly.
+
+    Then every session's file is what the record has, whatever the tests have written.
+    """
     scratch = tmp_path_factory.mktemp("service")
     with RunningService(scratch / "data", scratch, {}) as running:
         yield running
         running.stop()
+    _, untrue = asyncio.run(untrue_files(scratch / "data"))
+    assert untrue == [], running.log
 
 
 @pytest.fixture

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 import tempfile
-from contextlib import closing
+from contextlib import closing, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from server.record import files
 from server.record.process import CACHES
 from server.record.sqlite_record import SqliteRecord
 from server.sessions.identity import session_for
+from store import dump
 
 if TYPE_CHECKING:
     from tools.torture.ledger import Contents
@@ -69,7 +69,7 @@ def integrity(path: Path) -> str:
 async def untrue_files(data_root: Path) -> tuple[int, list[str]]:
     """After an orderly stop: how many files may be opened again, and which are not what the record has.
 
-    Row by row, catalogue and kept answers included.
+    Row by row, catalogue and kept answers included. Raises ValueError for a file that cannot be read.
     """
     with closing(_reader(data_root / files.NAME)) as connection:
         sessions = [session for (session,) in connection.execute(_CLOSED)]
@@ -85,6 +85,8 @@ async def untrue_files(data_root: Path) -> tuple[int, list[str]]:
 async def _differs(record: SqliteRecord, data_root: Path, session: str, scratch: Path) -> bool:
     held, there = scratch / f"{session}.record", scratch / f"{session}.file"
     await record.dump(session, held)
-    command = [sys.executable, "-m", "store.dump", str(data_root / CACHES / session), str(there)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: ASYNC221  our own module
+    with redirect_stdout(StringIO()) as told:
+        failed = dump.main([str(data_root / CACHES / session), str(there)])
+    if failed:
+        raise ValueError(f"{session}: {told.getvalue()}")
     return held.read_text("utf-8") != there.read_text("utf-8")
