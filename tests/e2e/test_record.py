@@ -50,7 +50,7 @@ async def test_the_keepers_end_costs_no_request_anything(tmp_path: Path) -> None
         await writing
         assert kills
         for session in sessions:
-            assert len(await served.records(session)) == 20, "a page of them"
+            assert len(await served.records(session)) == 40
     files, untrue = await untrue_files(tmp_path)
     assert (files, untrue) == (4, [])
 
