@@ -250,4 +250,6 @@ def test_the_record_is_kept_from_all_else_in_the_server() -> None:
         for path in (ROOT / "server").iterdir()
         if (path.suffix == ".py" or (path / "__init__.py").exists()) and path.stem != "__init__"
     }
-    assert {name.removeprefix("server.") for name in named if name.startswith("server.")} == there - {"record"}
+    assert {name.removeprefix("server.") for name in named if name.startswith("server.")} == there - {
+        "record"
+    }

@@ -420,6 +420,11 @@ async def test_a_reset_and_a_replacement_can_be_rewound(ledger: Record, tmp_path
     await committed(ledger, "a", 0, first("one", "two"))
     await ledger.reset("a")
     assert await ledger.collections("a") == []
+    version, found = await ledger.differences("a", 1, most=9)
+    assert [(each.collection, each.row, each.after) for each in found] == [
+        ("orders", 1, None),
+        ("orders", 2, None),
+    ]
     await ledger.adopt("a", [first("other")])
     await ledger.rewind("a", 1)
     assert await texts(ledger, "a", tmp_path) == {1: "one", 2: "two"}
