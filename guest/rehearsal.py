@@ -29,6 +29,9 @@ _CONFIG = {
     "answers_bytes": 0,
     "result_bytes": 2**20,
     "reply_depth": 64,
+    "change_bytes": 2**20,
+    "object_members": 100,
+    "patch_bytes": 2**20,
     "enforce_types": False,
 }
 _FOUND = """\

@@ -10,7 +10,7 @@ import json
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from guest import blame
+from guest import blame, patches
 from guest.conditions import MARK, Conditions, UnmetError
 from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
@@ -88,16 +88,19 @@ class GuestSession:
     def __init__(self, path: str, config: dict[str, Any], derive_key: Callable[[str, str], str]) -> None:
         self._printed = Printed(int(config["stdout_bytes"]))
         self._namespace = Namespace(derive_key, self._printed)
+        patches.LIMITS.set(int(config["patch_bytes"]), int(config["object_members"]))
         self._session = Session.open(
             path,
             page_limit_bytes=int(config["disk_bytes"]),
             durability="cache",
             enforce_types=config["enforce_types"],
+            object_members=int(config["object_members"]),
             empty=config["empty"],
         )
         self._plans = PlanShelf()
         self._conditions = Conditions(self._session, int(config["answers_bytes"]))
         self._result_bytes = int(config["result_bytes"])
+        self._change_bytes = int(config["change_bytes"])
         self._depth = min(int(config["reply_depth"]), MAX_DEPTH)
         #: Of the last run: its mode, whether its answer wants its writes kept, and its reply's body.
         self._mode = READ
@@ -140,18 +143,23 @@ class GuestSession:
         What is kept is told behind the answer: it is durable when others have made it so.
         """
         self._mode, self._keep, self._body = READ, False, ""
-        answer = answering(self._run, request)
+        answer, changes = answering(self._run, request), ""
         keep = self._keep and self._mode == WRITE
+        if keep:
+            changes = change_set.encode(self._session.change_set(), self._body)
+            if _bytes_of(changes) > self._change_bytes:
+                answer, changes, keep = self._too_much(), "", False
         try:
             self._session.settle(keep=keep)
         except StoreFault as fault:
             return self._fault(fault)
         if self._session.lost:
             return _undone(answer)
-        if not keep:
-            return answer
-        changes = change_set.encode(self._session.change_set(), self._body)
         return f"{answer}{change_set.SEPARATOR}{changes}" if changes else answer
+
+    def _too_much(self) -> str:
+        detail = f"One request may write {self._change_bytes} bytes; divide it into several."
+        return self._raised(StoreError(detail), blamed="store", status=422, detail=detail)
 
     def _fault(self, fault: StoreFault) -> str:
         """The store could not do what the request wanted kept, or could not keep what others had written."""
@@ -198,9 +206,8 @@ class GuestSession:
             if detail is not None:
                 return self._raised(error, blamed="request", status=422, detail=detail)
             return self._raised(error, blamed="plan", status=500, detail="")
-        size = len(text) if text.isascii() else len(text.encode())
-        if size > self._result_bytes:
-            return _failed("large", size=size)
+        if _bytes_of(text) > self._result_bytes:
+            return _failed("large", size=_bytes_of(text))
         if mode != READ and text and self._is_stored(bound.get("body"), text):
             reply["record"] = True
         return self._answer(reply, text)
@@ -279,6 +286,10 @@ class GuestSession:
         except StoreFault as fault:
             return self._fault(fault)
         return f"{_OK}{change_set.SEPARATOR}{change_set.encode(self._session.change_set())}" if made else _OK
+
+
+def _bytes_of(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _undone(failure: str) -> str:

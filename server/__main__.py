@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from server.exposure import warnings
+from server.http.aside import prepare_process
 from server.logging import configure
 from server.planning.library_file import LibraryError
 from server.planning.prompt import PromptError
@@ -131,6 +132,7 @@ async def _run(settings: Settings, tracing: Tracing | None, read_again: Callable
     While the service starts, a signal still ends the process at once: nothing is under way.
     """
     service = await started(settings, tracing=tracing, progress=Progress(sys.stderr))
+    prepare_process()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)

@@ -17,6 +17,8 @@ from server.http.context import ContextReader, EdgeLimits
 from server.http.cors import Cors
 from server.http.handler import Handler
 from server.http.held import HeldBytes, HeldLimits
+from server.http.hosts import Hosts, is_local
+from server.http.known_tokens import KnownTokens
 from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.origin import Origin
 from server.http.semantics import HttpSemantics
@@ -121,6 +123,7 @@ class Service:
             self._handler if self._tracing is None else traced(self._handler, self._tracing),
             max_connections=options.max_connections,
             idle_seconds=options.header_seconds,
+            read_seconds=options.body_seconds,
             target_bytes=options.path_bytes + options.query_bytes,
         )
         # aiohttp waits that long for requests to end, cancels those that don't, and waits once more.
@@ -239,6 +242,7 @@ def make_app(
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, records),
         health=_health(pool, root, keeper),
+        hosts=_hosts(settings),
         cors=cors_of(settings.cors),
         door=door,
         note=None if tokens is None else meter.tally.note,
@@ -334,6 +338,12 @@ def cors_of(options: CorsSettings) -> Cors | None:
     return Cors(frozenset(options.origins), options.max_age_seconds) if options.origins else None
 
 
+def _hosts(settings: Settings) -> Hosts:
+    """Behind a proxy that has a name of its own it is the proxy's to say which names lead here."""
+    options = settings.server
+    return Hosts(options.hosts, local_only=is_local(options.host) and not options.public_url)
+
+
 def _edge_limits(settings: Settings) -> EdgeLimits:
     options = settings.server
     return EdgeLimits(
@@ -341,6 +351,8 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
         query_bytes=options.query_bytes,
         request_bytes=options.request_bytes,
         body_seconds=options.body_seconds,
+        object_members=settings.sandbox.object_members,
+        body_names=settings.sandbox.body_names,
     )
 
 
@@ -352,6 +364,7 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
         settings.sessions.anonymous,
         names.note,
         settings.auth.scope,
+        KnownTokens(settings.auth.all_tokens),
     )
 
 

@@ -66,6 +66,7 @@ async def _answering(settings: Settings, sockets: list[socket.socket], steps: St
         StartingHandler(steps, cors_of(settings.cors)),
         max_connections=options.max_connections,
         idle_seconds=options.header_seconds,
+        read_seconds=options.body_seconds,
         target_bytes=options.path_bytes + options.query_bytes,
     )
     runner = web.ServerRunner(server, shutdown_timeout=1.0)

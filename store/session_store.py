@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from store import sqlite
+from store import records, sqlite
 from store.catalogue import Catalogue, checked_name
 from store.errors import StoreFull
 from store.kept_answers import KeptAnswers
@@ -94,19 +94,24 @@ class Session:
         page_limit_bytes: int,
         durability: Durability = "full",
         enforce_types: bool = False,
+        object_members: int = records.NO_LIMIT,
         empty: bool = False,
     ) -> Session:
         """Open `store.db` in a session's directory; the file gets its first page at the first write.
 
         `empty`: see `sqlite.connect`.
         `enforce_types`: what is written has the types that its collection has learned, see `store.schema`.
+        `object_members`: how many members each object may have in what is written.
         Raises StoreDamaged (StoreTooNew), StoreFailed.
         """
         in_memory = directory == sqlite.MEMORY
         path = directory if in_memory else f"{directory.rstrip('/')}/{sqlite.DATABASE_NAME}"
         database = sqlite.connect(path, page_limit_bytes=page_limit_bytes, durability=durability, empty=empty)
         try:
-            return cls(Workspace(database, Catalogue(database), enforce_types=enforce_types))
+            workspace = Workspace(
+                database, Catalogue(database), enforce_types=enforce_types, object_members=object_members
+            )
+            return cls(workspace)
         except BaseException:
             database.close()
             raise

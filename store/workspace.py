@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from store import records
 from store.change_set import ChangeSet, RecordRow
 from store.errors import ReadOnlyRequest, StoreFull
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from store.change_set import AnswerRow
     from store.sqlite import Database
 
+
+#: Searches that would like an index; the host takes up no more of one request.
+_MAX_UNINDEXED = 8
 
 Op: TypeAlias = Literal["insert", "replace", "update", "delete"]
 
@@ -61,6 +65,8 @@ class Workspace:
     read_only: bool = True
     #: Whether fields keep the types they have (`schema.enforce`).
     enforce_types: bool = False
+    #: Members that one object of a record may have.
+    object_members: int = records.NO_LIMIT
     changes: list[Change] = field(default_factory=list)
     written: Written = field(default_factory=Written)
     unindexed: list[tuple[str, str]] = field(default_factory=list)
@@ -73,8 +79,10 @@ class Workspace:
             raise StoreFull("the transaction was rolled back")
 
     def note_unindexed(self, collection: str, names: tuple[str, ...]) -> None:
+        """Each once; of many, the first ones are wish enough."""
         searches = ((collection, name) for name in names)
         self.unindexed.extend(search for search in searches if search not in self.unindexed)
+        del self.unindexed[_MAX_UNINDEXED:]
 
     def note_cleared(self, number: int) -> None:
         """All records of a collection are gone, as `changes` already says of each."""

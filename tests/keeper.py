@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 import threading
+from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import asdict
@@ -14,8 +18,15 @@ from server.record import control, process
 from server.record.client import KeeperConfig
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
+
+
+def dump(source: Path, out: Path) -> dict[str, Any]:
+    """What the rows of a session's file are, written to `out` by a process of its own."""
+    command = [sys.executable, "-m", "store.dump", str(source), str(out)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 class ThreadKeeper:
@@ -29,8 +40,12 @@ class ThreadKeeper:
         taking.setblocking(False)
         self._decoder = control.Decoder()
         self._n = 0
+        self._asking = threading.Lock()
+        self._asked: dict[int, Future[dict[str, Any]]] = {}
         self._thread = threading.Thread(target=self._serve, args=(theirs, taking), daemon=True)
         self._thread.start()
+        self._hearing = threading.Thread(target=self._hear, daemon=True)
+        self._hearing.start()
         settings = {**asdict(self._config), "root": str(root)}
         del settings["inherit"]
         self.started = self.call("start", **settings)
@@ -57,14 +72,26 @@ class ThreadKeeper:
 
     def call(self, what: str, **arguments: Any) -> Any:
         """Raises RecordError."""
-        self._n += 1
-        self._control.sendall(control.encode({"n": self._n, "do": what, **arguments}))
-        while True:
-            for message in self._decoder.feed(self._control.recv(2**16)):
-                if message.get("n") == self._n:
-                    if "error" in message:
-                        raise control.error_of(message)
-                    return message["answer"]
+        with self._asking:
+            self._n += 1
+            answer = self._asked[self._n] = Future()
+            self._tell({"n": self._n, "do": what, **arguments})
+        message = answer.result(30)
+        if "error" in message:
+            raise control.error_of(message)
+        return message["answer"]
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        self._control.sendall(control.encode(message))
+
+    def _hear(self) -> None:
+        while data := self._control.recv(2**16):
+            for message in self._decoder.feed(data):
+                if message.get("do") == "dump":
+                    found = dump(Path(message["source"]), Path(message["out"]))
+                    self._tell({"n": message["n"], "answer": found})
+                elif "n" in message:
+                    self._asked.pop(message["n"]).set_result(message)
 
     def rows(self, session: str) -> str:
         """What the record has of a session, as text."""
@@ -77,6 +104,7 @@ class ThreadKeeper:
         if self._thread.is_alive():
             self.call("stop")
             self._thread.join(10)
+        self._hearing.join(10)
         self._control.close()
         self._giving.close()
 

@@ -87,7 +87,7 @@ class _Line:
 
 
 class Gate:
-    """Of one worker. `release` is told of each report that may leave, in order.
+    """Of one worker. `release` is told of each report that may leave, in order, and whether it had to wait.
 
     `failed` is told of a session whose versions are not in the record, of all that stood in its line, and
     why.
@@ -96,7 +96,7 @@ class Gate:
     def __init__(
         self,
         send: Callable[[Message], None],
-        release: Callable[[Report], None],
+        release: Callable[[Report, bool], None],
         failed: Callable[[str, list[Waiting], Refusal], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -158,7 +158,7 @@ class Gate:
         """An answer that has written nothing leaves now, or behind the versions that it has seen."""
         line = self._lines.get(session)
         if line is None or not line.waiting:
-            self._release(report)
+            self._release(report, False)  # noqa: FBT003  see the class
         else:
             line.waiting.append(Waiting(report))
 
@@ -267,7 +267,7 @@ class Gate:
         released = [first, *_answers(line.waiting)]
         for waiting in released:
             if waiting.report is not None:
-                self._release(waiting.report)
+                self._release(waiting.report, True)  # noqa: FBT003  see the class
         if not line.waiting:
             self._settle(session, line)
 

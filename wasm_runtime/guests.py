@@ -2,7 +2,7 @@
 
 A session's file is a cache of what the record has. The keeper makes it before a guest opens it, and hears
 what has become of it: closed soundly, at which version; or that it is worth nothing. So a guest that has
-died, or has kept what the record then refused, costs its session's next request no more than a file made anew.
+died, or has kept what the record then refused, costs its session's next request no more than a new file.
 """
 
 from __future__ import annotations

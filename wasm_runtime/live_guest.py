@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import orjson
@@ -31,7 +32,8 @@ from wasm_runtime.outcome import (
     StorageFailed,
     StorageFull,
 )
-from wasm_runtime.verdict import Answer, judge, judge_index
+from wasm_runtime.texts import TextTooLongError
+from wasm_runtime.verdict import Answer, judge, judge_index, judge_too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +88,8 @@ class _LastWords:
 
     def hear(self, data: bytes) -> int:
         """Must not raise: it is called from native code."""
-        self._heard += data[: max(_STDERR_KEPT - len(self._heard), 0)]
+        with suppress(MemoryError):
+            self._heard += data[: max(_STDERR_KEPT - len(self._heard), 0)]
         return len(data)
 
     def speak_of_memory(self) -> bool:
@@ -147,6 +150,9 @@ class LiveGuest:
                 "answers_bytes": limits.idempotency_bytes,
                 "result_bytes": limits.result_bytes,
                 "reply_depth": limits.reply_depth,
+                "change_bytes": limits.change_bytes,
+                "object_members": limits.object_members,
+                "patch_bytes": limits.patch_bytes,
                 "enforce_types": enforce_types,
                 "empty": empty,
             }
@@ -158,7 +164,14 @@ class LiveGuest:
         problem = self._prepare(call)
         if problem is not None:
             return problem
-        answer = self._call(lambda: self._run(call.text))
+        limits = self._runtime.limits
+        most_bytes = limits.answer_bytes + limits.change_bytes
+        try:
+            answer = self._call(lambda: self._run(call.text), most_bytes=most_bytes)
+        except TextTooLongError as long:
+            # An honest guest says that a reply is too long; this one may have kept what came with it.
+            self.dead = True
+            return judge_too_long(long.beginning, long.size, limits)
         return self._judged(call, answer) if isinstance(answer, str) else answer
 
     def run_group(self, calls: Sequence[Call]) -> list[Answer | Outcome] | None:
@@ -179,8 +192,13 @@ class LiveGuest:
         if any(self._prepare(call) is not None for call in calls):
             return None
         together = _SEPARATOR.join([call.text for call in calls])
-        text = self._call(lambda: self._run(together), most_ms=_GROUP_MS)
-        return text.split(_SEPARATOR) if isinstance(text, str) else None
+        limits = self._runtime.limits
+        most_bytes = len(calls) * (limits.answer_bytes + 1) + limits.change_bytes
+        try:
+            text = self._call(lambda: self._run(together), most_ms=_GROUP_MS, most_bytes=most_bytes)
+        except TextTooLongError:
+            return None
+        return text.split(_SEPARATOR, len(calls)) if isinstance(text, str) else None
 
     def _prepare(self, call: Call) -> Outcome | None:
         self.uses += 1
@@ -209,7 +227,10 @@ class LiveGuest:
 
     def compile(self, document: str) -> str:
         """A plan's code for other guests, as good for them as the document is; or NONE."""
-        answer = self._call(lambda: self._compile(document))
+        try:
+            answer = self._call(lambda: self._compile(document))
+        except TextTooLongError:
+            return NONE
         code = answer.removeprefix(_COMPILED) if isinstance(answer, str) else NONE
         return code if _BASE64.fullmatch(code) else NONE
 
@@ -233,7 +254,10 @@ class LiveGuest:
 
     def _plain(self, call: Callable[[], str]) -> Outcome | None:
         """A call whose only good answer is `{"ok":true}`. Any other is fatal."""
-        answer = self._call(call)
+        try:
+            answer = self._call(call)
+        except TextTooLongError:
+            answer = GuestFailed("it had far too much to say")
         if answer == '{"ok":true}':
             return None
         self.dead = True
@@ -242,16 +266,29 @@ class LiveGuest:
         judged = judge(answer, self._runtime.limits)
         return GuestFailed("it replied where it had nothing to say") if isinstance(judged, Answer) else judged
 
-    def _call(self, call: Callable[[], str], *, most_ms: int | None = None) -> str | Outcome:
-        self._runtime.arm(self._wasm_store, most_ms)
+    def _call(
+        self, call: Callable[[], str], *, most_ms: int | None = None, most_bytes: int | None = None
+    ) -> str | Outcome:
+        """What the guest answers, or how it ended. Raises TextTooLongError; the guest may go on then."""
+        self._runtime.arm(self._wasm_store, most_ms, most_bytes)
         try:
-            return call()
+            answer = call()
+        except TextTooLongError:
+            raise
         except WasmtimeError as error:
             self.dead = True
             # wasmtime-py's frame holds the error, and the error's traceback that frame and this guest's: a
             # cycle, in which a dropped guest would keep its memory and its files until some later collection.
             error.__traceback__ = None
             return self._classified(str(error))
+        except Exception as error:  # noqa: BLE001  whatever it is: the call has not come to its end
+            self.dead = True
+            error.__traceback__ = None
+            return GuestFailed(f"the host has failed it: {type(error).__name__}")
+        if self._runtime.host_failure:
+            self.dead = True
+            return GuestFailed(f"a host function has failed: {self._runtime.host_failure}")
+        return answer
 
     def _classified(self, text: str) -> Outcome:
         limits = self._runtime.limits

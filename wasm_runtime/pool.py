@@ -37,6 +37,8 @@ log = structlog.get_logger()
 
 _WATCH_SECONDS = 0.05
 _DRAIN_SECONDS = 0.002
+#: Between two looks at the workers, something has held up the event loop.
+_HELD_UP_NS = 500_000_000
 _CLIENT_LEFT = "its client has left"
 
 
@@ -199,9 +201,13 @@ class WorkerPool:
         longest_ns = (limits.wall_ms + limits.kill_grace_ms) * 1_000_000
         most_ns = int(self._config.queue_seconds * 1e9)
         while True:
+            looked_ns = time.monotonic_ns()
             await asyncio.sleep(_WATCH_SECONDS)
-            overdue_ns = time.monotonic_ns() - most_ns
+            now_ns = time.monotonic_ns()
+            overdue_ns, held_up = now_ns - most_ns, now_ns - looked_ns > _HELD_UP_NS
             for slot in self._slots:
+                if held_up:
+                    slot.listen_anew()
                 slot.kill_if_stuck(longest_ns)
                 slot.withdraw_overdue(overdue_ns, self._waited)
 

@@ -88,10 +88,10 @@ class Queues:
         """Take out the jobs with unwanted ids, and say which there were."""
         dropped: list[int] = []
         for session, queue in tuple(self._sessions.items()):
-            found = [job.id for job in queue if unwanted(job.id)]
+            found = {job.id for job in queue if unwanted(job.id)}
             if not found:
                 continue
-            dropped += found
+            dropped += sorted(found)
             kept = deque(job for job in queue if job.id not in found)
             if kept:
                 self._sessions[session] = kept

@@ -265,9 +265,9 @@ def full(what: str, limit_bytes: int) -> StorageFull:
     return StorageFull(limit_bytes, whole=what == "total")
 
 
-def outcome_of(report: Report) -> Outcome:
-    """As it leaves: what it has written is in the record."""
-    settle_micros = (time.monotonic_ns() - report.ran_ns) // 1000
+def outcome_of(report: Report, *, waited: bool) -> Outcome:
+    """As it leaves: what it has written is in the record. `waited`: for the record's word, until now."""
+    settle_micros = (time.monotonic_ns() - report.ran_ns) // 1000 if waited else 0
     answer = report.answer
     if isinstance(answer, Raised):
         return evolve(

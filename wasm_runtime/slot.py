@@ -153,6 +153,10 @@ class Slot:
         for pending in overdue:
             self.withdraw(pending, reason)
 
+    def listen_anew(self) -> None:
+        """Nothing was sent or read here for a while: what was not heard is not the worker's silence."""
+        self._heard_ns = time.monotonic_ns()
+
     def kill_if_stuck(self, longest_ns: int) -> None:
         """End a worker whose run, start, or silence with jobs to do has lasted longer than any may."""
         worker = self._worker

@@ -7,9 +7,10 @@ JSON, claim any status, or carry any header.
 2. A header leaves only if its name is on the list and its value is plain printable ASCII. `Location` is a
    path of this service. What does not pass is dropped, the reply is not.
 3. A body is JSON in UTF-8, within the size limit and at most 64 deep.
-4. What was written is told behind the body, if it is kept and only then. It passes whole, or the guest has
+4. Nothing is parsed before its length is known to be within its limit.
+5. What was written is told behind the body, if it is kept and only then. It passes whole, or the guest has
    lied: rows of the form that the store gives them (store/change_set.py), documents that are the records of
-   their rows, no more of them than a session may hold. What leaves here was written anew, by us.
+   their rows. What leaves here was written anew, by us.
 """
 
 from __future__ import annotations
@@ -68,8 +69,6 @@ _MAX_ERRORS = 32
 #: A pointer to a field with the longest name that is learned, in UTF-8.
 _MAX_POINTER = 512
 _NO_BODY = frozenset({204, 304})
-#: A session may be so much over its limit before SQLite refuses; see store/room.py.
-_SLACK_BYTES = 1024 * 1024
 _TOO_MUCH_TOLD = "it tells of changes where nothing is kept"
 
 
@@ -100,15 +99,37 @@ def judge(text: str, limits: Limits) -> Answer | Outcome:
     """What a guest's answer amounts to; an `Answer` if it is a reply that passes every rule."""
     said, told, changes = text.partition(SEPARATOR)
     head, _, body = said.partition("\n")
+    meta = _head(head, limits)
+    if not isinstance(meta, dict):
+        return meta
+    if meta.get("ok") is True:
+        return _reply(meta, body, changes, limits)
+    return GuestFailed(_TOO_MUCH_TOLD) if told else _failure(meta, limits)
+
+
+def judge_too_long(beginning: str, size: int, limits: Limits) -> Outcome:
+    """What an answer of so many bytes amounts to, of which no more is read than its beginning."""
+    head, line_end, _ = beginning.partition("\n")
+    meta = _head(head, limits) if line_end else _head_too_long(limits)
+    if not isinstance(meta, dict):
+        return meta
+    if meta.get("ok") is not True:
+        return _failure(meta, limits)
+    return OutputTooLarge(size - len(head.encode()) - 1, limits.result_bytes)
+
+
+def _head(head: str, limits: Limits) -> dict[str, Any] | Outcome:
+    if len(head) > limits.head_bytes:
+        return _head_too_long(limits)
     try:
         meta = orjson.loads(head)
     except ValueError:
         return GuestFailed("its answer is not JSON")
-    if not isinstance(meta, dict):
-        return GuestFailed("its answer is not an object")
-    if meta.get("ok") is True:
-        return _reply(meta, body, changes, limits)
-    return GuestFailed(_TOO_MUCH_TOLD) if told else _failure(meta, limits)
+    return meta if isinstance(meta, dict) else GuestFailed("its answer is not an object")
+
+
+def _head_too_long(limits: Limits) -> Outcome:
+    return BadReply(f"its headers and the like take more than {limits.head_bytes} bytes")
 
 
 def judge_index(text: str, limits: Limits) -> str | Outcome:
@@ -159,21 +180,19 @@ def _checked_changes(text: str, body: str, value: Any, limits: Limits) -> str | 
     """A change set's text, written anew. `value`: what the body is the JSON of."""
     if not text:
         return ""
+    if len(text) > limits.change_bytes:
+        return GuestFailed("it tells more than a request may write")
     try:
         told = decode(text, body or None)
     except ChangeSetError as error:
         return GuestFailed(f"what it tells of its changes: {error}")
-    size = sum(len(answer.answer) for answer in told.answers)
     for number, row, doc in told.puts:
-        size += len(doc)
         try:
             record = value if doc is body else orjson.loads(doc)
         except ValueError:
             return GuestFailed(f"record {row} of collection {number} is not JSON")
         if not _is_record_of(record, row) or not depth_within(doc.encode(), RECORD_DEPTH):
             return GuestFailed(f"record {row} of collection {number} is none, or is another's")
-    if size > limits.session_disk_bytes + _SLACK_BYTES:
-        return GuestFailed("it tells more than a session may hold")
     return encode(told)
 
 

@@ -145,8 +145,11 @@ class Worker:
 
     def _let_go(self, runner: Runner, session: str) -> None:
         runner.let_go(session)
-        dropped = frames.encode(frames.JsonFrame(frames.DROPPED, session))
-        self._gate.when_settled(session, lambda: self._results.append(dropped))
+        self._gate.when_settled(session, lambda: self._dropped(session))
+
+    def _dropped(self, session: str) -> None:
+        self._record.flush(_CLOSING_SECONDS)  # whoever is told may ask the record next
+        self._results.append(frames.encode(frames.JsonFrame(frames.DROPPED, session)))
 
     def _job(self, frame: frames.JobFrame, taken_ns: int) -> Job:
         # It has waited since it was read, and before that for as long as the worker was in another's turn.
@@ -282,8 +285,8 @@ class Worker:
 
     # Results
 
-    def _release(self, report: Report) -> None:
-        self._report(report.job.id, outcome_of(report))
+    def _release(self, report: Report, waited: bool) -> None:  # noqa: FBT001  the gate's
+        self._report(report.job.id, outcome_of(report, waited=waited))
 
     def _report(self, job: int, outcome: Outcome) -> None:
         self._results.append(frames.encode(frames.ResultFrame(job, outcome)))

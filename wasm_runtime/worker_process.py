@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from wasm_runtime.limits import GuestReuse, Limits
 
 _READ_BYTES = 256 * 1024
+#: What a worker runs.
+MODULE = "wasm_runtime.worker"
 
 
 class KeeperLink(Protocol):
@@ -103,7 +105,7 @@ class WorkerProcess:
             undo.callback(spare.close)
             process = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 [
-                    *(sys.executable, "-I", "-X", "utf8", "-m", "wasm_runtime.worker"),
+                    *(sys.executable, "-I", "-X", "utf8", "-m", MODULE),
                     *(str(theirs.fileno()), str(cell_fd), str(handed.fileno())),
                 ],
                 env={},

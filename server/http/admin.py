@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import orjson
 
 from server.errors import BadRequest
 from server.http import content, strict_json
+from server.http.aside import aside
 from server.http.auth import Authenticator
 from server.http.target import parse_query, parse_target
 from server.model import Reply
@@ -74,7 +76,7 @@ class Admin:
             return Reply(200, (("Content-Disposition", disposition),), data, "application/x-tar")
         if isinstance(answer, Piece):
             return Reply(200, (), answer.data, "application/octet-stream")
-        return Reply(200, body=orjson.dumps(answer))
+        return Reply(200, body=await aside(partial(orjson.dumps, answer)))
 
     async def _content(
         self, request: web.BaseRequest, target: Target, scratch: Path
@@ -91,4 +93,4 @@ class Admin:
         data = await content.read_body(request, limit=_BODY_BYTES, seconds=self._limits.body_seconds)
         if content.content_kind(request.headers) != "json":
             raise BadRequest("The body must be JSON: send Content-Type: application/json.")
-        return strict_json.read(data), None
+        return await aside(partial(strict_json.read, data)), None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, cast
 
-from attrs import frozen
+from attrs import field, frozen
 
 from server.errors import MethodNotAllowed, SessionInvalid
 from server.http import content
-from server.http.headers import for_plan
+from server.http.headers import for_plan, misplaced
+from server.http.known_tokens import KnownTokens
+from server.http.members import check_members
 from server.http.target import Target, parse_query
 from server.model import METHODS, Method, RequestContext
 from server.sessions.identity import Anonymous, Scope, session_for
@@ -35,6 +37,9 @@ class EdgeLimits:
     query_bytes: int = 8_192
     request_bytes: int = 1_048_576
     body_seconds: float = 20.0
+    #: Of one object in a body, and different names in all of it.
+    object_members: int = 1_000
+    body_names: int = 4_000
 
 
 @frozen
@@ -45,6 +50,8 @@ class ContextReader:
     #: Told of every session that is asked for.
     note: Callable[[Session], None] = lambda _session: None
     scope: Scope = "service"
+    #: All of the service's.
+    tokens: KnownTokens = field(factory=KnownTokens)
 
     async def read(
         self,
@@ -63,8 +70,12 @@ class ContextReader:
         """
         headers = request.headers
         query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
-        plan_headers = for_plan(headers, authorization=caller.owns_authorization)
+        plan_headers = for_plan(
+            headers, authorization=caller.owns_authorization, is_secret=self.tokens.are_in
+        )
         base_url = self.origin.base_url(headers)
+        if self.tokens.are_in(base_url.partition("://")[2]):
+            raise misplaced("Host")
         body = await self._content(request, holds)
         return RequestContext(
             method=cast("Method", request.method),
@@ -82,25 +93,29 @@ class ContextReader:
         )
 
     async def _content(self, request: web.BaseRequest, holds: Callable[[int], None]) -> content.Content:
-        content.check_encoding(request.headers)
-        if not request.body_exists:
-            return content.no_body(request.method, request.headers)
-        kind = content.content_kind(request.headers)
-        content.check_use(request.method, kind)
         limits = self.limits
-        data = await content.read_body(
+        kind, data = await content.read_content(
             request, limit=limits.request_bytes, seconds=limits.body_seconds, holds=holds
         )
-        body = content.parse_content(request.method, kind, data)
+        body = await content.parse(
+            request.method,
+            kind,
+            data,
+            lambda body: check_members(
+                body.value, data, most=limits.object_members, most_names=limits.body_names
+            ),
+        )
         # One character beyond Latin-1 makes each character of a text take two bytes or four.
         holds(sys.getsizeof(body.text))
         return body
 
     def session(self, headers: MultiMapping[str], caller: Caller) -> Session:
-        """Raises SessionMissing, SessionInvalid."""
+        """Raises SessionMissing, SessionInvalid, InvalidHeader."""
         values = headers.getall(SESSION_ID, ())
         if len(values) > 1:
             raise SessionInvalid(f"More than one {SESSION_ID} header.")
+        if values and self.tokens.are_in(values[0]):
+            raise misplaced(SESSION_ID)
         session = session_for(values[0] if values else None, caller.token_name, self.anonymous, self.scope)
         self.note(session)
         return session

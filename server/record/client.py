@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+#: What the keeper's process runs.
+MODULE = "server.record.process"
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
 _WAIT_SECONDS: Final = 5.0
@@ -76,7 +78,7 @@ class KeeperConfig:
             "open_files": _OPEN_FILES,
         }
         own = (sys.executable, "-I", "-X", "utf8", "-m", "wasm_runtime.confined")
-        return [*own, json.dumps(confinement), "server.record.process", str(control_fd), str(handover_fd)]
+        return [*own, json.dumps(confinement), MODULE, str(control_fd), str(handover_fd)]
 
 
 @define(eq=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.service import RunningService
-from tests.sandbox.conftest import make_sandbox, runtimes
+from tests.sandbox.conftest import keeper, make_sandbox, runtimes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.e2e.client import Client
     from wasm_runtime.artifact import Artifact
 
-__all__ = ["client", "make_sandbox", "runtimes", "service", "start_service"]
+__all__ = ["client", "keeper", "make_sandbox", "runtimes", "service", "start_service"]
 
 StartService = Callable[..., RunningService]
 _numbers = count(1)

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 #: Far more than anything here takes; a test that waits so long has failed.
 _SECONDS = 120
+#: Who started the tests may have had SIGINT ignored, as a shell does for what runs in the background.
+_HEEDS_SIGNALS = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "server", "serve"])
+"""
 ORIGIN = "https://app.example.com"
 ASKED = [("GET", "/members"), ("POST", "/members"), ("GET", "/docs"), ("GET", "/_meta/plans")]
 
@@ -51,7 +57,7 @@ class Start:
         }
         (scratch / "metaservice.toml").write_text(f'[cors]\norigins = ["{ORIGIN}"]\n')
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "server", "serve"],
+            [sys.executable, "-c", _HEEDS_SIGNALS],
             cwd=scratch,
             env=environment(variables),
             stdout=subprocess.PIPE,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fakes import FakeExecutor
+from server.model import Reply
+from tests.fakes import FakeExecutor, FakePlanner
 from tests.http.client import Wire, ask
 from tools.http_corpus import request_bytes
 
@@ -96,6 +97,30 @@ async def test_who_leaves_waits_no_longer(how: str, start: Start) -> None:
 
     assert len(executor.jobs) == 1
     await until(lambda: held(service).total == 0)
+
+
+async def test_who_leaves_ends_its_planning(start: Start) -> None:
+    """What a planner does for it ends; nothing is run."""
+    begun, ended = asyncio.Event(), list[str]()
+
+    class Thinking(FakePlanner):
+        async def plan(self, ctx: Any) -> Any:
+            begun.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append(ctx.session.id)
+
+    executor = FakeExecutor()
+    service = await start(planner=Thinking(), executor=executor)
+    async with await Wire.to(service.address) as wire:
+        await wire.send(post(b"{}"))
+        await begun.wait()
+        wire.reset()
+        await until(lambda: ended)
+
+    assert ended == ["s1"]
+    assert not executor.jobs
 
 
 async def test_who_leaves_gives_up_the_turn_of_its_key(start: Start, connect: Connect) -> None:
@@ -224,3 +249,30 @@ async def test_a_waiting_request_holds_no_parsed_body(start: Start) -> None:
 
     assert not isinstance(waiting, dict)
     assert ctx.body_json == {"n": [*([[]] * 100_000), {}]}
+
+
+async def test_operators_work_goes_on(start: Start) -> None:
+    """An import is not left half done because whoever asked for it has gone."""
+    gate, begun, done = asyncio.Event(), asyncio.Event(), list[str]()
+
+    class Door:
+        def owns(self, raw_path: str) -> bool:
+            return raw_path == "/slow"
+
+        async def answer(self, _request: Any) -> Reply:
+            begun.set()
+            await gate.wait()
+            done.append("done")
+            return Reply(204)
+
+    service = await start()
+    service._handler._door = Door()
+    async with await Wire.to(service.address) as wire:
+        await wire.send(request_bytes("GET", "/slow"))
+        await begun.wait()
+        wire.reset()
+    await ask(service.address, "GET", "/healthz")
+    gate.set()
+    await until(lambda: done)
+
+    assert done == ["done"]

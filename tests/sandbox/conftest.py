@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ from wasm_runtime.engine import Runtime
 from wasm_runtime.gate import Gate
 from wasm_runtime.guests import Guests
 from wasm_runtime.limits import GuestReuse, Limits
+from wasm_runtime.live_guest import LiveGuest
 from wasm_runtime.record_stream import RecordStream
 from wasm_runtime.runner import Job, Runner, outcome_of
 from wasm_runtime.worker import refused
@@ -75,8 +77,18 @@ class Sandbox:
         )
 
     def run(self, code: str, *, session: str = "s1", **request: Any) -> Outcome:
-        job = self.job(code, **request)
+        return self.run_job(session, self.job(code, **request))
+
+    def run_job(self, session: str, job: Job) -> Outcome:
         return self.group([job], session)[0]
+
+    def guest(self, session: str = "s1") -> LiveGuest:
+        """The session's live guest."""
+        if session not in self.guests:
+            self.open(session)
+        guest = self.guests.get(session)
+        assert isinstance(guest, LiveGuest)
+        return guest
 
     def group(self, jobs: list[Job], session: str = "s1") -> list[Outcome]:
         """Run them as a worker does: what is given back runs in the session's next turns."""
@@ -142,8 +154,8 @@ class Sandbox:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return out.read_text("utf-8")
 
-    def _release(self, report: Report) -> None:
-        self._report(report.job.id, outcome_of(report))
+    def _release(self, report: Report, waited: bool) -> None:
+        self._report(report.job.id, outcome_of(report, waited=waited))
 
     def _failed(self, session: str, lost: list[Waiting], refusal: Refusal) -> None:
         self.again[session] = self.runner.failed(session, lost, refusal)
@@ -171,7 +183,7 @@ def runtimes(guest_artifact: Artifact) -> Callable[[Limits], Runtime]:
 
 @pytest.fixture
 def keeper(tmp_path: Path) -> Iterator[ThreadKeeper]:
-    with ThreadKeeper(tmp_path, durability="relaxed") as keeper:
+    with ThreadKeeper(tmp_path, durability="relaxed", history_seconds=3600.0, history_bytes=2**30) as keeper:
         yield keeper
 
 
@@ -189,6 +201,20 @@ def make_sandbox(
     yield make
     for sandbox in made:
         sandbox.close()
+
+
+@pytest.fixture
+def sandbox_over(runtimes: Callable[[Limits], Runtime]) -> Iterator[Callable[[Path], Sandbox]]:
+    """A sandbox with a keeper of its own, over a data root that has something in it."""
+    with ExitStack() as undo:
+
+        def make(root: Path) -> Sandbox:
+            keeper = undo.enter_context(ThreadKeeper(root, durability="relaxed"))
+            sandbox = Sandbox(runtimes(Limits()), keeper, GuestReuse(spare_guests=0))
+            undo.callback(sandbox.close)
+            return sandbox
+
+        yield make
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import asyncio
 import os
 import select
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from wasm_runtime.worker_process import PoolConfig, WorkerProcess
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from tests.keeper import ThreadKeeper
     from wasm_runtime.artifact import Artifact
 
 INSERT = 'REPLY = make_response(201, store.insert(ctx["body_json"]))'
@@ -29,8 +31,8 @@ COUNT = "REPLY = make_response(200, store.count())"
 LONG = (
     'store.insert({"n": "long"})\nn = 0\nfor i in range(10 ** 9):\n    n += i\nREPLY = make_response(200, n)'
 )
-#: Some 50 ms and more.
-SOME_WORK = LONG.replace("10 ** 9", "10 ** 6")
+#: Some 250 ms and more: jobs that are sent meanwhile come meanwhile.
+SOME_WORK = LONG.replace("10 ** 9", "5 * 10 ** 6")
 SLEEP = BYPASS + "load('time').sleep(60)\nREPLY = make_response(200, 1)"
 
 MakePool = "Callable[..., Awaitable[WorkerPool]]"
@@ -44,14 +46,15 @@ def job(code: str, session: str = "s1", *, read_only: bool = False, body: Any = 
 
 @pytest.fixture
 async def make_pool(
-    guest_artifact: Artifact, tmp_path: Path
+    guest_artifact: Artifact, keeper: ThreadKeeper
 ) -> AsyncIterator[Callable[..., Awaitable[WorkerPool]]]:
     pools: list[WorkerPool] = []
 
     async def make(limits: Limits | None = None, **options: Any) -> WorkerPool:
         config = PoolConfig(
             component=guest_artifact.path,
-            data_root=tmp_path,
+            data_root=keeper.caches,
+            keeper=keeper,
             limits=limits or Limits(),
             reuse=GuestReuse(spare_guests=1),
             **{"workers": 1, **options},
@@ -102,7 +105,7 @@ async def test_a_killed_worker_costs_the_request_it_ran(make_pool: MakePool) -> 
 
 
 async def test_where_the_time_went(make_pool: MakePool) -> None:
-    """A job that comes while the worker serves another has waited for it; one that writes has a commit."""
+    """A job that comes while the worker serves another has waited for it; one that wrote, for the record."""
     pool = await make_pool()
     long = asyncio.ensure_future(pool.run(job(SOME_WORK)))
     await until_running(pool)
@@ -119,7 +122,7 @@ async def test_where_the_time_went(make_pool: MakePool) -> None:
     assert isinstance(raised, Raised)
     waits = [each.queue_micros for each in (first, write, read, raised)]
     assert waits == sorted(set(waits))
-    assert [each.settle_micros > 0 for each in (first, write, read, raised)] == [True, True, False, True]
+    assert [each.settle_micros > 0 for each in (first, write, read, raised)] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("pinned", [True, False])
@@ -137,13 +140,13 @@ async def test_a_worker_keeps_to_one_processor_if_it_is_to(make_pool: MakePool, 
 
 async def test_a_run_that_waits_in_the_host_costs_its_worker(make_pool: MakePool) -> None:
     """Neither fuel nor epochs end a sleep; the pool does, and says so. Others are served afterwards."""
-    pool = await make_pool(Limits(wall_ms=300))
+    pool = await make_pool(Limits(wall_ms=1_500))
     first = only_pid(pool)
     stuck = asyncio.ensure_future(pool.run(job(SLEEP)))
     await until_running(pool)
     other = asyncio.ensure_future(pool.run(job(INSERT, "s2", body={})))
 
-    assert await stuck == OutOfTime(300, killed=True)
+    assert await stuck == OutOfTime(1_500, killed=True)
     assert isinstance(await other, Completed)
     assert only_pid(pool) != first
 
@@ -221,7 +224,7 @@ async def test_those_that_left_make_room(make_pool: MakePool) -> None:
 
 async def test_a_job_waits_only_so_long_to_begin(make_pool: MakePool) -> None:
     """It is told while the worker is still in another's run, which goes on; what comes later is served."""
-    pool = await make_pool(Limits(fuel=10**13, wall_ms=1_500), queue_seconds=0.5)
+    pool = await make_pool(Limits(fuel=10**13, wall_ms=3_000), queue_seconds=1.0)
     first = asyncio.ensure_future(pool.run(job("while True:\n    pass")))
     await until_running(pool)
     waiting = [asyncio.ensure_future(pool.run(job(INSERT, name, body={}))) for name in ("s1", "s2", "s1")]
@@ -230,7 +233,7 @@ async def test_a_job_waits_only_so_long_to_begin(make_pool: MakePool) -> None:
     late = [asyncio.ensure_future(pool.run(job(COUNT, name, read_only=True))) for name in ("s1", "s2")]
     ended = await first
 
-    assert early == [Overloaded("it has waited for 0.5 seconds")] * 3
+    assert early == [Overloaded("it has waited for 1 seconds")] * 3
     assert still_running
     assert isinstance(ended, OutOfTime)
     assert [type(each) for each in await asyncio.gather(*late)] in ([Completed] * 2, [Overloaded] * 2)
@@ -252,6 +255,18 @@ async def test_a_withdrawn_job_is_not_sent_to_the_next_worker(make_pool: MakePoo
     assert await running == WorkerLost()
     assert isinstance(await kept, Completed)
     assert count(await pool.run(job(COUNT, "s2", read_only=True))) == 0
+
+
+async def test_a_loop_that_was_held_up_blames_no_worker(make_pool: MakePool) -> None:
+    """The job had not even been sent: it was not the worker that was silent."""
+    pool = await make_pool(Limits(wall_ms=100, kill_grace_ms=20))
+    first = only_pid(pool)
+    asked = asyncio.ensure_future(pool.run(job(COUNT, read_only=True)))
+    await asyncio.sleep(0)
+    time.sleep(2.5)  # noqa: ASYNC251  what is tried
+
+    assert count(await asked) == 0
+    assert only_pid(pool) == first
 
 
 async def test_jobs_wait_only_so_long_for_a_worker(make_pool: MakePool) -> None:
@@ -388,7 +403,7 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(
 
 async def test_a_worker_that_is_stopped_is_replaced(make_pool: MakePool) -> None:
     """One that does not say anything while there are jobs for it is as good as dead."""
-    pool = await make_pool(Limits(wall_ms=300))
+    pool = await make_pool(Limits(wall_ms=1_500))
     first = only_pid(pool)
     os.kill(first, signal.SIGSTOP)
 

@@ -31,6 +31,14 @@ NAME_HINTS: dict[str, str] = {
     "bytes": "there are no bytes; use text",
     "bytearray": "there are no bytes; use text",
     "callable": "use isinstance",
+    "timedelta": "times are text, and nothing is added to them; compare and slice them",
+    "math": "use **, //, % and round",
+    "random": "use uuid4() or new_token()",
+    "defaultdict": "use a dict with setdefault",
+    "Counter": "use a dict: counts[key] = counts.get(key, 0) + 1",
+    "reduce": "use sum, max or a for loop",
+    "NotImplementedError": "use abort(501, reason)",
+    "jsonify": "use make_response(status, body)",
     "itemgetter": 'use by("field")',
 }
 
@@ -64,6 +72,7 @@ ATTRIBUTE_HINTS: dict[str, str] = {
     "create": "use insert(record)",
     "all": "use search({})",
     "find_one": "use search(criteria, limit=1)",
+    "first": "use search(criteria, limit=1)",
     "filter": "use search(criteria)",
     "remove_all": "use delete_all(criteria)",
     "execute": "use search(criteria); there is no SQL",

@@ -242,7 +242,13 @@ class _Rules(ast.NodeVisitor):
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is None:
             self._report("annotation", "a declaration without a value does nothing: assign a value")
-        self._descend(node)
+        self.visit(node.target)
+        # It is left out of what runs, so its names, such as Optional, need not be there.
+        outer, self._in_refused = self._in_refused, True
+        self.visit(node.annotation)
+        self._in_refused = outer
+        if node.value is not None:
+            self.visit(node.value)
 
     def visit_If(self, node: ast.If) -> None:
         self._conditions((node.test,))

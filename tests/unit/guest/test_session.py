@@ -22,6 +22,9 @@ CONFIG = {
     "answers_bytes": 4096,
     "result_bytes": 4096,
     "reply_depth": 8,
+    "change_bytes": 100_000,
+    "object_members": 100,
+    "patch_bytes": 10_000,
     "enforce_types": False,
     "empty": True,
 }
@@ -122,6 +125,21 @@ def test_a_reply_that_is_too_large_says_how_large(native: Native) -> None:
     head, body, _ = native.run("REPLY = make_response(200, 'é' * 2048)")
 
     assert (head, body) == ({"ok": False, "kind": "large", "size": 4098}, None)
+
+
+def test_a_request_that_writes_too_much_is_undone_and_told_so(native: Native) -> None:
+    """In bytes of what the record would be told; the next one is served."""
+    code = (
+        "store.insert_many([{'t': 'é' * 490} for _ in range(ctx['body_json'])])\nREPLY = make_response(201)"
+    )
+    native.run(INSERT, {"t": ""})
+    assert native.run(code, 90)[0]["ok"] is True
+    head, body, changes = native.run(code, 110)
+
+    assert (head["kind"], head["blame"], head["status"]) == ("raised", "store", 422)
+    assert "100000 bytes" in head["detail"]
+    assert (body, changes) == (None, "")
+    assert native.run(COUNT, mode=READ)[1] == 91
 
 
 def test_a_stored_record_is_as_deep_as_it_is(native: Native) -> None:
