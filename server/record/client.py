@@ -68,7 +68,7 @@ class KeeperConfig:
     def command(self, control_fd: int, handover_fd: int) -> list[str]:
         """What starts a keeper that can reach the data root, and nothing else.
 
-        As its arguments are others' to give, it imports nothing of theirs: the words of `wasm_runtime.confined`.
+        In the words of `wasm_runtime.confined`, which this room does not import.
         """
         confinement = {
             "writable": [str(self.root)],
@@ -133,7 +133,9 @@ class _Process:
 
 
 class KeeperClient:
-    """`dump` has a session's file of the old format written as text (in a thread); it raises nothing, and answers
+    """The keeper there is now, and the one that comes after it.
+
+    `dump` has a session's file of the old format written as text, in a thread; it raises nothing, and answers
     {} or {"error": "..."}.
     """
 

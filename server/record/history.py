@@ -64,7 +64,7 @@ class History:
             *values, version, crc = found
             self._insert(session, found[1], ENTRY_ROW, version, until, crc, json.dumps(values))
 
-    def _insert(
+    def _insert(  # noqa: PLR0917  a row
         self, session: int, number: int, row: int, version: int, until: int, crc: int, doc: str
     ) -> None:
         done = self._execute(

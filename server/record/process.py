@@ -46,7 +46,7 @@ class Stream:
         self._connection = connection
         self._take = take
         self._unsent: deque[bytes] = deque()
-        connection.setblocking(False)
+        connection.setblocking(False)  # noqa: FBT003  socket has it so
         self._loop.add_reader(connection, self._readable)
 
     def _readable(self) -> None:
@@ -359,7 +359,7 @@ def _save(record: SqliteRecord, shelf: Shelf) -> None:
 
 async def _serve(control_fd: int, handover_fd: int) -> None:
     handover = socket.socket(fileno=handover_fd)
-    handover.setblocking(False)
+    handover.setblocking(False)  # noqa: FBT003
     await Process(socket.socket(fileno=control_fd), handover).run()
 
 

@@ -17,8 +17,16 @@ from server.metrics.tally import BUCKETS_MS, Tally
 HEALTH = {"ready": 1, "configured": 2, "lost": 3, "live_guests": 4, "spare_guests": 5, "jobs": 6}
 #: As the keeper tells it: see `server/record/operations.py`.
 RECORD = {
-    **{"groups": 1, "commits": 2, "commit_seconds": 0.5, "fenced": 3, "loads": 4, "files": 5},
-    **{"log_bytes": 4_096, "history_bytes": 6, "full": "disk", "waiting": 7},
+    "groups": 1,
+    "commits": 2,
+    "commit_seconds": 0.5,
+    "fenced": 3,
+    "loads": 4,
+    "files": 5,
+    "log_bytes": 4_096,
+    "history_bytes": 6,
+    "full": "disk",
+    "waiting": 7,
 }
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
