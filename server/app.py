@@ -226,7 +226,7 @@ def make_app(
     door: Door | None = None
     doors: list[Renewable] = []
     if admin:
-        door = _operators(settings, root, plans, pool, names, records)
+        door = _operators(settings, root, plans, pool, names=names, records=records)
         doors.append(door)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
@@ -297,6 +297,7 @@ def _operators(
     root: DataRoot,
     plans: Planner,
     pool: HoldingExecutor,
+    *,
     names: SessionNames,
     records: Records,
 ) -> Admin:
@@ -305,7 +306,7 @@ def _operators(
     from server.operations.assembly import make_api  # noqa: PLC0415
 
     limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names, records)
+    api = make_api(settings, root, plans, pool, names=names, records=records)
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
 

@@ -123,7 +123,7 @@ def is_session_id(text: str) -> bool:
 
 
 def is_client_token(text: str) -> bool:
-    """A token, or `sha256:` and the digest of one, so that the settings need not hold what opens the service."""
+    """A token, or `sha256:` and its digest, so that the settings need not hold what opens the service."""
     return is_token(text) and (not text.startswith(DIGEST_PREFIX) or _DIGEST.fullmatch(text) is not None)
 
 

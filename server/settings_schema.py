@@ -359,7 +359,7 @@ class StoreSettings:
     )
     cache_hours: int = setting(
         24,
-        "How long the file of a session that nobody uses stays, which is made anew when it is; 0: while there is room",
+        "How long a session's file stays when nobody uses it; it can be made anew; 0: while there is room",
         low=0,
         high=87_600,
         unit="hours",

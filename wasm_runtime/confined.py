@@ -1,4 +1,4 @@
-"""Runs a module that needs no more than some files, confined as a worker is: what reads guests' files, the keeper.
+"""Runs a module that needs some files and no more, confined as a worker is: readers of files, the keeper.
 
     python -m wasm_runtime.confined CONFINEMENT MODULE ARGUMENT...
 

@@ -100,4 +100,4 @@ async def opened(
         await names.adopt(root.path)
         if start:
             await pool.start()
-        yield make_api(settings, root, planner, pool, names, records)
+        yield make_api(settings, root, planner, pool, names=names, records=records)

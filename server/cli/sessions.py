@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from server.cli.output import Output
 
 _MOMENT = "a version's number, or a time such as 2026-11-30T12:00:00Z"
-_SESSION = "its X-Session-ID; token:NAME for the session of a token, TOKEN/ID for one of its own, @DIRECTORY where the id is not known"
+_SESSION = (
+    "its X-Session-ID; token:NAME for the session of a token, TOKEN/ID for one of its own, "
+    "@DIRECTORY where the id is not known"
+)
 
 
 def register(commands: Commands) -> None:

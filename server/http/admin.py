@@ -1,4 +1,4 @@
-"""The operators' interface over HTTP: `/_meta/plans`, `/_meta/sessions`, `/_meta/record`, `/_meta/explain`, `/_meta/doctor`.
+"""The operators' interface over HTTP: what `server/operations/api.py` lists, below `/_meta`.
 
 1. It is there only where an admin token is set; elsewhere these paths are what any unknown page is.
 2. The admin token opens it and nothing else does; it opens nothing but this. Compared in constant time.

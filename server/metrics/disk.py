@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Disk:
-    """Bytes of the data root's file system, and of the sessions in the record; and how many sessions there are.
+    """Bytes of the data root's file system and of sessions in the record, and how many of these there are.
 
     `record` are the keeper's own counts, see `server/record/operations.py`; empty: it does not answer.
     """

@@ -34,6 +34,7 @@ def make_api(
     root: DataRoot,
     planner: Planner,
     executor: HoldingExecutor,
+    *,
     names: SessionNames,
     records: Records,
 ) -> Api:

@@ -197,7 +197,7 @@ class SessionOperations:
         return {"session": session.id}
 
     async def delete(self, name: str) -> dict[str, Any]:
-        """Remove a session: data, history, what was set aside or salvaged of it, learned routes, and its name.
+        """Remove a session: data, history, what was set aside or salvaged of it, learned routes, its name.
 
         Raises NotFound.
         """

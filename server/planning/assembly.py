@@ -43,8 +43,10 @@ def make_planner(
     watched: Callable[[Provider], Provider] = lambda provider: provider,
     delete_collections: bool = False,
 ) -> Planner:
-    """The planner that the settings ask for; `describe` gives the guest's `Artifact.description`,
-    `there` whether anything was ever written to a session, by its directory.
+    """The planner that the settings ask for.
+
+    `describe` gives the guest's `Artifact.description`, `there` whether anything was
+    ever written to a session, by its directory.
 
     Without a provider, routes that were learned while there was one are still served; with `keep_library`
     there is a plan library in any case, for operators to bring plans to. `watched` may put a watcher before

@@ -128,7 +128,7 @@ def _exchange(root: Path, made: Path, beside: dict[str, bytes]) -> None:
     for name in (*beside, files.NAME):
         if (root / name).exists():
             _fold(root / name)
-            os.replace(root / name, root / f"{name}.before-restore")
+            (root / name).replace(root / f"{name}.before-restore")
     for name, scratch in scratches.items():
         scratch.rename(root / name)
     made.rename(root / files.NAME)
@@ -142,11 +142,11 @@ def _fold(database: Path) -> None:
     for suffix in ("-wal", "-shm"):
         log = database.with_name(f"{database.name}{suffix}")
         if log.exists():
-            os.replace(log, database.with_name(f"{database.name}.before-restore{suffix}"))
+            log.replace(database.with_name(f"{database.name}.before-restore{suffix}"))
 
 
 def verify(path: Path) -> dict[str, Any]:
-    """Read the whole record: its structure, each row's sum, each session's size and its history's last version.
+    """Read the whole record: its structure, all sums, sessions' sizes, and where their history ends.
 
     `sessions` and `records` that were read; `damaged`: what is not as it was written, the first of it.
     Raises RecordError, sqlite3.Error.

@@ -34,7 +34,7 @@ _ANSWERS: Final = "SELECT seq, name, fingerprint, made, start, size, answer, crc
 _SUMS: Final = f"""\
 SELECT group_concat(row || ' ' || crc, char(10)), group_concat(doc, char(31)), max(row), count(*)
 FROM (SELECT row, crc, doc FROM main.records WHERE session = ? AND collection = ? AND row > ?
-ORDER BY row LIMIT {_CHUNK})"""
+ORDER BY row LIMIT {_CHUNK})"""  # noqa: S608  a number
 _ROWS: Final = f"""\
 INSERT OR IGNORE INTO cache.c%d (rowid, key, doc)
 SELECT row, {file_rows.KEY}, doc FROM main.records WHERE session = ? AND collection = ? ORDER BY row"""  # noqa: S608

@@ -68,7 +68,7 @@ class KeeperConfig:
     def command(self, control_fd: int, handover_fd: int) -> list[str]:
         """What starts a keeper that can reach the data root, and nothing else.
 
-        As its arguments are others' to give, it imports nothing of theirs: the words of `wasm_runtime.confined`.
+        In the words of `wasm_runtime.confined`, which this room does not import.
         """
         confinement = {
             "writable": [str(self.root)],
@@ -122,14 +122,20 @@ class _Process:
         return os.pread(self.stderr, 2000, max(size - 2000, 0)).decode("utf-8", "replace").strip()
 
     def close(self) -> None:
+        """Further calls do nothing."""
+        if self.stderr < 0:
+            return
         if self.transport is not None:
             self.transport.close()
         self.handover.close()
         os.close(self.stderr)
+        self.stderr = -1
 
 
 class KeeperClient:
-    """`dump` has a session's file of the old format written as text (in a thread); it raises nothing, and answers
+    """The keeper there is now, and the one that comes after it.
+
+    `dump` has a session's file of the old format written as text, in a thread; it raises nothing, and answers
     {} or {"error": "..."}.
     """
 
@@ -267,11 +273,11 @@ class KeeperClient:
         self._closing = True
         for task in tuple(self._tasks):
             task.cancel()
-        if process is not None and self._process is process:
+        self._process = None
+        if process is not None:
             process.process.kill()
             await asyncio.to_thread(process.process.wait)
             process.close()
-            self._process = None
         self._fail("")
 
     # Questions
@@ -320,6 +326,8 @@ class KeeperClient:
                     log.info("record has room again")
             case "worker":
                 log.error("worker sent nonsense to the keeper", worker=event["slot"], reason=event["reason"])
+            case "fault":
+                log.error("keeper failed at a question", what=event["what"], trace=event["trace"])
             case other:
                 log.warning("keeper said something unknown", event=other)
 

@@ -64,7 +64,7 @@ class History:
             *values, version, crc = found
             self._insert(session, found[1], ENTRY_ROW, version, until, crc, json.dumps(values))
 
-    def _insert(
+    def _insert(  # noqa: PLR0917  a row
         self, session: int, number: int, row: int, version: int, until: int, crc: int, doc: str
     ) -> None:
         done = self._execute(
@@ -256,16 +256,14 @@ class Past:
 
     def differences(self, version: int, most: int) -> list[Difference]:
         """Records that are not as they were at a version, by collection and row."""
-        names = dict(
-            self._execute(
-                "SELECT number, name FROM collections WHERE session = ?", (self._session,)
-            ).fetchall()
-        )
-        before = {
-            (number, row): doc
-            for number, row, _, _, doc in self.superseded_since(version)
-            if row != ENTRY_ROW
-        }
+        sql = "SELECT number, name FROM collections WHERE session = ?"
+        names: dict[int, str] = dict(self._execute(sql, (self._session,)).fetchall())
+        before: dict[tuple[int, int], str] = {}
+        for number, row, _, _, doc in self.superseded_since(version):
+            if row == ENTRY_ROW:
+                names.setdefault(number, json.loads(doc)[0])
+            else:
+                before[number, row] = doc
         after = {
             (number, row): doc
             for number, row, doc in self._execute(
@@ -276,8 +274,8 @@ class Past:
         places = sorted(before.keys() | after.keys())
         changed = [place for place in places if before.get(place) != after.get(place)]
         return [
-            Difference(names[place[0]], place[1], before.get(place), after.get(place))
-            for place in changed[:most]
+            Difference(names[number], row, before.get((number, row)), after.get((number, row)))
+            for number, row in changed[:most]
         ]
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,8 +67,9 @@ class Keeper:
         self._used: set[str] = set()
         self._opening: Counter[str] = Counter()
         self._waiting: list[tuple[Commit, Callable[[Message], None]]] = []
-        self._decided = asyncio.Event()
-        self._decided.set()
+        #: Commits that have come, and how many of them are decided; who waits for how many to be.
+        self._come = self._decided = 0
+        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._group = asyncio.Event()
         #: Commit groups, their parts, and the seconds they took; files that were made.
         self.groups = self.parts = self.loads = self.fenced = 0
@@ -85,7 +86,7 @@ class Keeper:
     def commit(self, asked: Commit, answer: Callable[[Message], None]) -> None:
         """Put it into the next group."""
         self._waiting.append((asked, answer))
-        self._decided.clear()
+        self._come += 1
         self._group.set()
 
     async def commit_groups(self) -> None:
@@ -100,8 +101,11 @@ class Keeper:
         self._group.clear()
         if waiting:
             await self._commit(waiting)
-        if not self._waiting:
-            self._decided.set()
+        self._decided += len(waiting)
+        while self._waiters and self._waiters[0][0] <= self._decided:
+            waiter = self._waiters.popleft()[1]
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def _commit(self, waiting: list[tuple[Commit, Callable[[Message], None]]]) -> None:
         group = [part for asked, _ in waiting for part in asked.parts]
@@ -127,8 +131,12 @@ class Keeper:
         return results
 
     async def settled(self) -> None:
-        """Until everything that has come is decided."""
-        await self._decided.wait()
+        """Until everything that has come before is decided; what comes meanwhile is not waited for."""
+        if self._come == self._decided:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((self._come, waiter))
+        await waiter
 
     # Sessions
 
@@ -238,14 +246,14 @@ class Keeper:
         return disk.f_bavail * disk.f_frsize
 
     def _look_for_room(self, results: list[Head | RecordError]) -> None:
-        """After a group: is there room for another?"""
+        """After a group: see whether there is room for another."""
         if any(isinstance(each, Full) and each.reason == "disk" for each in results):
             self._set_room(Room("disk"))
         else:
             self.look_at_total()
 
     def look_at_total(self) -> None:
-        """Have all sessions together reached their limit?"""
+        """See whether all sessions together have reached their limit."""
         total = self.record.writer.limits.total_bytes
         if self.room.full == "disk":
             return
@@ -300,7 +308,7 @@ class Keeper:
         await self._note_used()
         if self._cache_seconds:
             self.shelf.expire(now - self._cache_seconds)
-        while self.record.prune_history():
+        while self.record.prune_history():  # noqa: ASYNC110  a step; and others have their turn
             await asyncio.sleep(0)
         return await self._expire(now) if self._expire_seconds else []
 

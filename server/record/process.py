@@ -13,6 +13,7 @@ import asyncio
 import json
 import os
 import socket
+import traceback
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -45,7 +46,7 @@ class Stream:
         self._connection = connection
         self._take = take
         self._unsent: deque[bytes] = deque()
-        connection.setblocking(False)
+        connection.setblocking(False)  # noqa: FBT003  socket has it so
         self._loop.add_reader(connection, self._readable)
 
     def _readable(self) -> None:
@@ -219,15 +220,20 @@ class Process:
             self._ended.set_result(None)
 
     async def _answer(self, message: dict[str, Any]) -> None:
-        n = message.pop("n")
+        n, what = message.pop("n"), message.pop("do")
         try:
-            answer = await self._done(message.pop("do"), message)
+            answer = await self._done(what, message)
         except RecordError as error:
             self._parent.send(control.encode({"n": n, **control.refusal(error)}))
             return
         except (OSError, ValueError) as error:
             # Not a fault of the record's: such as a scratch file that cannot be written.
             self._parent.send(control.encode({"n": n, **control.refusal(Unavailable(str(error)))}))
+            return
+        except Exception as error:  # noqa: BLE001  a fault of ours in one question is not to cost the commits
+            trace = "".join(traceback.format_exception(error))[-2_000:]
+            self.report({"event": "fault", "what": what, "trace": trace})
+            self._parent.send(control.encode({"n": n, **control.refusal(Unavailable("it has failed"))}))
             return
         self._parent.send(control.encode({"n": n, "answer": answer}))
         if answer == "stopped":
@@ -353,7 +359,7 @@ def _save(record: SqliteRecord, shelf: Shelf) -> None:
 
 async def _serve(control_fd: int, handover_fd: int) -> None:
     handover = socket.socket(fileno=handover_fd)
-    handover.setblocking(False)
+    handover.setblocking(False)  # noqa: FBT003
     await Process(socket.socket(fileno=control_fd), handover).run()
 
 

@@ -183,9 +183,9 @@ class Record(Protocol):
         replace: bool = False,
         route: str = "import",
     ) -> Head:
-        """Have a session consist of these rows, all or nothing. Raises Exists (unless told to replace), Invalid.
+        """Have a session consist of these rows, all or nothing.
 
-        `route` is what its log says it was.
+        `route` is what its log says it was. Raises Exists (unless told to replace), Invalid, Full.
         """
         ...
 

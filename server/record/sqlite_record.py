@@ -12,9 +12,10 @@ import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from server.record import files, sums
 from server.record.caches import Loader
@@ -59,7 +60,7 @@ class Options:
     """`history_seconds` 0: superseded rows are not kept; `history_bytes` bounds them."""
 
     durability: Durability = "full"
-    limits: Limits = Limits()
+    limits: Limits = field(factory=Limits)
     history_seconds: float = 0.0
     history_bytes: int = 0
 
@@ -286,9 +287,7 @@ class SqliteRecord:
     async def sessions(self) -> AsyncIterator[Entry]:
         last = 0
         while True:
-            sql = "SELECT id, name, version, bytes, used_at, changed_at FROM sessions WHERE id > ? ORDER BY id LIMIT ?"  # noqa: E501
-            bounds = (last, _LISTED_AT_ONCE)
-            rows = await self.read(lambda connection, b=bounds: connection.execute(sql, b).fetchall())  # type: ignore[misc]
+            rows = await self.read(partial(_some_sessions, last=last))
             for row in rows:
                 yield Entry(*row[1:])
             if len(rows) < _LISTED_AT_ONCE:
@@ -450,6 +449,12 @@ class SqliteRecord:
         self.checkpoints.closed()
 
 
+def _some_sessions(connection: sqlite3.Connection, *, last: int) -> list[tuple[Any, ...]]:
+    columns = "id, name, version, bytes, used_at, changed_at"
+    sql = f"SELECT {columns} FROM sessions WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608  constants
+    return connection.execute(sql, (last, _LISTED_AT_ONCE)).fetchall()
+
+
 def _part(session: SessionName, known: Known, route: str, now: float) -> Part:
     """An operator's change, as it stands in the session's log."""
     return Part(session, known.version, secrets.token_hex(16), now, "", route, "", "")
@@ -473,7 +478,9 @@ def _chunks(connection: sqlite3.Connection, session: int) -> Iterator[ChangeSet]
         "SELECT collection, row, doc FROM records WHERE session = ? ORDER BY collection, row", (session,)
     )
     answers = connection.execute(
-        "SELECT seq, name, fingerprint, made, start, size, answer FROM answers WHERE session = ? ORDER BY seq",
+        """\
+        SELECT seq, name, fingerprint, made, start, size, answer
+        FROM answers WHERE session = ? ORDER BY seq""",
         (session,),
     )
     return dump.chunks_of(entries, (RecordRow(*row) for row in records), (AnswerRow(*row) for row in answers))

@@ -1,4 +1,4 @@
-"""Which session is in which directory: a directory's name is a digest, so what it was made from is in the record.
+"""Which session is in which directory: that is called by a digest, and what it is of is in the record.
 
 A session's name is noted when it is first asked for, some time soon: no request waits for it, and one that
 cannot be noted costs no request.

@@ -98,7 +98,8 @@ def _dumped(scratch: Path, *arguments: str | Path) -> dict[str, Any]:
 def salvaged(damaged: Path, rows: Path) -> dict[str, Any]:
     """Write the rows that can be read of a directory that was set aside as text; it stays as it is.
 
-    `collections` (name, records, rows_lost, pages_lost), `notes` on other damage. Raises TransferError, OSError.
+    `collections` (name, records, rows_lost, pages_lost), `notes` on other damage.
+    Raises TransferError, OSError.
     """
     with _scratch(rows.parent) as scratch:
         copy = scratch / "session.damaged"

@@ -1,4 +1,4 @@
-"""A data root of the release before the record: taken over as it is used; and the way back to that release."""
+"""A data root of the release before the record: taken over as it is used; and the way back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tools.processes import environment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Written by that release: sessions `shop`, with a learned route, a schema, a kept answer and an index, and `tour`.
+#: Written by that release: `shop`, with a learned route, a schema, a kept answer and an index; `tour`.
 DATA_ROOT = Path(__file__).parents[1] / "data" / "data-root-before-record.tar"
 SHOP, TOUR = "e84e140bf347f6a90f53ece60b9c7dc0", "721888dc4f55b99621304671bf64c3f6"
 ADMIN = "admin-token-of-tests"
@@ -47,7 +47,7 @@ def service(root: Path, tmp_path: Path) -> Iterator[RunningService]:
 
 
 def test_everything_is_there(service: RunningService, root: Path) -> None:
-    """Records, next ids, learned routes, schemas, answers kept under a key, names; before and after first use."""
+    """Records, next ids, learned routes, schemas, kept answers, names; before and after first use."""
     admin = service.client(None, Authorization=f"Bearer {ADMIN}")
     listed = {each["session"]: each for each in admin.get("/_meta/sessions").json["sessions"]}
     assert sorted(listed) == ["shop", "tour"]

@@ -1,4 +1,4 @@
-"""The record below /_meta: a session's versions, going back to one, copies of everything, and whether it is whole."""
+"""The record below /_meta: sessions' versions, going back to one, copies, and whether all is whole."""
 
 from __future__ import annotations
 

@@ -258,7 +258,8 @@ async def test_damaged_data_is_said_to_be(operator: Operator) -> None:
     await operator.do("POST", "/sessions/s1/fork", {"to": "flipped"})
     with sqlite3.connect(Path(operator.api.service.data_path) / "record.db") as record:
         record.execute(
-            "UPDATE records SET doc = replace(doc, 'Ada', 'Adb') WHERE session = (SELECT max(id) FROM sessions)"
+            "UPDATE records SET doc = replace(doc, 'Ada', 'Adb') "
+            "WHERE session = (SELECT max(id) FROM sessions)"
         )
     record.close()
     problem = await operator.refused(500, "GET", "/sessions/flipped/export")

@@ -1,4 +1,4 @@
-"""The power fails in the middle of writes: what was acknowledged is there, and the simulation can tell if not."""
+"""The power fails amid writes: what was acknowledged is there, and the simulation can tell if not."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_write_that_is_torn_is_there_in_some_of_its_sectors() -> None:
 
 
 def test_a_sync_covers_no_write_of_another_thread_that_was_still_under_way() -> None:
-    """Calls are noted as they begin: this one may have been written after the sync had gone through the file."""
+    """Calls are noted as they begin: this one may have been written after the sync."""
     events = [
         Event("write", 2, "f", 0, 1, b"x"),
         Event("sync", 1, "f"),

@@ -1,10 +1,10 @@
 """Power failures, simulated: every write and sync of the record's files, and what a disk may then hold.
 
-1. A process writes to a record (`power_writer`). Each of its file calls waits for this one, which notes it, in
-   one order with the steps that the process was told are durable.
-2. At a point of that order the power fails. What was synced is there. Each write since then is there, or is not,
-   or is there in some of its sectors, whatever became of others; a new file whose directory was not synced may
-   not be there at all.
+1. A process writes to a record (`power_writer`). Each of its file calls waits for this one, which notes it,
+   in one order with the steps that the process was told are durable.
+2. At a point of that order the power fails. What was synced is there. Each write since then is there, or is
+   not, or is there in some of its sectors, whatever became of others; a new file whose directory was not
+   synced may not be there at all.
 3. The record is opened as it then is. Every step that was acknowledged before has to be there, whole, and of
    those after it as many as there are, each whole and in order; and `verify` finds no damage.
 
@@ -14,7 +14,6 @@ A call counts as done when its thread has made another one, or said that a step 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import socket
 import subprocess
@@ -31,7 +30,7 @@ from server.record import backup, files
 from server.record.record import RecordError
 from server.record.sqlite_record import SqliteRecord
 from tools.torture import power_model
-from tools.torture.file_faults import memory, operation_of
+from tools.torture.file_faults import Operation, memory, operation_of
 from tools.torture.power_writer import DURABLE, ENDED
 from tools.torture.report import Report
 from tools.torture.seccomp import Listener, filtered, receive_listener
@@ -49,7 +48,10 @@ _LONGEST_SECONDS: Final = 600
 
 @frozen
 class Event:
-    """`kind`: create, write, cut, sync, remove, ended (a thread), or durable (whose `size` is the step's number)."""
+    """`kind`.
+
+    Create, write, cut, sync, remove, ended (a thread), or durable (whose `size` is the step's number).
+    """
 
     kind: str
     thread: int
@@ -89,20 +91,25 @@ class Recorder:
             return Event("sync", call.task, "")
         if path.parent != self.directory or path.name.endswith(_NOT_KEPT):
             return None
-        if operation.writes:
-            _, address, size, offset = call.arguments[:4]
-            if call.name != "pwrite64":
-                raise AssertionError(f"a write that is not understood: {call.name}")
-            return Event("write", call.task, path.name, offset, size, memory(call.task, address, size))
-        if operation.syncs:
-            return Event("sync", call.task, path.name)
-        if call.name == "ftruncate":
-            return Event("cut", call.task, path.name, size=call.arguments[1])
-        if operation.creates:
-            return Event("create", call.task, path.name)
-        if call.name in ("unlink", "unlinkat"):
-            return Event("remove", call.task, path.name)
-        return None
+        return _changed(call, operation, path.name)
+
+
+def _changed(call: Call, operation: Operation, name: str) -> Event | None:
+    """What a call does to a file."""
+    if operation.writes:
+        _, address, size, offset = call.arguments[:4]
+        if call.name != "pwrite64":
+            raise AssertionError(f"a write that is not understood: {call.name}")
+        return Event("write", call.task, name, offset, size, memory(call.task, address, size))
+    if operation.syncs:
+        return Event("sync", call.task, name)
+    if call.name == "ftruncate":
+        return Event("cut", call.task, name, size=call.arguments[1])
+    if operation.creates:
+        return Event("create", call.task, name)
+    if call.name in ("unlink", "unlinkat"):
+        return Event("remove", call.task, name)
+    return None
 
 
 class Disk:
@@ -135,30 +142,36 @@ class Disk:
 
     def _file(self, name: str, point: int, rng: random.Random, kept: str) -> bytes | None:
         content = bytearray(self._before.get(name, b""))
-        there = name in self._before
         open_: list[tuple[int, Event]] = []
-        named: list[tuple[int, Event]] = []
         for place, event in enumerate(self._events[:point]):
-            if event.kind == "sync" and self._done[place] < point:
-                if event.name == name:
-                    open_ = self._settle(content, open_, place)
-                elif event.name == "":
-                    for at, change in named:
-                        if self._done[at] <= place:
-                            there = change.kind == "create"
-                    named = [(at, change) for at, change in named if self._done[at] > place]
-            elif event.name == name and event.kind in ("create", "remove"):
-                named.append((place, event))
-                if event.kind == "remove":
-                    open_, content = [], bytearray()
-            elif event.name == name and event.kind in ("write", "cut"):
+            if event.name != name:
+                continue
+            if event.kind == "remove":
+                open_, content = [], bytearray()
+            elif event.kind in ("write", "cut"):
                 open_.append((place, event))
+            elif event.kind == "sync" and self._done[place] < point:
+                open_ = self._settle(content, open_, place)
         for _, event in open_:
             _apply(content, event, rng, kept)
-        for _, change in named:
+        return bytes(content) if self._there(name, point, rng, kept) else None
+
+    def _there(self, name: str, point: int, rng: random.Random, kept: str) -> bool:
+        """Whether its name is in the directory."""
+        there = name in self._before
+        open_: list[tuple[int, Event]] = []
+        for place, event in enumerate(self._events[:point]):
+            if event.name == name and event.kind in ("create", "remove"):
+                open_.append((place, event))
+            elif event.kind == "sync" and event.name == "" and self._done[place] < point:
+                for at, change in open_:
+                    if self._done[at] <= place:
+                        there = change.kind == "create"
+                open_ = [(at, change) for at, change in open_ if self._done[at] > place]
+        for _, change in open_:
             if kept == "everything" or (kept != "nothing" and rng.random() < 0.5):
                 there = change.kind == "create"
-        return bytes(content) if there else None
+        return there
 
     def _settle(
         self, content: bytearray, open_: list[tuple[int, Event]], place: int
@@ -205,7 +218,7 @@ async def torture(seed: int, points: int, *, steps: int = _STEPS, durability: st
     """Fail the power at random points of one long run, and look at what is left each time."""
     report = Report("power", seed, f"--points {points}")
     with tempfile.TemporaryDirectory(prefix="metaservice-power-") as scratch:
-        directory = Path(scratch).resolve() / "data"
+        directory = Path(scratch).resolve() / "data"  # noqa: ASYNC240
         directory.mkdir()
         files.prepare(directory / files.NAME)
         before = {path.name: path.read_bytes() for path in directory.iterdir()}
@@ -245,7 +258,7 @@ def _recorded(directory: Path, seed: int, steps: int, durability: str) -> list[E
     ]
     with ours, theirs, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            filtered(command, theirs), pass_fds=(theirs.fileno(),), stderr=errors, cwd=os.getcwd()
+            filtered(command, theirs), pass_fds=(theirs.fileno(),), stderr=errors, cwd=Path.cwd()
         )
         theirs.close()
         recorder = Recorder(directory)
@@ -263,7 +276,7 @@ def _recorded(directory: Path, seed: int, steps: int, durability: str) -> list[E
 
 
 async def _look(place: Path, worlds: list[World], acknowledged: int) -> tuple[str, int]:
-    """What is wrong with a record after the power has come back, if anything; and how many steps are in it."""
+    """What is wrong with a record when the power is back, if anything; and how many steps are in it."""
     try:
         record = SqliteRecord(place / files.NAME)
     except RecordError as error:

@@ -1,4 +1,4 @@
-"""What is written to a record while its power may fail: steps from a seed, and the sessions after each of them."""
+"""What is written to a record while its power may fail: steps from a seed, and what each leaves."""
 
 from __future__ import annotations
 

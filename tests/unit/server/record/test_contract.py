@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,7 +39,7 @@ async def committed(ledger: Record, session: str, base: int, rows: ChangeSet) ->
 
 async def rows_of(ledger: Record, session: str, where: Path) -> list[ChangeSet]:
     """What a guest would find: from the file that the record makes."""
-    directory = where / f"loaded-{len(list(where.iterdir()))}"
+    directory = where / f"loaded-{secrets.token_hex(4)}"
     directory.mkdir()
     await ledger.load(session, directory / "store.db")
     opened = Session.open(str(directory), page_limit_bytes=2**30)
@@ -228,7 +229,7 @@ async def test_who_is_full_can_still_delete(ledger: Record) -> None:
 
 
 async def test_sizes_are_those_of_the_rows_after_every_change(ledger: Record) -> None:
-    """What was put, changed, deleted, cleared, answered, purged, forked, reset and removed adds up to nothing."""
+    """Put, changed, deleted, cleared, answered, purged, forked, reset, removed: it adds up to nothing."""
     await committed(ledger, "a", 0, first("one", "zwei ä", "three")._replace(answers=(answer(1),)))
     await committed(ledger, "a", 1, ChangeSet(puts=(record(1, "longer by some"),)))
     await committed(ledger, "a", 2, ChangeSet(deletes=((1, 2),)))
@@ -420,6 +421,11 @@ async def test_a_reset_and_a_replacement_can_be_rewound(ledger: Record, tmp_path
     await committed(ledger, "a", 0, first("one", "two"))
     await ledger.reset("a")
     assert await ledger.collections("a") == []
+    _, found = await ledger.differences("a", 1, most=9)
+    assert [(each.collection, each.row, each.after) for each in found] == [
+        ("orders", 1, None),
+        ("orders", 2, None),
+    ]
     await ledger.adopt("a", [first("other")])
     await ledger.rewind("a", 1)
     assert await texts(ledger, "a", tmp_path) == {1: "one", 2: "two"}
@@ -498,7 +504,7 @@ async def test_no_row_is_lost_among_many(ledger: Record, tmp_path: Path) -> None
     """More than are looked at together."""
     chunks = [ChangeSet(entries=(entry(),))]
     chunks += [
-        ChangeSet(puts=tuple(RecordRow(1, row, '{"id":%d}' % row) for row in range(start, start + 100)))
+        ChangeSet(puts=tuple(RecordRow(1, row, f'{{"id":{row}}}') for row in range(start, start + 100)))
         for start in range(1, 1_000, 100)
     ]
     await ledger.adopt("a", chunks)

@@ -268,7 +268,7 @@ async def restarted(keeper: KeeperClient) -> None:
 async def test_a_keeper_that_was_killed_is_followed_by_another(
     keeper: KeeperClient, worker: Worker, tmp_path: Path
 ) -> None:
-    """What was acknowledged is there; workers go on with a stream of their own to the new one; no file is believed."""
+    """What was acknowledged is there; workers get a stream to the new one; no file is believed."""
     await worker.commit(part("a", 0, first("x"), batch="5" * 32))
     head = (await opened(worker, "a")).head
     await worker.closed("a", head, file_of(tmp_path, "a"))
@@ -466,7 +466,8 @@ async def test_a_record_that_cannot_be_read_refuses_the_session_it_is_of(
     await worker.commit(part("a", 0, first("x")), part("b", 0, first("y")))
     with sqlite3.connect(tmp_path / "record.db") as connection:
         connection.execute(
-            "UPDATE records SET doc = replace(doc, 'x', 'z') WHERE session = (SELECT id FROM sessions WHERE name = 'a')"
+            "UPDATE records SET doc = replace(doc, 'x', 'z') "
+            "WHERE session = (SELECT id FROM sessions WHERE name = 'a')"
         )
     connection.close()
     answer = await worker.open("a")

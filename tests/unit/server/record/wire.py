@@ -45,7 +45,7 @@ class Worker:
 
     async def closed(self, session: str, head: wire.Head, file: Path | None) -> None:
         """`file` None: not soundly."""
-        found = file.stat() if file is not None else None
+        found = None if file is None else await asyncio.to_thread(file.stat)
         looks = (found.st_size, found.st_ino, found.st_mtime_ns) if found else (0, 0, 0)
         await self.send(wire.Closed(session, head, *looks))
 
