@@ -154,19 +154,27 @@ def verify(path: Path) -> dict[str, Any]:
     with closing(files.connect(path, read_only=not path.with_name(f"{path.name}-wal").exists())) as record:
         files.check_format(record)
         record.execute("BEGIN")
-        damaged = [
-            f"structure: {row[0]}"
-            for row in record.execute("PRAGMA integrity_check(20)").fetchall()
-            if row[0] != "ok"
-        ]
+        damaged = _structure(record)
         records = 0
-        sessions = record.execute("SELECT id, name, version, bytes, last_commit FROM sessions").fetchall()
+        try:
+            sessions = record.execute("SELECT id, name, version, bytes, last_commit FROM sessions").fetchall()
+        except sqlite3.DatabaseError as error:
+            damaged.append(f"the list of sessions: {error}")
+            sessions = []
         for session in sessions:
             count, faults = _look_at(record, session)
             records += count
             damaged += faults
         record.execute("ROLLBACK")
     return {"sessions": len(sessions), "records": records, "damaged": damaged[:_MOST_NAMED]}
+
+
+def _structure(record: sqlite3.Connection) -> list[str]:
+    try:
+        found = record.execute("PRAGMA integrity_check(20)").fetchall()
+    except sqlite3.DatabaseError as error:
+        return [f"structure: {error}"]
+    return [f"structure: {row[0]}" for row in found if row[0] != "ok"]
 
 
 def _look_at(record: sqlite3.Connection, session: tuple[Any, ...]) -> tuple[int, list[str]]:

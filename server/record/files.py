@@ -239,10 +239,46 @@ def meaning(error: Exception) -> RecordError:
         case sqlite3.SQLITE_FULL:
             return Full("disk")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return Damaged(f"the record's file is damaged: {error}")
+            damaged = Damaged(f"the record's file is damaged: {error}")
+            damaged.structure = True
+            return damaged
         case _:
             return Unavailable(f"the record's file: {error}")
 
 
+class Probe:
+    """Whether the disk can read the record's files at all.
+
+    SQLite makes corruption of a read that fails (SQLITE_IOERR_CORRUPTFS). The files stay open: to close one
+    would drop the locks that SQLite has on it (fcntl(2)).
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Once a connection has read something, so that the log is there. Raises OSError."""
+        names = (path, path.with_name(f"{path.name}-wal"))
+        self._descriptors = [os.open(name, os.O_RDONLY | os.O_CLOEXEC) for name in names]
+
+    def fails(self) -> bool:
+        """Read both through, for a second at most: damage is rare, and its session waits."""
+        deadline = time.monotonic() + _PROBE_SECONDS
+        try:
+            for descriptor in reversed(self._descriptors):
+                offset = 0
+                while data := os.pread(descriptor, _PROBE_BYTES, offset):
+                    offset += len(data)
+                    if time.monotonic() > deadline:
+                        return False
+        except OSError:
+            return True
+        return False
+
+    def close(self) -> None:
+        """When nobody in this process has the record open any more."""
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+
+
+_PROBE_SECONDS: Final = 1.0
+_PROBE_BYTES: Final = 1024 * 1024
 #: ENOSPC, EDQUOT.
 FULL_ERRNOS: Final = frozenset({28, 122})

@@ -113,6 +113,7 @@ class Keeper:
         results = await self.record.commit(group)
         if any(isinstance(each, Full) and each.reason == "disk" for each in results) and self._make_room():
             results = await self._again(group, results)
+        results = [self.record.explained(each) if isinstance(each, RecordError) else each for each in results]
         self.groups += 1
         self.parts += len(group)
         self.fenced += sum(isinstance(each, Fenced) for each in results)
@@ -146,7 +147,7 @@ class Keeper:
         try:
             return HeadIs(n, session, await self.record.head(session))
         except RecordError as error:
-            return _refused(n, session, error)
+            return _refused(n, session, self.record.explained(error))
 
     async def open(self, n: int, session: str) -> Message:
         """Have the session's file be the record's."""
@@ -155,7 +156,7 @@ class Keeper:
         try:
             return await self._opened(n, session)
         except RecordError as error:
-            return _refused(n, session, error)
+            return _refused(n, session, self.record.explained(error))
         finally:
             self._opening[session] -= 1
             if not self._opening[session]:

@@ -15,7 +15,7 @@ from attrs import asdict
 
 from server.record import backup
 from server.record.files import PAGE_BYTES, failures
-from server.record.record import Invalid, Missing, Unavailable
+from server.record.record import Invalid, Missing, RecordError, Unavailable
 from store import dump
 from store.change_set import ChangeSetError
 
@@ -68,6 +68,8 @@ class Operations:
             raise Invalid(f"the record does not know '{what}'")
         try:
             return await operation(**arguments)
+        except RecordError as error:
+            raise self._record.explained(error) from error
         finally:
             self._keeper.look_at_total()
 

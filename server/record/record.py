@@ -79,6 +79,8 @@ class Damaged(RecordError):
     """Rows that were read are not those that were written."""
 
     trouble: Trouble = "damaged"
+    #: It is the file's structure that is said to be broken, which SQLite also says of a disk that fails.
+    structure = False
 
 
 class TooNew(Damaged):

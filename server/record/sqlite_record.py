@@ -34,6 +34,7 @@ from server.record.record import (
     Part,
     RecordError,
     SessionName,
+    Unavailable,
 )
 from server.record.writer import Known, Limits, Writer
 from store import dump
@@ -77,6 +78,7 @@ class SqliteRecord:
             self.history = History(self._connection, options.history_seconds, options.history_bytes)
             self.writer = Writer(self._connection, self._identity, options.limits, self.history)
             self.checkpoints = Checkpoints(path, self._connection)
+            self._probe = files.Probe(path)
             self._near = Loader(files.connect(path))
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="record")
         self._readers: list[Loader] = []
@@ -107,6 +109,12 @@ class SqliteRecord:
         results = self.writer.commit(group)
         self.checkpoints.consider()
         return results
+
+    def explained(self, error: RecordError) -> RecordError:
+        """What the disk says of damage that SQLite has found."""
+        if isinstance(error, Damaged) and error.structure and self._probe.fails():
+            return Unavailable("the disk cannot read the record")
+        return error
 
     def used_bytes(self, session: SessionName) -> int:
         known = self._known(session)
@@ -447,6 +455,7 @@ class SqliteRecord:
         self.checkpoints.close()
         self._connection.close()
         self.checkpoints.closed()
+        self._probe.close()
 
 
 def _some_sessions(connection: sqlite3.Connection, *, last: int) -> list[tuple[Any, ...]]:
