@@ -45,7 +45,12 @@ _UNDONE = '"undone": true}'
 
 def _body_of(lines: str) -> Any:
     body = lines.split("\n", 2)[2]
-    return json.loads(body) if body else None
+    if not body:
+        return None
+    try:
+        return json_text.decode(body)
+    except ValueError:
+        return json.loads(body)  # there is space around it
 
 
 #: A request's ctx, from its last lines: query, the rest, and the body as it was sent.
@@ -146,7 +151,7 @@ class GuestSession:
         answer, changes = answering(self._run, request), ""
         keep = self._keep and self._mode == WRITE
         if keep:
-            changes = change_set.encode(self._session.change_set(), self._body)
+            changes = self._session.told(self._body)
             if _bytes_of(changes) > self._change_bytes:
                 answer, changes, keep = self._too_much(), "", False
         try:
@@ -285,7 +290,8 @@ class GuestSession:
             made = self._session.ensure_index(collection, field)
         except StoreFault as fault:
             return self._fault(fault)
-        return f"{_OK}{change_set.SEPARATOR}{change_set.encode(self._session.change_set())}" if made else _OK
+        changes = self._session.told("")
+        return f"{_OK}{change_set.SEPARATOR}{changes}" if made else _OK
 
 
 def _bytes_of(text: str) -> int:

@@ -171,6 +171,11 @@ class Catalogue:
         self.touch(entry)
         self._saved[entry.name] = None
 
+    @property
+    def has_written(self) -> bool:
+        """Whether the request has written any row."""
+        return bool(self._saved)
+
     def written(self) -> tuple[EntryRow, ...]:
         """The rows that the request has written, as they are now."""
         return tuple(_row(self._entries[name]) for name in self._saved if name in self._entries)

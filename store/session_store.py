@@ -205,6 +205,10 @@ class Session:
         if self._in_transaction and sqlite.page_count(self._database) > _MANY_PAGES:
             self.commit()
 
+    def told(self, body: str) -> str:
+        """The text of it; `body` is the reply's."""
+        return self._workspace.told(body)
+
     def change_set(self) -> ChangeSet:
         """What the request wrote that was kept last."""
         return self._workspace.change_set()

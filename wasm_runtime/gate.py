@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
@@ -133,7 +133,7 @@ class Gate:
         part = Part(
             session,
             line.version,
-            secrets.token_hex(16),
+            os.urandom(16).hex(),
             time.time(),
             "" if job is None else job.request_id,
             "" if job is None else job.route,

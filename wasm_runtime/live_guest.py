@@ -121,8 +121,10 @@ class LiveGuest:
         self._plans: OrderedDict[str, None] = OrderedDict()
         self._last_words = _LastWords()
         self.uses = 0
-        #: Of its uses, the last one after which somebody has looked at its directory; 0: none.
-        self.audited = 0
+        #: Its session's, once it is attached.
+        self.directory = ""
+        #: When the directory was changed before somebody has looked into it; 0: nobody has.
+        self.audited_ns = 0
         self.idle_since = 0.0
         #: When somebody last told the record that the session is used.
         self.noted_at = time.monotonic()
@@ -134,6 +136,7 @@ class LiveGuest:
 
         `empty`: there is no file in it.
         """
+        self.directory = str(directory)
         wasi = WasiConfig()
         try:
             wasi.preopen_dir(str(directory), "/session")

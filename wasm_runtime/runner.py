@@ -184,7 +184,7 @@ class Runner:
         answer = guest.run(_call(job))
         fuel, ran = guest.fuel_used(), time.monotonic_ns()
         if not guest.dead:
-            answer = self._guests.audit(session, guest, read_only=job.read_only) or answer
+            answer = self._guests.audit(guest) or answer
         micros = (ran - started) // 1000
         self._note_speed(session, job, quick=not guest.dead and micros <= SLOW_MICROS)
         if guest.dead:
@@ -199,8 +199,7 @@ class Runner:
     def _run_group(self, session: str, guest: LiveGuest, jobs: list[Job]) -> list[Job]:
         started = time.monotonic_ns()
         answers = guest.run_group([_call(job) for job in jobs])
-        read_only = all(job.read_only for job in jobs)
-        if answers is None or self._guests.audit(session, guest, read_only=read_only) is not None:
+        if answers is None or self._guests.audit(guest) is not None:
             self._guests.drop(session)
             return [evolve(job, alone=True) for job in jobs]
         fuel, ran = guest.fuel_used(), time.monotonic_ns()

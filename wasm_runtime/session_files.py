@@ -101,7 +101,7 @@ def _copy(source: Path, name: str, target: Path) -> bool:
     return True
 
 
-def is_within(directory: Path, most_bytes: int) -> bool:
+def is_within(directory: Path | str, most_bytes: int) -> bool:
     """Whether there are only the database and its journal, as files, and together at most so large."""
     size = 0
     with os.scandir(directory) as entries:
@@ -113,7 +113,7 @@ def is_within(directory: Path, most_bytes: int) -> bool:
     return size <= most_bytes
 
 
-def remove_foreign(directory: Path) -> None:
+def remove_foreign(directory: Path | str) -> None:
     """Remove whatever is not the database or its journal. Raises OSError.
 
     Directories are flattened into this one, level by level: neither the depth nor the length of a path in

@@ -22,7 +22,7 @@ ODD_TEXTS = ["", "\0", "\x1d", "é", "\U0001f980 and \U0010ffff", "x" * 70_000, 
 
 @pytest.mark.parametrize("together", [1, 2, 4, 6])
 def test_reads_are_looked_after(sandbox: Sandbox, together: int) -> None:
-    """However they are grouped, what a guest leaves beside its files is found after sixteen reads or so."""
+    """However they are grouped, what a guest leaves beside its files is found."""
     assert isinstance(sandbox.run(FILL), Completed)
     assert isinstance(sandbox.run(READ, read_only=True), Completed)
     foreign = sandbox.root / "s1" / "foreign"
