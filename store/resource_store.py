@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from store import groups, ids, paging, query, records, rest_query, schema
+from store import asked, groups, ids, names, paging, query, records, rest_query, schema
 from store.errors import DuplicateId, InvalidId, InvalidRecord, NoIdLeft, TypeMismatch
 from store.lazy import all_stored, stored, written
 from store.query import Where
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Record: TypeAlias = dict[str, Any]
 # Named here because inside the class `list` is the method.
 Records: TypeAlias = list[Record]
+Names: TypeAlias = list[str]
 Sort: TypeAlias = str | list[str] | None
 
 #: Collections up to this size are searched without an index just as well.
@@ -128,7 +129,7 @@ class ResourceStore:
         """Those that match all criteria: {"field": value} or {"field__op": value}; [v1, v2] is any of.
 
         store.search({"address.city": "Rome", "age__gte": 18, "tags__has": "x"}, sort="-age", limit=10)
-        Ops: contains icontains startswith endswith like (* is a wildcard) gt gte lt lte ne in isnull has
+        Ops: contains icontains startswith endswith like ilike (* is a wildcard) gt gte lt lte ne in isnull has
         (array). "30" finds 30. {"$or": [{"a": 1}, ...]}, "$and"; {"$text": "al rome"}: all words, anywhere.
         """
         size, start = _slice(limit, offset)
@@ -184,7 +185,9 @@ class ResourceStore:
 
         orders.expand(rec, "member.team") -> {..., "member_id": 1, "member": {..., "team": {...}}}
         """
-        return self._related(records, parents, lambda found: self._relations().expand(found, parents))
+        return self._related(
+            records, parents, lambda found: self._relations().expand(self._name, found, parents)
+        )
 
     def delete_all(self, criteria: Record | None = None) -> int:
         """Delete the records that match the criteria (see search), without any all; how many there were."""
@@ -203,11 +206,28 @@ class ResourceStore:
     def criteria(self, query: dict[str, Any]) -> Record:
         """Criteria from ctx["query"]: paging keys are dropped, `*` is a wildcard, a repeated key is any of.
 
-        {"name": "Hart*", "age__gt": "30", "limit": "5"} -> {"name__like": "Hart*", "age__gt": "30"};
+        {"name": "hart*", "age__gt": "30", "limit": "5"} -> {"name__ilike": "hart*", "age__gt": "30"};
         {"q": "rome", "or": "(a=1,b__gt=2)"} -> {"$text": "rome", "$or": [{"a": "1"}, {"b__gt": "2"}]}
         """
         entry = self._entry()
-        return rest_query.criteria_of(query, entry.fields if entry else ())
+        return rest_query.criteria_of(query, entry.fields if entry else {})
+
+    def check_query(self, query: Record, sums: bool = False) -> None:  # noqa: FBT001, FBT002  programs pass it by position
+        """Refuse what asks for a page, sort or field that cannot be: 400 with the right spelling."""
+        if query:
+            entry, table = self._entry(), self._table()
+            known = entry.fields if entry else {}
+            asked.check(query, known, has_records=table is not None and table.count() > 0, sums=sums)
+
+    def links(self, parent: str, record: Record | None = None) -> Names:
+        """The fields that point at `parent`'s records as they are spelt here; the first is the one to write.
+
+        orders.links("members") -> ["memberId"] where that is what orders have; record: also what it has.
+        """
+        entry = self._entry()
+        known, given = entry.fields if entry else {}, record or {}
+        found = names.links_among(parent, dict.fromkeys([*known, *given]))
+        return found or [names.styled_foreign_key(parent, [*known, *given])]
 
     def schema(self) -> Record:
         """The fields seen so far, with JSON types: {"fields": {"name": ["string"]}, "updated_at": "..."}."""
@@ -253,22 +273,28 @@ class ResourceStore:
     def _order(self, sort: Sort) -> Order:
         if sort is None:
             return paging.BY_ROW
-        entry = self._entry()
-        return paging.compile_sort(sort, int_ids=entry is not None and entry.fields.get("id") == ["integer"])
+        entry, table = self._entry(), self._table()
+        int_ids = entry is not None and entry.fields.get("id") == ["integer"]
+        return paging.compile_sort(
+            sort, int_ids=int_ids and table is not None and not table.has_text_addresses()
+        )
 
     # Writing
 
     def _insert(self, record: Record) -> Record:
         records.check(record)
-        given = ids.checked_address(record["id"]) if "id" in record else None
+        unset = "id" in record and ids.is_unset(record["id"])
+        if unset and (made := ids.made_for(record["id"])) is not None:
+            record, unset = {**record, "id": made}, False
+        given = ids.checked_address(record["id"]) if "id" in record and not unset else None
         catalogue = self._workspace.catalogue
         entry = self._entry() or catalogue.create(self._name)
         catalogue.touch(entry)
         table = Table.of(self._workspace.database, entry)
         address = table.free_id() if given is None else given
         whole = {"id": address, **record} if given is None else record
-        if type(whole["id"]) is float:
-            whole = {**record, "id": address}
+        if unset or type(whole["id"]) is float:
+            whole = {**record, "id": address if given is None else int(whole["id"])}
         self._require_types(entry, whole)
         document = records.encode(whole)
         table.insert(address, document)

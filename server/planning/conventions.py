@@ -32,7 +32,8 @@ from server.planning.route import (
     segment_kind,
     split_prefix,
 )
-from store.names import PRESENTATION, VIEWS, foreign_key, is_plural
+from store.ids import address_of
+from store.names import PRESENTATION, SEARCH_WORDS, VIEWS, foreign_key, is_plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +49,7 @@ Kind = Literal[
     "viewed-list", "viewed-search", "viewed-get", "count", "stats", "clear",
 ]  # fmt: skip
 
-SEARCH_WORDS: frozenset[str] = frozenset({"search", "find", "query", "filter"})
-#: What may stand for a record's id and is none.
+#: What may stand for a record's id and is none, and the form of path that it makes.
 ACTION_WORDS: dict[str, Literal["search", "count", "stats"]] = {
     **dict.fromkeys(SEARCH_WORDS, "search"),
     "count": "count",
@@ -63,9 +63,6 @@ _NESTED: dict[Literal["search", "count", "stats"], Form] = {
 
 #: What answers where the query asks for a view.
 _VIEWED: dict[Kind, Kind] = {"list": "viewed-list", "search": "viewed-search", "get": "viewed-get"}
-
-#: What a record's address can be (DECISIONS, "Ids"): nothing else is ever found.
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
 
 _COLLECTION: dict[str, Kind] = {"GET": "list", "HEAD": "list", "POST": "create"}
 _COUNT: dict[str, Kind] = {"GET": "count", "HEAD": "count"}
@@ -203,7 +200,7 @@ def _read_nested(base: str, parent: str, tail: list[str], *, exists: bool) -> Ta
 
 
 def _slot(name: str, segment: str) -> Slot:
-    if not _ID.fullmatch(segment):
+    if address_of(segment) is None:
         raise NotFound("No record has an id like this.")
     kind = segment_kind(segment)
     return Slot(name, "slug" if kind == "literal" else kind)

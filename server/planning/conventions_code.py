@@ -2,7 +2,8 @@
 
 It is written as a model's would be, passes the same policy and runs in the same guest. A nested
 kind finds its parent by the plan's `response_hints`: ``{"parent": "members", "field": "member_id"}``,
-where `field` names both the slot that holds the parent's id and the field that points at it.
+where `field` names the slot that holds the parent's id. The field that points at it is called as the
+collection's records have it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ criteria = plan["criteria"]
 
 _PAGE = """\
 query = ctx["query"]
+store.check_query(query)
 limit = as_int(query.get("limit"))
 offset = as_int(query.get("offset"), 0)
 """
@@ -23,6 +25,7 @@ offset = as_int(query.get("offset"), 0)
 #: what most requests don't ask for is in programs of its own.
 _ANY_PAGE = """\
 query = ctx["query"]
+store.check_query(query)
 limit, offset = page_of(query)
 """
 
@@ -35,15 +38,29 @@ if parent is None:
 """
 
 # A foreign key is compared as an address is: 1 and "1" are the same parent. (A text in criteria is
-# compared by the stored type.)
-_OWN_CRITERIA = """\
-criteria = dict(plan["criteria"])
-criteria[field] = str(parent["id"])
+# compared by the stored type.) Of a collection with several spellings of the field, each counts.
+_OWN = """\
+owner = str(parent["id"])
+links = store.links(hints["parent"])
+for link in links:
+    criteria.pop(link, None)
+if len(links) == 1:
+    criteria[links[0]] = owner
+else:
+    criteria = {"$and": [criteria, {"$or": [{link: owner} for link in links]}]}
 """
+
+_OWN_CRITERIA = (
+    """\
+criteria = dict(plan["criteria"])
+"""
+    + _OWN
+)
 
 _OWN_RECORD = """\
 rec = store.get(params["id"])
-if rec is None or str(rec.get(field)) != str(parent["id"]):
+links = store.links(hints["parent"])
+if rec is None or not any(str(rec.get(link)) == str(parent["id"]) for link in links):
     abort(404, f"No record {plan['identifier']} in {plan['resource']} of {hints['parent']} {params[field]}")
 """
 
@@ -66,17 +83,24 @@ _BODIES = """\
 records = ctx["body_json"]
 """
 
-# The path says whose a record is; a foreign key in the body does not.
+# The path says whose a record is; a foreign key in the body does not, however it is spelt.
 _OWN_BODY = """\
+links = store.links(hints["parent"], ctx["body_json"])
 record = dict(ctx["body_json"])
-record[field] = parent["id"]
+for link in links[1:]:
+    record.pop(link, None)
+record[links[0]] = parent["id"]
 """
 
 _OWN_BODIES = """\
 records = []
 for body in ctx["body_json"]:
+    links = store.links(hints["parent"], records[0] if records else body)
+    links.extend(link for link in store.links(hints["parent"], body) if link not in links)
     record = dict(body)
-    record[field] = parent["id"]
+    for link in links[1:]:
+        record.pop(link, None)
+    record[links[0]] = parent["id"]
     records.append(record)
 """
 
@@ -128,6 +152,7 @@ REPLY = make_response(200, items, {"X-Total-Count": total})
 
 _VIEWED_RECORD = """\
 query = ctx["query"]
+store.check_query(query)
 rec = store.expand(store.embed(rec, query.get("embed")), query.get("expand"))
 REPLY = make_response(200, pick(rec, query.get("fields")))
 """
@@ -143,11 +168,8 @@ computed = ("group_by", "count", "sum", "avg", "min", "max")
 criteria = store.criteria({key: value for key, value in query.items() if key not in computed})
 """
 
-_OWN_STATS_CRITERIA = """\
-criteria[field] = str(parent["id"])
-"""
-
 _STATS = """\
+store.check_query(query, True)
 limit, offset = page_of(query)
 rows = store.group(
     query.get("group_by"),
@@ -231,6 +253,6 @@ NESTED: dict[str, str] = {
     "viewed-search": _PARENT + _OWN_CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ARRAY,
     "viewed-get": _PARENT + _OWN_RECORD + _VIEWED_RECORD,
     "count": _PARENT + _OWN_CRITERIA + _COUNT,
-    "stats": _PARENT + _STATS_CRITERIA + _OWN_STATS_CRITERIA + _STATS,
+    "stats": _PARENT + _STATS_CRITERIA + _OWN + _STATS,
     "clear": _PARENT + _OWN_CRITERIA + _CLEAR,
 }
