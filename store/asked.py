@@ -21,15 +21,23 @@ _COMPUTED = ("group_by", "count", "sum", "avg", "min", "max")
 
 def check(query: Mapping[str, Any], known: Collection[str], *, has_records: bool, sums: bool) -> None:
     """`sums`: the query is one for groups and sums, whose sort is about these. Raises InvalidQuery."""
+    _check_not_empty(query)
+    if sums:
+        _check_sums(query, known, has_records=has_records)
+    else:
+        _check_list(query, known, has_records=has_records)
+
+
+def _check_not_empty(query: Mapping[str, Any]) -> None:
     for key in _NUMBERS:
         if "" in _all(query.get(key)):
             raise InvalidQuery(f"{key}: takes an integer from {0 if key in ('limit', 'offset') else 1} up")
     for key in _NAMES:
         if key in query and not all(_terms(query[key])):
             raise InvalidQuery(f"{key}: a name is missing")
-    if sums:
-        _check_sums(query, known, has_records=has_records)
-        return
+
+
+def _check_list(query: Mapping[str, Any], known: Collection[str], *, has_records: bool) -> None:
     for key in _COMPUTED:
         if key in query and key not in known and has_records:
             raise InvalidQuery(f"{key}: goes with /stats, below the collection's path")

@@ -17,6 +17,7 @@ from store.errors import InvalidCollectionName, StoreDamaged, StoreFull
 from store.fields import can_index, index_expression
 from store.kept_answers import TABLE as ANSWERS
 from store.schema import Fields, timestamp
+from store.singleton import SINGLES, Single
 
 if TYPE_CHECKING:
     from store.sqlite import Database
@@ -54,6 +55,8 @@ class Entry:
     updated_at: str
     #: Indexed fields; the n-th has the index `x<number>_<n>`.
     indexes: list[str] = field(default_factory=list)
+    #: Whether it holds one object, see `store.singleton`; kept beside the fields.
+    single: Single = field(default="", kw_only=True)
     next_id: int | None = None
     next_text_rowid: int | None = None
     count: int | None = None
@@ -125,8 +128,13 @@ class Catalogue:
         self.touch(entry)
         self._database.run(
             "UPDATE collections SET schema = ?, updated_at = ? WHERE name = ?",
-            (json.dumps({"fields": fields}), entry.updated_at, entry.name),
+            (_schema_text(fields, entry.single), entry.updated_at, entry.name),
         )
+
+    def save_single(self, entry: Entry, single: Single) -> None:
+        """Remember whether the collection holds one object."""
+        entry.single = single
+        self.save_fields(entry, entry.fields, entry.updated_at)
 
     def save_next_id(self, entry: Entry, next_id: int) -> None:
         """Remember the next id where the records no longer tell it."""
@@ -215,12 +223,17 @@ def _entry(row: tuple[object, ...]) -> Entry:
     if not isinstance(number, int) or not isinstance(next_id, int) or not isinstance(updated_at, str):
         raise StoreDamaged(f"the catalogue's entry for {name} is not readable")
     try:
-        fields, indexed = json.loads(str(schema)).get("fields", {}), json.loads(str(indexes))
+        described, indexed = json.loads(str(schema)), json.loads(str(indexes))
+        fields, single = described.get("fields", {}), described.get("single", "")
     except (ValueError, AttributeError, RecursionError):
         raise StoreDamaged(f"the catalogue's entry for {name} is not readable") from None
-    if not _are_fields(fields) or not _are_indexes(indexed):
+    if not _are_fields(fields) or not _are_indexes(indexed) or single not in SINGLES:
         raise StoreDamaged(f"the catalogue's entry for {name} is not readable")
-    return Entry(name, number, next_id, fields, updated_at, indexed)
+    return Entry(name, number, next_id, fields, updated_at, indexed, single=single)
+
+
+def _schema_text(fields: Fields, single: Single) -> str:
+    return json.dumps({"fields": fields, "single": single} if single else {"fields": fields})
 
 
 def _are_fields(value: object) -> bool:

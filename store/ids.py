@@ -2,9 +2,9 @@
 
 1. A record's address is `str(id)`, so 1 and "1" are the same record; the type it was stored with is
    kept in the record itself.
-2. An id is an integer that every JSON reader keeps exactly, or a text of 1 to 128 characters without control
-   characters. A text is reached percent-encoded; so what no path can hold is none: `.` and `..`, alone or as a
-   step between slashes, and the words that are read otherwise in an id's place (`/members/search`).
+2. An id is an integer that every JSON reader keeps exactly, or a text of 1 to 128 characters, none of them a
+   control character. A text is reached percent-encoded; so what no path can hold is none: `.` and `..`, alone
+   or as a step between slashes, and the words that are read otherwise in an id's place (`/members/search`).
 3. Rows are addressed by rowid where the address is a canonical integer from 1 up ("7", not "007"), which is
    nearly always and costs one b-tree; all other text is a key of its own, "0" and "-5" too.
 4. Absent, null, "" and the nil UUID (RFC 9562 §5.9) are what typed clients send for "no id yet".
@@ -78,10 +78,10 @@ def made_for(value: object) -> str | None:
     return str(uuid.uuid4()) if value == NIL_UUID else None
 
 
-def checked_address(value: object) -> Address:
+def checked_address(value: object, *, reachable: bool = True) -> Address:
     """The address of an id that a client gives to a new record. Raises InvalidId.
 
-    5.0 is 5: JSON has one kind of number.
+    5.0 is 5: JSON has one kind of number. `reachable`: a path must lead to it, too.
     """
     if type(value) is float and value.is_integer():
         value = int(value)
@@ -91,7 +91,7 @@ def checked_address(value: object) -> Address:
         raise InvalidId(f"id: {_INT_RANGE}; send a longer number as text")
     if type(value) is not str:
         raise InvalidId(f"id: an id is an integer or text, not {_kind(value)}")
-    if value in ACTION_WORDS:
+    if reachable and value in ACTION_WORDS:
         raise InvalidId(f"id: '{value}' cannot be an id, as GET /.../{value} is read otherwise")
     address = _address_of_text(value)
     if address is None:

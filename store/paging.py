@@ -35,9 +35,9 @@ BY_ROW = Order("rowid", {})
 def compile_sort(sort: object, *, int_ids: bool = False) -> Order:
     """`"-price,name"`, or a list of such: null and absent come last both ways, ties by row.
 
-    Ascending, numbers (and false, true as 0, 1) come before text; `-` reverses that. `name__nocase` takes texts
-    without regard to case. `int_ids` says that every id is an integer from 1, so that the order by id is the
-    order of the rows. Raises InvalidQuery.
+    Ascending, numbers (and false, true as 0, 1) come before text; `-` reverses that. `name__nocase` takes
+    texts without regard to case. `int_ids` says that every id is an integer from 1, so that the order
+    by id is the order of the rows. Raises InvalidQuery.
     """
     params = Parameters("s")
     terms: list[str] = []

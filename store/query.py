@@ -115,7 +115,8 @@ def compile_criteria(
 ) -> Where:
     """The condition that records matching all criteria meet.
 
-    `indexed` are the fields with an index, `known` those that the collection has learned. Raises InvalidQuery.
+    `indexed` are the fields with an index, `known` those that the collection has learned.
+    Raises InvalidQuery.
     """
     if not isinstance(criteria, dict):
         raise InvalidQuery("criteria are an object of fields and values")

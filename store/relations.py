@@ -1,7 +1,8 @@
 """Records with the records that belong to them: children that point at them, parents that they point at.
 
 A field points at the records of the collection whose singular it begins with: `member_id` at members, or
-`memberId`, or `memberID`, as the collection has it. One query fetches all that a step of a relation needs, however many records there are.
+`memberId`, or `memberID`, as the collection has it. One query fetches all that a step of a relation needs,
+however many records there are.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Relations:
     def _expand(self, collection: str, records: list[Record], tree: _Tree) -> list[Record]:
         copies = [dict(record) for record in records]
         for name, deeper in tree.items():
-            parent = self._parent(collection, name)
+            parent = self._parent(name)
             fields = self._pointing(collection, parent, records, name)
             addresses = {_pointed_at(record, fields) for record in copies}
             found = self._find(f"expand={name}", parent, ["id"], addresses)
@@ -99,7 +100,7 @@ class Relations:
             raise InvalidQuery(f"embed={children}: {children} has no field {_spellings(parent)}")
         return found or [foreign_key(parent)]
 
-    def _parent(self, collection: str, name: str) -> str:
+    def _parent(self, name: str) -> str:
         """The collection that `<name>_id` points at."""
         names = self._workspace.catalogue.names()
         fitting = next((each for each in names if plain(foreign_key(each)) == f"{plain(name)}id"), None)
@@ -113,7 +114,7 @@ class Relations:
         raise InvalidQuery(f"expand: there is no collection that '{name[:64]}_id' points at")
 
     def _pointing(self, collection: str, parent: str, records: list[Record], name: str) -> list[str]:
-        """The fields by which records point at a parent. Raises InvalidQuery where none of all records can."""
+        """The fields by which records point at a parent. Raises InvalidQuery where no record can."""
         entry = self._workspace.catalogue.get(collection)
         known = entry.fields if entry else {}
         found = links_among(parent, dict.fromkeys([*known, *(field for each in records for field in each)]))

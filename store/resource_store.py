@@ -10,6 +10,7 @@ from store.errors import DuplicateId, InvalidId, InvalidRecord, NoIdLeft, TypeMi
 from store.lazy import all_stored, stored, written
 from store.query import Where
 from store.relations import Relations
+from store.singleton import Singleton
 from store.table import Table
 from store.workspace import Change
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from store.catalogue import Entry
     from store.paging import Order
+    from store.singleton import Single
     from store.workspace import Op, Workspace
 
 Record: TypeAlias = dict[str, Any]
@@ -129,8 +131,8 @@ class ResourceStore:
         """Those that match all criteria: {"field": value} or {"field__op": value}; [v1, v2] is any of.
 
         store.search({"address.city": "Rome", "age__gte": 18, "tags__has": "x"}, sort="-age", limit=10)
-        Ops: contains icontains startswith endswith like ilike (* is a wildcard) gt gte lt lte ne in isnull has
-        (array). "30" finds 30. {"$or": [{"a": 1}, ...]}, "$and"; {"$text": "al rome"}: all words, anywhere.
+        Ops: contains icontains startswith endswith like ilike (* is a wildcard) gt gte lt lte ne in isnull
+        has (array). "30" finds 30. {"$or": [{"a": 1}, ...]}, "$and"; {"$text": "al rome"}: all words, anywhere.
         """
         size, start = _slice(limit, offset)
         matching, order = self._where(criteria) or _ALL, self._order(sort)
@@ -235,7 +237,18 @@ class ResourceStore:
         if entry is None:
             return {"fields": {}, "updated_at": None}
         fields = {name: [*kinds] for name, kinds in entry.fields.items()}
-        return {"fields": fields, "updated_at": entry.updated_at}
+        described = {"fields": fields, "updated_at": entry.updated_at}
+        return {**described, "single": entry.single} if entry.single else described
+
+    def singleton(self, make: bool = False) -> Singleton | None:  # noqa: FBT001, FBT002  see check_query
+        """The one object at a path like /settings (get, replace, update, delete); None for a collection.
+
+        make: where there are no records, too; store.singleton(True).replace(body) makes the object.
+        """
+        entry, table = self._entry(), self._table()
+        if entry is not None and entry.single:
+            return Singleton(self, entry.single)
+        return Singleton(self, "made") if make and (table is None or not table.count()) else None
 
     # Reading
 
@@ -286,11 +299,15 @@ class ResourceStore:
         unset = "id" in record and ids.is_unset(record["id"])
         if unset and (made := ids.made_for(record["id"])) is not None:
             record, unset = {**record, "id": made}, False
-        given = ids.checked_address(record["id"]) if "id" in record and not unset else None
+        given = None
+        if "id" in record and not unset:
+            given = ids.checked_address(record["id"], reachable=not self._workspace.restoring)
         catalogue = self._workspace.catalogue
         entry = self._entry() or catalogue.create(self._name)
         catalogue.touch(entry)
         table = Table.of(self._workspace.database, entry)
+        if entry.single:
+            self._leave_single(entry, table)
         address = table.free_id() if given is None else given
         whole = {"id": address, **record} if given is None else record
         if unset or type(whole["id"]) is float:
@@ -299,6 +316,17 @@ class ResourceStore:
         document = records.encode(whole)
         table.insert(address, document)
         return self._wrote("insert", entry, whole, document)
+
+    def _note_single(self, single: Single) -> None:
+        entry = self._entry()
+        if entry is not None:
+            self._workspace.catalogue.save_single(entry, single)
+
+    def _leave_single(self, entry: Entry, table: Table) -> None:
+        """Where the one object was deleted there may be records again. Else raises DuplicateId."""
+        if table.count():
+            raise DuplicateId(f"{self._name} is a single object, no collection; replace, change or delete it")
+        self._workspace.catalogue.save_single(entry, "")
 
     def _insert_one_of(self, number: int, record: Record) -> Record:
         try:

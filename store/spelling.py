@@ -1,4 +1,4 @@
-"""Query keys and sort keys that are no field, but what somebody means by them elsewhere: told, not passed over.
+"""Query keys and sort keys that are no field: what is meant by them elsewhere is told, not passed over.
 
 A filter on a field that no record has matches nothing. That is right where the field may come yet, and wrong
 where the key is another tool's word for something that this store has a word of its own for.
@@ -58,18 +58,37 @@ _PLAIN: dict[str, str] = {
 }
 #: Operators by what they are called elsewhere; an empty one is equality.
 _OPERATORS: dict[str, str] = {
-    **{"eq": "", "equals": "", "is": "", "exact": "", "neq": "ne", "not": "ne", "noteq": "ne", "nin": "ne"},
-    **{"notin": "ne", "ge": "gte", "le": "lte", "greaterthan": "gt", "lessthan": "lt", "min": "gte"},
-    **{"max": "lte", "after": "gt", "before": "lt", "from": "gte", "to": "lte", "iexact": "ilike"},
-    **{"regex": "like", "glob": "like", "match": "ilike", "beginswith": "startswith", "null": "isnull"},
-    **{
-        "istartswith": "ilike",
-        "iendswith": "ilike",
-        "any": "in",
-        "oneof": "in",
-        "includes": "has",
-        "cs": "has",
-    },
+    "eq": "",
+    "equals": "",
+    "is": "",
+    "exact": "",
+    "neq": "ne",
+    "not": "ne",
+    "noteq": "ne",
+    "nin": "ne",
+    "notin": "ne",
+    "ge": "gte",
+    "le": "lte",
+    "greaterthan": "gt",
+    "lessthan": "lt",
+    "min": "gte",
+    "max": "lte",
+    "after": "gt",
+    "before": "lt",
+    "from": "gte",
+    "to": "lte",
+    "iexact": "ilike",
+    "regex": "like",
+    "glob": "like",
+    "match": "ilike",
+    "beginswith": "startswith",
+    "null": "isnull",
+    "istartswith": "ilike",
+    "iendswith": "ilike",
+    "any": "in",
+    "oneof": "in",
+    "includes": "has",
+    "cs": "has",
 }
 _BRACKETS = re.compile(r"([^\[\]]*)\[([^\[\]]*)\](.*)", re.DOTALL)
 #: PostgREST's `age=gte.18`, and `age=gte:18`, `age=>18`.
@@ -103,7 +122,7 @@ def check_filter(key: str, value: Any, known: Collection[str], operators: Collec
 def _check_marks(key: str, value: Any, operators: Collection[str]) -> None:
     found = _BRACKETS.fullmatch(key)
     if found is not None:
-        raise _wrong(key, _without_brackets(*found.groups(), value, operators))
+        raise _wrong(key, _without_brackets(found[1], found[2], found[3], value, operators))
     if key == "_":
         raise _wrong(key, "nothing in its place: replies are not cached unless they say so")
     word = plain(key[1:])
@@ -205,7 +224,7 @@ def spelt(name: str, operator: str, value: Any) -> str:
 
 
 def check_sort(names: list[str], known: Collection[str], *, has_records: bool) -> None:
-    """`names` are sort keys as they were sent. Raises InvalidQuery for what is no field, with the right spelling."""
+    """`names` are sort keys as they were sent. Raises InvalidQuery for what is no field."""
     before = ""
     for term in names:
         name = term.lstrip("+-")

@@ -38,6 +38,8 @@ class Workspace:
     read_only: bool = True
     #: Whether fields keep the types they have (`schema.enforce`).
     enforce_types: bool = False
+    #: Whether records come from where they were stored before: none is lost for an id that none may have now.
+    restoring: bool = False
     changes: list[Change] = field(default_factory=list)
     unindexed: list[tuple[str, str]] = field(default_factory=list)
 

@@ -19,7 +19,7 @@ from server.planning.planner import LearningPlanner
 from server.planning.policy import POLICY_VERSION
 from server.planning.prompt import PromptMaker, read_house_rules
 from server.planning.providers import make_provider
-from server.planning.schemas import collection_exists
+from server.planning.schemas import collection_exists, collection_holds
 from server.sessions.files import SessionFiles
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from server.model import Session
     from server.planner_settings import PlannerSettings
+    from server.planning.conventions import Holds
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
     from wasm_runtime.pool import Executor
@@ -75,7 +76,12 @@ def make_conventions(
     async def exists(session: Session, name: str) -> bool:
         return not files.is_new(session.directory) and await collection_exists(executor, session, name)
 
-    return CheckedConventions(delete_collections=delete_collections, exists=exists)
+    async def holds(session: Session, name: str) -> Holds:
+        return (
+            "nothing" if files.is_new(session.directory) else await collection_holds(executor, session, name)
+        )
+
+    return CheckedConventions(delete_collections=delete_collections, exists=exists, holds=holds)
 
 
 def _versions(prompts: PromptMaker, settings: PlannerSettings) -> Versions:

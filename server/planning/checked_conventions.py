@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.errors import NotPlannable
+from server.errors import MethodNotAllowed, NotPlannable
 from server.model import RunnablePlan
-from server.planning.conventions import NOT_PLANNABLE, ConventionsPlanner, doubtful_name
+from server.planning.conventions import NOT_PLANNABLE, ConventionsPlanner, doubtful_name, whole_name
 from server.planning.planned import Fixed, RoutesInForce
 from server.planning.policy import check
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from server.model import Plan, RequestContext, Session
+    from server.planning.conventions import Holds
 
 _BELOW = "Below a record, {name} is a collection once there are records at /{name}, as a plural is at once."
 #: Plans whose code was checked; there are few kinds, but a route each.
@@ -24,11 +25,16 @@ async def _no_collections(_session: Session, _name: str) -> bool:
     return False
 
 
+async def _records(_session: Session, _name: str) -> Holds:
+    return "records"
+
+
 class CheckedConventions:
     """A `Planner` that needs no key and no network.
 
     `exists` says whether a session has a collection. It is asked only about what is below a record and has
-    no plural for a name, which may as well be an action.
+    no plural for a name, which may as well be an action. `holds` says what a collection has in it, and is
+    asked where a method is for a path as a whole: it may be one object.
     """
 
     def __init__(
@@ -36,8 +42,10 @@ class CheckedConventions:
         *,
         delete_collections: bool = False,
         exists: Callable[[Session, str], Awaitable[bool]] = _no_collections,
+        holds: Callable[[Session, str], Awaitable[Holds]] = _records,
     ) -> None:
         self._exists = exists
+        self._holds = holds
         self._conventions = ConventionsPlanner(delete_collections=delete_collections)
         # The planner gives the identical plan for equal kinds of requests, so its identity is a key.
         self._checked: dict[int, tuple[Plan, Fixed]] = {}
@@ -52,14 +60,19 @@ class CheckedConventions:
         except NotPlannable:
             if not await self._doubted(ctx):
                 raise
+        except MethodNotAllowed:
+            name = whole_name(ctx.method, ctx.segments)
+            if name is None:
+                raise
+            return self._fixed(ctx, holds=await self._holds(ctx.session, name))
         return self._fixed(ctx, exists=True)
 
     async def runnable(self, ctx: RequestContext) -> RunnablePlan:
         """The same plan, for operators to look at. Raises as `plan` does."""
         return (await self.plan(ctx)).runnable
 
-    def _fixed(self, ctx: RequestContext, *, exists: bool = False) -> Fixed:
-        plan = self._conventions.plan(ctx, exists=exists)
+    def _fixed(self, ctx: RequestContext, *, exists: bool = False, holds: Holds | None = None) -> Fixed:
+        plan = self._conventions.plan(ctx, exists=exists, holds=holds)
         found = self._checked.get(id(plan))
         if found is not None and found[0] is plan:
             return found[1]
@@ -70,8 +83,13 @@ class CheckedConventions:
         return planned
 
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        name = whole_name("OPTIONS", ctx.segments)
         try:
-            return self._conventions.allowed_methods(ctx.segments)
+            if name is None:
+                return self._conventions.allowed_methods(ctx.segments)
+            self._conventions.allowed_methods(ctx.segments)
+            held = await self._holds(ctx.session, name)
+            return self._conventions.allowed_methods(ctx.segments, holds=held)
         except NotPlannable:
             if not await self._doubted(ctx):
                 raise

@@ -8,6 +8,8 @@ collection's records have it.
 
 from __future__ import annotations
 
+import textwrap
+
 # -- which records ---------------------------------------------------------------------------------
 
 _CRITERIA = """\
@@ -127,6 +129,31 @@ items, total = store.list(limit=limit, offset=offset, sort=query.get("sort"), wh
 REPLY = make_response(200, {"items": items, "page": {"limit": limit, "offset": offset, "total": total}})
 """
 
+# /settings may be one object. What is no list has no page.
+_IF_ONE = """\
+single = store.singleton()
+if single is not None:
+    rec = single.get()
+    if rec is None:
+        abort(404, f"There is nothing at /{plan['resource']}; PUT makes it")
+"""
+
+_ONE_OR_LIST = (
+    _IF_ONE
+    + """\
+    REPLY = make_response(200, rec)
+else:
+"""
+)
+
+_ONE_OR_VIEW = (
+    _IF_ONE
+    + """\
+    REPLY = make_response(200, pick(rec, query.get("fields")))
+else:
+"""
+)
+
 # A bare array has no room for the total, and a page needs one; without a limit there is nothing to count.
 _SEARCH = """\
 if limit is None:
@@ -186,8 +213,57 @@ rows = store.group(
 REPLY = make_response(200, rows)
 """
 
+# DELETE of /settings, where collections may be deleted as a whole.
+_ONE_OR_CLEAR = """\
+if store.singleton() is not None:
+    if not store.singleton().delete():
+        abort(404, f"There is nothing at /{plan['resource']}")
+    REPLY = make_response(204)
+else:
+"""
+
 _CLEAR = """\
 REPLY = make_response(200, {"deleted": store.delete_all(criteria)})
+"""
+
+_NO_ONE = """\
+single = store.singleton()
+if single is not None and single.get() is not None:
+    allowed = {"Allow": "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"}
+    abort(405, f"{plan['resource']} is one object; replace it with PUT, or change it with PATCH", allowed)
+"""
+
+_ONE = """\
+single = store.singleton(True)
+if single is None:
+    abort(409, f"{plan['resource']} has become a collection of records; PUT goes to one of them")
+rec = single.get()
+"""
+
+_PUT_ONE = """\
+REPLY = make_response(201 if rec is None else 200, single.replace(ctx["body_json"]))
+"""
+
+_FOUND_ONE = """\
+if rec is None:
+    abort(404, f"There is nothing at /{plan['resource']}; PUT makes it")
+"""
+
+_PATCH_ONE = """\
+REPLY = make_response(200, single.update(ctx["body_json"]))
+"""
+
+_MERGE_ONE = """\
+REPLY = make_response(200, single.replace(merge_patch(rec, ctx["body_json"])))
+"""
+
+_JSON_PATCH_ONE = """\
+REPLY = make_response(200, single.replace(json_patch(rec, ctx["body_json"])))
+"""
+
+_DELETE_ONE = """\
+single.delete()
+REPLY = make_response(204)
 """
 
 _CREATE = """\
@@ -215,26 +291,37 @@ store.delete(params["id"])
 REPLY = make_response(204)
 """
 
+
+def _within(code: str) -> str:
+    """Code in a branch of an `if`."""
+    return textwrap.indent(code, "    ")
+
+
 # -- the plans' code -------------------------------------------------------------------------------
 
 #: By kind, for a collection of its own and its records.
 FLAT: dict[str, str] = {
-    "list": _CRITERIA + _PAGE + _LIST,
+    "list": _CRITERIA + _PAGE + _ONE_OR_LIST + _within(_LIST),
     "search": _CRITERIA + _PAGE + _SEARCH,
-    "create": _BODY + _CREATE,
-    "batch": _BODIES + _BATCH,
+    "create": _NO_ONE + _BODY + _CREATE,
+    "batch": _NO_ONE + _BODIES + _BATCH,
+    "put-one": _ONE + _PUT_ONE,
+    "patch-one": _ONE + _FOUND_ONE + _PATCH_ONE,
+    "merge-one": _ONE + _FOUND_ONE + _MERGE_ONE,
+    "json-patch-one": _ONE + _FOUND_ONE + _JSON_PATCH_ONE,
+    "delete-one": _ONE + _FOUND_ONE + _DELETE_ONE,
     "get": _GET + _FOUND + _RECORD,
     "replace": _BODY + _REPLACE + _FOUND + _RECORD,
     "patch": _PATCH + _FOUND + _RECORD,
     "merge": _GET + _FOUND + _MERGE + _RECORD,
     "json-patch": _GET + _FOUND + _JSON_PATCH + _RECORD,
     "delete": _DELETE,
-    "viewed-list": _CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ENVELOPE,
+    "viewed-list": _CRITERIA + _ANY_PAGE + _ONE_OR_VIEW + _within(_VIEWED_LIST + _ENVELOPE),
     "viewed-search": _CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ARRAY,
     "viewed-get": _GET + _FOUND + _VIEWED_RECORD,
     "count": _CRITERIA + _COUNT,
     "stats": _STATS_CRITERIA + _STATS,
-    "clear": _CRITERIA + _CLEAR,
+    "clear": _CRITERIA + _ONE_OR_CLEAR + _within(_CLEAR),
 }
 
 #: By kind, for the records of one parent.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from server.model import Session
+    from server.planning.conventions import Holds
     from wasm_runtime.pool import Executor
 
 Disclosure: TypeAlias = Literal["shapes", "shapes_and_enums"]
@@ -50,6 +51,7 @@ MAX_WORD_CHARS = 24
 #: More than the largest honest answer has.
 MAX_ANSWER_BYTES = 1024 * 1024
 
+_HOLDS: tuple[Holds, ...] = ("nothing", "records", "object")
 _TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 
@@ -137,6 +139,11 @@ _SEEKER = _reader("""\
 name = ctx["segments"][0]
 REPLY = make_response(200, {"exists": name in session_store.collections()})
 """)
+_LOOKER = _reader("""\
+found = session_store[ctx["segments"][0]]
+held = "records" if found.count() else "nothing"
+REPLY = make_response(200, {"holds": "object" if found.singleton() is not None else held})
+""")
 
 
 @frozen
@@ -223,6 +230,12 @@ async def read_all_schemas(executor: Executor, session: Session) -> Schemas:
 async def collection_exists(executor: Executor, session: Session, name: str) -> bool:
     """Whether a session whose directory exists has a collection of this name. Raises as `read_schemas`."""
     return _object(await _read(executor, session, _SEEKER, (name,))).get("exists") is True
+
+
+async def collection_holds(executor: Executor, session: Session, name: str) -> Holds:
+    """What a collection of a session whose directory exists has in it. Raises as `read_schemas`."""
+    held = _object(await _read(executor, session, _LOOKER, (name,))).get("holds")
+    return held if held in _HOLDS else "records"
 
 
 async def _read(executor: Executor, session: Session, reader: RunnablePlan, segments: Sequence[str]) -> bytes:

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_ids_and_their_addresses(value: int | str, address: int | str) -> None:
-    """An address is the id's text: a canonical integer from 1 is the same as its text, other text is itself."""
+    """An address is the id's text: an integer from 1 is the same as its text, other text is itself."""
 
     assert address_of(value) == address
     assert checked_address(value) == address

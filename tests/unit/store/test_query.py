@@ -508,7 +508,7 @@ REACHED = [
     ids=case_name,
 )
 def test_filters_reach_into_arrays_of_objects(session: Session, criteria: dict[str, Any], found: str) -> None:
-    """A record matches where one of its elements does; `ne` where none equals, `isnull` where none is there."""
+    """One element is enough; `ne` wants that none equals, `isnull` that none is there."""
     store = session.plan_view["reached"]
     store.insert_many(REACHED)
 
