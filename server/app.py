@@ -14,6 +14,7 @@ from server.http.auth import Authenticator
 from server.http.connection import Server
 from server.http.context import ContextReader, EdgeLimits
 from server.http.cors import Cors
+from server.http.file_fields import FileFields
 from server.http.handler import Handler
 from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.origin import Origin
@@ -187,7 +188,7 @@ def make_app(
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     handler = Handler(
-        HttpSemantics(Pipeline(plans, pool)),
+        FileFields(HttpSemantics(Pipeline(plans, pool))),
         authenticator=Authenticator(settings.auth.by_name),
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, files),
@@ -251,6 +252,7 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
         query_bytes=options.query_bytes,
         request_bytes=options.request_bytes,
         body_seconds=options.body_seconds,
+        file_bytes=options.file_bytes,
     )
 
 
@@ -261,6 +263,7 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
         Origin(trusted_proxies=options.proxy_networks, public_url=options.public_url),
         settings.sessions.anonymous,
         names.note,
+        in_query=settings.sessions.in_query,
     )
 
 

@@ -54,6 +54,8 @@ class RequestContext:
     session: Session
     base_url: str
     request_id: str
+    #: The session is one that the link named (`?session=`), so links in the reply name it as well.
+    linked: bool = False
 
     @property
     def safe(self) -> bool:

@@ -132,7 +132,7 @@ class ResourceStore:
 
         store.search({"address.city": "Rome", "age__gte": 18, "tags__has": "x"}, sort="-age", limit=10)
         Ops: contains icontains startswith endswith like ilike (* is a wildcard) gt gte lt lte ne in isnull
-        has (array). "30" finds 30. {"$or": [{"a": 1}, ...]}, "$and"; {"$text": "al rome"}: all words, anywhere.
+        has (array). "30" finds 30; {"$or": [{"a": 1}, ...]}, "$and"; {"$text": "al rome"}: all words.
         """
         size, start = _slice(limit, offset)
         matching, order = self._where(criteria) or _ALL, self._order(sort)
@@ -214,17 +214,17 @@ class ResourceStore:
         entry = self._entry()
         return rest_query.criteria_of(query, entry.fields if entry else {})
 
-    def check_query(self, query: Record, sums: bool = False) -> None:  # noqa: FBT001, FBT002  programs pass it by position
-        """Refuse what asks for a page, sort or field that cannot be: 400 with the right spelling."""
+    def vet(self, query: Record, sums: bool = False) -> None:  # noqa: FBT001, FBT002  programs pass it by position
+        """Refuse (400) a ctx["query"] whose sort, page or fields cannot be; sums: of a query for groups."""
         if query:
             entry, table = self._entry(), self._table()
             known = entry.fields if entry else {}
             asked.check(query, known, has_records=table is not None and table.count() > 0, sums=sums)
 
     def links(self, parent: str, record: Record | None = None) -> Names:
-        """The fields that point at `parent`'s records as they are spelt here; the first is the one to write.
+        """The fields that point at `parent`'s records as spelt here: orders.links("members") -> ["memberId"].
 
-        orders.links("members") -> ["memberId"] where that is what orders have; record: also what it has.
+        The first is the one to write in `record`.
         """
         entry = self._entry()
         known, given = entry.fields if entry else {}, record or {}
@@ -240,10 +240,10 @@ class ResourceStore:
         described = {"fields": fields, "updated_at": entry.updated_at}
         return {**described, "single": entry.single} if entry.single else described
 
-    def singleton(self, make: bool = False) -> Singleton | None:  # noqa: FBT001, FBT002  see check_query
-        """The one object at a path like /settings (get, replace, update, delete); None for a collection.
+    def singleton(self, make: bool = False) -> Singleton | None:  # noqa: FBT001, FBT002  see vet
+        """The one object at a path like /settings: .get() .replace(rec) .update(rec) .delete().
 
-        make: where there are no records, too; store.singleton(True).replace(body) makes the object.
+        None for a collection; with make only for one with records.
         """
         entry, table = self._entry(), self._table()
         if entry is not None and entry.single:

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, cast
 from attrs import frozen
 
 from server.errors import MethodNotAllowed, SessionInvalid
-from server.http import content
+from server.http import content, multipart
 from server.http.headers import for_plan
 from server.http.target import Target, parse_query
-from server.model import METHODS, Method, RequestContext
-from server.sessions.identity import Anonymous, session_for
+from server.model import METHODS, SAFE_METHODS, Method, RequestContext
+from server.sessions.identity import Anonymous, session_for, session_of_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohttp import web
-    from multidict import MultiMapping
 
     from server.http.auth import Caller
     from server.http.origin import Origin
     from server.model import Session
 
 SESSION_ID = "X-Session-ID"
+SESSION_KEY = "session"
 
 
 @frozen
@@ -34,6 +34,8 @@ class EdgeLimits:
     query_bytes: int = 8_192
     request_bytes: int = 1_048_576
     body_seconds: float = 20.0
+    #: The largest file of a form; 0: files are refused.
+    file_bytes: int = 524_288
 
 
 @frozen
@@ -43,6 +45,8 @@ class ContextReader:
     anonymous: Anonymous
     #: Told of every session that is asked for.
     note: Callable[[Session], None] = lambda _session: None
+    #: Whether `?session=` names a session where no header does.
+    in_query: bool = False
 
     async def read(
         self, request: web.BaseRequest, target: Target, caller: Caller, session: Session, request_id: str
@@ -53,6 +57,7 @@ class ContextReader:
         """
         headers = request.headers
         query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
+        linked = SESSION_ID not in headers and query.pop(SESSION_KEY, None) is not None
         plan_headers = for_plan(headers, authorization=caller.owns_authorization)
         base_url = self.origin.base_url(headers)
         body = await self._content(request)
@@ -69,9 +74,21 @@ class ContextReader:
             session=session,
             base_url=base_url,
             request_id=request_id,
+            linked=linked,
         )
 
+    async def _parts(self, request: web.BaseRequest) -> content.Content:
+        """A form with files; what it means is an object, as of other forms."""
+        content.check_encoding(request.headers)
+        limits = self.limits
+        data = await content.read_body(request, limit=limits.request_bytes, seconds=limits.body_seconds)
+        if not data or request.method in SAFE_METHODS:
+            return content.NO_CONTENT
+        return await multipart.read_content(request.headers, data, file_bytes=limits.file_bytes)
+
     async def _content(self, request: web.BaseRequest) -> content.Content:
+        if request.body_exists and multipart.is_multipart(request.headers):
+            return await self._parts(request)
         content.check_encoding(request.headers)
         if not request.body_exists:
             return content.no_body(request.method, request.headers)
@@ -81,14 +98,25 @@ class ContextReader:
         data = await content.read_body(request, limit=limits.request_bytes, seconds=limits.body_seconds)
         return content.parse_content(request.method, kind, data)
 
-    def session(self, headers: MultiMapping[str], caller: Caller) -> Session:
-        """Raises SessionMissing, SessionInvalid."""
-        values = headers.getall(SESSION_ID, ())
+    def session(self, request: web.BaseRequest, target: Target, caller: Caller) -> Session:
+        """Raises SessionMissing, SessionInvalid, and what reading the query raises."""
+        values = request.headers.getall(SESSION_ID, ())
         if len(values) > 1:
             raise SessionInvalid(f"More than one {SESSION_ID} header.")
-        session = session_for(values[0] if values else None, caller.token_name, self.anonymous)
+        session = self._linked(request, target) if not values and target.raw_query else None
+        if session is None:
+            session = session_for(values[0] if values else None, caller.token_name, self.anonymous)
         self.note(session)
         return session
+
+    def _linked(self, request: web.BaseRequest, target: Target) -> Session | None:
+        """The session of a link. A browser says by Sec-Fetch-Site whose page sends a request."""
+        query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
+        if SESSION_KEY not in query:
+            return None
+        elsewhere = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+        changes = request.method not in SAFE_METHODS
+        return session_of_link(query[SESSION_KEY], allowed=self.in_query, cross_site=elsewhere and changes)
 
 
 def check_method(method: str) -> None:

@@ -19,7 +19,7 @@ MEANINGS: dict[str, str] = {
     "invalid-query": "The query cannot be decoded, or has too many pairs.",
     "invalid-header": "A header was sent twice, or holds a value that it cannot have. `header` names it.",
     "session-missing": "Nothing says whose data the request is about. Send X-Session-ID.",
-    "session-invalid": "X-Session-ID must be one header of 1 to 64 letters, digits, `_` or `-`, starting "
+    "session-invalid": "X-Session-ID must be one header of 1 to 128 letters, digits, `_` or `-`, starting "
     "with a letter or a digit.",
     "unauthorized": "The service asks for a bearer token, in Authorization or in X-Service-Token.",
     "not-found": "There is nothing at this path.",

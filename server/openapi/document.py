@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from server.planning.schemas import Schemas
 
 _SESSION_REF: Json = {"$ref": "#/components/parameters/Session"}
-_SESSION_ID = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+_SESSION_ID = "^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
 _BEARER: Json = {"type": "http", "scheme": "bearer"}
 _SERVICE_TOKEN: Json = {
     "type": "apiKey",

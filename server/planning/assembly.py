@@ -19,7 +19,7 @@ from server.planning.planner import LearningPlanner
 from server.planning.policy import POLICY_VERSION
 from server.planning.prompt import PromptMaker, read_house_rules
 from server.planning.providers import make_provider
-from server.planning.schemas import collection_exists, collection_holds
+from server.planning.schemas import collection_exists, collection_holds, record_has_file
 from server.sessions.files import SessionFiles
 
 if TYPE_CHECKING:
@@ -81,7 +81,12 @@ def make_conventions(
             "nothing" if files.is_new(session.directory) else await collection_holds(executor, session, name)
         )
 
-    return CheckedConventions(delete_collections=delete_collections, exists=exists, holds=holds)
+    async def has_file(session: Session, path: tuple[str, ...]) -> bool:
+        return not files.is_new(session.directory) and await record_has_file(executor, session, path)
+
+    return CheckedConventions(
+        delete_collections=delete_collections, exists=exists, holds=holds, has_file=has_file
+    )
 
 
 def _versions(prompts: PromptMaker, settings: PlannerSettings) -> Versions:

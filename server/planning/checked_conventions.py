@@ -9,6 +9,7 @@ from server.model import RunnablePlan
 from server.planning.conventions import NOT_PLANNABLE, ConventionsPlanner, doubtful_name, whole_name
 from server.planning.planned import Fixed, RoutesInForce
 from server.planning.policy import check
+from server.planning.route import split_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,12 +30,17 @@ async def _records(_session: Session, _name: str) -> Holds:
     return "records"
 
 
+async def _no_files(_session: Session, _path: tuple[str, ...]) -> bool:
+    return False
+
+
 class CheckedConventions:
     """A `Planner` that needs no key and no network.
 
     `exists` says whether a session has a collection. It is asked only about what is below a record and has
     no plural for a name, which may as well be an action. `holds` says what a collection has in it, and is
-    asked where a method is for a path as a whole: it may be one object.
+    asked where a method is for a path as a whole: it may be one object. `has_file` says whether there is a
+    file in a record's field, by collection, id and field.
     """
 
     def __init__(
@@ -43,7 +49,9 @@ class CheckedConventions:
         delete_collections: bool = False,
         exists: Callable[[Session, str], Awaitable[bool]] = _no_collections,
         holds: Callable[[Session, str], Awaitable[Holds]] = _records,
+        has_file: Callable[[Session, tuple[str, ...]], Awaitable[bool]] = _no_files,
     ) -> None:
+        self._has_file = has_file
         self._exists = exists
         self._holds = holds
         self._conventions = ConventionsPlanner(delete_collections=delete_collections)
@@ -58,6 +66,8 @@ class CheckedConventions:
         try:
             return self._fixed(ctx)
         except NotPlannable:
+            if await self._is_file(ctx):
+                return self._checked_plan(self._conventions.plan_of_field(ctx))
             if not await self._doubted(ctx):
                 raise
         except MethodNotAllowed:
@@ -72,7 +82,9 @@ class CheckedConventions:
         return (await self.plan(ctx)).runnable
 
     def _fixed(self, ctx: RequestContext, *, exists: bool = False, holds: Holds | None = None) -> Fixed:
-        plan = self._conventions.plan(ctx, exists=exists, holds=holds)
+        return self._checked_plan(self._conventions.plan(ctx, exists=exists, holds=holds))
+
+    def _checked_plan(self, plan: Plan) -> Fixed:
         found = self._checked.get(id(plan))
         if found is not None and found[0] is plan:
             return found[1]
@@ -94,6 +106,13 @@ class CheckedConventions:
             if not await self._doubted(ctx):
                 raise
         return self._conventions.allowed_methods(ctx.segments, exists=True)
+
+    async def _is_file(self, ctx: RequestContext) -> bool:
+        """Whether the path is that of a file in a record: `/photos/1/image`."""
+        path = split_prefix(ctx.segments)[1]
+        if ctx.method != "GET" or len(path) != 3 or doubtful_name(ctx.segments) is None:
+            return False
+        return await self._has_file(ctx.session, path)
 
     async def _doubted(self, ctx: RequestContext) -> bool:
         """Whether the path is a collection's, although its name alone does not say so.

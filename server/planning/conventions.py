@@ -43,12 +43,12 @@ if TYPE_CHECKING:
 
 Form = Literal[
     "root", "collection", "search", "count", "stats", "item",
-    "nested", "nested-search", "nested-count", "nested-stats", "nested-item",
+    "nested", "nested-search", "nested-count", "nested-stats", "nested-item", "field",
 ]  # fmt: skip
 Kind = Literal[
     "list", "search", "create", "batch", "get", "replace", "patch", "merge", "json-patch", "delete",
     "viewed-list", "viewed-search", "viewed-get", "count", "stats", "clear",
-    "put-one", "patch-one", "merge-one", "json-patch-one", "delete-one",
+    "put-one", "patch-one", "merge-one", "json-patch-one", "delete-one", "field",
 ]  # fmt: skip
 #: What a collection has: no record, records, or the one object that it is.
 Holds = Literal["nothing", "records", "object"]
@@ -92,16 +92,17 @@ _KINDS: dict[Form, dict[str, Kind]] = {
     "nested-count": _COUNT,
     "nested-stats": _STATS,
     "nested-item": _ITEM,
+    "field": {"GET": "field", "HEAD": "field"},
 }
 #: The documented action, where the kind is finer than that.
 _ACTIONS: dict[Kind, str] = {
     "batch": "create", "merge": "patch", "json-patch": "patch", "clear": "delete",
     "put-one": "replace", "patch-one": "patch", "merge-one": "patch", "json-patch-one": "patch",
-    "delete-one": "delete",
+    "delete-one": "delete", "field": "get",
     **{viewed: kind for kind, viewed in _VIEWED.items()},
 }  # fmt: skip
 _ITEM_KINDS: frozenset[Kind] = frozenset(
-    {"get", "viewed-get", "replace", "patch", "merge", "json-patch", "delete"}
+    {"get", "viewed-get", "field", "replace", "patch", "merge", "json-patch", "delete"}
 )
 _QUERY_KINDS: frozenset[Kind] = frozenset(
     {"list", "search", "viewed-list", "viewed-search", "count", "stats", "clear"}
@@ -174,6 +175,12 @@ class ConventionsPlanner:
         if ctx.query:
             kind = _by_query(kind, ctx.query, target)
         return _plan(_by_body(kind, target, ctx), target)
+
+    def plan_of_field(self, ctx: RequestContext) -> Plan:
+        """The plan that reads the field which a path that `doubtful_name` is about ends with."""
+        prefix, (name, id_, field) = split_prefix(ctx.segments)
+        base = "".join(f"/{segment}" for segment in prefix)
+        return _plan("field", Target("field", name, f"{base}/{name}/{_slot('id', id_)}/{field}"))
 
     def allowed_methods(
         self, segments: tuple[str, ...], *, exists: bool = False, holds: Holds | None = None

@@ -18,7 +18,7 @@ criteria = plan["criteria"]
 
 _PAGE = """\
 query = ctx["query"]
-store.check_query(query)
+store.vet(query)
 limit = as_int(query.get("limit"))
 offset = as_int(query.get("offset"), 0)
 """
@@ -27,7 +27,7 @@ offset = as_int(query.get("offset"), 0)
 #: what most requests don't ask for is in programs of its own.
 _ANY_PAGE = """\
 query = ctx["query"]
-store.check_query(query)
+store.vet(query)
 limit, offset = page_of(query)
 """
 
@@ -179,7 +179,7 @@ REPLY = make_response(200, items, {"X-Total-Count": total})
 
 _VIEWED_RECORD = """\
 query = ctx["query"]
-store.check_query(query)
+store.vet(query)
 rec = store.expand(store.embed(rec, query.get("embed")), query.get("expand"))
 REPLY = make_response(200, pick(rec, query.get("fields")))
 """
@@ -196,7 +196,7 @@ criteria = store.criteria({key: value for key, value in query.items() if key not
 """
 
 _STATS = """\
-store.check_query(query, True)
+store.vet(query, True)
 limit, offset = page_of(query)
 rows = store.group(
     query.get("group_by"),
@@ -280,6 +280,11 @@ _RECORD = """\
 REPLY = make_response(200, rec)
 """
 
+# A file of a record: /photos/1/image.
+_FIELD = """\
+REPLY = make_response(200, rec.get(ctx["segments"][-1]))
+"""
+
 _DELETE = """\
 if not store.delete(params["id"]):
     abort(404, f"No record {plan['identifier']} in {plan['resource']}")
@@ -311,6 +316,7 @@ FLAT: dict[str, str] = {
     "json-patch-one": _ONE + _FOUND_ONE + _JSON_PATCH_ONE,
     "delete-one": _ONE + _FOUND_ONE + _DELETE_ONE,
     "get": _GET + _FOUND + _RECORD,
+    "field": _GET + _FOUND + _FIELD,
     "replace": _BODY + _REPLACE + _FOUND + _RECORD,
     "patch": _PATCH + _FOUND + _RECORD,
     "merge": _GET + _FOUND + _MERGE + _RECORD,

@@ -144,6 +144,13 @@ found = session_store[ctx["segments"][0]]
 held = "records" if found.count() else "nothing"
 REPLY = make_response(200, {"holds": "object" if found.singleton() is not None else held})
 """)
+_FILE_SEEKER = _reader("""\
+segments = ctx["segments"]
+rec = session_store[segments[0]].get(segments[1])
+value = rec.get(segments[2]) if rec is not None and segments[2] not in session_store.collections() else None
+is_file = isinstance(value, dict) and set(value) == {"name", "type", "size", "data"}
+REPLY = make_response(200, {"file": is_file})
+""")
 
 
 @frozen
@@ -236,6 +243,14 @@ async def collection_holds(executor: Executor, session: Session, name: str) -> H
     """What a collection of a session whose directory exists has in it. Raises as `read_schemas`."""
     held = _object(await _read(executor, session, _LOOKER, (name,))).get("holds")
     return held if held in _HOLDS else "records"
+
+
+async def record_has_file(executor: Executor, session: Session, path: tuple[str, ...]) -> bool:
+    """Whether a record of a session whose directory exists has a file in a field, as forms bring them.
+
+    `path` is the collection, the id and the field. Raises as `read_schemas`.
+    """
+    return _object(await _read(executor, session, _FILE_SEEKER, path)).get("file") is True
 
 
 async def _read(executor: Executor, session: Session, reader: RunnablePlan, segments: Sequence[str]) -> bytes:

@@ -17,7 +17,7 @@ from server.model import Session
 
 Anonymous = Literal["reject", "shared"]
 
-ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
 @lru_cache(maxsize=4096)
@@ -29,7 +29,7 @@ def session_for(header: str | None, token_name: str | None, anonymous: Anonymous
     if header is not None:
         if not ID.fullmatch(header):
             raise SessionInvalid(
-                "X-Session-ID must be 1 to 64 letters, digits, `_` or `-`, and start with a letter or digit."
+                "X-Session-ID must be 1 to 128 letters, digits, `_` or `-`, and start with a letter or digit."
             )
         return _session(header, "id")
     if token_name is not None:
@@ -37,6 +37,24 @@ def session_for(header: str | None, token_name: str | None, anonymous: Anonymous
     if anonymous == "shared":
         return _session("anonymous", "anonymous", prefix="~")
     raise SessionMissing("Session identifier missing: send an X-Session-ID header.")
+
+
+def session_of_link(name: str | list[str], *, allowed: bool, cross_site: bool) -> Session:
+    """The session that `?session=` names, where no header names one.
+
+    Raises SessionMissing where the setting does not allow it, and for a write that a page of another site
+    sends: for that it would need no header, so nobody's consent. SessionInvalid as above.
+    """
+    if not allowed:
+        raise SessionMissing(
+            "Session identifier missing: send an X-Session-ID header. ?session= names a session only where "
+            "sessions.in_query is on; with the header it is a filter."
+        )
+    if cross_site:
+        raise SessionMissing("A page of another site changes no session that is named by ?session= alone.")
+    if isinstance(name, list):
+        raise SessionInvalid("The query names more than one session.")
+    return session_for(name, None, "reject")
 
 
 def _session(name: str, domain: str, *, prefix: str = "") -> Session:

@@ -226,7 +226,7 @@ def test_plans_see_methods_only() -> None:
                 "search",
             ),
             *("count", "group", "embed", "expand", "delete_all", "criteria", "schema"),
-            *("check_query", "links", "singleton"),
+            *("vet", "links", "singleton"),
         },
         SessionStore: {"collection", "collections"},
     }
