@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from store.errors import InvalidQuery
-from store.spelling import check_field, check_sort
+from store.spelling import check_field, check_sort, has_all
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -19,13 +19,13 @@ _NAMES = ("sort", "fields", "embed", "expand", "group_by")
 _COMPUTED = ("group_by", "count", "sum", "avg", "min", "max")
 
 
-def check(query: Mapping[str, Any], known: Collection[str], *, has_records: bool, sums: bool) -> None:
+def check(query: Mapping[str, Any], known: Collection[str], *, sums: bool) -> None:
     """`sums`: the query is one for groups and sums, whose sort is about these. Raises InvalidQuery."""
     _check_not_empty(query)
     if sums:
-        _check_sums(query, known, has_records=has_records)
+        _check_sums(query, known)
     else:
-        _check_list(query, known, has_records=has_records)
+        _check_list(query, known)
 
 
 def _check_not_empty(query: Mapping[str, Any]) -> None:
@@ -37,25 +37,25 @@ def _check_not_empty(query: Mapping[str, Any]) -> None:
             raise InvalidQuery(f"{key}: a name is missing")
 
 
-def _check_list(query: Mapping[str, Any], known: Collection[str], *, has_records: bool) -> None:
+def _check_list(query: Mapping[str, Any], known: Collection[str]) -> None:
     for key in _COMPUTED:
-        if key in query and key not in known and has_records:
+        if key in query and key not in known and has_all(known):
             raise InvalidQuery(f"{key}: goes with /stats, below the collection's path")
-    check_sort([*_terms(query.get("sort"))], known, has_records=has_records)
+    check_sort([*_terms(query.get("sort"))], known)
     if "fields" in query:
         added = {name.partition(".")[0] for key in ("embed", "expand") for name in _terms(query.get(key))}
         for name in _terms(query["fields"]):
             if name.partition(".")[0] not in added:
-                check_field("fields", name, known, has_records=has_records)
+                check_field("fields", name, known)
 
 
-def _check_sums(query: Mapping[str, Any], known: Collection[str], *, has_records: bool) -> None:
+def _check_sums(query: Mapping[str, Any], known: Collection[str]) -> None:
     for key in ("fields", "embed", "expand"):
         if key in query:
             raise InvalidQuery(f"{key}: goes with records, not with their groups and sums")
     for key in _COMPUTED:
         for name in filter(None, _terms(query.get(key))):
-            check_field(key, name, known, has_records=has_records)
+            check_field(key, name, known)
 
 
 def _terms(value: Any) -> Iterator[str]:

@@ -217,9 +217,8 @@ class ResourceStore:
     def vet(self, query: Record, sums: bool = False) -> None:  # noqa: FBT001, FBT002  programs pass it by position
         """Refuse (400) a ctx["query"] whose sort, page or fields cannot be; sums: of a query for groups."""
         if query:
-            entry, table = self._entry(), self._table()
-            known = entry.fields if entry else {}
-            asked.check(query, known, has_records=table is not None and table.count() > 0, sums=sums)
+            entry = self._entry()
+            asked.check(query, entry.fields if entry else {}, sums=sums)
 
     def links(self, parent: str, record: Record | None = None) -> Names:
         """The fields that point at `parent`'s records as spelt here: orders.links("members") -> ["memberId"].

@@ -92,9 +92,20 @@ _OPERATORS: dict[str, str] = {
 }
 _BRACKETS = re.compile(r"([^\[\]]*)\[([^\[\]]*)\](.*)", re.DOTALL)
 #: PostgREST's `age=gte.18`, and `age=gte:18`, `age=>18`.
-_WORD_IN_VALUE = re.compile(r"([a-z]{2,5})[.:](.+)", re.DOTALL)
-_SIGN_IN_VALUE = re.compile(r"(>=|<=|<>|!=|==|>|<|!)(.+)", re.DOTALL)
-_SIGNS = {">=": "gte", "<=": "lte", "<>": "ne", "!=": "ne", "!": "ne", ">": "gt", "<": "lt", "==": ""}
+_WORDS_IN_VALUES = ("eq", "neq", "ne", "gt", "gte", "lt", "lte", "in", "is", "not", "like", "ilike")
+_WORD_IN_VALUE = re.compile(rf"({'|'.join(_WORDS_IN_VALUES)})[.:](.*)", re.DOTALL)
+_SIGN_IN_VALUE = re.compile(r"(>=|<=|<>|!=|==|=|>|<|!)(.*)", re.DOTALL)
+_SIGNS = {
+    ">=": "gte",
+    "<=": "lte",
+    "<>": "ne",
+    "!=": "ne",
+    "!": "ne",
+    ">": "gt",
+    "<": "lt",
+    "==": "",
+    "=": "",
+}
 _NO_TEXT = frozenset({"integer", "number", "boolean", "null"})
 #: `views:desc`, `views desc`, `views.desc` and `desc(views)`.
 _ORDERED = re.compile(r"([^\s:()]+?)(?:[\s:]+|\.)(asc|desc|ascending|descending|-?1)", re.IGNORECASE)
@@ -223,7 +234,7 @@ def spelt(name: str, operator: str, value: Any) -> str:
 # Names of fields that must be there
 
 
-def check_sort(names: list[str], known: Collection[str], *, has_records: bool) -> None:
+def check_sort(names: list[str], known: Collection[str]) -> None:
     """`names` are sort keys as they were sent. Raises InvalidQuery for what is no field."""
     before = ""
     for term in names:
@@ -233,7 +244,7 @@ def check_sort(names: list[str], known: Collection[str], *, has_records: bool) -
             right = _direction(name, before)
             if right:
                 raise InvalidQuery(f"sort: '{term[:100]}' is no field; write sort={right[:100]}")
-            check_field("sort", field, known, has_records=has_records)
+            check_field("sort", field, known)
             kinds = kinds_of(known, _first(field)) or ()
             if "." in field and "array" in kinds and "object" not in kinds:
                 raise InvalidQuery(
@@ -257,14 +268,14 @@ def _direction(name: str, before: str) -> str:
     return f"-{field}" if direction.lower().startswith(("desc", "-")) else field
 
 
-def check_field(what: str, name: str, known: Collection[str], *, has_records: bool) -> None:
+def check_field(what: str, name: str, known: Collection[str]) -> None:
     """Raises InvalidQuery where no record has such a field; with what it may have been meant for."""
     first, _, inner = name.partition(".")
     if first in known:
         if inner and not _leads_on(kinds_of(known, first)):
             raise InvalidQuery(f"{what}: '{name[:100]}' leads nowhere, as {first[:64]} is no object")
         return
-    if not has_records or not has_all(known) or not learnable(first):
+    if not has_all(known) or not learnable(first):
         return
     alike = next((each for each in known if plain(each) == plain(first)), None)
     listed = [*known][:_MOST_LISTED]

@@ -30,6 +30,7 @@ _WHOLE: Final = frozenset(
         "guest.reply",
         "server.http.content",
         "server.http.headers",
+        "server.http.multipart",
         "server.http.origin",
         "server.http.request_id",
         "server.http.strict_json",

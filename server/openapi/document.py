@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 from attrs import frozen
 
-from server.openapi import conventional, filters, json_patch, learned, parameters, replies
+from server.openapi import conventional, filters, json_patch, learned, named, parameters, replies
 from server.openapi.schemas import CollectionSchemas
 from server.planning.route import Slot
 
@@ -56,9 +56,12 @@ def describe(session: Session, routes: RoutesInForce, schemas: Schemas, terms: T
     operations = [learned.operation(route) for route in routes.learned]
     components = _components(session, list(described.values()), terms)
     if routes.conventions:
-        given = conventional.operations(schemas, described, delete_collections=terms.delete_collections)
+        more = _of_conventions(list(described.values()), complete=not schemas.more)
+        given = conventional.operations(
+            schemas, described, more["parameters"], delete_collections=terms.delete_collections
+        )
         operations = [*given, *operations]
-        _add(components, _of_conventions(list(described.values()), complete=not schemas.more))
+        _add(components, more)
     paths = _paths(_merged(operations), terms)
     content = orjson.dumps([paths, components], option=orjson.OPT_SORT_KEYS)
     document: Json = {
@@ -79,7 +82,8 @@ def describe(session: Session, routes: RoutesInForce, schemas: Schemas, terms: T
 def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms) -> str:
     texts = [
         "What this session answers at the moment. It grows with what is stored and learned: ask again.",
-        "Collections that are not listed are made by the first `POST` to them."
+        "Collections that are not listed are made by the first `POST` to them; one object at a path such "
+        "as `/settings` is made by a `PUT`."
         if routes.conventions
         else "Other requests are planned by a model when they first come.",
         "Fields keep the types named here."
@@ -198,9 +202,12 @@ def _of_conventions(described: list[CollectionSchemas], *, complete: bool) -> Js
         **json_patch.SCHEMAS,
         **dict(replies.TABLES.values()),
         "Text": parameters.TEXT,
+        "Number": parameters.NUMBER,
     }
     of_query = parameters.query_components([each.name for each in described], complete=complete)
+    by_name = {each.name: each.schema for each in described}
     for each in described:
+        of_query |= named.components(each.name, by_name, complete=complete)
         schemas[f"{each.name}.page"] = each.page()
         schemas[f"{each.name}.new"] = each.new()
         schemas[f"{each.name}.changes"] = each.changes()
@@ -214,8 +221,8 @@ def _of_conventions(described: list[CollectionSchemas], *, complete: bool) -> Js
 
 
 def _add(components: Json, more: Json) -> None:
-    for kind, named in more.items():
-        components[kind] = {**components[kind], **named}
+    for kind, parts in more.items():
+        components[kind] = {**components[kind], **parts}
 
 
 def _session_parameter(session: Session, terms: Terms) -> Json:

@@ -170,7 +170,7 @@ class ConventionsPlanner:
         refuse_credentials(ctx.method, ctx.segments)
         target = read_path(ctx.segments, exists=exists)
         kind = self._kinds_of(target.form, holds).get(ctx.method)
-        if kind is None or (kind == "put-one" and not isinstance(ctx.body_json, dict)):
+        if kind is None or (holds == "nothing" and kind == "put-one" and not isinstance(ctx.body_json, dict)):
             raise self._not_allowed(target, ctx.method, holds)
         if ctx.query:
             kind = _by_query(kind, ctx.query, target)
@@ -293,7 +293,7 @@ def _by_body(kind: Kind, target: Target, ctx: RequestContext) -> Kind:
         return _create_kind(target, ctx)
     if kind in _PATCHES:
         return _PATCHES[kind][_patch_kind(ctx)]
-    if kind == "replace":
+    if kind in {"replace", "put-one"}:
         _require_object(ctx)
     if kind == "clear" and ctx.body_json is not None:
         raise Unprocessable("What is deleted is told by filters in the query, not by a body.")

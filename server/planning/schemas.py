@@ -69,9 +69,12 @@ chosen = known[:{MAX_DESCRIBED}]
 _SHAPES = f"""\
 found = {{}}
 for name in chosen:
-    fields = session_store[name].schema()["fields"]
+    described = session_store[name].schema()
+    fields = described["fields"]
     kept = sorted(fields)[:{MAX_FIELDS}]
     found[name] = {{"fields": {{field: fields[field] for field in kept}}, "more": len(kept) < len(fields)}}
+    if "single" in described:
+        found[name]["single"] = True
 """
 _INSIDE = f"""\
 for name in found:
@@ -163,6 +166,8 @@ class CollectionSchema:
     words: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: The collection has more fields than are named here.
     more: bool = False
+    #: It holds one object.
+    single: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """``{name: type}``, types as in `JsonType.as_json`, or ``{"string": [words]}`` for known words."""
@@ -310,6 +315,7 @@ def _collection(document: dict[str, Any], *, words: bool) -> CollectionSchema:
         inside=tuple((printable(name), _inner(_dict(inside.get(name)))) for name in kept if name in inside),
         words=tuple(_words(said, kept)),
         more=document.get("more") is True or len(kept) < len(given),
+        single=document.get("single") is True,
     )
 
 

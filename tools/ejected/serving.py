@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from server.errors import MethodNotAllowed, ServiceError
-from server.http import content, request_id
+from server.http import content, multipart, request_id
 from server.http.headers import for_plan
 from server.http.origin import Origin
 from server.http.target import parse_query, parse_target
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MAX_PATH_BYTES = 2_048
 MAX_QUERY_BYTES = 8_192
 MAX_BODY_BYTES = 1_048_576
+MAX_FILE_BYTES = 524_288
 BODY_SECONDS = 20.0
 _PROBLEM = "application/problem+json"
 _log = logging.getLogger(__name__)
@@ -118,6 +119,9 @@ async def _content(request: web.Request) -> content.Content:
     content.check_encoding(request.headers)
     if not request.body_exists:
         return content.no_body(request.method, request.headers)
+    if multipart.is_multipart(request.headers):
+        data = await content.read_body(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
+        return await multipart.read_content(request.headers, data, file_bytes=MAX_FILE_BYTES)
     kind = content.content_kind(request.headers)
     data = await content.read_body(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
     return content.parse_content(request.method, kind, data)

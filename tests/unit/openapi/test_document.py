@@ -219,9 +219,11 @@ def test_what_stats_compute_is_no_filter_there(name: str) -> None:
 
 def test_each_path_s_own_words() -> None:
     assert set(LIST) == RESERVED
-    assert query(document(), "/members/search")[: len(LIST)] == LIST
+    own = [each for each in LIST if each != "expand"]  # members point at nothing
+    assert query(document(), "/members/search")[: len(own)] == own
     assert query(document(), "/members/count")[:4] == [*WHOLE, "age"]
-    assert query(document(), "/members/{id}") == VIEW
+    assert query(document(), "/members/{id}") == [each for each in VIEW if each != "expand"]
+    assert query(document(), "/orders/{id}") == [each for each in VIEW if each != "embed"]
     assert query(document(), "/members/{id}", "patch") == []
 
 
@@ -438,3 +440,56 @@ def test_links_lead_to_operations() -> None:
 def test_the_version_is_the_content_s() -> None:
     assert document()["info"]["version"] == document()["info"]["version"]
     assert document()["info"]["version"] != document(schemas=Schemas())["info"]["version"]
+
+
+def test_a_collection_s_own_names() -> None:
+    """Fields that it has, and relations that there are: what else is refused is not claimed."""
+    found = document(
+        schemas=Schemas(
+            (
+                ("likes", CollectionSchema((("commentID", ("integer",)), ("id", ("integer",))))),
+                (
+                    "comments",
+                    CollectionSchema((("id", ("integer",)), ("meta", ("object",)), ("postId", ("integer",)))),
+                ),
+                (
+                    "posts",
+                    CollectionSchema((("id", ("integer",)), ("tags", ("array",)), ("title", ("string",)))),
+                ),
+            )
+        )
+    )
+    named = found["components"]["parameters"]
+
+    def fits(key: str, value: str) -> bool:
+        return re.search(named[key]["schema"]["pattern"], value) is not None
+
+    assert fits("posts.sort", "-title__nocase,id")
+    assert fits("comments.sort", "meta.a.b")
+    assert not any(
+        fits("posts.sort", value) for value in ("", "nope", "title.x", "tags.x", "title,", "title desc")
+    )
+    assert fits("posts.fields", "tags.x,title")
+    assert not fits("posts.fields", "title.x")
+    assert fits("posts.embed", "comments.likes")
+    assert not any(fits("posts.embed", value) for value in ("likes", "posts", ""))
+    assert fits("likes.expand", "comment.post")
+    assert "posts.expand" not in named
+    assert "likes.embed" not in named
+    words = [
+        each.get("$ref", "").rpartition("/")[2] for each in found["paths"]["/posts"]["get"]["parameters"]
+    ]
+    assert "posts.embed" in words
+    assert not {"expand", "posts.expand"} & {*words}
+    assert "/posts/{post_id}/comments" in found["paths"]
+
+
+def test_one_object_at_a_path() -> None:
+    """Its methods are those that it has; an id is not shown."""
+    found = document(
+        schemas=Schemas((("settings", CollectionSchema((("theme", ("string",)),), single=True)),))
+    )
+
+    assert {*found["paths"]} == {"/settings"}
+    assert {*found["paths"]["/settings"]} == {"get", "put", "patch", "delete"}
+    assert {*found["components"]["schemas"]["settings.record"]["properties"]} == {"theme"}

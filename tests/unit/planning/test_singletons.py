@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from server.errors import MethodNotAllowed, NotPlannable
+from server.errors import MethodNotAllowed, NotPlannable, Unprocessable
 from server.planning.conventions import ConventionsPlanner
 from store.session_store import Session
 from tests.unit.planning.requests import NO_BODY, a_request
@@ -97,6 +97,16 @@ def test_only_an_object_makes_one(ask: Service, body: Any) -> None:
     """PUT of anything else is no method of a collection."""
     with pytest.raises(MethodNotAllowed):
         ask("PUT", "/members", body)
+
+
+def test_an_object_is_replaced_by_objects_alone(ask: Service) -> None:
+    """Anything else is no body for it."""
+    ask("PUT", "/settings", DARK)
+
+    with pytest.raises(Unprocessable):
+        ask("PUT", "/settings", [1])
+    with pytest.raises(Unprocessable):
+        ask("PATCH", "/settings", "x")
 
 
 def test_an_emptied_collection_may_become_one(ask: Service) -> None:
