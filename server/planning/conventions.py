@@ -23,7 +23,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
-from server.errors import InvalidQuery, MethodNotAllowed, NotFound, NotPlannable, Unprocessable
+from server.errors import (
+    InvalidQuery,
+    MethodNotAllowed,
+    NotFound,
+    NotPlannable,
+    Unprocessable,
+    of_records,
+)
 from server.model import Plan, SourceCode
 from server.planning.conventions_code import FLAT, NESTED
 from server.planning.route import (
@@ -111,7 +118,6 @@ _QUERY_KINDS: frozenset[Kind] = frozenset(
 _WITHOUT_DELETE: tuple[Form, ...] = ("collection", "nested")
 #: Methods that may be about the one object that a collection is.
 ONE_METHODS: frozenset[str] = frozenset({"PUT", "PATCH", "DELETE", "OPTIONS"})
-_NO_WHOLE = (
     "{0} holds records; {1} goes to one of them, /{0}/{{id}}. PUT makes one object where there are none."
 )
 _NO_CLEARING = "Deleting all records of a collection is switched off (conventions.delete_collections)."
@@ -205,7 +211,7 @@ class ConventionsPlanner:
         if method == "DELETE" and target.form in _WITHOUT_DELETE:
             reason = _NO_CLEARING
         elif method in ("PUT", "PATCH") and holds == "records":
-            reason = _NO_WHOLE.format(target.resource, method)
+            reason = of_records(target.resource, method)
         return MethodNotAllowed(self._allowed(target.form, holds), reason=reason)
 
 
