@@ -118,8 +118,6 @@ _QUERY_KINDS: frozenset[Kind] = frozenset(
 _WITHOUT_DELETE: tuple[Form, ...] = ("collection", "nested")
 #: Methods that may be about the one object that a collection is.
 ONE_METHODS: frozenset[str] = frozenset({"PUT", "PATCH", "DELETE", "OPTIONS"})
-    "{0} holds records; {1} goes to one of them, /{0}/{{id}}. PUT makes one object where there are none."
-)
 _NO_CLEARING = "Deleting all records of a collection is switched off (conventions.delete_collections)."
 
 #: As `plain` leaves them: what is asked of an API that knows its users.
