@@ -14,8 +14,9 @@ from store.spelling import check_field, check_sort, has_all
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-_NUMBERS = ("limit", "offset", "page", "per_page", "page_size")
-_NAMES = ("sort", "fields", "embed", "expand", "group_by")
+#: What may not be empty. An empty limit, offset or sort is none: so a form sends what nobody has filled in.
+_NUMBERS = ("page", "per_page", "page_size")
+_NAMES = ("fields", "embed", "expand", "group_by")
 _COMPUTED = ("group_by", "count", "sum", "avg", "min", "max")
 
 
@@ -31,7 +32,7 @@ def check(query: Mapping[str, Any], known: Collection[str], *, sums: bool) -> No
 def _check_not_empty(query: Mapping[str, Any]) -> None:
     for key in _NUMBERS:
         if "" in _all(query.get(key)):
-            raise InvalidQuery(f"{key}: takes an integer from {0 if key in ('limit', 'offset') else 1} up")
+            raise InvalidQuery(f"{key}: takes an integer from 1 up")
     for key in _NAMES:
         if key in query and not all(_terms(query[key])):
             raise InvalidQuery(f"{key}: a name is missing")

@@ -204,8 +204,8 @@ def _check_style(name: str, operator: str, value: Any, known: Collection[str]) -
 
 
 def _leads_on(kinds: Collection[str] | None) -> bool:
-    """Whether there may be fields within a field of these types; of some no type is known."""
-    return not kinds or not {"object", "array"}.isdisjoint(kinds)
+    """Whether there may be fields within a field of these types; of some no type is known, or only null."""
+    return {"null"}.issuperset(kinds or ()) or not {"object", "array"}.isdisjoint(kinds or ())
 
 
 def _check_value(key: str, value: Any, known: Collection[str], operators: Collection[str]) -> None:

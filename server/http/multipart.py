@@ -13,10 +13,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from aiohttp import BodyPartReader, MultipartReader, StreamReader
+from aiohttp import (
+    BadContentDispositionHeader,
+    BadContentDispositionParam,
+    BodyPartReader,
+    MultipartReader,
+    StreamReader,
+)
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -36,8 +43,12 @@ _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{
 _PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-#: What aiohttp raises for a body that is none of these.
-_BROKEN = (ValueError, RuntimeError, AssertionError, LookupError, EOFError, HttpProcessingError)
+#: aiohttp warns of a header that cannot be read and goes on without it; here that ends the request.
+_WARNED = (BadContentDispositionHeader, BadContentDispositionParam)
+for _category in _WARNED:
+    warnings.filterwarnings("error", category=_category)
+#: What aiohttp raises for a body that is no such form.
+_BROKEN = (*_WARNED, ValueError, RuntimeError, AssertionError, LookupError, EOFError, HttpProcessingError)
 
 
 def is_multipart(headers: MultiMapping[str]) -> bool:

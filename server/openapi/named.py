@@ -69,7 +69,7 @@ def _all(
     yield (
         "sort",
         _SORT,
-        _listed(rf"[+-]?{_fields(fields, frozenset({'object'}))}(__nocase)?", 8, "-id"),
+        _listed(rf"[+-]?{_fields(fields, frozenset({'object'}))}(__nocase)?", 8, "-id", empty="?"),
     )
     yield (
         "fields",
@@ -134,6 +134,6 @@ def _fields(fields: Fields, leading_on: frozenset[str]) -> str:
     return f"({'|'.join(ways)})"
 
 
-def _listed(item: str, most: int, *examples: str) -> Json:
-    schema: Json = {"type": "string", "pattern": f"^{item}(,{item}){{0,{most - 1}}}$"}
+def _listed(item: str, most: int, *examples: str, empty: str = "") -> Json:
+    schema: Json = {"type": "string", "pattern": f"^({item}(,{item}){{0,{most - 1}}}){empty}$"}
     return {**schema, "examples": list(examples)} if examples else schema

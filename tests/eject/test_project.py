@@ -139,7 +139,7 @@ CONVENTIONAL: tuple[tuple[Any, ...], ...] = (
     ("GET", "/members?sort=nope", None),
     ("GET", "/members?sort=name:desc", None),
     ("GET", "/members?age[gte]=1", None),
-    ("GET", "/members?limit=", None),
+    ("GET", "/members?limit=&page=", None),
     # One object at a path.
     ("PUT", "/settings", {"theme": "dark"}),
     ("PUT", "/settings", {"theme": "light"}),

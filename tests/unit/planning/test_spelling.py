@@ -61,7 +61,6 @@ def asked(ask: Service, path: str, pairs: str) -> tuple[int, Any]:
         ("sort=title__nocas", "there are id"),
         ("sort=title.x", "title is no object"),
         ("sort=urbs.id", "within an array"),
-        ("sort=", "a name is missing"),
         ("sort=views&sort=nope", "there are id"),
         ("order=desc&sort=nope", "there are id"),
         ("orderBy=views", "sort=name"),
@@ -82,12 +81,10 @@ def asked(ask: Service, path: str, pairs: str) -> tuple[int, Any]:
         ("page[number]=2", "page= and per_page="),
         ("page[size]=2", "page= and per_page="),
         ("$top=2", "page= and per_page="),
-        ("limit=", "an integer from 0"),
         ("limit=-1", "an integer from 0"),
         ("limit=1.5", "is not an integer"),
         ("limit=ten", "is not an integer"),
         ("limit=1&limit=2", "is not an integer"),
-        ("offset=", "an integer from 0"),
         ("offset=-1", "an integer from 0"),
         ("page=0", "an integer from 1"),
         ("page=", "an integer from 1"),
@@ -170,6 +167,7 @@ def test_lists_refuse_what_cannot_be(ask: Service, query: str, right: str) -> No
         ("missing=1", []),
         ("missing__gt=1", []),
         ("fields=id&sort=-views", [1, 3, 2]),
+        ("limit=&offset=&sort=&q=", [1, 2, 3]),
     ],
 )
 def test_what_a_collection_has_is_meant(ask: Service, query: str, ids: list[int]) -> None:
@@ -186,7 +184,7 @@ def test_a_collection_without_records_tells_nothing(ask: Service, query: str) ->
     assert asked(ask, "/drafts/search", query) == (200, [])
 
 
-@pytest.mark.parametrize("query", ["_sort=x", "sort=views:desc", "price[gte]=1", "limit=", "sortBy=x"])
+@pytest.mark.parametrize("query", ["_sort=x", "sort=views:desc", "price[gte]=1", "page=", "sortBy=x"])
 def test_other_tools_words_are_refused_from_the_start(ask: Service, query: str) -> None:
     """What can be no field is no field of an empty collection either."""
 
@@ -201,7 +199,6 @@ def test_other_tools_words_are_refused_from_the_start(ask: Service, query: str) 
         ("avg=authorName", "write author_name"),
         ("sort=nope", "is none of count"),
         ("fields=id", "goes with records"),
-        ("limit=", "an integer from 0"),
         ("group_by=", "a name is missing"),
         ("groupby=title", "of /stats"),
     ],
