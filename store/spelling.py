@@ -56,6 +56,8 @@ _PLAIN: dict[str, str] = {
     "expand": _RELATED,
     "q": "q=words",
 }
+#: Of these, what other tools give a number.
+_COUNTED = frozenset({"skip", "take", "top", "start", "end", "size", "first", "last", "from"})
 #: Operators by what they are called elsewhere; an empty one is equality.
 _OPERATORS: dict[str, str] = {
     "eq": "",
@@ -125,7 +127,7 @@ def check_filter(key: str, value: Any, known: Collection[str], operators: Collec
     if not key[:1].isalpha() or "[" in key:
         _check_marks(key, value, operators)
     if key not in known:
-        _check_word(key, known)
+        _check_word(key, value, known)
         _check_operator(key, value, known, operators)
     _check_value(key, value, known, operators)
 
@@ -164,14 +166,25 @@ def _operator(word: str, operators: Collection[str]) -> str | None:
     return bare if bare in operators else _OPERATORS.get(bare)
 
 
-def _check_word(key: str, known: Collection[str]) -> None:
+def _check_word(key: str, value: Any, known: Collection[str]) -> None:
     word = "" if key == "group_by" else plain(key)  # a word of our own, see `store.asked`
     if word in _FOREIGN and not key.islower():
         raise _wrong(key, _FOREIGN[word])
     if word in _FOREIGN and ("_" in key or "-" in key or has_all(known)):
         raise _wrong(key, _FOREIGN[word])
-    if has_all(known) and key in _PLAIN:
+    if has_all(known) and key in _PLAIN and _is_meant(key, value, known):
         raise _wrong(key, _PLAIN[key])
+
+
+def _is_meant(key: str, value: Any, known: Collection[str]) -> bool:
+    """Whether a word that a field might have for its name has a value as the tool's word has (`size=20`)."""
+    texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    if key in _COUNTED:
+        return all(text.isdigit() for text in texts)
+    if _PLAIN[key] is not _SORT:
+        return True
+    names = {plain(text.strip().lstrip("+-")) for text in texts}
+    return bool(names & (_DIRECTIONS | {plain(name) for name in known}))
 
 
 def _check_operator(key: str, value: Any, known: Collection[str], operators: Collection[str]) -> None:

@@ -165,6 +165,8 @@ def test_lists_refuse_what_cannot_be(ask: Service, query: str, right: str) -> No
         ("title=A*&sort=id", [2, 3]),
         ("title__like=A*", [2]),
         ("missing=1", []),
+        ("size=XL", []),
+        ("direction=north", []),
         ("missing__gt=1", []),
         ("fields=id&sort=-views", [1, 3, 2]),
         ("limit=&offset=&sort=&q=", [1, 2, 3]),
