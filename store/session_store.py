@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from store import sqlite
+from store import records, sqlite
 from store.catalogue import Catalogue, checked_name
 from store.errors import StoreFull
 from store.kept_answers import KeptAnswers
@@ -90,6 +90,7 @@ class Session:
         page_limit_bytes: int,
         durability: Durability = "full",
         enforce_types: bool = False,
+        object_members: int = records.NO_LIMIT,
         cold_journal: bool = True,
         empty: bool = False,
     ) -> Session:
@@ -97,6 +98,7 @@ class Session:
 
         `cold_journal`, `empty`: see `sqlite.connect`.
         `enforce_types`: what is written has the types that its collection has learned, see `store.schema`.
+        `object_members`: how many members each object may have in what is written.
         Raises StoreDamaged (StoreTooNew), StoreFailed.
         """
         in_memory = directory == sqlite.MEMORY
@@ -109,7 +111,10 @@ class Session:
             empty=empty,
         )
         try:
-            return cls(Workspace(database, Catalogue(database), enforce_types=enforce_types))
+            workspace = Workspace(
+                database, Catalogue(database), enforce_types=enforce_types, object_members=object_members
+            )
+            return cls(workspace)
         except BaseException:
             database.close()
             raise

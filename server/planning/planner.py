@@ -108,6 +108,7 @@ class LearningPlanner:
         if shared is not None:
             known = Draft(shared.runnable, shared.record.text)
             return Trial(kind, shared, known, drafting, self._learned, allowance)
+        ctx.release_value()
         draft = await drafting.draft(kind, allowance)
         return Trial.of(kind, draft, drafting, self._learned, allowance)
 
