@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from server.planning.schemas import CollectionSchema, Fields
 
 #: What a list of names can have in it, and a pattern that two kinds of readers agree about.
-_NAME = re.compile(r"[A-Za-z0-9_$@ -]*[A-Za-z0-9_$@-]")
+_NAME = re.compile(r"[A-Za-z0-9_$@ -]+")
 _STEPS = "A dot goes one step further. At most 8 in all, and 1,000 records a step."
 _MOST = "All these together: at most 15."
 _EMBED = "Collections whose records point here, to come with it."
@@ -125,7 +125,7 @@ def _fields(fields: Fields, leading_on: frozenset[str]) -> str:
     plain: list[str] = []
     leading: list[str] = []
     for name, kinds in fields:
-        if _NAME.fullmatch(name):
+        if _NAME.fullmatch(name) and name == name.strip():
             (leading if not kinds or leading_on & {*kinds} else plain).append(name.replace("$", r"\$"))
     if not plain and not leading:
         return FIELD
