@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from server.planning.drafting import Drafting, Kind
     from server.planning.learned import LearnedRoutes
     from server.planning.library_rows import LearnedRecord
+    from server.planning.shown import Question
 
 Source: TypeAlias = Literal["learned", "library", "model", "conventions", "none"]
 
@@ -120,13 +121,25 @@ class _Walk:
         self, learned: LearnedRoutes, drafting: Drafting, stale: RunnablePlan | None
     ) -> Explanation:
         kind = await drafting.kind_of(self.ctx)
-        shared = await learned.shared(self.ctx.session, kind.shape, kind.field_types)
+        return await self._about(kind, drafting.question(kind), learned, drafting, stale)
+
+    async def _about(
+        self,
+        kind: Kind,
+        asked: Question,
+        learned: LearnedRoutes,
+        drafting: Drafting,
+        stale: RunnablePlan | None,
+    ) -> Explanation:
+        """What is known of an answer to this question, or what the model says to it."""
+        self.why.append(_which_view(kind, asked))
+        shared = await learned.shared(self.ctx.session, asked.key, asked.any_key)
         if shared is not None:
             self.why.append("The plan library has one with the same fingerprint; the session would learn it.")
             return Explanation("library", self.why, shared.runnable, pinned=shared.record.pinned)
         self.why.append("The plan library has none with its fingerprint.")
         if self.ask:
-            return await self._asked(kind, drafting, stale)
+            return await self._asked(kind, asked, learned, drafting, stale)
         match drafting.known(kind):
             case Draft() as draft:
                 self.why.append("The model has written a plan for it, which has not run yet.")
@@ -136,7 +149,9 @@ class _Walk:
             case Remembered() as known:
                 return await self._refused(known.error, stale, _remembered(known))
             case None:
-                pass
+                return await self._would_ask(drafting, stale)
+
+    async def _would_ask(self, drafting: Drafting, stale: RunnablePlan | None) -> Explanation:
         author = drafting.author
         self.why.append(f"The model would be asked: {author.name}, {author.model}.")
         if self.of.settings.fallback == "conventions":
@@ -145,17 +160,27 @@ class _Walk:
             self.why.append(f"While it cannot be reached, the request is served by: {whose}.")
         return Explanation("model", self.why)
 
-    async def _asked(self, kind: Kind, drafting: Drafting, stale: RunnablePlan | None) -> Explanation:
+    async def _asked(
+        self,
+        kind: Kind,
+        asked: Question,
+        learned: LearnedRoutes,
+        drafting: Drafting,
+        stale: RunnablePlan | None,
+    ) -> Explanation:
         """The model is asked, also about what it refused before."""
         drafting.forget(kind)
         try:
-            draft = await drafting.draft(kind, drafting.allowance())
+            draft = await drafting.draft(kind, asked, drafting.allowance())
         except (NotPlannable, PlanRefused) as error:
             found = await self._refused(error, stale, "The model was asked just now, and gave no plan.")
             cause = error.__cause__
             if isinstance(cause, CodeRefused | PlanInvalid):
                 found.refused = cause
             return found
+        if draft.runnable.plan.needs == "collections":
+            self.why.append("The model was asked just now, and said that it needs the other collections.")
+            return await self._about(kind, kind.wide, learned, drafting, stale)
         self.why.append("The model was asked just now; the next such request runs what it wrote.")
         return Explanation("model", self.why, draft.runnable)
 
@@ -188,6 +213,13 @@ class _Walk:
             return Explanation("none", why, error=error)
         why.append("A convention covers it.")
         return Explanation("conventions", why, runnable)
+
+
+def _which_view(kind: Kind, asked: Question) -> str:
+    if asked.shown.view == "narrow":
+        return "The model's view of it is the narrow one: the request, and the collections in its path."
+    why = "the model said that it needs it" if kind.known_path else "its path names no collection that exists"
+    return f"The model's view of it is the wide one, with all collections and earlier plans: {why}."
 
 
 def _remembered(known: Remembered) -> str:
