@@ -320,7 +320,7 @@ class Drafting:
 
         The model is not asked about it again for a while: for this session, or for all if it was the second.
         """
-        for each in dict.fromkeys((draft, first)):
+        for each in (draft,) if draft is first else (draft, first):
             if each.question is None:
                 continue
             key = each.question.key

@@ -132,9 +132,10 @@ class PlanLibrary:
     def find(self, *fingerprints: str, session: str = "") -> Iterator[PlanRecord]:
         """The plans for each fingerprint in turn: what is pinned, then a person's, then the model's.
 
-        What a person did last comes first, but what the model wrote first. A newer one was asked for by a session that the older one failed in: others keep what is good for
-        them, until it is in quarantine in two sessions. Not those that are quarantined in the session (a
-        directory's name). Each is read when it is asked for: mostly the first one is taken.
+        What a person did last comes first, but what the model wrote first. A newer one was asked for by a
+        session that the older one failed in: others keep what is good for them, until it is in quarantine
+        in two sessions. Not those that are quarantined in the session (a directory's name). Each is read
+        when it is asked for: mostly the first one is taken.
         """
         for fingerprint in fingerprints:
             for place in itertools.count():
