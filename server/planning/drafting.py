@@ -149,7 +149,7 @@ class Drafting:
         asked = self.question(kind)
         if self._takes_values(asked):
             if not self._shows_values():
-                return self._refusals.look(_needs_values(asked)) or NotPlannable(_NO_VALUES)
+                return NotPlannable(_NO_VALUES)
             asked = self._personal(kind, asked)
         return self._refusals.look(asked.key, kind.session) or self._fresh.get(asked.key)
 

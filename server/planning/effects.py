@@ -250,7 +250,8 @@ class _Program:
         return {name for name in fields if name not in _OF_CRITERIA}
 
     def _note_read(self, owner: ast.expr, key: str | None) -> None:
-        if key is not None:
+        # Each record has an id, so that it is read says nothing.
+        if key is not None and key != "id":
             for name in self.collections(owner):
                 self.reads.setdefault(name, set()).add(key)
 
