@@ -121,6 +121,9 @@ class _Walk:
         self, learned: LearnedRoutes, drafting: Drafting, stale: RunnablePlan | None
     ) -> Explanation:
         kind = await drafting.kind_of(self.ctx)
+        if self.ask:
+            # Also about what it refused before.
+            drafting.forget(kind)
         return await self._about(kind, drafting.question(kind), learned, drafting, stale)
 
     async def _about(
@@ -168,8 +171,7 @@ class _Walk:
         drafting: Drafting,
         stale: RunnablePlan | None,
     ) -> Explanation:
-        """The model is asked, also about what it refused before."""
-        drafting.forget(kind)
+        """The model is asked just now."""
         try:
             draft = await drafting.draft(kind, asked, drafting.allowance())
         except (NotPlannable, PlanRefused) as error:
