@@ -45,6 +45,8 @@ from server.planning.shown import LearnedLine, Question, line_of, narrow_view, q
 from server.planning.single_flight import SingleFlight
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from server.model import RequestContext
     from server.planner_settings import PlannerSettings
     from server.planning.author import Author
@@ -200,11 +202,15 @@ class Drafting:
                 _remember(self._fresh, asked.key, draft)
             return draft
 
+        return await self._once(kind, asked, work)
+
+    async def _once(self, kind: Kind, asked: Question, work: Callable[[], Awaitable[Draft]]) -> Draft:
+        """What comes of the work, or of the work that is under way for the same question."""
         try:
             return await self._flights.run(asked.key, work)
         except OverBudget:
             # It may have been the budget of another session, whose call this one waited for.
-            return await self._flights.run(asked.key, work)
+            return await self._flights.run(f"{asked.key}:{kind.session}", work)
 
     async def mend(
         self,
@@ -242,7 +248,7 @@ class Drafting:
             return draft
 
         try:
-            return await self._flights.run(asked.key, work)
+            return await self._once(kind, asked, work)
         except PlanRefused as error:
             self._refusals.remember(asked.key, error)
             return None
@@ -286,7 +292,7 @@ class Drafting:
         asked = self._question(evolve(of.shown, asked="word", learned=lines))
         draft = self._worded.get(asked.key)
         if draft is None:
-            draft = await self._flights.run(asked.key, partial(self._write, kind, asked, allowance))
+            draft = await self._once(kind, asked, partial(self._write, kind, asked, allowance))
             _remember(self._worded, asked.key, draft)
         if draft.runnable.plan.needs != "collections" or wide:
             return draft

@@ -118,6 +118,14 @@ class Trial:
             self.drafting.learned(self.draft)
         elif fault_of_plan(outcome) is not None and not self.candidate.record.kept:
             self.drafting.failed(self.kind, self.draft, self.first)
+            if self.draft.question is None:
+                await self._learn_as_failing()
+
+    async def _learn_as_failing(self) -> None:
+        """A plan that is good elsewhere, and fails here: it goes into quarantine as any learned one does."""
+        shape = self.kind.shape
+        route = await self.learned.learn(self.kind.ctx.session, self.candidate, shape)
+        self.learned.failed(route, shape)
 
     async def _learn(self) -> None:
         plan = self.runnable.plan
