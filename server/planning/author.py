@@ -78,6 +78,11 @@ class Draft:
     question: Question | None = None
     fingerprint: str = ""
 
+    @property
+    def asked(self) -> tuple[str, str]:
+        """The fingerprint, and the view that its author was shown."""
+        return self.fingerprint, "" if self.question is None else self.question.shown.view
+
 
 class Author:
     def __init__(self, provider: Provider, budget: Budget, breaker: Breaker) -> None:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -123,7 +124,9 @@ class Drafting:
         shape = shape_of(ctx)
         schemas = await self._schemas(ctx)
         narrow = narrow_view(ctx, shape, schemas)
-        wide = wide_view(narrow, schemas, await self._learned.serving(ctx.session))
+        learned = await self._learned.serving(ctx.session)
+        # On a thread of its own: it reads as many programs as are shown.
+        wide = await asyncio.to_thread(wide_view, narrow, schemas, learned)
         known = bool(narrow.collections.collections)
         return Kind(ctx, shape, self._question(narrow), self._question(wide), known_path=known)
 

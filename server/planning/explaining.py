@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from server.planning.drafting import Drafting, Kind
     from server.planning.learned import LearnedRoutes
     from server.planning.library_rows import LearnedRecord
+    from server.planning.route_table import Match
     from server.planning.shown import Question
 
 Source: TypeAlias = Literal["learned", "library", "model", "conventions", "none"]
@@ -51,6 +52,8 @@ class Explanation:
     error: ServiceError | None = None
     pinned: bool = False
     refused: CodeRefused | PlanInvalid | None = None
+    #: In which view the model was, or would be, shown the request; empty where it is not asked, or not known.
+    view: str = ""
 
 
 @frozen
@@ -93,7 +96,9 @@ class _Walk:
                     self.why.append("It is pinned: nothing replaces it.")
                 elif match.route.by_person:
                     self.why.append("A person has written it: only a person replaces it.")
-                return Explanation("learned", self.why, match.route.runnable, pinned=match.route.pinned)
+                found = Explanation("learned", self.why, match.route.runnable, pinned=match.route.pinned)
+                found.view = await self._view_of(self.of.learned, match)
+                return found
             await self._about_quarantine(self.of.learned)
             if match is not None:
                 stale = match.route.runnable
@@ -103,6 +108,12 @@ class _Walk:
         if self.of.learned is None or self.of.drafting is None:
             return await self._without_model(stale)
         return await self._new(self.of.learned, self.of.drafting, stale)
+
+    async def _view_of(self, learned: LearnedRoutes, match: Match) -> str:
+        """In which view its author saw the request, where a model wrote it and that was noted."""
+        if match.route.by_person:
+            return ""
+        return await learned.read(lambda library: library.view_of(match.route.number))
 
     async def _about_quarantine(self, learned: LearnedRoutes) -> None:
         directory = self.ctx.session.directory
@@ -136,6 +147,18 @@ class _Walk:
     ) -> Explanation:
         """What is known of an answer to this question, or what the model says to it."""
         self.why.append(_which_view(kind, asked))
+        found = await self._answer(kind, asked, learned, drafting, stale)
+        found.view = found.view or asked.shown.view
+        return found
+
+    async def _answer(
+        self,
+        kind: Kind,
+        asked: Question,
+        learned: LearnedRoutes,
+        drafting: Drafting,
+        stale: RunnablePlan | None,
+    ) -> Explanation:
         shared = await learned.shared(self.ctx.session, asked.key, asked.any_key)
         if shared is not None:
             self.why.append("The plan library has one with the same fingerprint; the session would learn it.")

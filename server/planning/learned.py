@@ -106,9 +106,13 @@ class LearnedRoutes:
         shape: RequestShape,
         runnable: RunnablePlan,
         origin: Origin,
-        fingerprint: str,
+        asked: tuple[str, str],
     ) -> Candidate:
-        """A plan fresh from the planner, with all that is needed to learn it; `fingerprint` is for others."""
+        """A plan fresh from the planner, with all that is needed to learn it.
+
+        `asked` is under which fingerprint others find it, and in which view its author saw the request.
+        """
+        fingerprint, view = asked
         record = record_of(
             runnable,
             shape.route_key(),
@@ -116,6 +120,7 @@ class LearnedRoutes:
             origin=origin,
             versions=self.versions,
             values_key=values_key(ctx) if runnable.plan.needs == "values" else "",
+            view=view,
         )
         return Candidate(evolve(runnable, source="learned"), record)
 

@@ -87,7 +87,7 @@ class Trial:
     ) -> Trial:
         """The trial of a plan fresh from the model."""
         origin = Origin(drafting.author.name, drafting.author.model)
-        candidate = learned.candidate(kind.ctx, kind.shape, draft.runnable, origin, draft.fingerprint)
+        candidate = learned.candidate(kind.ctx, kind.shape, draft.runnable, origin, draft.asked)
         return cls(kind, candidate, draft, first or draft, drafting, learned, allowance)
 
     @property

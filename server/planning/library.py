@@ -173,6 +173,8 @@ class PlanLibrary:
         if not record.created_at:
             record = evolve(record, created_at=_now())
         number: int = connection.execute(_ADD, plan_row(record)).fetchone()[0]
+        if record.view:
+            connection.execute("INSERT OR REPLACE INTO views VALUES (?, ?)", (number, record.view))
         if record.values_key:
             # Another plan for the identical request, which only this one session can have.
             connection.execute(
@@ -191,6 +193,11 @@ class PlanLibrary:
         """What the session (a directory's name) has learned, the oldest first."""
         rows = self._rows(f"{_JOINED} WHERE session = ? ORDER BY learned.number", (session,))
         return [read_learned(row) for row in rows]
+
+    def view_of(self, route: int) -> str:
+        """The view that the author of a learned route's plan was shown; empty where that is not known."""
+        sql = "SELECT view FROM learned JOIN views ON views.plan = learned.plan WHERE learned.number = ?"
+        return next((view for (view,) in self._rows(sql, (route,))), "")
 
     def mark_failures(self, number: int, failures: str, *, quarantined: bool) -> None:
         """Note on which body shapes (digests, as JSON) a learned route has failed since it last worked."""

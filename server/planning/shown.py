@@ -24,7 +24,7 @@ from server.planning.route import split_prefix
 from server.planning.schemas import Schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from server.model import ContentKind, Method, RequestContext
     from server.planning.fingerprint import Versions
@@ -158,7 +158,8 @@ def narrow_view(ctx: RequestContext, shape: RequestShape, schemas: Schemas) -> S
     )
 
 
-def wide_view(narrow: Shown, schemas: Schemas, learned: Iterable[LearnedRoute]) -> Shown:
+def wide_view(narrow: Shown, schemas: Schemas, learned: Collection[LearnedRoute]) -> Shown:
+    """The wide view of the same request. It reads the programs of `learned`: some milliseconds, at first."""
     lines = _lines(learned, narrow.route)
     return evolve(narrow, view="wide", collections=schemas, learned=lines)
 
@@ -169,12 +170,15 @@ def line_of(route: LearnedRoute) -> LearnedLine:
     return LearnedLine(f"{route.method} {route.template.text}", effects)
 
 
-def _lines(learned: Iterable[LearnedRoute], route: str) -> tuple[LearnedLine, ...]:
+def _lines(learned: Collection[LearnedRoute], route: str) -> tuple[LearnedLine, ...]:
     """Each once, in canonical order; those that begin like the request's route come first."""
     own = _first_word(route)
-    found = {(_first_word(each.template.text) != own, line_of(each)) for each in learned}
-    short = [pair for pair in found if len(pair[1].route) <= MAX_LEARNED_CHARS]
-    ordered = sorted(short, key=lambda pair: (pair[0], pair[1].route, repr(pair[1].effects)))
+    texts = {each.template.text for each in learned if len(each.template.text) <= MAX_LEARNED_CHARS}
+    first = sorted(texts, key=lambda text: (_first_word(text) != own, text))[:MAX_LEARNED]
+    place = {text: number for number, text in enumerate(first)}
+    # Programs are read of those alone that may be shown.
+    lines = {(place[each.template.text], line_of(each)) for each in learned if each.template.text in place}
+    ordered = sorted(lines, key=lambda pair: (pair[0], pair[1].route, repr(pair[1].effects)))
     return tuple(line for _, line in ordered[:MAX_LEARNED])
 
 

@@ -223,6 +223,11 @@ async def test_the_view_is_told_of(operate: Operate) -> None:
     assert (narrow["plan"], known["source"], api.calls) == (None, "model", calls)
     assert known["plan"]["id"] == asked["plan"]["id"]
     assert (await api.get("/members/1/summary")).headers["X-Plan-ID"] == known["plan"]["id"]
+    await api.get("/members")
+    learned = [await explained(operator, "GET", path) for path in ("/members/1/summary", "/members")]
+    assert [each["source"] for each in learned] == ["learned", "learned"]
+    views = [each["view"] for each in (wide, narrow, asked, known, *learned)]
+    assert views == ["wide", "narrow", "wide", "wide", "wide", "narrow"]
 
 
 async def test_values_that_are_kept_from_the_model(operate: Operate) -> None:

@@ -15,7 +15,7 @@ from server.planning.shape import shape_of
 from server.planning.shown import Question, narrow_view, question, wide_view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from server.model import RequestContext
     from server.planning.route_table import LearnedRoute
@@ -58,7 +58,7 @@ def a_question(
 
 
 def a_wide_question(
-    ctx: RequestContext, schemas: Schemas | None = None, learned: Iterable[LearnedRoute] = ()
+    ctx: RequestContext, schemas: Schemas | None = None, learned: Collection[LearnedRoute] = ()
 ) -> Question:
     """What is asked about the request in the wide view."""
     known = schemas or Schemas()
