@@ -14,35 +14,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from server.errors import (
-    BadReply,
-    DeadlineExceeded,
-    GuestFailed,
     NotPlannable,
     OverBudget,
     PlanRefused,
-    ReplyTooLarge,
     ServiceError,
 )
 from server.model import RunnablePlan
 from server.planning.author import Allowance, Draft
-from server.planning.effects import effects_of
 from server.planning.fingerprint import digest
-from server.planning.learned import body_shape
-from server.planning.prompt import complaint_for, values_text
+from server.planning.kinds import Kind, Kinds
+from server.planning.prompt import complaint_for
 from server.planning.providers.base import Turn
 from server.planning.route import RouteTemplate
-from server.planning.schemas import Schemas, read_schemas
-from server.planning.shape import body_from_text, shape_of
-from server.planning.shown import LearnedLine, Question, line_of, narrow_view, question, wide_view
+from server.planning.shown import LearnedLine, Question, line_of
 from server.planning.single_flight import SingleFlight
 
 if TYPE_CHECKING:
@@ -55,8 +47,6 @@ if TYPE_CHECKING:
     from server.planning.negative_cache import NegativeCache, Remembered
     from server.planning.prompt import Problem, PromptMaker
     from server.planning.route_table import LearnedRoute, Match
-    from server.planning.shape import RequestShape
-    from server.planning.shown import Shown
     from wasm_runtime.pool import Executor
 
 _V = TypeVar("_V")
@@ -72,28 +62,6 @@ _NO_VALUES = (
 _FAILING = "The model's plans for this kind of request fail when they run."
 
 
-@frozen
-class Kind:
-    """What kind of request this is, as far as planning is concerned, and both views of it."""
-
-    ctx: RequestContext
-    shape: RequestShape
-    narrow: Question
-    wide: Question
-    #: Whether the path names a collection that exists: else the narrow view would show nothing.
-    known_path: bool
-
-    @property
-    def session(self) -> str:
-        return self.ctx.session.directory
-
-    def wide_for(self, plan: RunnablePlan) -> bool:
-        """Whether the narrow view leaves out a collection that the plan uses."""
-        effects = effects_of(plan.code.text, plan.plan.resource)
-        used = {name for name, _ in (*effects.reads, *effects.writes)}
-        return any(name not in self.narrow.shown.collections for name in used)
-
-
 @define
 class Drafting:
     _author: Author
@@ -102,12 +70,16 @@ class Drafting:
     _executor: Executor
     _refusals: NegativeCache
     _settings: PlannerSettings
+    _kinds: Kinds = field(init=False)
     _flights: SingleFlight[str, Draft] = field(init=False, factory=SingleFlight)
     #: By the question's key, as are the others.
     _fresh: OrderedDict[str, Draft] = field(init=False, factory=OrderedDict)
     _mended: OrderedDict[str, Draft] = field(init=False, factory=OrderedDict)
     _worded: OrderedDict[str, Draft] = field(init=False, factory=OrderedDict)
     _need_all: OrderedDict[str, None] = field(init=False, factory=OrderedDict)
+
+    def __attrs_post_init__(self) -> None:
+        self._kinds = Kinds(self._executor, self._learned, self._settings.disclose)
 
     @property
     def author(self) -> Author:
@@ -121,27 +93,7 @@ class Drafting:
 
     async def kind_of(self, ctx: RequestContext) -> Kind:
         """Reads the session's schemas through its guest. Raises what that raises, and as `shape_of`."""
-        shape = shape_of(ctx)
-        schemas = await self._schemas(ctx)
-        narrow = narrow_view(ctx, shape, schemas)
-        learned = await self._learned.serving(ctx.session)
-        # On a thread of its own: it reads as many programs as are shown.
-        wide = await asyncio.to_thread(wide_view, narrow, schemas, learned)
-        known = bool(narrow.collections.collections)
-        return Kind(ctx, shape, self._question(narrow), self._question(wide), known_path=known)
-
-    async def _schemas(self, ctx: RequestContext) -> Schemas:
-        """What the session holds; unknown where its data, or what a guest makes of it, cannot be shown."""
-        try:
-            return await read_schemas(
-                self._executor, ctx.session, ctx.segments, disclose=self._settings.disclose
-            )
-        except (GuestFailed, BadReply, ReplyTooLarge, DeadlineExceeded):
-            log.warning("schemas not read", session=ctx.session.id)
-            return Schemas(more=True)
-
-    def _question(self, shown: Shown, session: str = "", *after: str) -> Question:
-        return question(shown, self._learned.versions, session=session, after=after)
+        return await self._kinds.kind_of(ctx)
 
     # What is known without a call
 
@@ -155,7 +107,7 @@ class Drafting:
         if self._takes_values(asked):
             if not self._shows_values():
                 return NotPlannable(_NO_VALUES)
-            asked = self._personal(kind, asked)
+            asked = self._kinds.personal(kind, asked)
         return self._refusals.look(asked.key, kind.session) or self._fresh.get(asked.key)
 
     def forget(self, kind: Kind) -> None:
@@ -165,7 +117,7 @@ class Drafting:
             self._refusals.forget(_needs_values(each))
             self._refusals.forget(each.key, kind.session)
             if self._shows_values():
-                self._refusals.forget(self._personal(kind, each).key, kind.session)
+                self._refusals.forget(self._kinds.personal(kind, each).key, kind.session)
 
     # Asking
 
@@ -182,7 +134,7 @@ class Drafting:
                 allowance = allowance.for_another_question(self._settings)
             if not self._shows_values():
                 raise NotPlannable(_NO_VALUES)
-            draft = await self._drafted(kind, self._personal(kind, asked), allowance)
+            draft = await self._drafted(kind, self._kinds.personal(kind, asked), allowance)
         if draft.runnable.plan.needs == "collections" and not (draft.question and draft.question.personal):
             _remember(self._need_all, asked.key, None)
         return draft
@@ -230,7 +182,8 @@ class Drafting:
         had: then the failure stands. Raises what keeps the model from being asked.
         """
         turn = Turn(failed.answer, complaint_for(problem, failed.runnable.code))
-        asked = self._mending(kind, failed, turn, route)
+        values = self._shows_values()
+        asked = self._kinds.mending(kind, failed, turn, route, values=values)
         if self._refusals.recall(asked.key, kind.session) is not None:
             return None
         known = self._mended.get(asked.key)
@@ -241,7 +194,7 @@ class Drafting:
         async def work() -> Draft:
             draft, shown = await self._write(kind, asked, allowance, (turn,)), asked.shown
             if draft.runnable.plan.needs == "collections":
-                wide = self._mending(kind, failed, turn, route, wide=True)
+                wide = self._kinds.mending(kind, failed, turn, route, values=values, wide=True)
                 another = allowance.for_another_question(self._settings)
                 draft, shown = await self._write(kind, wide, another, (turn,)), wide.shown
             # No question of a new kind of request has this fingerprint.
@@ -255,25 +208,6 @@ class Drafting:
         except PlanRefused as error:
             self._refusals.remember(asked.key, error)
             return None
-
-    def _mending(
-        self, kind: Kind, failed: Draft, turn: Turn, route: LearnedRoute | None, *, wide: bool = False
-    ) -> Question:
-        """The question about a failed plan: what was asked before, and what was wrong with the answer."""
-        if failed.question is not None and not wide:
-            shown = failed.question.shown
-        else:
-            wide = wide or not kind.known_path or kind.wide_for(failed.runnable)
-            shown = (kind.wide if wide else kind.narrow).shown
-        if route is not None and route.body_shape != body_shape(kind.shape):
-            shown = evolve(shown, asked="earlier", earlier=body_from_text(route.body_shape))
-        # What the failed plan was made from, it may hold.
-        personal = failed.runnable.plan.needs == "values"
-        if personal and self._shows_values():
-            shown = evolve(shown, values=values_text(kind.ctx))
-        own = personal or failed.question is None or bool(failed.question.session)
-        asked = self._question(shown, kind.session if own else "", turn.answer, turn.complaint)
-        return evolve(asked, personal=personal)
 
     async def about_word(self, kind: Kind, match: Match, word: str, allowance: Allowance) -> Draft | None:
         """A plan for the word's own route; None if the model takes the word for a record's name.
@@ -291,8 +225,7 @@ class Drafting:
 
     async def _about_word(self, kind: Kind, of: Question, slug: LearnedLine, allowance: Allowance) -> Draft:
         wide = of.shown.view == "wide"
-        lines = (slug, *(line for line in of.shown.learned if line != slug))
-        asked = self._question(evolve(of.shown, asked="word", learned=lines))
+        asked = self._kinds.about_word(of, slug)
         draft = self._worded.get(asked.key)
         if draft is None:
             draft = await self._once(kind, asked, partial(self._write, kind, asked, allowance))
@@ -348,10 +281,6 @@ class Drafting:
 
     def _shows_values(self) -> bool:
         return self._settings.values != "never"
-
-    def _personal(self, kind: Kind, asked: Question) -> Question:
-        """The question with the request's values. Raises Unprocessable when they are too long."""
-        return self._question(evolve(asked.shown, values=values_text(kind.ctx)), kind.session)
 
 
 def _needs_values(asked: Question) -> str:

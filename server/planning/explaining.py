@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from server.model import RequestContext, RunnablePlan
     from server.planner_settings import PlannerSettings
     from server.planning.checked_conventions import CheckedConventions
-    from server.planning.drafting import Drafting, Kind
+    from server.planning.drafting import Drafting
+    from server.planning.kinds import Kind
     from server.planning.learned import LearnedRoutes
     from server.planning.library_rows import LearnedRecord
     from server.planning.route_table import Match

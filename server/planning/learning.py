@@ -27,7 +27,8 @@ from wasm_runtime.outcome import (
 if TYPE_CHECKING:
     from server.model import RequestContext, RunnablePlan
     from server.planning.author import Allowance
-    from server.planning.drafting import Drafting, Kind
+    from server.planning.drafting import Drafting
+    from server.planning.kinds import Kind
     from server.planning.learned import LearnedRoutes
     from server.planning.prompt import Problem
     from server.planning.route import Params
