@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import threading
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -664,3 +665,35 @@ async def test_a_note_that_fails_is_logged(library: PlanLibrary) -> None:
         await thread.close()
 
     assert [line["event"] for line in logs] == ["plan library not written"]
+
+
+# -- views ------------------------------------------------------------------------------------------
+
+
+def test_the_view_of_a_plan_is_kept_beside_it(library: PlanLibrary) -> None:
+    """It goes with the plan; a session that shares the plan is told the same of it."""
+    first = learn(library, view="wide")
+    shared = library.learn(evolve(GET, view=""), a_session(2), "null")
+    assert first is not None
+    assert shared is not None
+
+    assert (library.view_of(first), library.view_of(shared)) == ("wide", "wide")
+    library.forget(GET.plan_id)
+    assert library.view_of(first) == ""
+
+
+def test_a_library_from_before_there_were_views(path: Path) -> None:
+    """It opens as it is, with all that it has; of its plans no view is known, of new ones it is."""
+    before = PlanLibrary.open(path)
+    number = learn(before)
+    before.close()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("DROP TABLE views")
+    library = PlanLibrary.open(path)
+    newer = learn(library, plan_id="b", fingerprint="f2", query='["q"]', view="narrow")
+    views = [library.view_of(each or 0) for each in (number, newer)]
+    kept = len(library.routes_of(SESSION.directory))
+    library.close()
+
+    assert (views, kept) == (["", "narrow"], 2)
+    assert not list(path.parent.glob("*.damaged-*"))
