@@ -15,6 +15,9 @@ from server.http.connection import Server
 from server.http.context import ContextReader, EdgeLimits
 from server.http.cors import Cors
 from server.http.handler import Handler
+from server.http.held import HeldBytes, HeldLimits
+from server.http.hosts import Hosts, is_local
+from server.http.known_tokens import KnownTokens
 from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.origin import Origin
 from server.http.semantics import HttpSemantics
@@ -35,7 +38,8 @@ from wasm_runtime.sweeper import Retention
 from wasm_runtime.worker_process import PoolConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from socket import socket
 
     from server.http.admin import Admin
     from server.http.handler import Door
@@ -47,7 +51,8 @@ if TYPE_CHECKING:
     from wasm_runtime.artifact import Artifact
     from wasm_runtime.pool import Executor
 
-_BACKLOG = 1_024
+#: Connections that wait to be taken.
+BACKLOG = 1_024
 
 
 class Service:
@@ -74,31 +79,37 @@ class Service:
         self._runner: web.ServerRunner | None = None
         self._closed = False
 
-    async def start(self) -> None:
-        """Start the workers, and only then listen.
+    async def start(self, sockets: Sequence[socket] = ()) -> None:
+        """Start the workers, and only then listen: on these sockets, or where the settings say.
 
         Raises PoolError, and OSError when the address is taken; nothing is left running then.
         """
         try:
             await self._executor.start()
-            await self._listen()
+            await self._listen(sockets)
             await self._publish()
         except BaseException:
+            for each in sockets:
+                each.close()
             await self.close()
             raise
 
-    async def _listen(self) -> None:
+    async def _listen(self, sockets: Sequence[socket]) -> None:
         options = self._settings.server
         server = Server(
             self._handler if self._tracing is None else traced(self._handler, self._tracing),
             max_connections=options.max_connections,
             idle_seconds=options.header_seconds,
+            read_seconds=options.body_seconds,
             target_bytes=options.path_bytes + options.query_bytes,
         )
         # aiohttp waits that long for requests to end, cancels those that don't, and waits once more.
         self._runner = web.ServerRunner(server, shutdown_timeout=options.shutdown_seconds / 2)
         await self._runner.setup()
-        await web.TCPSite(self._runner, options.host, options.port, backlog=_BACKLOG).start()
+        if not sockets:
+            await web.TCPSite(self._runner, options.host, options.port, backlog=BACKLOG).start()
+        for each in sockets:
+            await web.SockSite(self._runner, each, backlog=BACKLOG).start()
 
     async def _publish(self) -> None:
         """For commands beside the service, which need the admin token and have it from elsewhere."""
@@ -186,16 +197,20 @@ def make_app(
         door = _operators(settings, root, plans, pool, names)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
+    sandbox = settings.sandbox
+    held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
-        HttpSemantics(Pipeline(plans, pool)),
+        HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)),
         authenticator=Authenticator(settings.auth.by_name),
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, files),
         health=_health(pool, root),
-        cors=_cors(settings.cors),
+        hosts=_hosts(settings),
+        cors=cors_of(settings.cors),
         door=None if tokens is None else MetricsPage(meter, tokens, door),
         note=None if tokens is None else meter.tally.note,
         new_line=RequestLine if tracing is None else tracing.new_line,
+        held=held,
     )
     return Service(settings, handler, plans, pool, root, names=names, tracing=tracing)
 
@@ -234,14 +249,21 @@ def worker_pool(
             pinned=sandbox.pin_workers,
             queue_per_session=sandbox.queue_per_session,
             queue_total=sandbox.queue_total,
+            queue_seconds=sandbox.queue_seconds,
             inherit=(root.lock_fd,),
             retention=Retention(settings.sessions.expire_days * 86_400, settings.store.total_disk_bytes),
         )
     )
 
 
-def _cors(options: CorsSettings) -> Cors | None:
+def cors_of(options: CorsSettings) -> Cors | None:
     return Cors(frozenset(options.origins), options.max_age_seconds) if options.origins else None
+
+
+def _hosts(settings: Settings) -> Hosts:
+    """Behind a proxy that has a name of its own it is the proxy's to say which names lead here."""
+    options = settings.server
+    return Hosts(options.hosts, local_only=is_local(options.host) and not options.public_url)
 
 
 def _edge_limits(settings: Settings) -> EdgeLimits:
@@ -251,6 +273,8 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
         query_bytes=options.query_bytes,
         request_bytes=options.request_bytes,
         body_seconds=options.body_seconds,
+        object_members=settings.sandbox.object_members,
+        body_names=settings.sandbox.body_names,
     )
 
 
@@ -261,6 +285,7 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
         Origin(trusted_proxies=options.proxy_networks, public_url=options.public_url),
         settings.sessions.anonymous,
         names.note,
+        KnownTokens(settings.auth.all_tokens),
     )
 
 

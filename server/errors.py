@@ -13,6 +13,7 @@
     ├── Conflict 409
     ├── PreconditionFailed 412
     ├── PayloadTooLarge 413, UriTooLong 414, UnsupportedMediaType 415
+    ├── MisdirectedRequest 421
     ├── Unprocessable 422
     │   └── TypeMismatch, ReplyTooLarge, KeyReused
     ├── OverBudget 429
@@ -20,7 +21,7 @@
     ├── NotPlannable 501
     ├── PlanRefused 502
     ├── Unavailable 503
-    │   ├── StorageFailed, NotConfirmed
+    │   ├── Starting, StorageFailed, NotConfirmed
     │   └── WorkerLost, Overloaded, ProviderUnavailable
     ├── DeadlineExceeded 504
     │   └── OutOfTime, OutOfFuel, ProviderTimeout
@@ -148,6 +149,10 @@ class UnsupportedMediaType(ServiceError):
     status, slug, title = 415, "unsupported-media-type", "Unsupported media type"
 
 
+class MisdirectedRequest(ServiceError):
+    status, slug, title = 421, "misdirected-request", "Not served under this name"
+
+
 class Unprocessable(ServiceError):
     status, slug, title = 422, "unprocessable", "Request does not fit"
 
@@ -202,6 +207,10 @@ class PlanRefused(ServiceError):
 
 class Unavailable(ServiceError):
     status, slug, title = 503, "unavailable", "Temporarily unavailable"
+
+
+class Starting(Unavailable):
+    slug, title = "starting", "The service is starting"
 
 
 class StorageFailed(Unavailable):

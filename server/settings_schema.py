@@ -22,6 +22,7 @@ from server.settings_key import (
     is_network,
     is_origin,
     is_plain,
+    is_served_name,
     is_token,
     named_secrets,
     section,
@@ -61,6 +62,13 @@ class ServerSettings:
         "The service's address as clients see it; empty: from the request's Host",
         check=lambda text: not text or is_base_url(text),
         allowed=f"empty, or {_URL}",
+    )
+    hosts: tuple[str, ...] = setting(
+        (),
+        "Names (Host) that the service is served under besides localhost; none: on loopback without "
+        "`server.public_url` no other, else any",
+        check=is_served_name,
+        allowed="names or addresses without port, *.example.com for all below a name, * for any",
     )
     trusted_proxies: tuple[str, ...] = setting(
         (),
@@ -117,6 +125,11 @@ class AuthSettings:
     def by_name(self) -> dict[str, str]:
         """Every token that lets a client in, by name; empty: the service is open."""
         return ({"default": self.token} if self.token else {}) | dict(self.tokens)
+
+    @property
+    def all_tokens(self) -> tuple[str, ...]:
+        """Every token that opens anything, the operators' among them."""
+        return tuple(filter(None, (*self.by_name.values(), self.admin_token, self.metrics_token)))
 
 
 @frozen
@@ -216,6 +229,36 @@ class SandboxSettings:
     queue_total: int = setting(
         1_024, "Requests that may wait in all; beyond: 503", low=1, high=1_000_000, unit="requests"
     )
+    queue_bytes_per_session: int = setting(
+        32 * MIB,
+        "Bodies of one session's requests, held from arrival to answer; beyond: 503",
+        low=64 * 1024,
+        high=MIB * MIB,
+        unit="bytes",
+    )
+    queue_bytes_total: int = setting(
+        128 * MIB, "The same of all sessions; beyond: 503", low=64 * 1024, high=MIB * MIB, unit="bytes"
+    )
+    queue_seconds: int = setting(
+        20, "Time a request may wait for its turn, which has not begun; beyond: 503", low=1, high=3_600
+    )
+    object_members: int = setting(
+        _GUEST.object_members,
+        "Members of one object, in a body and in a record; beyond: 422",
+        low=16,
+        high=1_000_000,
+        unit="members",
+    )
+    body_names: int = setting(
+        4_000,
+        "Different names of members in one body; beyond: 422",
+        low=16,
+        high=1_000_000,
+        unit="names",
+    )
+    patch_bytes: int = setting(
+        _GUEST.patch_bytes, "What one JSON Patch may copy and move; beyond: 422", low=1_024, high=64 * MIB
+    )
     deny_net: bool = setting(
         default=True,
         meaning="The guest has no network",
@@ -236,6 +279,8 @@ class SandboxSettings:
             session_disk_bytes=self.session_disk_bytes,
             idempotency_bytes=self.idempotency_bytes,
             reply_depth=self.reply_depth,
+            object_members=self.object_members,
+            patch_bytes=self.patch_bytes,
         )
 
     def reuse_policy(self) -> GuestReuse:

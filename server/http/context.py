@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, cast
 
-from attrs import frozen
+from attrs import field, frozen
 
 from server.errors import MethodNotAllowed, SessionInvalid
 from server.http import content
-from server.http.headers import for_plan
+from server.http.headers import for_plan, misplaced
+from server.http.known_tokens import KnownTokens
+from server.http.members import check_members
 from server.http.target import Target, parse_query
 from server.model import METHODS, Method, RequestContext
 from server.sessions.identity import Anonymous, session_for
@@ -34,6 +37,9 @@ class EdgeLimits:
     query_bytes: int = 8_192
     request_bytes: int = 1_048_576
     body_seconds: float = 20.0
+    #: Of one object in a body, and different names in all of it.
+    object_members: int = 1_000
+    body_names: int = 4_000
 
 
 @frozen
@@ -43,19 +49,33 @@ class ContextReader:
     anonymous: Anonymous
     #: Told of every session that is asked for.
     note: Callable[[Session], None] = lambda _session: None
+    #: All of the service's.
+    tokens: KnownTokens = field(factory=KnownTokens)
 
     async def read(
-        self, request: web.BaseRequest, target: Target, caller: Caller, session: Session, request_id: str
+        self,
+        request: web.BaseRequest,
+        target: Target,
+        caller: Caller,
+        session: Session,
+        request_id: str,
+        *,
+        holds: Callable[[int], None] = lambda _size: None,
     ) -> RequestContext:
         """Everything that can be refused without the body is refused before it is read.
 
+        `holds` is told, as it grows, how many bytes the body takes; it may raise Overloaded.
         Raises BadRequest and its kin, PayloadTooLarge, UriTooLong, RequestTimeout, UnsupportedMediaType.
         """
         headers = request.headers
         query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
-        plan_headers = for_plan(headers, authorization=caller.owns_authorization)
+        plan_headers = for_plan(
+            headers, authorization=caller.owns_authorization, is_secret=self.tokens.are_in
+        )
         base_url = self.origin.base_url(headers)
-        body = await self._content(request)
+        if self.tokens.are_in(base_url.partition("://")[2]):
+            raise misplaced("Host")
+        body = await self._content(request, holds)
         return RequestContext(
             method=cast("Method", request.method),
             path=target.path,
@@ -71,21 +91,30 @@ class ContextReader:
             request_id=request_id,
         )
 
-    async def _content(self, request: web.BaseRequest) -> content.Content:
-        content.check_encoding(request.headers)
-        if not request.body_exists:
-            return content.no_body(request.method, request.headers)
-        kind = content.content_kind(request.headers)
-        content.check_use(request.method, kind)
+    async def _content(self, request: web.BaseRequest, holds: Callable[[int], None]) -> content.Content:
         limits = self.limits
-        data = await content.read_body(request, limit=limits.request_bytes, seconds=limits.body_seconds)
-        return content.parse_content(request.method, kind, data)
+        kind, data = await content.read_content(
+            request, limit=limits.request_bytes, seconds=limits.body_seconds, holds=holds
+        )
+        body = await content.parse(
+            request.method,
+            kind,
+            data,
+            lambda body: check_members(
+                body.value, data, most=limits.object_members, most_names=limits.body_names
+            ),
+        )
+        # One character beyond Latin-1 makes each character of a text take two bytes or four.
+        holds(sys.getsizeof(body.text))
+        return body
 
     def session(self, headers: MultiMapping[str], caller: Caller) -> Session:
-        """Raises SessionMissing, SessionInvalid."""
+        """Raises SessionMissing, SessionInvalid, InvalidHeader."""
         values = headers.getall(SESSION_ID, ())
         if len(values) > 1:
             raise SessionInvalid(f"More than one {SESSION_ID} header.")
+        if values and self.tokens.are_in(values[0]):
+            raise misplaced(SESSION_ID)
         session = session_for(values[0] if values else None, caller.token_name, self.anonymous)
         self.note(session)
         return session

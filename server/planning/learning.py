@@ -13,6 +13,7 @@ from server.planning.library_rows import Origin, plan_text
 from server.planning.literals import carried_values
 from server.planning.route import RouteTemplate
 from server.planning.shape import shape_of
+from server.uninterrupted import uninterrupted
 from wasm_runtime.outcome import (
     BadReply,
     Completed,
@@ -141,7 +142,8 @@ class Trial:
                     places=[f"line {each.line}: {each.place}" for each in carried],
                 )
                 return
-        await self.learned.learn(self.kind.ctx.session, self.candidate, self.kind.shape)
+        learning = self.learned.learn(self.kind.ctx.session, self.candidate, self.kind.shape)
+        await uninterrupted(learning)
 
 
 @define

@@ -111,6 +111,7 @@ class LearningPlanner:
             if shared is not None:
                 known = Draft(shared.runnable, shared.record.text)
                 return Trial(kind, shared, known, known, drafting, self._learned, allowance)
+            ctx.release_value()
             draft = await drafting.draft(kind, asked, allowance)
             if draft.runnable.plan.needs != "collections":
                 return Trial.of(kind, draft, drafting, self._learned, allowance)

@@ -226,7 +226,7 @@ async def said(address: Address, session: str, asked: Ask) -> Said:
     data = b"" if asked.body is None else orjson.dumps(asked.body)
     lines = [
         f"{asked.method} {asked.target} HTTP/1.1",
-        *("Host: torture", f"X-Session-ID: {session}", "X-Request-ID: same", "Connection: close"),
+        *("Host: localhost", f"X-Session-ID: {session}", "X-Request-ID: same", "Connection: close"),
         *(f"{name}: {value}" for name, value in asked.headers),
     ]
     if asked.body is not None:

@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 
 _THOUGHTS: Final = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
-_FENCE: Final = re.compile(r"^[ \t]*```[ \t]*\w*[ \t]*$", re.MULTILINE)
+_FENCE: Final = re.compile(r"^[ \t]*+```[ \t]*+\w*+[ \t]*+$", re.MULTILINE)
 _OPENING: Final = re.compile(r'\{\s*"')
 _DECODER: Final = json.JSONDecoder()
 
