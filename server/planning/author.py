@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from server.planning.breaker import Breaker
     from server.planning.budget import Budget
     from server.planning.providers.base import Prompt, Provider
+    from server.planning.shown import Question
 
 log = structlog.get_logger(__name__)
 
@@ -56,16 +57,31 @@ class Allowance:
         deadline = asyncio.get_running_loop().time() + settings.timeout_seconds
         return cls(settings.attempts + settings.repairs, settings.repairs, deadline)
 
+    def for_another_question(self, settings: PlannerSettings) -> Allowance:
+        """As many calls again, but no more time: what one question cost is not held against the next."""
+        return Allowance(settings.attempts + settings.repairs, settings.repairs, self.deadline)
+
     def may_repair(self) -> bool:
         return self.repairs > 0 and self.calls > 0
 
 
 @frozen
 class Draft:
-    """A plan that has passed the policy and has not run yet, and the model's words for it."""
+    """A plan that has passed the policy and has not run yet, and the model's words for it.
+
+    `question` is what it answers; None for a plan that was learned before. `fingerprint` is what others may
+    find it by.
+    """
 
     runnable: RunnablePlan
     answer: str
+    question: Question | None = None
+    fingerprint: str = ""
+
+    @property
+    def asked(self) -> tuple[str, str]:
+        """The fingerprint, and the view that its author was shown."""
+        return self.fingerprint, "" if self.question is None else self.question.shown.view
 
 
 class Author:
@@ -92,8 +108,12 @@ class Author:
         make_prompt: Callable[[tuple[Turn, ...]], Prompt],
         allowance: Allowance,
         turns: tuple[Turn, ...] = (),
+        *,
+        wide: bool = True,
     ) -> Draft:
         """A plan for a request with this path, charged to the session (a directory's name).
+
+        Only where the prompt is not the wide view may it be a plan that asks for that.
 
         Raises OverBudget, ProviderUnavailable, ProviderTimeout, PlanRefused.
         """
@@ -106,7 +126,7 @@ class Author:
             except ProviderError as error:
                 raise service_error(error) from error
             else:
-                written = _read(answer, segments)
+                written = _read(answer, segments, wide=wide)
                 if isinstance(written, RunnablePlan):
                     return Draft(written, answer)
                 problem = written
@@ -153,10 +173,10 @@ class Author:
             self._breaker.failed(error.retry_after)
 
 
-def _read(answer: str, segments: Sequence[str]) -> RunnablePlan | PlanInvalid | CodeRefused:
+def _read(answer: str, segments: Sequence[str], *, wide: bool) -> RunnablePlan | PlanInvalid | CodeRefused:
     """The plan that the answer is, or what is wrong with it."""
     try:
-        plan = decode(answer, segments)
+        plan = decode(answer, segments, wide=wide)
         return RunnablePlan(plan, check(plan.code, RouteTemplate.parse(plan.route).slots), "planned")
     except (PlanInvalid, CodeRefused) as problem:
         return problem
