@@ -1,6 +1,6 @@
 """The `[planner]` section: which model writes plans, what it may see, and what that may cost."""
 
-# ruff: noqa: RUF009 - `setting` and `section` return attrs fields, not values that instances would share
+
 from __future__ import annotations
 
 from typing import Any, Literal
@@ -159,6 +159,13 @@ class PlannerSettings:
         5, "Failures in a row after which the provider is left alone", low=1, high=1_000, unit="failures"
     )
     breaker_seconds: int = setting(30, "Time it is then left alone", low=1, high=3_600)
+    usage_days: int = setting(
+        400,
+        "Days for which `metaservice usage` keeps what models were asked",
+        low=1,
+        high=36_500,
+        unit="days",
+    )
     openai: OpenAISettings = section(OpenAISettings)
     anthropic: AnthropicSettings = section(AnthropicSettings)
 

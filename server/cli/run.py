@@ -8,7 +8,7 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from server.cli import eject, other, plans, sessions
+from server.cli import eject, learning, other, plans, sessions
 from server.cli.channel import Channel, HttpChannel, LocalChannel, Refusal
 from server.cli.output import Output
 from server.logging import configure
@@ -32,7 +32,7 @@ _FAILURES = (DataRootError, ArtifactError, PoolError, PromptError, LibraryError,
 
 
 def register(commands: Commands) -> None:
-    for module in (plans, sessions, eject, other):
+    for module in (plans, sessions, eject, learning, other):
         module.register(commands)
 
 
@@ -77,7 +77,7 @@ async def _channel(options: argparse.Namespace, settings: Settings) -> AsyncIter
             yield channel
         return
     keep_library, start = getattr(options, "keep_library", False), getattr(options, "start", False)
-    from server.cli.offline import opened  # noqa: PLC0415 - the whole service, which others do without
+    from server.cli.offline import opened
 
     offline = opened(settings, Progress(sys.stderr), keep_library=keep_library, start=start)
     try:

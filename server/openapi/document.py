@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import orjson
-from attrs import frozen
+from attrs import evolve, frozen
 
 from server.openapi import conventional, filters, json_patch, learned, parameters, replies
 from server.openapi.schemas import CollectionSchemas
@@ -57,6 +57,9 @@ def describe(session: Session, routes: RoutesInForce, schemas: Schemas, terms: T
     components = _components(session, list(described.values()), terms)
     if routes.conventions:
         given = conventional.operations(schemas, described, delete_collections=terms.delete_collections)
+        if routes.planned:
+            known = {each.key for each in operations}
+            given = (each if each.key in known else _not_learned(each) for each in given)
         operations = [*given, *operations]
         _add(components, _of_conventions(list(described.values()), complete=not schemas.more))
     paths = _paths(_merged(operations), terms)
@@ -79,9 +82,12 @@ def describe(session: Session, routes: RoutesInForce, schemas: Schemas, terms: T
 def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms) -> str:
     texts = [
         "What this session answers at the moment. It grows with what is stored and learned: ask again.",
-        "Collections that are not listed are made by the first `POST` to them."
+        "Other requests are planned by a model when they first come; operations with "
+        "`x-plan-source: conventions` are what it is expected to do then."
+        if routes.planned
+        else "Collections that are not listed are made by the first `POST` to them."
         if routes.conventions
-        else "Other requests are planned by a model when they first come.",
+        else "Other requests are planned when they first come.",
         "Fields keep the types named here."
         if terms.enforced
         else "Types of fields are what was seen so far, not rules.",
@@ -91,6 +97,27 @@ def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms) -> str:
     if schemas.more:
         texts.append("There are more collections than are listed.")
     return " ".join(texts)
+
+
+_NOT_LEARNED = (
+    "Not learned yet. A model plans it when it first comes, and its reply may be another than this, which is what "
+    "conventions answer."
+)
+_ANOTHER: Json = {
+    "description": "Another reply, as a model has planned it.",
+    "content": {"application/json": {}, replies.PROBLEM_JSON: {}},
+}
+
+
+def _not_learned(operation: Operation) -> Operation:
+    """An operation of the conventions where a model is asked first: what is sure of it is that it is there."""
+    texts = (operation.description, _NOT_LEARNED)
+    return evolve(
+        operation,
+        source="conventions",
+        description="\n\n".join(filter(None, texts)),
+        responses={**operation.responses, "default": _ANOTHER},
+    )
 
 
 def _merged(operations: Iterable[Operation]) -> list[Operation]:
@@ -155,6 +182,8 @@ def _written(operation: Operation, slots: list[str], ids: dict[tuple[str, ...], 
         "summary": operation.summary,
         "tags": [operation.tag],
     }
+    if operation.source:
+        written["x-plan-source"] = operation.source
     if operation.description:
         written["description"] = operation.description
     # Not at the path, where it would be once for all: Swagger UI does not look a reference up there.

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
 
     from server.model import Plan, Session, ValidatedCode
-    from server.planning.drafting import Drafting
     from server.planning.fingerprint import Versions
     from server.planning.learned import LearnedRoutes
     from server.planning.library import PlanLibrary
     from server.planning.library_rows import LearnedRecord, PlanRecord
+    from server.planning.switch import LearningSwitch
 
 _NO_LIBRARY = "The service has learned nothing yet, and has no plan library."
 
@@ -38,11 +38,11 @@ class PlanOperations:
     def __init__(
         self,
         learned: LearnedRoutes | None,
-        drafting: Drafting | None,
+        switch: LearningSwitch | None,
         session: Callable[[str], Awaitable[Session]],
     ) -> None:
         self._learned = learned
-        self._drafting = drafting
+        self._switch = switch
         self._session = session
 
     async def listed(self, *, session: str = "", limit: int = 100, after: int = 0) -> dict[str, Any]:
@@ -155,8 +155,8 @@ class PlanOperations:
         return self._learned
 
     def _start_afresh(self) -> None:
-        if self._drafting is not None:
-            self._drafting.start_afresh()
+        if self._switch is not None:
+            self._switch.start_afresh()
 
 
 def edited(record: PlanRecord, code: str) -> RunnablePlan:

@@ -28,7 +28,7 @@ from server.errors import (
     ServiceError,
 )
 from server.model import RunnablePlan
-from server.planning.author import Allowance, Draft
+from server.planning.author import Allowance, Draft, Subject
 from server.planning.fingerprint import fingerprint, values_key
 from server.planning.learned import body_shape
 from server.planning.prompt import complaint_for
@@ -267,9 +267,9 @@ class Drafting:
     async def _write(
         self, kind: Kind, make: partial[Prompt], allowance: Allowance, turns: tuple[Turn, ...] = ()
     ) -> Draft:
-        session, segments = kind.ctx.session, kind.ctx.segments
-        finish = partial(make, learned=await self._learned.keys(session))
-        return await self._author.write(session.directory, segments, finish, allowance, turns)
+        subject = Subject.of(kind.ctx, kind.shape.route)
+        finish = partial(make, learned=await self._learned.keys(kind.ctx.session))
+        return await self._author.write(subject, finish, allowance, turns)
 
     def _prompt(
         self,

@@ -176,7 +176,7 @@ def _check(connection: sqlite3.Connection) -> None:
 def _check_columns(connection: sqlite3.Connection) -> None:
     try:
         for table, columns in (("plans", PLAN_COLUMNS), ("learned", LEARNED_COLUMNS)):
-            with closing(connection.execute(f"SELECT number, {columns} FROM {table} LIMIT 0")):  # noqa: S608
+            with closing(connection.execute(f"SELECT number, {columns} FROM {table} LIMIT 0")):
                 pass
     except sqlite3.OperationalError as error:
         raise _Unusable("of another form") from error

@@ -43,8 +43,8 @@ def json_object(text: str, wanted: frozenset[str] = frozenset()) -> str | None:
 
 def _last_object(text: str, wanted: frozenset[str]) -> str | None:
     found = [(part, members) for part in _whole_objects(text, wanted) if (members := _members(part))]
-    full = [part for part, members in found if wanted <= members]
-    return (full or [part for part, _ in found] or [None])[-1]
+    full = [part for part, members in found if wanted <= members] or [part for part, _ in found]
+    return full[-1] if full else None
 
 
 def _whole_objects(text: str, wanted: frozenset[str]) -> Iterator[str]:

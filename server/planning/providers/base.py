@@ -61,7 +61,7 @@ class ProviderError(Exception):
     of them out) were spent. `cause` is a `causes.Cause`'s name; `everyones`: it would be so whatever was asked.
     """
 
-    def __init__(  # noqa: PLR0913 - one place for all that is known of a failure
+    def __init__(
         self,
         reason: str,
         *,

@@ -94,7 +94,12 @@ _BY_CODE: Final[dict[str, Cause]] = {
         Cause.CONTEXT,
     ),
     **dict.fromkeys(
-        ("content_filter", "responsibleaipolicyviolation", "content_policy_violation", "data_inspection_failed"),
+        (
+            "content_filter",
+            "responsibleaipolicyviolation",
+            "content_policy_violation",
+            "data_inspection_failed",
+        ),
         Cause.FILTER,
     ),
     **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error", "resource_exhausted"), Cause.RATE),
@@ -146,7 +151,9 @@ _BY_WORDS: Final = (
     (Cause.KEY, re.compile(r"api key|api_key|no connected db|authenticat|unauthorized|invalid x-api-key")),
     (
         Cause.UNPAID,
-        re.compile(r"credit balance|insufficient (balance|credit|quota|funds)|exceeded your current quota|billing"),
+        re.compile(
+            r"credit balance|insufficient (balance|credit|quota|funds)|exceeded your current quota|billing"
+        ),
     ),
     (
         Cause.MODEL,

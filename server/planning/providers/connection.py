@@ -97,7 +97,9 @@ async def _private_address(url: httpx2.URL) -> str:
         raise httpx2.ConnectError("the provider's host has no address") from None
     addresses = [str(address[0]).partition("%")[0] for *_, address in found]
     if not addresses or not all(map(is_private, addresses)):
-        raise NotAllowed("the provider's host leads to an address that is not private, and plain http is for these")
+        raise NotAllowed(
+            "the provider's host leads to an address that is not private, and plain http is for these"
+        )
     return next((each for each in addresses if ":" not in each), addresses[0])
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import httpx2
 from attrs import field, frozen
@@ -46,7 +46,6 @@ _WAITS: Final = (
 _HARDLY_PASSING: Final = frozenset({Cause.KEY, Cause.UNPAID, Cause.MODEL, Cause.CONTEXT, Cause.OUTPUT})
 #: The server found that the model's JSON is none: another try may be better, and it is the model's doing.
 _MODEL_FAILED: Final = frozenset({"json_validate_failed", "tool_use_failed"})
-_UNKNOWN_STATUS: Final = 502
 
 
 @frozen
@@ -103,8 +102,12 @@ def of_status(response: httpx2.Response) -> Failure:
 def of_document(document: Any) -> Failure:
     """The failure that a body is which says that it is an error, whatever status it came with."""
     complaint = complaint_of(document)
-    statuses = [status for code, status in STATUS_OF_CODE.items() if code in complaint.codes]
-    return _failure(complaint.status or (statuses or [_UNKNOWN_STATUS])[0], complaint, None)
+    named = (status for code, status in STATUS_OF_CODE.items() if code in complaint.codes)
+    status = complaint.status or next(named, None)
+    if status is None:
+        # Words alone: what they do not name may be anything, and may pass.
+        status = 502 if cause_of(400, complaint).cause is Cause.REFUSED else 400
+    return _failure(status, complaint, None)
 
 
 def of_connection(cause: BaseException | None) -> Failure:
@@ -120,7 +123,11 @@ def of_connection(cause: BaseException | None) -> Failure:
             found = down(Cause.UNREACHABLE, retry=True, detail=type(cause).__name__)
             # A connection that broke within an answer may have been broken by what was asked.
             reached = not isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
-            return found if reached else down(found.cause, retry=True, detail=type(cause).__name__, everyones=True)
+            return (
+                found
+                if reached
+                else down(found.cause, retry=True, detail=type(cause).__name__, everyones=True)
+            )
 
 
 def _failure(status: int, complaint: Complaint, wait: float | None) -> Failure:

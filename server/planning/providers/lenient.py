@@ -73,9 +73,7 @@ def thoughts_in(content: Any) -> str:
         case str():
             return content
         case list():
-            return "".join(
-                _thought(part) for part in content[:_MOST_PARTS] if isinstance(part, dict | str)
-            )
+            return "".join(_thought(part) for part in content[:_MOST_PARTS] if isinstance(part, dict | str))
         case _:
             return ""
 

@@ -223,7 +223,11 @@ def _without_plan(reading: Reading, usage: Usage, *, cut: bool) -> Failure:
         return down(Cause.CONTEXT, detail=f"the server has seen {usage.input_tokens} tokens of it")
     if not reading.problem and not reading.text.strip():
         return down(Cause.OUTPUT if reading.cut else Cause.EMPTY, detail="nothing but thoughts")
-    why = "the answer is cut off at the most output tokens" if reading.cut else "the answer holds no JSON object"
+    why = (
+        "the answer is cut off at the most output tokens"
+        if reading.cut
+        else "the answer holds no JSON object"
+    )
     return Failure(AnswerUnusable, reading.problem or why, cause=Cause.ANSWER, answer=reading.text)
 
 
@@ -240,9 +244,9 @@ def _utf8(text: str) -> str:
 def _pause(failure: Failure, calls: int) -> float:
     """Seconds before the next call: as asked, never less, else doubling; jittered, as others wait too."""
     if failure.retry_after is not None:
-        return failure.retry_after + random.uniform(0.0, FIRST_PAUSE_SECONDS / 2)  # noqa: S311 - no secret
+        return failure.retry_after + random.uniform(0.0, FIRST_PAUSE_SECONDS / 2)
     longest = min(FIRST_PAUSE_SECONDS * 2.0 ** (calls - 1), LONGEST_PAUSE_SECONDS)
-    return random.uniform(longest / 2, longest)  # noqa: S311 - no secret
+    return random.uniform(longest / 2, longest)
 
 
 def _estimate(prompt: Prompt, answer: str) -> Usage:

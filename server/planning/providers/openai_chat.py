@@ -128,7 +128,11 @@ def _reading(completion: dict[str, Any]) -> Reading | Failure:
     choices, usage = completion.get("choices"), _usage(completion.get("usage"))
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
-        if completion.get("error") or completion.get("object") == "error" or completion.get("type") == "error":
+        if (
+            completion.get("error")
+            or completion.get("object") == "error"
+            or completion.get("type") == "error"
+        ):
             return of_document(completion)
         is_one = "choices" in completion
         detail = "the answer has no choices" if is_one else "no chat completion: is base_url right?"
