@@ -1,6 +1,5 @@
 """The `[planner]` section: which model writes plans, what it may see, and what that may cost."""
 
-
 from __future__ import annotations
 
 from typing import Any, Literal

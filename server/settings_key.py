@@ -181,17 +181,18 @@ def is_loopback(host: str) -> bool:
 
 
 def is_private(address: str) -> bool:
-    """Whether an address is of a network of one's own: RFC 1918, RFC 4193, RFC 6598, link-local, loopback.
+    """Whether an address is of a network of one's own: RFC 1918, RFC 4193, RFC 6598, or loopback.
 
-    `ipaddress` counts more as private: networks for documentation, and those that lead nowhere.
+    `ipaddress` counts more as private: networks for documentation, those that lead nowhere, and link-local ones,
+    where clouds keep what is secret of a machine. Raises ValueError for what is no address.
     """
     found = ipaddress.ip_address(address)
     mapped = getattr(found, "ipv4_mapped", None)
     if mapped is not None:
         return is_private(str(mapped))
-    if found.is_loopback or found.is_link_local:
-        return True
-    return any(found.version == network.version and found in network for network in _PRIVATE)
+    return found.is_loopback or any(
+        found.version == network.version and found in network for network in _PRIVATE
+    )
 
 
 _PRIVATE: Final = tuple(

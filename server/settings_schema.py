@@ -3,7 +3,6 @@
 Frozen, and built by `server.settings.from_mapping` alone: a value that got here is within its bounds.
 """
 
-
 from __future__ import annotations
 
 import ipaddress

@@ -70,6 +70,8 @@ _SCHEMA: Final = (
 
 #: Which plan an edit made of which. It came after format 1, which does without it.
 _EDITED: Final = "CREATE TABLE IF NOT EXISTS edited (old TEXT PRIMARY KEY, new TEXT NOT NULL) STRICT"
+#: What a person wrote, with its comments, of which the plan's code is the checked form. It came after format 1, too.
+_SOURCES: Final = "CREATE TABLE IF NOT EXISTS sources (plan_id TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT"
 
 _log = structlog.get_logger()
 
@@ -156,6 +158,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         _run(connection, _SCHEMA, FORMAT_VERSION)
     _check(connection)
     connection.execute(_EDITED)
+    connection.execute(_SOURCES)
 
 
 def _check(connection: sqlite3.Connection) -> None:

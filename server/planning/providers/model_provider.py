@@ -37,6 +37,9 @@ _CUT_BELOW: Final = 0.6
 #: A prompt of less is not worth the word.
 _SHORTEST_CUT: Final = 1_000
 _TIMES_CUT_IS_TOLD: Final = 3
+#: Of a context of 2,048, which is the least in use. A count of less is one that a gateway has made up, or of what
+#: was not in a cache: it is worth a word in the log, but excuses no bad plan.
+_LEAST_CREDIBLE: Final = 1_500
 
 
 _log = structlog.get_logger("provider")
@@ -192,7 +195,10 @@ class ModelProvider:
         )
 
     def _is_cut(self, prompt: Prompt, usage: Usage) -> bool:
-        """Whether the server has seen less than was sent, which Ollama and others do not say. It is logged."""
+        """Whether the server has surely seen less than was sent, as Ollama and others cut without a word.
+
+        What looks like it is logged.
+        """
         estimated = _estimate(prompt, "").input_tokens
         if estimated < _SHORTEST_CUT or not 0 < usage.input_tokens < _CUT_BELOW * estimated:
             return False
@@ -206,7 +212,7 @@ class ModelProvider:
                 estimated_tokens=estimated,
                 remedy="raise the server's context (Ollama: OLLAMA_CONTEXT_LENGTH)",
             )
-        return True
+        return usage.input_tokens >= _LEAST_CREDIBLE
 
 
 def _plan_in(reading: Reading, wanted: frozenset[str]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 import pytest
 
@@ -147,21 +145,32 @@ async def test_a_server_is_asked_again(simulated: type[Simulator]) -> None:
         assert provider.dialect == Dialect()
 
 
-COUNTS: list[tuple[int, bool]] = [(2_048, True), (4_096, True), (0, False), (7_000, False), (8_000, False)]
+COUNTS: list[tuple[int, bool, bool]] = [
+    (2_048, True, True),
+    (4_096, True, True),
+    (1_499, True, False),
+    (0, False, False),
+    (7_000, False, False),
+    (8_000, False, False),
+]
 
 
-@pytest.mark.parametrize(("counted", "cut"), COUNTS)
-async def test_a_prompt_that_was_cut_is_told(counted: int, cut: bool, capsys: Any) -> None:
-    """A server that counts far fewer tokens than were sent has cut the prompt, and the log says so."""
+@pytest.mark.parametrize(("counted", "told", "cut"), COUNTS)
+async def test_a_prompt_that_was_cut_is_told(
+    counted: int, told: bool, cut: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that counts far fewer tokens than were sent has cut the prompt, and the log says so.
+
+    Fewer than any context in use is no count to go by.
+    """
     long = attrs.evolve(PROMPT, fixed="word " * 6_000)
-    answer = attrs.evolve(
-        PLAIN, body={**PLAIN.body, "usage": {"prompt_tokens": counted, "completion_tokens": 1}}
-    )
+    usage = {"prompt_tokens": counted, "completion_tokens": 1}
+    answer = attrs.evolve(PLAIN, body={**PLAIN.body, "usage": usage})
     async with OpenAISimulator([answer]) as simulator, provider_for(simulator) as provider:
         completion = await ask(provider, long)
 
     assert completion.prompt_cut is cut
-    assert ("provider cut the prompt" in capsys.readouterr().out) is cut
+    assert ("provider cut the prompt" in capsys.readouterr().out) is told
 
 
 async def test_prose_for_a_prompt_that_was_cut_is_the_context_s_doing() -> None:
