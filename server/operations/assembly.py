@@ -58,7 +58,7 @@ def make_api(
         sessions,
         Replayer(plans, sessions, executor),
         Explainer(conventions, settings.planner, learned, switch),
-        Doctor(settings, root, executor),
+        Doctor(settings, root, executor, switch),
         ejector=Ejector(sessions, learned, executor),
         learning=LearningOperations(settings.planner, switch, usage, running=running),
     )
