@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser(whole=words[:1] != ["serve"]).parse_args(words)
     if "run" in options:
-        from server.cli import run as command_line
+        from server.cli import run as command_line  # noqa: PLC0415 - see _parser
 
         return command_line.run(options)
     given = {_OPTIONS[name]: text for name, text in vars(options).items() if name in _OPTIONS and text}
@@ -74,9 +74,9 @@ def _parser(*, whole: bool = True) -> argparse.ArgumentParser:
     serve.add_argument("--host", help="address to listen on")
     serve.add_argument("--port", help="port to listen on")
     if whole:
-        from importlib.metadata import version
+        from importlib.metadata import version  # noqa: PLC0415
 
-        from server.cli import run as command_line
+        from server.cli import run as command_line  # noqa: PLC0415
 
         parser.add_argument("--version", action="version", version=f"%(prog)s {version('metaservice')}")
         command_line.register(commands)
@@ -98,7 +98,7 @@ def _serve(settings: Settings) -> int:
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        import uvloop
+        import uvloop  # noqa: PLC0415 - there is none on Windows
     except ImportError:
         return None
     return uvloop.new_event_loop

@@ -189,7 +189,7 @@ def make_app(
     reader = _reader(settings, names)
     door: Door | None = None
     if admin:
-        door = _operators(settings, root, plans, pool, names, usage)
+        door = _operators(settings, root, plans, pool, names, usage=usage)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     handler = Handler(
@@ -217,14 +217,15 @@ def _operators(
     plans: Planner,
     pool: HoldingExecutor,
     names: SessionNames,
+    *,
     usage: UsageBook,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
-    from server.http.admin import Admin
-    from server.operations.assembly import make_api
+    from server.http.admin import Admin  # noqa: PLC0415
+    from server.operations.assembly import make_api  # noqa: PLC0415
 
     limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names, usage)
+    api = make_api(settings, root, plans, pool, names, usage=usage)
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
 

@@ -276,7 +276,7 @@ class RequestLine:
     def __attrs_post_init__(self) -> None:
         self._started = self._clock()
 
-    def took(self, stage: str, seconds: float, *, ago: float = 0.0) -> None:
+    def took(self, stage: str, seconds: float, *, ago: float = 0.0) -> None:  # noqa: ARG002 - for tracing
         """Add to the stage's time; a stage that ran twice has the sum. It ended `ago` seconds before."""
         self.ms[stage] = self.ms.get(stage, 0.0) + seconds * 1_000
 

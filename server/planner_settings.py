@@ -1,5 +1,6 @@
 """The `[planner]` section: which model writes plans, what it may see, and what that may cost."""
 
+# ruff: noqa: RUF009 - `setting` and `section` return attrs fields, not values that instances would share
 from __future__ import annotations
 
 from typing import Any, Literal
@@ -219,8 +220,8 @@ class PlannerSettings:
     def refusal(self, url: str) -> str:
         """Why a provider may not be called at this URL; empty: it may. Also for redirects.
 
-        Its host must be listed, as ``host`` (any port) or ``host:port``. Plain http is for a loopback host; with
-        `private_http` also for a private address, or a name that leads to nothing else (see `connection`).
+        Its host must be listed, as ``host`` (any port) or ``host:port``. Plain http is for a loopback host;
+        with `private_http` also for a private address, or a name that leads to one (see `connection`).
         """
         if not is_base_url(url.partition("?")[0]):
             return "it is not an http(s) URL"

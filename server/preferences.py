@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from attrs import frozen
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's word
 _PREFERENCE = re.compile(rf'\s*({_TOKEN})(?:\s*=\s*({_TOKEN}|"[^"\\]*"))?\s*(?:;.*)?')
 
 

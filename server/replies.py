@@ -114,7 +114,7 @@ def _plan_failed(raised: Raised) -> ServiceError:
     return errors.PlanFailed(detail, error_type=error_type, line=raised.line)
 
 
-def _error(outcome: Ended) -> ServiceError:
+def _error(outcome: Ended) -> ServiceError:  # noqa: C901, PLR0912 - the table outcome -> error, a case a row
     """Reasons that come from the guest's machinery or from the disk stay in the log."""
     match outcome:
         case outcomes.Unmet(reason):

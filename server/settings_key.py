@@ -183,8 +183,8 @@ def is_loopback(host: str) -> bool:
 def is_private(address: str) -> bool:
     """Whether an address is of a network of one's own: RFC 1918, RFC 4193, RFC 6598, or loopback.
 
-    `ipaddress` counts more as private: networks for documentation, those that lead nowhere, and link-local ones,
-    where clouds keep what is secret of a machine. Raises ValueError for what is no address.
+    `ipaddress` counts more as private: networks for documentation, those that lead nowhere, and link-local
+    ones, where clouds keep what is secret of a machine. Raises ValueError for what is no address.
     """
     found = ipaddress.ip_address(address)
     mapped = getattr(found, "ipv4_mapped", None)

@@ -3,6 +3,7 @@
 Frozen, and built by `server.settings.from_mapping` alone: a value that got here is within its bounds.
 """
 
+# ruff: noqa: RUF009 - `setting` and `section` return attrs fields, not values that instances would share
 from __future__ import annotations
 
 import ipaddress
@@ -36,7 +37,7 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _GUEST = Limits()
 _REUSE = GuestReuse()
 _DAY = 86_400
-_TOKEN = "1 to 1,024 visible ASCII characters without a space"
+_TOKEN = "1 to 1,024 visible ASCII characters without a space"  # noqa: S105 - says what a token may be
 _URL = "http(s)://host[:port][/path] without user, query or fragment"
 
 

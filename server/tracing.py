@@ -68,7 +68,7 @@ def _wanted(environ: Mapping[str, str]) -> str | None:
 def _exporter(name: str, environ: Mapping[str, str]) -> SpanExporter:
     """Raises ImportError, and ValueError for what there is no exporter for."""
     if name == "console":
-        from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+        from opentelemetry.sdk.trace.export import ConsoleSpanExporter  # noqa: PLC0415 - only when wanted
 
         return ConsoleSpanExporter()
     if name != "otlp":
@@ -76,16 +76,16 @@ def _exporter(name: str, environ: Mapping[str, str]) -> SpanExporter:
     protocol = next((environ[name] for name in _PROTOCOLS if environ.get(name)), _PROTOCOL)
     if protocol != _PROTOCOL:
         raise ValueError(f"the only OTLP protocol here is {_PROTOCOL}")
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
     return OTLPSpanExporter()
 
 
 def _provider(exporter: SpanExporter, environ: Mapping[str, str]) -> TracerProvider:
     """Sampler, limits and batching are the SDK's to read from their variables."""
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
     own = {} if environ.get(_SERVICE_NAME) else {"service.name": "metaservice"}
     provider = TracerProvider(resource=Resource.create(own))
@@ -97,8 +97,8 @@ class Tracing:
     """Makes the spans of one service; owns the SDK's provider."""
 
     def __init__(self, provider: TracerProvider) -> None:
-        from opentelemetry import trace
-        from opentelemetry.trace.propagation.tracecontext import (
+        from opentelemetry import trace  # noqa: PLC0415
+        from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415
             TraceContextTextMapPropagator,
         )
 
@@ -213,6 +213,6 @@ class _Traced(Watched):
 
 
 def _failed(span: Any) -> None:
-    from opentelemetry.trace import StatusCode
+    from opentelemetry.trace import StatusCode  # noqa: PLC0415
 
     span.set_status(StatusCode.ERROR)

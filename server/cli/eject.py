@@ -100,5 +100,5 @@ def _failing(project: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _flag(value: bool) -> str:
+def _flag(value: bool) -> str:  # noqa: FBT001 - a value is what it is about
     return "true" if value else "false"

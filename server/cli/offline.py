@@ -44,7 +44,7 @@ class LazyPool:
 
     async def run(self, job: Job) -> Outcome:
         await self.start()
-        assert self._pool is not None
+        assert self._pool is not None  # noqa: S101 - `start` has seen to it
         return await self._pool.run(job)
 
     @asynccontextmanager
@@ -97,4 +97,4 @@ async def opened(
         closing.push_async_callback(names.close)
         if start:
             await pool.start()
-        yield make_api(settings, root, planner, pool, names, usage, running=False)
+        yield make_api(settings, root, planner, pool, names, usage=usage, running=False)

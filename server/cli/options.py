@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     #: A command: asks through the channel, prints; its exit status.
     Command = Callable[[argparse.Namespace, Channel, Output], Awaitable[int]]
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names it so
 
 
 def common() -> argparse.ArgumentParser:

@@ -77,7 +77,7 @@ async def _channel(options: argparse.Namespace, settings: Settings) -> AsyncIter
             yield channel
         return
     keep_library, start = getattr(options, "keep_library", False), getattr(options, "start", False)
-    from server.cli.offline import opened
+    from server.cli.offline import opened  # noqa: PLC0415 - the whole service, which others do without
 
     offline = opened(settings, Progress(sys.stderr), keep_library=keep_library, start=start)
     try:

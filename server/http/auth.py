@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from multidict import MultiMapping
 
-SERVICE_TOKEN = "X-Service-Token"
+SERVICE_TOKEN = "X-Service-Token"  # noqa: S105 - a header's name
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 _BASIC = re.compile(r"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
 _BROWSER_CHALLENGE = 'Basic realm="metaservice: any name, and the token as password", charset="UTF-8", Bearer'

@@ -67,7 +67,7 @@ class Connection(web.RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's text quotes the request
     ) -> web.StreamResponse:
         """A problem document for what never became a request; nothing of it is repeated anywhere.
 

@@ -40,7 +40,7 @@ _KINDS: dict[str, ContentKind] = {
     "application/x-www-form-urlencoded": "form",
 }
 _PATCHES: frozenset[ContentKind | None] = frozenset({"merge-patch", "json-patch"})
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's word
 _PARAMETER = rf'\s*;\s*(?:({_TOKEN})=({_TOKEN}|"[^"\\]*"))?'
 _MEDIA_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})((?:{_PARAMETER})*)\s*")
 _ACCEPTED = ", ".join(_KINDS)

@@ -29,7 +29,7 @@ class Meter:
     async def render(self, accept: str) -> tuple[bytes, str]:
         """The metrics of this moment and their media type. Raises OSError when the data root is gone."""
         # Most services are asked for no metrics, and each start would wait for the client library.
-        from server.metrics.exposition import Reading, render
+        from server.metrics.exposition import Reading, render  # noqa: PLC0415
 
         disk = await self._disk.read()
         return render(Reading(_version(), self.tally, self.calls, self._health(), disk), accept)

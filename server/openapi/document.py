@@ -100,8 +100,8 @@ def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms) -> str:
 
 
 _NOT_LEARNED = (
-    "Not learned yet. A model plans it when it first comes, and its reply may be another than this, which is what "
-    "conventions answer."
+    "Not learned yet. A model plans it when it first comes, and its reply may be another than this, which is "
+    "what conventions answer."
 )
 _ANOTHER: Json = {
     "description": "Another reply, as a model has planned it.",
@@ -110,7 +110,7 @@ _ANOTHER: Json = {
 
 
 def _not_learned(operation: Operation) -> Operation:
-    """An operation of the conventions where a model is asked first: what is sure of it is that it is there."""
+    """An operation of the conventions where a model is asked first: all that is sure is that it is there."""
     texts = (operation.description, _NOT_LEARNED)
     return evolve(
         operation,

@@ -35,8 +35,8 @@ def make_api(
     planner: Planner,
     executor: HoldingExecutor,
     names: SessionNames,
-    usage: UsageBook,
     *,
+    usage: UsageBook,
     running: bool = True,
 ) -> Api:
     """The interface over a service's parts, which it does not own. `running`: requests are served, too."""

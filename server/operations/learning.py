@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from server.planning.switch import LearningSwitch
     from server.planning.usage import UsageBook
 
-_NOT_RUNNING = "No service runs on this data root, so there is nothing to turn: set planner.learn (LARS_LEARN) for its start."
+_NOT_RUNNING = (
+    "No service runs on this data root, so there is nothing to turn: "
+    "planner.learn (LARS_LEARN) is for its next start."
+)
 _NO_MODEL = "There is no model to learn from: the settings choose none (provider, or its key)."
 
 log = structlog.get_logger(__name__)
@@ -33,7 +36,7 @@ class LearningOperations:
     running: bool = True
 
     async def show(self) -> dict[str, Any]:
-        """`learn` is whether new routes are planned, `by` the model that plans them, null where there is none."""
+        """`learn` is whether new routes are planned, `by` the model that plans them, or null."""
         chosen = self.settings.in_use
         model = None if chosen is None else f"{self.settings.chosen}/{chosen.model}"
         on = self.settings.learn if self.switch is None else self.switch.on

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from server.planning.library import PlanLibrary
 
-_TOKEN: Final = "token:"
+_TOKEN: Final = "token:"  # noqa: S105 - a prefix of names
 _ANONYMOUS: Final = "~anonymous"
 #: Before the name of a directory; only such a name takes looking up.
 BY_DIRECTORY: Final = "@"

@@ -65,7 +65,8 @@ class PlanOperations:
     async def show(self, name: str) -> dict[str, Any]:
         """A plan with its code, and where it is in use. Raises NotFound, BadRequest, Conflict.
 
-        `source` is what a person wrote, with comments and layout, of which `code` is the checked form; or null.
+        `source` is what a person wrote, with comments and layout, of which `code` is the checked form; or
+        null.
         """
         learned = self._library()
 

@@ -234,7 +234,7 @@ def _no_fingerprint(runnable: RunnablePlan, *kind: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
 
-def _require(holds: bool, name: str) -> None:
+def _require(holds: bool, name: str) -> None:  # noqa: FBT001 - a condition is what it is about
     if not holds:
         raise _Wrong(f"{name} is wrong" if name.startswith("`") and name.endswith("`") else name)
 

@@ -66,7 +66,7 @@ def make_planner(
         provider = make_provider(settings)
         if provider is None:
             return None
-        return _drafting(settings, watched(provider), prompts, learned, executor, usage)
+        return _drafting(settings, watched(provider), prompts, learned, executor, usage=usage)
 
     return LearningPlanner(learned, LearningSwitch.made(make, on=settings.learn), conventions, settings)
 
@@ -96,6 +96,7 @@ def _drafting(
     prompts: PromptMaker,
     learned: LearnedRoutes,
     executor: Executor,
+    *,
     usage: UsageBook | None,
 ) -> Drafting:
     clock = time.monotonic

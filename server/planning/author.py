@@ -4,8 +4,8 @@
 2. The budget is asked before the breaker, because the breaker's yes may be its one probe.
 3. An answer that is no plan, or whose code the policy refuses, goes back with the reasons as often as
    `planner.repairs` says. What comes out has passed the policy.
-4. A plan is refused only for what the model wrote. What server, key, context or network did is a failure of the
-   provider: 503 or 504, with its reason in the log and, for operators, in `trouble`.
+4. A plan is refused only for what the model wrote. What server, key, context or network did is a failure of
+   the provider: 503 or 504, with its reason in the log and, for operators, in `trouble`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Who is kept from the provider after failures: everybody, one session, or one kind of request.
 
 A failure that would be the same whatever was asked (a wrong key, a rate limit, nobody listens) counts for
-everybody. Any other may be the doing of what was asked: a prompt that takes the model too long, or does not fit.
-So it counts for its session and for its kind of request, which are then left alone, each by a breaker of its own.
-For everybody it counts only as evidence: each session and each kind once, and only when as many of both have
-failed, with no success between, as a breaker takes failures. One client's session, or one kind of request in
-however many sessions, never keeps anybody else from the provider.
+everybody. Any other may be the doing of what was asked: a prompt that takes the model too long, or does not
+fit. So it counts for its session and for its kind of request, which are then left alone, each by a breaker of
+its own. For everybody it counts only as evidence: each session and each kind once, and only when as many of
+both have failed, with no success between, as a breaker takes failures. One client's session, or one kind of
+request in however many sessions, never keeps anybody else from the provider.
 
 While half-open, a session that has opened everybody's breaker again does not do so twice running.
 """
@@ -81,7 +81,7 @@ class Breakers:
     def allow(self, asker: Asker) -> bool:
         """Whether a call may be made now. A yes may make it somebody's probe."""
         breakers = self._of(asker)
-        return all(each.is_ready() for each in breakers) and all([each.allow() for each in breakers])
+        return all(each.is_ready() for each in breakers) and all(each.allow() for each in breakers)
 
     def retry_after(self, asker: Asker) -> float:
         """Seconds until `allow` can say yes again; 0 if it would now."""

@@ -91,7 +91,7 @@ class CheckedConventions:
             return False
         raise NotPlannable(f"{NOT_PLANNABLE} {_BELOW.format(name=name)}")
 
-    async def routes_in_force(self, session: Session) -> RoutesInForce:
+    async def routes_in_force(self, session: Session) -> RoutesInForce:  # noqa: ARG002 - the same for all
         return RoutesInForce()
 
     async def close(self) -> None:

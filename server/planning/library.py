@@ -65,26 +65,26 @@ _PLANS = ", ".join(f"plans.{name.strip()}" for name in ("number", *PLAN_COLUMNS.
 _LEARNED_ROW = (
     "learned.number, session, session_id, body_shape, learned_at, failures, quarantined, slug_asked"
 )
-_JOINED = f"SELECT {_LEARNED_ROW}, {_PLANS} FROM learned JOIN plans ON plans.number = learned.plan"
+_JOINED = f"SELECT {_LEARNED_ROW}, {_PLANS} FROM learned JOIN plans ON plans.number = learned.plan"  # noqa: S608
 _ADD = (
-    f"INSERT INTO plans ({PLAN_COLUMNS}) VALUES ({', '.join('?' * 17)})"
+    f"INSERT INTO plans ({PLAN_COLUMNS}) VALUES ({', '.join('?' * 17)})"  # noqa: S608
     " ON CONFLICT (fingerprint, plan_id, values_key) DO UPDATE SET plan = excluded.plan,"
     " query = excluded.query, v_prompt = excluded.v_prompt, v_policy = excluded.v_policy,"
     " v_model = excluded.v_model, v_rules = excluded.v_rules RETURNING number"
 )
 _FOUND = (
-    f"SELECT {_PLANS} FROM plans WHERE fingerprint = ? AND values_key = '' AND NOT EXISTS ("
+    f"SELECT {_PLANS} FROM plans WHERE fingerprint = ? AND values_key = '' AND NOT EXISTS ("  # noqa: S608
     " SELECT 1 FROM learned WHERE learned.plan = plans.number AND session = ? AND quarantined)"
     f" ORDER BY pinned DESC, provider = '{PERSON}' DESC, number DESC LIMIT 1 OFFSET ?"
 )
-_LEARN = f"INSERT INTO learned ({LEARNED_COLUMNS}) VALUES ({', '.join('?' * 13)})"
+_LEARN = f"INSERT INTO learned ({LEARNED_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608
 _ROUTE = (
     "session = ? AND learned.method = ? AND pattern = ? AND learned.content = ? AND learned.query = ?"
     " AND learned.values_key = ?"
 )
 #: What is beyond the newest so many routes of a session, of one of the two sorts.
 _SURPLUS = (
-    "SELECT learned.number, learned.plan FROM learned JOIN plans ON plans.number = learned.plan"
+    "SELECT learned.number, learned.plan FROM learned JOIN plans ON plans.number = learned.plan"  # noqa: S608
     f" WHERE session = ? AND (learned.values_key = '') = ? AND NOT {_KEPT}"
     " ORDER BY learned.number DESC LIMIT -1 OFFSET ?"
 )
@@ -96,7 +96,7 @@ _CLEAR_FAILURES = (
 _USES = "FROM learned JOIN plans AS same ON same.number = learned.plan WHERE same.plan_id = plans.plan_id"
 #: One row a plan, however many fingerprints it answers, with its sessions and its routes in quarantine.
 _LISTED = (
-    f"SELECT (SELECT count(DISTINCT session) {_USES}), (SELECT count(*) {_USES} AND quarantined),"
+    f"SELECT (SELECT count(DISTINCT session) {_USES}), (SELECT count(*) {_USES} AND quarantined),"  # noqa: S608
     f" {_PLANS} FROM plans"
     " WHERE number IN (SELECT min(number) FROM plans GROUP BY plan_id)"
 )
@@ -158,7 +158,7 @@ class PlanLibrary:
                 _log.info(held, session=session.id, route=record.route, instead_of=record.plan_id)
                 return None
             # Not an upsert: what was learned last has the highest number.
-            gone = connection.execute(f"DELETE FROM learned WHERE {_ROUTE} RETURNING slug_asked", route)
+            gone = connection.execute(f"DELETE FROM learned WHERE {_ROUTE} RETURNING slug_asked", route)  # noqa: S608
             asked = sum(count for (count,) in gone.fetchall())
             row = (*route, plan, session.id, body_shape, _now(), "[]", 0, asked)
             number = connection.execute(_LEARN, row).lastrowid
@@ -177,7 +177,7 @@ class PlanLibrary:
             )
         (count,) = connection.execute("SELECT count(*) FROM plans").fetchone()
         connection.execute(
-            f"DELETE FROM plans WHERE number IN (SELECT number FROM plans WHERE NOT {_KEPT} AND number != ?"
+            f"DELETE FROM plans WHERE number IN (SELECT number FROM plans WHERE NOT {_KEPT} AND number != ?"  # noqa: S608
             " ORDER BY number LIMIT ?)",
             (number, max(0, count - self._max_plans)),
         )
@@ -203,7 +203,7 @@ class PlanLibrary:
 
     def plans(self, *, limit: int = 100, after: int = 0) -> list[PlanRecord]:
         """A page of all plans in the order they came; `after` is the last number of the page before."""
-        sql = f"SELECT {_PLANS} FROM plans WHERE number > ? ORDER BY number LIMIT ?"
+        sql = f"SELECT {_PLANS} FROM plans WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608
         return [read_plan(row) for row in self._rows(sql, (after, limit))]
 
     def listed(
@@ -231,7 +231,7 @@ class PlanLibrary:
 
     def show(self, plan_id: str) -> list[PlanRecord]:
         """The plan, once for every fingerprint that it answers."""
-        sql = f"SELECT {_PLANS} FROM plans WHERE plan_id = ? ORDER BY number"
+        sql = f"SELECT {_PLANS} FROM plans WHERE plan_id = ? ORDER BY number"  # noqa: S608
         return [read_plan(row) for row in self._rows(sql, (plan_id,))]
 
     def learned_from(self, plan_id: str) -> list[LearnedRecord]:
@@ -314,7 +314,7 @@ class PlanLibrary:
                 "SELECT count(*) FROM learned WHERE session = ?", (session,)
             ).fetchone()
             own = "SELECT plan FROM learned WHERE session = ? AND values_key != ''"
-            connection.execute(f"DELETE FROM plans WHERE number IN ({own})", (session,))
+            connection.execute(f"DELETE FROM plans WHERE number IN ({own})", (session,))  # noqa: S608
             connection.execute("DELETE FROM learned WHERE session = ?", (session,))
             return int(count)
 
@@ -324,7 +324,7 @@ class PlanLibrary:
         But for plans that answer a single request of that one. How many routes it was.
         """
         return self._change(
-            f"INSERT INTO learned (session, session_id, {_COPIED})"
+            f"INSERT INTO learned (session, session_id, {_COPIED})"  # noqa: S608
             f" SELECT ?, ?, {_COPIED} FROM learned WHERE session = ? AND values_key = '' ORDER BY number",
             (target.directory, target.id, source),
         )
@@ -408,7 +408,7 @@ def _route_key(record: PlanRecord) -> tuple[str, ...]:
 def _kept_instead(connection: sqlite3.Connection, route: tuple[str, ...], plan: int) -> str:
     """What the log says where the session keeps another plan for the route; empty where it keeps none."""
     held = connection.execute(
-        f"SELECT {_PLANS} FROM learned JOIN plans ON plans.number = learned.plan"
+        f"SELECT {_PLANS} FROM learned JOIN plans ON plans.number = learned.plan"  # noqa: S608
         f" WHERE {_ROUTE} AND {_KEPT} AND plans.number != ?",
         (*route, plan),
     ).fetchone()
@@ -423,7 +423,7 @@ def _trim(connection: sqlite3.Connection, session: str, *, values: bool) -> None
     surplus = connection.execute(_SURPLUS, (session, int(not values), keep)).fetchall()
     table, column = ("plans", 1) if values else ("learned", 0)
     connection.executemany(
-        f"DELETE FROM {table} WHERE number = ?",
+        f"DELETE FROM {table} WHERE number = ?",  # noqa: S608
         [(row[column],) for row in surplus],
     )
 

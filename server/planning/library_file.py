@@ -70,7 +70,7 @@ _SCHEMA: Final = (
 
 #: Which plan an edit made of which. It came after format 1, which does without it.
 _EDITED: Final = "CREATE TABLE IF NOT EXISTS edited (old TEXT PRIMARY KEY, new TEXT NOT NULL) STRICT"
-#: What a person wrote, with its comments, of which the plan's code is the checked form. It came after format 1, too.
+#: What a person wrote, with its comments, of which the plan's code is the checked form. It came later, too.
 _SOURCES: Final = "CREATE TABLE IF NOT EXISTS sources (plan_id TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT"
 
 _log = structlog.get_logger()
@@ -179,7 +179,7 @@ def _check(connection: sqlite3.Connection) -> None:
 def _check_columns(connection: sqlite3.Connection) -> None:
     try:
         for table, columns in (("plans", PLAN_COLUMNS), ("learned", LEARNED_COLUMNS)):
-            with closing(connection.execute(f"SELECT number, {columns} FROM {table} LIMIT 0")):
+            with closing(connection.execute(f"SELECT number, {columns} FROM {table} LIMIT 0")):  # noqa: S608
                 pass
     except sqlite3.OperationalError as error:
         raise _Unusable("of another form") from error

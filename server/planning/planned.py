@@ -43,7 +43,7 @@ class RoutesInForce:
     learned: tuple[LearnedRoute, ...] = ()
     #: Whether conventions answer what was not learned, or would if there were no model.
     conventions: bool = True
-    #: Whether a model plans what was not learned: what conventions have for it is then what they fall back to.
+    #: Whether a model plans what was not learned: what conventions have for it is then the fall-back.
     planned: bool = False
 
 

@@ -164,7 +164,7 @@ class _Leaf:
         return _Ending.KNOWN if route is None or route.quarantined else route
 
     def _by_person_without_body(self, question: _Question) -> LearnedRoute | None:
-        """A plan that a person wrote and that reads no body: whatever a client sends along changes nothing."""
+        """A plan that a person wrote and that reads no body: what a client sends along changes nothing."""
         routes = (self.by_query.get(("none", query)) for query in (question.query_keys, None))
         return next((route for route in routes if route is not None and route.by_person), None)
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @define
 class LearningSwitch:
-    """`make` gives what asks the model, or None where the settings choose none; called once, when first needed.
+    """`make` gives what asks the model, or None where there is none; it is called once, when needed.
 
-    It may take a second, as a provider's SDK is imported then.
+    That may take a second, as a provider's SDK is imported then.
     """
 
     on: bool
@@ -28,7 +28,7 @@ class LearningSwitch:
 
     @classmethod
     def made(cls, make: Callable[[], Drafting | None], *, on: bool) -> LearningSwitch:
-        """One that has what it needs, so that wrong settings are found at the start. Raises as `make` does."""
+        """One that has what it needs, so that wrong settings are found at the start. Raises as `make`."""
         return cls(on, make, make(), is_made=True) if on else cls(on, make)
 
     @property

@@ -3,8 +3,8 @@
 1. A call is written on a thread of its own when it has ended: no request waits for the disk, and a book that
    cannot be written costs no request.
 2. What a call cost is reckoned at the prices of that day: a price that changes later changes nothing of it.
-3. Days are those of UTC. Rows older than `planner.usage_days` are deleted; a day has as many rows as there were
-   sessions with calls, which the budget bounds.
+3. Days are those of UTC. Rows older than `planner.usage_days` are deleted; a day has as many rows as there
+   were sessions with calls, which the budget bounds.
 """
 
 from __future__ import annotations
@@ -129,10 +129,9 @@ class UsageBook:
             return []
         names = ", ".join(name for name in GROUPS if name in by) or "''"
         where = "day >= ? AND (? = '' OR session = ?)"
-        rows = self._opened().execute(
-            f"SELECT {names}, {_SUMS} FROM usage WHERE {where} GROUP BY {names} ORDER BY {names}",
-            (since, session, session),
-        )
+        grouped = f"GROUP BY {names} ORDER BY {names}"
+        sql = f"SELECT {names}, {_SUMS} FROM usage WHERE {where} {grouped}"  # noqa: S608 - names of ours
+        rows = self._opened().execute(sql, (since, session, session))
         groups = [name for name in GROUPS if name in by]
         return [_sum(dict(zip(groups, row, strict=False)), row[-5:]) for row in rows if row[-5] is not None]
 
@@ -153,7 +152,7 @@ class UsageBook:
 
 
 def usage_book(settings: PlannerSettings, data_root: Path) -> UsageBook:
-    """The book of a data root, to be closed by its owner; its file is made when there is something to write."""
+    """The book of a data root, to be closed by its owner; its file is made when something is written."""
     return UsageBook(data_root / FILE_NAME, Prices.of(settings), keep_days=settings.usage_days)
 
 

@@ -63,7 +63,7 @@ class DataRoot:
                     f"The data root {path} is in use by another running service, or by its workers. "
                     "Stop that one, or give this one a data root of its own (SANDBOX_DATA_ROOT)."
                 )
-            os.set_inheritable(lock_fd, True)
+            os.set_inheritable(lock_fd, True)  # noqa: FBT003 - the function's name says what it is
             undo.pop_all()
         return cls(path, directory_fd, lock_fd)
 

@@ -1,4 +1,4 @@
-"""What servers, keys, contexts and networks do to a real service: 503 with a reason for operators, and no memory."""
+"""What servers, keys, contexts and networks do to a real service: 503, a reason for operators, no memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FAILING = [case for case in (*DISGUISED, *SETTINGS, *PASSING) if case.error is n
 
 @pytest.mark.parametrize("case", FAILING[::3], ids=str)
 async def test_a_failure_of_the_provider_is_not_remembered(start: StartApi, case: Case) -> None:
-    """503 while it lasts, its cause in the log with route, session and request; served as soon as it has passed."""
+    """503 while it lasts, its cause in the log with route, session and request; then it is served."""
     api = await start(case.answers, fallback="none", timeout_seconds=2, attempts=1, breaker_failures=1_000)
     with capture_logs() as logs:
         failed = await api.get("/members")

@@ -1,4 +1,4 @@
-"""Operators turn learning, read what it cost, are told what keeps the model away, and write plans themselves."""
+"""Operators turn learning, read what it cost, are told what keeps the model away, and write plans."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Answer:
 
 @frozen
 class Raw:
-    """An answer as some server gives it, word for word: `body` is JSON, or bytes that are sent as they are."""
+    """An answer as some server gives it, word for word: `body` is JSON, or bytes that are sent as is."""
 
     body: Any
     status: int = 200

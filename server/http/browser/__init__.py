@@ -68,7 +68,7 @@ def all_files() -> Mapping[str, File]:
 def _packaged(name: str) -> bytes:
     """Raises PackageNotFoundError and OSError, which mean a broken installation."""
     path = metadata.distribution(_PACKAGE).locate_file(f"{_PACKAGE_FILES}/{name}")
-    with open(str(path), "rb") as file:
+    with open(str(path), "rb") as file:  # noqa: PTH123 - importlib's path type has no read_bytes
         return file.read().replace(_FOREIGN_PICTURE, _NO_PICTURE)
 
 

@@ -174,7 +174,7 @@ class _Rules(ast.NodeVisitor):
         self._descend(node)
         self._scopes.pop()
 
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension  # noqa: N815  as NodeVisitor names them
 
     def visit_comprehension(self, node: ast.comprehension) -> None:
         if node.is_async:
@@ -224,7 +224,7 @@ class _Rules(ast.NodeVisitor):
             word = type(node).__name__.lower()
             self._report("finally", f"{word} {_LOOP_EXIT}: put the lines of the finally after the try")
 
-    visit_Break = visit_Continue = _jump
+    visit_Break = visit_Continue = _jump  # noqa: N815
 
 
 def _attribute_hint(node: ast.Attribute) -> str:

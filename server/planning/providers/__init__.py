@@ -42,12 +42,12 @@ def make_provider(settings: PlannerSettings) -> Provider | None:
             return None
         case "openai":
             _check(settings, settings.openai.base_url)
-            from server.planning.providers.openai_chat import open_openai
+            from server.planning.providers.openai_chat import open_openai  # noqa: PLC0415
 
             return open_openai(settings)
         case "anthropic":
             _check(settings, settings.anthropic.base_url)
-            from server.planning.providers.anthropic_messages import open_anthropic
+            from server.planning.providers.anthropic_messages import open_anthropic  # noqa: PLC0415
 
             return open_anthropic(settings)
 

@@ -1,8 +1,8 @@
 """The plan in a model's answer, however the model wrapped it: behind its thoughts, in a fence, within prose.
 
 1. All of the text, where that is one JSON object.
-2. Else what stands behind the last end of thoughts; where that holds no object, behind the end before it, as a
-   plan's own code may have such a word in it. What stands before the first end is thought, and no answer.
+2. Else what stands behind the last end of thoughts; where that holds no object, behind the end before it, as
+   a plan's own code may have such a word in it. What stands before the first end is thought, and no answer.
 3. There the last whole object that has the members which are wanted, else the last whole one. What is whole
    within a broken object is no answer.
 

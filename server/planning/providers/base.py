@@ -6,7 +6,8 @@
     └── AnswerUnusable    the model answered, but wrote nothing that can be a plan
 
 Only the last one can ever count against a kind of request; the others count for the breaker. The texts of
-these errors are written here, for the operator's log: never a key, a header, a prompt or anything a server sent.
+these errors are written here, for the operator's log: never a key, a header, a prompt or anything a server
+sent.
 """
 
 from __future__ import annotations
@@ -57,8 +58,9 @@ class Completion:
 class ProviderError(Exception):
     """No completion.
 
-    `retry_after` is what the provider asked for, in seconds; `calls` and `tokens` (in and out, `output_tokens`
-    of them out) were spent. `cause` is a `causes.Cause`'s name; `everyones`: it would be so whatever was asked.
+    `retry_after` is what the provider asked for, in seconds; `calls` and `tokens` (in and out, of them
+    `output_tokens` out) were spent. `cause` is the name of a `causes.Cause`; `everyones`: it would be so
+    whatever was asked.
     """
 
     def __init__(

@@ -79,8 +79,10 @@ EVERYONES: Final = frozenset(
 #: Words of the servers' own, in `code`, `type`, `status` or `reason`.
 _BY_CODE: Final[dict[str, Cause]] = {
     **dict.fromkeys(
-        ("invalid_api_key", "authentication_error", "no_db_connection", "auth_error", "api_key_invalid")
-        + ("permission_error", "unauthenticated", "permission_denied", "incorrect_api_key"),
+        (
+            *("invalid_api_key", "authentication_error", "no_db_connection", "auth_error", "api_key_invalid"),
+            *("permission_error", "unauthenticated", "permission_denied", "incorrect_api_key"),
+        ),
         Cause.KEY,
     ),
     **dict.fromkeys(("insufficient_quota", "billing_error", "budget_exceeded"), Cause.UNPAID),
@@ -89,8 +91,10 @@ _BY_CODE: Final[dict[str, Cause]] = {
         Cause.MODEL,
     ),
     **dict.fromkeys(
-        ("context_length_exceeded", "exceed_context_size_error", "context_exceeded", "request_too_large")
-        + ("contextwindowexceedederror", "string_above_max_length"),
+        (
+            *("context_length_exceeded", "exceed_context_size_error", "context_exceeded"),
+            *("request_too_large", "contextwindowexceedederror", "string_above_max_length"),
+        ),
         Cause.CONTEXT,
     ),
     **dict.fromkeys(
@@ -135,7 +139,7 @@ _BY_WORDS: Final = (
     (
         Cause.CONTEXT,
         re.compile(
-            r"context[ _](length|window|size)|maximum context|exceed_context|prompt is too long|prompt too long"
+            r"context[ _](length|window|size)|maximum context|exceed_context|prompt (is )?too long"
             r"|too many (input )?tokens|input token count|request too large|input is too long"
             r"|longer than the (model|context)|larger than .{0,40}context|too large for model with"
             r"|num_ctx|reduce the length|inputs? tokens? \+|context the overflows"
@@ -145,7 +149,8 @@ _BY_WORDS: Final = (
         Cause.OUTPUT,
         re.compile(
             r"max_(completion_)?tokens\W.{0,40}(too large|too high|at most|exceed|maximum|must be less|> ?\d)"
-            r"|maximum (allowed )?(number of )?(output|completion) tokens|(output|completion) tokens.{0,20}(at most|maximum)"
+            r"|maximum (allowed )?(number of )?(output|completion) tokens"
+            r"|(output|completion) tokens.{0,20}(at most|maximum)"
         ),
     ),
     (Cause.KEY, re.compile(r"api key|api_key|no connected db|authenticat|unauthorized|invalid x-api-key")),
@@ -159,7 +164,8 @@ _BY_WORDS: Final = (
         Cause.MODEL,
         re.compile(
             r"invalid model|model name|model id|unknown model|no such model|model not (exist|found)"
-            r"|model.{0,200}(does ?n[o']t exist|not exist|not found|is not supported|not a valid|decommissioned)"
+            r"|model.{0,200}(does ?n[o']t exist|not exist|not found|is not supported|not a valid)"
+            r"|model.{0,200}decommissioned"
             r"|try pulling|no models? loaded|unsupported model"
         ),
     ),

@@ -2,7 +2,7 @@
 
 Servers nest these in each other's forms, and gateways put one server's body into another's message:
 
-    {"error": {"message", "type", "param", "code"}}                       OpenAI, Groq, DeepSeek, Ollama, llama.cpp
+    {"error": {"message", "type", "param", "code"}}                       OpenAI, Groq, Ollama, llama.cpp
     [{"error": {"code": 400, "status", "details": [{"fieldViolations"}]}}]      Gemini, in a list of its own
     {"error": {"code", "message", "metadata": {"raw": "{...}"}}}          OpenRouter
     {"object": "error", "message", "type", "param", "code"}               vLLM, Mistral
@@ -10,8 +10,8 @@ Servers nest these in each other's forms, and gateways put one server's body int
     {"type": "error", "error": {"type", "message"}}                       Anthropic
     {"error": "text"}                                                     LM Studio, Ollama's own interface
 
-Codes and parameters are words of the server's own. Its text may quote what it was sent, so no code is looked for
-within a text, but for `raw`: there OpenRouter has the other server's body.
+Codes and parameters are words of the server's own. Its text may quote what it was sent, so no code is looked
+for within a text, but for `raw`: there OpenRouter has the other server's body.
 """
 
 from __future__ import annotations

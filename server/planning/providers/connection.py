@@ -4,8 +4,8 @@
 2. No URL that the settings refuse, whatever an SDK makes of its base URL.
 3. Only the headers that a call needs: the SDKs add the host's platform, and whatever OPENAI_CUSTOM_HEADERS
    or ANTHROPIC_CUSTOM_HEADERS say.
-4. Plain http only to an address that is private: a name is looked up here, and the call goes to what was found,
-   so that no key leaves the network in the clear because a name leads elsewhere now.
+4. Plain http only to an address that is private: a name is looked up here, and the call goes to what was
+   found, so that no key leaves the network in the clear because a name leads elsewhere now.
 5. No answer over the cap, counted while it is read. Compression is neither asked for nor accepted: a
    small body could unpack to any size.
 """

@@ -8,13 +8,13 @@ Compatible servers know parts of the protocol, and each says so in its own words
 - 400 from older vLLM: extra_forbidden, body, max_completion_tokens: Extra inputs are not permitted
 - 400 from OpenAI: Unsupported value: 'temperature' does not support 0 with this model
 - 400 from Anthropic: `temperature` is deprecated for this model.
-- 400 from Gemini: Unknown name "additionalProperties" at 'generation_config.response_schema': Cannot find field.
+- 400 from Gemini: Unknown name "additionalProperties" at 'generation_config.response_schema'
 - 400 from Gemma behind Gemini's: Developer instruction is not enabled
 - 404 from OpenRouter: No endpoints found that can handle the requested parameters.
 
 So they are asked for the best first, and for a step less after such an answer.
 
-1. The parameter that the server names in a member of its own (`param`, `loc`, `field`) decides, where it names one.
+1. The parameter that the server names in a member of its own (`param`, `loc`, `field`) decides.
 2. Else its words do. They may quote the request: what they say that the request says, too, is `is_echo`, and
    counts for that request alone.
 """
@@ -149,6 +149,7 @@ _UNKNOWN: Final = re.compile(
 )
 _CAP: Final = re.compile(r"\bmax_(completion_)?tokens\b")
 _SYSTEM: Final = re.compile(
-    r"(system|developer)['\"`]? (role|message|instruction|prompt)s?.{0,20}(not supported|unsupported|not enabled)"
+    r"(system|developer)['\"`]? (role|message|instruction|prompt)s?.{0,20}"
+    r"(not supported|unsupported|not enabled)"
     r"|(does not support|unsupported|doesn't support).{0,20}(system|developer)"
 )

@@ -1,8 +1,8 @@
 """From what an HTTP call ended in to the error of ours it is, in words that may stand in a log.
 
 Of an answer only its status, its wait and its error code (when it is one of those we know) get into a
-`Failure`'s reason: a message may quote the prompt or the key. The message itself is kept in `complaint`, to find
-out what the server does not know (see dialect), and goes no further.
+`Failure`'s reason: a message may quote the prompt or the key. The message itself is kept in `complaint`, to
+find out what the server does not know (see dialect), and goes no further.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What one server was found not to know of its protocol, and for how long that is believed.
 
 1. A part that was refused is left out of every call, for a while (`planner.recheck_seconds`).
-2. Then one call tries it again. Where it is refused once more the call goes on without it, and the while begins
-   anew; where it is taken it is used from then on. One part is tried in a call, and only in one that has a call
-   to spare: no request fails of it.
+2. Then one request tries it again. Where it is refused once more the request goes on without it, and the
+   while begins anew; where it is taken it is used from then on. One part is tried at a time, and only where
+   there is a call to spare: no request fails of it.
 """
 
 from __future__ import annotations

@@ -32,13 +32,13 @@ LONGEST_PAUSE_SECONDS: Final = 4.0
 RECHECK_SECONDS: Final = 3_600.0
 #: For servers that do not count: a rough average of English and code.
 _CHARACTERS_PER_TOKEN: Final = 4
-#: No tokenizer in use takes as few as this part of what is estimated; a server that counts fewer has seen less.
+#: No tokenizer in use takes as few as this part of the estimate; a server that counts fewer has seen less.
 _CUT_BELOW: Final = 0.6
 #: A prompt of less is not worth the word.
 _SHORTEST_CUT: Final = 1_000
 _TIMES_CUT_IS_TOLD: Final = 3
-#: Of a context of 2,048, which is the least in use. A count of less is one that a gateway has made up, or of what
-#: was not in a cache: it is worth a word in the log, but excuses no bad plan.
+#: Of a context of 2,048, which is the least in use. A count of less is one that a gateway has made up, or of
+#: what was not in a cache: it is worth a word in the log, but excuses no bad plan.
 _LEAST_CREDIBLE: Final = 1_500
 
 
@@ -57,7 +57,8 @@ class Usage:
 class Reading:
     """What the model said. `problem`: why it is no plan all the same; `usage`: None where nobody counted.
 
-    `aside` is what it thought, where the server tells that apart; `cut`: it stopped at the most output tokens.
+    `aside` is what it thought, where the server tells that apart; `cut`: it stopped at the most output
+    tokens.
     """
 
     text: str = ""
@@ -224,7 +225,7 @@ def _plan_in(reading: Reading, wanted: frozenset[str]) -> str:
 
 
 def _without_plan(reading: Reading, usage: Usage, *, cut: bool) -> Failure:
-    """Whose doing it is that an answer holds no plan: the model's, if it has seen the prompt and said something."""
+    """Whose doing it is that there is no plan: the model's, if it has seen the prompt and said something."""
     if cut:
         return down(Cause.CONTEXT, detail=f"the server has seen {usage.input_tokens} tokens of it")
     if not reading.problem and not reading.text.strip():
@@ -250,9 +251,9 @@ def _utf8(text: str) -> str:
 def _pause(failure: Failure, calls: int) -> float:
     """Seconds before the next call: as asked, never less, else doubling; jittered, as others wait too."""
     if failure.retry_after is not None:
-        return failure.retry_after + random.uniform(0.0, FIRST_PAUSE_SECONDS / 2)
+        return failure.retry_after + random.uniform(0.0, FIRST_PAUSE_SECONDS / 2)  # noqa: S311 - no secret
     longest = min(FIRST_PAUSE_SECONDS * 2.0 ** (calls - 1), LONGEST_PAUSE_SECONDS)
-    return random.uniform(longest / 2, longest)
+    return random.uniform(longest / 2, longest)  # noqa: S311 - no secret
 
 
 def _estimate(prompt: Prompt, answer: str) -> Usage:

@@ -105,7 +105,7 @@ def test_a_session_is_let_in_again(breakers: Breakers, clock: Clock) -> None:
 
 
 def test_one_session_does_not_hold_everybody_s_breaker_open(breakers: Breakers, clock: Clock) -> None:
-    """Its slow probe opens it once more, and not a second time running: then the next session's turn has come."""
+    """Its slow probe opens it once more, and not twice running: then it is the next session's turn."""
     for number in range(FAILURES):
         fail(breakers, f"session {number}", f"kind {number}")
     clock.advance(SECONDS)

@@ -1,6 +1,6 @@
 """What real servers and gateways answer, word for word where it matters, and what we do about it.
 
-Each answer is that of a server in use, from its documentation, its source or a public report, with other names.
+Each answer is that of a server in use: from its documentation, its source or a public report.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ COUNTED: Final = {"prompt_tokens": 20, "completion_tokens": 6, "total_tokens": 2
 class Case:
     """`answers` come one after the other, the last for ever; then what became of it.
 
-    `error`: None where it comes to the plan. `cause` is the log's word, `calls` how many there were of at most
-    four, `retry_after` what the client is told, `left` what is known of the server from then on.
+    `error`: None where it comes to the plan. `cause` is the log's word, `calls` how many there were of at
+    most four, `retry_after` what the client is told, `left` what is known of the server from then on.
     """
 
     who: str
@@ -40,7 +40,7 @@ class Case:
 
 
 def said(content: Any = PLAN, **more: Any) -> Raw:
-    """A chat completion; `more` are members of the choice, or of its message where they are named ``message_``."""
+    """A chat completion; `more` are members of the choice, or of its message if they begin so."""
     message = {"role": "assistant", "content": content}
     message |= {
         name.removeprefix("message_"): value for name, value in more.items() if name[:8] == "message_"
@@ -61,8 +61,8 @@ def openai(message: str, **more: Any) -> dict[str, Any]:
 PLAIN = said()
 LOOSE, TEXT = Dialect(Format.LOOSE), Dialect(Format.TEXT)
 GEMINI_SCHEMA = (
-    "Invalid JSON payload received. Unknown name \"additionalProperties\" at 'generation_config.response_schema': "
-    "Cannot find field."
+    'Invalid JSON payload received. Unknown name "additionalProperties" at '
+    "'generation_config.response_schema': Cannot find field."
 )
 WAITING = openai("Rate limit reached", type="requests", code="rate_limit_exceeded")
 NO_DEPLOYMENT = "No deployments available for selected model, Try again in 60 seconds. Passed model=a-model."
@@ -164,7 +164,7 @@ SETTINGS = (
             refused(
                 400,
                 {
-                    "message": "400: {'error': '/chat/completions: Invalid model name passed in model=a-model. Call"
+                    "message": "400: {'error': '/chat/completions: Invalid model name passed in model=a."
                     " `/v1/models` to view available models for your key.'}",
                     "type": "None",
                     "param": "None",
@@ -326,7 +326,7 @@ PASSING = (
                 400,
                 {
                     "code": 400,
-                    "message": "the request exceeds the available context size. try increasing the context size",
+                    "message": "the request exceeds the available context size. try increasing it",
                     "type": "exceed_context_size_error",
                     "n_prompt_tokens": 9000,
                     "n_ctx": 4096,
@@ -356,7 +356,7 @@ PASSING = (
             Raw(
                 {
                     "object": "error",
-                    "message": "This model's maximum context length is 4096 tokens. However, you requested 9000 tokens.",
+                    "message": "This model's maximum context length is 4096 tokens. You requested 9000",
                     "type": "BadRequestError",
                     "code": 400,
                 },
@@ -371,7 +371,7 @@ PASSING = (
             Raw(
                 {
                     "object": "error",
-                    "message": "Prompt contains 40000 tokens, too large for model with 32768 maximum context length",
+                    "message": "Prompt contains 40000 tokens, too large for model with 32768 maximum context",
                     "type": "invalid_request_error",
                     "code": "3051",
                 },
@@ -388,7 +388,7 @@ PASSING = (
                     {
                         "error": {
                             "code": 400,
-                            "message": "The input token count (9000) exceeds the maximum number of tokens allowed (8192).",
+                            "message": "The input token count (9000) exceeds the maximum number of tokens",
                             "status": "INVALID_ARGUMENT",
                         }
                     }
@@ -404,7 +404,7 @@ PASSING = (
             refused(
                 413,
                 openai(
-                    "Request too large for model `a-model` on tokens per minute (TPM): Limit 6000, Requested 9000",
+                    "Request too large for model `a-model` on tokens per minute (TPM): Limit 6000",
                     type="tokens",
                     code="rate_limit_exceeded",
                 ),

@@ -1,4 +1,4 @@
-"""What real servers and gateways answer, with the real SDK against a simulator that answers it word for word."""
+"""What real servers and gateways answer, with the real SDK against a simulator that says it word for word."""
 
 from __future__ import annotations
 
@@ -84,19 +84,14 @@ ANTHROPIC = [
 ]
 
 
-@pytest.mark.parametrize(("status", "kind", "message", "cause", "everyones"), ANTHROPIC)
+@pytest.mark.parametrize("error", ANTHROPIC)
 @pytest.mark.parametrize("disguised", [False, True])
 async def test_anthropic(
-    status: int,
-    kind: str,
-    message: str,
-    cause: str,
-    everyones: bool,
-    disguised: bool,
-    monkeypatch: pytest.MonkeyPatch,
+    error: tuple[int, str, str, str, bool], disguised: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Anthropic's errors, with their status and, as proxies hand them on, with 200."""
     monkeypatch.setattr("server.planning.providers.model_provider.FIRST_PAUSE_SECONDS", 0.001)
+    status, kind, message, cause, everyones = error
     body = {"type": "error", "error": {"type": kind, "message": message}}
     answer = Raw(body, 200 if disguised else status)
     async with AnthropicSimulator([answer]) as simulator, provider_for(simulator) as provider:

@@ -1,4 +1,4 @@
-"""What a server was found not to know: by what it names itself, for a while, and never by a request's own words."""
+"""What a server was found not to know: by what it names itself, for a while, never by a request's words."""
 
 from __future__ import annotations
 
