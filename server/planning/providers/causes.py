@@ -163,7 +163,7 @@ _BY_WORDS: Final = (
     (
         Cause.MODEL,
         re.compile(
-            r"invalid model|model name|model id|unknown model|no such model|model not (exist|found)"
+            r"invalid model|\bmodel: \S|allowed providers|model name|model id|unknown model|no such model|model not (exist|found)"
             r"|model.{0,200}(does ?n[o']t exist|not exist|not found|is not supported|not a valid)"
             r"|model.{0,200}decommissioned"
             r"|try pulling|no models? loaded|unsupported model"
@@ -189,14 +189,27 @@ def cause_of(status: int, complaint: Complaint) -> Found:
     # Groq answers a single request of too many tokens with the code of its rate limit.
     if by_code is not None and not (by_words in _NARROW and by_code in {Cause.RATE, Cause.FAILED}):
         return Found(by_code, sure=True)
-    return _by_status(status, by_words) or Found(by_words or Cause.REFUSED, sure=False)
+    return _by_status(status, complaint, by_words) or Found(by_words or Cause.REFUSED, sure=False)
 
 
 #: What is about one request alone.
 _NARROW: Final = frozenset({Cause.CONTEXT, Cause.FILTER, Cause.OUTPUT})
 
 
-def _by_status(status: int, by_words: Cause | None) -> Found | None:
+def _missing(complaint: Complaint, by_words: Cause | None) -> Cause:
+    """What a 404 says is missing: the model, where it says so, and the page, where it says nothing else."""
+    if by_words is Cause.MODEL:
+        return Cause.MODEL
+    says_more = len(complaint.said.split()) > _FEW_WORDS and not _OF_A_PATH.search(complaint.said)
+    return Cause.REFUSED if says_more else Cause.PATH
+
+
+#: As many as "404 the requested resource not found" has.
+_FEW_WORDS: Final = 6
+_OF_A_PATH: Final = re.compile(r"\b(url|uri|path|page|route|endpoint|resource|method)\b")
+
+
+def _by_status(status: int, complaint: Complaint, by_words: Cause | None) -> Found | None:
     """What the status alone says; None where there are only words."""
     if 300 <= status < 400:
         return Found(Cause.REDIRECT, sure=True)
@@ -208,7 +221,7 @@ def _by_status(status: int, by_words: Cause | None) -> Found | None:
         case 402:
             return Found(Cause.UNPAID, sure=True)
         case 404 | 405 | 410:
-            return Found(Cause.MODEL if by_words is Cause.MODEL else Cause.PATH, sure=True)
+            return Found(_missing(complaint, by_words), sure=True)
         case 413:
             return Found(Cause.CONTEXT, sure=False)
         case 429:

@@ -120,14 +120,19 @@ def of_connection(cause: BaseException | None) -> Failure:
         case httpx2.TimeoutException() if not isinstance(cause, httpx2.ConnectTimeout):
             return Failure(ProviderDeadline, Cause.LATE.words, cause=Cause.LATE)
         case _:
-            found = down(Cause.UNREACHABLE, retry=True, detail=type(cause).__name__)
             # A connection that broke within an answer may have been broken by what was asked.
             reached = not isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
-            return (
-                found
-                if reached
-                else down(found.cause, retry=True, detail=type(cause).__name__, everyones=True)
-            )
+            return down(Cause.UNREACHABLE, retry=True, detail=_how(cause), everyones=not reached)
+
+
+def _how(cause: BaseException | None) -> str:
+    """What ended a connection, in words of ours: the exception's own may name what was sent, or where."""
+    text = str(cause).lower()
+    if "certificate" in text:
+        return "its certificate is not trusted here"
+    if any(words in text for words in ("name or service", "name resolution", "getaddrinfo", "no address")):
+        return "its host's name is not known here"
+    return type(cause).__name__
 
 
 def _failure(status: int, complaint: Complaint, wait: float | None) -> Failure:

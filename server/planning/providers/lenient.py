@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from server.planning.providers.causes import Cause
-from server.planning.providers.failures import Failure, down
+from server.planning.providers.failures import Failure, down, of_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,11 +24,13 @@ _MOST_PARTS: Final = 1_000
 def document(body: bytes) -> dict[str, Any] | Failure:
     """The JSON object of an answer; else what the server did."""
     try:
-        found = orjson.loads(body)
+        found = orjson.loads(body.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError:
         found = None
     if isinstance(found, dict):
         return found
+    if isinstance(found, list) and found and isinstance(found[0], dict) and "error" in found[0]:
+        return of_document(found)  # Gemini's form
     start = body.lstrip()[:32].lower()
     if start.startswith((b"data:", b"event:", b": ")):
         return down(Cause.PROTOCOL, detail="a stream, which was not asked for", everyones=True)
@@ -76,6 +79,14 @@ def thoughts_in(content: Any) -> str:
             return "".join(_thought(part) for part in content[:_MOST_PARTS] if isinstance(part, dict | str))
         case _:
             return ""
+
+
+def arguments_in(calls: Any) -> str:
+    """What a call of a tool is given, where a gateway has made one of the format that was asked for."""
+    call = calls[0] if isinstance(calls, list) and calls else None
+    function = call.get("function") if isinstance(call, dict) else None
+    given = function.get("arguments") if isinstance(function, dict) else None
+    return given if isinstance(given, str) else text_in(given)
 
 
 def _part(part: Any) -> str:

@@ -159,7 +159,10 @@ def _said(message: dict[str, Any]) -> tuple[str, str]:
     content = message.get("content")
     asides = [lenient.thoughts_in(message.get(name)) for name in _ASIDES]
     asides.append(lenient.thoughts_in(lenient.thought_parts(content)))
-    return lenient.text_in(content), next(filter(str.strip, asides), "")
+    text = lenient.text_in(content)
+    return text if text.strip() else lenient.arguments_in(message.get("tool_calls")), next(
+        filter(str.strip, asides), ""
+    )
 
 
 def _usage(usage: Any) -> Usage | None:

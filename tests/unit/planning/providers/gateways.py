@@ -312,6 +312,25 @@ SETTINGS = (
         cause="model",
         everyones=True,
     ),
+    Case(
+        "OpenRouter: nobody has the model",
+        (
+            refused(
+                404, {"message": "No allowed providers are available for the selected model.", "code": 404}
+            ),
+        ),
+        cause="model",
+        everyones=True,
+    ),
+    Case(
+        "OpenRouter: a 404 of another kind",
+        (
+            refused(
+                404, {"message": "No endpoints found matching your data policy (Free model)", "code": 404}
+            ),
+        ),
+        cause="refused",
+    ),
     Case("FastAPI: a wrong path", (Raw({"detail": "Not Found"}, 404),), cause="path", everyones=True),
     Case("Ollama: a wrong path", (Raw(b"404 page not found", 404),), cause="path", everyones=True),
     Case("nginx: a wrong path", (Raw(b"<html>405 Not Allowed</html>", 405),), cause="path", everyones=True),
@@ -674,6 +693,26 @@ MODELS = (
     Case("prose", (said("I would list them."),), error=AnswerUnusable, cause="answer"),
     Case(
         "OpenAI: the model refuses", (said(None, message_refusal="no"),), error=AnswerUnusable, cause="answer"
+    ),
+    Case(
+        "LiteLLM: the format has become a tool",
+        (
+            said(
+                None, message_tool_calls=[{"type": "function", "function": {"name": "x", "arguments": PLAN}}]
+            ),
+        ),
+        error=None,
+    ),
+    Case(
+        "a body that begins with a mark of byte order",
+        (Raw(b"\xef\xbb\xbf" + json.dumps(PLAIN.body).encode()),),
+        error=None,
+    ),
+    Case(
+        "Gemini: 200 with an error in a list",
+        (Raw([{"error": {"code": 503, "status": "UNAVAILABLE"}}]), PLAIN),
+        error=None,
+        calls=2,
     ),
     Case("an empty answer, once", (said(""), PLAIN), error=None, calls=2),
     Case(

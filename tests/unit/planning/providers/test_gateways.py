@@ -72,7 +72,7 @@ ANTHROPIC = [
     (400, "invalid_request_error", "Your credit balance is too low to access the API.", "unpaid", False),
     (400, "invalid_request_error", "prompt is too long: 208310 tokens > 200000 maximum", "context", False),
     (413, "request_too_large", "Request exceeds the maximum size", "context", False),
-    (404, "not_found_error", "model: a-model", "path", True),
+    (404, "not_found_error", "model: a-model", "model", True),
     (403, "permission_error", "Your API key does not have permission", "key", True),
     (
         400,
