@@ -82,12 +82,7 @@ def describe(session: Session, routes: RoutesInForce, schemas: Schemas, terms: T
 def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms) -> str:
     texts = [
         "What this session answers at the moment. It grows with what is stored and learned: ask again.",
-        "Other requests are planned by a model when they first come; operations with "
-        "`x-plan-source: conventions` are what it is expected to do then."
-        if routes.planned
-        else "Collections that are not listed are made by the first `POST` to them."
-        if routes.conventions
-        else "Other requests are planned when they first come.",
+        _others(routes),
         "Fields keep the types named here."
         if terms.enforced
         else "Types of fields are what was seen so far, not rules.",
@@ -118,6 +113,18 @@ def _not_learned(operation: Operation) -> Operation:
         description="\n\n".join(filter(None, texts)),
         responses={**operation.responses, "default": _ANOTHER},
     )
+
+
+def _others(routes: RoutesInForce) -> str:
+    """What becomes of requests that are not listed."""
+    if not routes.conventions:
+        return "Other requests are planned by a model when they first come."
+    if routes.planned:
+        return (
+            "Other requests are planned by a model when they first come, and so are operations with "
+            "`x-plan-source: conventions`, which say what conventions would answer."
+        )
+    return "Collections that are not listed are made by the first `POST` to them."
 
 
 def _merged(operations: Iterable[Operation]) -> list[Operation]:

@@ -90,8 +90,13 @@ class LearningPlanner:
             return METHODS
 
     async def routes_in_force(self, session: Session) -> RoutesInForce:
-        """With a model, it plans what conventions answer, too: what will come of that is not known."""
-        return RoutesInForce(await self._learned.serving(session), planned=self._drafting is not None)
+        """With a model, it plans what conventions answer, too: what will come of that is not known.
+
+        Where nobody steps in for the model, conventions answer nothing.
+        """
+        planned = self._drafting is not None
+        conventions = not planned or self._settings.fallback == "conventions"
+        return RoutesInForce(await self._learned.serving(session), conventions=conventions, planned=planned)
 
     async def _with_learned(self, ctx: RequestContext, error: MethodNotAllowed) -> MethodNotAllowed:
         """Conventions know what they have for a path, but not what its session has learned."""

@@ -163,7 +163,8 @@ _BY_WORDS: Final = (
     (
         Cause.MODEL,
         re.compile(
-            r"invalid model|\bmodel: \S|allowed providers|model name|model id|unknown model|no such model|model not (exist|found)"
+            r"invalid model|\bmodel: \S|allowed providers|model name|model id|unknown model|no such model"
+            r"|model not (exist|found)"
             r"|model.{0,200}(does ?n[o']t exist|not exist|not found|is not supported|not a valid)"
             r"|model.{0,200}decommissioned"
             r"|try pulling|no models? loaded|unsupported model"
