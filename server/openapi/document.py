@@ -58,8 +58,9 @@ def describe(session: Session, routes: RoutesInForce, schemas: Schemas, terms: T
     if routes.conventions:
         given = conventional.operations(schemas, described, delete_collections=terms.delete_collections)
         if routes.planned:
-            known = {each.key for each in operations}
-            given = (each if each.key in known else _not_learned(each) for each in given)
+            expected = {each.key: each for each in given}
+            operations = [_named_like(each, expected.pop(each.key, each)) for each in _merged(operations)]
+            given = map(_not_learned, expected.values())
         operations = [*given, *operations]
         _add(components, _of_conventions(list(described.values()), complete=not schemas.more))
     paths = _paths(_merged(operations), terms)
@@ -115,6 +116,11 @@ def _not_learned(operation: Operation) -> Operation:
     )
 
 
+def _named_like(operation: Operation, expected: Operation) -> Operation:
+    """A learned operation with the name that clients had for it before it was learned."""
+    return evolve(operation, words=expected.words)
+
+
 def _others(routes: RoutesInForce) -> str:
     """What becomes of requests that are not listed."""
     if not routes.conventions:
@@ -156,15 +162,19 @@ def _slots(operation: Operation) -> list[str]:
     return [part.name for part in operation.parts if isinstance(part, Slot)]
 
 
-def _ids(operations: list[Operation]) -> dict[tuple[str, ...], str]:
-    """An operationId for each, by its words: ``("list", "order-lines")`` is `listOrderLines`."""
-    ids: dict[tuple[str, ...], str] = {}
+def _ids(operations: list[Operation]) -> dict[object, str]:
+    """An operationId for each, by its key, and by its words: ``("list", "order-lines")`` is `listOrderLines`.
+
+    Where two have the same words these are the first one's.
+    """
+    ids: dict[object, str] = {}
     taken: set[str] = set()
     for each in operations:
         name = _camel(each.words)
         free = name if name not in taken else f"{name}_{len(taken)}"
         taken.add(free)
-        ids[each.words] = free
+        ids[each.key] = free
+        ids.setdefault(each.words, free)
     return ids
 
 
@@ -173,7 +183,7 @@ def _camel(words: tuple[str, ...]) -> str:
     return first + "".join(piece[0].upper() + piece[1:] for piece in others)
 
 
-def _written(operation: Operation, slots: list[str], ids: dict[tuple[str, ...], str], terms: Terms) -> Json:
+def _written(operation: Operation, slots: list[str], ids: dict[object, str], terms: Terms) -> Json:
     """An Operation Object."""
     in_path = [
         {"name": slot, "in": "path", "required": True, "schema": schema}
@@ -185,7 +195,7 @@ def _written(operation: Operation, slots: list[str], ids: dict[tuple[str, ...], 
     ]
     in_headers = [parameters.refer(name) for name in operation.headers]
     written: Json = {
-        "operationId": ids[operation.words],
+        "operationId": ids[operation.key],
         "summary": operation.summary,
         "tags": [operation.tag],
     }
