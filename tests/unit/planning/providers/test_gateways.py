@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from server.planning.providers import ProviderError
+from server.planning.providers.causes import Cause
+from tests.docs.markdown import ROOT
 from tests.unit.planning.providers.gateways import CASES, PLAIN, PLAN, SETTINGS, Case, openai, refused
 from tests.unit.planning.providers.service import PROMPT, ask, provider_for
 from tools.simulators import AnthropicSimulator, OpenAISimulator, Raw
@@ -32,6 +34,13 @@ async def test_answer(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
             assert raised.value.retry_after == case.retry_after
         assert len(simulator.requests) == case.calls
         assert provider.dialect == case.left
+
+
+def test_every_cause_is_on_the_page() -> None:
+    """With what to do about it; what the model wrote is no cause of the provider's."""
+    page = (ROOT / "docs" / "planning.md").read_text("utf-8")
+
+    assert [cause.value for cause in Cause if f"`{cause.value}`" not in page] == [Cause.ANSWER.value]
 
 
 @pytest.mark.parametrize("simulated", [OpenAISimulator, AnthropicSimulator])
