@@ -127,8 +127,9 @@ class Trial:
                     **self._about(),
                 )
                 return
-        await self.learned.learn(self.kind.ctx.session, self.candidate, self.kind.shape)
-        log.info("plan learned", plan_id=self.runnable.id, source=self.runnable.source, **self._about())
+        route = await self.learned.learn(self.kind.ctx.session, self.candidate, self.kind.shape)
+        if route.runnable.id == self.runnable.id:
+            log.info("plan learned", plan_id=self.runnable.id, source=self.runnable.source, **self._about())
 
     def _about(self) -> dict[str, str]:
         return Subject.of(self.kind.ctx, self.kind.shape.route).as_log()
