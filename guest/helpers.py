@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Beyond this, JSON readers disagree about what the number is.
 _LARGEST_INT = 2**53 - 1
 _INTEGER = re.compile(r"[+-]?[0-9]{1,17}")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(r"[+-]?([0-9]++(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from server.app import Service, make_app
+from server.http.aside import prepare_process
 from server.logging import configure
 from server.planning.library_file import LibraryError
 from server.planning.prompt import PromptError
@@ -110,6 +111,7 @@ async def _run(service: Service, settings: Settings) -> None:
     While the service starts, a signal still ends the process at once: nothing is under way.
     """
     await service.start()
+    prepare_process()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)

@@ -15,6 +15,8 @@ from server.http.connection import Server
 from server.http.context import ContextReader, EdgeLimits
 from server.http.cors import Cors
 from server.http.handler import Handler
+from server.http.hosts import Hosts, is_local
+from server.http.known_tokens import KnownTokens
 from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.origin import Origin
 from server.http.semantics import HttpSemantics
@@ -96,6 +98,7 @@ class Service:
             self._handler if self._tracing is None else traced(self._handler, self._tracing),
             max_connections=options.max_connections,
             idle_seconds=options.header_seconds,
+            read_seconds=options.body_seconds,
             target_bytes=options.path_bytes + options.query_bytes,
         )
         # aiohttp waits that long for requests to end, cancels those that don't, and waits once more.
@@ -198,6 +201,7 @@ def make_app(
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, files),
         health=_health(pool, root),
+        hosts=_hosts(settings),
         cors=_cors(settings.cors),
         door=None if tokens is None else MetricsPage(meter, tokens, door),
         note=None if tokens is None else meter.tally.note,
@@ -256,6 +260,12 @@ def _cors(options: CorsSettings) -> Cors | None:
     return Cors(frozenset(options.origins), options.max_age_seconds) if options.origins else None
 
 
+def _hosts(settings: Settings) -> Hosts:
+    """Behind a proxy that has a name of its own it is the proxy's to say which names lead here."""
+    options = settings.server
+    return Hosts(options.hosts, local_only=is_local(options.host) and not options.public_url)
+
+
 def _edge_limits(settings: Settings) -> EdgeLimits:
     options = settings.server
     return EdgeLimits(
@@ -273,6 +283,7 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
         Origin(trusted_proxies=options.proxy_networks, public_url=options.public_url),
         settings.sessions.anonymous,
         names.note,
+        KnownTokens(settings.auth.all_tokens),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a request asks to hold before its plan runs: Idempotency-Key, If-Match, If-None-Match.
+"""What a request asks of its run: Idempotency-Key, If-Match, If-None-Match; and that it is answered briefly.
 
 They are read here and checked in the guest, inside the transaction that the plan writes in. Safe methods have
 no business here: their conditions are about the reply, and are applied to it (server/http/conditional.py).
@@ -17,6 +17,7 @@ from attrs import frozen
 from server.entity_tags import tag_list
 from server.errors import InvalidHeader
 from server.model import SAFE_METHODS
+from server.preferences import preferences
 
 if TYPE_CHECKING:
     from server.model import RequestContext
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 #: Of the methods that write, those that are not idempotent by themselves (RFC 9110 §9.2.2).
 _KEYED_METHODS = frozenset({"POST", "PATCH"})
 _MAX_KEY = 255
-_HEADERS = frozenset({"idempotency-key", "if-match", "if-none-match"})
+_HEADERS = frozenset({"idempotency-key", "if-match", "if-none-match", "prefer"})
 
 
 @frozen
@@ -48,6 +49,8 @@ def conditions_of(ctx: RequestContext) -> Conditions | None:
     if "idempotency-key" in headers and ctx.method in _KEYED_METHODS:
         asked["key"] = _name(ctx, _checked_key(headers["idempotency-key"]))
         asked["fingerprint"] = _fingerprint(ctx)
+    if "prefer" in headers and preferences(headers["prefer"]).minimal:
+        asked["minimal"] = True
     return Conditions(f"?{orjson.dumps(asked).decode()}\n", asked.get("key", "")) if asked else None
 
 

@@ -14,6 +14,7 @@ from attrs import frozen
 from server.errors import InvalidHeader
 
 _JSON = "application/json"
+_ALSO_JSON = ("+json", "text/json")
 _ETAG = r'(?:W/)?"[\x21\x23-\x7e]*"'
 _LIST = re.compile(rf"[ \t,]*{_ETAG}(?:[ \t]*,[ \t,]*{_ETAG})*[ \t,]*")
 _EACH = re.compile(_ETAG)
@@ -42,9 +43,9 @@ class TagList:
 
 
 def etag_of(body: bytes, media_type: str) -> str:
-    """The tag of a representation: its bytes, and what they are if they are not plain JSON."""
+    """The tag of a representation: its bytes, and what they are unless they are JSON by any name."""
     digest = hashlib.blake2b(body, digest_size=16)
-    if media_type != _JSON:
+    if media_type != _JSON and not media_type.endswith(_ALSO_JSON):
         digest.update(b"\0" + media_type.encode())
     return f'"{digest.hexdigest()}"'
 

@@ -13,6 +13,7 @@
     ├── Conflict 409
     ├── PreconditionFailed 412
     ├── PayloadTooLarge 413, UriTooLong 414, UnsupportedMediaType 415
+    ├── MisdirectedRequest 421
     ├── Unprocessable 422
     │   └── TypeMismatch, ReplyTooLarge, KeyReused
     ├── OverBudget 429
@@ -146,6 +147,10 @@ class UriTooLong(ServiceError):
 
 class UnsupportedMediaType(ServiceError):
     status, slug, title = 415, "unsupported-media-type", "Unsupported media type"
+
+
+class MisdirectedRequest(ServiceError):
+    status, slug, title = 421, "misdirected-request", "Not served under this name"
 
 
 class Unprocessable(ServiceError):

@@ -103,6 +103,8 @@ def keys_of(cls: type[Any], prefix: str = "") -> Iterator[Key]:
 _HOST_PORT: Final = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]{0,252}))(:[0-9]{1,5})?", re.ASCII
 )
+#: As Docker has names, too: with an underscore.
+_SERVED_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9][A-Za-z0-9._-]{0,252}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _TOKEN: Final = re.compile(r"[!-~]{1,1024}", re.ASCII)
 LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
@@ -139,6 +141,15 @@ def is_host(text: str) -> bool:
         ipaddress.ip_address(text)
     except ValueError:
         return ":" not in text and _HOST_PORT.fullmatch(text) is not None
+    return True
+
+
+def is_served_name(text: str) -> bool:
+    """Whether it is a host without port, `*.name` for all below a name, or `*` for any."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return text == "*" or _SERVED_NAME.fullmatch(text) is not None
     return True
 
 

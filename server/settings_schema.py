@@ -22,6 +22,7 @@ from server.settings_key import (
     is_network,
     is_origin,
     is_plain,
+    is_served_name,
     is_token,
     named_secrets,
     section,
@@ -61,6 +62,13 @@ class ServerSettings:
         "The service's address as clients see it; empty: from the request's Host",
         check=lambda text: not text or is_base_url(text),
         allowed=f"empty, or {_URL}",
+    )
+    hosts: tuple[str, ...] = setting(
+        (),
+        "Names (Host) that the service is served under besides localhost; none: on loopback without "
+        "`server.public_url` no other, else any",
+        check=is_served_name,
+        allowed="names or addresses without port, *.example.com for all below a name, * for any",
     )
     trusted_proxies: tuple[str, ...] = setting(
         (),
@@ -117,6 +125,11 @@ class AuthSettings:
     def by_name(self) -> dict[str, str]:
         """Every token that lets a client in, by name; empty: the service is open."""
         return ({"default": self.token} if self.token else {}) | dict(self.tokens)
+
+    @property
+    def all_tokens(self) -> tuple[str, ...]:
+        """Every token that opens anything, the operators' among them."""
+        return tuple(filter(None, (*self.by_name.values(), self.admin_token, self.metrics_token)))
 
 
 @frozen

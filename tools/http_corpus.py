@@ -66,7 +66,7 @@ def request_bytes(
     method: str, target: str, headers: Iterable[Iterable[str]] = (), body: bytes | None = None
 ) -> bytes:
     """A request exactly as told, but for Host and, where there is a body, the right Content-Length."""
-    lines = [f"{method} {target} HTTP/1.1", "Host: x", *(": ".join(header) for header in headers)]
+    lines = [f"{method} {target} HTTP/1.1", "Host: localhost", *(": ".join(header) for header in headers)]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")

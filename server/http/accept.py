@@ -5,7 +5,9 @@
    `text/csv, */*` is CSV, and a browser's `*/*;q=0.8` is JSON.
 3. `application/problem+json` is what errors come in whatever is accepted, so a client that names nothing
    else than it that we have is given JSON.
-4. Elements that are no media range are passed over. A header that asks for nothing, but only excludes
+4. Of types in JSON's structured syntax (RFC 6839 §3.1, `application/vnd.api+json`, and the old `text/json`)
+   any is as good as JSON where no range covers JSON itself: it is what the reply is then called.
+5. Elements that are no media range are passed over. A header that asks for nothing, but only excludes
    (`image/png;q=0`), leaves everything else.
 """
 
@@ -23,6 +25,8 @@ NDJSON: MediaType = "application/x-ndjson"
 #: In our order.
 OFFERED: tuple[MediaType, ...] = (JSON, CSV, NDJSON)
 _PROBLEM = "application/problem+json"
+_SUFFIX = "+json"
+_OLD_NAME = "text/json"
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's word
 _RANGE = re.compile(rf"\s*({_TOKEN})/({_TOKEN})\s*((?:;[^;]*)*)")
@@ -44,6 +48,26 @@ def acceptable(accept: str) -> tuple[MediaType, ...]:
     return found
 
 
+@lru_cache(maxsize=256)
+def json_label(accept: str) -> str:
+    """What JSON is called, by rule 4; `application/json` where rule 4 does not come in."""
+    ranges = _ranges(accept)
+    if _covering(JSON, ranges)[0] > 0:
+        return JSON
+    name = _alike(ranges)
+    return JSON if name is None or "*" in name else name
+
+
+def _alike(ranges: dict[str, float]) -> str | None:
+    """The best of the types that are JSON by another name; errors' own is none."""
+    named = [
+        name
+        for name, quality in ranges.items()
+        if quality > 0 and (name.endswith(_SUFFIX) or name == _OLD_NAME) and name != _PROBLEM
+    ]
+    return max(named, key=lambda name: ranges[name], default=None)
+
+
 def _ranges(accept: str) -> dict[str, float]:
     """Quality by media range, in lower case."""
     found: dict[str, float] = {}
@@ -55,8 +79,15 @@ def _ranges(accept: str) -> dict[str, float]:
     return found
 
 
-def _rank(media_type: str, ranges: dict[str, float]) -> tuple[float, int]:
+def _rank(media_type: MediaType, ranges: dict[str, float]) -> tuple[float, int]:
     """Quality, and how specific the range is that it comes from."""
+    found = _covering(media_type, ranges)
+    if media_type == JSON and not found[0] and (name := _alike(ranges)):
+        return ranges[name], 2
+    return found
+
+
+def _covering(media_type: MediaType, ranges: dict[str, float]) -> tuple[float, int]:
     kind = media_type.partition("/")[0]
     for specific, name in ((2, media_type), (1, f"{kind}/*"), (0, "*/*")):
         if name in ranges:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import orjson
 
 from server.errors import BadRequest
 from server.http import content, strict_json
+from server.http.aside import aside
 from server.http.auth import Authenticator
 from server.http.target import parse_query, parse_target
 from server.model import Reply
@@ -63,7 +65,7 @@ class Admin:
                 data = await asyncio.to_thread(path.read_bytes)
             disposition = f'attachment; filename="{answer.name}"'
             return Reply(200, (("Content-Disposition", disposition),), data, "application/x-tar")
-        return Reply(200, body=orjson.dumps(answer))
+        return Reply(200, body=await aside(partial(orjson.dumps, answer)))
 
     async def _content(
         self, request: web.BaseRequest, target: Target, scratch: Path
@@ -80,4 +82,4 @@ class Admin:
         data = await content.read_body(request, limit=_BODY_BYTES, seconds=self._limits.body_seconds)
         if content.content_kind(request.headers) != "json":
             raise BadRequest("The body must be JSON: send Content-Type: application/json.")
-        return strict_json.read(data), None
+        return await aside(partial(strict_json.read, data)), None

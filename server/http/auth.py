@@ -7,7 +7,6 @@ a prefix, nor which of several tokens nearly matched can be seen in the time it 
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from attrs import frozen
 
 from server.errors import InvalidHeader, Unauthorized
 from server.http.headers import single
+from server.http.known_tokens import digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,31 +32,26 @@ _BROWSER_CHALLENGE = 'Basic realm="metaservice: any name, and the token as passw
 class Caller:
     """Who asks. `token_name` is None when the service has no tokens.
 
-    `owns_authorization`: the Authorization header is the API's own, and therefore the plan's.
+    `owns_authorization`: the Authorization header is the API's own, and therefore the plan's, unless there is
+    a token of the service in it: browsers send a login by themselves, whatever else is sent.
     """
 
     token_name: str | None
     owns_authorization: bool
 
 
-def _digest(token: str) -> bytes:
-    # aiohttp decodes header bytes with surrogateescape; this gives the same bytes back.
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-
-
 class Authenticator:
     """Knows the tokens' digests by name; none at all means that the service is open."""
 
     def __init__(self, tokens: Mapping[str, str]) -> None:
-        self._digests = {name: _digest(token) for name, token in tokens.items()}
+        self._digests = {name: digest(token) for name, token in tokens.items()}
 
     def authenticate(self, headers: MultiMapping[str]) -> Caller:
         """Raises Unauthorized unless exactly one token was sent, and it is one of ours."""
         if not self._digests:
             return Caller(token_name=None, owns_authorization=True)
         if SERVICE_TOKEN in headers:
-            name = self._name_of(self._only(headers, SERVICE_TOKEN))
-            return Caller(name, owns_authorization=not self._is_login(headers))
+            return Caller(self._name_of(self._only(headers, SERVICE_TOKEN)), owns_authorization=True)
         match = _BEARER.fullmatch(self._only(headers, "Authorization"))
         if match is None:
             raise _refusal("A bearer token is needed.")
@@ -70,14 +65,6 @@ class Authenticator:
         except Unauthorized as error:
             raise _refusal(error.detail, _BROWSER_CHALLENGE) from None
 
-    def _is_login(self, headers: MultiMapping[str]) -> bool:
-        """Whether Authorization is what a browser sends by itself after such a login, and not the API's."""
-        sent = headers.getall("Authorization", ())
-        try:
-            return any(self._name_of(_password(each)) for each in sent)
-        except Unauthorized:
-            return False
-
     def _only(self, headers: MultiMapping[str], name: str) -> str:
         try:
             return single(headers, name) or ""
@@ -85,7 +72,7 @@ class Authenticator:
             raise _refusal(error.detail) from None
 
     def _name_of(self, token: str) -> str:
-        sent = _digest(token)
+        sent = digest(token)
         names = [name for name, digest in self._digests.items() if hmac.compare_digest(digest, sent)]
         if not names:
             raise _refusal("The token is not valid.")

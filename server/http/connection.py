@@ -6,7 +6,7 @@ front of it, 13,975 without).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from aiohttp import web
@@ -33,16 +33,61 @@ _REQUEST_LINE_REST = 64  # method, version, blanks
 
 
 class Connection(web.RequestHandler):
-    """One connection: over the cap it is closed, and what the parser refuses is one short log line (T53)."""
+    """One connection: over the cap it is closed, and what the parser refuses is one short log line (T53).
 
-    __slots__ = ()
+    What is sent has to be read: a client that leaves more than the buffers hold for longer than a body may
+    take is cut off, and so is one that leaves anything when the connection is to be closed. asyncio waits for
+    ever in both cases.
+    """
+
+    __slots__ = ("_socket", "_unread", "cut_off")
     _manager: Server | None
 
+    def __init__(self, manager: Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        super().__init__(manager, loop=loop, **options)
+        self._socket: asyncio.Transport | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        #: Whether it ended because the client did not read.
+        self.cut_off = False
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._socket = cast("asyncio.Transport", transport)
         super().connection_made(transport)
         if self._manager is not None and self._manager.is_full():
             log.warning("connection_refused", reason="max_connections")
             self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._socket = None
+        self._expect_reading(None)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_reading(self._manager)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._expect_reading(None)
+
+    async def start(self) -> None:
+        """Serve until the connection is to be closed; see aiohttp's."""
+        try:
+            await super().start()
+        finally:
+            if self._socket is not None and self._socket.get_write_buffer_size():
+                self._expect_reading(self._manager)
+
+    def _expect_reading(self, manager: Server | None) -> None:
+        """From now on, or no longer."""
+        if self._unread is not None:
+            self._unread.cancel()
+        self._unread = None if manager is None else self._loop.call_later(manager.read_seconds, self._cut_off)
+
+    def _cut_off(self) -> None:
+        if self._socket is not None:
+            self.cut_off = True
+            self._socket.abort()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -94,12 +139,22 @@ def _malformed(error: BaseException | None) -> ServiceError:
 
 
 class Server(web.Server):
-    """Makes the connections. `idle_seconds` also bounds the time that a request's headers may take."""
+    """Makes the connections. `idle_seconds` also bounds the time that a request's headers may take.
+
+    `read_seconds`: for which what was sent may lie unread.
+    """
 
     def __init__(
-        self, handler: Handler, *, max_connections: int, idle_seconds: float, target_bytes: int
+        self,
+        handler: Handler,
+        *,
+        max_connections: int,
+        idle_seconds: float,
+        read_seconds: float,
+        target_bytes: int,
     ) -> None:
         super().__init__(handler)
+        self.read_seconds = read_seconds
         self._max_connections = max_connections
         self._options: dict[str, Any] = {
             "keepalive_timeout": idle_seconds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,7 +19,8 @@ from server.errors import (
     RequestTimeout,
     UnsupportedMediaType,
 )
-from server.http import strict_json
+from server.http import media_type, strict_json
+from server.http.aside import INLINE_BYTES, aside
 from server.http.headers import single
 from server.http.target import parse_pairs
 
@@ -40,14 +41,15 @@ _KINDS: dict[str, ContentKind] = {
     "application/x-www-form-urlencoded": "form",
 }
 _PATCHES: frozenset[ContentKind | None] = frozenset({"merge-patch", "json-patch"})
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - the grammar's word
-_PARAMETER = rf'\s*;\s*(?:({_TOKEN})=({_TOKEN}|"[^"\\]*"))?'
-_MEDIA_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})((?:{_PARAMETER})*)\s*")
+#: JSON by other names: an old one, and that of browsers' reports (https://www.w3.org/TR/CSP3/#report-violation).
+_JSON_NAMES = frozenset({"text/json", "application/csp-report"})
 _ACCEPTED = ", ".join(_KINDS)
 
 _JSON_BLANKS = b" \t\r\n"
 #: A name, percent-encoded where it is not of these, and the sign that ends it.
 _FORM_PAIR = re.compile(r"""[^\s"<>{}\\^`|=]*=""")
+#: As much of a body of another type is looked at, to tell whether it is JSON.
+_PEEKED_BYTES = INLINE_BYTES
 _NAME_YOUR_TYPE = "For JSON say Content-Type: application/json."
 _NOT_A_FORM = (
     f"The body was sent as a form but begins as JSON does; in a form write %7B and %5B. {_NAME_YOUR_TYPE}"
@@ -88,16 +90,85 @@ def check_use(method: str, kind: ContentKind | None) -> None:
 
 @lru_cache(maxsize=256)
 def _kind(value: str) -> ContentKind:
-    match = _MEDIA_TYPE.fullmatch(value.strip())
-    if match is None:
+    found = media_type.read(value)
+    if found is None:
         raise InvalidHeader("The Content-Type header is not a media type.", header="content-type")
-    kind = _KINDS.get(match[1].lower())
+    kind = _kind_named(found.name)
     if kind is None:
-        raise UnsupportedMediaType(f"Content is taken as one of: {_ACCEPTED}.", headers={"Accept": _ACCEPTED})
-    for name, text in re.findall(_PARAMETER, match[2]):
-        if name.lower() == "charset" and text.strip('"').lower() not in {"utf-8", "utf8"}:
-            raise UnsupportedMediaType("Content is taken in UTF-8 only.")
+        raise UnsupportedMediaType(
+            f"The body was sent as {found.name[:100]}; it is taken as one of: {_ACCEPTED}, or as another "
+            "type whose name ends in +json.",
+            headers={"Accept": _ACCEPTED},
+        )
+    if found.charset != "utf-8":
+        raise UnsupportedMediaType(
+            f"The body was sent in {found.charset[:40]}; it is taken in UTF-8 only: send charset=utf-8."
+        )
     return kind
+
+
+def _kind_named(name: str) -> ContentKind | None:
+    """What RFC 6839 §3.1 calls a type that ends in `+json` is JSON first, whatever else it is."""
+    if name in _JSON_NAMES or name.endswith("+json"):
+        return _KINDS.get(name, "json")
+    return _KINDS.get(name)
+
+
+async def read_content(request: web.BaseRequest, *, limit: int, seconds: float) -> tuple[ContentKind, bytes]:
+    """The kind and the bytes of a request's body, `none` without one: no bytes are no body (T44).
+
+    HTTP clients name a type for no body at all: application/json, or what they were set to. Whatever can be
+    refused without the body is refused before it is read.
+    Raises UnsupportedMediaType, InvalidHeader, and what `read_body` raises.
+    """
+    if not request.body_exists:
+        return "none", b""
+    check_encoding(request.headers)
+    try:
+        kind = content_kind(request.headers)
+        check_use(request.method, kind)
+    except UnsupportedMediaType as error:
+        await _look(request, error, seconds)
+        return "none", b""
+    data = await read_body(request, limit=limit, seconds=seconds)
+    return (kind or "json") if data else "none", data
+
+
+async def parse(method: str, kind: ContentKind, data: bytes) -> Content:
+    """What `parse_content` says, which for a large body takes its time beside the event loop."""
+    if len(data) <= INLINE_BYTES:
+        return parse_content(method, kind, data)
+    return await aside(partial(parse_content, method, kind, data))
+
+
+async def _look(request: web.BaseRequest, error: UnsupportedMediaType, seconds: float) -> None:
+    """Raise the error that a refused type is, unless nothing came with it.
+
+    Chunks may be none. Text may be JSON that its sender forgot to call so: `fetch` calls each text plain.
+    """
+    sent = media_type.read(request.headers.get("Content-Type", ""))
+    is_text = sent is not None and sent.name == "text/plain"
+    if not (is_text or request.content_length is None):
+        raise error
+    try:
+        data = await read_body(request, limit=_PEEKED_BYTES, seconds=seconds)
+    except PayloadTooLarge:
+        raise error from None
+    if data:
+        raise explained(error, data) if is_text else error
+
+
+def explained(error: UnsupportedMediaType, data: bytes) -> UnsupportedMediaType:
+    """The same refusal, and where the body is a JSON object or array, what to call it."""
+    if not _begins_as_json(data):
+        return error
+    try:
+        strict_json.read(data)
+    except InvalidJson:
+        return error
+    return UnsupportedMediaType(
+        f"{error.detail} It is JSON, though. {_NAME_YOUR_TYPE}", headers=error.headers
+    )
 
 
 async def read_body(request: web.BaseRequest, *, limit: int, seconds: float) -> bytes:
@@ -141,13 +212,13 @@ def _too_large(limit: int) -> PayloadTooLarge:
 
 
 def parse_content(method: str, kind: ContentKind | None, data: bytes) -> Content:
-    """What the body means. Raises InvalidJson, and BadRequest for a broken form."""
+    """What the body means; no bytes mean nothing. Raises InvalidJson, and BadRequest for a broken form."""
+    if not data:
+        return NO_CONTENT
     if kind == "form":
         content = _json_after_all(data) if _begins_as_json(data) else _form(data)
-    elif data:
-        content = Content(kind or "json", strict_json.read(data), data.decode())
     else:
-        content = _empty(method, kind)
+        content = Content(kind or "json", strict_json.read(data), data.decode())
     return content if method in _WITH_CONTENT else NO_CONTENT
 
 
@@ -162,29 +233,6 @@ def _json_after_all(data: bytes) -> Content:
         return Content("json", strict_json.read(data), data.decode())
     except InvalidJson as error:
         raise InvalidJson(f"{error.detail}. {_NOT_A_FORM}", **error.members) from None
-
-
-def no_body(method: str, headers: MultiMapping[str]) -> Content:
-    """What a request without a body means.
-
-    A type that is announced all the same matters only where the method wants a body and the type is one of
-    ours: HTTP clients name application/octet-stream, or what they were set to, for no body at all.
-    Raises InvalidJson, InvalidHeader.
-    """
-    if method not in _WITH_CONTENT or method == "DELETE":
-        return NO_CONTENT
-    try:
-        kind = content_kind(headers)
-    except UnsupportedMediaType:
-        return NO_CONTENT
-    return parse_content(method, kind, b"")
-
-
-def _empty(method: str, kind: ContentKind | None) -> Content:
-    """Clients announce JSON without sending any on DELETE and GET; elsewhere it is a mistake."""
-    if kind is not None and method != "DELETE" and method in _WITH_CONTENT:
-        raise InvalidJson("Invalid JSON: the body is empty (line 1, column 1)", line=1, column=1)
-    return NO_CONTENT
 
 
 def _form(data: bytes) -> Content:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from attrs import frozen
+from attrs import field, frozen
 
 from server.errors import MethodNotAllowed, SessionInvalid
 from server.http import content
-from server.http.headers import for_plan
+from server.http.headers import for_plan, misplaced
+from server.http.known_tokens import KnownTokens
 from server.http.target import Target, parse_query
 from server.model import METHODS, Method, RequestContext
 from server.sessions.identity import Anonymous, session_for
@@ -43,6 +44,8 @@ class ContextReader:
     anonymous: Anonymous
     #: Told of every session that is asked for.
     note: Callable[[Session], None] = lambda _session: None
+    #: All of the service's.
+    tokens: KnownTokens = field(factory=KnownTokens)
 
     async def read(
         self, request: web.BaseRequest, target: Target, caller: Caller, session: Session, request_id: str
@@ -53,8 +56,12 @@ class ContextReader:
         """
         headers = request.headers
         query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
-        plan_headers = for_plan(headers, authorization=caller.owns_authorization)
+        plan_headers = for_plan(
+            headers, authorization=caller.owns_authorization, is_secret=self.tokens.are_in
+        )
         base_url = self.origin.base_url(headers)
+        if self.tokens.are_in(base_url.partition("://")[2]):
+            raise misplaced("Host")
         body = await self._content(request)
         return RequestContext(
             method=cast("Method", request.method),
@@ -72,20 +79,19 @@ class ContextReader:
         )
 
     async def _content(self, request: web.BaseRequest) -> content.Content:
-        content.check_encoding(request.headers)
-        if not request.body_exists:
-            return content.no_body(request.method, request.headers)
-        kind = content.content_kind(request.headers)
-        content.check_use(request.method, kind)
         limits = self.limits
-        data = await content.read_body(request, limit=limits.request_bytes, seconds=limits.body_seconds)
-        return content.parse_content(request.method, kind, data)
+        kind, data = await content.read_content(
+            request, limit=limits.request_bytes, seconds=limits.body_seconds
+        )
+        return await content.parse(request.method, kind, data)
 
     def session(self, headers: MultiMapping[str], caller: Caller) -> Session:
-        """Raises SessionMissing, SessionInvalid."""
+        """Raises SessionMissing, SessionInvalid, InvalidHeader."""
         values = headers.getall(SESSION_ID, ())
         if len(values) > 1:
             raise SessionInvalid(f"More than one {SESSION_ID} header.")
+        if values and self.tokens.are_in(values[0]):
+            raise misplaced(SESSION_ID)
         session = session_for(values[0] if values else None, caller.token_name, self.anonymous)
         self.note(session)
         return session

@@ -1,13 +1,14 @@
 """The one handler of all requests: what is asked, in which order it is checked, and how it is answered.
 
-Order: CORS preflights; open pages; operators' pages, by a token of their own; the token; the method; the
-target; the service's own pages; the session; headers and query; the body; and only then the pipeline. So
-nobody without a token learns anything, and no body is read that is not going to be used (T37, T46).
+Order: the name it is asked for by; CORS preflights; open pages; operators' pages, by a token of their own;
+the token; the method; the target; the service's own pages; the session; headers and query; the body; and
+only then the pipeline. So nobody without a token learns anything, and no body is read that is not going to be
+used (T37, T46).
 """
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,9 +18,11 @@ from aiohttp import HttpVersion10, HttpVersion11
 from server.errors import BadRequest, ServiceError, Unauthorized
 from server.http import pages, request_id
 from server.http.api_pages import NAMES as API_PAGES
+from server.http.aside import aside
 from server.http.conditional import conditional
 from server.http.context import ContextReader, check_method
-from server.http.response import SENT, to_response, whole
+from server.http.hosts import Hosts
+from server.http.response import SENT, came_in_chunks, to_response, whole
 from server.http.target import parse_target
 from server.logging import RequestLine
 from server.model import METHODS, Reply
@@ -38,8 +41,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-#: A response up to this size fits the socket's and aiohttp's buffers: sending it doesn't wait for the client.
-_UNTIMED_BYTES = 32_768
+
+#: Of which a digest takes a millisecond.
+_HASHED_INLINE_BYTES = 1024 * 1024
 
 
 class UseCase(Protocol):
@@ -63,6 +67,7 @@ class Handler:
         reader: ContextReader,
         api_pages: ApiPages,
         health: Callable[[], Mapping[str, object]],
+        hosts: Hosts | None = None,
         cors: Cors | None = None,
         door: Door | None = None,
         note: Callable[[RequestLine], None] | None = None,
@@ -74,6 +79,7 @@ class Handler:
         self._reader = reader
         self._api_pages = api_pages
         self._health = health
+        self._hosts = hosts or Hosts()
         self._cors = cors
         self._door = door
         self._note = note
@@ -81,7 +87,10 @@ class Handler:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
-        line = self._new_line(request_id=request_id.of(request.headers), method=request.method)
+        number = request_id.of(request.headers)
+        if self._reader.tokens.are_in(number):
+            number = request_id.new()
+        line = self._new_line(request_id=number, method=request.method)
         try:
             reply = await self._reply(request, line)
             line.status = reply.status
@@ -108,9 +117,12 @@ class Handler:
             return error_reply(ServiceError("The request failed; the log has more."), line.request_id)
 
     async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply:
+        is_health = request.raw_path.partition("?")[0] == pages.HEALTH
+        if not is_health:  # load balancers ask by an address
+            self._hosts.check(request.headers)
         if self._cors is not None and (preflight := self._cors.preflight(request.method, request.headers)):
             return preflight
-        if request.raw_path.partition("?")[0] == pages.HEALTH:
+        if is_health:
             return pages.health(request.method, self._health)
         if self._door is not None and self._door.owns(request.raw_path):
             return await self._door.answer(request)
@@ -121,7 +133,10 @@ class Handler:
             line.took("parse", perf_counter() - started)
         if isinstance(ctx, Reply):
             return ctx
-        return conditional(await self._use_case.serve(ctx, line), ctx.method, ctx.headers)
+        reply = await self._use_case.serve(ctx, line)
+        if reply.body is None or len(reply.body) <= _HASHED_INLINE_BYTES:
+            return conditional(reply, ctx.method, ctx.headers)
+        return await aside(partial(conditional, reply, ctx.method, ctx.headers))
 
     async def _read(self, request: web.BaseRequest, line: RequestLine) -> RequestContext | Reply:
         """The request's context, or the reply where the service itself has one."""
@@ -155,22 +170,23 @@ class Handler:
     async def _send(self, request: web.BaseRequest, reply: Reply, line: RequestLine) -> web.StreamResponse:
         """Write the response here, so that the line knows how long it took.
 
-        A client that doesn't read it holds nothing for longer than a body may take.
+        Nothing more is done for a client whose connection is full; `Connection` ends the wait.
         """
         started = perf_counter()
         response: web.StreamResponse = SENT
         try:
             data = whole(request, reply, line)
-            if data is not None and len(data) <= _UNTIMED_BYTES:
-                await request.writer.write(data)
-            else:
+            if data is None:
                 response = await self._prepared(request, reply, line)
-                await self._write(response)
-        except TimeoutError:
-            _abort(request)
-            line.reason = "response not read"
+                await response.write_eof()
+            else:
+                await request.writer.write(data)
+            if request.protocol.writing_paused:
+                await request.writer.drain()
         except ConnectionError:
             line.reason = "client left"
+        if getattr(request.protocol, "cut_off", False):
+            line.reason = "response not read"
         line.took("respond", perf_counter() - started)
         return response
 
@@ -178,22 +194,12 @@ class Handler:
         response = to_response(reply, line)
         if not request.content.is_eof():
             response.force_close()  # the rest of the body is not worth reading
+        if came_in_chunks(request):
+            response.force_close()
         await response.prepare(request)
         return response
-
-    async def _write(self, response: web.Response) -> None:
-        if (response.content_length or 0) <= _UNTIMED_BYTES:
-            await response.write_eof()
-            return
-        async with asyncio.timeout(self._reader.limits.body_seconds):
-            await response.write_eof()
 
 
 def _first_segment(raw_path: str) -> str:
     """As it was sent: who spells it otherwise is asked for a bearer token."""
     return raw_path.partition("?")[0].removeprefix("/").partition("/")[0]
-
-
-def _abort(request: web.BaseRequest) -> None:
-    if request.transport is not None:
-        request.transport.abort()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from server.errors import InvalidHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from multidict import MultiMapping
 
@@ -26,6 +26,10 @@ PLAN_HEADERS: Mapping[str, bool] = {
     "prefer": True,
 }
 
+#: Without one of them the same is done; all others say on which condition, or what else.
+_SPARED = frozenset({"accept", "accept-language", "authorization", "content-type"})
+#: Of a header, also of one that came in many lines: as long as aiohttp takes a line.
+MAX_CHARACTERS = 8_190
 _TEXT = re.compile(r"[\t -~]*")
 
 
@@ -37,11 +41,18 @@ def single(headers: MultiMapping[str], name: str) -> str | None:
     return values[0] if values else None
 
 
-def for_plan(headers: MultiMapping[str], *, authorization: bool) -> dict[str, str]:
+def for_plan(
+    headers: MultiMapping[str],
+    *,
+    authorization: bool,
+    is_secret: Callable[[str], bool] = lambda _value: False,
+) -> dict[str, str]:
     """The headers that a plan sees, by lower-case name.
 
-    `authorization` says whether that header is the API's own; the service's token never gets
-    into a plan (T38). Raises InvalidHeader for bytes outside printable ASCII.
+    `authorization` says whether that header is the API's own; `is_secret` whether a value has a token of the
+    service in it, which never gets into a plan (T38).
+    Raises InvalidHeader for bytes outside printable ASCII, for too many of them, and for a token in a header
+    that cannot be left out without doing something else than was asked for.
     """
     seen: dict[str, str] = {}
     for name, is_list in PLAN_HEADERS.items():
@@ -50,5 +61,21 @@ def for_plan(headers: MultiMapping[str], *, authorization: bool) -> dict[str, st
         value = ", ".join(headers.getall(name)) if is_list else single(headers, name) or ""
         if not _TEXT.fullmatch(value):
             raise InvalidHeader(f"The {name} header holds bytes outside printable ASCII.", header=name)
+        if len(value) > MAX_CHARACTERS:
+            detail = f"The {name} header is longer than {MAX_CHARACTERS} characters."
+            raise InvalidHeader(detail, header=name)
+        if is_secret(value):
+            if name in _SPARED:
+                continue
+            raise misplaced(name)
         seen[name] = value
     return seen
+
+
+def misplaced(name: str) -> InvalidHeader:
+    """A token of the service where it would become part of what is stored, shown or logged."""
+    return InvalidHeader(
+        f"The {name} header holds a token of the service; send that in Authorization or X-Service-Token "
+        "alone.",
+        header=name.lower(),
+    )

@@ -6,8 +6,7 @@ import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, TypeAlias
 
-from server.errors import InvalidHeader
-from server.http.headers import single
+from server.http.hosts import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
-_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _HOP = re.compile(r"\[?([0-9A-Fa-f:.]+?)\]?(?::[0-9]{1,5})?")
 
 
@@ -52,12 +50,8 @@ class Origin:
         """Without a slash at the end. Raises InvalidHeader for a Host that is not `host[:port]`."""
         if self._public_url:
             return self._public_url
-        host = single(headers, "Host")
-        if host is None:  # HTTP/1.0; the parser asks for one from 1.1 on
-            return "http://localhost"
-        if not _HOST.fullmatch(host):
-            raise InvalidHeader("The Host header is not a host with an optional port.", header="host")
-        return f"http://{host}"
+        host = host_of(headers)
+        return f"http://{host or 'localhost'}"  # HTTP/1.0 has none; the parser asks for one from 1.1 on
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

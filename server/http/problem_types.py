@@ -36,6 +36,9 @@ MEANINGS: dict[str, str] = {
     "uri-too-long": "The path or the query is longer than `limit` bytes.",
     "unsupported-media-type": "The body's type or encoding is not taken. Send JSON in UTF-8, uncompressed; "
     "a form; or, with PATCH, a JSON Patch or a JSON Merge Patch.",
+    "misdirected-request": "The Host header holds a name that the service is not served under, `host`. A "
+    "service that listens to its own machine alone takes that machine's names, such as localhost, so that "
+    "no page on another site can have its own name lead here. The operator can add names: `server.hosts`.",
     "unprocessable": "The request is well formed, but does not fit what is stored or expected.",
     "type-mismatch": "`schema.enforce` is on, and a field has a type that its collection has not learned. "
     "Each of `errors` has the `pointer` (RFC 6901) to such a field. Nothing was written.",

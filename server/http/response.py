@@ -80,6 +80,8 @@ def whole(request: web.BaseRequest, reply: Reply, line: RequestLine) -> bytes | 
         return None
     if request.method == "HEAD" or not request.keep_alive or not request.content.is_eof():
         return None
+    if came_in_chunks(request):
+        return None
     headers = _headers(reply, line)
     lines = "".join(["%s: %s\r\n" % header for header in headers])  # noqa: UP031  the fastest
     head = f"{_start(reply.status)}{lines}Content-Length: {len(body)}\r\nDate: {_date(int(time()))}\r\n\r\n"
@@ -87,6 +89,15 @@ def whole(request: web.BaseRequest, reply: Reply, line: RequestLine) -> bytes | 
     if head.count("\n") != len(headers) + 4 or head.count("\r") != len(headers) + 4:
         return None
     return head.encode() + body
+
+
+def came_in_chunks(request: web.BaseRequest) -> bool:
+    """Whether the connection has to end with this request.
+
+    Fields may follow the last chunk, announced or not (RFC 9112 §7.1.2). aiohttp's parser in C (3.14.5) takes
+    them for headers of the connection's next request, which behind a proxy may be somebody else's.
+    """
+    return "Transfer-Encoding" in request.headers
 
 
 @lru_cache(maxsize=512)

@@ -12,15 +12,15 @@ A plain GET pays for a look at two headers and at the body's first bytes.
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from server.entity_tags import etag_of
 from server.errors import NotAcceptable
 from server.http import paging, tables
-from server.http.accept import CSV, JSON, OFFERED, acceptable
+from server.http.accept import CSV, JSON, OFFERED, acceptable, json_label
+from server.http.aside import INLINE_BYTES, aside
 from server.model import SAFE_METHODS, Reply
 from server.preferences import preferences
 
@@ -36,8 +36,6 @@ _ONLY_JSON: tuple[MediaType, ...] = (JSON,)
 #: What most clients send; anything else is looked into.
 _PLAIN = frozenset({"", "*/*", JSON})
 _VARY = ("Vary", "Accept")
-#: Bodies beyond it are turned into tables by another thread.
-_INLINE_BYTES = 65_536
 
 
 class HttpSemantics:
@@ -51,7 +49,12 @@ class HttpSemantics:
         if ctx.method == "OPTIONS":
             return await self._inner.serve(ctx, line)
         accept = ctx.headers.get("accept", "")
-        types = _ONLY_JSON if accept in _PLAIN else acceptable(accept)
+        if accept in _PLAIN:
+            return await self._accepted(ctx, line, _ONLY_JSON)
+        reply = await self._accepted(ctx, line, acceptable(accept))
+        return _called(reply, json_label(accept))
+
+    async def _accepted(self, ctx: RequestContext, line: RequestLine, types: tuple[MediaType, ...]) -> Reply:
         if ctx.method in SAFE_METHODS:
             if not types:
                 raise not_acceptable(OFFERED)
@@ -68,6 +71,10 @@ class HttpSemantics:
         headers = (*reply.headers, *_list_headers(ctx, line, reply, reply.body), _VARY)
         marked = Reply(reply.status, headers, reply.body, reply.media_type)
         return marked if types[0] is JSON else await _represented(marked, reply.body, types)
+
+
+def _called(reply: Reply, label: str) -> Reply:
+    return reply if label == JSON or reply.media_type != JSON else evolve(reply, media_type=label)
 
 
 def not_acceptable(available: tuple[MediaType, ...]) -> NotAcceptable:
@@ -93,8 +100,8 @@ def _list_headers(ctx: RequestContext, line: RequestLine, reply: Reply, body: by
 
 async def _represented(reply: Reply, body: bytes, types: tuple[MediaType, ...]) -> Reply:
     """The reply in the first type it can be in: a list in any, everything else in JSON."""
-    if len(body) > _INLINE_BYTES:
-        return await asyncio.to_thread(_as_table, reply, body, types)
+    if len(body) > INLINE_BYTES:
+        return await aside(partial(_as_table, reply, body, types))
     return _as_table(reply, body, types)
 
 
@@ -110,23 +117,20 @@ def _as_table(reply: Reply, body: bytes, types: tuple[MediaType, ...]) -> Reply:
     return evolve(reply, body=tables.to_ndjson(records), media_type=tables.NDJSON_TYPE)
 
 
-def _without_body(reply: Reply, body: bytes) -> Reply:
-    """Who leaves the record out may all the same want to change it again: its tag stays."""
-    tag = (("ETag", etag_of(body, reply.media_type)),) if reply.record else ()
-    status = 204 if reply.status == 200 else reply.status
-    return evolve(reply, status=status, headers=(*reply.headers, *tag), body=None)
+def _without_body(reply: Reply) -> Reply:
+    """The guest has left the body out already, and of a record its tag there (guest/conditions.py)."""
+    return evolve(reply, status=204 if reply.status == 200 else reply.status, body=None)
 
 
 def _as_preferred(reply: Reply, header: str) -> Reply:
     wished, applied = preferences(header), []
     if wished.dry_run:
         applied.append("tx=rollback")
-    if reply.body is not None and reply.status < 300:
-        if wished.minimal:
-            applied.append("return=minimal")
-            reply = _without_body(reply, reply.body)
-        elif wished.representation:
-            applied.append("return=representation")
+    if reply.status < 300 and wished.minimal:
+        applied.append("return=minimal")
+        reply = _without_body(reply)
+    elif reply.status < 300 and wished.representation and reply.body is not None:
+        applied.append("return=representation")
     if not applied:
         return reply
     others = (pair for pair in reply.headers if pair[0].lower() != "preference-applied")

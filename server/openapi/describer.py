@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
-from attrs import frozen
+from attrs import field, frozen
 
 from server.openapi.document import describe
-from server.planning.schemas import Schemas, read_all_schemas
+from server.openapi.kept import KeptDocuments
+from server.planning.schemas import MAX_DESCRIBED, Schemas, decode_schemas, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from server.model import Session
     from server.openapi.document import Terms
-    from server.planning.planned import Planner
+    from server.planning.planned import Planner, RoutesInForce
     from wasm_runtime.pool import Executor
 
 
@@ -32,9 +35,15 @@ class Describer:
     terms: Terms
     #: Whether there is nothing in a session, and looking into it would make one.
     is_new: Callable[[Session], bool] = lambda _session: False
+    documents: KeptDocuments = field(factory=KeptDocuments)
 
     async def document(self, session: Session) -> bytes:
         """Raises the ServiceError that ends a request, too, where the session cannot be read."""
         routes = await self.planner.routes_in_force(session)
-        schemas = Schemas() if self.is_new(session) else await read_all_schemas(self.executor, session)
+        known = b"" if self.is_new(session) else await read_all(self.executor, session)
+        source = (routes, hashlib.sha256(known).digest())
+        return await self.documents.of(session.directory, source, partial(self._made, session, routes, known))
+
+    def _made(self, session: Session, routes: RoutesInForce, known: bytes) -> bytes:
+        schemas = decode_schemas(known, most=MAX_DESCRIBED) if known else Schemas()
         return orjson.dumps(describe(session, routes, schemas, self.terms))

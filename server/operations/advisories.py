@@ -1,5 +1,7 @@
 """Published security advisories, and which of them apply to what is installed.
 
+So are faults without an advisory that this service has an answer to, for whoever leaves the answer out.
+
 They are data, `advisories.toml` beside this file, with the day until which it was kept. Nothing is looked up:
 the doctor says what was known then, and where to look for what came later.
 """
@@ -40,6 +42,19 @@ class Advisory:
 
 
 @frozen
+class Answered:
+    """A fault of a package, seen in a version of it, and what the service does about it."""
+
+    package: str
+    seen_in: str
+    fault: str
+    answer: str
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.seen_in}: {self.fault}; {self.answer}"
+
+
+@frozen
 class Advisories:
     """All that are noted. `bundled` are libraries' versions by package and release."""
 
@@ -47,6 +62,7 @@ class Advisories:
     sources: Mapping[str, str]
     bundled: Mapping[str, Mapping[str, str]]
     noted: tuple[Advisory, ...]
+    answered: tuple[Answered, ...] = ()
 
     def library(self, package: str, release: str) -> str:
         """The version that counts: that of the library in a release, where it has another one."""
@@ -71,7 +87,8 @@ def read(text: str) -> Advisories:
     content = tomllib.loads(text)
     try:
         found = tuple(_advisory(each) for each in content["advisory"])
-        return Advisories(content["as_of"], content["sources"], content["bundled"], found)
+        answered = tuple(_answered(each) for each in content.get("answered", ()))
+        return Advisories(content["as_of"], content["sources"], content["bundled"], found, answered)
     except (KeyError, TypeError) as error:
         raise ValueError(f"the advisories lack {error}") from None
 
@@ -81,6 +98,10 @@ def _advisory(entry: dict[str, Any]) -> Advisory:
     for each in safe:
         _bounds(each)
     return Advisory(entry["id"], entry["package"], entry["title"], safe, tuple(entry.get("aliases", ())))
+
+
+def _answered(entry: dict[str, str]) -> Answered:
+    return Answered(entry["package"], entry["seen_in"], entry["fault"], entry["answer"])
 
 
 def parsed(text: str) -> Version | None:

@@ -165,7 +165,8 @@ def advisories_finding(known: advisories.Advisories, version_of: Callable[[str],
         if against is None:
             unread.append(package)
         found += [f"{each.id} ({package} {release}: {each.title})" for each in against or ()]
-    later = f"noted until {known.as_of}; later ones: {', '.join(known.sources.values())}"
+    answered = "".join(f"answered here, without an advisory: {each}; " for each in known.answered)
+    later = f"{answered}noted until {known.as_of}; later ones: {', '.join(known.sources.values())}"
     if found:
         return Finding("advisories", "warning", f"by version, there apply {'; '.join(found)}; {later}")
     if unread:

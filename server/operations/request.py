@@ -76,7 +76,7 @@ class Described:
         )
 
     def _content(self, headers: CIMultiDict[str]) -> content.Content:
-        if self.body is None:
-            return content.no_body(self.method, headers)
+        if not self.body:
+            return content.NO_CONTENT
         headers.setdefault("Content-Type", _JSON)
         return content.parse_content(self.method, content.content_kind(headers), self.body.encode())

@@ -212,12 +212,13 @@ async def read_schemas(
     return decode_schemas(await _read(executor, session, _READERS[disclose], segments), disclose=disclose)
 
 
-async def read_all_schemas(executor: Executor, session: Session) -> Schemas:
+async def read_all(executor: Executor, session: Session) -> bytes:
     """The collections of a session, for whoever may see the session itself: more of them, no words.
 
-    Raises as `read_schemas` does.
+    As they were answered: `decode_schemas(..., most=MAX_DESCRIBED)` is work for another thread.
+    Raises the ServiceError that the run's outcome means.
     """
-    return decode_schemas(await _read(executor, session, _READER_OF_ALL, ()), most=MAX_DESCRIBED)
+    return await _read(executor, session, _READER_OF_ALL, ())
 
 
 async def collection_exists(executor: Executor, session: Session, name: str) -> bool:

@@ -84,6 +84,20 @@ def test_an_action_is_no_collection(client: Client) -> None:
     assert client.read("/orders/1/parcel")["items"] == [parcel]
 
 
+def test_a_json_type_without_a_body(client: Client) -> None:
+    """There is no body then: an action runs, and what needs a record says that there is none."""
+    order = client.create("/orders", {"total": 5})
+    named = {"content_type": None, "Content_Type": "application/json"}
+    deleted = client.request("DELETE", f"/orders/{order['id']}", raw=b"", **named)
+    made = client.request("POST", "/orders", raw=b"", **named)
+    form = client.request("POST", "/orders", raw=b"", content_type="application/x-www-form-urlencoded")
+
+    assert deleted.status == 204
+    assert made.error == form.error
+    assert made.error[0] == 422
+    assert client.read("/orders")["page"]["total"] == 0
+
+
 @pytest.mark.parametrize(
     ("raw", "line", "column"),
     [
@@ -91,7 +105,6 @@ def test_an_action_is_no_collection(client: Client) -> None:
         (b'{"a": 1,\n "b": }', 2, 7),
         (b'{"a": 1, "a": 2}', 1, 10),
         (b'{"a": NaN}', 1, 7),
-        (b"", 1, 1),
         (b'{"a": 1} x', 1, 10),
     ],
 )
@@ -184,3 +197,21 @@ def test_a_reply_that_is_too_large(start_service: StartService) -> None:
     assert client.read("/members?limit=2")["page"] == {"limit": 2, "offset": 0, "total": 3}
     assert client.post("/members", {"pad": "x" * 3_000}).error[0] == 422
     assert client.read("/members?limit=1")["page"]["total"] == 3
+
+
+def test_a_reply_that_nobody_wants_has_no_size(start_service: StartService) -> None:
+    """A write with return=minimal is kept, however large its reply would be: of many records, and of one."""
+    brief = start_service(LARS_MAX_RESULT_BYTES="2000").client("s1", Prefer="return=minimal")
+    batch = brief.post("/members", [{"pad": "x" * 700}] * 5)
+    again = brief.request("POST", "/members", [{"pad": "x" * 700}] * 5, Idempotency_Key="k")
+    retried = brief.request("POST", "/members", [{"pad": "x" * 700}] * 5, Idempotency_Key="k")
+    large = brief.post("/members", {"pad": "x" * 3_000})
+    changed = brief.request("PATCH", "/members/11", {"n": 1}, If_Match=large.headers["etag"])
+
+    for answer in (batch, again, retried, large):
+        assert (answer.status, answer.body) == (201, b"")
+        assert answer.headers["preference-applied"] == "return=minimal"
+    assert (changed.status, changed.headers["preference-applied"]) == (204, "return=minimal")
+    assert changed.headers["etag"] != large.headers["etag"]
+    assert brief.read("/members?limit=1")["page"]["total"] == 11
+    assert brief.post("/members", [{"id": 11}]).error[0] == 409

@@ -76,7 +76,7 @@ async def test_slow_client_is_let_go(case: Case, start: Start) -> None:
 
 
 _POST = (
-    b"POST /members/ HTTP/1.1\r\nHost: x\r\nX-Session-ID: s1\r\n"
+    b"POST /members/ HTTP/1.1\r\nHost: localhost\r\nX-Session-ID: s1\r\n"
     b"Content-Type: application/json\r\nContent-Length: %d\r\n"
 )
 

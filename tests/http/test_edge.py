@@ -105,13 +105,13 @@ async def test_head_is_get_without_the_body(start: Start) -> None:
 async def test_the_context_is_what_arrived(start: Start) -> None:
     """Decoded once, headers by their list, the session's own token nowhere."""
     executor = FakeExecutor()
-    service = await start(TOKEN, executor=executor)
+    service = await start(TOKEN, executor=executor, hosts=("api.example",))
     sent = (
         BEARER | JSON | {"Accept": "application/*", "Cookie": "a=b", "User-Agent": "x", "Host": "api.example"}
     )
     async with await Wire.to(service.address) as wire:
         raw = request_bytes("PATCH", "/members/caf%C3%A9/?a=1&a=2&b=%26", list(sent.items()), b'{"n": 1}')
-        await wire.send(raw.replace(b"Host: x\r\n", b""))
+        await wire.send(raw.replace(b"Host: localhost\r\n", b""))
         assert (await wire.answer()).status == 200
 
     (request,) = executor.requests
@@ -383,7 +383,7 @@ async def test_slow_headers_end_the_connection(start: Start) -> None:
     """Idle connections and dripped headers alike."""
     service = await start(header_seconds=0.3)
     async with await Wire.to(service.address) as idle, await Wire.to(service.address) as slow:
-        await slow.send(b"GET /members HTTP/1.1\r\nHost: x\r\nX-A: ")
+        await slow.send(b"GET /members HTTP/1.1\r\nHost: localhost\r\nX-A: ")
 
         assert await idle.closed()
         assert await slow.closed()

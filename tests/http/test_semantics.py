@@ -65,6 +65,23 @@ async def test_what_is_no_list(start: Start) -> None:
     assert table.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_json_by_another_name(method: str, start: Start) -> None:
+    """It is labelled as asked, with the tag that it has as plain JSON; an error is a problem all the same."""
+    record, gone = completed({"a": 1}), completed("gone", status=404)
+    service = await start(executor=FakeExecutor(lambda job: gone if "/m/2" in job.request else record))
+    named = {**JSON, "Accept": "application/vnd.api+json"}
+    body = b"{}" if method == "POST" else None
+    plain = await ask(service.address, method, "/m/1", JSON, body)
+    asked = await ask(service.address, method, "/m/1", named, body)
+    error = await ask(service.address, method, "/m/2", named, body)
+
+    assert asked.headers["content-type"] == "application/vnd.api+json"
+    assert asked.body == plain.body
+    assert asked.headers.get("etag") == plain.headers.get("etag")
+    assert error.headers["content-type"] == "application/problem+json"
+
+
 async def test_a_write_is_refused_before_it_runs(start: Start) -> None:
     """Its reply is JSON, and a client that cannot read it must not have written."""
     executor = FakeExecutor()

@@ -18,6 +18,7 @@ from aiohttp import web
 from server.errors import MethodNotAllowed, ServiceError
 from server.http import content, request_id
 from server.http.headers import for_plan
+from server.http.hosts import Hosts, is_local
 from server.http.origin import Origin
 from server.http.target import parse_query, parse_target
 from server.model import METHODS
@@ -46,10 +47,14 @@ def make_app(
     session: str,
     seed: Path | None = None,
     openapi: Path | None = None,
+    hosts: Hosts | None = None,
 ) -> web.Application:
-    """An application that keeps its records in `data`. `session` is what `ctx["session"]["id"]` says."""
+    """An application that keeps its records in `data`. `session` is what `ctx["session"]["id"]` says.
+
+    `hosts` are the names that it is served under; any where they are left out.
+    """
     database = Database(data, seed)
-    edge = _Edge(Table(routes), database, session)
+    edge = _Edge(Table(routes), database, session, hosts or Hosts())
 
     async def opened(_app: web.Application) -> AsyncIterator[None]:
         await database.open()
@@ -70,14 +75,22 @@ def make_app(
 
 
 class _Edge:
-    def __init__(self, table: Table, database: Database, session: str) -> None:
+    def __init__(self, table: Table, database: Database, session: str, hosts: Hosts) -> None:
         self._table = table
         self._database = database
         self._session = session
+        self._hosts = hosts
         self._origin = Origin()
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request."""
+        response = await self._answer(request)
+        if "Transfer-Encoding" in request.headers:
+            # aiohttp's parser in C (3.14.5) takes fields after the last chunk for the next request's headers.
+            response.force_close()
+        return response
+
+    async def _answer(self, request: web.Request) -> web.Response:
         number = request_id.of(request.headers)
         try:
             return await self._response(request, number)
@@ -91,6 +104,7 @@ class _Edge:
             return _respond(failed.status, (), failed.problem(number), number, _PROBLEM)
 
     async def _response(self, request: web.Request, number: str) -> web.Response:
+        self._hosts.check(request.headers)
         if request.method not in METHODS:
             raise MethodNotAllowed(METHODS, "The service takes {}.")
         target = parse_target(request.raw_path, path_bytes=MAX_PATH_BYTES)
@@ -115,12 +129,8 @@ class _Edge:
 
 
 async def _content(request: web.Request) -> content.Content:
-    content.check_encoding(request.headers)
-    if not request.body_exists:
-        return content.no_body(request.method, request.headers)
-    kind = content.content_kind(request.headers)
-    data = await content.read_body(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
-    return content.parse_content(request.method, kind, data)
+    kind, data = await content.read_content(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
+    return await content.parse(request.method, kind, data)
 
 
 def _answered(answer: Answer, number: str) -> web.Response:
@@ -163,10 +173,18 @@ def main(routes: Iterable[Route], package: Path, *, session: str) -> None:
     parser.add_argument(
         "--data", type=Path, default=Path("data"), help="where the records are (default: ./%(default)s)"
     )
+    parser.add_argument(
+        "--names",
+        default=os.environ.get("NAMES", ""),
+        help="names (Host) to serve under besides localhost, separated by commas; * is any (default: none "
+        "where --host is this machine alone, else any)",
+    )
     options = parser.parse_args()
     logging.basicConfig(level="INFO")
     openapi, seed = (_shipped(package, name) for name in ("openapi.json", "seed"))
-    app = make_app(routes, options.data, session=session, seed=seed, openapi=openapi)
+    names = [name.strip() for name in options.names.split(",") if name.strip()]
+    hosts = Hosts(names, local_only=is_local(options.host))
+    app = make_app(routes, options.data, session=session, seed=seed, openapi=openapi, hosts=hosts)
     try:
         web.run_app(app, host=options.host, port=options.port)
     except InUseError as error:

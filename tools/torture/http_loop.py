@@ -40,7 +40,7 @@ _LOG_BYTES = 1024
 _PATIENCE = 0.2
 _DEADLINE = 5.0
 _SETTINGS = {"server": {"header_seconds": 2, "body_seconds": 2}}
-_POST = b"POST /members HTTP/1.1\r\nHost: x\r\nX-Session-ID: s1\r\nContent-Type: application/json\r\n"
+_POST = b"POST /members HTTP/1.1\r\nHost: localhost\r\nX-Session-ID: s1\r\nContent-Type: application/json\r\n"
 _PART = _POST + b'Content-Length: 100\r\n\r\n{"a":1,   '
 _WHOLE = _POST + b'Content-Length: 7\r\n\r\n{"a":1}'
 _EXPECT = _POST + b"Content-Length: 7\r\nExpect: 100-continue\r\n\r\n"
@@ -151,7 +151,7 @@ class HttpLoop:
         return answers
 
     async def _is_well(self, after: str) -> None:
-        answers = await self._send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", after, _DEADLINE)
+        answers = await self._send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", after, _DEADLINE)
         if not answers or answers[0].status != 200:
             self.report.violation(f"/healthz does not answer after {after}")
         self._check_log(after, _BATCH)

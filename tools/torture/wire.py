@@ -69,7 +69,12 @@ async def ask(
 ) -> Answer:
     """One JSON request, with an Idempotency-Key unless it is empty. Raises Gone or Hung."""
     data = b"" if body is None else orjson.dumps(body)
-    lines = [f"{method} {target} HTTP/1.1", "Host: torture", f"X-Session-ID: {session}", "Connection: close"]
+    lines = [
+        f"{method} {target} HTTP/1.1",
+        "Host: localhost",
+        f"X-Session-ID: {session}",
+        "Connection: close",
+    ]
     if key:
         lines.append(f"Idempotency-Key: {key}")
     if body is not None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.http.accept import CSV, JSON, NDJSON, OFFERED, acceptable
+from server.http.accept import CSV, JSON, NDJSON, OFFERED, acceptable, json_label
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,29 @@ from server.http.accept import CSV, JSON, NDJSON, OFFERED, acceptable
 def test_acceptable(accept: str, types: tuple[str, ...]) -> None:
     """RFC 9110 §12.5.1, and the rules of the module."""
     assert acceptable(accept) == types
+
+
+@pytest.mark.parametrize(
+    ("accept", "types", "label"),
+    [
+        ("application/vnd.api+json", (JSON,), "application/vnd.api+json"),
+        ("Application/HAL+JSON;v=1", (JSON,), "application/hal+json"),
+        ("text/json", (JSON,), "text/json"),
+        ("application/hal+json;q=0.5, application/ld+json", (JSON,), "application/ld+json"),
+        ("application/hal+json, application/ld+json", (JSON,), "application/hal+json"),
+        ("application/problem+json, application/ld+json", (JSON,), "application/ld+json"),
+        ("application/ld+json, application/json;q=0", (JSON,), "application/ld+json"),
+        ("text/csv, application/ld+json;q=0.9", (CSV, JSON), "application/ld+json"),
+        ("application/*+json", (JSON,), JSON),
+        # Where JSON itself is accepted it is called so.
+        ("application/vnd.api+json, application/json;q=0.1", (JSON,), JSON),
+        ("application/vnd.api+json, */*;q=0.1", OFFERED, JSON),
+        ("application/problem+json", (JSON,), JSON),
+        ("application/vnd.api+json;q=0", OFFERED, JSON),
+        ("image/png", (), JSON),
+        ("", OFFERED, JSON),
+    ],
+)
+def test_json_by_another_name(accept: str, types: tuple[str, ...], label: str) -> None:
+    """Types in JSON's structured syntax: JSON is sent, and called what was asked for."""
+    assert (acceptable(accept), json_label(accept)) == (types, label)

@@ -6,7 +6,15 @@ import pytest
 from multidict import CIMultiDict
 
 from server.errors import BadRequest, InvalidHeader, InvalidJson, ServiceError, UnsupportedMediaType
-from server.http.content import NO_CONTENT, Content, check_encoding, check_use, content_kind, parse_content
+from server.http.content import (
+    NO_CONTENT,
+    Content,
+    check_encoding,
+    check_use,
+    content_kind,
+    explained,
+    parse_content,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +28,11 @@ from server.http.content import NO_CONTENT, Content, check_encoding, check_use, 
         ("application/merge-patch+json", "merge-patch"),
         ("application/json-patch+json", "json-patch"),
         ("application/x-www-form-urlencoded", "form"),
+        ("application/vnd.api+json", "json"),
+        ("Application/Scim+JSON;charset=utf-8", "json"),
+        ("application/csp-report", "json"),
+        ("text/json", "json"),
+        ('application/json ; ; a=b ;\tc="; d" ; ', "json"),
     ],
 )
 def test_these_types_are_taken(sent: str | None, kind: str | None) -> None:
@@ -41,6 +54,11 @@ def test_these_types_are_taken(sent: str | None, kind: str | None) -> None:
         (["application/json, text/plain"], InvalidHeader),
         (["application/json; charset"], InvalidHeader),
         (["application/json\udce9"], InvalidHeader),
+        (['application/json; charset="\udce9"'], InvalidHeader),
+        (["application/json; " * 600], InvalidHeader),
+        (["application/json" + "; " * 4_000 + "!"], InvalidHeader),
+        (["application/json+"], UnsupportedMediaType),
+        (["application/vnd.api+json; charset=utf-16"], UnsupportedMediaType),
         (["application/json", "application/json"], InvalidHeader),
     ],
 )
@@ -84,7 +102,10 @@ def test_nothing_is_decompressed(coding: str) -> None:
             b"a=1&a=2&b=x+y",
             Content("form", {"a": ["1", "2"], "b": "x y"}, '{"a":["1","2"],"b":"x y"}'),
         ),
-        ("POST", "form", b"", Content("form", {}, "{}")),
+        ("POST", "form", b"", NO_CONTENT),
+        ("POST", "json", b"", NO_CONTENT),
+        ("PUT", "json", b"", NO_CONTENT),
+        ("PATCH", "json-patch", b"", NO_CONTENT),
         ("POST", "form", b'{"a":1}', Content("json", {"a": 1}, '{"a":1}')),
         ("PATCH", "form", b"\r\n[1]", Content("json", [1], "\r\n[1]")),
         ("POST", "form", b"a[b]=1&&c.d=", Content("form", {"a[b]": "1", "c.d": ""}, '{"a[b]":"1","c.d":""}')),
@@ -107,9 +128,6 @@ def test_what_a_body_means(method: str, kind: Any, data: bytes, content: Content
 @pytest.mark.parametrize(
     ("method", "kind", "data", "error"),
     [
-        ("POST", "json", b"", InvalidJson),
-        ("PUT", "json", b"", InvalidJson),
-        ("PATCH", "json-patch", b"", InvalidJson),
         ("POST", "json", b"{", InvalidJson),
         ("GET", None, b"{", InvalidJson),
         ("POST", "form", b"a=%zz", BadRequest),
@@ -142,6 +160,44 @@ def test_broken_json_sent_as_a_form() -> None:
         "begins as JSON does; in a form write %7B and %5B. For JSON say Content-Type: application/json."
     )
     assert caught.value.members == {"line": 1, "column": 15}
+
+
+def test_what_was_sent_and_what_to_send() -> None:
+    """A refused type is named, as is every one that is taken; a refused charset likewise."""
+    with pytest.raises(UnsupportedMediaType) as caught:
+        content_kind(CIMultiDict({"Content-Type": "Text/HTML; charset=utf-8"}))
+    with pytest.raises(UnsupportedMediaType) as of_charset:
+        content_kind(CIMultiDict({"Content-Type": "application/json; charset=Latin-1"}))
+
+    accepted = caught.value.headers["Accept"]
+    assert caught.value.detail == (
+        f"The body was sent as text/html; it is taken as one of: {accepted}, or as another type whose name "
+        "ends in +json."
+    )
+    assert of_charset.value.detail == (
+        "The body was sent in latin-1; it is taken in UTF-8 only: send charset=utf-8."
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "hint"),
+    [
+        (b'{"a": 1}', True),
+        (b' [{"a": 1}]', True),
+        (b'{"a": 1,}', False),
+        (b'{"a": 1, "a": 2}', False),
+        (b"hello", False),
+        (b"12", False),
+    ],
+)
+def test_json_that_its_sender_calls_text(data: bytes, hint: bool) -> None:
+    """It is refused as text is, and told how to be taken."""
+    refused = UnsupportedMediaType("As text/plain no.", headers={"Accept": "x"})
+    told = explained(refused, data)
+
+    wanted = "As text/plain no. It is JSON, though. For JSON say Content-Type: application/json."
+    assert told.detail == (wanted if hint else refused.detail)
+    assert told.headers == {"Accept": "x"}
 
 
 def test_text_sent_as_a_form() -> None:

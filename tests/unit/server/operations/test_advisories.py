@@ -93,6 +93,19 @@ def test_what_the_doctor_says(engine: str, parser: str, verdict: str, said: str)
     assert finding.detail.endswith("https://example.com/engine, https://example.com/parser")
 
 
+def test_faults_that_are_answered() -> None:
+    """They are told with the version they were seen in and what is done, and are no reason to warn."""
+    entry = '[[answered]]\npackage = "parser"\nseen_in = "3.14.4"\nfault = "Mixes"\nanswer = "asked once"\n'
+    versions = {"engine": "8.0.4", "parser": "3.14.4"}
+    finding = advisories_finding(read(f"{FILE}\n{entry}"), versions.__getitem__)
+
+    assert finding.verdict == "ok"
+    assert "; answered here, without an advisory: parser 3.14.4: Mixes; asked once; noted" in finding.detail
+    assert [(each.package, each.seen_in) for each in noted().answered] == [("aiohttp", "3.14.5")]
+    with pytest.raises(ValueError, match="seen_in"):
+        read(f"{FILE}\n{entry.replace('seen_in', 'seen')}")
+
+
 @pytest.mark.parametrize(
     "wrong",
     ["", FILE.replace(">= 3.14.4", "~= 3.14"), FILE.replace(">= 3.14.4", ">="), FILE.replace("id =", "x =")],

@@ -1,0 +1,101 @@
+"""No text makes a regular expression of the project slow: its time grows as the text does.
+
+The one test that is about time: 8 KiB of what a pattern is slowest with take at most three times as long as
+4 do. Tools of development are left out: they read what we wrote ourselves.
+"""
+
+from __future__ import annotations
+
+import gc
+import heapq
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.eject.sources import shared_files
+from tests.architecture.patterns import Found, found_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+FOUND = found_in(ROOT, ("server", "wasm_runtime", "guest", "store", "tools/ejected"))
+KIB = 1_024
+RATIO = 3.0
+#: Of the texts that a pattern is slowest with.
+TRIED = 3
+#: For all texts of a pattern together, which take a tenth of a second.
+HANGS_SECONDS = 30
+
+
+@contextmanager
+def no_longer_than(seconds: float) -> Iterator[None]:
+    """What backtracks for ever can be interrupted: `re` looks for signals."""
+
+    def hangs(*_: object) -> None:
+        raise AssertionError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, hangs)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def seconds(found: Found, text: str) -> float:
+    started = perf_counter()
+    found.meet(text)
+    return perf_counter() - started
+
+
+def slowest(found: Found) -> list[int]:
+    """The numbers of the texts that take longest."""
+    taken = ((seconds(found, text), number) for number, text in enumerate(found.texts(4 * KIB)))
+    return [number for _, number in heapq.nlargest(TRIED, taken)]
+
+
+def ratio(found: Found, number: int) -> float:
+    """Best of five. Below some microseconds it would be that of the clock's own steps."""
+    four, eight = ([*found.texts(n * KIB)][number] for n in (4, 8))
+    best = [min(seconds(found, text) for _ in range(5)) for text in (four, eight)]
+    return best[1] / max(best[0], 5e-6)
+
+
+def worst_ratio(found: Found) -> float:
+    gc.disable()
+    try:
+        with no_longer_than(HANGS_SECONDS):
+            return max(ratio(found, number) for number in slowest(found))
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("found", FOUND, ids=str)
+def test_time_grows_as_the_text_does(found: Found) -> None:
+    """With the pattern's own worst repeats: blanks, separators, quotes, its own literals, and a bad end."""
+    assert worst_ratio(found) <= RATIO, f"{found}: {found.pattern.pattern!r}"
+
+
+def test_what_is_ejected_has_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The patterns of a project's runtime and store are those that are tried here."""
+    for name, text in shared_files(frozenset({"app.runtime.helpers", "app.runtime.pages"})).items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    (tmp_path / "app" / "__init__.py").write_text("", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        ejected = {each.pattern for each in found_in(tmp_path, ("app",))}
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "app"]:
+            del sys.modules[name]
+
+    assert len(ejected) > 10
+    assert ejected <= {each.pattern for each in FOUND}
