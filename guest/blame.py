@@ -129,6 +129,23 @@ def _bindings(tree: ast.Module) -> Iterator[tuple[list[ast.expr], ast.expr]]:
             yield [node.target], node.value
         elif isinstance(node, (ast.For, ast.comprehension)):
             yield [node.target], node.iter
+        elif isinstance(node, ast.NamedExpr):
+            yield [node.target], node.value
+        elif isinstance(node, ast.Call):
+            yield from _lambda_bindings(node)
+
+
+def _lambda_bindings(call: ast.Call) -> Iterator[tuple[list[ast.expr], ast.expr]]:
+    """What a call gives to its lambdas: `sorted(rows, key=lambda row: ...)` rows, `rows.sort(...)` too."""
+    given = (*call.args, *(keyword.value for keyword in call.keywords))
+    values = [each for each in call.args if not isinstance(each, ast.Lambda)]
+    if isinstance(call.func, ast.Attribute):
+        values.append(call.func.value)
+    for function in given:
+        if isinstance(function, ast.Lambda):
+            names: list[ast.expr] = [ast.Name(each.arg) for each in function.args.args]
+            for value in values:
+                yield names, value
 
 
 def _bound_names(target: ast.expr) -> Iterator[str]:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 #: Harmless ones only: none reads an attribute by name, makes a class, or reaches a frame.
 BUILTIN_NAMES = (
     "abs", "all", "any", "bin", "bool", "chr", "dict", "divmod", "enumerate", "filter", "float",
-    "frozenset", "hash", "hex", "int", "isinstance", "len", "list", "map", "max", "min", "oct", "ord",
-    "pow", "range", "repr", "reversed", "round", "set", "slice", "sorted", "str", "sum", "tuple", "zip",
+    "format", "frozenset", "hash", "hex", "int", "isinstance", "iter", "len", "list", "map", "max", "min",
+    "next", "oct", "ord", "pow", "range", "repr", "reversed", "round", "set", "slice", "sorted", "str",
+    "sum", "tuple", "zip",
     "ArithmeticError", "AssertionError", "AttributeError", "Exception", "IndexError", "KeyError",
     "LookupError", "MemoryError", "NameError", "OverflowError", "RecursionError", "RuntimeError",
     "StopIteration", "TypeError", "UnicodeError", "ValueError", "ZeroDivisionError",

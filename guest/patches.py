@@ -17,9 +17,10 @@ from jsonpatch import (
     JsonPatch,
     JsonPatchConflict,
     JsonPatchException,
+    JsonPatchPathNotFound,
     JsonPatchTestFailed,
 )
-from jsonpointer import JsonPointerException
+from jsonpointer import EndOfList, JsonPointer, JsonPointerException
 
 from guest.reply import abort
 
@@ -37,12 +38,36 @@ def json_patch(document: Any, operations: Any) -> Any:
         except InvalidJsonPatch as error:
             abort(400, _fault(number, operation, str(error)))
         except JsonPatchTestFailed:
-            abort(409, _fault(number, operation, "the value there is another, or there is none"))
+            missing = _missing(value, operation)
+            abort(409, _fault(number, operation, missing or "the value there is another"))
+        except (JsonPatchPathNotFound, JsonPointerException):
+            missing = _missing(value, operation)
+            abort(409, _fault(number, operation, missing or "there is no such place"))
         except JsonPatchConflict as error:
             abort(409, _fault(number, operation, str(error)))
-        except JsonPointerException:
-            abort(409, _fault(number, operation, "there is no such place"))
     return value
+
+
+def _missing(document: Any, operation: Any) -> str | None:
+    """Of the places that an operation needs to be there, the first that is not, in words."""
+    kind, path = operation["op"], operation["path"]
+    # What is put somewhere needs the object or array to put it in. It is looked for first: what was to be
+    # moved may be gone from where it was.
+    places = [path.rpartition("/")[0] if kind in ("add", "copy", "move") else path]
+    if kind in ("copy", "move"):
+        places.append(operation["from"])
+    for place in places:
+        if not _is_there(document, place):
+            return f"there is nothing at {place[:100]}"
+    return None
+
+
+def _is_there(document: Any, place: str) -> bool:
+    try:
+        # `-` is the place after an array's last element, where nothing is.
+        return not isinstance(JsonPointer(place).resolve(document), EndOfList)
+    except JsonPointerException:
+        return False
 
 
 def merge_patch(document: Any, changes: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from server.app import Service, make_app
+from server.exposure import warnings
 from server.http.aside import prepare_process
 from server.logging import configure
 from server.planning.library_file import LibraryError
@@ -21,15 +21,19 @@ from server.planning.prompt import PromptError
 from server.progress import Progress
 from server.sessions.directories import DataRootError
 from server.settings import CONFIG_VARIABLE, SettingsError, load
+from server.starting import started
 from server.tracing import from_environment
+from wasm_runtime import artifact
 from wasm_runtime.artifact import ArtifactError
 from wasm_runtime.pool import PoolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from server.app import Service
     from server.planner_settings import PlannerSettings
     from server.settings_schema import Settings
+    from server.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -53,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, status=2)
     _hide_memory()
     configure(settings.log.level, settings.log.format, sys.stderr, secrets=settings.secrets)
+    if "build" in options:
+        return _build(settings)
     try:
         return _serve(settings)
     except KeyboardInterrupt:
@@ -75,6 +81,9 @@ def _parser(*, whole: bool = True) -> argparse.ArgumentParser:
     serve.add_argument("--host", help="address to listen on")
     serve.add_argument("--port", help="port to listen on")
     if whole:
+        build = commands.add_parser("build", help="build the sandboxed Python beforehand, for the next start")
+        build.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")
+        build.set_defaults(build=True)
         from importlib.metadata import version  # noqa: PLC0415
 
         from server.cli import run as command_line  # noqa: PLC0415
@@ -91,9 +100,20 @@ def _fail(reason: object, *, status: int) -> int:
 
 def _serve(settings: Settings) -> int:
     tracing = from_environment(os.environ)
-    service = make_app(settings, tracing=tracing, progress=Progress(sys.stderr))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run(service, settings))
+        runner.run(_run(settings, tracing))
+    return 0
+
+
+def _build(settings: Settings) -> int:
+    """Build the guest for the next start, beside a service that runs."""
+    try:
+        built = artifact.ensure(settings.store.cache_path, Progress(sys.stderr))
+    except OSError as error:
+        return _fail(f"{settings.store.cache_path}: {error.strerror}", status=1)
+    except ArtifactError as error:
+        return _fail(error, status=1)
+    sys.stdout.write(f"metaservice: the sandboxed Python is built: {built.path}\n")
     return 0
 
 
@@ -105,12 +125,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _run(service: Service, settings: Settings) -> None:
+async def _run(settings: Settings, tracing: Tracing | None) -> None:
     """Until SIGTERM or SIGINT; then gracefully, unless a second one comes.
 
     While the service starts, a signal still ends the process at once: nothing is under way.
     """
-    await service.start()
+    service = await started(settings, tracing=tracing, progress=Progress(sys.stderr))
     prepare_process()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -118,6 +138,8 @@ async def _run(service: Service, settings: Settings) -> None:
     for number in signals:
         loop.add_signal_handler(number, stop.set)
     _warn_of_planner(settings.planner)
+    for event, members in warnings(settings):
+        log.warning(event, **members)
     sys.stdout.write(_banner(service, settings) + "\n")
     sys.stdout.flush()
     await stop.wait()

@@ -38,7 +38,8 @@ from wasm_runtime.sweeper import Retention
 from wasm_runtime.worker_process import PoolConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from socket import socket
 
     from server.http.admin import Admin
     from server.http.handler import Door
@@ -50,7 +51,8 @@ if TYPE_CHECKING:
     from wasm_runtime.artifact import Artifact
     from wasm_runtime.pool import Executor
 
-_BACKLOG = 1_024
+#: Connections that wait to be taken.
+BACKLOG = 1_024
 
 
 class Service:
@@ -79,20 +81,22 @@ class Service:
         self._runner: web.ServerRunner | None = None
         self._closed = False
 
-    async def start(self) -> None:
-        """Start the workers, and only then listen.
+    async def start(self, sockets: Sequence[socket] = ()) -> None:
+        """Start the workers, and only then listen: on these sockets, or where the settings say.
 
         Raises PoolError, and OSError when the address is taken; nothing is left running then.
         """
         try:
             await self._executor.start()
-            await self._listen()
+            await self._listen(sockets)
             await self._publish()
         except BaseException:
+            for each in sockets:
+                each.close()
             await self.close()
             raise
 
-    async def _listen(self) -> None:
+    async def _listen(self, sockets: Sequence[socket]) -> None:
         options = self._settings.server
         server = Server(
             self._handler if self._tracing is None else traced(self._handler, self._tracing),
@@ -104,7 +108,10 @@ class Service:
         # aiohttp waits that long for requests to end, cancels those that don't, and waits once more.
         self._runner = web.ServerRunner(server, shutdown_timeout=options.shutdown_seconds / 2)
         await self._runner.setup()
-        await web.TCPSite(self._runner, options.host, options.port, backlog=_BACKLOG).start()
+        if not sockets:
+            await web.TCPSite(self._runner, options.host, options.port, backlog=BACKLOG).start()
+        for each in sockets:
+            await web.SockSite(self._runner, each, backlog=BACKLOG).start()
 
     async def _publish(self) -> None:
         """For commands beside the service, which need the admin token and have it from elsewhere."""
@@ -202,7 +209,7 @@ def make_app(
         api_pages=_api_pages(settings, plans, pool, files),
         health=_health(pool, root),
         hosts=_hosts(settings),
-        cors=_cors(settings.cors),
+        cors=cors_of(settings.cors),
         door=None if tokens is None else MetricsPage(meter, tokens, door),
         note=None if tokens is None else meter.tally.note,
         new_line=RequestLine if tracing is None else tracing.new_line,
@@ -256,7 +263,7 @@ def worker_pool(
     )
 
 
-def _cors(options: CorsSettings) -> Cors | None:
+def cors_of(options: CorsSettings) -> Cors | None:
     return Cors(frozenset(options.origins), options.max_age_seconds) if options.origins else None
 
 

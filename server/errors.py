@@ -21,7 +21,7 @@
     ├── NotPlannable 501
     ├── PlanRefused 502
     ├── Unavailable 503
-    │   ├── StorageFailed, NotConfirmed
+    │   ├── Starting, StorageFailed, NotConfirmed
     │   └── WorkerLost, Overloaded, ProviderUnavailable
     ├── DeadlineExceeded 504
     │   └── OutOfTime, OutOfFuel, ProviderTimeout
@@ -207,6 +207,10 @@ class PlanRefused(ServiceError):
 
 class Unavailable(ServiceError):
     status, slug, title = 503, "unavailable", "Temporarily unavailable"
+
+
+class Starting(Unavailable):
+    slug, title = "starting", "The service is starting"
 
 
 class StorageFailed(Unavailable):

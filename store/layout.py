@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from store.session_store import Session
 
 SCHEMAS = ".schemas"
+#: Letters of a file's name in a message.
+_SHOWN = 80
 
 
 class LayoutError(Exception):
@@ -97,7 +99,7 @@ def import_session(session: Session, directory: Path) -> list[str]:
 def _import_collection(session: Session, path: Path) -> str:
     name = path.stem
     if name in session.plan_view:
-        raise LayoutError(f"{path}: the session has a collection of this name")
+        raise LayoutError(f"{_shown(path)}: the session has a collection of this name")
     schema = _read_object(path.parent / SCHEMAS / path.name)
     meta = _read_object(path.parent / SCHEMAS / f"{name}.meta.json")
     try:
@@ -109,7 +111,7 @@ def _import_collection(session: Session, path: Path) -> str:
             next_id=_count(meta.get("auto_id", 1)),
         )
     except (StoreError, TypeError) as error:
-        raise LayoutError(f"{path}: {error}") from error
+        raise LayoutError(f"{_shown(path)}: {error}") from error
     return name
 
 
@@ -134,7 +136,7 @@ def _count(value: object) -> int:
 def _read_array(path: Path) -> list[Any]:
     value = _read(path)
     if not isinstance(value, list):
-        raise LayoutError(f"{path}: not an array of records")
+        raise LayoutError(f"{_shown(path)}: not an array of records")
     return value
 
 
@@ -143,12 +145,31 @@ def _read_object(path: Path) -> dict[str, Any]:
         return {}
     value = _read(path)
     if not isinstance(value, dict):
-        raise LayoutError(f"{path}: not an object")
+        raise LayoutError(f"{_shown(path)}: not an object")
     return value
 
 
 def _read(path: Path) -> Any:
+    """No name twice in an object, of which one would be lost. NaN is the store's to refuse, by its place."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
-        raise LayoutError(f"{path}: not JSON ({error})") from error
+        raise LayoutError(f"{_shown(path)}: not JSON ({error})") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"an object has the key {name[:64]!a} twice")
+            seen.add(name)
+    return members
+
+
+def _shown(path: Path) -> str:
+    """A file as the archive has it: never where it lies on this host."""
+    name = path.name if len(path.name) <= _SHOWN else f"{path.name[:_SHOWN]}…"
+    return f"{SCHEMAS}/{name}" if path.parent.name == SCHEMAS else name

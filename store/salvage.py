@@ -95,10 +95,10 @@ def salvage(damaged: Path, *, now: datetime | None = None) -> Report:
     Raises Refused, where nothing has been changed, and OSError.
     """
     if not damaged.name.endswith(DAMAGED) or not damaged.is_dir():
-        raise Refused(f"{damaged} is no session that was set aside: those are called <session>{DAMAGED}")
+        raise Refused(f"{damaged.name} is no session that was set aside: those are called <session>{DAMAGED}")
     target = damaged.with_name(damaged.name.removesuffix(DAMAGED))
     if os.path.lexists(target):
-        raise Refused(f"{target} is in service again already; move it away to salvage the other")
+        raise Refused(f"{target.name} is in service again already; move it away to salvage the other")
     fresh = target.with_name(f"{target.name}{_SALVAGING}")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700)
@@ -289,7 +289,7 @@ def _copy(source: Path, target: Path) -> None:
     try:
         reading = open_ordinary(source)
     except NotOrdinaryError:
-        raise Refused(f"{source} is no ordinary file") from None
+        raise Refused(f"{source.name} is no ordinary file") from None
     with reading, target.open("xb") as writing:
         shutil.copyfileobj(reading, writing, PAGE_BYTES * 256)
 

@@ -59,7 +59,7 @@ def export(session_directory: Path, target: Path) -> list[str]:
     Raises FAILURES.
     """
     if target.exists() and any(target.iterdir()):
-        raise Refused(f"{target} is not empty")
+        raise Refused("the directory to write to is not empty")
     with _looked_over(session_directory) as session:
         return export_session(session, target)
 
@@ -106,11 +106,11 @@ def import_(source: Path, session_directory: Path) -> list[str]:
     Raises FAILURES.
     """
     if not source.is_dir():
-        raise Refused(f"{source} is no directory")
+        raise Refused("what is to be imported is no directory")
     session_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (DATABASE_NAME, JOURNAL_NAME):
         if os.path.lexists(session_directory / name):
-            raise Refused(f"{session_directory} has data already ({name})")
+            raise Refused(f"the session has data already ({name})")
     with tempfile.TemporaryDirectory(dir=session_directory) as scratch:
         session = _open(scratch)
         try:
@@ -141,7 +141,7 @@ def _copy(directory: Path, name: str, target: Path) -> None:
     except FileNotFoundError:
         if name == JOURNAL_NAME:
             return
-        raise Refused(f"{directory} is no session: it has no {name}") from None
+        raise Refused(f"this is no session: there is no {name}") from None
     except NotOrdinaryError:
         raise StoreDamaged(f"{name} is no ordinary file") from None
     except OSError as error:
@@ -154,6 +154,13 @@ def _salvaged(damaged: Path) -> dict[str, Any]:
     report = salvage.salvage(damaged)
     collections = [asdict(found) for found in report.collections]
     return {"collections": collections, "notes": report.notes, "kept": report.kept.name}
+
+
+def _told(error: Exception) -> str:
+    """The reason, without the path that an OSError has: it is shown to whoever asked the service."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -170,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             found = {"collections": run[options.command](*options.paths)}
     except FAILURES as error:
-        found = {"error": str(error)}
+        found = {"error": _told(error)}
     sys.stdout.write(json.dumps(found))
     return int("error" in found)
 

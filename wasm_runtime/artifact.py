@@ -68,6 +68,11 @@ def ensure(cache_dir: Path, progress: Progress) -> Artifact:
     return found
 
 
+def is_built(cache_dir: Path) -> bool:
+    """Whether `ensure` has nothing to build."""
+    return _cached(cache_dir, source_digest()) is not None
+
+
 def source_digest() -> str:
     """A digest of all that decides what the artifact is: sources, versions, machine."""
     digest = hashlib.blake2b(digest_size=12)

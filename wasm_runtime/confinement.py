@@ -1,5 +1,7 @@
 """What a worker takes from itself before it runs the first guest: the third wall, under policy and wasm.
 
+What reads a session's files outside a guest takes the same from itself: see `confined`.
+
 1. Each step that the kernel refuses is reported, not fatal: the first two walls do not depend on it.
 2. Landlock, the seccomp filter and `no_new_privs` hold for the thread that asked and for those it starts. So
    a worker confines itself before it has a second thread: before the engine, whose threads open the files.
@@ -24,7 +26,7 @@ from landlockpy import AccessFS, AccessNet, LandlockError, Ruleset, Scope, abi_v
 from wasm_runtime import system_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Iterable
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -54,10 +56,34 @@ def confine(
     parent: int,
     without: Container[str] = (),
 ) -> dict[str, bool]:
+    """Confine a worker, which has its sessions to write and the guest to read, as `confine_to` does.
+
+    There is no RLIMIT_AS: each guest reserves 4 GiB of address space that it never touches.
+    """
+    return confine_to(
+        writable=(data_root,),
+        readable=(component,),
+        file_bytes=file_bytes,
+        open_files=open_files,
+        parent=parent,
+        without=without,
+    )
+
+
+def confine_to(
+    *,
+    writable: Iterable[Path],
+    readable: Iterable[Path],
+    file_bytes: int,
+    open_files: int,
+    parent: int,
+    without: Container[str] = (),
+) -> dict[str, bool]:
     """Apply every restriction but those named in `without`; what could be enforced, by name.
 
-    `file_bytes` bounds any one file (RLIMIT_FSIZE), `open_files` the descriptors. There is no RLIMIT_AS:
-    each guest reserves 4 GiB of address space that it never touches. To be called while there is one thread.
+    `writable` and `readable` are there already, directories with all that is in them; the interpreter's own
+    are added. `file_bytes` bounds any one file (RLIMIT_FSIZE), `open_files` the descriptors. To be called
+    while there is one thread.
     """
     _ignore_terminal_signals()
     steps: dict[str, Callable[[], bool]] = {
@@ -68,7 +94,7 @@ def confine(
         "no_core_dumps": lambda: _limit(resource.RLIMIT_CORE, 0),
     }
     enforced = {name: name not in without and step() for name, step in steps.items()}
-    enforced |= _landlock(data_root, (component, *_code()), without)
+    enforced |= _landlock(writable, (*readable, *_code()), without)
     enforced["system_calls"] = "system_calls" not in without and system_calls.give_up()
     if os.getppid() != parent:
         # The parent died before the first line above: nobody would ever end this process.
@@ -89,7 +115,7 @@ def _code() -> set[Path]:
     return {path for path in (*libraries, Path(__file__).parent) if path.is_dir()}
 
 
-def _landlock(data_root: Path, readable: tuple[Path, ...], without: Container[str]) -> dict[str, bool]:
+def _landlock(writable: Iterable[Path], readable: Iterable[Path], without: Container[str]) -> dict[str, bool]:
     """As far as the kernel's ABI goes: files; TCP (UDP, too, from ABI 10 on); others' signals and sockets."""
     abi = _landlock_abi()
     parts = {"files": _FILES_ABI, "tcp": _TCP_ABI, "signals": _SCOPE_ABI}
@@ -100,7 +126,8 @@ def _landlock(data_root: Path, readable: tuple[Path, ...], without: Container[st
             handled_net=None if wanted["tcp"] else AccessNet.NONE,
             scoped=Scope.SIGNAL | Scope.ABSTRACT_UNIX_SOCKET if wanted["signals"] else Scope.NONE,
         ) as ruleset:
-            ruleset.allow_path(data_root, _WRITE)
+            for path in writable:
+                ruleset.allow_path(path, _WRITE)
             for path in readable:
                 ruleset.allow_path(path, _READ if path.is_dir() else AccessFS.READ_FILE)
             ruleset.restrict(no_new_privs=False)

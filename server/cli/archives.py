@@ -14,13 +14,6 @@ def names_in(archive: Path) -> list[str]:
         return tar.getnames()
 
 
-def unpack(archive: Path, target: Path) -> list[str]:
-    """The names of what is then in `target`."""
-    with tarfile.open(archive) as tar:
-        tar.extractall(target, filter="data")
-        return tar.getnames()
-
-
 def holds_anything(target: Path) -> bool:
     """Whether something would be overwritten, or in the way."""
     return target.exists() and (not target.is_dir() or any(target.iterdir()))

@@ -8,10 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.cli.archives import holds_anything, unpack
+from server.cli.archives import holds_anything
 from server.cli.channel import Ask, Refusal
 from server.cli.options import add
 from server.cli.output import counted
+from server.tar_files import unpack
 
 if TYPE_CHECKING:
     import argparse

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from contextlib import asynccontextmanager
+from tarfile import TarError
 from typing import TYPE_CHECKING
 
 from server.cli import eject, learning, other, plans, sessions
@@ -18,6 +19,7 @@ from server.progress import Progress
 from server.sessions.address import published
 from server.sessions.directories import DataRootError, DataRootInUse
 from server.settings import CONFIG_VARIABLE, SettingsError, load
+from server.tar_files import NotUnpackedError
 from wasm_runtime.artifact import ArtifactError
 from wasm_runtime.pool import PoolError
 
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
     from server.cli.options import Commands
     from server.settings_schema import Settings
 
-_FAILURES = (DataRootError, ArtifactError, PoolError, PromptError, LibraryError, OSError, UnicodeDecodeError)
+_FAILURES = (
+    *(DataRootError, ArtifactError, PoolError, PromptError, LibraryError),
+    *(NotUnpackedError, TarError, OSError, UnicodeDecodeError),
+)
 
 
 def register(commands: Commands) -> None:
@@ -63,7 +68,9 @@ def run(options: argparse.Namespace) -> int:
 async def _run(options: argparse.Namespace, settings: Settings, out: Output) -> int:
     async with _channel(options, settings) as channel:
         status: int = await options.run(options, channel, out)
-        return status
+    # Here, where it is no error that a reader has left; else Python does it at its end, and complains.
+    sys.stdout.flush()
+    return status
 
 
 @asynccontextmanager

@@ -8,12 +8,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.cli.archives import holds_anything, names_in, unpack
+from server.cli.archives import holds_anything, names_in
 from server.cli.channel import Ask, Refusal
 from server.cli.confirm import confirmed
+from server.cli.db_json import write_layout
 from server.cli.options import add, group
 from server.cli.output import counted, moment, shortened
 from server.cli.plans import state_of
+from server.tar_files import unpack
 
 if TYPE_CHECKING:
     import argparse
@@ -39,8 +41,18 @@ def register(commands: Commands) -> None:
     exporter.add_argument(
         "target", type=Path, metavar="OUT", help="an empty or new directory, or a file that ends in .tar"
     )
-    importer = _one(sessions, "import", import_, "make a session out of such files")
-    importer.add_argument("source", type=Path, metavar="IN", help="a directory, or a tar file")
+    importer = _one(
+        sessions,
+        "import",
+        import_,
+        "make a session out of such files, or of json-server's db.json",
+    )
+    importer.add_argument(
+        "source",
+        type=Path,
+        metavar="IN",
+        help="a directory, a tar file, or a .json file: an object of arrays",
+    )
     importer.add_argument("--replace", action="store_true", help="in the place of the data that it has")
     forker = _one(
         sessions,
@@ -157,16 +169,24 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
 
 async def import_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
     query = {"replace": "true"} if options.replace else {}
+    notes: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
-        archive = options.source
-        if archive.is_dir():
+        archive, files = options.source, options.source
+        if archive.suffix == ".json" and archive.is_file():
+            files = Path(scratch) / "files"
+            files.mkdir()
+            notes = await asyncio.to_thread(write_layout, archive, files)
+        if files.is_dir():
             archive = Path(scratch) / "session.tar"
             with tarfile.open(archive, "w") as tar:
-                for path in sorted(options.source.rglob("*.json")):
-                    tar.add(path, path.relative_to(options.source).as_posix(), recursive=False)
+                for path in sorted(files.rglob("*.json")):
+                    tar.add(path, path.relative_to(files).as_posix(), recursive=False)
         found = await channel.call(Ask("PUT", ("sessions", options.session, "import"), query, upload=archive))
     names = found["collections"]
     out.done(found, f"Session {found['session']} has {counted(len(names), 'collection')}: {', '.join(names)}")
+    if not out.as_json:
+        for note in notes:
+            out.line(note, "dim")
     return 0
 
 

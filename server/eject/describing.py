@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from server.eject.api import slots, without_kinds
 from server.openapi.learned import MEDIA_TYPES, statuses_in
+from server.openapi.schemas import is_nameable
 from server.replies import phrase
 
 if TYPE_CHECKING:
@@ -116,5 +117,6 @@ def _schema(item: tuple[str, Any]) -> tuple[str, dict[str, Any]]:
     properties = {
         field: {"description": f"So far: {' or '.join(kinds) or 'not known'}."}
         for field, kinds in fields.items()
+        if is_nameable(field)
     }
     return name, {"type": "object", "properties": properties}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from server.eject.folding import asks_for_more_than_criteria, folded
+from server.eject.lambdas import give_own_names
 from server.planning.policy.names import ALLOWED_BUILTINS, HELPER_NAMES
 
 if TYPE_CHECKING:
@@ -57,10 +58,14 @@ def body_of(route: Route) -> Body:
     What is folded in are texts that no policy has looked at. So the result is read back: what does not mean
     the same as the tree is not written. Such a plan is taken as it stands. Raises NotWritable.
     """
-    made = _body(folded(ast.parse(route.code), route)) or _body(ast.parse(route.code))
+    made = _body(folded(_parsed(route.code), route)) or _body(_parsed(route.code))
     if made is None:
         raise NotWritable(f"the plan for {route.method} {route.template} cannot be written as a function")
     return made
+
+
+def _parsed(code: str) -> ast.Module:
+    return give_own_names(ast.parse(code), taken=_IMPORTED | ALLOWED_BUILTINS)
 
 
 def _body(tree: ast.Module) -> Body | None:

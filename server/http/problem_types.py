@@ -57,6 +57,9 @@ MEANINGS: dict[str, str] = {
     "not-plannable": "No convention covers this request, and no model is there to plan it.",
     "plan-refused": "The model gave no plan that the policy accepts.",
     "unavailable": "The service cannot do this at the moment.",
+    "starting": "The service is not ready yet: it builds the sandboxed Python, once after an upgrade. `step` "
+    "says what it does, `seconds` for how long already. Nothing was done: send the request again. "
+    "`metaservice build` does it beforehand.",
     "storage-failed": "The disk failed under the session's file. Nothing was written; others are unhurt.",
     "not-confirmed": "The disk failed or was too slow for the commit. Whether it was written is not known.",
     "worker-lost": "The worker died with this request under way. Whether it was written is not known.",

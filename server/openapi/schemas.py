@@ -39,6 +39,15 @@ SHAPES: dict[str, Any] = {
 }
 
 
+def is_nameable(field: str) -> bool:
+    """Whether a document can have a member of this name in `properties` or an example.
+
+    What reads documents looks for `$ref` in whatever object it finds (as Redoc and reference parsers do), and
+    takes the other names with a `$` for JSON Schema's own. JavaScript sets a prototype by `__proto__`.
+    """
+    return not field.startswith("$") and field != "__proto__"
+
+
 @frozen
 class CollectionSchemas:
     """The schemas of one collection. `enforced`: its types are claims, and not only descriptions."""
@@ -85,8 +94,8 @@ class CollectionSchemas:
 
     def example_record(self) -> Json:
         inside = dict(self.schema.inside)
-        others = {name: _shape_of(kinds, inside.get(name, ())) for name, kinds in self.schema.fields}
-        return {"id": 1, **{name: shape for name, shape in others.items() if name != "id"}}
+        others = {name: _shape_of(kinds, inside.get(name, ())) for name, kinds in self._fields()}
+        return {"id": 1, **others}
 
     def _given(self, what: str, id_: Json) -> Json:
         fields = {name: self._field(kinds) | self._bounds(kinds) for name, kinds in self._fields()}
@@ -100,6 +109,10 @@ class CollectionSchemas:
 
     def _object(self, what: str, id_: Json, fields: Json) -> Json:
         more = " It may have others, and need have none of these." if self.schema.more else ""
+        if left_out := [name for name, _ in self.schema.fields if not is_nameable(name)]:
+            more += (
+                f" It has fields that a document cannot describe, too: {', '.join(map(_quoted, left_out))}."
+            )
         return {
             "type": "object",
             "description": f"{what} of {self.name}.{more}",
@@ -107,7 +120,8 @@ class CollectionSchemas:
         }
 
     def _fields(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        return ((name, kinds) for name, kinds in self.schema.fields if name != "id")
+        fields = self.schema.fields
+        return ((name, kinds) for name, kinds in fields if name != "id" and is_nameable(name))
 
     def _id(self) -> Json:
         kinds = dict(self.schema.fields).get("id", ())
@@ -124,6 +138,10 @@ class CollectionSchemas:
         return {"description": f"So far: {' or '.join(kinds)}."}
 
 
+def _quoted(name: str) -> str:
+    return f"`{name}`"
+
+
 def _or_null(field: Json) -> Json:
     if "type" not in field:
         return field
@@ -138,7 +156,7 @@ def _typed(kinds: tuple[str, ...]) -> Json:
 def _shape_of(kinds: tuple[str, ...], inside: Fields = ()) -> Any:
     kind = next((kind for kind in kinds if kind != "null"), "null")
     if inside and kind in {"array", "object"}:
-        within = {name: _shape_of(inner) for name, inner in inside}
+        within = {name: _shape_of(inner) for name, inner in inside if is_nameable(name)}
         return [within] if kind == "array" else within
     return SHAPES[kind]
 
@@ -146,7 +164,7 @@ def _shape_of(kinds: tuple[str, ...], inside: Fields = ()) -> Any:
 def example_of(kind: JsonType) -> Any:
     """A value of a type that a request's body had."""
     if kind.fields is not None:
-        return {name: example_of(inner) for name, inner in kind.fields}
+        return {name: example_of(inner) for name, inner in kind.fields if is_nameable(name)}
     if kind.array is not None:
         return [example_of(kind.array)]
     return _shape_of((*kind.scalars, *kind.shallow))

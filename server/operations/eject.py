@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from server.eject.handlers import NotWritable
 from server.eject.project import Ejected, packed, write
 from server.errors import Conflict
 from server.planning.vetting import Vetting
+from server.tar_files import unpack
 
 if TYPE_CHECKING:
     from server.model import Session
@@ -79,8 +79,7 @@ class Ejector:
         with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
             data = Path(scratch) / "session.tar"
             await self.sessions.export(name, data)
-            with tarfile.open(data) as tar:
-                tar.extractall(directory, filter="data")
+            unpack(data, directory)
 
 
 def _passing(library: PlanLibrary, directory: str, versions: Versions) -> list[LearnedRoute]:

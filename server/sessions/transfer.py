@@ -1,20 +1,24 @@
 """Sessions' data in the documented layout, as tar files: made and read by a process that holds no keys.
 
 A session's database may have been written by a guest that was taken over, and SQLite is a large parser
-of such files. So `store.transfer` reads it, in a process with an empty environment; what it says is
-checked here.
+of such files. So `store.transfer` reads it, in a process with an empty environment, confined as a worker is,
+which can write to what it is to make and to a scratch directory, and to nothing else. What it says is checked
+here.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 import tarfile
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+
+from wasm_runtime.confined import Confinement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +27,11 @@ if TYPE_CHECKING:
 _SECONDS: Final = 600
 #: 1,000 collections with 1,000 fields of 64 letters, and room.
 _MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
+#: Of a file in an archive: a collection's name has 64 letters.
+_MAX_NAME: Final = 100
+#: How large one file that is made can be: JSON with spaces, or a database with indexes, against its source.
+_LARGER: Final = 8
+_ROOM_BYTES: Final = 64 * 1024 * 1024
 
 
 class TransferError(Exception):
@@ -31,17 +40,18 @@ class TransferError(Exception):
 
 def describe(session_directory: Path) -> list[dict[str, Any]]:
     """Name, records, next id, fields and their types of each collection. Raises TransferError."""
-    found = _run("describe", session_directory)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = _run(Path(scratch), "describe", session_directory)
     return [each for each in found if isinstance(each, dict)]
 
 
 def export(session_directory: Path, archive: Path) -> list[str]:
     """Write the session's collections to a tar file; their names. Raises TransferError, OSError."""
-    with tempfile.TemporaryDirectory() as scratch:
-        names = _run("export", session_directory, Path(scratch))
+    with _two_directories() as (scratch, files):
+        names = _run(scratch, "export", session_directory, files)
         with tarfile.open(archive, "w") as tar:
-            for path in _sorted_files(Path(scratch)):
-                tar.add(path, path.relative_to(scratch).as_posix(), recursive=False, filter=_anonymous)
+            for path in _sorted_files(files):
+                tar.add(path, path.relative_to(files).as_posix(), recursive=False, filter=_anonymous)
     return list(map(str, names))
 
 
@@ -50,9 +60,10 @@ def import_(archive: Path, session_directory: Path, *, most_bytes: int) -> list[
 
     Raises TransferError, OSError.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        _unpack(archive, Path(scratch), most_bytes)
-        return list(map(str, _run("import", Path(scratch), session_directory)))
+    with _two_directories() as (scratch, files):
+        _unpack(archive, files, most_bytes)
+        session_directory.mkdir(mode=0o700, parents=True)
+        return list(map(str, _run(scratch, "import", files, session_directory)))
 
 
 def salvage(damaged: Path) -> dict[str, Any]:
@@ -61,7 +72,8 @@ def salvage(damaged: Path) -> dict[str, Any]:
     `collections` (name, records, rows_lost, pages_lost), `notes` on other damage, and `kept`, the name of the
     directory with the damaged files. Raises TransferError.
     """
-    report = _ask("salvage", damaged)
+    with tempfile.TemporaryDirectory() as scratch:
+        report = _ask(Path(scratch), "salvage", damaged)
     return {name: report.get(name) for name in ("collections", "notes", "kept")}
 
 
@@ -77,6 +89,13 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
+@contextmanager
+def _two_directories() -> Iterator[tuple[Path, Path]]:
+    """One for temporary files, one for those of an archive."""
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as files:
+        yield Path(scratch), Path(files)
+
+
 def _unpack(archive: Path, target: Path, most_bytes: int) -> None:
     """Only files of the layout: `name.json`, and those in `.schemas`. Whatever else is in it is refused."""
     size = 0
@@ -90,13 +109,24 @@ def _unpack(archive: Path, target: Path, most_bytes: int) -> None:
                 content = tar.extractfile(member) if member.isreg() else None
                 if content is None or not _in_layout(member.name):
                     raise TransferError("the archive holds what is no file of the documented layout")
+                if len(member.name) > _MAX_NAME:
+                    raise TransferError(
+                        f"a name in the archive has over {_MAX_NAME} letters: {member.name[:40]!a}"
+                    )
                 if size > most_bytes:
                     raise TransferError(f"the archive holds more than {most_bytes} bytes")
-                path = target / member.name
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(content.read())
+                _write_new(target / member.name, content.read())
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise TransferError(f"not a readable tar file, which must not be compressed: {error}") from None
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise TransferError(f"the archive has {path.name} twice") from None
 
 
 def _in_layout(name: str) -> bool:
@@ -104,20 +134,20 @@ def _in_layout(name: str) -> bool:
     if parts[:1] == [".schemas"]:
         parts = parts[1:]
     return (
-        len(parts) == 1 and parts[0].endswith(".json") and not parts[0].startswith(".") and "\0" not in name
+        len(parts) == 1 and parts[0].endswith(".json") and not parts[0].startswith(".") and name.isprintable()
     )
 
 
-def _run(command: str, *paths: Path) -> list[Any]:
-    collections: list[Any] = _ask(command, *paths)["collections"]
+def _run(scratch: Path, command: str, *paths: Path) -> list[Any]:
+    collections: list[Any] = _ask(scratch, command, *paths)["collections"]
     return collections
 
 
-def _ask(command: str, *paths: Path) -> dict[str, Any]:
+def _ask(scratch: Path, command: str, *paths: Path) -> dict[str, Any]:
     try:
         done = subprocess.run(  # noqa: S603  our own interpreter and module
-            [*(sys.executable, "-I", "-X", "utf8", "-m", "store.transfer", command), *map(str, paths)],
-            env={},
+            _confinement(scratch, command, *paths).command("store.transfer", command, *map(str, paths)),
+            env={"TMPDIR": str(scratch), "SQLITE_TMPDIR": str(scratch)},
             cwd="/",
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -127,6 +157,19 @@ def _ask(command: str, *paths: Path) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         raise TransferError(f"it takes longer than {_SECONDS} seconds") from None
     return _answer(done.stdout, done.returncode)
+
+
+def _confinement(scratch: Path, command: str, *paths: Path) -> Confinement:
+    """Of two paths the last is written to; salvage puts a directory beside the one it is given."""
+    source = paths[0]
+    written = (source.parent,) if command == "salvage" else paths[1:]
+    size = sum(path.lstat().st_size for path in source.rglob("*"))
+    return Confinement(
+        writable=tuple(map(str, (scratch, *written))),
+        readable=(str(source),),
+        file_bytes=_LARGER * size + _ROOM_BYTES,
+        parent=os.getpid(),
+    )
 
 
 def _answer(output: bytes, status: int) -> dict[str, Any]:

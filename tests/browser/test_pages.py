@@ -108,6 +108,18 @@ def test_redoc_shows_every_operation(service: RunningService) -> None:
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_fields_that_would_read_as_references(service: RunningService, path: str) -> None:
+    """Whatever a client stores, the pages show its API."""
+    session = f"references-{path[1:]}"
+    body = {"$ref": "#/nowhere", "$id": 1, "a": {"$ref": {"b": 1}}, "list": [{"$ref": "x"}]}
+    assert service.client(session).create("/things", body)["$ref"] == "#/nowhere"
+    with chromium(service) as page:
+        page.goto(f"{service.url}{path}?session={session}")
+        expect(page.locator("#api")).to_contain_text("Create a thing", timeout=_TIMEOUT_MS)
+        expect(page.locator("#api")).not_to_contain_text("Something went wrong")
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
 def test_without_a_session(service: RunningService, path: str) -> None:
     """The page asks for one; the document's 400 is what tells it."""
     with sync_playwright() as playwright:

@@ -170,6 +170,53 @@ def test_learning_is_turned_in_a_service_alone(command: Command) -> None:
     assert "LARS_LEARN" in refused.stderr
 
 
+def test_json_servers_file_is_imported(either: Command) -> None:
+    """An array is a collection, an object one of a single record; ids stay; what is left out is told of."""
+    db = {
+        "$schema": "./node_modules/json-server/schema.json",
+        "posts": [{"id": "1", "title": "a"}, {"id": "x9k2", "title": "b", "views": 10}],
+        "comments": [{"id": 7, "postId": "1"}],
+        "profile": {"name": "typicode"},
+        "empty": [],
+    }
+    (either.directory / "db.json").write_text(json.dumps(db))
+    told = either.run("sessions", "import", "blog", "db.json").stdout.splitlines()
+
+    assert told[0] == "Session blog has 4 collections: comments, empty, posts, profile"
+    assert [line.split("'")[1] for line in told[1:]] == ["$schema", "profile"]
+    shown = either.json("sessions", "show", "blog")["collections"]
+    assert [(each["name"], each["records"]) for each in shown] == [
+        *(("comments", 1), ("empty", 0), ("posts", 2), ("profile", 1)),
+    ]
+    assert either.run("sessions", "import", "blog", "db.json").returncode == 1
+    assert either.json("sessions", "import", "blog", "db.json", "--replace")["session"] == "blog"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[]", "not an object of arrays"),
+        ("{", "not JSON"),
+        ('{"a": [], "a": []}', "the key 'a' twice"),
+        ('{"a": [{"n": 1, "n": 2}]}', "the key 'n' twice"),
+        ('{"a": 5}', "'a' is neither an array of records nor an object"),
+        ('{"my posts": []}', "'my posts' cannot be a collection"),
+        ('{"../up": []}', "'../up' cannot be a collection"),
+        ('{"' + "a" * 65 + '": []}', "cannot be a collection"),
+        ('{"a": [5]}', "a.json: record 1"),
+        ('{"a": [{"id": 1}, {"id": 1}]}', "a.json: record 2"),
+    ],
+)
+def test_a_file_that_is_none_of_json_servers(command: Command, text: str, reason: str) -> None:
+    """It is refused with what is wrong in it, and nothing is imported."""
+    (command.directory / "db.json").write_text(text)
+    refused = command.run("sessions", "import", "blog", "db.json")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert reason in refused.stderr
+    assert command.json("sessions", "list") == {"sessions": []}
+
+
 def test_damaged_sessions_are_listed(command: Command) -> None:
     """With the command that helps, which then does."""
     command.json("sessions", "import", "s1", "in")
@@ -296,12 +343,13 @@ def test_a_person_is_asked_before_anything_is_lost(command: Command) -> None:
 
 
 def test_a_reader_that_leaves_is_no_error(command: Command) -> None:
-    """`| head` ends the output, without a traceback."""
+    """`| head` ends the output, without a traceback; also where Python keeps it until it ends."""
     command.json("sessions", "import", "s1", "in")
+    variables = {name: text for name, text in command.environment.items() if name != "PYTHONUNBUFFERED"}
     done = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m server sessions list --json | true"],
         cwd=command.directory,
-        env=command.environment,
+        env=variables,
         capture_output=True,
         text=True,
         check=False,

@@ -1,7 +1,8 @@
-"""Runs the `console` blocks of a page, and says what the page shows and what was printed.
+"""Runs the `console` and `bash` blocks of a page, and says what the page shows and what was printed.
 
-``$ `` begins a command and ``> `` continues it; the lines up to the next command are its output. The
-commands of a page share their variables.
+In a `console` block ``$ `` begins a command and ``> `` continues it; the lines up to the next command are its
+output. A `bash` block can be pasted whole: lines that begin with ``#`` are the output of those before them.
+The commands of a page share their variables.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
@@ -50,7 +52,22 @@ class Step:
 
 
 def steps(block: Block) -> list[Step]:
-    """Take a `console` block apart."""
+    """Take a block apart."""
+    return _pasted(block) if block.language == "bash" else _typed(block)
+
+
+def _pasted(block: Block) -> list[Step]:
+    parts = groupby(block.text.splitlines(), lambda line: line.startswith("#"))
+    texts = [(is_output, list(lines)) for is_output, lines in parts]
+    assert not texts[0][0], "a block begins with a command"
+    found = []
+    for (_, command), (_, output) in zip_longest(texts[::2], texts[1::2], fillvalue=(True, [])):
+        shown = [line.removeprefix("#").removeprefix(" ") for line in output]
+        found.append(Step("\n".join(command), "\n".join(shown)))
+    return found
+
+
+def _typed(block: Block) -> list[Step]:
     found: list[tuple[list[str], list[str]]] = []
     for line in block.text.splitlines():
         if line.startswith("$ "):
@@ -63,7 +80,7 @@ def steps(block: Block) -> list[Step]:
 
 
 def console(blocks: Iterable[Block]) -> list[Step]:
-    return [step for block in blocks if block.language == "console" for step in steps(block)]
+    return [step for block in blocks if block.language in ("console", "bash") for step in steps(block)]
 
 
 def settled(output: str) -> str:
@@ -113,7 +130,8 @@ class Shell:
             timeout=_SECONDS,
             check=True,
         )
-        self._before.extend(command for command in commands if re.match(r"\w+=", command))
+        lines = [line for command in commands for line in command.splitlines()]
+        self._before.extend(line for line in lines if re.match(r"\w+=", line))
         outputs = ended.stdout.split(f"{_MARK}\n")
         assert outputs.pop() == ""
         return outputs

@@ -11,7 +11,11 @@ from attrs import frozen
 ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "README.md"
 EXAMPLES: Final = ROOT / "EXAMPLES.md"
-PAGES: Final = (README, EXAMPLES, ROOT / "THREAT_MODEL.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES: Final = (
+    *(README, EXAMPLES),
+    *(ROOT / name for name in ("THREAT_MODEL.md", "SECURITY.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+)
 
 _FENCED: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK: Final = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")

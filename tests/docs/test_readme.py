@@ -52,6 +52,20 @@ def test_the_tour(shell: Shell, start_service: Callable[..., RunningService]) ->
     assert differences(done) == []
 
 
+def test_all_of_the_readme_can_be_pasted() -> None:
+    """No prompt stands before a command, and a block's outputs are comments to a shell."""
+    assert not [block for block in blocks(TEXT) if block.language == "console"]
+    for block in blocks(TEXT):
+        assert not re.search(r"^[$>] ", block.text, re.MULTILINE), block
+
+
+def test_a_block_to_paste() -> None:
+    """Commands go up to their output; several lines may be one, and a command may print nothing."""
+    block = Block("bash", "A='x y'\necho 1\n# 1\n#\n#  2\ncat <<'END'\na\nEND\n")
+
+    assert steps(block) == [Step("A='x y'\necho 1", "1\n\n 2"), Step("cat <<'END'\na\nEND", "")]
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page != README], ids=lambda page: page.name)
 def test_the_examples_of_other_pages(
     page: Path, shell: Shell, start_service: Callable[..., RunningService]

@@ -41,7 +41,10 @@ def take(readme: str, shell: Shell, start_service: StartService) -> list[tuple[S
         settings = _settings(serve, _port_of(simulate), address)
         # A reader's commands find the service by the data root, which is not where ours is.
         root = Step("export SANDBOX_DATA_ROOT=../data", "")
-        see = [Step(step.command.removeprefix("uv run "), step.shown) for step in console(blocks(steered))]
+        see = [
+            Step(step.command.replace("uv run metaservice", "metaservice"), step.shown)
+            for step in console(blocks(steered))
+        ]
         done += _answered([*ask, root, *see], shell, start_service(**settings))
     return done
 

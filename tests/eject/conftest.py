@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tarfile
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from server.tar_files import unpack
 from tests.learning.conftest import Api, start
 from tests.learning.plans import CREATE, DELETE, GET, LIST, UPDATE
 from tests.operations.conftest import ADMIN, AUTH
@@ -108,8 +107,11 @@ async def ejected(api: Api, directory: Path, query: str = "", session: str = "s1
     """The project that the service gives, unpacked."""
     answer = await api.ask("GET", f"/_meta/sessions/{session}/app{query}", **AUTH)
     assert answer.status == 200, answer
-    with tarfile.open(fileobj=BytesIO(answer.body)) as tar:
-        tar.extractall(directory, filter="data")
+    archive = directory.with_name(f"{directory.name}.tar")
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    archive.write_bytes(answer.body)
+    unpack(archive, directory)
+    archive.unlink()
     return directory
 
 

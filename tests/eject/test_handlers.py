@@ -86,6 +86,15 @@ def test_the_reply_is_returned_and_no_name_hides_a_helper(code: str, body: str) 
             "hints = plan['response_hints']\nhints = {}\nREPLY = make_response(200, hints)",
             "hints = {'field': 'owner'}\nhints = {}\nreturn make_response(200, hints)",
         ),
+        # What a lambda takes is no name of the plan's.
+        (
+            "a = 'x'\nREPLY = make_response(200, sorted([a], key=lambda a: a[0]))",
+            "return make_response(200, sorted(['x'], key=lambda a_: a_[0]))",
+        ),
+        (
+            "sum = 1\nREPLY = make_response(200, max([sum], key=lambda sum: -sum))",
+            "sum__ = 1\nreturn make_response(200, max([sum__], key=lambda sum_: -sum_))",
+        ),
     ],
 )
 def test_what_a_plan_reads_of_itself_is_written_out(code: str, body: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.policy import corpus
+from tests.policy import corpus, honest
 from tests.policy.test_rules import ACCEPTED
 from tools.fuzz.oracle import PLAN_FILE, Lists, misses
 from tools.fuzz.targets import policy
@@ -43,7 +43,12 @@ TOUCHES = {
     "private-name": ("__x = 1", "binds __x"),
     "bytes": ("x = [b'a', ctx]", "constant bytes"),
     "function": ("def f():\n    return 1", "constant code"),
-    "lambda": ("x = lambda: 1", "constant code"),
+    "in-a-lambda": ("x = sorted([ctx], key=lambda y: y.__dict__)", "attribute __dict__"),
+    "rebinds-in-a-lambda": ("x = lambda ctx: 1", "binds ctx"),
+    "format-of-an-attribute": ("x = '{0.a}'.format(ctx)", "attribute format"),
+    "format-of-an-item": ("x = '{} {0[a]}'.format(ctx)", "attribute format"),
+    "format-within-a-format": ("x = '{0:{0.a}}'.format(ctx)", "attribute format"),
+    "format-of-a-name": ("y = '{}'\nx = y.format(ctx)", "attribute format"),
     "class": ("class A:\n    pass", "operation LOAD_BUILD_CLASS"),
     "match": ("match ctx:\n    case {'a': x}:\n        pass", "operation MATCH_MAPPING"),
     "except-star": ("try:\n    x = 1\nexcept* KeyError:\n    x = 2", "operation CHECK_EG_MATCH"),
@@ -87,6 +92,18 @@ def test_accepted_code_in_the_guest_touches_nothing_else(traced: TracedGuest) ->
     assert {name: miss for name, miss in missed.items() if miss} == {}
     assert traced.seen["instructions"] > 3_000
     assert traced.seen["calls"] > 3_000
+
+
+def test_what_models_write_touches_nothing_else(traced: TracedGuest) -> None:
+    """The corpus of honest programs, lambdas and all: by its bytecode, and under the oracle in the guest."""
+    missed = {}
+    for program in honest.programs():
+        code = policy.accepted(program.code)
+        assert code is not None
+        outcome = traced.run(code, program.ctx, {"resource": program.resource})
+        missed[program.name] = miss_of(outcome)
+
+    assert {name: miss for name, miss in missed.items() if miss} == {}
 
 
 @pytest.mark.parametrize(("code", "miss"), TOUCHES_IN_THE_GUEST.values(), ids=TOUCHES_IN_THE_GUEST)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from tests.clock import Clock
 from tests.learning.plans import CREATE, MEMBERS
 from tools.simulators import Answer, Fault, by_route, plan
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.learning.conftest import Api, StartApi
     from tools.simulators import Simulator
 
@@ -171,8 +175,12 @@ async def test_budgets_end_calls_and_not_service(start: StartApi) -> None:
     assert (await api.ask("GET", "/members", session="s2")).status == 200
 
 
-async def test_the_breaker_leaves_a_failing_provider_alone(start: StartApi) -> None:
+async def test_the_breaker_leaves_a_failing_provider_alone(
+    start: StartApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After failures in a row no call is made; learned routes and conventions keep serving."""
+    clock = Clock()
+    monkeypatch.setattr("server.planning.assembly.time", SimpleNamespace(monotonic=clock))
     api = await start(by_route(MEMBERS), attempts=1, breaker_failures=3, breaker_seconds=1)
     await api.post("/members", {"name": "Alice"})
     api.model.script = [Fault.SERVER_ERROR]
@@ -184,7 +192,7 @@ async def test_the_breaker_leaves_a_failing_provider_alone(start: StartApi) -> N
     assert (strange.status, strange.headers["Retry-After"]) == (503, "1")
     assert (await api.post("/members", {"name": "Bob"})).source == "learned"
     api.model.script = by_route(MEMBERS)
-    await asyncio.sleep(1.1)
+    clock.advance(1.1)
 
     assert (await api.get("/members/1")).source == "planned"
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.operations.conftest import AUTH, Operator
 from tests.unit.server.sessions.test_transfer import archive
@@ -157,6 +160,29 @@ async def test_a_bad_archive_changes_nothing(operator: Operator) -> None:
     status, problem = await upload(operator, "s1", b"no tar file", "?replace=true")
 
     assert (status, "not a readable tar file" in problem["detail"]) == (422, True)
+    assert (await operator.api.get("/members/1")).json["name"] == "Ada"
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ({f"{'m' * 255}.json": "[]"}, "over 100 letters"),
+        ({"members.json": '[{"name": "Ada", "name": "Bob"}]'}, "key 'name' twice"),
+        ({"members.json": "[{]"}, "members.json: not JSON"),
+        ({"members.json": "{}"}, "members.json: not an array"),
+        ({"mem/bers.json": "[]"}, "documented layout"),
+    ],
+)
+async def test_a_refused_archive_says_why(
+    operator: Operator, tmp_path: Path, files: dict[str, str], named: str
+) -> None:
+    """A clear 422 that names the file as the archive has it, and no path of the host."""
+    data = archive(tmp_path / "in.tar", files).read_bytes()
+    status, problem = await upload(operator, "s1", data, "?replace=true")
+
+    assert (status, problem["type"]) == (422, "/_meta/problems/unprocessable")
+    assert named in problem["detail"]
+    assert not re.search(r"(^|[\s:'\"(])/\w", problem["detail"]), problem["detail"]
     assert (await operator.api.get("/members/1")).json["name"] == "Ada"
 
 

@@ -108,11 +108,40 @@ ADD = {"op": "add", "path": "/a", "value": 1}
         ([ADD, {"op": "add", "path": "/b"}], 400, "operation 2 (add /b): "),
         ([{"op": "test", "path": "/n", "value": True}], 409, "operation 1 (test /n): the value there"),
         ([{"op": "test", "path": "/none", "value": 1}], 409, "operation 1 (test /none): "),
-        ([ADD, {"op": "remove", "path": "/none"}], 409, "operation 2 (remove /none): "),
+        (
+            [ADD, {"op": "remove", "path": "/none"}],
+            409,
+            "operation 2 (remove /none): there is nothing at /none",
+        ),
         ([{"op": "remove", "path": ""}], 409, "operation 1 (remove ): "),
         ([{"op": "move", "from": "/o", "path": "/o/p"}], 409, "operation 1 (move /o/p): "),
         ([{"op": "replace", "path": "/l/01", "value": 1}], 409, "operation 1 (replace /l/01): "),
         ([{"op": "replace", "path": "/n/m", "value": 1}], 409, "operation 1 (replace /n/m): "),
+        *(
+            (
+                [{**operation, "path": path}],
+                409,
+                f"operation 1 ({operation['op']} {path}): there is nothing at {place}",
+            )
+            for operation, path, place in (
+                ({"op": "copy", "from": "/zz"}, "/new", "/zz"),
+                ({"op": "copy", "from": "/zz/y"}, "/new", "/zz/y"),
+                ({"op": "copy", "from": "/l/9"}, "/new", "/l/9"),
+                ({"op": "copy", "from": "/l/-"}, "/new", "/l/-"),
+                ({"op": "copy", "from": "/n"}, "/zz/y", "/zz"),
+                ({"op": "move", "from": "/zz"}, "/new", "/zz"),
+                ({"op": "move", "from": "/o/k"}, "/new", "/o/k"),
+                ({"op": "move", "from": "/l/1"}, "/new", "/l/1"),
+                ({"op": "move", "from": "/n"}, "/zz/y", "/zz"),
+                ({"op": "remove"}, "/l/1", "/l/1"),
+                ({"op": "remove"}, "/o/k", "/o/k"),
+                ({"op": "replace", "value": 1}, "/zz", "/zz"),
+                ({"op": "replace", "value": 1}, "/l/7", "/l/7"),
+                ({"op": "test", "value": 1}, "/zz", "/zz"),
+                ({"op": "test", "value": None}, "/l/-", "/l/-"),
+                ({"op": "add", "value": 1}, "/zz/y", "/zz"),
+            )
+        ),
     ],
 )
 def test_what_is_wrong_with_a_patch(sandbox: Sandbox, patch: Any, status: int, error: str) -> None:

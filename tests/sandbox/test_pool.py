@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,8 @@ COUNT = "REPLY = make_response(200, store.count())"
 LONG = (
     'store.insert({"n": "long"})\nn = 0\nfor i in range(10 ** 9):\n    n += i\nREPLY = make_response(200, n)'
 )
-#: Some 50 ms and more.
-SOME_WORK = LONG.replace("10 ** 9", "10 ** 6")
+#: Some 250 ms and more: jobs that are sent meanwhile come meanwhile.
+SOME_WORK = LONG.replace("10 ** 9", "5 * 10 ** 6")
 SLEEP = BYPASS + "load('time').sleep(60)\nREPLY = make_response(200, 1)"
 
 MakePool = "Callable[..., Awaitable[WorkerPool]]"
@@ -136,13 +137,13 @@ async def test_a_worker_keeps_to_one_processor_if_it_is_to(make_pool: MakePool, 
 
 async def test_a_run_that_waits_in_the_host_costs_its_worker(make_pool: MakePool) -> None:
     """Neither fuel nor epochs end a sleep; the pool does, and says so. Others are served afterwards."""
-    pool = await make_pool(Limits(wall_ms=300))
+    pool = await make_pool(Limits(wall_ms=1_500))
     first = only_pid(pool)
     stuck = asyncio.ensure_future(pool.run(job(SLEEP)))
     await until_running(pool)
     other = asyncio.ensure_future(pool.run(job(INSERT, "s2", body={})))
 
-    assert await stuck == OutOfTime(300, killed=True)
+    assert await stuck == OutOfTime(1_500, killed=True)
     assert isinstance(await other, Completed)
     assert only_pid(pool) != first
 
@@ -300,7 +301,7 @@ async def test_a_worker_that_cannot_be_started_is_tried_again(
 
 async def test_a_worker_that_is_stopped_is_replaced(make_pool: MakePool) -> None:
     """One that does not say anything while there are jobs for it is as good as dead."""
-    pool = await make_pool(Limits(wall_ms=300))
+    pool = await make_pool(Limits(wall_ms=1_500))
     first = only_pid(pool)
     os.kill(first, signal.SIGSTOP)
 
@@ -318,7 +319,8 @@ async def test_answers_that_were_not_read_are_not_lost(make_pool: MakePool) -> N
     assert isinstance(worker.transport, asyncio.Transport)
     worker.transport.pause_reading()
     inserted = asyncio.ensure_future(pool.run(job(INSERT, body={"n": 1})))
-    await asyncio.sleep(0.3)
+    while not select.select([worker.spare], [], [], 0)[0]:
+        await asyncio.sleep(0.01)  # until the answer is in the socket
     os.kill(only_pid(pool), signal.SIGKILL)
     worker.transport.abort()
 

@@ -16,6 +16,7 @@ CPython 3.11 to 3.14 has it: https://docs.python.org/3/library/dis.html
 from __future__ import annotations
 
 import dis
+import re
 import sys
 from dataclasses import dataclass
 from types import CodeType, FrameType
@@ -41,7 +42,8 @@ _FOREIGN = frozenset(
 )
 #: StopIteration of a generator, unary plus, list to tuple; the others import, print or make types.
 _INTRINSICS = frozenset({3, 5, 6})
-_COMPREHENSIONS = frozenset({"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
+#: Code within code. A lambda touches no more than a comprehension does: what it reads is looked at alike.
+_INNER = frozenset({"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>", "<lambda>"})
 _CONSTANTS = (str, int, float, type(None), slice)
 #: A text that opens a program is its docstring.
 _DOC = "__doc__"
@@ -101,7 +103,7 @@ def _outside(code: CodeType, lists: Lists, assigned: frozenset[str]) -> set[str]
 
 def _is_plain(constant: object) -> bool:
     if isinstance(constant, CodeType):
-        return constant.co_name in _COMPREHENSIONS
+        return constant.co_name in _INNER
     if isinstance(constant, tuple | frozenset):
         return all(map(_is_plain, constant))
     return isinstance(constant, _CONSTANTS)
@@ -133,11 +135,26 @@ def miss_at(code: CodeType, at: int, lists: Lists, assigned: frozenset[str]) -> 
     if operation in _STORES:
         return f"binds {name}" if _is_unbindable(name, lists) and name != _DOC else ""
     if operation in _ATTRIBUTES:
-        return "" if name in lists.methods else f"attribute {name}"
+        fixed = name == "format" and _is_of_a_plain_text(code, at)
+        return "" if fixed or name in lists.methods else f"attribute {name}"
     foreign = operation in _FOREIGN or code.co_code[at] in dis.hasname
     if operation == "CALL_INTRINSIC_1":
         foreign = int(name) not in _INTRINSICS
     return f"operation {operation}" if foreign else ""
+
+
+def _is_of_a_plain_text(code: CodeType, at: int) -> bool:
+    """Whether the attribute at an offset is of a constant text whose fields read nothing but arguments."""
+    before = at - 2
+    while before >= 0 and code.co_code[before] == dis.EXTENDED_ARG:
+        before -= 2
+    operation, index = _operation(code, before) if before >= 0 else ("", "0")
+    text = code.co_consts[int(index)] if operation == "LOAD_CONST" else None
+    if not isinstance(text, str):
+        return False
+    fields = text.replace("{{", "").replace("}}", "").split("{")[1:]
+    names = [re.split("[!:}]", field)[0] for field in fields]
+    return all("}" in field for field in fields) and not any(set(name) & set("._[]") for name in names)
 
 
 def _monitoring() -> Any:
@@ -253,7 +270,7 @@ class Tracer:
             return called.__module__ == "builtins" and called.__name__ in self._lists.given
         name = getattr(called, "__name__", "")
         if getattr(called, "__code__", None) in self._traced:
-            return name in _COMPREHENSIONS
+            return name in _INNER
         home = getattr(called, "__module__", None) or "builtins"
         if home.partition(".")[0] not in {"builtins", "guest", "store"}:
             return False

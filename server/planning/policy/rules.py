@@ -7,6 +7,13 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from server.planning.policy.forms import (
+    is_one_value,
+    is_plain_format,
+    lambdas_of,
+    parameters_of,
+    takes_plain_names,
+)
 from server.planning.policy.hints import (
     ATTRIBUTE_HINTS,
     FORBIDDEN_HINTS,
@@ -54,6 +61,9 @@ class _Rules(ast.NodeVisitor):
         self._scopes = [_assigned(tree)]
         self._in_refused = False
         self._jumps_refused = False
+        #: Whether a condition is being read, and the lambdas of calls that may have one.
+        self._in_condition = False
+        self._lambdas: set[ast.Lambda] = set()
         if not any(map(_is_reply, ast.walk(tree))):
             self._report("reply", "nothing assigns REPLY; end with REPLY = make_response(status, body)")
 
@@ -117,7 +127,9 @@ class _Rules(ast.NodeVisitor):
         return name in GIVEN_NAMES or name in ALLOWED_BUILTINS or any(name in s for s in self._scopes)
 
     def _readable(self, name: str) -> None:
-        if not self._known(name) and not self._in_refused:
+        if name == "iter" and not any(name in s for s in self._scopes):
+            self._report("iter", "iter is called with one value, as iter(rows), and is no value of its own")
+        elif not self._known(name) and not self._in_refused:
             hint = NAME_HINTS.get(name, "assign it first, or use a given name or helper")
             self._report("name", f"{shown(name)} is not defined: {hint}")
 
@@ -125,6 +137,8 @@ class _Rules(ast.NodeVisitor):
         name = node.attr
         if not isinstance(node.ctx, ast.Load):
             self._report("attribute", f'attributes can\'t be changed: use value["{name[:40]}"] on a dict')
+        elif name == "format" and is_plain_format(node.value):
+            pass
         elif name not in ALLOWED_METHODS and not self._is_unknown(node.value):
             self._report("attribute", f".{name[:40]} is not an allowed method: {_attribute_hint(node)}")
         elif isinstance(node.value, ast.Name) and node.value.id in {"dict", "list"} and name != "fromkeys":
@@ -168,10 +182,15 @@ class _Rules(ast.NodeVisitor):
     # Comprehensions
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
-        self._scopes.append({name for g in node.generators for name in _stored(g.target)})
+        with self._scope({name for g in node.generators for name in _stored(g.target)}):
+            self._descend(node)
+
+    @contextmanager
+    def _scope(self, names: set[str]) -> Iterator[None]:
+        self._scopes.append(names)
         if len(self._scopes) == MAX_COMPREHENSIONS + 2:
             self._report("nesting", f"comprehensions nest at most {MAX_COMPREHENSIONS} deep: use for loops")
-        self._descend(node)
+        yield
         self._scopes.pop()
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension  # noqa: N815  as NodeVisitor names them
@@ -179,21 +198,68 @@ class _Rules(ast.NodeVisitor):
     def visit_comprehension(self, node: ast.comprehension) -> None:
         if node.is_async:
             self._report("node", "async for is not allowed: use for")
-        self._descend(node)
+        self._each((node.target, node.iter))
+        self._conditions(node.ifs)
+
+    # Calls, and forms that are allowed in one place
+
+    def visit_Call(self, node: ast.Call) -> None:
+        self._lambdas.update(lambdas_of(node))
+        if not (isinstance(node.func, ast.Name) and node.func.id == "iter" and is_one_value(node)):
+            self.visit(node.func)
+        self._each((*node.args, *node.keywords))
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        if node not in self._lambdas:
+            self._refuse(node)
+            return
+        names = parameters_of(node)
+        if not takes_plain_names(node):
+            self._report("lambda", "a lambda takes plain names here, as in key=lambda row: row[0]")
+        for name in names:
+            if self._nameable(name):
+                self._bindable(name)
+        with self._scope(names):
+            self.visit(node.body)
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        if self._in_condition:
+            self._descend(node)
+        else:
+            self._refuse(node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        self._conditions((node.test,))
+        self._each((node.body, node.orelse))
+
+    def _conditions(self, nodes: Iterable[ast.expr]) -> None:
+        outer, self._in_condition = self._in_condition, True
+        self._each(nodes)
+        self._in_condition = outer
 
     # Statements
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is None:
             self._report("annotation", "a declaration without a value does nothing: assign a value")
-        self._descend(node)
+        self.visit(node.target)
+        # It is left out of what runs, so its names, such as Optional, need not be there.
+        outer, self._in_refused = self._in_refused, True
+        self.visit(node.annotation)
+        self._in_refused = outer
+        if node.value is not None:
+            self.visit(node.value)
+
+    def visit_If(self, node: ast.If) -> None:
+        self._conditions((node.test,))
+        self._each((*node.body, *node.orelse))
 
     def visit_For(self, node: ast.For) -> None:
         self._each((node.target, node.iter))
         self._loop(node)
 
     def visit_While(self, node: ast.While) -> None:
-        self.visit(node.test)
+        self._conditions((node.test,))
         self._loop(node)
 
     def _loop(self, node: ast.For | ast.While) -> None:

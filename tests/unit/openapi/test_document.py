@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 from attrs import evolve
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -15,7 +16,11 @@ from server.planning.planned import RoutesInForce
 from server.planning.route import RouteTemplate
 from server.planning.route_table import LearnedRoute
 from server.planning.schemas import CollectionSchema, Schemas
+from server.planning.shape import body_type
 from store.names import RESERVED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SESSION = Session("shop", "0" * 32)
 OPEN = Terms(secured=False, session_needed=True, enforced=False)
@@ -86,6 +91,31 @@ def test_operations_say_what_they_are_about(name: str, one: str) -> None:
 
     assert made["paths"][f"/{name}"]["get"]["summary"] == f"List {name}"
     assert made["paths"][f"/{name}"]["post"]["summary"] == f"Create {one}"
+
+
+@pytest.mark.parametrize("enforced", [False, True])
+def test_fields_that_would_read_as_references(enforced: bool) -> None:
+    """`$ref` and its kin are in no `properties` and no example, at any depth; the description names them."""
+    inside = (("more", (("$ref", ("string",)), ("plain", ("string",)))),)
+    fields = (("$ref", ("string",)), ("$id", ("object",)), ("__proto__", ("object",)), ("more", ("object",)))
+    schemas = Schemas((("members", CollectionSchema(fields=fields, inside=inside)),))
+    shape = body_type({"$ref": "x", "a": [{"$schema": 1, "b": 2}]}).as_json()
+    route = learned("POST", "/signup", content="json", body_shape=orjson.dumps(shape).decode())
+
+    made = document(route, schemas=schemas, terms=evolve(OPEN, enforced=enforced))
+
+    references = [each["$ref"] for each in objects_in(made) if "$ref" in each]
+    assert references
+    assert all(isinstance(each, str) and each.startswith("#/") for each in references)
+    assert not {"$id", "$schema", "__proto__"} & {name for each in objects_in(made) for name in each}
+    assert "`$ref`, `$id`, `__proto__`." in made["components"]["schemas"]["members.record"]["description"]
+
+
+def objects_in(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects_in(inner)
 
 
 def test_collections_are_deleted_where_the_settings_allow_it() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
 import tarfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -103,6 +105,57 @@ def test_refusals_come_through(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(TransferError, match=r"no store\.db"):
         transfer.describe(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ({"users.json": '[{"name": "Ada", "name": "Bob"}]'}, "key 'name' twice"),
+        ({"users.json": '[{"a": {"b": [{"c": 1, "c": 1}]}}]'}, "key 'c' twice"),
+        ({"users.json": "[]", ".schemas/users.json": '{"fields": [], "fields": []}'}, "key 'fields' twice"),
+        ({f"{'u' * 96}.json": "[]"}, "over 100 letters"),
+        ({f"{'u' * 300}.json": "[]"}, "over 100 letters"),
+        ({f".schemas/{'u' * 300}.json": "[]"}, "over 100 letters"),
+        ({f"{'u' * 65}.json": "[]"}, "a letter, then up to 63"),
+        ({"users.json": '[{"id": "' + "x" * 300 + '"}]'}, "record 1"),
+        ({"users.json": '[{"' + "k" * 5_000 + '": NaN}]'}, "record 1"),
+        ({"users.json": '[{"n": 99999999999999999999999999}]'}, "record 1"),
+        ({"users.json": "[" * 100_000}, "not JSON"),
+        ({"users.json": '[{"a": ' + "[" * 900 + "]" * 900 + "}]"}, "record 1"),
+        ({"users.json": '[{"a": "\\ud800"}]'}, "record 1"),
+        ({"users.json": "[{}]", "./users.json": "[]"}, "users.json twice"),
+        ({"us\ners.json": "[]"}, "documented layout"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_what_would_be_lost_or_cannot_be_kept_is_refused(
+    tmp_path: Path, files: dict[str, str], named: str
+) -> None:
+    """With a reason, which names the file and holds no path of this host; nothing is put in place."""
+    with pytest.raises(TransferError) as refused:
+        transfer.import_(archive(tmp_path / "in.tar", files), tmp_path / "session", most_bytes=LIMIT)
+
+    assert named in str(refused.value)
+    assert len(str(refused.value)) < 400
+    assert "/tmp" not in str(refused.value)
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_the_reader_has_nothing_but_what_it_was_given(tmp_path: Path) -> None:
+    """The process that reads one session can read no other: the kernel refuses, whatever it wants."""
+    mine, other = made(tmp_path / "mine"), made(tmp_path / "other")
+    (tmp_path / "scratch").mkdir()
+
+    def describe(allowed: Path, read: Path) -> dict[str, Any]:
+        confinement = transfer._confinement(tmp_path / "scratch", "describe", allowed)
+        command = confinement.command("store.transfer", "describe", str(read))
+        environment = {"TMPDIR": str(tmp_path / "scratch")}
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    assert len(describe(mine, mine)["collections"]) == 3
+    assert describe(mine, other) == {"error": "store.db is no ordinary file (Permission denied)"}
 
 
 @pytest.mark.parametrize("output", [b"", b"[]", b"{}", b'{"collections": 1}', b"{"])
