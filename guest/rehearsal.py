@@ -28,6 +28,8 @@ _CONFIG = {
     "disk_bytes": 2**20,
     "stdout_bytes": 64,
     "answers_bytes": 0,
+    "object_members": 100,
+    "patch_bytes": 2**20,
     "durability": "full",
     "enforce_types": False,
     "journal": False,

@@ -10,7 +10,7 @@ import json
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from guest import blame
+from guest import blame, patches
 from guest.conditions import MARK, Conditions, UnmetError
 from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
@@ -80,11 +80,13 @@ class GuestSession:
     def __init__(self, path: str, config: dict[str, Any], derive_key: Callable[[str, str], str]) -> None:
         self._printed = Printed(int(config["stdout_bytes"]))
         self._namespace = Namespace(derive_key, self._printed)
+        patches.LIMITS.set(int(config["patch_bytes"]), int(config["object_members"]))
         self._session = Session.open(
             path,
             page_limit_bytes=int(config["disk_bytes"]),
             durability=config["durability"],
             enforce_types=config["enforce_types"],
+            object_members=int(config["object_members"]),
             cold_journal=config["journal"],
             empty=config["empty"],
         )

@@ -15,6 +15,7 @@ from server.http.connection import Server
 from server.http.context import ContextReader, EdgeLimits
 from server.http.cors import Cors
 from server.http.handler import Handler
+from server.http.held import HeldBytes, HeldLimits
 from server.http.hosts import Hosts, is_local
 from server.http.known_tokens import KnownTokens
 from server.http.metrics_page import MetricsPage, wanted_tokens
@@ -202,8 +203,10 @@ def make_app(
         door = _operators(settings, root, plans, pool, names, usage=usage)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
+    sandbox = settings.sandbox
+    held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
-        HttpSemantics(Pipeline(plans, pool)),
+        HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)),
         authenticator=Authenticator(settings.auth.by_name),
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, files),
@@ -213,6 +216,7 @@ def make_app(
         door=None if tokens is None else MetricsPage(meter, tokens, door),
         note=None if tokens is None else meter.tally.note,
         new_line=RequestLine if tracing is None else tracing.new_line,
+        held=held,
     )
     return Service(settings, handler, plans, pool, root, names=names, usage=usage, tracing=tracing)
 
@@ -257,6 +261,7 @@ def worker_pool(
             pinned=sandbox.pin_workers,
             queue_per_session=sandbox.queue_per_session,
             queue_total=sandbox.queue_total,
+            queue_seconds=sandbox.queue_seconds,
             inherit=(root.lock_fd,),
             retention=Retention(settings.sessions.expire_days * 86_400, settings.store.total_disk_bytes),
         )
@@ -280,6 +285,8 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
         query_bytes=options.query_bytes,
         request_bytes=options.request_bytes,
         body_seconds=options.body_seconds,
+        object_members=settings.sandbox.object_members,
+        body_names=settings.sandbox.body_names,
     )
 
 

@@ -15,6 +15,8 @@ from attrs import field, frozen
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
 PlanSource = Literal["learned", "planned", "conventions"]
+#: What a plan was, or has to be, made from; `collections`: no plan yet, all collections have to be shown.
+Needs = Literal["shape", "collections", "values"]
 #: What kind of content a request carries; `none` when there is no body.
 ContentKind = Literal["none", "json", "merge-patch", "json-patch", "form"]
 
@@ -23,6 +25,9 @@ METHODS: tuple[Method, ...] = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", 
 #: Media types that PATCH takes.
 PATCH_TYPES = ("application/json", "application/merge-patch+json", "application/json-patch+json")
 SAFE_METHODS: frozenset[str] = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Values of texts up to this size are kept: they are small, and reading them again would cost more.
+_SMALL_CHARACTERS = 16_384
+_RELEASED: Any = object()
 
 
 @frozen
@@ -40,6 +45,8 @@ class RequestContext:
     `query` maps a key to its text, or to a list of texts when the key was repeated.
     `body_text` is the body as sent (already proved to be strict JSON) so that it can pass
     through to the guest without being encoded again; it is None when there is no body.
+    `body_json` is its value: tens of times as large, so that it is let go while the request waits, and read
+    again when somebody asks.
     """
 
     method: Method
@@ -48,7 +55,7 @@ class RequestContext:
     query: dict[str, str | list[str]]
     headers: dict[str, str]
     content: ContentKind
-    body_json: Any
+    _body_json: Any
     body_text: str | None
     client_ip: str
     session: Session
@@ -59,8 +66,21 @@ class RequestContext:
     def safe(self) -> bool:
         return self.method in SAFE_METHODS
 
+    @property
+    def body_json(self) -> Any:
+        return orjson.loads(self.body_text or "null") if self._body_json is _RELEASED else self._body_json
+
+    def release_value(self) -> None:
+        """Let a large body's value go, as long as nobody asks for it."""
+        if self.body_text is not None and len(self.body_text) > _SMALL_CHARACTERS:
+            object.__setattr__(self, "_body_json", _RELEASED)
+
     def to_guest_lines(self) -> str:
-        """The request context: a line of JSON for the query, one for the rest, then the body as sent."""
+        """The request context as the guest reads it: `guest_head`, then the body as sent."""
+        return f"{self.guest_head()}{self.body_text or ''}"
+
+    def guest_head(self) -> str:
+        """A line of JSON for the query, and one for the rest."""
         head = orjson.dumps(
             {
                 "method": self.method,
@@ -73,7 +93,7 @@ class RequestContext:
             }
         ).decode()
         query = orjson.dumps(self.query).decode() if self.query else "{}"
-        return f"{query}\n{head}\n{self.body_text or ''}"
+        return f"{query}\n{head}\n"
 
 
 @frozen
@@ -111,7 +131,7 @@ class Plan:
     criteria: dict[str, Any] = field(factory=dict)
     payload: dict[str, Any] = field(factory=dict)
     response_hints: dict[str, Any] = field(factory=dict)
-    needs: Literal["shape", "values"] = "shape"
+    needs: Needs = "shape"
     #: `any`: the plan handles whatever query keys come, so they are no part of the route's key.
     query: Literal["declared", "any"] = "declared"
 

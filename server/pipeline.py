@@ -5,6 +5,7 @@ Knows whoever plans and whoever runs as protocols only.
 
 from __future__ import annotations
 
+import asyncio
 from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
@@ -13,7 +14,7 @@ import orjson
 from attrs import evolve
 
 from server.conditions import Turns, conditions_of
-from server.errors import PlanFailed
+from server.errors import Overloaded, PlanFailed
 from server.model import PATCH_TYPES, SAFE_METHODS, Reply
 from server.planning.route import RouteTemplate
 from server.preferences import preferences
@@ -37,9 +38,11 @@ MAX_REPLACEMENTS = 3
 
 
 class Pipeline:
-    def __init__(self, planner: Planner, executor: Executor) -> None:
+    def __init__(self, planner: Planner, executor: Executor, *, queue_seconds: float = 20.0) -> None:
+        """`queue_seconds`: how long a request waits for another one with its Idempotency-Key."""
         self._planner = planner
         self._executor = executor
+        self._queue_seconds = queue_seconds
         self._turns = Turns()
 
     async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply:
@@ -56,8 +59,21 @@ class Pipeline:
             return await self._serve(ctx, line)
         if not conditions.key:
             return await self._serve(ctx, line, conditions.text)
-        async with self._turns.of(ctx.session.directory, conditions.key):
+        turn = self._turns.of(ctx.session.directory, conditions.key)
+        await self._await_turn(turn)
+        try:
             return await self._serve(ctx, line, conditions.text)
+        finally:
+            turn.release()
+
+    async def _await_turn(self, turn: asyncio.Lock) -> None:
+        """Raises Overloaded when it does not come in time."""
+        try:
+            async with asyncio.timeout(self._queue_seconds):
+                await turn.acquire()
+        except TimeoutError:
+            detail = "The request was not started: another one with its Idempotency-Key is still under way."
+            raise Overloaded(detail, headers={"Retry-After": "1"}) from None
 
     async def _serve(self, ctx: RequestContext, line: RequestLine, conditions: str = "") -> Reply:
         planned = await self._timed(self._planner.plan(ctx), line)
@@ -82,6 +98,7 @@ class Pipeline:
     ) -> Outcome:
         line.planned(planned.runnable)
         job = job_for(ctx, planned.runnable, planned.params, conditions)
+        ctx.release_value()
         started = perf_counter()
         outcome = await self._executor.run(job)
         line.ran(outcome, perf_counter() - started)
@@ -111,7 +128,8 @@ def job_for(
         session=ctx.session.directory,
         plan_id=runnable.id,
         plan=runnable.document,
-        request=f"{conditions}{orjson.dumps(params).decode()}\n{ctx.to_guest_lines()}",
+        request=f"{conditions}{orjson.dumps(params).decode()}\n{ctx.guest_head()}",
+        body=ctx.body_text or "",
         read_only=ctx.method in SAFE_METHODS,
         dry_run="prefer" in ctx.headers and preferences(ctx.headers["prefer"]).dry_run,
     )

@@ -229,6 +229,36 @@ class SandboxSettings:
     queue_total: int = setting(
         1_024, "Requests that may wait in all; beyond: 503", low=1, high=1_000_000, unit="requests"
     )
+    queue_bytes_per_session: int = setting(
+        32 * MIB,
+        "Bodies of one session's requests, held from arrival to answer; beyond: 503",
+        low=64 * 1024,
+        high=MIB * MIB,
+        unit="bytes",
+    )
+    queue_bytes_total: int = setting(
+        128 * MIB, "The same of all sessions; beyond: 503", low=64 * 1024, high=MIB * MIB, unit="bytes"
+    )
+    queue_seconds: int = setting(
+        20, "Time a request may wait for its turn, which has not begun; beyond: 503", low=1, high=3_600
+    )
+    object_members: int = setting(
+        _GUEST.object_members,
+        "Members of one object, in a body and in a record; beyond: 422",
+        low=16,
+        high=1_000_000,
+        unit="members",
+    )
+    body_names: int = setting(
+        4_000,
+        "Different names of members in one body; beyond: 422",
+        low=16,
+        high=1_000_000,
+        unit="names",
+    )
+    patch_bytes: int = setting(
+        _GUEST.patch_bytes, "What one JSON Patch may copy and move; beyond: 422", low=1_024, high=64 * MIB
+    )
     deny_net: bool = setting(
         default=True,
         meaning="The guest has no network",
@@ -249,6 +279,8 @@ class SandboxSettings:
             session_disk_bytes=self.session_disk_bytes,
             idempotency_bytes=self.idempotency_bytes,
             reply_depth=self.reply_depth,
+            object_members=self.object_members,
+            patch_bytes=self.patch_bytes,
         )
 
     def reuse_policy(self) -> GuestReuse:

@@ -1,12 +1,14 @@
 """Records to JSON text and back: the one place that says what may be stored.
 
 What passes here can be read back, encoded into a reply and queried: text keys, JSON types only,
-finite floats, integers that SQLite holds exactly, no lone surrogates, and a depth that no reader
-of it has trouble with.
+finite floats, integers that SQLite holds exactly, no lone surrogates, and a depth and a number of members
+that no reader of it has trouble with. (The guest's Python hashes texts to 32 bits with FNV, so whoever
+chooses the names of an object can make reading it take the square of their number.)
 """
 
 from __future__ import annotations
 
+import sys
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -18,6 +20,8 @@ Record: TypeAlias = dict[str, Any]
 
 #: Objects and arrays within one another, the record itself included.
 MAX_DEPTH = 32
+#: Members of one object, where nobody has said otherwise: tools read what the service has written.
+NO_LIMIT = sys.maxsize
 #: SQLite's integers are 64 bits wide; the most negative one is left out to keep the rule symmetric.
 INT_LIMIT = 2**63
 
@@ -37,17 +41,25 @@ class _Refused(Exception):
         self.path: list[str] = []
 
 
-def check(record: object) -> None:
+def check(record: object, most_members: int = NO_LIMIT) -> None:
     """Raises InvalidRecord, naming the place, where a record cannot be stored."""
     if not isinstance(record, dict):
         raise InvalidRecord(f"a record is an object, not {type(record).__name__}")
+    check_size(record, most_members)
     if _is_harmless(record):
         return
     try:
-        _check_object(record, 1)
+        _check_object(record, 1, most_members)
     except _Refused as refused:
         place = "".join(reversed(refused.path)).removeprefix(".")
         raise InvalidRecord(f"field '{place[:200]}': {refused.reason}") from None
+
+
+def check_size(record: Record, most_members: int) -> None:
+    """Raises InvalidRecord where the record itself has too many members; its id is not counted."""
+    size = len(record) - ("id" in record)
+    if size > most_members:
+        raise InvalidRecord(f"the record would have {size} members, more than {most_members}")
 
 
 def encode(record: Record) -> str:
@@ -85,29 +97,29 @@ def _is_harmless(record: dict[Any, Any]) -> bool:
     return True
 
 
-def _check_object(value: dict[Any, Any], depth: int) -> None:
+def _check_object(value: dict[Any, Any], depth: int, most: int) -> None:
     for key, item in value.items():
         if type(key) is not str:
             raise _Refused(f"has a key that is {type(key).__name__}, not text")
         try:
             if not key.isascii():
                 _check_text(key)
-            _check(item, depth)
+            _check(item, depth, most)
         except _Refused as refused:
             refused.path.append("." + key.encode("utf-8", "replace").decode())
             raise
 
 
-def _check_array(value: list[Any], depth: int) -> None:
+def _check_array(value: list[Any], depth: int, most: int) -> None:
     for index, item in enumerate(value):
         try:
-            _check(item, depth)
+            _check(item, depth, most)
         except _Refused as refused:
             refused.path.append(f"[{index}]")
             raise
 
 
-def _check(value: object, depth: int) -> None:
+def _check(value: object, depth: int, most: int) -> None:
     kind = type(value)
     if kind is str:
         if not value.isascii():  # type: ignore[attr-defined]
@@ -115,18 +127,20 @@ def _check(value: object, depth: int) -> None:
     elif kind is int or kind is float:
         _check_number(value)  # type: ignore[arg-type]
     elif kind in _NESTED:
-        _check_nested(value, depth + 1)  # type: ignore[arg-type]
+        _check_nested(value, depth + 1, most)  # type: ignore[arg-type]
     elif kind not in _SCALARS:
         raise _Refused(f"{kind.__name__} is no JSON type")
 
 
-def _check_nested(value: dict[Any, Any] | list[Any], depth: int) -> None:
+def _check_nested(value: dict[Any, Any] | list[Any], depth: int, most: int) -> None:
     if depth > MAX_DEPTH:
         raise _Refused(f"nested more than {MAX_DEPTH} deep")
     if isinstance(value, dict):
-        _check_object(value, depth)
+        if len(value) > most:
+            raise _Refused(f"{len(value)} members, more than {most}")
+        _check_object(value, depth, most)
     else:
-        _check_array(value, depth)
+        _check_array(value, depth, most)
 
 
 def _check_number(value: float) -> None:

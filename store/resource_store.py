@@ -92,7 +92,7 @@ class ResourceStore:
     def upsert(self, record: Record) -> Record:
         """Replace the record that has record["id"], or insert it where there is none or it has no id."""
         self._workspace.require_writable()
-        records.check(record)
+        records.check(record, self._workspace.object_members)
         replaced = self.replace(record["id"], record) if "id" in record else None
         return self.insert(record) if replaced is None else replaced
 
@@ -259,7 +259,7 @@ class ResourceStore:
     # Writing
 
     def _insert(self, record: Record) -> Record:
-        records.check(record)
+        records.check(record, self._workspace.object_members)
         given = ids.checked_address(record["id"]) if "id" in record else None
         catalogue = self._workspace.catalogue
         entry = self._entry() or catalogue.create(self._name)
@@ -297,7 +297,7 @@ class ResourceStore:
 
     def _rewrite(self, op: Op, id: int | str, given: Record) -> Record | None:
         self._workspace.require_writable()
-        records.check(given)
+        records.check(given, self._workspace.object_members)
         entry, address = self._entry(), ids.address_of(id)
         document = self._find(address)
         if entry is None or address is None or document is None:
@@ -305,6 +305,8 @@ class ResourceStore:
         before = records.decode(document)
         merged = {"id": before["id"], **given} if op == "replace" else {**before, **given}
         merged["id"] = before["id"]
+        if len(merged) > len(given):  # what was there has not been looked at
+            records.check_size(merged, self._workspace.object_members)
         self._require_types(entry, merged)
         written = records.encode(merged)
         if written == document:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from store import sqlite
+from store import records, sqlite
 from store.catalogue import Catalogue, checked_name
 from store.errors import StoreFull
 from store.kept_answers import KeptAnswers
@@ -86,6 +86,7 @@ class Session:
         page_limit_bytes: int,
         durability: Durability = "full",
         enforce_types: bool = False,
+        object_members: int = records.NO_LIMIT,
         cold_journal: bool = True,
         empty: bool = False,
     ) -> Session:
@@ -93,6 +94,7 @@ class Session:
 
         `cold_journal`, `empty`: see `sqlite.connect`.
         `enforce_types`: what is written has the types that its collection has learned, see `store.schema`.
+        `object_members`: how many members each object may have in what is written.
         Raises StoreDamaged (StoreTooNew), StoreFailed.
         """
         in_memory = directory == sqlite.MEMORY
@@ -105,7 +107,10 @@ class Session:
             empty=empty,
         )
         try:
-            return cls(Workspace(database, Catalogue(database), enforce_types=enforce_types))
+            workspace = Workspace(
+                database, Catalogue(database), enforce_types=enforce_types, object_members=object_members
+            )
+            return cls(workspace)
         except BaseException:
             database.close()
             raise

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from store import records
 from store.errors import ReadOnlyRequest, StoreFull
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from store.catalogue import Catalogue
     from store.sqlite import Database
 
+
+#: Searches that would like an index; the host takes up no more of one request.
+_MAX_UNINDEXED = 8
 
 Op: TypeAlias = Literal["insert", "replace", "update", "delete"]
 
@@ -38,6 +42,8 @@ class Workspace:
     read_only: bool = True
     #: Whether fields keep the types they have (`schema.enforce`).
     enforce_types: bool = False
+    #: Members that one object of a record may have.
+    object_members: int = records.NO_LIMIT
     changes: list[Change] = field(default_factory=list)
     unindexed: list[tuple[str, str]] = field(default_factory=list)
 
@@ -49,8 +55,10 @@ class Workspace:
             raise StoreFull("the transaction was rolled back")
 
     def note_unindexed(self, collection: str, names: tuple[str, ...]) -> None:
+        """Each once; of many, the first ones are wish enough."""
         searches = ((collection, name) for name in names)
         self.unindexed.extend(search for search in searches if search not in self.unindexed)
+        del self.unindexed[_MAX_UNINDEXED:]
 
     @contextmanager
     def atomic(self) -> Iterator[None]:

@@ -6,25 +6,23 @@ arguments, no standard input; what it writes to standard output goes nowhere.
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from wasmtime import Config, Engine, Store, WasiConfig, _ffi
+from wasmtime import Config, Engine, Store, WasiConfig
 from wasmtime.component import Component, ExportIndex, FuncType, Instance, Linker, String, ValType
 
 from wasm_runtime.clock import TICK_MS, Clock
-from wasm_runtime.limits import Limits
+from wasm_runtime.host_functions import KeyDerivation
+from wasm_runtime.limits import MIB, Limits
+from wasm_runtime.texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-#: scrypt with N=2^14, r=8, p=1, RFC 7914's own figures for logins: about 40 ms and 16 MiB a call.
-_SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
-#: Key derivations in one run: it is host time, which fuel does not count.
-MAX_DERIVATIONS = 4
+#: What is read of a guest's answer that is no plan's reply: a plan's code, the guest's own description.
+_ANSWER_BYTES = 8 * MIB
 
 
 def _config(limits: Limits) -> Config:
@@ -40,38 +38,16 @@ def precompile(component: bytes, limits: Limits | None = None) -> bytearray:
     return Component(Engine(_config(limits or Limits())), component).serialize()
 
 
-class _Text(String):
-    """A text on its way to a guest or back, copied once.
-
-    wasmtime-py's own makes an array type of ctypes for each length, which takes three times as long as the
-    rest if the length is a new one.
-    """
-
-    def convert_to_c(self, _store: object, val: str, ptr: ctypes._Pointer[Any]) -> None:
-        data, value = val.encode(), ptr.contents
-        value.kind = _ffi.WASMTIME_COMPONENT_STRING
-        _ffi.wasm_byte_vec_new_uninitialized(ctypes.byref(value.of.string), len(data))
-        ctypes.memmove(value.of.string.data, data, len(data))
-
-    def convert_from_c(self, c: _ffi.wasmtime_component_val_t) -> str:
-        text = c.of.string
-        try:
-            return ctypes.string_at(text.data, text.size).decode()
-        finally:
-            _ffi.wasm_byte_vec_delete(ctypes.byref(text))
-
-
-def _converted(type_: ValType | None) -> ValType | None:
-    return _Text() if isinstance(type_, String) else type_
-
-
 class _Export:
     """What is the same of an export in every instance, looked up once: its place and its types."""
 
-    def __init__(self, index: ExportIndex, kind: FuncType) -> None:
+    def __init__(self, index: ExportIndex, kind: FuncType, text: Text) -> None:
+        def converted(type_: ValType | None) -> ValType | None:
+            return text if isinstance(type_, String) else type_
+
         self.index = index
-        self.params = [(name, _converted(type_)) for name, type_ in kind.params]
-        self.result = _converted(kind.result)
+        self.params = [(name, converted(type_)) for name, type_ in kind.params]
+        self.result = converted(kind.result)
 
 
 class Runtime:
@@ -84,10 +60,12 @@ class Runtime:
         self._component = Component.deserialize_file(self._engine, str(component_path))
         self._linker = Linker(self._engine)
         self._linker.add_wasip2()
-        self._derivations_left = 0
+        self._text = Text()
+        self._text.beginning_bytes = limits.head_bytes
+        self._derivation = KeyDerivation()
         self._exports: dict[str, _Export] = {}
         with self._linker.root() as root:
-            root.add_func("derive-key", self._derive_key)
+            self._derivation.define_in(root)
 
     @classmethod
     def load(cls, component_path: Path, limits: Limits | None = None) -> Runtime:
@@ -121,25 +99,28 @@ class Runtime:
         function = None if index is None else instance.get_func(wasm_store, index)
         if index is None or function is None:
             raise LookupError(f"the guest has no export {name!r}")
-        export = self._exports[name] = _Export(index, function.type(wasm_store))
+        export = self._exports[name] = _Export(index, function.type(wasm_store), self._text)
         return export
 
-    def arm(self, wasm_store: Store, most_ms: int | None = None) -> None:
-        """Give the next call its fuel, its deadline (`most_ms` if that is sooner) and its key derivations."""
+    def arm(self, wasm_store: Store, most_ms: int | None = None, most_bytes: int | None = None) -> None:
+        """Give the next call its fuel, its deadline (`most_ms` if that is sooner) and its key derivations.
+
+        Of its answer, `most_bytes` are read; a longer one is a TextTooLongError.
+        """
         wall_ms = self.limits.wall_ms if most_ms is None else min(most_ms, self.limits.wall_ms)
         wasm_store.set_fuel(self.limits.fuel)
         wasm_store.set_epoch_deadline(wall_ms // TICK_MS + 1)
         self._clock.wind()
-        self._derivations_left = MAX_DERIVATIONS
+        self._text.most_bytes = _ANSWER_BYTES if most_bytes is None else most_bytes
+        self._derivation.arm()
+
+    @property
+    def host_failure(self) -> str:
+        """What a host function has failed with in the present call; "": none has."""
+        return self._derivation.failure
 
     def describe(self) -> dict[str, Any]:
         """The names a plan sees, as the guest itself documents them."""
         _, export = self.instantiate()
         description: dict[str, Any] = json.loads(export("describe")())
         return description
-
-    def _derive_key(self, _store: object, secret: str, salt: str) -> str:
-        if self._derivations_left <= 0 or len(secret) > 1024 or len(salt) > 128:
-            return ""
-        self._derivations_left -= 1
-        return hashlib.scrypt(secret.encode(), salt=salt.encode(), **_SCRYPT).hex()

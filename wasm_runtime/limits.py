@@ -7,6 +7,7 @@ from typing import Literal
 from attrs import frozen
 
 MIB = 1024 * 1024
+_HEAD_BYTES = 128 * 1024
 
 
 @frozen
@@ -29,6 +30,20 @@ class Limits:
     #: What a session keeps of answers to requests with an Idempotency-Key; part of its disk.
     idempotency_bytes: int = 64 * MIB
     reply_depth: int = 64
+    #: Members of one object in what is stored: the guest's Python hashes names to 32 bits.
+    object_members: int = 1_000
+    #: What the operations of one JSON Patch may copy and move.
+    patch_bytes: int = 1 * MIB
+
+    @property
+    def head_bytes(self) -> int:
+        """What an answer may say beside its body: status, headers, and output, which may be escaped."""
+        return _HEAD_BYTES + 6 * self.stdout_bytes
+
+    @property
+    def answer_bytes(self) -> int:
+        """One request's answer, whole."""
+        return self.head_bytes + self.result_bytes
 
 
 #: What a live guest has of its own as a rule: some 1.5 MiB, and what it keeps of its session's data.

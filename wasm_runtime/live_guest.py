@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import orjson
@@ -30,7 +31,8 @@ from wasm_runtime.outcome import (
     StorageFailed,
     StorageFull,
 )
-from wasm_runtime.verdict import Answer, judge
+from wasm_runtime.texts import TextTooLongError
+from wasm_runtime.verdict import Answer, judge, judge_too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +88,8 @@ class _LastWords:
 
     def hear(self, data: bytes) -> int:
         """Must not raise: it is called from native code."""
-        self._heard += data[: max(_STDERR_KEPT - len(self._heard), 0)]
+        with suppress(MemoryError):
+            self._heard += data[: max(_STDERR_KEPT - len(self._heard), 0)]
         return len(data)
 
     def speak_of_memory(self) -> bool:
@@ -153,6 +156,8 @@ class LiveGuest:
                 "disk_bytes": limits.session_disk_bytes,
                 "stdout_bytes": limits.stdout_bytes,
                 "answers_bytes": limits.idempotency_bytes,
+                "object_members": limits.object_members,
+                "patch_bytes": limits.patch_bytes,
                 "durability": durability,
                 "enforce_types": enforce_types,
                 "journal": found is None or found.journal,
@@ -167,7 +172,10 @@ class LiveGuest:
         problem = self._prepare(call)
         if problem is not None:
             return problem
-        answer = self._call(lambda: self._run(call.text))
+        try:
+            answer = self._call(lambda: self._run(call.text), most_bytes=self._runtime.limits.answer_bytes)
+        except TextTooLongError as long:
+            return self._noted(judge_too_long(long.beginning, long.size, self._runtime.limits))
         return self._judged(answer) if isinstance(answer, str) else answer
 
     def run_group(self, calls: Sequence[Call]) -> list[Answer | Outcome] | None:
@@ -190,8 +198,12 @@ class LiveGuest:
         if any(self._prepare(call) is not None for call in calls):
             return None
         together = _SEPARATOR.join([call.text for call in calls])
-        text = self._call(lambda: self._run(together), most_ms=_GROUP_MS)
-        return text.split(_SEPARATOR) if isinstance(text, str) else None
+        most_bytes = len(calls) * (self._runtime.limits.answer_bytes + 1)
+        try:
+            text = self._call(lambda: self._run(together), most_ms=_GROUP_MS, most_bytes=most_bytes)
+        except TextTooLongError:
+            return None
+        return text.split(_SEPARATOR, len(calls)) if isinstance(text, str) else None
 
     def _prepare(self, call: Call) -> Outcome | None:
         self.uses += 1
@@ -201,7 +213,9 @@ class LiveGuest:
         return self._load_plan(call.plan_id, call.document)
 
     def _judged(self, answer: str) -> Answer | Outcome:
-        judged = judge(answer, self._runtime.limits)
+        return self._noted(judge(answer, self._runtime.limits))
+
+    def _noted(self, judged: Answer | Outcome) -> Answer | Outcome:
         if isinstance(judged, _FATAL):
             self.dead = True
         return judged
@@ -217,7 +231,10 @@ class LiveGuest:
 
     def compile(self, document: str) -> str:
         """A plan's code for other guests, as good for them as the document is; or NONE."""
-        answer = self._call(lambda: self._compile(document))
+        try:
+            answer = self._call(lambda: self._compile(document))
+        except TextTooLongError:
+            return NONE
         code = answer.removeprefix(_COMPILED) if isinstance(answer, str) else NONE
         return code if _BASE64.fullmatch(code) else NONE
 
@@ -245,7 +262,10 @@ class LiveGuest:
 
     def _plain(self, call: Callable[[], str]) -> Outcome | None:
         """A call whose only good answer is `{"ok":true}`. Any other is fatal."""
-        answer = self._call(call)
+        try:
+            answer = self._call(call)
+        except TextTooLongError:
+            answer = GuestFailed("it had far too much to say")
         if answer == '{"ok":true}':
             return None
         self.dead = True
@@ -254,16 +274,29 @@ class LiveGuest:
         judged = judge(answer, self._runtime.limits)
         return GuestFailed("it replied where it had nothing to say") if isinstance(judged, Answer) else judged
 
-    def _call(self, call: Callable[[], str], *, most_ms: int | None = None) -> str | Outcome:
-        self._runtime.arm(self._wasm_store, most_ms)
+    def _call(
+        self, call: Callable[[], str], *, most_ms: int | None = None, most_bytes: int | None = None
+    ) -> str | Outcome:
+        """What the guest answers, or how it ended. Raises TextTooLongError; the guest may go on then."""
+        self._runtime.arm(self._wasm_store, most_ms, most_bytes)
         try:
-            return call()
+            answer = call()
+        except TextTooLongError:
+            raise
         except WasmtimeError as error:
             self.dead = True
             # wasmtime-py's frame holds the error, and the error's traceback that frame and this guest's: a
             # cycle, in which a dropped guest would keep its memory and its files until some later collection.
             error.__traceback__ = None
             return self._classified(str(error))
+        except Exception as error:  # noqa: BLE001  whatever it is: the call has not come to its end
+            self.dead = True
+            error.__traceback__ = None
+            return GuestFailed(f"the host has failed it: {type(error).__name__}")
+        if self._runtime.host_failure:
+            self.dead = True
+            return GuestFailed(f"a host function has failed: {self._runtime.host_failure}")
+        return answer
 
     def _classified(self, text: str) -> Outcome:
         limits = self._runtime.limits

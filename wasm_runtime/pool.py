@@ -7,12 +7,15 @@
    it was killed for time); a group that was being committed is lost too, because nobody can know whether
    it is on disk; every other job had not taken effect, and runs again on the next worker.
 4. While a session is held, nothing runs in it and no guest has its files open: its jobs wait.
-5. Jobs wait a limited time for a worker that is being replaced, in queues of limited length.
+5. Jobs wait a limited time, less for a worker that is being replaced, in queues of limited length.
+6. A job whose caller has left, or that has waited too long, is withdrawn: it does not begin. It counts as
+   waiting until its worker has let go of it. One that has begun ends as if nothing had happened.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,6 +37,9 @@ log = structlog.get_logger()
 
 _WATCH_SECONDS = 0.05
 _DRAIN_SECONDS = 0.002
+#: Between two looks at the workers, something has held up the event loop.
+_HELD_UP_NS = 500_000_000
+_CLIENT_LEFT = "its client has left"
 
 
 class Executor(Protocol):
@@ -76,6 +82,7 @@ class WorkerPool:
         self._in_all = 0
         self._held: dict[str, _Hold] = {}
         self._next_id = 1
+        self._waited = f"it has waited for {config.queue_seconds:g} seconds"
         self._watchdog: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -94,28 +101,36 @@ class WorkerPool:
 
     async def run(self, job: Job) -> Outcome:
         while self._held and (hold := self._held.get(job.session)) is not None:
-            if not await self._wait_for(hold):
-                return Overloaded("too many requests wait for this session")
+            refused = await self._wait_for(hold)
+            if refused is not None:
+                return refused
         waiting = self._waiting
         if waiting[job.session] >= self._config.queue_per_session:
             return Overloaded("too many requests wait for this session")
         if self._in_all >= self._config.queue_total:
             return Overloaded("too many requests are waiting")
-        pending = Pending(self._next_id, job, asyncio.get_running_loop().create_future())
+        future = asyncio.get_running_loop().create_future()
+        pending = Pending(self._next_id, job, future, self._ended, time.monotonic_ns())
         self._next_id += 1
         waiting[job.session] += 1
         self._in_all += 1
+        slot = self._slot(job.session)
+        slot.submit(pending)
         try:
-            self._slot(job.session).submit(pending)
-            outcome = await pending.future
-            if type(outcome) is SessionDamaged:
-                log.error("session damaged", session=job.session, reason=outcome.reason)
-            return outcome
-        finally:
-            self._in_all -= 1
-            waiting[job.session] -= 1
-            if not waiting[job.session]:
-                del waiting[job.session]
+            outcome: Outcome = await future
+        except asyncio.CancelledError:
+            slot.withdraw(pending, _CLIENT_LEFT)
+            raise
+        if type(outcome) is SessionDamaged:
+            log.error("session damaged", session=job.session, reason=outcome.reason)
+        return outcome
+
+    def _ended(self, session: str) -> None:
+        """A job of the session is in no queue and no worker any more."""
+        self._in_all -= 1
+        self._waiting[session] -= 1
+        if not self._waiting[session]:
+            del self._waiting[session]
 
     @asynccontextmanager
     async def hold(self, session: str) -> AsyncIterator[None]:
@@ -135,16 +150,19 @@ class WorkerPool:
             del self._held[session]
             hold.over.set()
 
-    async def _wait_for(self, hold: _Hold) -> bool:
-        """Whether there was room to wait."""
+    async def _wait_for(self, hold: _Hold) -> Outcome | None:
+        """Until the hold is over. An outcome: there was no room to wait, or it has gone on for too long."""
         if hold.waiting >= self._config.queue_per_session:
-            return False
+            return Overloaded("too many requests wait for this session")
         hold.waiting += 1
         try:
-            await hold.over.wait()
+            async with asyncio.timeout(self._config.queue_seconds):
+                await hold.over.wait()
+        except TimeoutError:
+            return Overloaded(self._waited)
         finally:
             hold.waiting -= 1
-        return True
+        return None
 
     def _slot(self, session: str) -> Slot:
         return self._slots[slot_of(session, len(self._slots))]
@@ -176,10 +194,17 @@ class WorkerPool:
     async def _watch(self) -> None:
         limits = self._config.limits
         longest_ns = (limits.wall_ms + limits.kill_grace_ms) * 1_000_000
+        most_ns = int(self._config.queue_seconds * 1e9)
         while True:
+            looked_ns = time.monotonic_ns()
             await asyncio.sleep(_WATCH_SECONDS)
+            now_ns = time.monotonic_ns()
+            overdue_ns, held_up = now_ns - most_ns, now_ns - looked_ns > _HELD_UP_NS
             for slot in self._slots:
+                if held_up:
+                    slot.listen_anew()
                 slot.kill_if_stuck(longest_ns)
+                slot.withdraw_overdue(overdue_ns, self._waited)
 
 
 def log_confinement(enforced: dict[str, bool]) -> None:

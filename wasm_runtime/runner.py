@@ -29,6 +29,7 @@ from wasm_runtime.outcome import (
     Completed,
     NotConfirmed,
     Outcome,
+    Overloaded,
     Raised,
     SessionDamaged,
     StorageFailed,
@@ -47,6 +48,8 @@ SLOW_MICROS = 5_000
 #: Searches without an index on one field before the field gets one.
 SEARCHES_BEFORE_INDEX = 8
 _MAX_REMEMBERED = 16_384
+#: Why a job was not begun: its client has left, or it has waited too long and was told so.
+WITHDRAWN = "nobody waits for it any more"
 
 
 @frozen
@@ -104,13 +107,24 @@ class Runner:
 
         Those given back have left no trace, and are to run first when it is the session's turn again.
         """
-        self._cell.group([job.id for job in jobs])
+        jobs = self._wanted(jobs)
+        if not jobs:
+            self._answer()
+            return []
         left = self._attempt(session, self._allowed(session, jobs) if self.full else list(jobs))
         if self._suspect:
             self._inspect(session, jobs[0])
         self._answer()
         self._guests.release(session)
         return left
+
+    def _wanted(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """The jobs that somebody still waits for; from here on, nobody withdraws one of them."""
+        begun = self._cell.begin([job.id for job in jobs])
+        if len(begun) == len(jobs):
+            return jobs
+        self._report_all([(job, Overloaded(WITHDRAWN)) for job in jobs if job.id not in begun])
+        return [job for job in jobs if job.id in begun]
 
     def _allowed(self, session: str, jobs: Sequence[Job]) -> list[Job]:
         """The jobs that may run while there is no room: reads of sessions that there are."""

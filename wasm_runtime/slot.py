@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from attrs import define, field, frozen
@@ -13,6 +13,9 @@ from attrs import define, field, frozen
 from wasm_runtime import frames, status_cell
 from wasm_runtime.outcome import Outcome, OutOfTime, Overloaded, WorkerLost
 from wasm_runtime.worker_process import PoolConfig, WorkerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 log = structlog.get_logger()
 
@@ -31,30 +34,47 @@ _LONGEST_PAUSE = 1.0
 class Job:
     """A request for a session's guest.
 
-    `plan` is the plan's document (opaque here), `request` JSON text with ctx and params. Nothing that a
-    `dry_run` writes is kept.
+    `plan` is the plan's document (opaque here), `request` JSON text with ctx and params, and `body` the end
+    of that text: it may be large, and whoever else holds it needs no copy. Nothing that a `dry_run` writes is
+    kept.
     """
 
     session: str
     plan_id: str
     plan: str
-    request: str
+    _head: str = field(alias="request")
     read_only: bool
     dry_run: bool = False
+    body: str = ""
+
+    @property
+    def request(self) -> str:
+        """The whole text, made anew each time."""
+        return self._head + self.body
 
 
 @define(eq=False)
 class Pending:
-    """A job under way: `attempts` counts the workers it was sent to."""
+    """A job under way: `attempts` counts the workers it was sent to.
+
+    `future` is for who waits for it, who may be told early or have left; `ended` is called when no worker has
+    to do with the job any more.
+    """
 
     id: int
     job: Job
     future: asyncio.Future[Outcome]
+    ended: Callable[[str], None]
+    since_ns: int
     attempts: int = 0
 
-    def resolve(self, outcome: Outcome) -> None:
+    def answer(self, outcome: Outcome) -> None:
         if not self.future.done():
             self.future.set_result(outcome)
+
+    def resolve(self, outcome: Outcome) -> None:
+        self.answer(outcome)
+        self.ended(self.job.session)
 
 
 @define(eq=False)
@@ -103,6 +123,36 @@ class Slot:
             self._send_job(pending)
         else:
             self._expire_later(pending)
+
+    def withdraw(self, pending: Pending, reason: str) -> None:
+        """Nobody waits for the job any more: it is not to begin. One that has begun goes on to its end."""
+        if pending.id not in self.pending:
+            return
+        outcome = Overloaded(reason)
+        worker = self._worker
+        if not pending.attempts or worker is None or not self.ready.is_set():
+            self._finish(pending.id, outcome)  # no worker has it
+            return
+        other = worker.cell.place_of(pending.id)
+        if other != pending.id and other in self.pending:
+            return  # the worker is still to hear of that one
+        if worker.cell.withdraw(pending.id):
+            pending.answer(outcome)  # the worker will let go of it when it hears of it
+
+    def withdraw_overdue(self, before_ns: int, reason: str) -> None:
+        """Tell those that have waited since before then, unless they have begun."""
+        overdue = []
+        for pending in self.pending.values():
+            if pending.since_ns > before_ns:
+                break
+            if not pending.future.done():
+                overdue.append(pending)
+        for pending in overdue:
+            self.withdraw(pending, reason)
+
+    def listen_anew(self) -> None:
+        """Nothing was sent or read here for a while: what was not heard is not the worker's silence."""
+        self._heard_ns = time.monotonic_ns()
 
     def kill_if_stuck(self, longest_ns: int) -> None:
         """End a worker whose run, start, or silence with jobs to do has lasted longer than any may."""
@@ -226,6 +276,9 @@ class Slot:
     def _settle_accounts(self, snapshot: status_cell.Snapshot, *, killed_for_time: bool) -> None:
         for pending in tuple(self.pending.values()):
             if pending.attempts == 0:
+                continue
+            if pending.future.done():
+                self._finish(pending.id, WorkerLost())  # nobody waits for it
                 continue
             if snapshot.phase == status_cell.COMMITTING and pending.id in snapshot.group:
                 self._finish(pending.id, WorkerLost())

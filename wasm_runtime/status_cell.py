@@ -1,12 +1,18 @@
-"""What a worker is doing right now, in memory that outlives it.
+"""What a worker is doing right now, in memory that outlives it; and which of its jobs nobody wants any more.
 
 The worker writes, the pool reads: while the worker runs, to see whether a run has gone on too long;
 after its death, to know which requests it took down and which it had not begun. It costs a worker
 no system call.
 
+The pool writes which jobs it has withdrawn. In the stream of frames that word would stand behind all that
+was sent before, and a worker that is in a run reads nothing. So it is here, and both ends agree on who was
+first: the worker says what it is about to run and then looks whether it is withdrawn; the pool says what is
+withdrawn and then looks whether it is run. At least one of them sees the other.
+
 Layout, little-endian: u64 monotonic nanoseconds when the current call began (0: idle), u32 phase,
 u32 count of jobs in the current group, u64 current job, then the group's job ids; at 1,024 the u32 counts
-of live and of spare guests.
+of live and of spare guests; at 1,032 the u64 count of withdrawals. After the first page, the u64 ids of
+withdrawn jobs, each in the place that its remainder gives.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import threading
 import time
 
 from attrs import frozen
@@ -22,7 +29,13 @@ MAX_GROUP = 16
 _HEAD = struct.Struct("<QIIQ")
 _GUESTS = struct.Struct("<II")
 _GUESTS_AT = 1_024
-_SIZE = mmap.PAGESIZE
+_WITHDRAWN = struct.Struct("<Q")
+_WITHDRAWALS_AT = 1_032
+_PLACES_AT = mmap.PAGESIZE
+#: Jobs have ascending ids, so two that wait at the same time hardly ever share a place.
+_PLACES = 65_536
+#: Pages that nobody has written to take no memory.
+_SIZE = _PLACES_AT + _PLACES * _WITHDRAWN.size
 
 IDLE, RUNNING, COMMITTING = range(3)
 
@@ -49,6 +62,7 @@ class StatusCell:
 
     def __init__(self, fd: int) -> None:
         self._memory = mmap.mmap(fd, _SIZE)
+        self._fence = threading.Lock()
 
     def group(self, jobs: list[int]) -> None:
         """A group is about to run; nothing of it is committed."""
@@ -75,6 +89,36 @@ class StatusCell:
         live, spare = _GUESTS.unpack_from(self._memory, _GUESTS_AT)
         return live, spare
 
+    def place_of(self, job: int) -> int:
+        """The job that was withdrawn last of those that share the place of this one; 0: none."""
+        found: int = _WITHDRAWN.unpack_from(self._memory, _place(job))[0]
+        return found
+
+    def withdraw(self, job: int) -> bool:
+        """Say that a job is not to begin. False: it may have begun, and the worker decides."""
+        _WITHDRAWN.pack_into(self._memory, _place(job), job)
+        _WITHDRAWN.pack_into(self._memory, _WITHDRAWALS_AT, self.withdrawals() + 1)
+        self._pass_fence()
+        return job not in self.read().group
+
+    def withdrawals(self) -> int:
+        count: int = _WITHDRAWN.unpack_from(self._memory, _WITHDRAWALS_AT)[0]
+        return count
+
+    def is_withdrawn(self, job: int) -> bool:
+        return self.place_of(job) == job
+
+    def begin(self, jobs: list[int]) -> list[int]:
+        """A group is about to run: those of it that may."""
+        self.group(jobs)
+        self._pass_fence()
+        return [job for job in jobs if not self.is_withdrawn(job)]
+
+    def _pass_fence(self) -> None:
+        """What was written before is seen before what is read after: a lock's atomic step does it."""
+        with self._fence:
+            pass
+
     def read(self) -> Snapshot:
         started, phase, count, current = _HEAD.unpack_from(self._memory, 0)
         count = min(count, MAX_GROUP)
@@ -83,3 +127,7 @@ class StatusCell:
 
     def close(self) -> None:
         self._memory.close()
+
+
+def _place(job: int) -> int:
+    return _PLACES_AT + job % _PLACES * _WITHDRAWN.size

@@ -7,6 +7,7 @@ JSON, claim any status, or carry any header.
 2. A header leaves only if its name is on the list and its value is plain printable ASCII. `Location` is a
    path of this service. What does not pass is dropped, the reply is not.
 3. A body is JSON in UTF-8, within the size limit and at most 64 deep.
+4. Nothing is parsed before its length is known to be within its limit.
 """
 
 from __future__ import annotations
@@ -89,15 +90,37 @@ UNMET = frozenset(get_args(Precondition))
 def judge(text: str, limits: Limits) -> Answer | Outcome:
     """What a guest's answer amounts to; an `Answer` if it is a reply that passes every rule."""
     head, _, body = text.partition("\n")
+    meta = _head(head, limits)
+    if not isinstance(meta, dict):
+        return meta
+    if meta.get("ok") is not True:
+        return _failure(meta, limits)
+    return _reply(meta, body, limits)
+
+
+def judge_too_long(beginning: str, size: int, limits: Limits) -> Outcome:
+    """What an answer of so many bytes amounts to, of which no more is read than its beginning."""
+    head, line_end, _ = beginning.partition("\n")
+    meta = _head(head, limits) if line_end else _head_too_long(limits)
+    if not isinstance(meta, dict):
+        return meta
+    if meta.get("ok") is not True:
+        return _failure(meta, limits)
+    return OutputTooLarge(size - len(head.encode()) - 1, limits.result_bytes)
+
+
+def _head(head: str, limits: Limits) -> dict[str, Any] | Outcome:
+    if len(head) > limits.head_bytes:
+        return _head_too_long(limits)
     try:
         meta = orjson.loads(head)
     except ValueError:
         return GuestFailed("its answer is not JSON")
-    if not isinstance(meta, dict):
-        return GuestFailed("its answer is not an object")
-    if meta.get("ok") is not True:
-        return _failure(meta, limits)
-    return _reply(meta, body, limits)
+    return meta if isinstance(meta, dict) else GuestFailed("its answer is not an object")
+
+
+def _head_too_long(limits: Limits) -> Outcome:
+    return BadReply(f"its headers and the like take more than {limits.head_bytes} bytes")
 
 
 def _reply(meta: dict[str, Any], body: str, limits: Limits) -> Answer | Outcome:

@@ -1,8 +1,8 @@
 """A sandbox worker: one process, one thread that runs guests, one that ticks the clock.
 
 Started by the pool as `python -m wasm_runtime.worker SOCKET_FD CELL_FD`, with an empty environment. It reads
-frames, queues jobs by session, runs the sessions in turn, and writes the results. It never decides
-whether it has taken too long: the pool watches the status cell and kills it.
+frames, queues jobs by session, runs the sessions in turn (wasm_runtime/queues.py), and writes the results. It
+never decides whether it has taken too long: the pool watches the status cell and kills it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import select
 import socket
 import sys
 import time
-from collections import OrderedDict, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +23,10 @@ from wasm_runtime.confinement import confine
 from wasm_runtime.engine import Runtime
 from wasm_runtime.guests import Guests
 from wasm_runtime.limits import GuestReuse, Limits
+from wasm_runtime.outcome import Overloaded
 from wasm_runtime.placement import slot_of
-from wasm_runtime.runner import Job, Runner
+from wasm_runtime.queues import Queues
+from wasm_runtime.runner import WITHDRAWN, Job, Runner
 from wasm_runtime.status_cell import MAX_GROUP, StatusCell
 from wasm_runtime.sweeper import Retention, Sweeper
 
@@ -33,52 +34,11 @@ if TYPE_CHECKING:
     from wasm_runtime.outcome import Outcome
 
 _READ_BYTES = 256 * 1024
-#: Reads share a call of the guest and nothing else. Few enough that their answers are on their way while the
-#: next ones run: with 16 at once, lists and searches were some 5 to 10 % slower.
-_READS_AT_ONCE = 6
 #: Between housekeeping steps when there is nothing to do.
 _IDLE_SECONDS = 1.0
 #: A live guest holds its directory, its database and its journal open.
 _FILES_PER_GUEST = 4
 _FILES_BESIDE = 64
-
-
-class Queues:
-    """Jobs by session; sessions take turns, so one busy session does not hold up the others."""
-
-    def __init__(self, reads_at_once: int = _READS_AT_ONCE) -> None:
-        self._sessions: OrderedDict[str, deque[Job]] = OrderedDict()
-        self.reads_at_once = reads_at_once
-
-    def __bool__(self) -> bool:
-        return bool(self._sessions)
-
-    def __contains__(self, session: object) -> bool:
-        return session in self._sessions
-
-    def add(self, session: str, job: Job) -> None:
-        self._sessions.setdefault(session, deque()).append(job)
-
-    def give_back(self, session: str, jobs: list[Job]) -> None:
-        """Jobs that a turn did not get to: the session's first ones when its turn comes again."""
-        if jobs:
-            self._sessions.setdefault(session, deque()).extendleft(reversed(jobs))
-
-    def take(self, runner: Runner) -> tuple[str, list[Job]] | None:
-        """The next session's turn: one job, or as many as may share a transaction."""
-        if not self._sessions:
-            return None
-        session, queue = self._sessions.popitem(last=False)
-        group = [queue.popleft()]
-        if runner.may_join(session, group[0]):
-            most = self.reads_at_once if group[0].read_only else MAX_GROUP
-            while queue and len(group) < most and runner.may_join(session, queue[0]):
-                group.append(queue.popleft())
-                if not group[-1].read_only:
-                    most = MAX_GROUP
-        if queue:
-            self._sessions[session] = queue
-        return session, group
 
 
 class Worker:
@@ -94,6 +54,8 @@ class Worker:
         self._stopping = False
         #: When the last turn ended: until then, nothing that had come could be read.
         self._free_ns = 0
+        #: How many withdrawals have been looked after.
+        self._withdrawals = 0
         self._runner: Runner | None = None
         self._guests: Guests | None = None
         self._sweeper: Sweeper | None = None
@@ -172,14 +134,27 @@ class Worker:
     def _turn(self) -> None:
         if self._runner is None:
             return
+        if self._cell.withdrawals() != self._withdrawals:
+            self._drop_withdrawn()
         turn = self._queues.take(self._runner)
         if turn is None:
             return
         session, jobs = turn
+        started_ns = time.monotonic_ns()
         self._queues.give_back(session, self._runner.run(session, jobs))
         self._free_ns = time.monotonic_ns()
+        self._queues.charge(session, self._free_ns - started_ns, self._free_ns)
         self._cell.idle()
         self._count_guests()
+
+    def _drop_withdrawn(self) -> None:
+        """Let go of what nobody waits for, wherever in its queue it stands: it may be large."""
+        self._withdrawals = self._cell.withdrawals()
+        dropped = self._queues.drop(self._cell.is_withdrawn, time.monotonic_ns())
+        for job in dropped:
+            self._report(job, Overloaded(WITHDRAWN))
+        if dropped:
+            self._answer()
 
     def _count_guests(self) -> None:
         """For whoever watches the service; when the answers are on their way."""

@@ -43,6 +43,8 @@ class PoolConfig:
     pinned: bool = True
     queue_per_session: int = 64
     queue_total: int = 1024
+    #: What a job may wait before it begins.
+    queue_seconds: float = 20.0
     wait_for_worker_seconds: float = 2.0
     inherit: tuple[int, ...] = ()
     without: tuple[str, ...] = ()

@@ -153,7 +153,8 @@ class Server(web.Server):
         read_seconds: float,
         target_bytes: int,
     ) -> None:
-        super().__init__(handler)
+        # Whoever leaves gives up what it waits for. What goes on all the same: server/uninterrupted.py.
+        super().__init__(handler, handler_cancellation=True)
         self.read_seconds = read_seconds
         self._max_connections = max_connections
         self._options: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -25,6 +25,8 @@ from server.http.headers import single
 from server.http.target import parse_pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from multidict import MultiMapping
 
     from server.model import ContentKind
@@ -114,12 +116,18 @@ def _kind_named(name: str) -> ContentKind | None:
     return _KINDS.get(name)
 
 
-async def read_content(request: web.BaseRequest, *, limit: int, seconds: float) -> tuple[ContentKind, bytes]:
+async def read_content(
+    request: web.BaseRequest,
+    *,
+    limit: int,
+    seconds: float,
+    holds: Callable[[int], None] = lambda _size: None,
+) -> tuple[ContentKind, bytes]:
     """The kind and the bytes of a request's body, `none` without one: no bytes are no body (T44).
 
     HTTP clients name a type for no body at all: application/json, or what they were set to. Whatever can be
     refused without the body is refused before it is read.
-    Raises UnsupportedMediaType, InvalidHeader, and what `read_body` raises.
+    `holds`: as `read_body` has it. Raises UnsupportedMediaType, InvalidHeader, and what `read_body` raises.
     """
     if not request.body_exists:
         return "none", b""
@@ -130,15 +138,24 @@ async def read_content(request: web.BaseRequest, *, limit: int, seconds: float) 
     except UnsupportedMediaType as error:
         await _look(request, error, seconds)
         return "none", b""
-    data = await read_body(request, limit=limit, seconds=seconds)
+    data = await read_body(request, limit=limit, seconds=seconds, holds=holds)
     return (kind or "json") if data else "none", data
 
 
-async def parse(method: str, kind: ContentKind, data: bytes) -> Content:
-    """What `parse_content` says, which for a large body takes its time beside the event loop."""
-    if len(data) <= INLINE_BYTES:
-        return parse_content(method, kind, data)
-    return await aside(partial(parse_content, method, kind, data))
+async def parse(
+    method: str,
+    kind: ContentKind,
+    data: bytes,
+    check: Callable[[Content], None] = lambda _content: None,
+) -> Content:
+    """What `parse_content` says and `check` lets pass, beside the event loop if the body is large."""
+
+    def checked() -> Content:
+        content = parse_content(method, kind, data)
+        check(content)
+        return content
+
+    return checked() if len(data) <= INLINE_BYTES else await aside(checked)
 
 
 async def _look(request: web.BaseRequest, error: UnsupportedMediaType, seconds: float) -> None:
@@ -171,8 +188,14 @@ def explained(error: UnsupportedMediaType, data: bytes) -> UnsupportedMediaType:
     )
 
 
-async def read_body(request: web.BaseRequest, *, limit: int, seconds: float) -> bytes:
-    """The body's bytes.
+async def read_body(
+    request: web.BaseRequest,
+    *,
+    limit: int,
+    seconds: float,
+    holds: Callable[[int], None] = lambda _size: None,
+) -> bytes:
+    """The body's bytes. `holds` is told how many there are, as they come; it may refuse more by raising.
 
     Raises PayloadTooLarge as soon as it is known, RequestTimeout when the body does not arrive,
     BadRequest when its framing is broken, and ConnectionError when the client has left.
@@ -184,7 +207,7 @@ async def read_body(request: web.BaseRequest, *, limit: int, seconds: float) -> 
     await _invite(request)
     try:
         async with asyncio.timeout(seconds):
-            return await _read(request, limit)
+            return await _read(request, limit, holds)
     except TimeoutError:
         raise RequestTimeout(f"The body did not arrive within {seconds:g} seconds.") from None
     except web.RequestPayloadError:
@@ -198,12 +221,13 @@ async def _invite(request: web.BaseRequest) -> None:
         request.writer.output_size = 0  # an error may still be answered in full
 
 
-async def _read(request: web.BaseRequest, limit: int) -> bytes:
+async def _read(request: web.BaseRequest, limit: int, holds: Callable[[int], None]) -> bytes:
     body = bytearray()
     while chunk := await request.content.readany():
         body += chunk
         if len(body) > limit:
             raise _too_large(limit)
+        holds(len(body))
     return bytes(body)
 
 

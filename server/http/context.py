@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, cast
 
 from attrs import field, frozen
@@ -10,6 +11,7 @@ from server.errors import MethodNotAllowed, SessionInvalid
 from server.http import content
 from server.http.headers import for_plan, misplaced
 from server.http.known_tokens import KnownTokens
+from server.http.members import check_members
 from server.http.target import Target, parse_query
 from server.model import METHODS, Method, RequestContext
 from server.sessions.identity import Anonymous, session_for
@@ -35,6 +37,9 @@ class EdgeLimits:
     query_bytes: int = 8_192
     request_bytes: int = 1_048_576
     body_seconds: float = 20.0
+    #: Of one object in a body, and different names in all of it.
+    object_members: int = 1_000
+    body_names: int = 4_000
 
 
 @frozen
@@ -48,10 +53,18 @@ class ContextReader:
     tokens: KnownTokens = field(factory=KnownTokens)
 
     async def read(
-        self, request: web.BaseRequest, target: Target, caller: Caller, session: Session, request_id: str
+        self,
+        request: web.BaseRequest,
+        target: Target,
+        caller: Caller,
+        session: Session,
+        request_id: str,
+        *,
+        holds: Callable[[int], None] = lambda _size: None,
     ) -> RequestContext:
         """Everything that can be refused without the body is refused before it is read.
 
+        `holds` is told, as it grows, how many bytes the body takes; it may raise Overloaded.
         Raises BadRequest and its kin, PayloadTooLarge, UriTooLong, RequestTimeout, UnsupportedMediaType.
         """
         headers = request.headers
@@ -62,7 +75,7 @@ class ContextReader:
         base_url = self.origin.base_url(headers)
         if self.tokens.are_in(base_url.partition("://")[2]):
             raise misplaced("Host")
-        body = await self._content(request)
+        body = await self._content(request, holds)
         return RequestContext(
             method=cast("Method", request.method),
             path=target.path,
@@ -78,12 +91,22 @@ class ContextReader:
             request_id=request_id,
         )
 
-    async def _content(self, request: web.BaseRequest) -> content.Content:
+    async def _content(self, request: web.BaseRequest, holds: Callable[[int], None]) -> content.Content:
         limits = self.limits
         kind, data = await content.read_content(
-            request, limit=limits.request_bytes, seconds=limits.body_seconds
+            request, limit=limits.request_bytes, seconds=limits.body_seconds, holds=holds
         )
-        return await content.parse(request.method, kind, data)
+        body = await content.parse(
+            request.method,
+            kind,
+            data,
+            lambda body: check_members(
+                body.value, data, most=limits.object_members, most_names=limits.body_names
+            ),
+        )
+        # One character beyond Latin-1 makes each character of a text take two bytes or four.
+        holds(sys.getsizeof(body.text))
+        return body
 
     def session(self, headers: MultiMapping[str], caller: Caller) -> Session:
         """Raises SessionMissing, SessionInvalid, InvalidHeader."""

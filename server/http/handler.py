@@ -8,6 +8,7 @@ used (T37, T46).
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
@@ -21,15 +22,18 @@ from server.http.api_pages import NAMES as API_PAGES
 from server.http.aside import aside
 from server.http.conditional import conditional
 from server.http.context import ContextReader, check_method
+from server.http.held import Claim, HeldBytes
 from server.http.hosts import Hosts
 from server.http.response import SENT, came_in_chunks, to_response, whole
 from server.http.target import parse_target
 from server.logging import RequestLine
 from server.model import METHODS, Reply
 from server.replies import error_reply
+from server.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
+    from typing import Any
 
     from aiohttp import web
 
@@ -41,7 +45,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-
+#: nginx's number for a client that has left.
+_CLIENT_LEFT = 499
 #: Of which a digest takes a millisecond.
 _HASHED_INLINE_BYTES = 1024 * 1024
 
@@ -55,7 +60,7 @@ class Door(Protocol):
 
     def owns(self, raw_path: str) -> bool: ...
 
-    async def answer(self, request: web.BaseRequest) -> Reply: ...
+    def answer(self, request: web.BaseRequest) -> Coroutine[Any, Any, Reply]: ...
 
 
 class Handler:
@@ -72,8 +77,12 @@ class Handler:
         door: Door | None = None,
         note: Callable[[RequestLine], None] | None = None,
         new_line: Callable[..., RequestLine] = RequestLine,
+        held: HeldBytes | None = None,
     ) -> None:
-        """`note` is told of each request when it has been answered; `new_line` makes its line."""
+        """`note` is told of each request when it has been answered; `new_line` makes its line.
+
+        `held` counts what is held of bodies.
+        """
         self._use_case = use_case
         self._authenticator = authenticator
         self._reader = reader
@@ -84,6 +93,7 @@ class Handler:
         self._door = door
         self._note = note
         self._new_line = new_line
+        self._held = held or HeldBytes()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
@@ -108,8 +118,8 @@ class Handler:
         except ServiceError as error:
             line.problem = error.slug
             return error_reply(error, line.request_id)
-        except ConnectionError:
-            line.status = 499  # nginx's number for a client that has left
+        except (ConnectionError, asyncio.CancelledError):
+            line.status = _CLIENT_LEFT
             raise
         except Exception as error:
             log.exception("unhandled", request_id=line.request_id, exc_info=error)
@@ -125,10 +135,17 @@ class Handler:
         if is_health:
             return pages.health(request.method, self._health)
         if self._door is not None and self._door.owns(request.raw_path):
-            return await self._door.answer(request)
+            return await uninterrupted(self._door.answer(request))
+        claim = Claim(self._held)
+        try:
+            return await self._served(request, line, claim)
+        finally:
+            claim.release()
+
+    async def _served(self, request: web.BaseRequest, line: RequestLine, claim: Claim) -> Reply:
         started = perf_counter()
         try:
-            ctx = await self._read(request, line)
+            ctx = await self._read(request, line, claim)
         finally:
             line.took("parse", perf_counter() - started)
         if isinstance(ctx, Reply):
@@ -138,7 +155,9 @@ class Handler:
             return conditional(reply, ctx.method, ctx.headers)
         return await aside(partial(conditional, reply, ctx.method, ctx.headers))
 
-    async def _read(self, request: web.BaseRequest, line: RequestLine) -> RequestContext | Reply:
+    async def _read(
+        self, request: web.BaseRequest, line: RequestLine, claim: Claim
+    ) -> RequestContext | Reply:
         """The request's context, or the reply where the service itself has one."""
         if request.version not in (HttpVersion10, HttpVersion11):
             raise BadRequest("The service speaks HTTP/1.1 and HTTP/1.0.")
@@ -151,7 +170,8 @@ class Handler:
             return await self._own_page(request, target, caller)
         session = self._reader.session(request.headers, caller)
         line.session = session.id
-        return await self._reader.read(request, target, caller, session, line.request_id)
+        claim.session = session.directory
+        return await self._reader.read(request, target, caller, session, line.request_id, holds=claim.grow)
 
     def _caller(self, request: web.BaseRequest) -> Caller:
         """Raises Unauthorized."""
@@ -183,10 +203,13 @@ class Handler:
                 await request.writer.write(data)
             if request.protocol.writing_paused:
                 await request.writer.drain()
-        except ConnectionError:
+        except (ConnectionError, asyncio.CancelledError) as error:
             line.reason = "client left"
-        if getattr(request.protocol, "cut_off", False):
-            line.reason = "response not read"
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        finally:
+            if getattr(request.protocol, "cut_off", False):
+                line.reason = "response not read"
         line.took("respond", perf_counter() - started)
         return response
 

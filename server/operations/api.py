@@ -342,6 +342,7 @@ def explained(found: Explanation) -> dict[str, Any]:
     return {
         "source": found.source,
         "why": found.why,
+        "view": found.view or None,
         "plan": plan,
         "error": refusal,
         "refused": None if found.refused is None else _refused(found.refused),

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from server.planning.breakers import Breakers
     from server.planning.budget import Budget
     from server.planning.providers.base import Prompt, Provider
+    from server.planning.shown import Question
     from server.planning.usage import UsageBook
 
 log = structlog.get_logger(__name__)
@@ -66,16 +67,31 @@ class Allowance:
         deadline = asyncio.get_running_loop().time() + settings.timeout_seconds
         return cls(settings.attempts + settings.repairs, settings.repairs, deadline)
 
+    def for_another_question(self, settings: PlannerSettings) -> Allowance:
+        """As many calls again, but no more time: what one question cost is not held against the next."""
+        return Allowance(settings.attempts + settings.repairs, settings.repairs, self.deadline)
+
     def may_repair(self) -> bool:
         return self.repairs > 0 and self.calls > 0
 
 
 @frozen
 class Draft:
-    """A plan that has passed the policy and has not run yet, and the model's words for it."""
+    """A plan that has passed the policy and has not run yet, and the model's words for it.
+
+    `question` is what it answers; None for a plan that was learned before. `fingerprint` is what others may
+    find it by.
+    """
 
     runnable: RunnablePlan
     answer: str
+    question: Question | None = None
+    fingerprint: str = ""
+
+    @property
+    def asked(self) -> tuple[str, str]:
+        """The fingerprint, and the view that its author was shown."""
+        return self.fingerprint, "" if self.question is None else self.question.shown.view
 
 
 @frozen
@@ -139,8 +155,12 @@ class Author:
         make_prompt: Callable[[tuple[Turn, ...]], Prompt],
         allowance: Allowance,
         turns: tuple[Turn, ...] = (),
+        *,
+        wide: bool = True,
     ) -> Draft:
         """A plan for a request, charged to its session.
+
+        Only where the prompt is not the wide view may it be a plan that asks for that.
 
         Raises OverBudget, ProviderUnavailable, ProviderTimeout, PlanRefused.
         """
@@ -155,7 +175,7 @@ class Author:
                 raise service_error(error) from error
             else:
                 answer, cut = completion.text, completion.prompt_cut
-                written = _read(answer, subject.segments)
+                written = _read(answer, subject.segments, wide=wide)
                 if isinstance(written, RunnablePlan):
                     return Draft(written, answer)
                 problem = written
@@ -239,10 +259,10 @@ def _kind(prompt: Prompt) -> str:
     return hashlib.blake2b(prompt.request.encode(errors="replace"), digest_size=12).hexdigest()
 
 
-def _read(answer: str, segments: Sequence[str]) -> RunnablePlan | PlanInvalid | CodeRefused:
+def _read(answer: str, segments: Sequence[str], *, wide: bool) -> RunnablePlan | PlanInvalid | CodeRefused:
     """The plan that the answer is, or what is wrong with it."""
     try:
-        plan = decode(answer, segments)
+        plan = decode(answer, segments, wide=wide)
         return RunnablePlan(plan, check(plan.code, RouteTemplate.parse(plan.route).slots), "planned")
     except (PlanInvalid, CodeRefused) as problem:
         return problem

@@ -2,7 +2,7 @@
 
 1. A route that the session has learned costs a walk down a tree, and nothing else.
 2. A request of a kind never seen in its session is looked up by its fingerprint: what any session has
-   learned for it serves this one too.
+   learned that was shown the very same serves this one too.
 3. Only then is the model asked. What is learned has worked: a reply below 500.
 4. While the model cannot be asked, or gives nothing that may run, stale plans and conventions serve what
    they can, if the settings say so; for the rest the failure has its own status.
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 NOT_LEARNED = "This kind of request has not been learned, and planner.learn is false."
 #: Failures of planning for which the fall-back is there. Others are about the request itself.
-FALL_BACK = frozenset({429, 502, 503, 504})
+#: 501 is among them: the model would have to see the request's values, which conventions do.
+FALL_BACK = frozenset({429, 501, 502, 503, 504})
 
 
 class LearningPlanner:
@@ -114,12 +115,18 @@ class LearningPlanner:
 
     async def _new(self, ctx: RequestContext, drafting: Drafting) -> Trial:
         kind, allowance = await drafting.kind_of(ctx), drafting.allowance()
-        shared = await self._learned.shared(ctx.session, kind.shape, kind.field_types)
-        if shared is not None:
-            known = Draft(shared.runnable, shared.record.text)
-            return Trial(kind, shared, known, drafting, self._learned, allowance)
-        draft = await drafting.draft(kind, allowance)
-        return Trial.of(kind, draft, drafting, self._learned, allowance)
+        asked = drafting.question(kind)
+        while True:
+            shared = await self._learned.shared(ctx.session, asked.key, asked.any_key)
+            if shared is not None:
+                known = Draft(shared.runnable, shared.record.text)
+                return Trial(kind, shared, known, known, drafting, self._learned, allowance)
+            ctx.release_value()
+            draft = await drafting.draft(kind, asked, allowance)
+            if draft.runnable.plan.needs != "collections":
+                return Trial.of(kind, draft, drafting, self._learned, allowance)
+            # Where all has been shown no answer is that, so there are two rounds at most.
+            asked, allowance = kind.wide, allowance.for_another_question(self._settings)
 
     async def _without_model(self, ctx: RequestContext, stale: Match | None) -> Planned:
         """Nothing new is learned here."""

@@ -20,7 +20,7 @@ from attrs import define, field, frozen
 
 from server.planning.fingerprint import values_key
 from server.planning.route import Params, RouteTemplate, SegmentKind, Slot, SlotKind, segment_kind
-from server.planning.shape import RouteKey, printable
+from server.planning.shape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -262,13 +262,6 @@ class SessionRoutes:
     def serving(self) -> tuple[LearnedRoute, ...]:
         """Every route that serves more than a single request, and is not in quarantine."""
         return tuple(each for each in self._routes.values() if not each.values_key and not each.quarantined)
-
-    def route_keys(self) -> tuple[RouteKey, ...]:
-        """What those routes are found by."""
-        return tuple(
-            RouteKey(each.method, each.template.text, each.content, each.query or ())
-            for each in self.serving()
-        )
 
     def put(self, route: LearnedRoute) -> LearnedRoute:
         """Add a route in the place of the one with its key; one that is kept stays, and is given back."""

@@ -191,13 +191,6 @@ class Schemas:
         kept = tuple(pair for pair in self.collections if pair[0] in names)
         return Schemas(kept, more=self.more or len(kept) < len(self.collections))
 
-    def types(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        """Collection, field, types: what fingerprints cover.
-
-        Words and inner names are left out: they come and go with the data, which must not cost a call.
-        """
-        return {name: dict(schema.fields) for name, schema in self.collections}
-
     def as_json(self) -> dict[str, Any]:
         return {name: schema.as_json() for name, schema in self.collections}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.sandbox.programs import BYPASS
 from wasm_runtime.limits import Limits
 from wasm_runtime.outcome import BadReply, Completed, Outcome, OutOfFuel, Raised, StorageFull
-from wasm_runtime.worker import Queues
+from wasm_runtime.queues import Queues
 
 if TYPE_CHECKING:
     from collections.abc import Callable

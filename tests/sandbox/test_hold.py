@@ -148,3 +148,12 @@ async def test_no_index_opens_a_held_session(
             await pool.run(job(COUNT, "s2", read_only=True))
         assert open_files(pid, tmp_path / "s1") == []
     assert body(await pool.run(job(SEARCH, read_only=True))) == b"1"
+
+
+async def test_a_request_waits_only_so_long_for_the_end_of_a_hold(
+    make_pool: Callable[..., Awaitable[WorkerPool]],
+) -> None:
+    """Beyond it, it is told so; the hold goes on."""
+    pool = await make_pool(queue_seconds=0.1)
+    async with pool.hold("s1"):
+        assert await pool.run(job(COUNT, read_only=True)) == Overloaded("it has waited for 0.1 seconds")

@@ -14,7 +14,7 @@ from guest.reply import Abort
 from server.errors import InvalidJson
 from server.http import strict_json
 from wasm_runtime.limits import Limits
-from wasm_runtime.outcome import Completed, OutOfFuel, OutOfMemory
+from wasm_runtime.outcome import Completed, Raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,15 +159,98 @@ def test_equal_numbers(sandbox: Sandbox) -> None:
 
 
 def test_a_patch_that_doubles(make_sandbox: Callable[..., Sandbox]) -> None:
-    """A patch of a few lines that would fill any memory ends as its request's outcome, and no more."""
+    """A patch of a few lines that would fill any memory is refused long before, and says where."""
     sandbox = make_sandbox(Limits(fuel=2_000_000_000))
     doubling = [{"op": "add", "path": "/a", "value": {"x": 1}}]
     doubling += [{"op": "copy", "from": "/a", "path": f"/a/{n}"} for n in range(40)]
+    status, error = patched(sandbox, {}, doubling)
 
-    outcome = sandbox.run(_PATCH, read_only=True, body={"doc": {}, "patch": doubling})
-
-    assert isinstance(outcome, OutOfFuel | OutOfMemory), outcome
+    assert (status, error[:18]) == (422, "operation 14 (copy")
+    assert error.endswith("the patch copies and moves more than 1048576 bytes")
     assert patched(sandbox, {}, [ADD]) == (200, {"a": 1})
+
+
+def limited(sandbox: Sandbox, *lines: str) -> tuple[int, Any]:
+    """The answer to a patch that the plan makes itself, under limits of 4 KiB and of 20 members."""
+    outcome = sandbox.run("\n".join([*lines, "REPLY = make_response(200, len(json_patch(doc, patch)))"]))
+    assert isinstance(outcome, Completed), outcome
+    return outcome.status, orjson.loads(outcome.body or b"null")
+
+
+MUCH = "the patch copies and moves more than 4096 bytes"
+MANY = "the object would have more than 20 members"
+
+
+@pytest.mark.parametrize(
+    ("document", "patch", "within", "reason"),
+    [
+        ('{"s": "x" * 968}', '[{"op": "copy", "from": "/s", "path": "/t"}] * n', 4, MUCH),
+        ('{"s": [0] * 31}', '[{"op": "copy", "from": "/s", "path": "/t"}] * n', 4, MUCH),
+        ('{"l": [0] * 6_400}', '[{"op": "remove", "path": "/l/0"}] * n', 41, MUCH),
+        ('{"l": [0] * 6_400}', '[{"op": "add", "path": "/l/0", "value": 1}] * n', 40, MUCH),
+        ('{"l": [0] * 6_400}', '[{"op": "move", "from": "/l/9", "path": "/l/0"}] * n', 20, MUCH),
+        ("{}", '[{"op": "add", "path": f"/{i}", "value": 1} for i in range(n)]', 20, MANY),
+        ('{"s": 1}', '[{"op": "copy", "from": "/s", "path": f"/{i}"} for i in range(n)]', 19, MANY),
+        (
+            '{"s": {}, "l": [0] * 30}',
+            '[{"op": "move", "from": "/l/0", "path": f"/s/{i}"} for i in range(n)]',
+            20,
+            MANY,
+        ),
+    ],
+)
+def test_what_a_patch_may_do(
+    make_sandbox: Callable[..., Sandbox], document: str, patch: str, within: int, reason: str
+) -> None:
+    """On both sides of the limit, for each operation; the one that goes beyond it is named."""
+    beyond = within + 1
+    sandbox = make_sandbox(Limits(patch_bytes=4_096, object_members=20))
+    good = limited(sandbox, f"doc = {document}", f"n = {within}", f"patch = {patch}")
+    bad = limited(sandbox, f"doc = {document}", f"n = {beyond}", f"patch = {patch}")
+
+    assert good[0] == 200
+    assert bad[0] == 422
+    assert bad[1].startswith(f"operation {beyond} (")
+    assert bad[1].endswith(reason)
+
+
+def test_a_patch_may_make_a_large_object_smaller(make_sandbox: Callable[..., Sandbox]) -> None:
+    """One that was stored while the limit was higher."""
+    sandbox = make_sandbox(Limits(object_members=20))
+    many = 'doc = {f"{i}": 1 for i in range(30)}'
+
+    assert limited(sandbox, many, 'patch = [{"op": "remove", "path": "/3"}]') == (200, 29)
+
+
+GROWS = (
+    "store.insert({'id': 1}) and store.update(1, {str(i): 1 for i in range(10)})"
+    " and store.update(1, {str(i): 1 for i in range(10, n)})"
+)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "store.insert({str(i): 1 for i in range(n)})",
+        'store.insert({"a": [{"b": {str(i): 1 for i in range(n)}}]})',
+        "store.insert_many([{str(i): 1 for i in range(n)}])",
+        "store.insert({'id': 1}) and store.update(1, {str(i): 1 for i in range(n)})",
+        "store.insert({'id': 1}) and store.replace(1, {str(i): 1 for i in range(n)})",
+        "store.upsert({str(i): 1 for i in range(n)})",
+        GROWS,
+    ],
+    ids=["insert", "nested", "insert many", "update", "replace", "upsert", "update twice"],
+)
+def test_a_record_has_so_many_members(make_sandbox: Callable[..., Sandbox], code: str) -> None:
+    """However it comes by them; at the limit it is stored."""
+    sandbox = make_sandbox(Limits(object_members=20))
+    at_limit = sandbox.run(f"n = 20\n{code}\nREPLY = make_response(201)", session="s1")
+    beyond = sandbox.run(f"n = 21\n{code}\nREPLY = make_response(201)", session="s2")
+
+    assert isinstance(at_limit, Completed), at_limit
+    assert isinstance(beyond, Raised)
+    assert (beyond.blame, beyond.status) == ("store", 422)
+    assert "21 members, more than 20" in beyond.detail
 
 
 def test_a_long_fault_is_cut() -> None:

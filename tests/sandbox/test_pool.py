@@ -6,6 +6,7 @@ import asyncio
 import os
 import select
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +166,105 @@ async def test_queues_are_bounded(make_pool: MakePool) -> None:
     assert isinstance(over_all, Overloaded)
     assert isinstance(await first, OutOfTime)
     assert [count(await waiting) for waiting in (*within, *others)] == [0, 0, 0, 0]
+
+
+async def test_what_nobody_waits_for_does_not_begin(make_pool: MakePool) -> None:
+    """A job whose caller has left is dropped where it stands; the one that runs ends, others as well."""
+    pool = await make_pool()
+    await pool.run(job(INSERT, body={"n": 0}))
+    running = asyncio.ensure_future(pool.run(job(SOME_WORK)))
+    await until_running(pool)
+    left = [asyncio.ensure_future(pool.run(job(INSERT, body={"n": n}))) for n in range(20)]
+    kept = asyncio.ensure_future(pool.run(job(COUNT, read_only=True)))
+    await asyncio.sleep(0.01)
+    for each in left:
+        each.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+    assert all(each.cancelled() for each in left)
+    assert isinstance(await running, Completed)
+    assert count(await kept) == 2
+    assert pool.health()["jobs"] == 0
+
+
+async def test_what_has_begun_ends_though_its_caller_leaves(make_pool: MakePool) -> None:
+    """It cannot be half done; and until it is done, its session counts as busy."""
+    pool = await make_pool()
+    running = asyncio.ensure_future(pool.run(job(SOME_WORK)))
+    await until_running(pool)
+    running.cancel()
+    await asyncio.sleep(0)
+
+    assert running.cancelled()
+    assert pool._waiting["s1"] == 1
+    async with pool.hold("s1"):
+        assert pool._waiting["s1"] == 0
+    assert count(await pool.run(job(COUNT, read_only=True))) == 1
+
+
+async def test_those_that_left_make_room(make_pool: MakePool) -> None:
+    """When the worker has let go of them, which is not when it would have come to them."""
+    pool = await make_pool(queue_per_session=4)
+    running = asyncio.ensure_future(pool.run(job(SOME_WORK, "other")))
+    await until_running(pool)
+    left = [asyncio.ensure_future(pool.run(job(SLEEP))) for _ in range(4)]
+    await asyncio.sleep(0.01)
+    assert isinstance(await pool.run(job(COUNT, read_only=True)), Overloaded)
+    for each in left:
+        each.cancel()
+    await running
+    async with asyncio.timeout(10):
+        while pool._in_all:
+            await asyncio.sleep(0.01)
+
+    assert count(await pool.run(job(COUNT, read_only=True))) == 0
+
+
+async def test_a_job_waits_only_so_long_to_begin(make_pool: MakePool) -> None:
+    """It is told while the worker is still in another's run, which goes on; what comes later is served."""
+    pool = await make_pool(Limits(fuel=10**13, wall_ms=1_500), queue_seconds=0.5)
+    first = asyncio.ensure_future(pool.run(job("while True:\n    pass")))
+    await until_running(pool)
+    waiting = [asyncio.ensure_future(pool.run(job(INSERT, name, body={}))) for name in ("s1", "s2", "s1")]
+    early = await asyncio.gather(*waiting)
+    still_running = not first.done()
+    late = [asyncio.ensure_future(pool.run(job(COUNT, name, read_only=True))) for name in ("s1", "s2")]
+    ended = await first
+
+    assert early == [Overloaded("it has waited for 0.5 seconds")] * 3
+    assert still_running
+    assert isinstance(ended, OutOfTime)
+    assert [type(each) for each in await asyncio.gather(*late)] in ([Completed] * 2, [Overloaded] * 2)
+    assert [count(await pool.run(job(COUNT, name, read_only=True))) for name in ("s1", "s2")] == [0, 0]
+
+
+async def test_a_withdrawn_job_is_not_sent_to_the_next_worker(make_pool: MakePool) -> None:
+    """The worker dies with jobs in its queue: those that nobody waits for die with it."""
+    pool = await make_pool()
+    first = only_pid(pool)
+    running = asyncio.ensure_future(pool.run(job(LONG)))
+    await until_running(pool)
+    left = asyncio.ensure_future(pool.run(job(INSERT, "s2", body={})))
+    kept = asyncio.ensure_future(pool.run(job(INSERT, "s3", body={})))
+    await asyncio.sleep(0.01)
+    left.cancel()
+    os.kill(first, signal.SIGKILL)
+
+    assert await running == WorkerLost()
+    assert isinstance(await kept, Completed)
+    assert count(await pool.run(job(COUNT, "s2", read_only=True))) == 0
+
+
+async def test_a_loop_that_was_held_up_blames_no_worker(make_pool: MakePool) -> None:
+    """The job had not even been sent: it was not the worker that was silent."""
+    pool = await make_pool(Limits(wall_ms=100, kill_grace_ms=20))
+    first = only_pid(pool)
+    asked = asyncio.ensure_future(pool.run(job(COUNT, read_only=True)))
+    await asyncio.sleep(0)
+    time.sleep(2.5)  # noqa: ASYNC251  what is tried
+
+    assert count(await asked) == 0
+    assert only_pid(pool) == first
 
 
 async def test_jobs_wait_only_so_long_for_a_worker(make_pool: MakePool) -> None:

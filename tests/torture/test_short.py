@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.torture import faults, history, hostile, http_loop, kill, providers, sessions, soak
+from tools.torture import (
+    faults,
+    history,
+    hostile,
+    http_loop,
+    kill,
+    loris,
+    names,
+    providers,
+    sessions,
+    soak,
+)
 
 if TYPE_CHECKING:
     from wasm_runtime.artifact import Artifact
@@ -41,11 +52,27 @@ async def test_hostile_plans_are_boring(guest_artifact: Artifact, seed: int) -> 
     assert not report.violations, report.text()
 
 
+async def test_names_reach_nobody_else(guest_artifact: Artifact, seed: int) -> None:
+    """A model that obeys any name: other sessions' answers, plans and errors are as without the attacker."""
+    report = await names.torture(seed, rounds=2)
+
+    assert not report.violations, report.text()
+    assert report.figures["obeyed"]
+
+
 async def test_hostile_requests_are_boring(guest_artifact: Artifact, seed: int) -> None:
     """The HTTP corpus in class; its mutants never a 5xx, never a hang, never a flood in the log."""
     report = await http_loop.torture(seed, mutants=400)
 
     assert not report.violations, report.text()
+
+
+async def test_bad_clients_harm_nobody(guest_artifact: Artifact, seed: int) -> None:
+    """Slow, leaving, pipelining, huge and wide ones: others are served, and memory is bounded."""
+    report = await loris.torture(seed, seconds=5, timed=False)
+
+    assert not report.violations, report.text()
+    assert report.figures["beside"]
 
 
 async def test_sessions_are_bounded_by_live_guests(guest_artifact: Artifact, seed: int) -> None:

@@ -1,11 +1,11 @@
-"""How many of a session's jobs a worker takes at a time."""
+"""How many of a session's jobs a worker takes at a time, and whose turn it is."""
 
 from __future__ import annotations
 
 import pytest
 
+from wasm_runtime.queues import QUANTUM_NS, Queues
 from wasm_runtime.runner import Job, Runner
-from wasm_runtime.worker import Queues
 
 
 class Joining(Runner):
@@ -49,3 +49,76 @@ def test_reads_go_in_small_groups(kinds: str, first: int) -> None:
 def test_reads_go_together_where_each_turn_costs_a_guest() -> None:
     """Sixteen of them."""
     assert taken("r" * 17, reads_at_once=16) == 16
+
+
+class Worker:
+    """Runs what the queues give it on a clock of its own; a job's plan says how many quanta it takes."""
+
+    def __init__(self) -> None:
+        self.queues = Queues()
+        self.now = 0
+        self.served: list[str] = []
+        self._ids = 0
+
+    def add(self, session: str, quanta: float, times: int = 1) -> None:
+        for _ in range(times):
+            self._ids += 1
+            job = Job(self._ids, str(quanta), "", True, "", alone=True, waits_since_ns=self.now)
+            self.queues.add(session, job)
+
+    def turns(self, most: int = 1_000) -> list[str]:
+        """Whose turns come next."""
+        served: list[str] = []
+        while len(served) < most and (turn := self.queues.take(Joining())) is not None:
+            session, (job,) = turn
+            took = int(float(job.plan_id) * QUANTUM_NS)
+            self.now += took
+            self.queues.charge(session, took, self.now)
+            served.append(session)
+        return served
+
+
+def test_who_is_slow_waits() -> None:
+    """A session whose jobs take ten quanta has one turn while another one has ten."""
+    worker = Worker()
+    worker.add("slow", 10, 3)
+    worker.add("quick", 0.5, 20)
+
+    assert worker.turns() == ["slow", *["quick"] * 10, "slow", *["quick"] * 10, "slow"]
+
+
+def test_nobody_waits_for_nobody() -> None:
+    """Where all that wait owe much, the one that owes least goes on; each has its share of the time."""
+    worker = Worker()
+    worker.add("a", 4_000, 4)
+    worker.add("b", 12_000, 2)
+
+    assert worker.turns() == ["a", "b", "a", "a", "b", "a"]
+
+
+@pytest.mark.parametrize(("away", "next_turns"), [(0, ["quick"] * 9 + ["slow"]), (10, ["slow"])])
+def test_one_slow_request_at_a_time_is_no_way_around(away: int, next_turns: list[str]) -> None:
+    """A session that comes back owes what it did, less the time that it was away."""
+    worker = Worker()
+    worker.add("slow", 10)
+    worker.turns()
+    worker.now += away * QUANTUM_NS
+    worker.add("slow", 10)
+    worker.add("quick", 0.5, 20)
+
+    assert worker.turns(len(next_turns)) == next_turns
+
+
+def test_debts_outlive_what_is_withdrawn() -> None:
+    """To take one's jobs back is no way around it either. What is withdrawn is gone, the rest is there."""
+    worker = Worker()
+    worker.add("slow", 10, 4)
+    worker.add("quick", 0.5, 20)
+    worker.turns(1)
+
+    assert worker.queues.drop(lambda job: job <= 4, worker.now) == [2, 3, 4]
+    assert "slow" not in worker.queues
+    worker.add("slow", 10)
+    assert worker.turns(11) == ["quick"] * 10 + ["slow"]
+    assert worker.queues.drop(lambda job: job % 2 == 0, worker.now) == [16, 18, 20, 22, 24]
+    assert worker.turns() == ["quick"] * 5
