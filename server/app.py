@@ -29,6 +29,7 @@ from server.openapi.describer import Describer
 from server.openapi.document import Terms
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
+from server.planning.usage import UsageBook, usage_book
 from server.sessions import address
 from server.sessions.directories import DataRoot
 from server.sessions.files import SessionFiles
@@ -68,6 +69,7 @@ class Service:
         data_root: DataRoot,
         *,
         names: SessionNames,
+        usage: UsageBook,
         tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
@@ -76,6 +78,7 @@ class Service:
         self._executor = executor
         self._data_root = data_root
         self._names = names
+        self._usage = usage
         self._tracing = tracing
         self._runner: web.ServerRunner | None = None
         self._closed = False
@@ -149,6 +152,7 @@ class Service:
             if self._tracing is not None:
                 closing.push_async_callback(asyncio.to_thread, self._tracing.close)
             closing.push_async_callback(self._names.close)
+            closing.push_async_callback(self._usage.close)
             closing.push_async_callback(self._executor.close)
             closing.push_async_callback(self._planner.close)
             if self._runner is not None:
@@ -179,6 +183,7 @@ def make_app(
         pool = executor or worker_pool(settings, root, guest())
         admin = bool(settings.auth.admin_token)
         meter = Meter(settings, files, pool.health)
+        usage = usage_book(settings.planner, root.path)
         plans = planner or make_planner(
             settings.planner,
             lambda: guest().description,
@@ -187,6 +192,7 @@ def make_app(
             keep_library=admin,
             watched=lambda provider: _watched(provider, meter, tracing),
             delete_collections=settings.conventions.delete_collections,
+            usage=usage,
         )
     except BaseException:
         root.close()
@@ -195,7 +201,7 @@ def make_app(
     reader = _reader(settings, names)
     door: Door | None = None
     if admin:
-        door = _operators(settings, root, plans, pool, names)
+        door = _operators(settings, root, plans, pool, names, usage=usage)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     sandbox = settings.sandbox
@@ -213,7 +219,7 @@ def make_app(
         new_line=RequestLine if tracing is None else tracing.new_line,
         held=held,
     )
-    return Service(settings, handler, plans, pool, root, names=names, tracing=tracing)
+    return Service(settings, handler, plans, pool, root, names=names, usage=usage, tracing=tracing)
 
 
 def _watched(provider: Provider, meter: Meter, tracing: Tracing | None) -> Provider:
@@ -222,14 +228,20 @@ def _watched(provider: Provider, meter: Meter, tracing: Tracing | None) -> Provi
 
 
 def _operators(
-    settings: Settings, root: DataRoot, plans: Planner, pool: HoldingExecutor, names: SessionNames
+    settings: Settings,
+    root: DataRoot,
+    plans: Planner,
+    pool: HoldingExecutor,
+    names: SessionNames,
+    *,
+    usage: UsageBook,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
     from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
     limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names)
+    api = make_api(settings, root, plans, pool, names, usage=usage)
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
 

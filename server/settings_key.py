@@ -191,6 +191,37 @@ def is_loopback(host: str) -> bool:
         return host.lower() in LOOPBACK_NAMES
 
 
+def is_private(address: str) -> bool:
+    """Whether an address is of a network of one's own: RFC 1918, RFC 4193, RFC 6598, or loopback.
+
+    `ipaddress` counts more as private: networks for documentation, those that lead nowhere, and link-local
+    ones, where clouds keep what is secret of a machine. Raises ValueError for what is no address.
+    """
+    found = ipaddress.ip_address(address)
+    mapped = getattr(found, "ipv4_mapped", None)
+    if mapped is not None:
+        return is_private(str(mapped))
+    return found.is_loopback or any(
+        found.version == network.version and found in network for network in _PRIVATE
+    )
+
+
+_PRIVATE: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"),
+    )
+)
+
+
+def is_public(host: str) -> bool:
+    """Whether a host is an address that is not private; of a name nothing is known."""
+    try:
+        return not is_private(host)
+    except ValueError:
+        return False
+
+
 def _port_in_range(parts: SplitResult) -> bool:
     try:
         return parts.port is None or parts.port > 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from server.app import worker_pool
 from server.operations.assembly import make_api
 from server.planning.assembly import make_planner
+from server.planning.usage import usage_book
 from server.sessions.directories import DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
@@ -80,6 +81,8 @@ async def opened(
         guest = cache(partial(artifact.ensure, settings.store.cache_path, progress))
         pool = LazyPool(lambda: worker_pool(settings, root, guest(), workers=1))
         closing.push_async_callback(pool.close)
+        usage = usage_book(settings.planner, root.path)
+        closing.push_async_callback(usage.close)
         planner = make_planner(
             settings.planner,
             lambda: guest().description,
@@ -87,10 +90,11 @@ async def opened(
             root.path,
             keep_library=keep_library,
             delete_collections=settings.conventions.delete_collections,
+            usage=usage,
         )
         closing.push_async_callback(planner.close)
         names = SessionNames(root.path)
         closing.push_async_callback(names.close)
         if start:
             await pool.start()
-        yield make_api(settings, root, planner, pool, names)
+        yield make_api(settings, root, planner, pool, names, usage=usage, running=False)

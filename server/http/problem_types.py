@@ -64,7 +64,7 @@ MEANINGS: dict[str, str] = {
     "not-confirmed": "The disk failed or was too slow for the commit. Whether it was written is not known.",
     "worker-lost": "The worker died with this request under way. Whether it was written is not known.",
     "overloaded": "Too many requests wait; this one was not started and may be sent again.",
-    "provider-unavailable": "The model that plans new routes cannot be reached.",
+    "provider-unavailable": "The model that plans new routes cannot be reached, or does not serve now.",
     "deadline-exceeded": "The request took longer than it may.",
     "out-of-time": "The plan ran longer than it may. Nothing was written.",
     "out-of-fuel": "The plan did more work than it may. Nothing was written.",

@@ -20,6 +20,9 @@
     POST   /sessions/{session}/salvage
     POST   /explain                    {"session", "method", "path", "headers"?, "body"?, "ask"?}
     GET    /doctor                     ?reach=
+    GET    /learning
+    PUT    /learning                   {"learn"}
+    GET    /usage                      ?by= ?since= ?session=
 
 The HTTP edge and the command line call the same `Api.call`.
 """
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from server.model import RequestContext
     from server.operations.doctor import Doctor
     from server.operations.eject import Ejector
+    from server.operations.learning import LearningOperations
     from server.operations.plans import PlanOperations
     from server.operations.replay import Replayer
     from server.operations.sessions import SessionOperations
@@ -54,7 +58,7 @@ if TYPE_CHECKING:
     from server.planning.policy import CodeRefused
 
 #: The first segments below `/_meta` that are the operators'.
-ROOMS: Final = frozenset({"plans", "sessions", "explain", "doctor"})
+ROOMS: Final = frozenset({"plans", "sessions", "explain", "doctor", "learning", "usage"})
 MAX_PAGE: Final = 1_000
 #: Stands for any segment.
 _NAME: Final = "*"
@@ -127,6 +131,7 @@ class Api:
         doctor: Doctor,
         *,
         ejector: Ejector,
+        learning: LearningOperations,
     ) -> None:
         self._plans = plans
         self._sessions = sessions
@@ -134,6 +139,7 @@ class Api:
         self._explainer = explainer
         self._doctor = doctor
         self._ejector = ejector
+        self._learning = learning
         self._table: dict[tuple[str, ...], dict[str, Callable[[Call], Awaitable[Answer]]]] = {
             (): {"GET": self._list_pages},
             ("plans",): {"GET": self._list_plans},
@@ -153,6 +159,8 @@ class Api:
             ("sessions", _NAME, "salvage"): {"POST": self._salvage_session},
             ("explain",): {"POST": self._explain},
             ("doctor",): {"GET": self._examine},
+            ("learning",): {"GET": self._show_learning, "PUT": self._turn_learning},
+            ("usage",): {"GET": self._usage},
         }
 
     async def call(self, call: Call) -> Answer:
@@ -283,6 +291,19 @@ class Api:
 
     async def _examine(self, call: Call) -> Answer:
         return await self._doctor.examine(reach_provider=call.flag("reach"))
+
+    async def _show_learning(self, _call: Call) -> Answer:
+        return await self._learning.show()
+
+    async def _turn_learning(self, call: Call) -> Answer:
+        learn = call.members("learn").get("learn")
+        if not isinstance(learn, bool):
+            raise BadRequest("`learn` must be true or false.")
+        return await self._learning.turn(on=learn)
+
+    async def _usage(self, call: Call) -> Answer:
+        by, since, session = (call.text(name) for name in ("by", "since", "session"))
+        return await self._learning.usage(by=by, since=since, session=session)
 
     async def _context(self, body: dict[str, Any]) -> RequestContext:
         name = body.get("session")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from server.operations.api import Api
 from server.operations.doctor import Doctor
 from server.operations.eject import Ejector
+from server.operations.learning import LearningOperations
 from server.operations.plans import PlanOperations
 from server.operations.replay import Replayer
 from server.operations.sessions import SessionOperations
@@ -18,6 +19,7 @@ from wasm_runtime.pool import Executor, Holder
 
 if TYPE_CHECKING:
     from server.planning.planned import Planner
+    from server.planning.usage import UsageBook
     from server.sessions.directories import DataRoot
     from server.sessions.names import SessionNames
     from server.settings_schema import Settings
@@ -33,9 +35,12 @@ def make_api(
     planner: Planner,
     executor: HoldingExecutor,
     names: SessionNames,
+    *,
+    usage: UsageBook,
+    running: bool = True,
 ) -> Api:
-    """The interface over a service's parts, which it does not own."""
-    learned, drafting = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
+    """The interface over a service's parts, which it does not own. `running`: requests are served, too."""
+    learned, switch = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
     sessions = SessionOperations(
         SessionFiles(root.path),
         names,
@@ -44,7 +49,7 @@ def make_api(
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
     )
-    plans = PlanOperations(learned, drafting, sessions.named)
+    plans = PlanOperations(learned, switch, sessions.named)
     conventions = make_conventions(
         executor, root.path, delete_collections=settings.conventions.delete_collections
     )
@@ -52,7 +57,8 @@ def make_api(
         plans,
         sessions,
         Replayer(plans, sessions, executor),
-        Explainer(conventions, settings.planner, learned, drafting),
-        Doctor(settings, root, executor),
+        Explainer(conventions, settings.planner, learned, switch),
+        Doctor(settings, root, executor, switch),
         ejector=Ejector(sessions, learned, executor),
+        learning=LearningOperations(settings.planner, switch, usage, running=running),
     )

@@ -28,7 +28,7 @@ from server.errors import (
     ServiceError,
 )
 from server.model import RunnablePlan
-from server.planning.author import Allowance, Draft
+from server.planning.author import Allowance, Draft, Subject
 from server.planning.fingerprint import digest
 from server.planning.kinds import Kind, Kinds
 from server.planning.prompt import complaint_for
@@ -241,7 +241,8 @@ class Drafting:
         """The one place where the model is asked, and where it is decided whom the answer may serve."""
         wide = asked.shown.view == "wide"
         show = partial(self._prompts.prompt, asked.shown)
-        draft = await self._author.write(kind.session, kind.ctx.segments, show, allowance, turns, wide=wide)
+        subject = Subject.of(kind.ctx, kind.shape.route)
+        draft = await self._author.write(subject, show, allowance, turns, wide=wide)
         plan = draft.runnable.plan
         if asked.personal and plan.needs == "shape":
             # Whoever was shown values wrote for them: the plan serves this request alone.

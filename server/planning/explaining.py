@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from server.errors import NotLearned, NotPlannable, PlanRefused, ServiceError
+from server.errors import (
+    NotLearned,
+    NotPlannable,
+    PlanRefused,
+    ProviderTimeout,
+    ProviderUnavailable,
+    ServiceError,
+)
 from server.planning.author import Draft
 from server.planning.codec import PlanInvalid
 from server.planning.negative_cache import Remembered
 from server.planning.planner import FALL_BACK, NOT_LEARNED
 from server.planning.policy import CodeRefused
+from server.planning.providers.base import ProviderError
 from server.planning.route import RouteTemplate, refuse_unplannable
 
 if TYPE_CHECKING:
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from server.planning.library_rows import LearnedRecord
     from server.planning.route_table import Match
     from server.planning.shown import Question
+    from server.planning.switch import LearningSwitch
 
 Source: TypeAlias = Literal["learned", "library", "model", "conventions", "none"]
 
@@ -59,12 +68,21 @@ class Explanation:
 
 @frozen
 class Explainer:
-    """`learned` is None in a service of conventions alone, `drafting` where no model is asked."""
+    """`learned` and `switch` are None in a service of conventions alone."""
 
     conventions: CheckedConventions
     settings: PlannerSettings
     learned: LearnedRoutes | None = None
-    drafting: Drafting | None = None
+    switch: LearningSwitch | None = None
+
+    @property
+    def drafting(self) -> Drafting | None:
+        """None where no model is asked."""
+        return None if self.switch is None else self.switch.drafting
+
+    @property
+    def learns(self) -> bool:
+        return self.settings.learn if self.switch is None else self.switch.on
 
     async def explain(self, ctx: RequestContext, *, ask: bool = False) -> Explanation:
         """Nothing is run but the reading of the session's schemas; the model is asked only if `ask`.
@@ -106,9 +124,10 @@ class _Walk:
                 self.why.append(_STALE)
             else:
                 self.why.append("The session has learned no plan that serves it.")
-        if self.of.learned is None or self.of.drafting is None:
+        drafting = self.of.drafting
+        if self.of.learned is None or drafting is None:
             return await self._without_model(stale)
-        return await self._new(self.of.learned, self.of.drafting, stale)
+        return await self._new(self.of.learned, drafting, stale)
 
     async def _view_of(self, learned: LearnedRoutes, match: Match) -> str:
         """In which view its author saw the request, where a model wrote it and that was noted."""
@@ -181,6 +200,9 @@ class _Walk:
     async def _would_ask(self, drafting: Drafting, stale: RunnablePlan | None) -> Explanation:
         author = drafting.author
         self.why.append(f"The model would be asked: {author.name}, {author.model}.")
+        if author.trouble is not None:
+            since = f"{author.trouble.since:%Y-%m-%d %H:%M:%SZ}"
+            self.why.append(f"It was last asked in vain, on {since}: {author.trouble.reason}.")
         if self.of.settings.fallback == "conventions":
             instead = await self._without_model(stale, quiet=True)
             whose = "nobody" if instead.error is not None else instead.source
@@ -204,6 +226,9 @@ class _Walk:
             if isinstance(cause, CodeRefused | PlanInvalid):
                 found.refused = cause
             return found
+        except (ProviderUnavailable, ProviderTimeout) as error:
+            reason = error.__cause__ if isinstance(error.__cause__, ProviderError) else error.detail
+            return await self._refused(error, stale, f"The model was asked just now, in vain: {reason}")
         if draft.runnable.plan.needs == "collections":
             self.why.append("The model was asked just now, and said that it needs the other collections.")
             return await self._about(kind, kind.wide, learned, drafting, stale)
@@ -222,7 +247,7 @@ class _Walk:
 
     async def _without_model(self, stale: RunnablePlan | None, *, quiet: bool = False) -> Explanation:
         why = [] if quiet else self.why
-        learns = self.of.settings.learn
+        learns = self.of.learns
         if stale is not None:
             why.append(f"{'No model can be asked' if learns else _LEARN_OFF}, so the stale plan serves on.")
             return Explanation("learned", why, stale)

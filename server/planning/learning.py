@@ -8,7 +8,7 @@ import structlog
 from attrs import define
 
 from server.errors import ServiceError
-from server.planning.author import Draft
+from server.planning.author import Draft, Subject
 from server.planning.library_rows import Origin, plan_text
 from server.planning.literals import carried_values
 from server.planning.route import RouteTemplate
@@ -140,10 +140,16 @@ class Trial:
                     plan_id=self.runnable.id,
                     reason="its code holds values of the request",
                     places=[f"line {each.line}: {each.place}" for each in carried],
+                    **self._about(),
                 )
                 return
         learning = self.learned.learn(self.kind.ctx.session, self.candidate, self.kind.shape)
-        await uninterrupted(learning)
+        route = await uninterrupted(learning)
+        if route.runnable.id == self.runnable.id:
+            log.info("plan learned", plan_id=self.runnable.id, source=self.runnable.source, **self._about())
+
+    def _about(self) -> dict[str, str]:
+        return Subject.of(self.kind.ctx, self.kind.shape.route).as_log()
 
 
 @define

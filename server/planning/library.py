@@ -293,6 +293,17 @@ class PlanLibrary:
         )
         return [plan_id for (plan_id,) in rows]
 
+    def source(self, plan_id: str) -> str:
+        """What a person wrote for the plan, word for word; empty where nobody did."""
+        rows = self._rows("SELECT text FROM sources WHERE plan_id = ?", (plan_id,))
+        return str(rows[0][0]) if rows else ""
+
+    def keep_source(self, plan_id: str, text: str) -> None:
+        """Keep what a person wrote beside the plan that is made of it; those of plans that are gone go."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (plan_id, text))
+            connection.execute("DELETE FROM sources WHERE plan_id NOT IN (SELECT plan_id FROM plans)")
+
     def keep(self, record: PlanRecord) -> int:
         """Add a plan that no session has learned yet; its number."""
         with self._writing() as connection:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from server.planning.learned import LearnedRoutes
     from server.planning.planned import Planned
     from server.planning.route_table import Match
+    from server.planning.switch import LearningSwitch
 
 NOT_LEARNED = "This kind of request has not been learned, and planner.learn is false."
 #: Failures of planning for which the fall-back is there. Others are about the request itself.
@@ -35,19 +36,23 @@ FALL_BACK = frozenset({429, 501, 502, 503, 504})
 
 
 class LearningPlanner:
-    """`drafting` is None where nothing new is learned: no provider, or `planner.learn = false`."""
+    """Nothing new is learned where there is no provider, or while the switch is off (`planner.learn`)."""
 
     def __init__(
         self,
         learned: LearnedRoutes,
-        drafting: Drafting | None,
+        switch: LearningSwitch,
         conventions: CheckedConventions,
         settings: PlannerSettings,
     ) -> None:
         self._learned = learned
-        self._drafting = drafting
+        self._switch = switch
         self._conventions = conventions
         self._settings = settings
+
+    @property
+    def _drafting(self) -> Drafting | None:
+        return self._switch.drafting
 
     async def plan(self, ctx: RequestContext) -> Planned:
         try:
@@ -60,10 +65,11 @@ class LearningPlanner:
         match = await self._learned.match(ctx)
         if match is not None and not match.route.stale:
             return LearnedPlan(ctx, match, self._learned, self._drafting)
-        if self._drafting is None:
+        drafting = self._drafting
+        if drafting is None:
             return await self._without_model(ctx, match)
         try:
-            return await self._new(ctx, self._drafting)
+            return await self._new(ctx, drafting)
         except ServiceError as error:
             if error.status not in FALL_BACK or self._settings.fallback == "none":
                 raise
@@ -85,8 +91,13 @@ class LearningPlanner:
             return METHODS
 
     async def routes_in_force(self, session: Session) -> RoutesInForce:
-        """With a model, conventions are not among them: what it would plan for their routes is not known."""
-        return RoutesInForce(await self._learned.serving(session), conventions=self._drafting is None)
+        """With a model, it plans what conventions answer, too: what will come of that is not known.
+
+        Where nobody steps in for the model, conventions answer nothing.
+        """
+        planned = self._drafting is not None
+        conventions = not planned or self._settings.fallback == "conventions"
+        return RoutesInForce(await self._learned.serving(session), conventions=conventions, planned=planned)
 
     async def _with_learned(self, ctx: RequestContext, error: MethodNotAllowed) -> MethodNotAllowed:
         """Conventions know what they have for a path, but not what its session has learned."""
@@ -95,13 +106,12 @@ class LearningPlanner:
 
     async def close(self) -> None:
         await self._learned.close()
-        if self._drafting is not None:
-            await self._drafting.close()
+        await self._switch.close()
 
     @property
-    def parts(self) -> tuple[LearnedRoutes, Drafting | None]:
-        """What was learned, and who learns more: for operators, who look at the one and correct the other."""
-        return self._learned, self._drafting
+    def parts(self) -> tuple[LearnedRoutes, LearningSwitch]:
+        """What was learned, and whether more is: for operators, who look at the one and turn the other."""
+        return self._learned, self._switch
 
     async def _new(self, ctx: RequestContext, drafting: Drafting) -> Trial:
         kind, allowance = await drafting.kind_of(ctx), drafting.allowance()
@@ -123,7 +133,7 @@ class LearningPlanner:
         try:
             return await self._known(ctx, stale)
         except NotPlannable:
-            if self._settings.learn:
+            if self._switch.on:
                 raise
             raise NotLearned(NOT_LEARNED) from None
 

@@ -36,7 +36,7 @@ async def note(api: Api, n: Any, session: str = "s1") -> Reply:
 
 
 def drafting(api: Api) -> Any:
-    return api.service._planner.parts[1]  # type: ignore[attr-defined]
+    return api.service._planner.parts[1].drafting  # type: ignore[attr-defined]
 
 
 def ten_minutes_later(api: Api) -> None:

@@ -132,8 +132,25 @@ def test_a_collection_without_a_path(name: str) -> None:
     assert document(schemas=Schemas(((name, MEMBERS),)))["paths"] == {}
 
 
-def test_with_a_model_only_what_was_learned() -> None:
-    """What it would plan for the conventions' routes nobody knows."""
+def test_with_a_model_what_conventions_answer_is_listed_and_marked() -> None:
+    """A key does not empty a generated client; what is not learned yet may come to another reply, too."""
+    made = describe(SESSION, RoutesInForce((learned("GET", "/members"),), planned=True), SHOP, OPEN)
+    OpenAPIV31SpecValidator(made).validate()
+
+    assert operations(made) == operations(document(learned("GET", "/members")))
+    marked = {
+        (path, method): operation.get("x-plan-source")
+        for path, item in made["paths"].items()
+        for method, operation in item.items()
+    }
+    assert marked.pop(("/members", "get")) is None
+    assert set(marked.values()) == {"conventions"}
+    assert "default" in made["paths"]["/members/{id}"]["get"]["responses"]
+    assert "x-plan-source: conventions" in made["info"]["description"]
+
+
+def test_without_conventions_only_what_was_learned() -> None:
+    """Nothing is said of requests that nobody answers."""
     assert operations(document(learned("GET", "/members"), conventions=False)) == {"/members": {"get"}}
 
 
