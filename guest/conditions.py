@@ -17,6 +17,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from store import json_text
 from store.errors import AnswersFull
 from store.lazy import untouched_text
 
@@ -98,14 +99,27 @@ class Conditions:
         """Whether there is something at the request's path, and its tag if it is known."""
         values = json.loads(params)
         identifier = values.get(plan.about) if plan.about else plan.identifier_of(values)
-        if identifier is None or identifier == "":
-            return True, None
         store = self._session.plan_view.collection(plan.resource)
+        if identifier is None or identifier == "":
+            return _single(store, plan)
         record = store.get(identifier)
         if record is None:
             record = _by_field(store, plan.about, identifier)
         text = untouched_text(record)
         return text is not None, None if text is None else tag_of(text)
+
+
+def _single(store: ResourceStore, plan: LoadedPlan) -> tuple[bool, str | None]:
+    """The same of the one object at a path, as it is shown; of a collection no tag is known here.
+
+    A path that holds nothing yet, where the plan puts an object, is one that nothing is at.
+    """
+    makes = json_text.decode(plan.document).get("action") == "replace"
+    single = store.singleton(makes)
+    if single is None:
+        return True, None
+    shown = single.get()
+    return shown is not None, None if shown is None else tag_of(json_text.encode(shown))
 
 
 def _briefly(answer: str) -> str:

@@ -15,6 +15,7 @@ from server.http.auth import Authenticator
 from server.http.connection import Server
 from server.http.context import ContextReader, EdgeLimits
 from server.http.cors import Cors
+from server.http.file_fields import FileFields
 from server.http.handler import Handler
 from server.http.held import HeldBytes, HeldLimits
 from server.http.hosts import Hosts, is_local
@@ -30,6 +31,7 @@ from server.openapi.document import Terms
 from server.operations.naming import session_named
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
+from server.planning.usage import UsageBook, usage_book
 from server.record.client import KeeperClient, KeeperConfig
 from server.sessions import address, transfer
 from server.sessions.directories import CACHES, DataRoot
@@ -72,6 +74,7 @@ class Service:
         keeper: KeeperClient,
         names: SessionNames,
         renew: Callable[[Settings], None],
+        usage: UsageBook,
         tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
@@ -82,6 +85,7 @@ class Service:
         self._keeper = keeper
         self._names = names
         self._renew = renew
+        self._usage = usage
         self._tracing = tracing
         self._runner: web.ServerRunner | None = None
         self._closed = False
@@ -176,6 +180,7 @@ class Service:
                 closing.push_async_callback(asyncio.to_thread, self._tracing.close)
             closing.push_async_callback(self._keeper.close)
             closing.push_async_callback(self._names.close)
+            closing.push_async_callback(self._usage.close)
             closing.push_async_callback(self._executor.close)
             closing.push_async_callback(self._planner.close)
             if self._runner is not None:
@@ -208,6 +213,7 @@ def make_app(
         pool = executor or worker_pool(settings, root, guest(), keeper)
         admin = bool(settings.auth.admin_token)
         meter = Meter(settings, root.path, records, pool.health)
+        usage = usage_book(settings.planner, root.path)
         plans = planner or make_planner(
             settings.planner,
             lambda: guest().description,
@@ -217,6 +223,7 @@ def make_app(
             keep_library=admin,
             watched=lambda provider: _watched(provider, meter, tracing),
             delete_collections=settings.conventions.delete_collections,
+            usage=usage,
         )
     except BaseException:
         root.close()
@@ -226,7 +233,7 @@ def make_app(
     door: Door | None = None
     doors: list[Renewable] = []
     if admin:
-        door = _operators(settings, root, plans, pool, names=names, records=records)
+        door = _operators(settings, root, plans, pool, names=names, records=records, usage=usage)
         doors.append(door)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
@@ -237,7 +244,7 @@ def make_app(
     sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
-        HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)),
+        FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds))),
         authenticator=authenticator,
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, records),
@@ -252,11 +259,21 @@ def make_app(
 
     def renew(again: Settings) -> None:
         authenticator.renew(again.auth.by_name)
+        reader.tokens.renew(again.auth.all_tokens)
         for each in doors:
             each.renew(again)
 
     return Service(
-        settings, handler, plans, pool, root, keeper=keeper, names=names, renew=renew, tracing=tracing
+        settings,
+        handler,
+        plans,
+        pool,
+        root,
+        keeper=keeper,
+        names=names,
+        usage=usage,
+        renew=renew,
+        tracing=tracing,
     )
 
 
@@ -300,13 +317,14 @@ def _operators(
     *,
     names: SessionNames,
     records: Records,
+    usage: UsageBook,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
     from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
     limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names=names, records=records)
+    api = make_api(settings, root, plans, pool, names=names, records=records, usage=usage)
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
 
@@ -352,6 +370,7 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
         query_bytes=options.query_bytes,
         request_bytes=options.request_bytes,
         body_seconds=options.body_seconds,
+        file_bytes=options.file_bytes,
         object_members=settings.sandbox.object_members,
         body_names=settings.sandbox.body_names,
     )
@@ -366,6 +385,7 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
         names.note,
         settings.auth.scope,
         KnownTokens(settings.auth.all_tokens),
+        in_query=settings.sessions.in_query,
     )
 
 

@@ -255,3 +255,8 @@ class StorageFull(ServiceError):
 
 class AnswersFull(StorageFull):
     slug, title = "idempotency-full", "No room to keep the answer for retries"
+
+
+def of_records(collection: str, method: str) -> str:
+    """The reason why a collection with records is not replaced or changed as a whole."""
+    return f"{collection} holds records; {method} goes to one of them, /{collection}/{{id}}."

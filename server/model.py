@@ -15,6 +15,8 @@ from attrs import field, frozen
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
 PlanSource = Literal["learned", "planned", "conventions"]
+#: What a plan was, or has to be, made from; `collections`: no plan yet, all collections have to be shown.
+Needs = Literal["shape", "collections", "values"]
 #: What kind of content a request carries; `none` when there is no body.
 ContentKind = Literal["none", "json", "merge-patch", "json-patch", "form"]
 
@@ -59,6 +61,8 @@ class RequestContext:
     session: Session
     base_url: str
     request_id: str
+    #: The session is one that the link named (`?session=`), so links in the reply name it as well.
+    linked: bool = False
 
     @property
     def safe(self) -> bool:
@@ -129,7 +133,7 @@ class Plan:
     criteria: dict[str, Any] = field(factory=dict)
     payload: dict[str, Any] = field(factory=dict)
     response_hints: dict[str, Any] = field(factory=dict)
-    needs: Literal["shape", "values"] = "shape"
+    needs: Needs = "shape"
     #: `any`: the plan handles whatever query keys come, so they are no part of the route's key.
     query: Literal["declared", "any"] = "declared"
 

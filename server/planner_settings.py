@@ -14,6 +14,7 @@ from server.settings_key import (
     is_host_port,
     is_loopback,
     is_plain,
+    is_public,
     is_token,
     section,
     setting,
@@ -105,12 +106,19 @@ class PlannerSettings:
         check=is_host_port,
         allowed="host or host:port",
     )
+    private_http: bool = setting(
+        default=False,
+        meaning="Whether a listed host on a private address may be reached by plain http",
+        variable="LARS_PROVIDER_PRIVATE_HTTP",
+    )
     values: Literal["never", "on_request", "always"] = setting(
         "never", "Whether the model may see a request's values, not only its shape"
     )
     fallback: Literal["conventions", "none"] = setting("conventions", "Who answers while the provider cannot")
     learn: bool = setting(
-        default=True, meaning="Whether new routes are planned; false: only learned ones and conventions"
+        default=True,
+        meaning="Whether new routes are planned; false: only learned ones and conventions",
+        variable="LARS_LEARN",
     )
     house_rules: str = setting(
         "",
@@ -141,10 +149,23 @@ class PlannerSettings:
         high=2,
     )
     max_prompt_bytes: int = setting(65_536, "Longest prompt", low=32_768, high=1_048_576)
+    recheck_seconds: int = setting(
+        3_600,
+        "Time for which a parameter that the provider has refused is left out; then it is tried again",
+        low=60,
+        high=604_800,
+    )
     breaker_failures: int = setting(
         5, "Failures in a row after which the provider is left alone", low=1, high=1_000, unit="failures"
     )
     breaker_seconds: int = setting(30, "Time it is then left alone", low=1, high=3_600)
+    usage_days: int = setting(
+        400,
+        "Days for which `metaservice usage` keeps what models were asked",
+        low=1,
+        high=36_500,
+        unit="days",
+    )
     openai: OpenAISettings = section(OpenAISettings)
     anthropic: AnthropicSettings = section(AnthropicSettings)
 
@@ -199,8 +220,8 @@ class PlannerSettings:
     def refusal(self, url: str) -> str:
         """Why a provider may not be called at this URL; empty: it may. Also for redirects.
 
-        Its host must be listed, as ``host`` (any port) or ``host:port``, and only a loopback host
-        may be plain http.
+        Its host must be listed, as ``host`` (any port) or ``host:port``. Plain http is for a loopback host;
+        with `private_http` also for a private address, or a name that leads to one (see `connection`).
         """
         if not is_base_url(url.partition("?")[0]):
             return "it is not an http(s) URL"
@@ -210,8 +231,16 @@ class PlannerSettings:
         if not any(_covers(listed, host, port) for listed in self.allowed_hosts):
             return f"host {parts.netloc} is not in planner.allowed_hosts (LARS_SANDBOX_LLM_ALLOWED_HOSTS)"
         if parts.scheme == "http" and not is_loopback(host):
-            return "it is plain http, which is for this machine alone"
+            return self._refusal_of_http(host)
         return ""
+
+    def _refusal_of_http(self, host: str) -> str:
+        if not self.private_http:
+            return (
+                "it is plain http, which is for this machine alone; planner.private_http "
+                "(LARS_PROVIDER_PRIVATE_HTTP) allows it for private addresses"
+            )
+        return f"it is plain http, and {host} is no private address" if is_public(host) else ""
 
 
 def _covers(listed: str, host: str, port: int) -> bool:

@@ -104,6 +104,8 @@ def keys_of(cls: type[Any], prefix: str = "") -> Iterator[Key]:
 _HOST_PORT: Final = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]{0,252}))(:[0-9]{1,5})?", re.ASCII
 )
+#: As `server/sessions/identity.py` has it.
+_SESSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 DIGEST_PREFIX: Final = "sha256:"
 _DIGEST: Final = re.compile(r"sha256:[0-9a-fA-F]{64}", re.ASCII)
 #: As Docker has names, too: with an underscore.
@@ -119,7 +121,8 @@ def is_name(text: str) -> bool:
 
 def is_session_id(text: str) -> bool:
     """With its owner before a slash, or without one."""
-    return all(map(is_name, text.split("/"))) and text.count("/") <= 1
+    owner, slash, name = text.rpartition("/")
+    return _SESSION.fullmatch(name) is not None and (not slash or is_name(owner))
 
 
 def is_client_token(text: str) -> bool:
@@ -210,6 +213,37 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() in LOOPBACK_NAMES
+
+
+def is_private(address: str) -> bool:
+    """Whether an address is of a network of one's own: RFC 1918, RFC 4193, RFC 6598, or loopback.
+
+    `ipaddress` counts more as private: networks for documentation, those that lead nowhere, and link-local
+    ones, where clouds keep what is secret of a machine. Raises ValueError for what is no address.
+    """
+    found = ipaddress.ip_address(address)
+    mapped = getattr(found, "ipv4_mapped", None)
+    if mapped is not None:
+        return is_private(str(mapped))
+    return found.is_loopback or any(
+        found.version == network.version and found in network for network in _PRIVATE
+    )
+
+
+_PRIVATE: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"),
+    )
+)
+
+
+def is_public(host: str) -> bool:
+    """Whether a host is an address that is not private; of a name nothing is known."""
+    try:
+        return not is_private(host)
+    except ValueError:
+        return False
 
 
 def _port_in_range(parts: SplitResult) -> bool:

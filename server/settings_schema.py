@@ -82,6 +82,12 @@ class ServerSettings:
     )
     shutdown_seconds: int = setting(20, "Time for requests under way when the service stops", low=0, high=600)
     request_bytes: int = setting(1 * MIB, "Largest request body", low=1_024, high=64 * MIB)
+    file_bytes: int = setting(
+        MIB // 2,
+        "Largest file of a form (multipart/form-data), kept as base64; 0: files are refused",
+        low=0,
+        high=64 * MIB,
+    )
     path_bytes: int = setting(2_048, "Longest path", low=64, high=65_536)
     query_bytes: int = setting(8_192, "Longest query", low=64, high=65_536)
     header_seconds: int = setting(15, "Time for a request's headers to arrive", low=1, high=300)
@@ -144,6 +150,10 @@ class AuthSettings:
 class SessionSettings:
     anonymous: Literal["reject", "shared"] = setting(
         "reject", "A request with neither X-Session-ID nor token: refused (400), or in one shared session"
+    )
+    in_query: bool = setting(
+        False,  # noqa: FBT003
+        "Whether `?session=` names the session where no X-Session-ID does, so that a link can",
     )
     expire_days: int = setting(
         0, "Days without use after which a session is removed; 0: never", low=0, high=36_500, unit="days"

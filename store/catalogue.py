@@ -19,6 +19,7 @@ from store.kept_answers import TABLE as ANSWERS
 from store.schema import Fields, timestamp
 
 if TYPE_CHECKING:
+    from store.singleton import Single
     from store.sqlite import Database
     from store.table import Table
 
@@ -55,6 +56,8 @@ class Entry:
     updated_at: str
     #: Indexed fields; the n-th has the index `x<number>_<n>`.
     indexes: list[str] = field(default_factory=list)
+    #: Whether it holds one object, see `store.singleton`; kept beside the fields.
+    single: Single = field(default="", kw_only=True)
     next_id: int | None = None
     next_text_rowid: int | None = None
     count: int | None = None
@@ -147,6 +150,11 @@ class Catalogue:
             "UPDATE collections SET schema = ?, updated_at = ? WHERE name = ?",
             (_row(entry).schema, entry.updated_at, entry.name),
         )
+
+    def save_single(self, entry: Entry, single: Single) -> None:
+        """Remember whether the collection holds one object."""
+        entry.single = single
+        self.save_fields(entry, entry.fields, entry.updated_at)
 
     def save_next_id(self, entry: Entry, next_id: int) -> None:
         """Remember the next id where the records no longer tell it."""
@@ -264,7 +272,7 @@ def _index_size(number: int, name: str) -> str:
 
 
 def _row(entry: Entry) -> EntryRow:
-    schema, indexes = json.dumps({"fields": entry.fields}), json.dumps(entry.indexes)
+    schema, indexes = _schema_text(entry.fields, entry.single), json.dumps(entry.indexes)
     return EntryRow(entry.name, entry.number, entry.saved_next_id, entry.updated_at, schema, indexes)
 
 
@@ -274,5 +282,12 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     if reason is not None:
         raise StoreDamaged(reason)
     stored = EntryRow(*row)
-    fields, indexes = json.loads(stored.schema).get("fields", {}), json.loads(stored.indexes)
-    return Entry(stored.name, stored.number, stored.next_id, fields, stored.updated_at, indexes)
+    described, indexes = json.loads(stored.schema), json.loads(stored.indexes)
+    fields, single = described.get("fields", {}), described.get("single", "")
+    return Entry(
+        stored.name, stored.number, stored.next_id, fields, stored.updated_at, indexes, single=single
+    )
+
+
+def _schema_text(fields: Fields, single: Single) -> str:
+    return json.dumps({"fields": fields, "single": single} if single else {"fields": fields})

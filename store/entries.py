@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from store.fields import can_index
+from store.singleton import SINGLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,11 @@ def _is_text(value: Any) -> bool:
 
 
 def _are_known(value: Any) -> bool:
-    return isinstance(value, dict) and _are_fields(value.get("fields", {}))
+    return (
+        isinstance(value, dict)
+        and _are_fields(value.get("fields", {}))
+        and value.get("single", "") in SINGLES
+    )
 
 
 def _are_fields(value: Any) -> bool:

@@ -50,7 +50,7 @@ class NoIdLeft(StoreError):
 
 
 class InvalidId(StoreError):
-    """An id that is neither an integer from 1 to 2^53-1 nor text by the grammar."""
+    """An id that is neither an integer within 53 bits nor a text that a path can hold, see `store.ids`."""
 
     status = 422
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from store.errors import InvalidQuery
 from store.fields import path_of
 from store.json_text import decode
-from store.paging import sort_keys
+from store.paging import in_order, sort_keys, sorted_field
 from store.query import Parameters
 
 if TYPE_CHECKING:
@@ -104,9 +104,10 @@ def _group_columns(number: int, path: str) -> str:
 def _order(sort: object, names: Mapping[str, str]) -> list[str]:
     terms = []
     for name, direction in sort_keys(sort):
-        if name not in names:
+        field, folds = (name, False) if name in names else sorted_field(name)
+        if field not in names:
             raise InvalidQuery(f"sort: '{name[:100]}' is none of {', '.join(names)}")
-        terms.append(f"{names[name]} IS NULL, {names[name]} {direction}")
+        terms.append(in_order(names[field], direction, folds=folds))
     return terms
 
 

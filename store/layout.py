@@ -7,7 +7,8 @@ For each collection three files, UTF-8, with a newline at the end of each:
 - `.schemas/<collection>.json`: an object, one member a line, indented by two spaces: `fields` (sorted names),
   `example` (the newest record, null where there is none) and `updated_at` (UTC, ISO 8601: when the fields
   last changed).
-- `.schemas/<collection>.meta.json`: likewise, with `auto_id`, the id the next record will get.
+- `.schemas/<collection>.meta.json`: likewise, with `auto_id`, the id the next record will get. Where the
+  collection holds one object (`/settings`) also `single`: whether its id was `made` or `given`.
 
 Importing needs only the first of the three. The types of fields are learned from the records again.
 """
@@ -19,12 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from store import records
 from store.errors import StoreError
+from store.singleton import SINGLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from store.session_store import Session
+    from store.singleton import Single
 
 SCHEMAS = ".schemas"
 #: Letters of a file's name in a message.
@@ -53,10 +56,11 @@ def _export_collection(session: Session, name: str, directory: Path) -> None:
         "example": None if newest is None else records.decode(newest),
         "updated_at": schema["updated_at"],
     }
+    meta = {"auto_id": table.next_id()} | ({"single": schema["single"]} if "single" in schema else {})
     with (directory / f"{name}.json").open("w", encoding="utf-8") as file:
         file.writelines(_array_lines(table.documents()))
     _write(directory / SCHEMAS / f"{name}.json", _object_text(described))
-    _write(directory / SCHEMAS / f"{name}.meta.json", _object_text({"auto_id": table.next_id()}))
+    _write(directory / SCHEMAS / f"{name}.meta.json", _object_text(meta))
 
 
 def _array_lines(documents: Iterator[str]) -> Iterator[str]:
@@ -103,12 +107,14 @@ def _import_collection(session: Session, path: Path) -> str:
     schema = _read_object(path.parent / SCHEMAS / path.name)
     meta = _read_object(path.parent / SCHEMAS / f"{name}.meta.json")
     try:
-        session.plan_view[name].insert_many(_read_array(path))
+        with session.restoring():
+            session.plan_view[name].insert_many(_read_array(path))
         session.restore_collection(
             name,
             fields=_names(schema.get("fields", [])),
             updated_at=_text(schema.get("updated_at")),
             next_id=_count(meta.get("auto_id", 1)),
+            single=_single(meta.get("single", "")),
         )
     except (StoreError, TypeError) as error:
         raise LayoutError(f"{_shown(path)}: {error}") from error
@@ -130,6 +136,12 @@ def _text(value: object) -> str | None:
 def _count(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 2**53:
         raise TypeError("'auto_id' in its meta file is no id")
+    return value
+
+
+def _single(value: object) -> Single:
+    if value not in SINGLES:
+        raise TypeError("'single' in its meta file is neither made nor given")
     return value
 
 

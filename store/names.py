@@ -7,6 +7,10 @@ which keys of a query are no field's name.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Query keys that ask for more than some records in an order: pages, fields, relations.
 VIEWS = frozenset({"page", "per_page", "page_size", "fields", "embed", "expand"})
@@ -16,6 +20,11 @@ PRESENTATION = VIEWS | {"limit", "offset", "sort"}
 WHOLE = frozenset({"q", "or", "and"})
 RESERVED = PRESENTATION | WHOLE
 
+#: What may stand for a record's id in a path and is none, so that no record can have it for its id.
+SEARCH_WORDS = frozenset({"search", "find", "query", "filter"})
+ACTION_WORDS = SEARCH_WORDS | {"count", "stats"}
+
+_CAMEL = re.compile(r"[a-z][a-z0-9]*[A-Z][A-Za-z0-9]*")
 _UNCHANGED = frozenset({"data", "media", "news", "people", "series", "species"})
 #: Plurals by no rule here; `singular` leaves them, as the names of stored fields hang on it.
 _IRREGULAR = frozenset({"alumni", "children", "criteria", "men", "women"})
@@ -63,3 +72,25 @@ def foreign_key(collection: str) -> str:
     # No double underscore: in a criterion that would start an operator.
     snake = re.sub(r"[-_]+", "_", words).rstrip("_")
     return f"{singular(snake)}_id"
+
+
+def plain(name: str) -> str:
+    """A name without what differs from style to style: `post_id`, `postId` and `PostID` are all `postid`."""
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def links_among(parent: str, fields: Iterable[str]) -> list[str]:
+    """Those of the fields that point at the records of `parent`, in whatever style they are spelt."""
+    wanted = plain(foreign_key(parent))
+    return [name for name in fields if plain(name) == wanted and "." not in name and "__" not in name]
+
+
+def styled_foreign_key(parent: str, fields: Iterable[str]) -> str:
+    """What such a field would be called beside these: `postId` among `createdAt`, and else `post_id`."""
+    snake = foreign_key(parent)
+    names = list(fields)
+    if any("_" in name for name in names) or not any(map(_CAMEL.fullmatch, names)):
+        return snake
+    first, *others = snake.removesuffix("_id").split("_")
+    ending = "ID" if any(name.endswith("ID") for name in names) else "Id"
+    return first + "".join(map(str.capitalize, others)) + ending

@@ -14,6 +14,9 @@ MAX_SORT_KEYS = 8
 #: More rows than SQLite can hold; limits and offsets beyond it mean the same as it.
 MAX_ROWS = 2**62
 
+#: At the end of a sort key: SQLite's word for a collation that passes over case.
+NO_CASE = "__nocase"
+
 _DIGITS = re.compile(r"[0-9]{1,30}")
 
 
@@ -32,17 +35,30 @@ BY_ROW = Order("rowid", {})
 def compile_sort(sort: object, *, int_ids: bool = False) -> Order:
     """`"-price,name"`, or a list of such: null and absent come last both ways, ties by row.
 
-    Ascending, numbers (and false, true as 0, 1) come before text; `-` reverses that. `int_ids` says that
-    every id is an integer, so that the order by id is the order of the rows. Raises InvalidQuery.
+    Ascending, numbers (and false, true as 0, 1) come before text; `-` reverses that. `name__nocase` takes
+    texts without regard to case. `int_ids` says that every id is an integer from 1, so that the order
+    by id is the order of the rows. Raises InvalidQuery.
     """
     params = Parameters("s")
     terms: list[str] = []
     for name, direction in sort_keys(sort):
         if name == "id" and int_ids:
             return Order(", ".join([*terms, f"rowid {direction}"]), params.values)
-        value = f"json_extract(doc, {params.bind(path_of(name))})"
-        terms.append(f"{value} IS NULL, {value} {direction}")
+        field, folds = sorted_field(name)
+        value = f"json_extract(doc, {params.bind(path_of(field))})"
+        terms.append(in_order(value, direction, folds=folds))
     return Order(", ".join([*terms, BY_ROW.sql]), params.values)
+
+
+def sorted_field(name: str) -> tuple[str, bool]:
+    """The field that a sort key names, and whether its texts are taken without regard to case."""
+    return name.removesuffix(NO_CASE), name.endswith(NO_CASE)
+
+
+def in_order(value: str, direction: str, *, folds: bool) -> str:
+    """Terms of ORDER BY for a value in SQL; of texts that differ in case alone the order is as without."""
+    folded = f"CASE typeof({value}) WHEN 'text' THEN fold({value}) ELSE {value} END {direction}, "
+    return f"{value} IS NULL, {folded if folds else ''}{value} {direction}"
 
 
 def sort_keys(sort: object) -> list[tuple[str, str]]:

@@ -1,8 +1,8 @@
 """Criteria to SQL.
 
 1. A key of criteria is a field, or `field__operator`. A field is a path into nested objects, its
-   steps joined by dots: `address.city__icontains`. Steps hold no quote, backslash or control
-   character (SQLite versions differ in how they find such keys); an array is no step.
+   steps joined by dots: `address.city__icontains`; an array on the way is reached into (`store.reach`). Steps
+   hold no quote, backslash or control character (SQLite versions differ in how they find such keys).
 2. What follows the last `__` of a key is the operator. If it is none, the whole key is the field where
    the collection knows such a field or where it can't be a misspelt operator (it is not all of a-z);
    otherwise it is refused, so that `price__gtt` does not quietly find nothing.
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from store import text_search
+from store import reach, text_search
 from store.errors import InvalidQuery
 from store.fields import can_index, path_of
 from store.ids import Address, address_of
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 OPERATORS = frozenset(
     {
-        *("contains", "icontains", "startswith", "endswith", "like"),
+        *("contains", "icontains", "startswith", "endswith", "like", "ilike"),
         *("gt", "gte", "lt", "lte"),
         *("ne", "in", "isnull", "has"),
     }
@@ -72,11 +72,16 @@ class Where:
 
 @dataclass(slots=True)
 class _Operand:
-    """SQL for a value, for its type as json_type() names it, and for its path in `doc`."""
+    """SQL for a value, for its type as json_type() names it, and for what json_each() is to take apart."""
 
     value: str
     kind: str
-    path: str = ""
+    parts: str = ""
+
+
+#: An element of an array that is taken apart: `AS item`, and `AS part` where it is an array itself.
+_ITEM = _Operand("item.value", "item.type", "CASE item.type WHEN 'array' THEN item.value ELSE '[]' END")
+_PART = _Operand("part.value", "part.type")
 
 
 @dataclass(slots=True)
@@ -110,20 +115,21 @@ def compile_criteria(
 ) -> Where:
     """The condition that records matching all criteria meet.
 
-    `indexed` are the fields with an index, `known` the collection's learned field names. Raises InvalidQuery.
+    `indexed` are the fields with an index, `known` those that the collection has learned.
+    Raises InvalidQuery.
     """
     if not isinstance(criteria, dict):
         raise InvalidQuery("criteria are an object of fields and values")
     if len(criteria) > MAX_CRITERIA:
         raise InvalidQuery(f"more than {MAX_CRITERIA} filters")
     for key, value in criteria.items():
-        if not _is_plain(key, value):
+        if not _is_plain(key, value) or ("." in key and _arrays(key, known)):
             break
     else:
         return _plain_equality(criteria, indexed)
     scope = _Scope(Parameters("p"), indexed, known)
     tests, sql = _all_of(criteria, scope, 0)
-    return Where(sql, scope.params.values, _unindexed(tests, indexed))
+    return Where(sql, scope.params.values, _unindexed(tests, scope))
 
 
 @dataclass(slots=True)
@@ -143,7 +149,7 @@ def _all_of(criteria: Mapping[str, Any], scope: _Scope, depth: int) -> tuple[lis
     if scope.room < 0:
         raise InvalidQuery(f"more than {MAX_CRITERIA} filters")
     tests = [_take_apart(key, value, scope.known) for key, value in criteria.items() if key not in _WHOLE]
-    conditions = [_condition(test, scope.params, scope.indexed) for test in tests]
+    conditions = [_condition(test, scope) for test in tests]
     if len(tests) < len(criteria):
         conditions += [_whole(key, criteria[key], scope, depth) for key in criteria if key in _WHOLE]
     return tests, " AND ".join(conditions) or "1"
@@ -200,10 +206,11 @@ def _plain_sql(
     return " AND ".join(conditions) or "1", params.values, [mark[1:] for mark in marks], unindexed
 
 
-def _unindexed(tests: list[_Test], indexed: Collection[str]) -> tuple[str, ...]:
+def _unindexed(tests: list[_Test], scope: _Scope) -> tuple[str, ...]:
     """One index is enough to make a search fast, so a search that has one asks for no other."""
     equal = [test.field for test in tests if test.operator in {"", "in"} and test.value is not None]
-    if "id" in equal or any(name in indexed for name in equal):
+    equal = [name for name in equal if not _arrays(name, scope.known)]
+    if "id" in equal or any(name in scope.indexed for name in equal):
         return ()
     return tuple(name for name in equal if can_index(name))
 
@@ -245,12 +252,43 @@ def _is_word(text: str) -> bool:
 
 def _operand(name: str, params: Parameters, indexed: Collection[str]) -> _Operand:
     path = f"'{path_of(name)}'" if name in indexed else params.bind(path_of(name))
-    return _Operand(f"json_extract(doc, {path})", f"json_type(doc, {path})", path)
+    return _Operand(f"json_extract(doc, {path})", f"json_type(doc, {path})", f"doc, {path}")
 
 
-def _condition(test: _Test, params: Parameters, indexed: Collection[str]) -> str:
-    operand = _operand(test.field, params, indexed)
-    return f"({_WRITERS[test.operator](test, operand, params)})"
+def _condition(test: _Test, scope: _Scope) -> str:
+    params = scope.params
+    operand = _operand(test.field, params, scope.indexed)
+    plain = _WRITERS[test.operator](test, operand, params)
+    arrays = _arrays(test.field, scope.known)
+    if not arrays:
+        return f"({plain})"
+    is_one = " OR ".join(f"json_type(doc, {params.bind(path_of(name))}) = 'array'" for name in arrays)
+    return f"(CASE WHEN {is_one} THEN ({_reaching(test, params)}) ELSE ({plain}) END)"
+
+
+# Arrays on the way to a field (store.reach)
+
+
+def _arrays(name: str, known: Collection[str]) -> list[str]:
+    return reach.arrays_on_the_way(name, known) if "." in name else []
+
+
+def _reaching(test: _Test, params: Parameters) -> str:
+    """The condition on all the values that are found."""
+    source = f"json_each(reach(doc, {params.bind(encode(test.field.split('.')))})) AS item"
+
+    def some(condition: str) -> str:
+        return f"EXISTS (SELECT 1 FROM {source} WHERE {condition})"  # noqa: S608  parts of ours
+
+    is_there = some("item.value IS NOT NULL")
+    values = test.value if isinstance(test.value, list) else [test.value]
+    if test.operator == "isnull":
+        return is_there if _is_null(test, _ITEM, params).endswith("NOT NULL") else f"NOT {is_there}"
+    if test.operator == "ne":
+        return f"{is_there} AND NOT {some(_any_of(_scalars(test, values), _ITEM, params))}"
+    if test.operator == "" and None in values:
+        return f"NOT {is_there} OR {some(_any_of(_scalars(test, values), _ITEM, params))}"
+    return some(_WRITERS[test.operator](test, _ITEM, params))
 
 
 # Equality and its kin
@@ -351,12 +389,12 @@ def _in(test: _Test, operand: _Operand, params: Parameters) -> str:
 
 def _has(test: _Test, operand: _Operand, params: Parameters) -> str:
     values = test.value if isinstance(test.value, list) else [test.value]
-    return _element(_any_of(_scalars(test, values), _Operand("item.value", "item.type"), params), operand)
+    return _element(_any_of(_scalars(test, values), _PART, params), operand)
 
 
 def _element(condition: str, operand: _Operand) -> str:
-    """Some element of a stored array meets a condition over `item`."""
-    found = f"EXISTS (SELECT 1 FROM json_each(doc, {operand.path}) AS item WHERE {condition})"  # noqa: S608  parts of ours
+    """Some element of a stored array meets a condition over `part`."""
+    found = f"EXISTS (SELECT 1 FROM json_each({operand.parts}) AS part WHERE {condition})"  # noqa: S608  parts of ours
     return f"{operand.kind} = 'array' AND {found}"
 
 
@@ -417,8 +455,8 @@ def _contains(test: _Test, operand: _Operand, params: Parameters) -> str:
 def _contains_folded(test: _Test, operand: _Operand, params: Parameters) -> str:
     folded = [params.bind(text.casefold()) for text in _texts(test)]
     inside = [f"instr(fold({operand.value}), {text}) > 0" for text in folded]
-    same = [f"fold(item.value) = {text}" for text in folded]
-    element = _in_text(same, _Operand("item.value", "item.type"))
+    same = [f"fold(part.value) = {text}" for text in folded]
+    element = _in_text(same, _PART)
     return f"{_in_text(inside, operand)} OR {_element(element, operand)}"
 
 
@@ -442,6 +480,11 @@ def _like(test: _Test, operand: _Operand, params: Parameters) -> str:
     return _in_text(ways, operand)
 
 
+def _like_folded(test: _Test, operand: _Operand, params: Parameters) -> str:
+    ways = [f"fold({operand.value}) GLOB {params.bind(_glob(text.casefold()))}" for text in _texts(test)]
+    return _in_text(ways, operand)
+
+
 def _glob(pattern: str) -> str:
     """Only `*` is special to us; GLOB has `?` and `[` as well."""
     return re.sub(r"\*+", "*", re.sub(r"[?\[]", r"[\g<0>]", pattern))
@@ -460,5 +503,6 @@ _WRITERS: dict[str, _Writer] = {
     "startswith": _starts_with,
     "endswith": _ends_with,
     "like": _like,
+    "ilike": _like_folded,
     **dict.fromkeys(_COMPARISONS, _compare),
 }

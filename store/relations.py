@@ -1,7 +1,8 @@
 """Records with the records that belong to them: children that point at them, parents that they point at.
 
-A field points at the records of the collection whose singular it begins with: `member_id` at members. One
-query fetches all that a step of a relation needs, however many records there are.
+A field points at the records of the collection whose singular it begins with: `member_id` at members, or
+`memberId`, or `memberID`, as the collection has it. One query fetches all that a step of a relation needs,
+however many records there are.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from store.errors import InvalidQuery
 from store.ids import Address, address_of
-from store.names import foreign_key
+from store.names import foreign_key, links_among, plain, singular, styled_foreign_key
+from store.spelling import has_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,57 +44,100 @@ class Relations:
         """Copies of the records, each with the lists of its children. Raises InvalidQuery."""
         return self._embed(collection, records, _tree("embed", names))
 
-    def expand(self, records: list[Record], names: object) -> list[Record]:
+    def expand(self, collection: str, records: list[Record], names: object) -> list[Record]:
         """Copies of the records, each with its parents, None for a missing one. Raises InvalidQuery."""
-        return self._expand(records, _tree("expand", names))
+        return self._expand(collection, records, _tree("expand", names))
 
     def _embed(self, collection: str, records: list[Record], tree: _Tree) -> list[Record]:
-        field = foreign_key(collection)
         copies = [dict(record) for record in records]
         for name, deeper in tree.items():
-            self._require("embed", name)
+            fields = self._links(name, collection)
             addresses = {_address(record.get("id")) for record in copies}
-            found = self._find(f"embed={name}", name, field, addresses)
+            found = self._find(f"embed={name}", name, fields, addresses)
             children: dict[Address | None, list[Record]] = {}
             for child in self._embed(name, found, deeper) if deeper else found:
-                children.setdefault(_address(child.get(field)), []).append(child)
+                for parent in dict.fromkeys(_address(child.get(field)) for field in fields):
+                    children.setdefault(parent, []).append(child)
             for record in copies:
                 record[name] = children.get(_address(record.get("id")), [])
         return copies
 
-    def _expand(self, records: list[Record], tree: _Tree) -> list[Record]:
+    def _expand(self, collection: str, records: list[Record], tree: _Tree) -> list[Record]:
         copies = [dict(record) for record in records]
         for name, deeper in tree.items():
-            field = f"{name}_id"
-            addresses = {_address(record.get(field)) for record in copies}
-            found = self._find(f"expand={name}", self._parent(name), "id", addresses)
+            parent = self._parent(name)
+            fields = self._pointing(collection, parent, records, name)
+            addresses = {_pointed_at(record, fields) for record in copies}
+            found = self._find(f"expand={name}", parent, ["id"], addresses)
             parents = {
-                _address(each["id"]): each for each in (self._expand(found, deeper) if deeper else found)
+                _address(each["id"]): each
+                for each in (self._expand(parent, found, deeper) if deeper else found)
             }
             for record in copies:
-                record[name] = parents.get(_address(record.get(field)))
+                record[name] = parents.get(_pointed_at(record, fields))
         return copies
 
-    def _find(self, what: str, collection: str, field: str, addresses: set[Address | None]) -> list[Record]:
+    def _find(
+        self, what: str, collection: str, fields: list[str], addresses: set[Address | None]
+    ) -> list[Record]:
+        """The records that have one of the addresses in one of the fields."""
         # Texts find numbers, too, and are of one kind, which lets ids be looked up by row.
         values = sorted(str(address) for address in addresses if address is not None)
-        found = self._open(collection).search({field: values}, limit=MAX_RELATED + 1) if values else []
+        ways = [{field: values} for field in fields]
+        criteria = ways[0] if len(ways) == 1 else {"$or": ways}
+        found = self._open(collection).search(criteria, limit=MAX_RELATED + 1) if values else []
         if len(found) > MAX_RELATED:
             raise InvalidQuery(f"{what}: more than {MAX_RELATED} records; ask for fewer at once (limit=)")
         return found
 
-    def _require(self, key: str, collection: str) -> None:
-        if collection not in self._workspace.catalogue:
-            raise InvalidQuery(f"{key}: there is no collection '{collection[:64]}'")
+    def _links(self, children: str, parent: str) -> list[str]:
+        """The fields by which `children` point at `parent`. Raises InvalidQuery where there are none."""
+        entry = self._workspace.catalogue.get(children)
+        if entry is None:
+            raise InvalidQuery(f"embed: there is no collection '{children[:64]}'{self._alike(children)}")
+        found = links_among(parent, entry.fields)
+        if not found and has_all(entry.fields) and entry.fields.keys() != {"id"}:
+            raise InvalidQuery(f"embed={children}: {children} has no field {_spellings(parent)}")
+        return found or [foreign_key(parent)]
 
     def _parent(self, name: str) -> str:
         """The collection that `<name>_id` points at."""
-        field = f"{name}_id"
-        fitting = (each for each in self._workspace.catalogue.names() if foreign_key(each) == field)
-        found = next(fitting, None)
-        if found is None:
-            raise InvalidQuery(f"expand: there is no collection that '{field[:64]}' points at")
+        names = self._workspace.catalogue.names()
+        fitting = next((each for each in names if plain(foreign_key(each)) == f"{plain(name)}id"), None)
+        if fitting is not None:
+            return fitting
+        for each in names:
+            if plain(name) in (plain(each), plain(foreign_key(each))):
+                raise InvalidQuery(
+                    f"expand={name[:64]}: write expand={foreign_key(each).removesuffix('_id')}"
+                )
+        raise InvalidQuery(f"expand: there is no collection that '{name[:64]}_id' points at")
+
+    def _pointing(self, collection: str, parent: str, records: list[Record], name: str) -> list[str]:
+        """The fields by which records point at a parent. Raises InvalidQuery where no record can."""
+        entry = self._workspace.catalogue.get(collection)
+        known = entry.fields if entry else {}
+        found = links_among(parent, dict.fromkeys([*known, *(field for each in records for field in each)]))
+        if not found and records and has_all(known):
+            raise InvalidQuery(f"expand={name[:64]}: {collection} has no field {_spellings(parent)}")
         return found
+
+    def _alike(self, name: str) -> str:
+        """What a name may have been meant for, to end an error with."""
+        names = self._workspace.catalogue.names()
+        word = plain(singular(name.lower()))
+        found = next((each for each in names if plain(singular(each.lower())) == word), None)
+        return "" if found is None else f"; write {found}"
+
+
+def _spellings(parent: str) -> str:
+    """The ways in which a field that points at a collection's records may be spelt."""
+    snake, camel = foreign_key(parent), styled_foreign_key(parent, ["aB"])
+    return f"{snake}, {camel} or {camel[:-1]}D"
+
+
+def _pointed_at(record: Record, fields: list[str]) -> Address | None:
+    return next((_address(record[field]) for field in fields if record.get(field) is not None), None)
 
 
 def _address(value: object) -> Address | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from store import groups, ids, paging, query, records, rest_query, schema
+from store import asked, groups, ids, names, paging, query, records, rest_query, schema
 from store.errors import DuplicateId, InvalidId, InvalidRecord, NoIdLeft, TypeMismatch
 from store.lazy import all_stored, stored, written
 from store.query import Where
 from store.relations import Relations
+from store.singleton import Singleton
 from store.table import Table
 from store.workspace import Change
 
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
 
     from store.catalogue import Entry
     from store.paging import Order
+    from store.singleton import Single
     from store.workspace import Op, Workspace
 
 Record: TypeAlias = dict[str, Any]
 # Named here because inside the class `list` is the method.
 Records: TypeAlias = list[Record]
+Names: TypeAlias = list[str]
 Sort: TypeAlias = str | list[str] | None
 
 #: Collections up to this size are searched without an index just as well.
@@ -128,8 +131,8 @@ class ResourceStore:
         """Those that match all criteria: {"field": value} or {"field__op": value}; [v1, v2] is any of.
 
         store.search({"address.city": "Rome", "age__gte": 18, "tags__has": "x"}, sort="-age", limit=10)
-        Ops: contains icontains startswith endswith like (* is a wildcard) gt gte lt lte ne in isnull has
-        (array). "30" finds 30. {"$or": [{"a": 1}, ...]}, "$and"; {"$text": "al rome"}: all words, anywhere.
+        Ops: contains icontains startswith endswith like ilike (* is a wildcard) gt gte lt lte ne in isnull
+        has (array). "30" finds 30; {"$or": [{"a": 1}, ...]}, "$and"; {"$text": "al rome"}: all words.
         """
         size, start = _slice(limit, offset)
         matching, order = self._where(criteria) or _ALL, self._order(sort)
@@ -184,7 +187,9 @@ class ResourceStore:
 
         orders.expand(rec, "member.team") -> {..., "member_id": 1, "member": {..., "team": {...}}}
         """
-        return self._related(records, parents, lambda found: self._relations().expand(found, parents))
+        return self._related(
+            records, parents, lambda found: self._relations().expand(self._name, found, parents)
+        )
 
     def delete_all(self, criteria: Record | None = None) -> int:
         """Delete the records that match the criteria (see search), without any all; how many there were."""
@@ -206,11 +211,27 @@ class ResourceStore:
     def criteria(self, query: dict[str, Any]) -> Record:
         """Criteria from ctx["query"]: paging keys are dropped, `*` is a wildcard, a repeated key is any of.
 
-        {"name": "Hart*", "age__gt": "30", "limit": "5"} -> {"name__like": "Hart*", "age__gt": "30"};
+        {"name": "hart*", "age__gt": "30", "limit": "5"} -> {"name__ilike": "hart*", "age__gt": "30"};
         {"q": "rome", "or": "(a=1,b__gt=2)"} -> {"$text": "rome", "$or": [{"a": "1"}, {"b__gt": "2"}]}
         """
         entry = self._entry()
-        return rest_query.criteria_of(query, entry.fields if entry else ())
+        return rest_query.criteria_of(query, entry.fields if entry else {})
+
+    def vet(self, query: Record, sums: bool = False) -> None:  # noqa: FBT001, FBT002  programs pass it by position
+        """Refuse (400) a ctx["query"] whose sort, page or fields cannot be; sums: of a query for groups."""
+        if query:
+            entry = self._entry()
+            asked.check(query, entry.fields if entry else {}, sums=sums)
+
+    def links(self, parent: str, record: Record | None = None) -> Names:
+        """The fields that point at `parent`'s records as spelt here: orders.links("members") -> ["memberId"].
+
+        The first is the one to write in `record`.
+        """
+        entry = self._entry()
+        known, given = entry.fields if entry else {}, record or {}
+        found = names.links_among(parent, dict.fromkeys([*known, *given]))
+        return found or [names.styled_foreign_key(parent, [*known, *given])]
 
     def schema(self) -> Record:
         """The fields seen so far, with JSON types: {"fields": {"name": ["string"]}, "updated_at": "..."}."""
@@ -218,7 +239,18 @@ class ResourceStore:
         if entry is None:
             return {"fields": {}, "updated_at": None}
         fields = {name: [*kinds] for name, kinds in entry.fields.items()}
-        return {"fields": fields, "updated_at": entry.updated_at}
+        described = {"fields": fields, "updated_at": entry.updated_at}
+        return {**described, "single": entry.single} if entry.single else described
+
+    def singleton(self, make: bool = False) -> Singleton | None:  # noqa: FBT001, FBT002  see vet
+        """The one object at a path like /settings: .get() .replace(rec) .update(rec) .delete().
+
+        None for a collection; with make only for one with records.
+        """
+        entry, table = self._entry(), self._table()
+        if entry is not None and entry.single:
+            return Singleton(self, entry.single)
+        return Singleton(self, "made") if make and (table is None or not table.count()) else None
 
     # Reading
 
@@ -256,25 +288,46 @@ class ResourceStore:
     def _order(self, sort: Sort) -> Order:
         if sort is None:
             return paging.BY_ROW
-        entry = self._entry()
-        return paging.compile_sort(sort, int_ids=entry is not None and entry.fields.get("id") == ["integer"])
+        entry, table = self._entry(), self._table()
+        int_ids = entry is not None and entry.fields.get("id") == ["integer"]
+        return paging.compile_sort(
+            sort, int_ids=int_ids and table is not None and not table.has_text_addresses()
+        )
 
     # Writing
 
     def _insert(self, record: Record) -> Record:
         records.check(record, self._workspace.object_members)
-        given = ids.checked_address(record["id"]) if "id" in record else None
+        unset = "id" in record and ids.is_unset(record["id"])
+        if unset and (made := ids.made_for(record["id"])) is not None:
+            record, unset = {**record, "id": made}, False
+        given = None
+        if "id" in record and not unset:
+            given = ids.checked_address(record["id"], reachable=not self._workspace.restoring)
         catalogue = self._workspace.catalogue
         entry = self._entry() or catalogue.create(self._name)
         catalogue.touch(entry)
         table = Table.of(self._workspace.database, entry)
+        if entry.single:
+            self._leave_single(entry, table)
         address = table.free_id() if given is None else given
         whole = {"id": address, **record} if given is None else record
-        if type(whole["id"]) is float:
-            whole = {**record, "id": address}
+        if unset or type(whole["id"]) is float:
+            whole = {**record, "id": address if given is None else int(whole["id"])}
         self._require_types(entry, whole)
         document = records.encode(whole)
         return self._wrote("insert", entry, whole, document, table.insert(address, document))
+
+    def _note_single(self, single: Single) -> None:
+        entry = self._entry()
+        if entry is not None:
+            self._workspace.catalogue.save_single(entry, single)
+
+    def _leave_single(self, entry: Entry, table: Table) -> None:
+        """Where the one object was deleted there may be records again. Else raises DuplicateId."""
+        if table.count():
+            raise DuplicateId(f"{self._name} is a single object, no collection; replace, change or delete it")
+        self._workspace.catalogue.save_single(entry, "")
 
     def _insert_one_of(self, number: int, record: Record) -> Record:
         try:

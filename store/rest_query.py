@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from store import filter_groups
+from store import filter_groups, spelling
 from store.errors import InvalidQuery
 from store.names import PRESENTATION, RESERVED, WHOLE
 from store.query import OPERATORS
@@ -24,7 +24,7 @@ _PLAIN_OPERATORS = OPERATORS - {"in", "has", "like", "contains"}
 
 
 def criteria_of(query: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
-    """Criteria from a query's keys and values; `known` are the collection's field names.
+    """Criteria from a query's keys and values; `known` are the collection's fields.
 
     Raises InvalidQuery for a group of filters (`or=`, `and=`) that cannot be read, and for an operator that
     is spelt as it would be elsewhere.
@@ -35,7 +35,9 @@ def criteria_of(query: Mapping[str, Any], known: Collection[str]) -> dict[str, A
         if key not in RESERVED:
             if key not in known:
                 _check_spelling(key, value, known)
-            name, sought = _criterion(_field_of(key, known) if "By" in key else key, value)
+            field = _field_of(key, known) if "By" in key else key
+            spelling.check_filter(field, value, known, OPERATORS)
+            name, sought = _criterion(field, value)
             criteria[name] = sought
         elif key in WHOLE:
             whole = True
@@ -49,16 +51,14 @@ def _check_spelling(key: str, value: Any, known: Collection[str]) -> None:
         name, mark, rest = sign.groups()
         operator = _SIGNS.get((mark, value != "" and not rest))
         if operator is not None:
-            right = _spelt(name, operator, rest or value)
+            right = spelling.spelt(name, operator, rest or value)
             raise InvalidQuery(f"'{key[:100]}': no such sign stands in a key; write {right}")
     name, _, suffix = key.rpartition("_")
     # Of a collection with very many fields not all are known.
     if suffix in _PLAIN_OPERATORS and name in known and len(known) < MAX_FIELDS:
-        raise InvalidQuery(f"'{key[:100]}': there is no such field; write {_spelt(name, suffix, value)}")
-
-
-def _spelt(name: str, operator: str, value: Any) -> str:
-    return f"{name}__{operator}={value[0] if isinstance(value, list) else value}"[:200]
+        raise InvalidQuery(
+            f"'{key[:100]}': there is no such field; write {spelling.spelt(name, suffix, value)}"
+        )
 
 
 def _whole(query: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
@@ -95,11 +95,11 @@ def _field_of(key: str, known: Collection[str]) -> str:
 
 
 def _criterion(key: str, value: Any) -> tuple[str, Any]:
-    """`name=Hart*` is a pattern; a repeated key is a list, and with `__in` a list of lists."""
+    """`name=hart*` is a pattern, in any case; a repeated key is a list, and with `__in` a list of lists."""
     name, _, operator = key.rpartition("__")
     if name and operator in OPERATORS:
         repeated = operator == "in" and isinstance(value, list)
         return key, ",".join(value) if repeated else value
     values = value if isinstance(value, list) else [value]
     patterned = any(isinstance(item, str) and "*" in item for item in values)
-    return (f"{key}__like" if patterned else key), value
+    return (f"{key}__ilike" if patterned else key), value

@@ -34,6 +34,7 @@ from store.ordinary import (
 )
 from store.pages import PAGE_BYTES, Pages, Row, Tree, Unreadable
 from store.session_store import Session
+from store.singleton import SINGLES, Single
 from store.sqlite import DATABASE_NAME
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class _Collection:
     fields: list[str] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    single: Single = ""
 
 
 def salvage(damaged: Path, *, now: datetime | None = None) -> Report:
@@ -232,9 +234,12 @@ def _entry(row: Row | None) -> _Collection | None:
         case [str(name), int(number), int(next_id), str(schema), str(), str(indexes)]:
             with suppress(ValueError, AttributeError, RecursionError):
                 if _COLLECTION_NAME.fullmatch(name) and number > 0:
-                    fields = list(json.loads(schema).get("fields", {}))
+                    described = json.loads(schema)
+                    fields, single = list(described.get("fields", {})), described.get("single", "")
                     indexed = [name for name in json.loads(indexes) if isinstance(name, str)]
-                    return _Collection(number, Found(name), max(next_id, 1), fields, indexed)
+                    found = _Collection(number, Found(name), max(next_id, 1), fields, indexed)
+                    found.single = single if single in SINGLES else ""
+                    return found
         case _:
             pass
     return None
@@ -264,7 +269,11 @@ def _write(directory: Path, collections: Iterable[_Collection]) -> None:
         for one in collections:
             _write_records(session, one)
             session.restore_collection(
-                one.found.name, fields=one.fields, updated_at=None, next_id=min(one.next_id, 2**53)
+                one.found.name,
+                fields=one.fields,
+                updated_at=None,
+                next_id=min(one.next_id, 2**53),
+                single=one.single,
             )
         session.commit()
         for one in collections:
@@ -276,13 +285,14 @@ def _write(directory: Path, collections: Iterable[_Collection]) -> None:
 
 def _write_records(session: Session, one: _Collection) -> None:
     store = session.plan_view[one.found.name]
-    for record in one.documents.values():
-        try:
-            store.insert(record)
-        except StoreError:
-            one.found.rows_lost += 1
-        else:
-            one.found.records += 1
+    with session.restoring():
+        for record in one.documents.values():
+            try:
+                store.insert(record)
+            except StoreError:
+                one.found.rows_lost += 1
+            else:
+                one.found.records += 1
 
 
 def _copy(source: Path, target: Path) -> None:

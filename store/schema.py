@@ -10,7 +10,10 @@ fields and may lack known ones, but what it has of these is of a learned type.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
 
 #: Field name -> its JSON types, sorted.
 Fields: TypeAlias = dict[str, list[str]]
@@ -46,6 +49,14 @@ def learn(fields: Fields, record: dict[str, Any], *, fixed: bool = False) -> Fie
             continue
         learned = {**learned, name: sorted({*(known or ()), kind})}
     return learned
+
+
+def kinds_of(known: Collection[str], name: str) -> Sequence[str] | None:
+    """The types of a field among those that are known, none where only names are; None: it is not known."""
+    if isinstance(known, dict):
+        found: list[str] | None = known.get(name)
+        return found
+    return () if name in known else None
 
 
 def mismatches(fields: Fields, record: dict[str, Any]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from store import records, sqlite
@@ -13,7 +14,10 @@ from store.table import Table
 from store.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from store.change_set import ChangeSet
+    from store.singleton import Single
     from store.sqlite import Durability
     from store.workspace import Change
 
@@ -272,16 +276,27 @@ class Session:
             raise KeyError(collection)
         return Table(self._database, entry)
 
+    @contextmanager
+    def restoring(self) -> Iterator[None]:
+        """What is inserted within was stored before: it may have an id that no new record may have."""
+        self._workspace.restoring = True
+        try:
+            yield
+        finally:
+            self._workspace.restoring = False
+
     def restore_collection(
-        self, name: str, *, fields: list[str], updated_at: str | None, next_id: int
+        self, name: str, *, fields: list[str], updated_at: str | None, next_id: int, single: Single = ""
     ) -> None:
         """Set what a collection's records don't tell, creating it if need be; within a transaction.
 
-        Fields that no record has are known by name only. The next id never goes back.
+        Fields that no record has are known by name only. The next id never goes back. One with more than one
+        record holds no single object, whatever it is said to be.
         """
         self._workspace.require_writable()
         entry = self._catalogue.get(checked_name(name)) or self._catalogue.create(name)
         known = {**{field: [] for field in fields}, **entry.fields}
+        entry.single = single if Table(self._database, entry).count() <= 1 else ""
         self._catalogue.save_fields(entry, known, updated_at)
         if next_id > Table(self._database, entry).next_id():
             self._catalogue.save_next_id(entry, next_id)

@@ -29,7 +29,7 @@ import sqlite3
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
-from store import text_search
+from store import reach, text_search
 from store.errors import (
     DuplicateId,
     InvalidQuery,
@@ -184,6 +184,7 @@ def _connection(path: str, pragmas: Iterable[str]) -> sqlite3.Connection:
     try:
         connection.create_function("fold", 1, _fold, deterministic=True)
         connection.create_function("holds", 3, text_search.holds, deterministic=True)
+        connection.create_function("reach", 2, reach.within, deterministic=True)
         # All at once, which is a third of what they cost one by one.
         connection.executescript("".join(f"PRAGMA {pragma};" for pragma in pragmas))
     except BaseException:

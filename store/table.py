@@ -52,6 +52,10 @@ class Table:
             self._entry.next_id = max(self._entry.saved_next_id, highest + 1)
         return self._entry.next_id
 
+    def has_text_addresses(self) -> bool:
+        """Whether there is, or was since the file was opened, a record whose address is no integer from 1."""
+        return self._next_text_rowid() > FIRST_TEXT_ROWID
+
     def free_id(self) -> int:
         """The id for a new record. Raises NoIdLeft."""
         if self.next_id() > MAX_INT_ID:

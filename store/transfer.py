@@ -75,8 +75,10 @@ def describe(session_directory: Path) -> list[dict[str, Any]]:
 
 def _described(session: Session, name: str) -> dict[str, Any]:
     table, schema = session.table(name), session.plan_view[name].schema()
+    single = {"single": schema["single"]} if "single" in schema else {}
     return {
         "name": name,
+        **single,
         "records": table.count(),
         "next_id": table.next_id(),
         "fields": schema["fields"],

@@ -69,6 +69,8 @@ class Workspace:
     read_only: bool = True
     #: Whether fields keep the types they have (`schema.enforce`).
     enforce_types: bool = False
+    #: Whether records come from where they were stored before: none is lost for an id that none may have now.
+    restoring: bool = False
     #: Members that one object of a record may have.
     object_members: int = records.NO_LIMIT
     changes: list[Change] = field(default_factory=list)

@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from server.model import RequestContext, Session
+from server.planning.effects import effects_of
 from server.planning.prompt import PromptMaker
 from server.planning.schemas import CollectionSchema, Schemas
-from server.planning.shape import RouteKey, shape_of
+from server.planning.shape import shape_of
+from server.planning.shown import LearnedLine, narrow_view
 from server.settings import load
 from tools.processes import guest_environment
 from wasm_runtime import artifact
@@ -54,7 +56,9 @@ class GoldenCase:
 
     context: RequestContext
     schemas: Schemas
-    learned: tuple[RouteKey, ...]
+    learned: tuple[LearnedLine, ...] = ()
+    #: Whether all that is known is shown, or what the path names.
+    wide: bool = True
     house_rules: str = ""
 
 
@@ -77,14 +81,28 @@ def _context(
     )
 
 
-def _learned(*texts: str) -> tuple[RouteKey, ...]:
-    pairs = (text.split(" ") for text in texts)
-    return tuple(RouteKey(method, route, "none", ()) for method, route in pairs)  # type: ignore[arg-type]
+_CREATE = 'REPLY = make_response(201, store.insert(ctx["body_json"]))'
+_ORDER = """\
+if not session_store["members"].exists(params["member_id"]):
+    abort(404, "no such member")
+order = {"member_id": params["member_id"], "lines": ctx["body_json"]["lines"], "status": "open"}
+REPLY = make_response(201, store.insert({**order, "created_at": now()}))
+"""
+_GET = """\
+member = store.get(params["id"])
+if member is None:
+    abort(404, "no such member")
+REPLY = make_response(200, member)
+"""
+_GET_MEMBER = LearnedLine("GET /members/{id:int}", effects_of(_GET, "members"))
+_POST_MEMBER = LearnedLine("POST /members", effects_of(_CREATE, "members"))
+_POST_PRODUCT = LearnedLine("POST /products", effects_of(_CREATE, "products"))
+_POST_ORDER = LearnedLine("POST /members/{member_id:int}/orders", effects_of(_ORDER, "orders"))
 
 
 CASES: dict[str, GoldenCase] = {
     "get-member": GoldenCase(
-        _context("GET", "/members/8471"), Schemas((("members", _MEMBERS),)), _learned("POST /members")
+        _context("GET", "/members/8471"), Schemas((("members", _MEMBERS), ("orders", _ORDERS))), wide=False
     ),
     "create-order": GoldenCase(
         _context(
@@ -93,7 +111,7 @@ CASES: dict[str, GoldenCase] = {
             body={"lines": [{"sku": "KX-93", "quantity": 412}], "note": "Ring twice", "gift": False},
         ),
         Schemas((("members", _MEMBERS), ("products", CollectionSchema((("sku", ("string",)),))))),
-        _learned("GET /members/{id:int}", "POST /members", "POST /products"),
+        (_GET_MEMBER, _POST_MEMBER, _POST_PRODUCT),
         house_rules=(
             '- An order belongs to a member. A new one has `status` "open" and a `created_at`.\n'
             "- The `total` of an order comes from the products' prices, by `sku`; clients can't set it.\n"
@@ -102,7 +120,7 @@ CASES: dict[str, GoldenCase] = {
     "report": GoldenCase(
         _context("GET", "/reports/revenue-by-month", query={"from": "2031-05", "currency": "XTS"}),
         Schemas((("members", _MEMBERS), ("orders", _ORDERS))),
-        _learned("GET /members/{id:int}", "POST /members/{member_id:int}/orders", "POST /members"),
+        (_GET_MEMBER, _POST_MEMBER, _POST_ORDER),
     ),
 }
 
@@ -110,7 +128,10 @@ CASES: dict[str, GoldenCase] = {
 def golden_text(case: GoldenCase, description: Mapping[str, Any]) -> str:
     """The whole prompt of a case, as one text."""
     maker = PromptMaker(description, case.house_rules, max_bytes=65_536)
-    prompt = maker.prompt(shape_of(case.context), case.schemas, case.learned)
+    shown = narrow_view(case.context, shape_of(case.context), case.schemas)
+    if case.wide:
+        shown = evolve(shown, view="wide", collections=case.schemas, learned=case.learned)
+    prompt = maker.prompt(shown)
     return f"{prompt.fixed}\n{_BORDER}\n\n{prompt.request}"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from server.app import make_keeper, worker_pool
 from server.operations.assembly import make_api
 from server.planning.assembly import make_planner
+from server.planning.usage import usage_book
 from server.sessions.directories import DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
@@ -85,6 +86,8 @@ async def opened(
         records = Records(keeper)
         pool = LazyPool(lambda: worker_pool(settings, root, guest(), keeper, workers=1))
         closing.push_async_callback(pool.close)
+        usage = usage_book(settings.planner, root.path)
+        closing.push_async_callback(usage.close)
         planner = make_planner(
             settings.planner,
             lambda: guest().description,
@@ -93,6 +96,7 @@ async def opened(
             records.exists,
             keep_library=keep_library,
             delete_collections=settings.conventions.delete_collections,
+            usage=usage,
         )
         closing.push_async_callback(planner.close)
         names = SessionNames(keeper)
@@ -100,4 +104,6 @@ async def opened(
         await names.adopt(root.path)
         if start:
             await pool.start()
-        yield make_api(settings, root, planner, pool, names=names, records=records)
+        yield make_api(
+            settings, root, planner, pool, names=names, records=records, usage=usage, running=False
+        )

@@ -45,7 +45,8 @@ async def explain(options: argparse.Namespace, channel: Channel, out: Output) ->
     if out.as_json:
         out.json(found)
         return int(error is not None)
-    out.facts({"request": f"{options.method.upper()} {options.path}", "plan source": found["source"]})
+    facts = {"request": f"{options.method.upper()} {options.path}", "plan source": found["source"]}
+    out.facts({**facts, "view": found["view"]} if found.get("view") else facts)
     for sentence in found["why"]:
         out.line(f"- {sentence}")
     if error is not None:

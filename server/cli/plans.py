@@ -27,9 +27,9 @@ _PLAN = "its id, or the first 4 or more digits of it"
 #: What makes it another plan. One that serves several kinds of request is exported for each of them.
 _PLAN_ITSELF = ("method", "route", "resource", "action", "identifier", "response_hints", "query", "code")
 _HEADER = """\
-# {method} {route}: the code of plan {id}, for collection {resource}.
-# Names: ctx, plan, params, store, session_store, make_response, abort, and the helpers. It assigns REPLY.
-# What you save goes through the policy. Comments are not kept; an unchanged file changes nothing.
+#| {method} {route}: the code of plan {id}, for collection {resource}.
+#| Names: ctx, plan, params, store, session_store, make_response, abort, and the helpers. It assigns REPLY.
+#| What you save goes through the policy, and is kept as you write it, but for these lines.
 """
 
 
@@ -164,7 +164,7 @@ def print_plan(plan: dict[str, Any], out: Output) -> None:
         facts["needs"] = "the values of one request, which are not shown"
     out.facts(facts)
     out.gap()
-    out.code(plan["code"])
+    out.code(plan["source"] or plan["code"])
 
 
 async def edit(options: argparse.Namespace, channel: Channel, out: Output) -> int:
@@ -178,7 +178,7 @@ async def edit(options: argparse.Namespace, channel: Channel, out: Output) -> in
     plan = await channel.call(Ask("GET", ("plans", options.plan)))
     if plan["needs"] == "values":
         raise Refusal({"detail": "This plan answers one request with its own values; forget it instead."})
-    code = _HEADER.format(**plan) + plan["code"] + "\n"
+    code = _HEADER.format(**plan) + (plan["source"] or plan["code"] + "\n")
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / f"{plan['id']}.py"
         file.write_text(code, "utf-8")

@@ -25,12 +25,13 @@ from server.operations.request import Described
 from server.planning.conventions import ConventionsPlanner
 from server.planning.policy import check
 from server.planning.shape import body_from_text
-from store.names import foreign_key
+from store.names import links_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from server.model import ContentKind, Plan, Session
+    from server.planning.conventions import Holds
     from server.planning.route_table import LearnedRoute
 
 #: Field names and JSON types of each collection, by its name.
@@ -88,9 +89,14 @@ def _sample(piece: str) -> str:
 
 
 def routes_of(
-    session: Session, learned: Iterable[LearnedRoute], collections: Collections, *, conventions: bool
+    session: Session,
+    learned: Iterable[LearnedRoute],
+    collections: Collections,
+    *,
+    conventions: bool,
+    singles: frozenset[str] = frozenset(),
 ) -> tuple[list[Route], list[str]]:
-    """The session's routes, and in words what was left out."""
+    """The session's routes, and in words what was left out. `singles` are collections that are one object."""
     routes, left_out = [], []
     for each in learned:
         name = f"{each.method} {each.template.text}"
@@ -103,7 +109,7 @@ def routes_of(
     if conventions:
         routes += [
             route
-            for route in _conventional(session, collections)
+            for route in _conventional(session, collections, singles)
             if not any(_comes_before(other, route) for other in routes if other.learned)
         ]
     return routes, left_out
@@ -139,7 +145,8 @@ def _comes_before(learned: Route, conventional: Route) -> bool:
 # Conventions
 
 #: Method, end of the path, body, kinds of body: a sample of each kind of request that conventions read.
-_KINDS: Final[tuple[tuple[str, str, str, tuple[ContentKind, ...]], ...]] = (
+_Kind: TypeAlias = "tuple[str, str, str, tuple[ContentKind, ...]]"
+_KINDS: Final[tuple[_Kind, ...]] = (
     ("GET", "", "any", ()),
     ("GET", "/search", "any", ()),
     ("GET", "/count", "any", ()),
@@ -152,6 +159,15 @@ _KINDS: Final[tuple[tuple[str, str, str, tuple[ContentKind, ...]], ...]] = (
     ("PATCH", "/1", "object", ("merge-patch",)),
     ("PATCH", "/1", "any", ("json-patch",)),
     ("DELETE", "/1", "any", ()),
+)
+#: The same of a path that is one object.
+_KINDS_OF_ONE: Final[tuple[_Kind, ...]] = (
+    ("GET", "", "any", ()),
+    ("PUT", "", "object", ("json", "form", "none")),
+    ("PATCH", "", "object", ("json", "form", "none")),
+    ("PATCH", "", "object", ("merge-patch",)),
+    ("PATCH", "", "any", ("json-patch",)),
+    ("DELETE", "", "any", ()),
 )
 _PLANNER: Final = ConventionsPlanner()
 #: Conventions have a program for each kind of plan, and no more.
@@ -166,21 +182,29 @@ _EXAMPLES: Final = {
 }
 
 
-def _conventional(session: Session, collections: Collections) -> Iterator[Route]:
+def _conventional(session: Session, collections: Collections, singles: frozenset[str]) -> Iterator[Route]:
     for name, fields in collections.items():
+        if name in singles:
+            yield from _place(session, f"/{name}", fields, _KINDS_OF_ONE, holds="object")
+            continue
         yield from _place(session, f"/{name}", fields)
         for parent in collections:
-            if foreign_key(parent) in fields:
+            if links_among(parent, fields):
                 yield from _place(session, f"/{parent}/1/{name}", fields)
 
 
-def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iterator[Route]:
-    record = {
-        name: _value(kinds) for name, kinds in fields.items() if name != "id" and not name.endswith("_id")
-    }
-    for method, tail, takes, content in _KINDS:
+def _place(
+    session: Session,
+    base: str,
+    fields: Mapping[str, list[str]],
+    kinds: tuple[_Kind, ...] = _KINDS,
+    *,
+    holds: Holds = "records",
+) -> Iterator[Route]:
+    record = {name: _value(kinds) for name, kinds in fields.items() if name != "id" and not _is_link(name)}
+    for method, tail, takes, content in kinds:
         body = {"any": [] if content else None, "object": record, "array": [record]}[takes]
-        plan = _planned(session, method, base + tail, body, content)
+        plan = _planned(session, method, base + tail, body, content, holds=holds)
         if plan is None or (tail in _WORDS and not plan.route.endswith(tail)):
             continue
         grouped = method == "GET" and tail in ("", "/search", "/count")
@@ -202,8 +226,13 @@ def _place(session: Session, base: str, fields: Mapping[str, list[str]]) -> Iter
         )
 
 
+def _is_link(name: str) -> bool:
+    """Whether a field points at another collection's records, by its name."""
+    return name.endswith(("_id", "Id", "ID"))
+
+
 def _planned(
-    session: Session, method: str, path: str, body: Any, content: tuple[ContentKind, ...]
+    session: Session, method: str, path: str, body: Any, content: tuple[ContentKind, ...], *, holds: Holds
 ) -> Plan | None:
     # A view's code does all that the plain one does, and reads the words for views, too.
     view = "?fields=" if method == "GET" else ""
@@ -212,7 +241,7 @@ def _planned(
         request["headers"] = {"Content-Type": MEDIA_TYPES[content[0]]}
     try:
         # Only what the session has is asked for here, whatever its name.
-        return _PLANNER.plan(Described.of(request).context(session, ""), exists=True)
+        return _PLANNER.plan(Described.of(request).context(session, ""), exists=True, holds=holds)
     except ServiceError:
         return None
 

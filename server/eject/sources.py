@@ -33,6 +33,7 @@ _WHOLE: Final = frozenset(
         "server.http.headers",
         "server.http.hosts",
         "server.http.media_type",
+        "server.http.multipart",
         "server.http.origin",
         "server.http.request_id",
         "server.http.strict_json",

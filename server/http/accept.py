@@ -93,3 +93,8 @@ def _covering(media_type: MediaType, ranges: dict[str, float]) -> tuple[float, i
         if name in ranges:
             return ranges[name], specific
     return 0.0, 0
+
+
+def ranges_of(accept: str) -> dict[str, float]:
+    """The media ranges that a header names, in lower case, with their quality."""
+    return _ranges(accept)

@@ -168,7 +168,7 @@ class Handler:
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
         if pages.is_own(target.segments):
             return await self._own_page(request, target, caller)
-        session = self._reader.session(request.headers, caller)
+        session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
         return await self._reader.read(request, target, caller, session, line.request_id, holds=claim.grow)

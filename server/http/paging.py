@@ -96,7 +96,8 @@ def _urls(ctx: RequestContext, page: Page, targets: Mapping[str, int]) -> Iterat
     if changed is None:
         return
     key, unit = changed
-    query = urlencode({**ctx.query, key: _NUMBER}, doseq=True)
+    session = {"session": ctx.session.id} if ctx.linked else {}
+    query = urlencode({**session, **ctx.query, key: _NUMBER}, doseq=True)
     before, _, after = f"{ctx.base_url}{quote(ctx.path, safe=_PATH)}?{query}".partition(_NUMBER_ENCODED)
     for relation in ("next", "prev", "first", "last"):
         if relation in targets:

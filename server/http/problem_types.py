@@ -19,7 +19,7 @@ MEANINGS: dict[str, str] = {
     "invalid-query": "The query cannot be decoded, or has too many pairs.",
     "invalid-header": "A header was sent twice, or holds a value that it cannot have. `header` names it.",
     "session-missing": "Nothing says whose data the request is about. Send X-Session-ID.",
-    "session-invalid": "X-Session-ID must be one header of 1 to 64 letters, digits, `_` or `-`, starting "
+    "session-invalid": "X-Session-ID must be one header of 1 to 128 letters, digits, `_` or `-`, starting "
     "with a letter or a digit.",
     "unauthorized": "The service asks for a bearer token, in Authorization or in X-Service-Token.",
     "not-found": "There is nothing at this path.",
@@ -64,7 +64,7 @@ MEANINGS: dict[str, str] = {
     "not-confirmed": "The disk failed or was too slow for the commit. Whether it was written is not known.",
     "worker-lost": "The worker died with this request under way. Whether it was written is not known.",
     "overloaded": "Too many requests wait; this one was not started and may be sent again.",
-    "provider-unavailable": "The model that plans new routes cannot be reached.",
+    "provider-unavailable": "The model that plans new routes cannot be reached, or does not serve now.",
     "deadline-exceeded": "The request took longer than it may.",
     "out-of-time": "The plan ran longer than it may. Nothing was written.",
     "out-of-fuel": "The plan did more work than it may. Nothing was written.",

@@ -1,8 +1,9 @@
 """The request target, from its raw text: path segments and query, each decoded exactly once (T46, T35).
 
-The raw path is split first and decoded afterwards, so an encoded slash stays inside its segment.
-Refused: anything outside printable ASCII, a percent sign without two hex digits, bytes that are not
-UTF-8, control characters, a backslash, and `.` or `..` as a step, however it is spelled.
+The raw path is split first and decoded afterwards, so an encoded slash stays inside its segment, where it is
+part of an id. Refused: anything outside printable ASCII, a backslash that is not encoded, a percent sign
+without two hex digits, bytes that are not UTF-8, control characters, and `.` or `..` as a step, however it is
+spelled, between encoded slashes and backslashes, too.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _PRINTABLE = re.compile(r"[!-~]*")
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_IN_VALUE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+#: To some systems a backslash separates the steps of a path, too.
+_SLASHES = re.compile(r"[/\\]")
 _ABSOLUTE_FORM = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 Pairs: TypeAlias = dict[str, str | list[str]]
@@ -67,9 +70,9 @@ def _segments(path: str) -> tuple[str, ...]:
 
 def _segment(raw: str) -> str:
     segment = _decoded(raw, InvalidPath) if "%" in raw else raw
-    if _CONTROL.search(segment) or "\\" in segment:
-        raise InvalidPath("A path segment holds a control character or a backslash.")
-    if not {".", ".."}.isdisjoint(segment.split("/")):
+    if _CONTROL.search(segment):
+        raise InvalidPath("A path segment holds a control character.")
+    if not {".", ".."}.isdisjoint(_SLASHES.split(segment)):
         raise InvalidPath("The path holds a `.` or `..` step.")
     return segment
 

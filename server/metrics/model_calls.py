@@ -66,10 +66,9 @@ class _Counted(Watched):
             completion = await self._provider.complete(prompt, deadline=deadline, calls=calls)
         except ProviderError as error:
             result = _result(error)
-            written = error.output_tokens if isinstance(error, AnswerUnusable) else 0
             counts.calls += error.calls
-            counts.input_tokens += error.tokens - written
-            counts.output_tokens += written
+            counts.input_tokens += error.tokens - error.output_tokens
+            counts.output_tokens += error.output_tokens
             raise
         else:
             result = "answered"

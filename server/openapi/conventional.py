@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from server.http.pages import RESERVED
-from server.openapi import filters, parameters, replies
+from server.openapi import filters, named, parameters, replies
 from server.openapi.json_patch import EXAMPLE as JSON_PATCH
 from server.openapi.operation import Operation, schema_ref
-from server.openapi.schemas import TEXT_ID
+from server.openapi.schemas import ID_IN_PATH
 from server.planning.conventions import ACTION_WORDS
 from server.planning.route import Slot, split_prefix
-from store.names import foreign_key, singular
+from store.names import foreign_key, links_among, singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _JSON = "application/json"
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
-_ID_SLOT: Json = {"type": "string", "pattern": TEXT_ID, "examples": ["1"]}
+_ID_SLOT: Json = {"type": "string", "pattern": ID_IN_PATH, "examples": ["1"]}
 _CALCULATED: Json = {"type": "integer", "minimum": 0}
 #: Schemas of replies that are no records, by the names of their components.
 SCHEMAS: dict[str, Json] = {
@@ -53,15 +53,22 @@ SCHEMAS: dict[str, Json] = {
 
 
 def operations(
-    schemas: Schemas, described: dict[str, CollectionSchemas], *, delete_collections: bool
+    schemas: Schemas, described: dict[str, CollectionSchemas], there: Json, *, delete_collections: bool
 ) -> Iterator[Operation]:
-    """Those of all collections that have a path, and of those that are below others."""
+    """Those of all collections that have a path, and of those that are below others.
+
+    `there` are the parameters that are components.
+    """
     addressed = [(name, schema) for name, schema in schemas.collections if _has_path(name)]
     for name, schema in addressed:
-        yield from _Place(name, described[name], delete_collections).operations()
+        place = _Place(name, described[name], frozenset(there), delete_collections)
+        if schema.single:
+            yield from place.operations_of_one()
+            continue
+        yield from place.operations()
         for parent, _ in addressed:
             if is_below(schema, parent) and name not in ACTION_WORDS:
-                yield from _Place(name, described[name], delete_collections, parent).operations()
+                yield from evolve(place, parent=parent).operations()
 
 
 def responses(described: Iterable[CollectionSchemas]) -> Iterator[tuple[str, Json]]:
@@ -88,7 +95,7 @@ def _has_path(name: str) -> bool:
 
 def is_below(schema: CollectionSchema, parent: str) -> bool:
     """Whether records point at a collection's."""
-    return foreign_key(parent) in dict(schema.fields)
+    return bool(links_among(parent, dict(schema.fields)))
 
 
 #: "a user", "a unit".
@@ -101,6 +108,8 @@ class _Place:
 
     name: str
     schemas: CollectionSchemas
+    #: Names of the parameters that are components.
+    there: frozenset[str] = frozenset()
     delete_collections: bool = False
     parent: str | None = None
 
@@ -116,6 +125,31 @@ class _Place:
         yield self._replace()
         yield self._patch()
         yield self._delete()
+
+    def operations_of_one(self) -> Iterator[Operation]:
+        """Those of a path that is one object."""
+        fields = ("fields",)
+        yield self._operation(
+            "get",
+            "get",
+            f"Read {self.name}",
+            query=named.references(self.name, fields, self.there),
+            responses=_read(f"{self.name}.record") | self._problems("400", "404"),
+        )
+        changed: dict[str, Json] = {
+            **_done(f"{self.name}.changed"),
+            "201": replies.refer_to(f"{self.name}.changed"),
+        }
+        refusals = self._problems("400", "412", "413", "415", "422")
+        yield self._operation(
+            "put",
+            "replace",
+            f"Make or replace {self.name}",
+            content={_JSON: self._given("changes")},
+            responses=changed | refusals,
+        )
+        yield evolve(self._patch(), parts=(self.name,), slots=(), summary=f"Change {self.name}")
+        yield evolve(self._delete(), parts=(self.name,), slots=(), summary=f"Delete {self.name}")
 
     # Collections
 
@@ -165,7 +199,7 @@ class _Place:
             "post",
             "create",
             f"Create {self._one}",
-            description="An array creates several records, all of them or none.",
+            description=_CREATING,
             content={_JSON: {"schema": both, "example": self.schemas.example()}},
             responses={"201": created} | self._problems("400", "409", "413", "415", "422"),
             links=self._links(),
@@ -179,7 +213,7 @@ class _Place:
             "get",
             f"Read {self._one}",
             (_slot("id"),),
-            query=parameters.references(parameters.OF_RECORD),
+            query=named.references(self.name, parameters.OF_RECORD, self.there),
             responses=_read(f"{self.name}.record") | self._problems("400", "404"),
         )
 
@@ -232,7 +266,7 @@ class _Place:
 
     def _query(self, keys: tuple[str, ...]) -> dict[str, Json]:
         own = filters.references(self.name, self.schemas.schema.fields, apart_from=keys)
-        return parameters.references(keys) | own
+        return named.references(self.name, keys, self.there) | own
 
     def _given(self, kind: str) -> Json:
         return {"schema": schema_ref(f"{self.name}.{kind}"), "example": self.schemas.example()}
@@ -282,6 +316,10 @@ class _Place:
         )
 
 
+_CREATING = (
+    "An array creates several records, all of them or none. A form makes one, too, of texts; that of "
+    "multipart/form-data may have files, kept as base64 with name, type and size."
+)
 _SUMMARIES = {"list": "List", "search": "Search", "count": "Count", "stats": "Group and add up"}
 _OF_CHANGES = {
     "ETag": "RecordETag",

@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 import orjson
-from attrs import frozen
+from attrs import evolve, frozen
 
-from server.openapi import conventional, filters, json_patch, learned, parameters, replies
+from server.openapi import conventional, filters, json_patch, learned, named, parameters, replies
 from server.openapi.schemas import CollectionSchemas
 from server.planning.route import Slot
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from server.planning.schemas import Schemas
 
 _SESSION_REF: Json = {"$ref": "#/components/parameters/Session"}
-_SESSION_ID = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+_SESSION_ID = "^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
 _BEARER: Json = {"type": "http", "scheme": "bearer"}
 _SERVICE_TOKEN: Json = {
     "type": "apiKey",
@@ -56,9 +56,16 @@ def describe(session: Session, routes: RoutesInForce, schemas: Schemas, terms: T
     operations = [learned.operation(route) for route in routes.learned]
     components = _components(session, list(described.values()), terms)
     if routes.conventions:
-        given = conventional.operations(schemas, described, delete_collections=terms.delete_collections)
+        more = _of_conventions(list(described.values()), complete=not schemas.more)
+        given = conventional.operations(
+            schemas, described, more["parameters"], delete_collections=terms.delete_collections
+        )
+        if routes.planned:
+            expected = {each.key: each for each in given}
+            operations = [_named_like(each, expected.pop(each.key, each)) for each in _merged(operations)]
+            given = map(_not_learned, expected.values())
         operations = [*given, *operations]
-        _add(components, _of_conventions(list(described.values()), complete=not schemas.more))
+        _add(components, more)
     paths = _paths(_merged(operations), terms)
     content = orjson.dumps([paths, components], option=orjson.OPT_SORT_KEYS)
     document: Json = {
@@ -79,9 +86,7 @@ def describe(session: Session, routes: RoutesInForce, schemas: Schemas, terms: T
 def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms) -> str:
     texts = [
         "What this session answers at the moment. It grows with what is stored and learned: ask again.",
-        "Collections that are not listed are made by the first `POST` to them."
-        if routes.conventions
-        else "Other requests are planned by a model when they first come.",
+        _others(routes),
         "Fields keep the types named here."
         if terms.enforced
         else "Types of fields are what was seen so far, not rules.",
@@ -91,6 +96,47 @@ def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms) -> str:
     if schemas.more:
         texts.append("There are more collections than are listed.")
     return " ".join(texts)
+
+
+_NOT_LEARNED = (
+    "Not learned yet. A model plans it when it first comes, and its reply may be another than this, which is "
+    "what conventions answer."
+)
+_ANOTHER: Json = {
+    "description": "Another reply, as a model has planned it.",
+    "content": {"application/json": {}, replies.PROBLEM_JSON: {}},
+}
+
+
+def _not_learned(operation: Operation) -> Operation:
+    """An operation of the conventions where a model is asked first: all that is sure is that it is there."""
+    texts = (operation.description, _NOT_LEARNED)
+    return evolve(
+        operation,
+        source="conventions",
+        description="\n\n".join(filter(None, texts)),
+        responses={**operation.responses, "default": _ANOTHER},
+    )
+
+
+def _named_like(operation: Operation, expected: Operation) -> Operation:
+    """A learned operation with the name that clients had for it before it was learned."""
+    return evolve(operation, words=expected.words)
+
+
+def _others(routes: RoutesInForce) -> str:
+    """What becomes of requests that are not listed."""
+    if not routes.conventions:
+        return "Other requests are planned by a model when they first come."
+    if routes.planned:
+        return (
+            "Other requests are planned by a model when they first come, and so are operations with "
+            "`x-plan-source: conventions`, which say what conventions would answer."
+        )
+    return (
+        "Collections that are not listed are made by the first `POST` to them; one object at a path such "
+        "as `/settings` is made by a `PUT`."
+    )
 
 
 def _merged(operations: Iterable[Operation]) -> list[Operation]:
@@ -122,15 +168,19 @@ def _slots(operation: Operation) -> list[str]:
     return [part.name for part in operation.parts if isinstance(part, Slot)]
 
 
-def _ids(operations: list[Operation]) -> dict[tuple[str, ...], str]:
-    """An operationId for each, by its words: ``("list", "order-lines")`` is `listOrderLines`."""
-    ids: dict[tuple[str, ...], str] = {}
+def _ids(operations: list[Operation]) -> dict[object, str]:
+    """An operationId for each, by its key, and by its words: ``("list", "order-lines")`` is `listOrderLines`.
+
+    Where two have the same words these are the first one's.
+    """
+    ids: dict[object, str] = {}
     taken: set[str] = set()
     for each in operations:
         name = _camel(each.words)
         free = name if name not in taken else f"{name}_{len(taken)}"
         taken.add(free)
-        ids[each.words] = free
+        ids[each.key] = free
+        ids.setdefault(each.words, free)
     return ids
 
 
@@ -139,7 +189,7 @@ def _camel(words: tuple[str, ...]) -> str:
     return first + "".join(piece[0].upper() + piece[1:] for piece in others)
 
 
-def _written(operation: Operation, slots: list[str], ids: dict[tuple[str, ...], str], terms: Terms) -> Json:
+def _written(operation: Operation, slots: list[str], ids: dict[object, str], terms: Terms) -> Json:
     """An Operation Object."""
     in_path = [
         {"name": slot, "in": "path", "required": True, "schema": schema}
@@ -151,10 +201,12 @@ def _written(operation: Operation, slots: list[str], ids: dict[tuple[str, ...], 
     ]
     in_headers = [parameters.refer(name) for name in operation.headers]
     written: Json = {
-        "operationId": ids[operation.words],
+        "operationId": ids[operation.key],
         "summary": operation.summary,
         "tags": [operation.tag],
     }
+    if operation.source:
+        written["x-plan-source"] = operation.source
     if operation.description:
         written["description"] = operation.description
     # Not at the path, where it would be once for all: Swagger UI does not look a reference up there.
@@ -198,9 +250,12 @@ def _of_conventions(described: list[CollectionSchemas], *, complete: bool) -> Js
         **json_patch.SCHEMAS,
         **dict(replies.TABLES.values()),
         "Text": parameters.TEXT,
+        "Number": parameters.NUMBER,
     }
     of_query = parameters.query_components([each.name for each in described], complete=complete)
+    by_name = {each.name: each.schema for each in described}
     for each in described:
+        of_query |= named.components(each.name, by_name, complete=complete)
         schemas[f"{each.name}.page"] = each.page()
         schemas[f"{each.name}.new"] = each.new()
         schemas[f"{each.name}.changes"] = each.changes()
@@ -214,8 +269,8 @@ def _of_conventions(described: list[CollectionSchemas], *, complete: bool) -> Js
 
 
 def _add(components: Json, more: Json) -> None:
-    for kind, named in more.items():
-        components[kind] = {**components[kind], **named}
+    for kind, parts in more.items():
+        components[kind] = {**components[kind], **parts}
 
 
 def _session_parameter(session: Session, terms: Terms) -> Json:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from server.planning.schemas import Fields
 
 DESCRIPTION = (
-    "Any field can be filtered by, a dot reaches into objects, a field given twice means any of its values. "
+    "Any field can be filtered by, a dot reaches into objects and arrays of them; given twice, it means any "
+    "of its values. "
     "`field__operator` compares otherwise: `ne`, `gt`, `gte`, `lt`, `lte`, `in`, `contains`, `icontains`, "
-    "`startswith`, `endswith`, `like`, `has`, `isnull`. Only the commonest are listed here."
+    "`startswith`, `endswith`, `like`, `ilike`, `has`, `isnull`. Only the commonest are listed here."
 )
 #: A query may have 64 pairs, and the longest list of an operation's own keys has 15.
 MAX_FILTERS = 45
@@ -65,6 +66,8 @@ _TIERS: tuple[tuple[tuple[str, frozenset[str], str], ...], ...] = (
 )
 _TRUTH: Json = {"type": "string", "enum": ["true", "false", "1", "0"]}
 _TEXT: Json = schema_ref("Text")
+_NUMBER: Json = schema_ref("Number")
+_NO_TEXT = frozenset({"integer", "number", "boolean", "null"})
 
 
 def components(collection: str, fields: Fields) -> dict[str, Json]:
@@ -74,10 +77,17 @@ def components(collection: str, fields: Fields) -> dict[str, Json]:
             "name": key,
             "in": "query",
             "description": text,
-            "schema": _TRUTH if key.endswith("__isnull") else _TEXT,
+            "schema": _schema(key, dict(fields)),
         }
         for key, text in _filters(fields).items()
     }
+
+
+def _schema(key: str, fields: Mapping[str, tuple[str, ...]]) -> Json:
+    if key.endswith("__isnull"):
+        return _TRUTH
+    kinds = fields.get(key, ())
+    return _NUMBER if kinds and _NO_TEXT.issuperset(kinds) else _TEXT
 
 
 def references(collection: str, fields: Fields, *, apart_from: Iterable[str] = ()) -> dict[str, Json]:

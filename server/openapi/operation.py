@@ -45,6 +45,8 @@ class Operation:
     #: runtime expressions. They belong to the response 201.
     links: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = field(factory=dict)
     description: str = ""
+    #: Who would answer it, where that is not sure, as the header X-Plan-Source names them.
+    source: str = ""
 
     @property
     def key(self) -> tuple[tuple[str, ...], str]:

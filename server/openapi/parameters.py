@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 #: A query's text; the service refuses control characters in it.
 TEXT: Json = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"}
+#: What a field equals that never held a text: an operator in front of it is refused.
+_NO_OPERATOR = "(?!(eq|neq|ne|gt|gte|lt|lte|in|is|not|like|ilike)[.:]|[=<>!])"
+NUMBER: Json = {"type": "string", "pattern": f"^{_NO_OPERATOR}{TEXT['pattern'][1:]}"}
 _TEXT_REF: Json = schema_ref("Text")
 
 # A field: steps without a quotation mark or a backslash, joined by dots. No step begins or ends with a blank.
 _INNER = r"[^\"\\\u0000-\u001f\u007f-\u009f.,]"
 _OUTER = r"[^\"\\\u0000-\u001f\u007f-\u009f.,\s]"
-_STEP = rf"{_OUTER}({_INNER}*{_OUTER})?"
-_FIELD = rf"{_STEP}(\.{_STEP})*"
-_SORTED_BY = rf"[+-]?(?![+-]){_FIELD}"
+STEP = rf"{_OUTER}({_INNER}*{_OUTER})?"
+FIELD = rf"{STEP}(\.{STEP})*"
+_SORTED_BY = rf"[+-]?(?![+-]){FIELD}"
 #: Blanks, without those that are control characters.
 _BLANK = r"[^\S\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]"
 _WORD = r"[^\s\u0000-\u001f\u007f-\u009f]+"
@@ -41,6 +44,8 @@ OF_FILTERS = _WHOLE
 OF_RECORD = _VIEW
 OF_LIST = (*_PAGE, "sort", *_VIEW, *_WHOLE)
 OF_STATS = ("group_by", *_FUNCTIONS, *_PAGE, "sort", *_WHOLE)
+#: Of these a collection has its own where more is known, see `named`.
+NAMED = frozenset({"sort", *_VIEW, "group_by", *_FUNCTIONS})
 #: Names that are no plain filter anywhere.
 NO_FILTERS = RESERVED | {"group_by"}
 
@@ -84,7 +89,8 @@ def _paging() -> dict[str, Json]:
         "per_page": _integer(sizes, 1),
         "page_size": _integer(sizes, 1),
         "sort": _described(
-            "Fields to sort by, separated by commas; `-` before one: descending. Of `stats`: its members.",
+            "Fields to sort by, separated by commas; `-` before one: descending; `__nocase` after one: any "
+            "case. Of `stats`: its members.",
             _listed(_SORTED_BY, 8, "-id"),
         ),
     }
@@ -114,7 +120,7 @@ def _views(collections: Sequence[str], *, complete: bool) -> dict[str, Json]:
     return {
         "fields": _described(
             "These fields and no others, separated by commas; dots reach into objects.",
-            _listed(_FIELD, 64, "id"),
+            _listed(FIELD, 64, "id"),
         ),
         "embed": _described(
             f"Collections whose records point here, to come with it. {steps}",
@@ -132,13 +138,13 @@ def _grouping() -> dict[str, Json]:
     return {
         "group_by": _described(
             "Fields by which records are told apart, at most 4; without it all are one group.",
-            _listed(_FIELD, 4, "id"),
+            _listed(FIELD, 4, "id"),
         ),
-        "count": _described(f"Fields: how many records have one. {most}", _listed(_FIELD, 15)),
-        "sum": _described(f"Fields: the sum of their numbers. {most}", _listed(_FIELD, 15)),
-        "avg": _described(f"Fields: the average of their numbers. {most}", _listed(_FIELD, 15)),
-        "min": _described(f"Fields: the lowest number or text. {most}", _listed(_FIELD, 15)),
-        "max": _described(f"Fields: the highest number or text. {most}", _listed(_FIELD, 15)),
+        "count": _described(f"Fields: how many records have one. {most}", _listed(FIELD, 15)),
+        "sum": _described(f"Fields: the sum of their numbers. {most}", _listed(FIELD, 15)),
+        "avg": _described(f"Fields: the average of their numbers. {most}", _listed(FIELD, 15)),
+        "min": _described(f"Fields: the lowest number or text. {most}", _listed(FIELD, 15)),
+        "max": _described(f"Fields: the highest number or text. {most}", _listed(FIELD, 15)),
     }
 
 
@@ -158,7 +164,7 @@ def _listed(item: str, most: int, *examples: str) -> Json:
 def _related(names: Sequence[str], *, complete: bool) -> Json:
     """Names of what there is; of a session with more collections than are listed nothing can be ruled out."""
     if not complete or not names:
-        return _listed(_FIELD, 8)
+        return _listed(FIELD, 8)
     one = f"({'|'.join(sorted(set(names)))})"
     steps = rf"{one}(\.{one})?"
     # Eight relations in all: eight of one step, or four of two.

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from server.planning.schemas import CollectionSchema, Fields
     from server.planning.shape import JsonType
 
-TEXT_ID = "^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$"
+#: Steps of a path are no ids, and are no part of one between slashes or backslashes.
+_NO_STEP = r"(?!(.*[/\\])?\.{1,2}([/\\].*)?$)"
+_NO_WORD = "(?!(search|find|query|filter|count|stats)$)"
+_CHARACTER = r"[^\u0000-\u001f\u007f-\u009f]"
+TEXT_ID = f"^{_NO_STEP}{_NO_WORD}{_CHARACTER}{{1,128}}$"
+#: Two of them, of characters that are 12 bytes each percent-encoded, still fit into a path.
+ID_IN_PATH = f"^{_NO_STEP}{_NO_WORD}{_CHARACTER}{{1,64}}$"
 #: RFC 8259 §6: beyond these, readers disagree; the service takes what SQLite holds exactly.
 LARGEST_ID = 2**53 - 1
 LARGEST_INTEGER = 2**63 - 1
@@ -23,7 +29,7 @@ LARGEST_INTEGER = 2**63 - 1
 ID: Json = {
     "description": 'The record\'s id; 1 and "1" are the same.',
     "anyOf": [
-        {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
+        {"type": "integer", "minimum": -LARGEST_ID, "maximum": LARGEST_ID},
         {"type": "string", "pattern": TEXT_ID},
     ],
 }
@@ -75,7 +81,10 @@ class CollectionSchemas:
 
     def new(self) -> Json:
         """What makes a record. Without an id it is given one."""
-        return self._given("A new record", self._id())
+        unset: list[Json] = [{"type": "null"}, {"type": "string", "maxLength": 0}]
+        id_ = self._id()
+        text = f"{id_['description']} Null and an empty text are as none."
+        return self._given("A new record", {"description": text, "anyOf": [*id_["anyOf"], *unset]})
 
     def changes(self) -> Json:
         """What a record is replaced with, or what of it is set."""
@@ -116,7 +125,7 @@ class CollectionSchemas:
         return {
             "type": "object",
             "description": f"{what} of {self.name}.{more}",
-            "properties": {"id": id_, **fields},
+            "properties": fields if self.schema.single else {"id": id_, **fields},
         }
 
     def _fields(self) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -27,6 +27,9 @@
     DELETE /record/backup              ?name=
     POST   /explain                    {"session", "method", "path", "headers"?, "body"?, "ask"?}
     GET    /doctor                     ?reach=
+    GET    /learning
+    PUT    /learning                   {"learn"}
+    GET    /usage                      ?by= ?since= ?session=
 
 The HTTP edge and the command line call the same `Api.call`.
 """
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from server.model import RequestContext
     from server.operations.doctor import Doctor
     from server.operations.eject import Ejector
+    from server.operations.learning import LearningOperations
     from server.operations.plans import PlanOperations
     from server.operations.records import RecordOperations
     from server.operations.replay import Replayer
@@ -62,7 +66,7 @@ if TYPE_CHECKING:
     from server.planning.policy import CodeRefused
 
 #: The first segments below `/_meta` that are the operators'.
-ROOMS: Final = frozenset({"plans", "sessions", "record", "explain", "doctor"})
+ROOMS: Final = frozenset({"plans", "sessions", "record", "explain", "doctor", "learning", "usage"})
 MAX_PAGE: Final = 1_000
 #: Stands for any segment.
 _NAME: Final = "*"
@@ -144,6 +148,7 @@ class Api:
         *,
         ejector: Ejector,
         records: RecordOperations,
+        learning: LearningOperations,
     ) -> None:
         self._plans = plans
         self._sessions = sessions
@@ -152,6 +157,7 @@ class Api:
         self._doctor = doctor
         self._ejector = ejector
         self._records = records
+        self._learning = learning
         self._table: dict[tuple[str, ...], dict[str, Callable[[Call], Awaitable[Answer]]]] = {
             (): {"GET": self._list_pages},
             ("plans",): {"GET": self._list_plans},
@@ -180,6 +186,8 @@ class Api:
             },
             ("explain",): {"POST": self._explain},
             ("doctor",): {"GET": self._examine},
+            ("learning",): {"GET": self._show_learning, "PUT": self._turn_learning},
+            ("usage",): {"GET": self._usage},
         }
 
     async def call(self, call: Call) -> Answer:
@@ -340,6 +348,19 @@ class Api:
     async def _examine(self, call: Call) -> Answer:
         return await self._doctor.examine(reach_provider=call.flag("reach"))
 
+    async def _show_learning(self, _call: Call) -> Answer:
+        return await self._learning.show()
+
+    async def _turn_learning(self, call: Call) -> Answer:
+        learn = call.members("learn").get("learn")
+        if not isinstance(learn, bool):
+            raise BadRequest("`learn` must be true or false.")
+        return await self._learning.turn(on=learn)
+
+    async def _usage(self, call: Call) -> Answer:
+        by, since, session = (call.text(name) for name in ("by", "since", "session"))
+        return await self._learning.usage(by=by, since=since, session=session)
+
     async def _context(self, body: dict[str, Any]) -> RequestContext:
         name = body.get("session")
         if not isinstance(name, str):
@@ -385,6 +406,7 @@ def explained(found: Explanation) -> dict[str, Any]:
     return {
         "source": found.source,
         "why": found.why,
+        "view": found.view or None,
         "plan": plan,
         "error": refusal,
         "refused": None if found.refused is None else _refused(found.refused),

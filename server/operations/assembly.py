@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from server.operations.api import Api
 from server.operations.doctor import Doctor
 from server.operations.eject import Ejector
+from server.operations.learning import LearningOperations
 from server.operations.plans import PlanOperations
 from server.operations.records import RecordOperations
 from server.operations.replay import Replayer
@@ -19,6 +20,7 @@ from wasm_runtime.pool import Executor, Holder
 
 if TYPE_CHECKING:
     from server.planning.planned import Planner
+    from server.planning.usage import UsageBook
     from server.sessions.directories import DataRoot
     from server.sessions.names import SessionNames
     from server.sessions.records import Records
@@ -37,9 +39,11 @@ def make_api(
     *,
     names: SessionNames,
     records: Records,
+    usage: UsageBook,
+    running: bool = True,
 ) -> Api:
-    """The interface over a service's parts, which it does not own."""
-    learned, drafting = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
+    """The interface over a service's parts, which it does not own. `running`: requests are served, too."""
+    learned, switch = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
     sessions = SessionOperations(
         SessionFiles(root.path),
         records,
@@ -49,7 +53,7 @@ def make_api(
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
     )
-    plans = PlanOperations(learned, drafting, sessions.named)
+    plans = PlanOperations(learned, switch, sessions.named)
     conventions = make_conventions(
         executor, records.exists, delete_collections=settings.conventions.delete_collections
     )
@@ -57,8 +61,9 @@ def make_api(
         plans,
         sessions,
         Replayer(plans, sessions, executor),
-        Explainer(conventions, settings.planner, learned, drafting),
-        Doctor(settings, root, executor, records),
+        Explainer(conventions, settings.planner, learned, switch),
+        Doctor(settings, root, executor, records, switch),
         ejector=Ejector(sessions, learned, executor),
         records=RecordOperations(SessionFiles(root.path), records, names),
+        learning=LearningOperations(settings.planner, switch, usage, running=running),
     )

@@ -20,6 +20,7 @@ from wasm_runtime import artifact
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from server.planning.switch import LearningSwitch
     from server.sessions.directories import DataRoot
     from server.sessions.records import Records
     from server.settings_schema import Settings
@@ -52,6 +53,7 @@ class Doctor:
     root: DataRoot
     executor: Executor
     records: Records
+    switch: LearningSwitch | None = None
 
     async def examine(self, *, reach_provider: bool = False) -> dict[str, Any]:
         """All findings; `ok` unless one has failed. The provider is connected to only if asked for."""
@@ -76,7 +78,7 @@ class Doctor:
         for finding in self._doors():
             yield finding
         yield self._provider(tried=reach_provider)
-        if not self.settings.planner.learn:
+        if not (self.settings.planner.learn if self.switch is None else self.switch.on):
             yield Finding("learning", "ok", "learn=off (planner.learn): learned routes and conventions alone")
         provider = self.settings.planner.in_use
         if reach_provider and provider is not None:
@@ -158,9 +160,13 @@ class Doctor:
             return Finding("provider", "warning", detail)
         if provider is None:
             return Finding("provider", "ok", "conventions: no model, no network")
-        return Finding(
-            "provider", "ok", f"{planner.chosen} at {provider.base_url}{'' if tried else ', not tried'}"
-        )
+        where = f"{planner.chosen} at {provider.base_url}"
+        drafting = None if self.switch is None else self.switch.drafting
+        trouble = None if drafting is None else drafting.author.trouble
+        if trouble is not None:
+            since = f"{trouble.since:%Y-%m-%d %H:%M:%SZ}"
+            return Finding("provider", "warning", f"{where}, last asked in vain on {since}: {trouble.reason}")
+        return Finding("provider", "ok", f"{where}{'' if tried else ', not tried'}")
 
     async def _reach(self, base_url: str) -> Finding:
         """A connection, and nothing said on it: no key is tried, no call is paid for."""

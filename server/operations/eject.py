@@ -47,9 +47,10 @@ class Ejector:
         session = await self.sessions.named(name)
         shown = await self.sessions.show(name)
         collections = {each["name"]: each["fields"] for each in shown["collections"]}
+        singles = frozenset(each["name"] for each in shown["collections"] if "single" in each)
         learned = await self._learned(session)
         routes, left_out = await asyncio.to_thread(
-            routes_of, session, learned, collections, conventions=conventions
+            routes_of, session, learned, collections, conventions=conventions, singles=singles
         )
         if not routes:
             raise Conflict(f"Session {session.id} has neither learned routes nor collections to eject.")

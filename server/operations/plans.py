@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
 
     from server.model import Plan, Session, ValidatedCode
-    from server.planning.drafting import Drafting
     from server.planning.fingerprint import Versions
     from server.planning.learned import LearnedRoutes
     from server.planning.library import PlanLibrary
     from server.planning.library_rows import LearnedRecord, PlanRecord
+    from server.planning.switch import LearningSwitch
 
+#: With this begin lines that are no part of the code.
+NOTICE = "#|"
 _NO_LIBRARY = "The service has learned nothing yet, and has no plan library."
 
 
@@ -38,11 +40,11 @@ class PlanOperations:
     def __init__(
         self,
         learned: LearnedRoutes | None,
-        drafting: Drafting | None,
+        switch: LearningSwitch | None,
         session: Callable[[str], Awaitable[Session]],
     ) -> None:
         self._learned = learned
-        self._drafting = drafting
+        self._switch = switch
         self._session = session
 
     async def listed(self, *, session: str = "", limit: int = 100, after: int = 0) -> dict[str, Any]:
@@ -61,14 +63,18 @@ class PlanOperations:
         return {"plans": shown, "next": rows[limit - 1][0].number if len(rows) > limit else None}
 
     async def show(self, name: str) -> dict[str, Any]:
-        """A plan with its code, and where it is in use. Raises NotFound, BadRequest, Conflict."""
+        """A plan with its code, and where it is in use. Raises NotFound, BadRequest, Conflict.
+
+        `source` is what a person wrote, with comments and layout, of which `code` is the checked form; or
+        null.
+        """
         learned = self._library()
 
-        def read(library: PlanLibrary) -> tuple[list[PlanRecord], list[LearnedRecord]]:
+        def read(library: PlanLibrary) -> tuple[list[PlanRecord], list[LearnedRecord], str]:
             plan_id = plan_named(library, name)
-            return library.show(plan_id), library.learned_from(plan_id)
+            return library.show(plan_id), library.learned_from(plan_id), library.source(plan_id)
 
-        records, uses = await learned.read(read)
+        records, uses, source = await learned.read(read)
         record = records[0]
         return {
             **_summary(record, learned.versions),
@@ -76,6 +82,7 @@ class PlanOperations:
             "fingerprints": [each.fingerprint for each in records],
             "learned": list(map(_use, uses)),
             "code": _shown_code(record),
+            "source": source if portable.is_source(source, record) else None,
         }
 
     async def record(self, name: str) -> PlanRecord:
@@ -91,10 +98,12 @@ class PlanOperations:
         """
         learned, record = self._library(), await self.record(name)
         runnable = edited(record, code)
+        source = without_notice(code)
         if check_only:
             return {"id": runnable.id, "changed": runnable.id != record.plan_id, "code": runnable.code.text}
         if runnable.id != record.plan_id:
             await learned.change(lambda library: _edit(library, record.plan_id, runnable, learned))
+        await learned.change(lambda library: library.keep_source(runnable.id, source))
         if pin:
             await learned.change(lambda library: library.pin(runnable.id))
         self._start_afresh()
@@ -155,8 +164,16 @@ class PlanOperations:
         return self._learned
 
     def _start_afresh(self) -> None:
-        if self._drafting is not None:
-            self._drafting.start_afresh()
+        if self._switch is not None:
+            self._switch.start_afresh()
+
+
+def without_notice(code: str) -> str:
+    """What a person wrote, without the lines that `plans edit` puts before it for them to read."""
+    lines = code.splitlines(keepends=True)
+    while lines and lines[0].startswith(NOTICE):
+        del lines[0]
+    return "".join(lines)
 
 
 def edited(record: PlanRecord, code: str) -> RunnablePlan:

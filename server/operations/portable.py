@@ -24,7 +24,7 @@ import orjson
 from attrs import asdict, evolve, frozen
 
 from server.errors import BadRequest, Unprocessable
-from server.model import METHODS, ContentKind, RunnablePlan
+from server.model import METHODS, ContentKind, RunnablePlan, SourceCode
 from server.operations.naming import plan_named
 from server.planning.codec import PlanInvalid, decode
 from server.planning.fingerprint import Versions
@@ -64,16 +64,23 @@ _SAMPLES: Final = {"int": "1", "uuid": "00000000-0000-4000-8000-000000000000", "
 
 @frozen
 class Item:
-    """A plan and the shape of the body that it was learned with, as canonical JSON."""
+    """A plan and the shape of the body that it was learned with, as canonical JSON.
+
+    `source` is what a person wrote, where that is more than the plan's code.
+    """
 
     record: PlanRecord
     body_shape: str
+    source: str = ""
 
 
 def rows(library: PlanLibrary, session: str, name: str) -> list[Item]:
     """The plans that a session (a directory's name) has learned, that one plan, or all."""
     if session:
-        return [Item(each.plan, each.body_shape) for each in library.routes_of(session)]
+        return [
+            Item(each.plan, each.body_shape, library.source(each.plan.plan_id))
+            for each in library.routes_of(session)
+        ]
     if name:
         return [_item(library, each) for each in library.show(plan_named(library, name))]
     found: list[PlanRecord] = []
@@ -84,7 +91,15 @@ def rows(library: PlanLibrary, session: str, name: str) -> list[Item]:
 
 def _item(library: PlanLibrary, record: PlanRecord) -> Item:
     uses = library.learned_from(record.plan_id)
-    return Item(record, uses[0].body_shape if uses else "null")
+    return Item(record, uses[0].body_shape if uses else "null", library.source(record.plan_id))
+
+
+def is_source(text: str, record: PlanRecord) -> bool:
+    """Whether the record's plan is made of this text: its file may have been edited."""
+    try:
+        return bool(text) and check(SourceCode(text)).text == record.plan().code.text
+    except (CodeRefused, UnreadablePlan):
+        return False
 
 
 def document(items: Iterable[Item]) -> dict[str, Any]:
@@ -110,7 +125,7 @@ def _said(item: Item) -> dict[str, Any] | None:
         "content": record.content,
         "query": "any" if keys is None else list(keys),
         **{name: getattr(plan, name) for name in ("action", "resource", "identifier", "response_hints")},
-        "code": plan.code.text.splitlines(),
+        "code": (item.source if is_source(item.source, record) else plan.code.text).splitlines(),
         "author": asdict(record.origin),
         "versions": asdict(record.versions),
         "fingerprint": record.fingerprint,
@@ -180,7 +195,9 @@ def _item_of(said: dict[str, Any], versions: Versions) -> Item:
         created_at=said["created_at"],
         pinned=said["pinned"],
     )
-    return Item(record, orjson.dumps(said["body_shape"], option=orjson.OPT_SORT_KEYS).decode())
+    written = _code(said["code"])
+    source = "" if written.strip() == runnable.code.text else written
+    return Item(record, orjson.dumps(said["body_shape"], option=orjson.OPT_SORT_KEYS).decode(), source)
 
 
 def _check_members(said: dict[str, Any]) -> None:
@@ -241,6 +258,8 @@ def keep(library: PlanLibrary, items: list[Item], session: Session | None, *, pi
         elif library.learn(evolve(record, pinned=False), session, item.body_shape, for_person=True) is None:
             held_back.append(record.plan_id)
             continue
+        if item.source:
+            library.keep_source(record.plan_id, item.source)
         if pinned:
             library.pin(record.plan_id)
     return held_back

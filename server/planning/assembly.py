@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from server.planning.author import Author
-from server.planning.breaker import Breaker
+from server.planning.breakers import Breakers
 from server.planning.budget import Budget
 from server.planning.checked_conventions import CheckedConventions
 from server.planning.drafting import Drafting
@@ -19,7 +19,8 @@ from server.planning.planner import LearningPlanner
 from server.planning.policy import POLICY_VERSION
 from server.planning.prompt import PromptMaker, read_house_rules
 from server.planning.providers import make_provider
-from server.planning.schemas import collection_exists
+from server.planning.schemas import collection_exists, collection_holds, record_has_file
+from server.planning.switch import LearningSwitch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
     from server.model import Session
     from server.planner_settings import PlannerSettings
+    from server.planning.conventions import Holds
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
+    from server.planning.usage import UsageBook
     from wasm_runtime.pool import Executor
 
 
@@ -42,6 +45,7 @@ def make_planner(
     keep_library: bool = False,
     watched: Callable[[Provider], Provider] = lambda provider: provider,
     delete_collections: bool = False,
+    usage: UsageBook | None = None,
 ) -> Planner:
     """The planner that the settings ask for.
 
@@ -55,18 +59,20 @@ def make_planner(
     """
     conventions = make_conventions(executor, there, delete_collections=delete_collections)
     library = data_root / FILE_NAME
-    provider = make_provider(settings) if settings.learn else None
-    if provider is None and settings.learn and not keep_library and not library.exists():
+    chosen = settings.learn and settings.chosen != "conventions"
+    if not chosen and settings.learn and not keep_library and not library.exists():
         return conventions
-    if provider is not None:
-        provider = watched(provider)
     rules = read_house_rules(settings.house_rules)
     prompts = PromptMaker(describe(), rules, max_bytes=settings.max_prompt_bytes)
     learned = LearnedRoutes(LibraryThread(PlanLibrary.open(library)), _versions(prompts, settings))
-    drafting = None
-    if provider is not None:
-        drafting = _drafting(settings, provider, prompts, learned, executor)
-    return LearningPlanner(learned, drafting, conventions, settings)
+
+    def make() -> Drafting | None:
+        provider = make_provider(settings)
+        if provider is None:
+            return None
+        return _drafting(settings, watched(provider), prompts, learned, executor, usage=usage)
+
+    return LearningPlanner(learned, LearningSwitch.made(make, on=settings.learn), conventions, settings)
 
 
 def make_conventions(
@@ -80,7 +86,17 @@ def make_conventions(
     async def exists(session: Session, name: str) -> bool:
         return await there(session.directory) and await collection_exists(executor, session, name)
 
-    return CheckedConventions(delete_collections=delete_collections, exists=exists)
+    async def holds(session: Session, name: str) -> Holds:
+        if not await there(session.directory):
+            return "nothing"
+        return await collection_holds(executor, session, name)
+
+    async def has_file(session: Session, path: tuple[str, ...]) -> bool:
+        return await there(session.directory) and await record_has_file(executor, session, path)
+
+    return CheckedConventions(
+        delete_collections=delete_collections, exists=exists, holds=holds, has_file=has_file
+    )
 
 
 def _versions(prompts: PromptMaker, settings: PlannerSettings) -> Versions:
@@ -96,7 +112,9 @@ def _drafting(
     prompts: PromptMaker,
     learned: LearnedRoutes,
     executor: Executor,
+    *,
+    usage: UsageBook | None,
 ) -> Drafting:
     clock = time.monotonic
-    author = Author(provider, Budget(settings, clock), Breaker.of(settings, clock))
+    author = Author(provider, Budget(settings, clock), Breakers.of(settings, clock), usage)
     return Drafting(author, prompts, learned, executor, NegativeCache(clock), settings)

@@ -4,12 +4,16 @@
 2. The budget is asked before the breaker, because the breaker's yes may be its one probe.
 3. An answer that is no plan, or whose code the policy refuses, goes back with the reasons as often as
    `planner.repairs` says. What comes out has passed the policy.
+4. A plan is refused only for what the model wrote. What server, key, context or network did is a failure of
+   the provider: 503 or 504, with its reason in the log and, for operators, in `trouble`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,6 +21,7 @@ from attrs import define, frozen
 
 from server.errors import PlanRefused, ProviderTimeout, ProviderUnavailable, ServiceError
 from server.model import RunnablePlan
+from server.planning.breakers import Asker
 from server.planning.codec import PlanInvalid, decode
 from server.planning.policy import CodeRefused, check
 from server.planning.prompt import complaint_for
@@ -24,22 +29,28 @@ from server.planning.providers.base import (
     AnswerUnusable,
     Completion,
     ProviderDeadline,
+    ProviderDown,
     ProviderError,
     Turn,
 )
+from server.planning.providers.causes import Cause
 from server.planning.route import RouteTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from server.model import RequestContext
     from server.planner_settings import PlannerSettings
-    from server.planning.breaker import Breaker
+    from server.planning.breakers import Breakers
     from server.planning.budget import Budget
     from server.planning.providers.base import Prompt, Provider
+    from server.planning.shown import Question
+    from server.planning.usage import UsageBook
 
 log = structlog.get_logger(__name__)
 
 _MOST_LOGGED = 5
+_CUT = "the server has seen only a part of the prompt, and its answer is no plan: its context is too small"
 _NO_SLOT = "params has a key that is no slot of the route"
 
 
@@ -56,23 +67,76 @@ class Allowance:
         deadline = asyncio.get_running_loop().time() + settings.timeout_seconds
         return cls(settings.attempts + settings.repairs, settings.repairs, deadline)
 
+    def for_another_question(self, settings: PlannerSettings) -> Allowance:
+        """As many calls again, but no more time: what one question cost is not held against the next."""
+        return Allowance(settings.attempts + settings.repairs, settings.repairs, self.deadline)
+
     def may_repair(self) -> bool:
         return self.repairs > 0 and self.calls > 0
 
 
 @frozen
 class Draft:
-    """A plan that has passed the policy and has not run yet, and the model's words for it."""
+    """A plan that has passed the policy and has not run yet, and the model's words for it.
+
+    `question` is what it answers; None for a plan that was learned before. `fingerprint` is what others may
+    find it by.
+    """
 
     runnable: RunnablePlan
     answer: str
+    question: Question | None = None
+    fingerprint: str = ""
+
+    @property
+    def asked(self) -> tuple[str, str]:
+        """The fingerprint, and the view that its author was shown."""
+        return self.fingerprint, "" if self.question is None else self.question.shown.view
+
+
+@frozen
+class Subject:
+    """The request that a plan is for: who is charged, and what the log tells of it."""
+
+    directory: str
+    segments: tuple[str, ...]
+    session: str
+    method: str
+    route: str
+    request_id: str
+
+    @classmethod
+    def of(cls, ctx: RequestContext, route: str) -> Subject:
+        """`route` is the request's route as its shape has it, without a value."""
+        session = ctx.session
+        return cls(session.directory, ctx.segments, session.id, ctx.method, route, ctx.request_id)
+
+    def as_log(self) -> dict[str, str]:
+        return {
+            "route": f"{self.method} {self.route}",
+            "session": self.session,
+            "request_id": self.request_id,
+        }
+
+
+@frozen
+class Trouble:
+    """The last question to the provider came to nothing: when, and why."""
+
+    since: datetime
+    reason: str
 
 
 class Author:
-    def __init__(self, provider: Provider, budget: Budget, breaker: Breaker) -> None:
+    def __init__(
+        self, provider: Provider, budget: Budget, breakers: Breakers, usage: UsageBook | None = None
+    ) -> None:
         self._provider = provider
         self._budget = budget
-        self._breaker = breaker
+        self._breakers = breakers
+        self._usage = usage
+        #: None while the provider answers, or was not asked yet.
+        self.trouble: Trouble | None = None
 
     @property
     def name(self) -> str:
@@ -87,76 +151,118 @@ class Author:
 
     async def write(
         self,
-        session: str,
-        segments: Sequence[str],
+        subject: Subject,
         make_prompt: Callable[[tuple[Turn, ...]], Prompt],
         allowance: Allowance,
         turns: tuple[Turn, ...] = (),
+        *,
+        wide: bool = True,
     ) -> Draft:
-        """A plan for a request with this path, charged to the session (a directory's name).
+        """A plan for a request, charged to its session.
+
+        Only where the prompt is not the wide view may it be a plan that asks for that.
 
         Raises OverBudget, ProviderUnavailable, ProviderTimeout, PlanRefused.
         """
         while True:
             problem: PlanInvalid | CodeRefused
+            cut = False
             try:
-                answer = (await self._complete(session, make_prompt(turns), allowance)).text
+                completion = await self._complete(subject, make_prompt(turns), allowance)
             except AnswerUnusable as unusable:
                 answer, problem = unusable.answer, PlanInvalid((str(unusable),))
             except ProviderError as error:
                 raise service_error(error) from error
             else:
-                written = _read(answer, segments)
+                answer, cut = completion.text, completion.prompt_cut
+                written = _read(answer, subject.segments, wide=wide)
                 if isinstance(written, RunnablePlan):
                     return Draft(written, answer)
                 problem = written
             log.warning(
-                "plan refused", model=self.model, problem=type(problem).__name__, why=_summary(problem)
+                "plan refused",
+                model=self.model,
+                problem=type(problem).__name__,
+                why=_summary(problem),
+                **subject.as_log(),
             )
+            if cut:
+                # It answered what it never saw the whole of.
+                unseen = ProviderDown(_CUT, cause=Cause.CONTEXT.value)
+                self.trouble = Trouble(datetime.now(UTC), str(unseen))
+                raise service_error(unseen) from unseen
             if not answer or not allowance.may_repair():
                 # Its cause is for operators (`explain --ask`); clients are told nothing of it.
                 raise PlanRefused("The model gave no acceptable plan for this kind of request.") from problem
             allowance.repairs -= 1
             turns = (*turns, Turn(answer, complaint_for(problem)))
 
-    async def _complete(self, session: str, prompt: Prompt, allowance: Allowance) -> Completion:
+    async def _complete(self, subject: Subject, prompt: Prompt, allowance: Allowance) -> Completion:
         """One call that the budget and the breaker allow. Raises AnswerUnusable, and as `write` does."""
-        self._budget.admit(session)
-        calls, tokens = 0, 0
+        self._budget.admit(subject.directory)
+        asker = Asker(subject.directory, _kind(prompt))
+        calls, tokens, written = 0, 0, 0
         try:
-            self._require_breaker()
+            self._require_breaker(asker)
             calls = 1  # if it is cancelled, this is what is known of it
             completion = await self._provider.complete(
                 prompt, deadline=allowance.deadline, calls=allowance.calls
             )
-            calls, tokens = completion.calls, completion.input_tokens + completion.output_tokens
+            calls, written = completion.calls, completion.output_tokens
+            tokens = completion.input_tokens + written
         except ProviderError as error:
-            calls, tokens = error.calls, error.tokens
-            self._note(error)
+            calls, tokens, written = error.calls, error.tokens, error.output_tokens
+            self._note(error, asker, subject)
             raise
         finally:
             allowance.calls -= calls
-            self._budget.spent(session, calls, tokens)
-        self._breaker.succeeded()
+            self._budget.spent(subject.directory, calls, tokens)
+            self._enter(subject, calls, tokens - written, written)
+        self._succeeded(asker)
         return completion
 
-    def _require_breaker(self) -> None:
-        if not self._breaker.allow():
+    def _enter(self, subject: Subject, calls: int, input_tokens: int, output_tokens: int) -> None:
+        if self._usage is not None:
+            model = f"{self.name}/{self.model}"
+            self._usage.note(
+                subject.session, model, calls=calls, input_tokens=input_tokens, output_tokens=output_tokens
+            )
+
+    def _require_breaker(self, asker: Asker) -> None:
+        if not self._breakers.allow(asker):
             detail = "The planner's provider has failed, and is left alone for a while."
-            raise ProviderUnavailable(detail, headers=_after(self._breaker.retry_after()))
+            raise ProviderUnavailable(detail, headers=_after(self._breakers.retry_after(asker)))
 
-    def _note(self, error: ProviderError) -> None:
-        log.warning("provider failed", provider=self.name, kind=type(error).__name__, reason=str(error))
+    def _succeeded(self, asker: Asker) -> None:
+        self._breakers.succeeded(asker)
+        self.trouble = None
+
+    def _note(self, error: ProviderError, asker: Asker, subject: Subject) -> None:
+        log.warning(
+            "provider failed",
+            provider=self.name,
+            model=self.model,
+            kind=type(error).__name__,
+            cause=error.cause,
+            reason=str(error),
+            **subject.as_log(),
+        )
         if isinstance(error, AnswerUnusable):
-            self._breaker.succeeded()
+            self._succeeded(asker)
         else:
-            self._breaker.failed(error.retry_after)
+            self.trouble = Trouble(datetime.now(UTC), str(error))
+            self._breakers.failed(asker, everyones=error.everyones, retry_after=error.retry_after)
 
 
-def _read(answer: str, segments: Sequence[str]) -> RunnablePlan | PlanInvalid | CodeRefused:
+def _kind(prompt: Prompt) -> str:
+    """What names a kind of request for the breaker: the same shape, in whatever session, is the same."""
+    return hashlib.blake2b(prompt.request.encode(errors="replace"), digest_size=12).hexdigest()
+
+
+def _read(answer: str, segments: Sequence[str], *, wide: bool) -> RunnablePlan | PlanInvalid | CodeRefused:
     """The plan that the answer is, or what is wrong with it."""
     try:
-        plan = decode(answer, segments)
+        plan = decode(answer, segments, wide=wide)
         return RunnablePlan(plan, check(plan.code, RouteTemplate.parse(plan.route).slots), "planned")
     except (PlanInvalid, CodeRefused) as problem:
         return problem
@@ -176,11 +282,14 @@ def _summary(problem: PlanInvalid | CodeRefused) -> list[str]:
 
 
 def service_error(error: ProviderError) -> ServiceError:
-    """What a failure of the provider is to the client."""
+    """What a failure of the provider is to the client, who is not told what the operator has to mend."""
     if isinstance(error, ProviderDeadline):
         return ProviderTimeout("The planner's provider did not answer in time.")
     seconds = 1.0 if error.retry_after is None else error.retry_after
-    return ProviderUnavailable("The planner's provider cannot be reached.", headers=_after(seconds))
+    detail = "The planner's provider cannot be reached."
+    if error.cause != Cause.UNREACHABLE.value:
+        detail = "The planner's provider does not serve this service now; the service's log says why."
+    return ProviderUnavailable(detail, headers=_after(seconds))
 
 
 def _after(seconds: float) -> dict[str, str]:

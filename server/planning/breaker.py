@@ -1,4 +1,4 @@
-"""The circuit breaker of one provider: after failures in a row it is left alone for a while.
+"""A circuit breaker: after failures in a row a provider is left alone for a while. `breakers` says by whom.
 
     state      event                        next state
     closed     failures in a row < limit    closed
@@ -65,15 +65,17 @@ class Breaker:
     def state(self) -> State:
         return self._state
 
+    def is_ready(self) -> bool:
+        """Whether `allow` would say yes."""
+        return self._state == "closed" or self._clock() >= self._until
+
     def allow(self) -> bool:
         """Whether a call may be made now. A yes while not closed makes that call the probe."""
-        if self._state == "closed":
-            return True
-        now = self._clock()
-        if now < self._until:
+        if not self.is_ready():
             return False
-        self._state = "half-open"
-        self._until = now + self._probe_seconds
+        if self._state != "closed":
+            self._state = "half-open"
+            self._until = self._clock() + self._probe_seconds
         return True
 
     def retry_after(self) -> float:
@@ -92,9 +94,18 @@ class Breaker:
             return
         self._failures += 1
         if self._state == "half-open" or self._failures >= self._limit:
-            self._state = "open"
-            self._failures = 0
-            self._until = self._clock() + max(self._seconds, _bounded(retry_after))
+            self.open(retry_after)
+
+    def open(self, retry_after: float | None = None) -> None:
+        """Leave the provider alone from now on."""
+        self._state = "open"
+        self._failures = 0
+        self._until = self._clock() + max(self._seconds, _bounded(retry_after))
+
+    def release(self) -> None:
+        """The probe has come to nothing that counts: the next call may be one."""
+        if self._state == "half-open":
+            self._until = self._clock()
 
 
 def _bounded(retry_after: float | None) -> float:

@@ -10,7 +10,10 @@ fault is told in words that say what to write instead, and no message repeats an
    strict modes know no optional member, and would have each answer pay for them.
 3. `resource` is a collection's name; `route` matches the request's path, and its first word (after
    ``api`` and ``v1``) is no slug: a plan for ``/{any:slug}`` would answer for every collection.
-4. `criteria` and `payload` are filled anew for each request, so what the answer has there is dropped.
+4. What an answer may be depends on the request's template and on what of its path is a version (``v1``), and
+   not on any other value of the path: requests of one kind share it.
+5. Whoever needs to see other collections has no plan yet: the code of such an answer is not looked at.
+6. `criteria` and `payload` are filled anew for each request, so what the answer has there is dropped.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from server.errors import InvalidJson
 from server.http import strict_json
-from server.model import Plan, SourceCode
+from server.model import Needs, Plan, SourceCode
 from server.planning.policy.names import MAX_SOURCE_BYTES
 from server.planning.route import (
     RouteError,
@@ -42,6 +45,9 @@ _MAX_IDENTIFIER_CHARS = 256
 _SLOT_USE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::[a-z]+)?\}")
 
 
+#: Stands for the code of an answer that is no plan yet.
+_NO_PLAN = SourceCode("REPLY = make_response(501, None)")
+
 _CODE: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -59,7 +65,7 @@ _PROPERTIES: dict[str, Any] = {
         "type": ["string", "null"],
         "description": "The slot that names the record, such as {id}; else null.",
     },
-    "needs": {"type": "string", "enum": ["shape", "values"]},
+    "needs": {"type": "string", "enum": ["shape", "collections", "values"]},
     "query": {"type": "string", "enum": ["declared", "any"]},
     "code": _CODE,
 }
@@ -85,12 +91,13 @@ class PlanInvalid(Exception):
         self.reasons = reasons
 
 
-def decode(text: str, segments: Sequence[str]) -> Plan:
+def decode(text: str, segments: Sequence[str], *, wide: bool = False) -> Plan:
     """The plan that a model's answer is, for a request whose path has these decoded segments.
 
-    The code in it is not checked yet. Raises PlanInvalid, and nothing else whatever the text.
+    `wide` says that the model has been shown all collections, and cannot ask for them. The code in it is not
+    checked yet. Raises PlanInvalid, and nothing else whatever the text.
     """
-    return _Answer(_read(text)).plan(tuple(segments))
+    return _Answer(_read(text), wide=wide).plan(tuple(segments))
 
 
 def _read(text: str) -> dict[str, Any]:
@@ -119,23 +126,25 @@ def _is_deeper(value: Any, limit: int) -> bool:
 class _Answer:
     """Reads the members one by one and gathers every fault, so that one repair can mend them all."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(self, document: dict[str, Any], *, wide: bool) -> None:
         self._document = document
+        self._wide = wide
         self._reasons: list[str] = []
 
     def plan(self, segments: tuple[str, ...]) -> Plan:
         if not self._document.keys() <= {*_PROPERTIES, *_CONSTANT}:
             self._fault(f"there are members that no plan has; a plan has {', '.join(_PROPERTIES)}")
         route = self._route(segments)
+        needs = self._needs()
         plan = Plan(
             action=self._action(),
             resource=self._resource(),
             route=route.text,
             identifier=self._identifier(route),
             response_hints=self._object("response_hints"),
-            needs=self._needs(),
+            needs=needs,
             query=self._query(),
-            code=self._code(),
+            code=_NO_PLAN if needs == "collections" else self._code(),
         )
         for name in ("criteria", "payload"):
             self._object(name)
@@ -173,7 +182,7 @@ class _Answer:
         except RouteError as error:
             self._fault(f"`route`: {error}")
             return own
-        if route.match(segments) is None:
+        if route.match(segments) is None or _names_values(route, own):
             self._fault(
                 "`route` does not match the request's path: copy the request's route; only a word in it,"
                 " or a slot of kind text, may become a slot of kind slug"
@@ -208,11 +217,20 @@ class _Answer:
             self._fault(f"`{name}` is too long: it should be {{}}")
         return value
 
-    def _needs(self) -> Literal["shape", "values"]:
-        needs = self._document.get("needs", "shape")
-        if needs not in ("shape", "values"):
-            self._fault('`needs` must be "shape" or "values"')
-        return "values" if needs == "values" else "shape"
+    def _needs(self) -> Needs:
+        match self._document.get("needs", "shape"):
+            case "shape":
+                return "shape"
+            case "values":
+                return "values"
+            case "collections" if not self._wide:
+                return "collections"
+            case "collections":
+                self._fault('`needs` can\'t be "collections": all that there are have been shown')
+            case _:
+                words = '"shape" or "values"' if self._wide else '"shape", "collections" or "values"'
+                self._fault(f"`needs` must be {words}")
+        return "shape"
 
     def _query(self) -> Literal["declared", "any"]:
         query = self._document.get("query", "declared")
@@ -238,5 +256,13 @@ class _Answer:
 
 def _swallows_collections(route: RouteTemplate, segments: tuple[str, ...]) -> bool:
     prefix, rest = split_prefix(segments)
-    first = route.parts[len(prefix)] if rest else ""
-    return isinstance(first, Slot) and first.kind == "slug"
+    first = route.parts[: len(prefix) + 1] if rest else route.parts
+    return any(isinstance(part, Slot) and part.kind == "slug" for part in first)
+
+
+def _names_values(route: RouteTemplate, own: RouteTemplate) -> bool:
+    """Whether it has a word where the request's own template has a slot."""
+    return any(
+        isinstance(mine, Slot) and not isinstance(part, Slot)
+        for part, mine in zip(route.parts, own.parts, strict=True)
+    )

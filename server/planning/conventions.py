@@ -12,17 +12,25 @@
 4. The second segment is a record's id unless it is an action word, so ids may be words too.
 5. Below a record, a name is a collection's only if it is a plural or there is such a collection:
    ``POST /orders/1/cancel`` is an action, and what it does no convention says.
+6. A collection without records becomes one object where one is put at its path: ``PUT /settings``.
+7. Logins and the like are no records, so no convention says what becomes of them.
 """
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
-from server.errors import InvalidQuery, MethodNotAllowed, NotFound, NotPlannable, Unprocessable
+from server.errors import (
+    InvalidQuery,
+    MethodNotAllowed,
+    NotFound,
+    NotPlannable,
+    Unprocessable,
+    of_records,
+)
 from server.model import Plan, SourceCode
 from server.planning.conventions_code import FLAT, NESTED
 from server.planning.route import (
@@ -32,7 +40,8 @@ from server.planning.route import (
     segment_kind,
     split_prefix,
 )
-from store.names import PRESENTATION, VIEWS, foreign_key, is_plural
+from store.ids import address_of
+from store.names import PRESENTATION, SEARCH_WORDS, VIEWS, foreign_key, is_plural, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,15 +50,17 @@ if TYPE_CHECKING:
 
 Form = Literal[
     "root", "collection", "search", "count", "stats", "item",
-    "nested", "nested-search", "nested-count", "nested-stats", "nested-item",
+    "nested", "nested-search", "nested-count", "nested-stats", "nested-item", "field",
 ]  # fmt: skip
 Kind = Literal[
     "list", "search", "create", "batch", "get", "replace", "patch", "merge", "json-patch", "delete",
     "viewed-list", "viewed-search", "viewed-get", "count", "stats", "clear",
+    "put-one", "patch-one", "merge-one", "json-patch-one", "delete-one", "field",
 ]  # fmt: skip
+#: What a collection has: no record, records, or the one object that it is.
+Holds = Literal["nothing", "records", "object"]
 
-SEARCH_WORDS: frozenset[str] = frozenset({"search", "find", "query", "filter"})
-#: What may stand for a record's id and is none.
+#: What may stand for a record's id and is none, and the form of path that it makes.
 ACTION_WORDS: dict[str, Literal["search", "count", "stats"]] = {
     **dict.fromkeys(SEARCH_WORDS, "search"),
     "count": "count",
@@ -64,10 +75,13 @@ _NESTED: dict[Literal["search", "count", "stats"], Form] = {
 #: What answers where the query asks for a view.
 _VIEWED: dict[Kind, Kind] = {"list": "viewed-list", "search": "viewed-search", "get": "viewed-get"}
 
-#: What a record's address can be (DECISIONS, "Ids"): nothing else is ever found.
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
-
 _COLLECTION: dict[str, Kind] = {"GET": "list", "HEAD": "list", "POST": "create"}
+#: Of a collection that is one object, or may become one.
+_ONE: dict[Holds, dict[str, Kind]] = {
+    "nothing": {"GET": "list", "HEAD": "list", "POST": "create", "PUT": "put-one"},
+    "records": {},
+    "object": {"GET": "list", "HEAD": "list", "PUT": "put-one", "PATCH": "patch-one", "DELETE": "delete-one"},
+}
 _COUNT: dict[str, Kind] = {"GET": "count", "HEAD": "count"}
 _STATS: dict[str, Kind] = {"GET": "stats", "HEAD": "stats"}
 _SEARCH: dict[str, Kind] = {"GET": "search", "HEAD": "search"}
@@ -85,21 +99,37 @@ _KINDS: dict[Form, dict[str, Kind]] = {
     "nested-count": _COUNT,
     "nested-stats": _STATS,
     "nested-item": _ITEM,
+    "field": {"GET": "field", "HEAD": "field"},
 }
 #: The documented action, where the kind is finer than that.
 _ACTIONS: dict[Kind, str] = {
     "batch": "create", "merge": "patch", "json-patch": "patch", "clear": "delete",
+    "put-one": "replace", "patch-one": "patch", "merge-one": "patch", "json-patch-one": "patch",
+    "delete-one": "delete", "field": "get",
     **{viewed: kind for kind, viewed in _VIEWED.items()},
 }  # fmt: skip
 _ITEM_KINDS: frozenset[Kind] = frozenset(
-    {"get", "viewed-get", "replace", "patch", "merge", "json-patch", "delete"}
+    {"get", "viewed-get", "field", "replace", "patch", "merge", "json-patch", "delete"}
 )
 _QUERY_KINDS: frozenset[Kind] = frozenset(
     {"list", "search", "viewed-list", "viewed-search", "count", "stats", "clear"}
 )
 
 _WITHOUT_DELETE: tuple[Form, ...] = ("collection", "nested")
+#: Methods that may be about the one object that a collection is.
+ONE_METHODS: frozenset[str] = frozenset({"PUT", "PATCH", "DELETE", "OPTIONS"})
 _NO_CLEARING = "Deleting all records of a collection is switched off (conventions.delete_collections)."
+
+#: As `plain` leaves them: what is asked of an API that knows its users.
+CREDENTIAL_WORDS: frozenset[str] = frozenset(
+    {
+        *("login", "logout", "logon", "logoff", "signin", "signout", "signup", "register", "registration"),
+        *("auth", "authenticate", "authentication", "authorize", "oauth", "oauth2", "sso", "token"),
+        *("refreshtoken", "forgotpassword", "resetpassword", "changepassword", "password", "verifyemail"),
+    }
+)
+CREDENTIAL_COLLECTIONS: frozenset[str] = frozenset({"auth", "oauth", "oauth2", "authentication", "sso"})
+_CREDENTIALS = "What is to become of credentials no convention says, and none are stored."
 
 NOT_PLANNABLE = (
     "No convention covers this request. Set OPENAI_API_KEY or ANTHROPIC_API_KEY "
@@ -132,29 +162,70 @@ class ConventionsPlanner:
             "root": ("GET", "HEAD", "OPTIONS"),
         }
 
-    def plan(self, ctx: RequestContext, *, exists: bool = False) -> Plan:
+    def plan(self, ctx: RequestContext, *, exists: bool = False, holds: Holds | None = None) -> Plan:
         """The plan for a request; the identical object for requests of one kind.
 
-        `exists`: whether there is a collection of the name that `doubtful_name` finds.
+        `exists`: whether there is a collection of the name that `doubtful_name` finds. `holds`: what the one
+        that `whole_name` finds has in it, None while nobody has looked.
         Raises NotFound, MethodNotAllowed (with Allow), Unprocessable for a
         body that can be no record, InvalidQuery for query keys that don't go with the path, and
         NotPlannable for what no convention covers.
         """
+        refuse_credentials(ctx.method, ctx.segments)
         target = read_path(ctx.segments, exists=exists)
-        kind = self._kinds[target.form].get(ctx.method)
-        if kind is None:
-            raise self._not_allowed(target.form, ctx.method)
+        kind = self._kinds_of(target.form, holds).get(ctx.method)
+        if kind is None or (holds == "nothing" and kind == "put-one" and not isinstance(ctx.body_json, dict)):
+            raise self._not_allowed(target, ctx.method, holds)
         if ctx.query:
             kind = _by_query(kind, ctx.query, target)
         return _plan(_by_body(kind, target, ctx), target)
 
-    def allowed_methods(self, segments: tuple[str, ...], *, exists: bool = False) -> tuple[str, ...]:
-        """The methods a path can have, OPTIONS last. Raises NotFound and NotPlannable as `plan` does."""
-        return self._allow[read_path(segments, exists=exists).form]
+    def plan_of_field(self, ctx: RequestContext) -> Plan:
+        """The plan that reads the field which a path that `doubtful_name` is about ends with."""
+        prefix, (name, id_, field) = split_prefix(ctx.segments)
+        base = "".join(f"/{segment}" for segment in prefix)
+        return _plan("field", Target("field", name, f"{base}/{name}/{_slot('id', id_)}/{field}"))
 
-    def _not_allowed(self, form: Form, method: str) -> MethodNotAllowed:
-        switched_off = method == "DELETE" and form in _WITHOUT_DELETE
-        return MethodNotAllowed(self._allow[form], reason=_NO_CLEARING if switched_off else "")
+    def allowed_methods(
+        self, segments: tuple[str, ...], *, exists: bool = False, holds: Holds | None = None
+    ) -> tuple[str, ...]:
+        """The methods a path can have, OPTIONS last. Raises NotFound and NotPlannable as `plan` does."""
+        refuse_credentials("OPTIONS", segments)
+        return self._allowed(read_path(segments, exists=exists).form, holds)
+
+    def _kinds_of(self, form: Form, holds: Holds | None) -> dict[str, Kind]:
+        kinds = self._kinds[form]
+        if form != "collection" or holds in (None, "records"):
+            return kinds
+        return {**kinds, **_ONE[holds]} if holds == "nothing" else _ONE[holds]
+
+    def _allowed(self, form: Form, holds: Holds | None) -> tuple[str, ...]:
+        if form != "collection" or holds in (None, "records"):
+            return self._allow[form]
+        return (*self._kinds_of(form, holds), "OPTIONS")
+
+    def _not_allowed(self, target: Target, method: str, holds: Holds | None) -> MethodNotAllowed:
+        reason = ""
+        if method == "DELETE" and target.form in _WITHOUT_DELETE:
+            reason = _NO_CLEARING
+        elif method in ("PUT", "PATCH") and holds == "records":
+            reason = of_records(target.resource, method)
+        return MethodNotAllowed(self._allowed(target.form, holds), reason=reason)
+
+
+def whole_name(method: str, segments: tuple[str, ...]) -> str | None:
+    """The collection that a request is about as a whole, if it may be one about the object that it is."""
+    rest = split_prefix(segments)[1]
+    return rest[0] if len(rest) == 1 and method in ONE_METHODS and is_collection_name(rest[0]) else None
+
+
+def refuse_credentials(method: str, segments: tuple[str, ...]) -> None:
+    """Raise NotPlannable for logins: a password would be stored as it is, and nobody would be logged in."""
+    rest = split_prefix(segments)[1]
+    alone = len(rest) == 1 and plain(rest[0]) in CREDENTIAL_WORDS
+    below = len(rest) == 2 and method == "POST" and plain(rest[1]) in CREDENTIAL_WORDS
+    if alone or below or (len(rest) > 1 and plain(rest[0]) in CREDENTIAL_COLLECTIONS):
+        raise NotPlannable(f"{_CREDENTIALS} {NOT_PLANNABLE}")
 
 
 def doubtful_name(segments: tuple[str, ...]) -> str | None:
@@ -203,7 +274,7 @@ def _read_nested(base: str, parent: str, tail: list[str], *, exists: bool) -> Ta
 
 
 def _slot(name: str, segment: str) -> Slot:
-    if not _ID.fullmatch(segment):
+    if address_of(segment) is None:
         raise NotFound("No record has an id like this.")
     kind = segment_kind(segment)
     return Slot(name, "slug" if kind == "literal" else kind)
@@ -224,10 +295,12 @@ def _by_body(kind: Kind, target: Target, ctx: RequestContext) -> Kind:
     """The kind of plan, once the body has had its say."""
     if kind == "create":
         return _create_kind(target, ctx)
-    if kind == "patch":
-        return _patch_kind(ctx)
-    if kind == "replace":
+    if kind in _PATCHES:
+        return _PATCHES[kind][_patch_kind(ctx)]
+    if kind in {"replace", "put-one"}:
         _require_object(ctx)
+    if kind == "clear" and ctx.body_json is not None:
+        raise Unprocessable("What is deleted is told by filters in the query, not by a body.")
     return kind
 
 
@@ -246,6 +319,12 @@ def _require_objects(bodies: list[Any]) -> None:
     for place, body in enumerate(bodies):
         if not isinstance(body, dict):
             raise Unprocessable(f"Element {place} of the array is not a JSON object.", pointer=f"/{place}")
+
+
+_PATCHES: dict[Kind, dict[Kind, Kind]] = {
+    "patch": {"patch": "patch", "merge": "merge", "json-patch": "json-patch"},
+    "patch-one": {"patch": "patch-one", "merge": "merge-one", "json-patch": "json-patch-one"},
+}
 
 
 def _patch_kind(ctx: RequestContext) -> Kind:

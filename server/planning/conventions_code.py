@@ -2,10 +2,13 @@
 
 It is written as a model's would be, passes the same policy and runs in the same guest. A nested
 kind finds its parent by the plan's `response_hints`: ``{"parent": "members", "field": "member_id"}``,
-where `field` names both the slot that holds the parent's id and the field that points at it.
+where `field` names the slot that holds the parent's id. The field that points at it is called as the
+collection's records have it.
 """
 
 from __future__ import annotations
+
+import textwrap
 
 # -- which records ---------------------------------------------------------------------------------
 
@@ -15,6 +18,7 @@ criteria = plan["criteria"]
 
 _PAGE = """\
 query = ctx["query"]
+store.vet(query)
 limit = as_int(query.get("limit"))
 offset = as_int(query.get("offset"), 0)
 """
@@ -23,6 +27,7 @@ offset = as_int(query.get("offset"), 0)
 #: what most requests don't ask for is in programs of its own.
 _ANY_PAGE = """\
 query = ctx["query"]
+store.vet(query)
 limit, offset = page_of(query)
 """
 
@@ -35,15 +40,29 @@ if parent is None:
 """
 
 # A foreign key is compared as an address is: 1 and "1" are the same parent. (A text in criteria is
-# compared by the stored type.)
-_OWN_CRITERIA = """\
-criteria = dict(plan["criteria"])
-criteria[field] = str(parent["id"])
+# compared by the stored type.) Of a collection with several spellings of the field, each counts.
+_OWN = """\
+owner = str(parent["id"])
+links = store.links(hints["parent"])
+for link in links:
+    criteria.pop(link, None)
+if len(links) == 1:
+    criteria[links[0]] = owner
+else:
+    criteria = {"$and": [criteria, {"$or": [{link: owner} for link in links]}]}
 """
+
+_OWN_CRITERIA = (
+    """\
+criteria = dict(plan["criteria"])
+"""
+    + _OWN
+)
 
 _OWN_RECORD = """\
 rec = store.get(params["id"])
-if rec is None or str(rec.get(field)) != str(parent["id"]):
+links = store.links(hints["parent"])
+if rec is None or not any(str(rec.get(link)) == str(parent["id"]) for link in links):
     abort(404, f"No record {plan['identifier']} in {plan['resource']} of {hints['parent']} {params[field]}")
 """
 
@@ -66,17 +85,24 @@ _BODIES = """\
 records = ctx["body_json"]
 """
 
-# The path says whose a record is; a foreign key in the body does not.
+# The path says whose a record is; a foreign key in the body does not, however it is spelt.
 _OWN_BODY = """\
+links = store.links(hints["parent"], ctx["body_json"])
 record = dict(ctx["body_json"])
-record[field] = parent["id"]
+for link in links[1:]:
+    record.pop(link, None)
+record[links[0]] = parent["id"]
 """
 
 _OWN_BODIES = """\
 records = []
 for body in ctx["body_json"]:
+    links = store.links(hints["parent"], records[0] if records else body)
+    links.extend(link for link in store.links(hints["parent"], body) if link not in links)
     record = dict(body)
-    record[field] = parent["id"]
+    for link in links[1:]:
+        record.pop(link, None)
+    record[links[0]] = parent["id"]
     records.append(record)
 """
 
@@ -103,6 +129,31 @@ items, total = store.list(limit=limit, offset=offset, sort=query.get("sort"), wh
 REPLY = make_response(200, {"items": items, "page": {"limit": limit, "offset": offset, "total": total}})
 """
 
+# /settings may be one object. What is no list has no page.
+_IF_ONE = """\
+single = store.singleton()
+if single is not None:
+    rec = single.get()
+    if rec is None:
+        abort(404, f"There is nothing at /{plan['resource']}; PUT makes it")
+"""
+
+_ONE_OR_LIST = (
+    _IF_ONE
+    + """\
+    REPLY = make_response(200, rec)
+else:
+"""
+)
+
+_ONE_OR_VIEW = (
+    _IF_ONE
+    + """\
+    REPLY = make_response(200, pick(rec, query.get("fields")))
+else:
+"""
+)
+
 # A bare array has no room for the total, and a page needs one; without a limit there is nothing to count.
 _SEARCH = """\
 if limit is None:
@@ -128,6 +179,7 @@ REPLY = make_response(200, items, {"X-Total-Count": total})
 
 _VIEWED_RECORD = """\
 query = ctx["query"]
+store.vet(query)
 rec = store.expand(store.embed(rec, query.get("embed")), query.get("expand"))
 REPLY = make_response(200, pick(rec, query.get("fields")))
 """
@@ -143,11 +195,8 @@ computed = ("group_by", "count", "sum", "avg", "min", "max")
 criteria = store.criteria({key: value for key, value in query.items() if key not in computed})
 """
 
-_OWN_STATS_CRITERIA = """\
-criteria[field] = str(parent["id"])
-"""
-
 _STATS = """\
+store.vet(query, True)
 limit, offset = page_of(query)
 rows = store.group(
     query.get("group_by"),
@@ -164,8 +213,57 @@ rows = store.group(
 REPLY = make_response(200, rows)
 """
 
+# DELETE of /settings, where collections may be deleted as a whole.
+_ONE_OR_CLEAR = """\
+if store.singleton() is not None:
+    if not store.singleton().delete():
+        abort(404, f"There is nothing at /{plan['resource']}")
+    REPLY = make_response(204)
+else:
+"""
+
 _CLEAR = """\
 REPLY = make_response(200, {"deleted": store.delete_all(criteria)})
+"""
+
+_NO_ONE = """\
+single = store.singleton()
+if single is not None and single.get() is not None:
+    allowed = {"Allow": "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"}
+    abort(405, f"{plan['resource']} is one object; replace it with PUT, or change it with PATCH", allowed)
+"""
+
+_ONE = """\
+single = store.singleton(True)
+if single is None:
+    abort(409, f"{plan['resource']} has become a collection of records; PUT goes to one of them")
+rec = single.get()
+"""
+
+_PUT_ONE = """\
+REPLY = make_response(201 if rec is None else 200, single.replace(ctx["body_json"]))
+"""
+
+_FOUND_ONE = """\
+if rec is None:
+    abort(404, f"There is nothing at /{plan['resource']}; PUT makes it")
+"""
+
+_PATCH_ONE = """\
+REPLY = make_response(200, single.update(ctx["body_json"]))
+"""
+
+_MERGE_ONE = """\
+REPLY = make_response(200, single.replace(merge_patch(rec, ctx["body_json"])))
+"""
+
+_JSON_PATCH_ONE = """\
+REPLY = make_response(200, single.replace(json_patch(rec, ctx["body_json"])))
+"""
+
+_DELETE_ONE = """\
+single.delete()
+REPLY = make_response(204)
 """
 
 _CREATE = """\
@@ -182,6 +280,11 @@ _RECORD = """\
 REPLY = make_response(200, rec)
 """
 
+# A file of a record: /photos/1/image.
+_FIELD = """\
+REPLY = make_response(200, rec.get(ctx["segments"][-1]))
+"""
+
 _DELETE = """\
 if not store.delete(params["id"]):
     abort(404, f"No record {plan['identifier']} in {plan['resource']}")
@@ -193,26 +296,38 @@ store.delete(params["id"])
 REPLY = make_response(204)
 """
 
+
+def _within(code: str) -> str:
+    """Code in a branch of an `if`."""
+    return textwrap.indent(code, "    ")
+
+
 # -- the plans' code -------------------------------------------------------------------------------
 
 #: By kind, for a collection of its own and its records.
 FLAT: dict[str, str] = {
-    "list": _CRITERIA + _PAGE + _LIST,
+    "list": _CRITERIA + _PAGE + _ONE_OR_LIST + _within(_LIST),
     "search": _CRITERIA + _PAGE + _SEARCH,
-    "create": _BODY + _CREATE,
-    "batch": _BODIES + _BATCH,
+    "create": _NO_ONE + _BODY + _CREATE,
+    "batch": _NO_ONE + _BODIES + _BATCH,
+    "put-one": _ONE + _PUT_ONE,
+    "patch-one": _ONE + _FOUND_ONE + _PATCH_ONE,
+    "merge-one": _ONE + _FOUND_ONE + _MERGE_ONE,
+    "json-patch-one": _ONE + _FOUND_ONE + _JSON_PATCH_ONE,
+    "delete-one": _ONE + _FOUND_ONE + _DELETE_ONE,
     "get": _GET + _FOUND + _RECORD,
+    "field": _GET + _FOUND + _FIELD,
     "replace": _BODY + _REPLACE + _FOUND + _RECORD,
     "patch": _PATCH + _FOUND + _RECORD,
     "merge": _GET + _FOUND + _MERGE + _RECORD,
     "json-patch": _GET + _FOUND + _JSON_PATCH + _RECORD,
     "delete": _DELETE,
-    "viewed-list": _CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ENVELOPE,
+    "viewed-list": _CRITERIA + _ANY_PAGE + _ONE_OR_VIEW + _within(_VIEWED_LIST + _ENVELOPE),
     "viewed-search": _CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ARRAY,
     "viewed-get": _GET + _FOUND + _VIEWED_RECORD,
     "count": _CRITERIA + _COUNT,
     "stats": _STATS_CRITERIA + _STATS,
-    "clear": _CRITERIA + _CLEAR,
+    "clear": _CRITERIA + _ONE_OR_CLEAR + _within(_CLEAR),
 }
 
 #: By kind, for the records of one parent.
@@ -231,6 +346,6 @@ NESTED: dict[str, str] = {
     "viewed-search": _PARENT + _OWN_CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ARRAY,
     "viewed-get": _PARENT + _OWN_RECORD + _VIEWED_RECORD,
     "count": _PARENT + _OWN_CRITERIA + _COUNT,
-    "stats": _PARENT + _STATS_CRITERIA + _OWN_STATS_CRITERIA + _STATS,
+    "stats": _PARENT + _STATS_CRITERIA + _OWN + _STATS,
     "clear": _PARENT + _OWN_CRITERIA + _CLEAR,
 }

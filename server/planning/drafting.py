@@ -4,8 +4,12 @@
     mend        another one for a plan that failed when it ran
     about_word  whether a word that a slug took is a part of the API
 
-One call at a time per fingerprint; the others wait for it. A kind of request whose plans are refused or
-fail is not asked about again for a while.
+1. What is remembered, and which calls are one, goes by the question: by all that the model was shown.
+2. A kind of request whose plans are refused is not asked about again for a while. One whose plan fails when
+   it runs is refused in that session, and in others once it has failed in two.
+3. A mended plan stays with its session. Others have the plan that was there, and the model's word for the
+   same failure, where they were to ask the very same.
+4. What was made from values serves one request of one session (`_write` decides that, and nothing else).
 """
 
 from __future__ import annotations
@@ -15,65 +19,47 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from server.errors import (
-    BadReply,
-    DeadlineExceeded,
-    GuestFailed,
     NotPlannable,
     OverBudget,
     PlanRefused,
-    ReplyTooLarge,
     ServiceError,
 )
 from server.model import RunnablePlan
-from server.planning.author import Allowance, Draft
-from server.planning.fingerprint import fingerprint, values_key
-from server.planning.learned import body_shape
+from server.planning.author import Allowance, Draft, Subject
+from server.planning.fingerprint import digest
+from server.planning.kinds import Kind, Kinds
 from server.planning.prompt import complaint_for
 from server.planning.providers.base import Turn
 from server.planning.route import RouteTemplate
-from server.planning.schemas import Schemas, read_schemas
-from server.planning.shape import body_from_text, shape_of
+from server.planning.shown import LearnedLine, Question, line_of
 from server.planning.single_flight import SingleFlight
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from server.model import RequestContext
     from server.planner_settings import PlannerSettings
     from server.planning.author import Author
-    from server.planning.fingerprint import FieldTypes
     from server.planning.learned import LearnedRoutes
     from server.planning.negative_cache import NegativeCache, Remembered
     from server.planning.prompt import Problem, PromptMaker
-    from server.planning.providers.base import Prompt
     from server.planning.route_table import LearnedRoute, Match
-    from server.planning.shape import RequestShape, RouteKey
     from wasm_runtime.pool import Executor
 
 _V = TypeVar("_V")
 
 log = structlog.get_logger(__name__)
 
-#: Drafts that have not shown yet whether they work, and kinds of request known to need their values.
+#: Drafts that have not shown yet whether they work, and questions known to need the wide view.
 _MAX_REMEMBERED: Final = 1_024
 _NO_VALUES = (
     "The plan for this request needs its values, and the settings keep them from the model: "
     'set planner.values = "on_request" to let it see them.'
 )
 _FAILING = "The model's plans for this kind of request fail when they run."
-
-
-@frozen
-class Kind:
-    """What kind of request this is, as far as planning is concerned."""
-
-    ctx: RequestContext
-    shape: RequestShape
-    schemas: Schemas
-    field_types: FieldTypes
-    #: Without query keys that do not matter: the key under which planning is done once.
-    fingerprint: str
 
 
 @define
@@ -84,11 +70,16 @@ class Drafting:
     _executor: Executor
     _refusals: NegativeCache
     _settings: PlannerSettings
+    _kinds: Kinds = field(init=False)
     _flights: SingleFlight[str, Draft] = field(init=False, factory=SingleFlight)
+    #: By the question's key, as are the others.
     _fresh: OrderedDict[str, Draft] = field(init=False, factory=OrderedDict)
-    #: By the plan and the body's shape that it failed on.
     _mended: OrderedDict[str, Draft] = field(init=False, factory=OrderedDict)
-    _need_values: OrderedDict[str, None] = field(init=False, factory=OrderedDict)
+    _worded: OrderedDict[str, Draft] = field(init=False, factory=OrderedDict)
+    _need_all: OrderedDict[str, None] = field(init=False, factory=OrderedDict)
+
+    def __attrs_post_init__(self) -> None:
+        self._kinds = Kinds(self._executor, self._learned, self._settings.disclose)
 
     @property
     def author(self) -> Author:
@@ -102,56 +93,79 @@ class Drafting:
 
     async def kind_of(self, ctx: RequestContext) -> Kind:
         """Reads the session's schemas through its guest. Raises what that raises, and as `shape_of`."""
-        shape = shape_of(ctx)
-        schemas = await self._schemas(ctx)
-        types = schemas.types()
-        return Kind(ctx, shape, schemas, types, fingerprint(shape, types, self._learned.versions))
+        return await self._kinds.kind_of(ctx)
 
-    async def _schemas(self, ctx: RequestContext) -> Schemas:
-        """What the session holds; unknown where its data, or what a guest makes of it, cannot be shown."""
-        try:
-            return await read_schemas(
-                self._executor, ctx.session, ctx.segments, disclose=self._settings.disclose
-            )
-        except (GuestFailed, BadReply, ReplyTooLarge, DeadlineExceeded):
-            log.warning("schemas not read", session=ctx.session.id)
-            return Schemas(more=True)
+    # What is known without a call
+
+    def question(self, kind: Kind) -> Question:
+        """What the model is, or was, asked about this kind first."""
+        return kind.narrow if kind.known_path and kind.narrow.key not in self._need_all else kind.wide
 
     def known(self, kind: Kind) -> Draft | Remembered | NotPlannable | None:
         """Why the model would not be asked about this kind: a plan of it that nobody ran, or a refusal."""
-        key = kind.fingerprint
-        if self._takes_values(kind):
+        asked = self.question(kind)
+        if self._takes_values(asked):
             if not self._shows_values():
                 return NotPlannable(_NO_VALUES)
-            key = values_key(kind.ctx)
-        return self._refusals.look(key) or self._fresh.get(key)
+            asked = self._kinds.personal(kind, asked)
+        return self._refusals.look(asked.key, kind.session) or self._fresh.get(asked.key)
 
     def forget(self, kind: Kind) -> None:
         """Have the model asked about this kind, whatever it said before; a plan that it wrote stays."""
-        self._need_values.pop(kind.fingerprint, None)
-        for key in (kind.fingerprint, values_key(kind.ctx)):
-            self._refusals.forget(key)
+        self._need_all.pop(kind.narrow.key, None)
+        for each in (kind.narrow, kind.wide):
+            self._refusals.forget(_needs_values(each))
+            self._refusals.forget(each.key, kind.session)
+            if self._shows_values():
+                self._refusals.forget(self._kinds.personal(kind, each).key, kind.session)
 
-    async def draft(self, kind: Kind, allowance: Allowance) -> Draft:
+    # Asking
+
+    async def draft(self, kind: Kind, asked: Question, allowance: Allowance) -> Draft:
         """A plan that nobody has run yet, or one that is on its first run right now.
 
+        It may be no plan but say that the wide view is needed, if `asked` is the narrow one.
         Raises NotPlannable where it would need values that it may not see, and as `Author.write` does.
         """
-        if self._takes_values(kind):
-            return await self._with_values(kind, allowance)
-        fresh = self._remembered(kind.fingerprint)
+        draft = None if self._takes_values(asked) else await self._drafted(kind, asked, allowance)
+        if draft is None or draft.runnable.plan.needs == "values":
+            if draft is not None:
+                self._refusals.remember(_needs_values(asked), NotPlannable(_NO_VALUES))
+                allowance = allowance.for_another_question(self._settings)
+            if not self._shows_values():
+                raise NotPlannable(_NO_VALUES)
+            draft = await self._drafted(kind, self._kinds.personal(kind, asked), allowance)
+        if draft.runnable.plan.needs == "collections" and not (draft.question and draft.question.personal):
+            _remember(self._need_all, asked.key, None)
+        return draft
+
+    async def _drafted(self, kind: Kind, asked: Question, allowance: Allowance) -> Draft:
+        refusal = self._refusals.recall(asked.key, kind.session)
+        if refusal is not None:
+            raise refusal
+        fresh = self._fresh.get(asked.key)
         if fresh is not None:
             return fresh
-        work = partial(self._from_shape, kind, allowance)
+
+        async def work() -> Draft:
+            try:
+                draft = await self._write(kind, asked, allowance)
+            except ServiceError as error:
+                self._refusals.remember(asked.key, error)
+                raise
+            if draft.runnable.plan.needs == ("values" if asked.personal else "shape"):
+                _remember(self._fresh, asked.key, draft)
+            return draft
+
+        return await self._once(kind, asked, work)
+
+    async def _once(self, kind: Kind, asked: Question, work: Callable[[], Awaitable[Draft]]) -> Draft:
+        """What comes of the work, or of the work that is under way for the same question."""
         try:
-            draft = await self._flights.run(kind.fingerprint, work)
+            return await self._flights.run(asked.key, work)
         except OverBudget:
             # It may have been the budget of another session, whose call this one waited for.
-            draft = await self._flights.run(kind.fingerprint, work)
-        if draft.runnable.plan.needs == "values":
-            _remember(self._need_values, kind.fingerprint, None)
-            return await self._with_values(kind, allowance)
-        return draft
+            return await self._flights.run(f"{asked.key}:{kind.session}", work)
 
     async def mend(
         self,
@@ -161,30 +175,38 @@ class Drafting:
         problem: Problem,
         route: LearnedRoute | None = None,
     ) -> Draft | None:
-        """Another plan for one that ended so, shown both shapes if `route` learned it from another body.
+        """Another plan for one that ended so, shown both bodies if `route` learned it from another one.
 
-        However many requests fail so, one call is made, and what comes of it serves them all. None when
-        there is none to be had: then the failure stands. Raises what keeps the model from being asked.
+        However many requests fail so, one call is made. What comes of it serves those of the session, and if
+        the failed plan was never seen to work, whoever would ask the very same. None when there is none to be
+        had: then the failure stands. Raises what keeps the model from being asked.
         """
-        key = f"mend:{failed.runnable.id}:{body_shape(kind.shape)}"
-        known = self._mended.get(key)
-        if known is not None or self._refusals.recall(key) is not None or not allowance.may_repair():
+        turn = Turn(failed.answer, complaint_for(problem, failed.runnable.code))
+        values = self._shows_values()
+        asked = self._kinds.mending(kind, failed, turn, route, values=values)
+        if self._refusals.recall(asked.key, kind.session) is not None:
+            return None
+        known = self._mended.get(asked.key)
+        if known is not None or not allowance.may_repair():
             return known
         allowance.repairs -= 1
-        turn = Turn(failed.answer, complaint_for(problem, failed.runnable.code))
-        earlier = None if route is None else _earlier(kind.shape, route)
-        values = kind.ctx if failed.runnable.plan.needs == "values" and self._shows_values() else None
-        make = partial(self._prompt, kind, values=values, earlier_shape=earlier)
 
         async def work() -> Draft:
-            draft = await self._write(kind, make, allowance, (turn,))
-            _remember(self._mended, key, draft)
+            draft, shown = await self._write(kind, asked, allowance, (turn,)), asked.shown
+            if draft.runnable.plan.needs == "collections":
+                wide = self._kinds.mending(kind, failed, turn, route, values=values, wide=True)
+                another = allowance.for_another_question(self._settings)
+                draft, shown = await self._write(kind, wide, another, (turn,)), wide.shown
+            # No question of a new kind of request has this fingerprint.
+            fingerprint = digest([("mended", asked.key)])
+            draft = evolve(draft, question=evolve(asked, shown=shown), fingerprint=fingerprint)
+            _remember(self._mended, asked.key, draft)
             return draft
 
         try:
-            return await self._flights.run(key, work)
+            return await self._once(kind, asked, work)
         except PlanRefused as error:
-            self._refusals.remember(key, error)
+            self._refusals.remember(asked.key, error)
             return None
 
     async def about_word(self, kind: Kind, match: Match, word: str, allowance: Allowance) -> Draft | None:
@@ -194,120 +216,83 @@ class Drafting:
         """
         self._learned.asked(match, word)
         try:
-            draft = await self._write(kind, partial(self._prompt, kind, slug_word=True), allowance)
+            draft = await self._about_word(kind, self.question(kind), line_of(match.route), allowance)
         except ServiceError:
             return None
-        if draft.runnable.plan.needs == "values":
+        if draft.runnable.plan.needs != "shape":
             return None
         return draft if _has_word(draft, kind.ctx.segments, word) else None
 
-    def learned(self, kind: Kind, draft: Draft) -> None:
-        """The draft has worked, and is found as a learned route from now on."""
-        self._fresh.pop(_key(kind, draft), None)
+    async def _about_word(self, kind: Kind, of: Question, slug: LearnedLine, allowance: Allowance) -> Draft:
+        wide = of.shown.view == "wide"
+        asked = self._kinds.about_word(of, slug)
+        draft = self._worded.get(asked.key)
+        if draft is None:
+            draft = await self._once(kind, asked, partial(self._write, kind, asked, allowance))
+            _remember(self._worded, asked.key, draft)
+        if draft.runnable.plan.needs != "collections" or wide:
+            return draft
+        another = allowance.for_another_question(self._settings)
+        return await self._about_word(kind, kind.wide, slug, another)
 
-    def failed(self, kind: Kind, draft: Draft) -> None:
-        """The draft has failed when it ran, and could not be mended: not asked about again for a while."""
-        refusal = PlanRefused(_FAILING)
-        self._fresh.pop(_key(kind, draft), None)
-        self._refusals.remember(_key(kind, draft), refusal)
-        for key in [key for key, mended in self._mended.items() if mended is draft]:
-            del self._mended[key]
-            self._refusals.remember(key, refusal)
+    async def _write(
+        self, kind: Kind, asked: Question, allowance: Allowance, turns: tuple[Turn, ...] = ()
+    ) -> Draft:
+        """The one place where the model is asked, and where it is decided whom the answer may serve."""
+        wide = asked.shown.view == "wide"
+        show = partial(self._prompts.prompt, asked.shown)
+        subject = Subject.of(kind.ctx, kind.shape.route)
+        draft = await self._author.write(subject, show, allowance, turns, wide=wide)
+        plan = draft.runnable.plan
+        if asked.personal and plan.needs == "shape":
+            # Whoever was shown values wrote for them: the plan serves this request alone.
+            runnable = RunnablePlan(evolve(plan, needs="values"), draft.runnable.code, "planned")
+            draft = evolve(draft, runnable=runnable)
+        fingerprint = asked.shared_as(any_query=plan.query == "any")
+        return evolve(draft, question=asked, fingerprint=fingerprint)
+
+    # What becomes of a draft
+
+    def learned(self, draft: Draft) -> None:
+        """The draft has worked, and is found as a learned route from now on."""
+        if draft.question is not None and self._fresh.get(draft.question.key) is draft:
+            del self._fresh[draft.question.key]
+
+    def failed(self, kind: Kind, draft: Draft, first: Draft) -> None:
+        """The draft has failed when it ran, and could not be mended; it was the mend of `first`, or is that.
+
+        The model is not asked about it again for a while: for this session, or for all if it was the second.
+        """
+        for each in (draft,) if draft is first else (draft, first):
+            if each.question is None:
+                continue
+            key = each.question.key
+            if self._refusals.remember_run(key, kind.session, PlanRefused(_FAILING)):
+                self._fresh.pop(key, None)
+                self._mended.pop(key, None)
 
     def start_afresh(self) -> None:
         """A person has changed what is learned: what was drafted or refused before counts no more."""
-        for memory in (self._fresh, self._mended, self._need_values):
+        for memory in (self._fresh, self._mended, self._worded, self._need_all):
             memory.clear()
         self._refusals.clear()
 
-    def _takes_values(self, kind: Kind) -> bool:
-        return self._settings.values == "always" or kind.fingerprint in self._need_values
+    def _takes_values(self, asked: Question) -> bool:
+        return self._settings.values == "always" or self._refusals.recall(_needs_values(asked)) is not None
 
     def _shows_values(self) -> bool:
         return self._settings.values != "never"
 
-    def _remembered(self, key: str) -> Draft | None:
-        """A plan that nobody has run yet. Raises what the model was not asked again for."""
-        refusal = self._refusals.recall(key)
-        if refusal is not None:
-            raise refusal
-        return self._fresh.get(key)
 
-    async def _from_shape(self, kind: Kind, allowance: Allowance) -> Draft:
-        try:
-            draft = await self._write(kind, partial(self._prompt, kind), allowance)
-        except ServiceError as error:
-            self._refusals.remember(kind.fingerprint, error)
-            raise
-        if draft.runnable.plan.needs == "shape":
-            _remember(self._fresh, kind.fingerprint, draft)
-        return draft
-
-    async def _with_values(self, kind: Kind, allowance: Allowance) -> Draft:
-        if not self._shows_values():
-            raise NotPlannable(_NO_VALUES)
-        key = values_key(kind.ctx)
-        fresh = self._remembered(key)
-        if fresh is not None:
-            return fresh
-        return await self._flights.run(key, partial(self._from_values, kind, key, allowance))
-
-    async def _from_values(self, kind: Kind, key: str, allowance: Allowance) -> Draft:
-        try:
-            draft = await self._write(kind, partial(self._prompt, kind, values=kind.ctx), allowance)
-        except ServiceError as error:
-            self._refusals.remember(key, error)
-            raise
-        # Whoever was shown values wrote for them: the plan serves this request alone.
-        plan = evolve(draft.runnable.plan, needs="values")
-        draft = evolve(draft, runnable=RunnablePlan(plan, draft.runnable.code, "planned"))
-        _remember(self._fresh, key, draft)
-        return draft
-
-    async def _write(
-        self, kind: Kind, make: partial[Prompt], allowance: Allowance, turns: tuple[Turn, ...] = ()
-    ) -> Draft:
-        session, segments = kind.ctx.session, kind.ctx.segments
-        finish = partial(make, learned=await self._learned.keys(session))
-        return await self._author.write(session.directory, segments, finish, allowance, turns)
-
-    def _prompt(
-        self,
-        kind: Kind,
-        turns: tuple[Turn, ...] = (),
-        *,
-        learned: tuple[RouteKey, ...] = (),
-        values: RequestContext | None = None,
-        earlier_shape: RequestShape | None = None,
-        slug_word: bool = False,
-    ) -> Prompt:
-        return self._prompts.prompt(
-            kind.shape,
-            kind.schemas,
-            learned,
-            turns,
-            values=values,
-            earlier_shape=earlier_shape,
-            slug_word=slug_word,
-        )
-
-
-def _key(kind: Kind, draft: Draft) -> str:
-    """What a draft is remembered under until it is learned."""
-    return values_key(kind.ctx) if draft.runnable.plan.needs == "values" else kind.fingerprint
+def _needs_values(asked: Question) -> str:
+    """Under what it is remembered for a while that the answer was: not without values."""
+    return f"values:{asked.key}"
 
 
 def _remember(memory: OrderedDict[str, _V], key: str, value: _V) -> None:
     memory[key] = value
     if len(memory) > _MAX_REMEMBERED:
         memory.popitem(last=False)
-
-
-def _earlier(shape: RequestShape, route: LearnedRoute) -> RequestShape | None:
-    """The shape that the route was learned from, where its body was another."""
-    if route.body_shape == body_shape(shape):
-        return None
-    return evolve(shape, body=body_from_text(route.body_shape))
 
 
 def _has_word(draft: Draft, segments: tuple[str, ...], word: str) -> bool:

@@ -10,21 +10,33 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from server.errors import NotLearned, NotPlannable, PlanRefused, ServiceError
+from server.errors import (
+    NotLearned,
+    NotPlannable,
+    PlanRefused,
+    ProviderTimeout,
+    ProviderUnavailable,
+    ServiceError,
+)
 from server.planning.author import Draft
 from server.planning.codec import PlanInvalid
 from server.planning.negative_cache import Remembered
 from server.planning.planner import FALL_BACK, NOT_LEARNED
 from server.planning.policy import CodeRefused
+from server.planning.providers.base import ProviderError
 from server.planning.route import RouteTemplate, refuse_unplannable
 
 if TYPE_CHECKING:
     from server.model import RequestContext, RunnablePlan
     from server.planner_settings import PlannerSettings
     from server.planning.checked_conventions import CheckedConventions
-    from server.planning.drafting import Drafting, Kind
+    from server.planning.drafting import Drafting
+    from server.planning.kinds import Kind
     from server.planning.learned import LearnedRoutes
     from server.planning.library_rows import LearnedRecord
+    from server.planning.route_table import Match
+    from server.planning.shown import Question
+    from server.planning.switch import LearningSwitch
 
 Source: TypeAlias = Literal["learned", "library", "model", "conventions", "none"]
 
@@ -50,16 +62,27 @@ class Explanation:
     error: ServiceError | None = None
     pinned: bool = False
     refused: CodeRefused | PlanInvalid | None = None
+    #: In which view the model was, or would be, shown the request; empty where it is not asked, or not known.
+    view: str = ""
 
 
 @frozen
 class Explainer:
-    """`learned` is None in a service of conventions alone, `drafting` where no model is asked."""
+    """`learned` and `switch` are None in a service of conventions alone."""
 
     conventions: CheckedConventions
     settings: PlannerSettings
     learned: LearnedRoutes | None = None
-    drafting: Drafting | None = None
+    switch: LearningSwitch | None = None
+
+    @property
+    def drafting(self) -> Drafting | None:
+        """None where no model is asked."""
+        return None if self.switch is None else self.switch.drafting
+
+    @property
+    def learns(self) -> bool:
+        return self.settings.learn if self.switch is None else self.switch.on
 
     async def explain(self, ctx: RequestContext, *, ask: bool = False) -> Explanation:
         """Nothing is run but the reading of the session's schemas; the model is asked only if `ask`.
@@ -92,16 +115,25 @@ class _Walk:
                     self.why.append("It is pinned: nothing replaces it.")
                 elif match.route.by_person:
                     self.why.append("A person has written it: only a person replaces it.")
-                return Explanation("learned", self.why, match.route.runnable, pinned=match.route.pinned)
+                found = Explanation("learned", self.why, match.route.runnable, pinned=match.route.pinned)
+                found.view = await self._view_of(self.of.learned, match)
+                return found
             await self._about_quarantine(self.of.learned)
             if match is not None:
                 stale = match.route.runnable
                 self.why.append(_STALE)
             else:
                 self.why.append("The session has learned no plan that serves it.")
-        if self.of.learned is None or self.of.drafting is None:
+        drafting = self.of.drafting
+        if self.of.learned is None or drafting is None:
             return await self._without_model(stale)
-        return await self._new(self.of.learned, self.of.drafting, stale)
+        return await self._new(self.of.learned, drafting, stale)
+
+    async def _view_of(self, learned: LearnedRoutes, match: Match) -> str:
+        """In which view its author saw the request, where a model wrote it and that was noted."""
+        if match.route.by_person:
+            return ""
+        return await learned.read(lambda library: library.view_of(match.route.number))
 
     async def _about_quarantine(self, learned: LearnedRoutes) -> None:
         directory = self.ctx.session.directory
@@ -120,13 +152,40 @@ class _Walk:
         self, learned: LearnedRoutes, drafting: Drafting, stale: RunnablePlan | None
     ) -> Explanation:
         kind = await drafting.kind_of(self.ctx)
-        shared = await learned.shared(self.ctx.session, kind.shape, kind.field_types)
+        if self.ask:
+            # Also about what it refused before.
+            drafting.forget(kind)
+        return await self._about(kind, drafting.question(kind), learned, drafting, stale)
+
+    async def _about(
+        self,
+        kind: Kind,
+        asked: Question,
+        learned: LearnedRoutes,
+        drafting: Drafting,
+        stale: RunnablePlan | None,
+    ) -> Explanation:
+        """What is known of an answer to this question, or what the model says to it."""
+        self.why.append(_which_view(kind, asked))
+        found = await self._answer(kind, asked, learned, drafting, stale)
+        found.view = found.view or asked.shown.view
+        return found
+
+    async def _answer(
+        self,
+        kind: Kind,
+        asked: Question,
+        learned: LearnedRoutes,
+        drafting: Drafting,
+        stale: RunnablePlan | None,
+    ) -> Explanation:
+        shared = await learned.shared(self.ctx.session, asked.key, asked.any_key)
         if shared is not None:
             self.why.append("The plan library has one with the same fingerprint; the session would learn it.")
             return Explanation("library", self.why, shared.runnable, pinned=shared.record.pinned)
         self.why.append("The plan library has none with its fingerprint.")
         if self.ask:
-            return await self._asked(kind, drafting, stale)
+            return await self._asked(kind, asked, learned, drafting, stale)
         match drafting.known(kind):
             case Draft() as draft:
                 self.why.append("The model has written a plan for it, which has not run yet.")
@@ -136,26 +195,43 @@ class _Walk:
             case Remembered() as known:
                 return await self._refused(known.error, stale, _remembered(known))
             case None:
-                pass
+                return await self._would_ask(drafting, stale)
+
+    async def _would_ask(self, drafting: Drafting, stale: RunnablePlan | None) -> Explanation:
         author = drafting.author
         self.why.append(f"The model would be asked: {author.name}, {author.model}.")
+        if author.trouble is not None:
+            since = f"{author.trouble.since:%Y-%m-%d %H:%M:%SZ}"
+            self.why.append(f"It was last asked in vain, on {since}: {author.trouble.reason}.")
         if self.of.settings.fallback == "conventions":
             instead = await self._without_model(stale, quiet=True)
             whose = "nobody" if instead.error is not None else instead.source
             self.why.append(f"While it cannot be reached, the request is served by: {whose}.")
         return Explanation("model", self.why)
 
-    async def _asked(self, kind: Kind, drafting: Drafting, stale: RunnablePlan | None) -> Explanation:
-        """The model is asked, also about what it refused before."""
-        drafting.forget(kind)
+    async def _asked(
+        self,
+        kind: Kind,
+        asked: Question,
+        learned: LearnedRoutes,
+        drafting: Drafting,
+        stale: RunnablePlan | None,
+    ) -> Explanation:
+        """The model is asked just now."""
         try:
-            draft = await drafting.draft(kind, drafting.allowance())
+            draft = await drafting.draft(kind, asked, drafting.allowance())
         except (NotPlannable, PlanRefused) as error:
             found = await self._refused(error, stale, "The model was asked just now, and gave no plan.")
             cause = error.__cause__
             if isinstance(cause, CodeRefused | PlanInvalid):
                 found.refused = cause
             return found
+        except (ProviderUnavailable, ProviderTimeout) as error:
+            reason = error.__cause__ if isinstance(error.__cause__, ProviderError) else error.detail
+            return await self._refused(error, stale, f"The model was asked just now, in vain: {reason}")
+        if draft.runnable.plan.needs == "collections":
+            self.why.append("The model was asked just now, and said that it needs the other collections.")
+            return await self._about(kind, kind.wide, learned, drafting, stale)
         self.why.append("The model was asked just now; the next such request runs what it wrote.")
         return Explanation("model", self.why, draft.runnable)
 
@@ -171,7 +247,7 @@ class _Walk:
 
     async def _without_model(self, stale: RunnablePlan | None, *, quiet: bool = False) -> Explanation:
         why = [] if quiet else self.why
-        learns = self.of.settings.learn
+        learns = self.of.learns
         if stale is not None:
             why.append(f"{'No model can be asked' if learns else _LEARN_OFF}, so the stale plan serves on.")
             return Explanation("learned", why, stale)
@@ -188,6 +264,13 @@ class _Walk:
             return Explanation("none", why, error=error)
         why.append("A convention covers it.")
         return Explanation("conventions", why, runnable)
+
+
+def _which_view(kind: Kind, asked: Question) -> str:
+    if asked.shown.view == "narrow":
+        return "The model's view of it is the narrow one: the request, and the collections in its path."
+    why = "the model said that it needs it" if kind.known_path else "its path names no collection that exists"
+    return f"The model's view of it is the wide one, with all collections and earlier plans: {why}."
 
 
 def _remembered(known: Remembered) -> str:

@@ -20,7 +20,7 @@ import orjson
 import structlog
 from attrs import evolve
 
-from server.planning.fingerprint import fingerprint, values_key
+from server.planning.fingerprint import values_key
 from server.planning.library import MAX_ROUTES, MAX_VALUES_PLANS
 from server.planning.library_file import LibraryError
 from server.planning.library_rows import Origin, record_of
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from server.model import RequestContext, RunnablePlan, Session
-    from server.planning.fingerprint import FieldTypes, Versions
+    from server.planning.fingerprint import Versions
     from server.planning.library import LibraryThread, PlanLibrary
-    from server.planning.shape import RequestShape, RouteKey
+    from server.planning.shape import RequestShape
 
 T = TypeVar("T")
 
@@ -86,20 +86,15 @@ class LearnedRoutes:
         """The methods for which this session has learned the path, HEAD with GET."""
         return (await self._routes(ctx.session.directory)).methods(ctx.segments)
 
-    async def keys(self, session: Session) -> tuple[RouteKey, ...]:
-        """The routes that the session has learned, for a prompt to name."""
-        return (await self._routes(session.directory)).route_keys()
-
     async def serving(self, session: Session) -> tuple[LearnedRoute, ...]:
         """The routes that answer more than a single request, from the oldest to the newest."""
         return (await self._routes(session.directory)).serving()
 
-    async def shared(self, session: Session, shape: RequestShape, schemas: FieldTypes) -> Candidate | None:
-        """What any session has learned for the same fingerprint, and passes; not what is quarantined here."""
-        keys = [fingerprint(shape, schemas, self.versions, any_query=any_) for any_ in (False, True)]
+    async def shared(self, session: Session, *fingerprints: str) -> Candidate | None:
+        """What any session has learned under one of these, and passes; not what is quarantined here."""
         try:
             return await self._library.run(
-                lambda library: self._vetting.first(library.find(*keys, session=session.directory))
+                lambda library: self._vetting.first(library.find(*fingerprints, session=session.directory))
             )
         except LibraryError:
             _log.warning("plan library not read", exc_info=True)
@@ -109,19 +104,23 @@ class LearnedRoutes:
         self,
         ctx: RequestContext,
         shape: RequestShape,
-        schemas: FieldTypes,
         runnable: RunnablePlan,
         origin: Origin,
+        asked: tuple[str, str],
     ) -> Candidate:
-        """A plan fresh from the planner, with all that is needed to learn it."""
-        plan = runnable.plan
+        """A plan fresh from the planner, with all that is needed to learn it.
+
+        `asked` is under which fingerprint others find it, and in which view its author saw the request.
+        """
+        fingerprint, view = asked
         record = record_of(
             runnable,
             shape.route_key(),
-            fingerprint(shape, schemas, self.versions, any_query=plan.query == "any"),
+            fingerprint,
             origin=origin,
             versions=self.versions,
-            values_key=values_key(ctx) if plan.needs == "values" else "",
+            values_key=values_key(ctx) if runnable.plan.needs == "values" else "",
+            view=view,
         )
         return Candidate(evolve(runnable, source="learned"), record)
 

@@ -8,7 +8,7 @@ import structlog
 from attrs import define
 
 from server.errors import ServiceError
-from server.planning.author import Draft
+from server.planning.author import Draft, Subject
 from server.planning.library_rows import Origin, plan_text
 from server.planning.literals import carried_values
 from server.planning.route import RouteTemplate
@@ -19,6 +19,7 @@ from wasm_runtime.outcome import (
     Completed,
     OutOfFuel,
     OutOfMemory,
+    OutOfTime,
     OutputTooLarge,
     Raised,
     StackExhausted,
@@ -27,7 +28,8 @@ from wasm_runtime.outcome import (
 if TYPE_CHECKING:
     from server.model import RequestContext, RunnablePlan
     from server.planning.author import Allowance
-    from server.planning.drafting import Drafting, Kind
+    from server.planning.drafting import Drafting
+    from server.planning.kinds import Kind
     from server.planning.learned import LearnedRoutes
     from server.planning.prompt import Problem
     from server.planning.route import Params
@@ -39,12 +41,9 @@ log = structlog.get_logger(__name__)
 
 
 def fault_of_plan(outcome: Outcome) -> Problem | None:
-    """What the plan did wrong, if it is to blame for the outcome and another plan might do better.
-
-    Not running out of time: there is none left for another try.
-    """
+    """What the plan did wrong, if it is to blame for the outcome and another plan might do better."""
     match outcome:
-        case Raised(blame="plan") | BadReply() | OutOfFuel() | OutOfMemory() | StackExhausted():
+        case Raised(blame="plan") | BadReply() | OutOfFuel() | OutOfTime() | OutOfMemory() | StackExhausted():
             return outcome
         case Raised(blame="store") if outcome.status >= 500:
             return outcome
@@ -71,19 +70,27 @@ class Trial:
     kind: Kind
     candidate: Candidate
     draft: Draft
+    #: The first plan for this request, if this one is its mend.
+    first: Draft
     drafting: Drafting
     learned: LearnedRoutes
     allowance: Allowance
 
     @classmethod
     def of(
-        cls, kind: Kind, draft: Draft, drafting: Drafting, learned: LearnedRoutes, allowance: Allowance
+        cls,
+        kind: Kind,
+        draft: Draft,
+        drafting: Drafting,
+        learned: LearnedRoutes,
+        allowance: Allowance,
+        *,
+        first: Draft | None = None,
     ) -> Trial:
         """The trial of a plan fresh from the model."""
-        author = drafting.author
-        origin = Origin(author.name, author.model)
-        candidate = learned.candidate(kind.ctx, kind.shape, kind.field_types, draft.runnable, origin)
-        return cls(kind, candidate, draft, drafting, learned, allowance)
+        origin = Origin(drafting.author.name, drafting.author.model)
+        candidate = learned.candidate(kind.ctx, kind.shape, draft.runnable, origin, draft.asked)
+        return cls(kind, candidate, draft, first or draft, drafting, learned, allowance)
 
     @property
     def runnable(self) -> RunnablePlan:
@@ -104,15 +111,23 @@ class Trial:
         draft = await self.drafting.mend(self.kind, self.allowance, self.draft, problem)
         if draft is None:
             return None
-        return Trial.of(self.kind, draft, self.drafting, self.learned, self.allowance)
+        return Trial.of(self.kind, draft, self.drafting, self.learned, self.allowance, first=self.first)
 
     async def settled(self, outcome: Outcome) -> None:
         """Learn the plan if it has worked and is not this one request's."""
         if has_worked(outcome):
             await self._learn()
-            self.drafting.learned(self.kind, self.draft)
+            self.drafting.learned(self.draft)
         elif fault_of_plan(outcome) is not None and not self.candidate.record.kept:
-            self.drafting.failed(self.kind, self.draft)
+            self.drafting.failed(self.kind, self.draft, self.first)
+            if self.draft.question is None:
+                await self._learn_as_failing()
+
+    async def _learn_as_failing(self) -> None:
+        """A plan that is good elsewhere, and fails here: it goes into quarantine as any learned one does."""
+        shape = self.kind.shape
+        route = await self.learned.learn(self.kind.ctx.session, self.candidate, shape)
+        self.learned.failed(route, shape)
 
     async def _learn(self) -> None:
         plan = self.runnable.plan
@@ -125,10 +140,16 @@ class Trial:
                     plan_id=self.runnable.id,
                     reason="its code holds values of the request",
                     places=[f"line {each.line}: {each.place}" for each in carried],
+                    **self._about(),
                 )
                 return
         learning = self.learned.learn(self.kind.ctx.session, self.candidate, self.kind.shape)
-        await uninterrupted(learning)
+        route = await uninterrupted(learning)
+        if route.runnable.id == self.runnable.id:
+            log.info("plan learned", plan_id=self.runnable.id, source=self.runnable.source, **self._about())
+
+    def _about(self) -> dict[str, str]:
+        return Subject.of(self.kind.ctx, self.kind.shape.route).as_log()
 
 
 @define

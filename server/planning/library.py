@@ -75,7 +75,9 @@ _ADD = (
 _FOUND = (
     f"SELECT {_PLANS} FROM plans WHERE fingerprint = ? AND values_key = '' AND NOT EXISTS ("  # noqa: S608
     " SELECT 1 FROM learned WHERE learned.plan = plans.number AND session = ? AND quarantined)"
-    f" ORDER BY pinned DESC, provider = '{PERSON}' DESC, number DESC LIMIT 1 OFFSET ?"
+    f" ORDER BY pinned DESC, provider = '{PERSON}' DESC, ("
+    " SELECT count(*) FROM learned WHERE learned.plan = plans.number AND quarantined) >= 2,"
+    f" CASE WHEN {_KEPT} THEN -number ELSE number END LIMIT 1 OFFSET ?"
 )
 _LEARN = f"INSERT INTO learned ({LEARNED_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608
 _ROUTE = (
@@ -128,10 +130,12 @@ class PlanLibrary:
     # What planning asks
 
     def find(self, *fingerprints: str, session: str = "") -> Iterator[PlanRecord]:
-        """The plans for each fingerprint in turn: what is pinned, then a person's, then the newest first.
+        """The plans for each fingerprint in turn: what is pinned, then a person's, then the model's.
 
-        Not those that are quarantined in the session (a directory's name). Each is read when it is asked
-        for: mostly the first one is taken.
+        What a person did last comes first, but what the model wrote first. A newer one was asked for by a
+        session that the older one failed in: others keep what is good for them, until it is in quarantine
+        in two sessions. Not those that are quarantined in the session (a directory's name). Each is read
+        when it is asked for: mostly the first one is taken.
         """
         for fingerprint in fingerprints:
             for place in itertools.count():
@@ -169,6 +173,8 @@ class PlanLibrary:
         if not record.created_at:
             record = evolve(record, created_at=_now())
         number: int = connection.execute(_ADD, plan_row(record)).fetchone()[0]
+        if record.view:
+            connection.execute("INSERT OR REPLACE INTO views VALUES (?, ?)", (number, record.view))
         if record.values_key:
             # Another plan for the identical request, which only this one session can have.
             connection.execute(
@@ -187,6 +193,11 @@ class PlanLibrary:
         """What the session (a directory's name) has learned, the oldest first."""
         rows = self._rows(f"{_JOINED} WHERE session = ? ORDER BY learned.number", (session,))
         return [read_learned(row) for row in rows]
+
+    def view_of(self, route: int) -> str:
+        """The view that the author of a learned route's plan was shown; empty where that is not known."""
+        sql = "SELECT view FROM learned JOIN views ON views.plan = learned.plan WHERE learned.number = ?"
+        return next((view for (view,) in self._rows(sql, (route,))), "")
 
     def mark_failures(self, number: int, failures: str, *, quarantined: bool) -> None:
         """Note on which body shapes (digests, as JSON) a learned route has failed since it last worked."""
@@ -281,6 +292,17 @@ class PlanLibrary:
             (prefix, f"{prefix}g"),
         )
         return [plan_id for (plan_id,) in rows]
+
+    def source(self, plan_id: str) -> str:
+        """What a person wrote for the plan, word for word; empty where nobody did."""
+        rows = self._rows("SELECT text FROM sources WHERE plan_id = ?", (plan_id,))
+        return str(rows[0][0]) if rows else ""
+
+    def keep_source(self, plan_id: str, text: str) -> None:
+        """Keep what a person wrote beside the plan that is made of it; those of plans that are gone go."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (plan_id, text))
+            connection.execute("DELETE FROM sources WHERE plan_id NOT IN (SELECT plan_id FROM plans)")
 
     def keep(self, record: PlanRecord) -> int:
         """Add a plan that no session has learned yet; its number."""

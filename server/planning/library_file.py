@@ -70,6 +70,13 @@ _SCHEMA: Final = (
 
 #: Which plan an edit made of which. It came after format 1, which does without it.
 _EDITED: Final = "CREATE TABLE IF NOT EXISTS edited (old TEXT PRIMARY KEY, new TEXT NOT NULL) STRICT"
+#: What a person wrote, with its comments, of which the plan's code is the checked form. It came later, too.
+_SOURCES: Final = "CREATE TABLE IF NOT EXISTS sources (plan_id TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT"
+
+#: Which view the author of a plan was shown. It came after format 1, which does without it.
+_VIEWS: Final = """CREATE TABLE IF NOT EXISTS views (
+    plan INTEGER PRIMARY KEY REFERENCES plans (number) ON DELETE CASCADE, view TEXT NOT NULL
+) STRICT"""
 
 _log = structlog.get_logger()
 
@@ -156,6 +163,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
         _run(connection, _SCHEMA, FORMAT_VERSION)
     _check(connection)
     connection.execute(_EDITED)
+    connection.execute(_SOURCES)
+    connection.execute(_VIEWS)
 
 
 def _check(connection: sqlite3.Connection) -> None:

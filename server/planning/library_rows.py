@@ -65,6 +65,8 @@ class PlanRecord:
     created_at: str = ""
     pinned: bool = False
     number: int = 0
+    #: The view that its author was shown, where it is being added: it is kept beside the row.
+    view: str = ""
 
     @property
     def by_person(self) -> bool:
@@ -123,6 +125,7 @@ def record_of(
     origin: Origin,
     versions: Versions,
     values_key: str = "",
+    view: str = "",
 ) -> PlanRecord:
     """The row for a plan that was made for requests of this key."""
     plan = runnable.plan
@@ -138,6 +141,7 @@ def record_of(
         origin=origin,
         versions=versions,
         values_key=values_key,
+        view=view,
     )
 
 

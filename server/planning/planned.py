@@ -41,8 +41,10 @@ class RoutesInForce:
     """What a session's requests are served by; see `Planner.routes_in_force`."""
 
     learned: tuple[LearnedRoute, ...] = ()
-    #: Whether conventions answer what was not learned. Where a model is asked first they are the fall-back.
+    #: Whether conventions answer what was not learned, or would if there were no model.
     conventions: bool = True
+    #: Whether a model plans what was not learned: what conventions have for it is then the fall-back.
+    planned: bool = False
 
 
 class Planner(Protocol):

@@ -2,7 +2,7 @@
 
 1. A route that the session has learned costs a walk down a tree, and nothing else.
 2. A request of a kind never seen in its session is looked up by its fingerprint: what any session has
-   learned for it serves this one too.
+   learned that was shown the very same serves this one too.
 3. Only then is the model asked. What is learned has worked: a reply below 500.
 4. While the model cannot be asked, or gives nothing that may run, stale plans and conventions serve what
    they can, if the settings say so; for the rest the failure has its own status.
@@ -27,26 +27,32 @@ if TYPE_CHECKING:
     from server.planning.learned import LearnedRoutes
     from server.planning.planned import Planned
     from server.planning.route_table import Match
+    from server.planning.switch import LearningSwitch
 
 NOT_LEARNED = "This kind of request has not been learned, and planner.learn is false."
 #: Failures of planning for which the fall-back is there. Others are about the request itself.
-FALL_BACK = frozenset({429, 502, 503, 504})
+#: 501 is among them: the model would have to see the request's values, which conventions do.
+FALL_BACK = frozenset({429, 501, 502, 503, 504})
 
 
 class LearningPlanner:
-    """`drafting` is None where nothing new is learned: no provider, or `planner.learn = false`."""
+    """Nothing new is learned where there is no provider, or while the switch is off (`planner.learn`)."""
 
     def __init__(
         self,
         learned: LearnedRoutes,
-        drafting: Drafting | None,
+        switch: LearningSwitch,
         conventions: CheckedConventions,
         settings: PlannerSettings,
     ) -> None:
         self._learned = learned
-        self._drafting = drafting
+        self._switch = switch
         self._conventions = conventions
         self._settings = settings
+
+    @property
+    def _drafting(self) -> Drafting | None:
+        return self._switch.drafting
 
     async def plan(self, ctx: RequestContext) -> Planned:
         try:
@@ -59,10 +65,11 @@ class LearningPlanner:
         match = await self._learned.match(ctx)
         if match is not None and not match.route.stale:
             return LearnedPlan(ctx, match, self._learned, self._drafting)
-        if self._drafting is None:
+        drafting = self._drafting
+        if drafting is None:
             return await self._without_model(ctx, match)
         try:
-            return await self._new(ctx, self._drafting)
+            return await self._new(ctx, drafting)
         except ServiceError as error:
             if error.status not in FALL_BACK or self._settings.fallback == "none":
                 raise
@@ -84,8 +91,13 @@ class LearningPlanner:
             return METHODS
 
     async def routes_in_force(self, session: Session) -> RoutesInForce:
-        """With a model, conventions are not among them: what it would plan for their routes is not known."""
-        return RoutesInForce(await self._learned.serving(session), conventions=self._drafting is None)
+        """With a model, it plans what conventions answer, too: what will come of that is not known.
+
+        Where nobody steps in for the model, conventions answer nothing.
+        """
+        planned = self._drafting is not None
+        conventions = not planned or self._settings.fallback == "conventions"
+        return RoutesInForce(await self._learned.serving(session), conventions=conventions, planned=planned)
 
     async def _with_learned(self, ctx: RequestContext, error: MethodNotAllowed) -> MethodNotAllowed:
         """Conventions know what they have for a path, but not what its session has learned."""
@@ -94,30 +106,34 @@ class LearningPlanner:
 
     async def close(self) -> None:
         await self._learned.close()
-        if self._drafting is not None:
-            await self._drafting.close()
+        await self._switch.close()
 
     @property
-    def parts(self) -> tuple[LearnedRoutes, Drafting | None]:
-        """What was learned, and who learns more: for operators, who look at the one and correct the other."""
-        return self._learned, self._drafting
+    def parts(self) -> tuple[LearnedRoutes, LearningSwitch]:
+        """What was learned, and whether more is: for operators, who look at the one and turn the other."""
+        return self._learned, self._switch
 
     async def _new(self, ctx: RequestContext, drafting: Drafting) -> Trial:
         kind, allowance = await drafting.kind_of(ctx), drafting.allowance()
-        shared = await self._learned.shared(ctx.session, kind.shape, kind.field_types)
-        if shared is not None:
-            known = Draft(shared.runnable, shared.record.text)
-            return Trial(kind, shared, known, drafting, self._learned, allowance)
-        ctx.release_value()
-        draft = await drafting.draft(kind, allowance)
-        return Trial.of(kind, draft, drafting, self._learned, allowance)
+        asked = drafting.question(kind)
+        while True:
+            shared = await self._learned.shared(ctx.session, asked.key, asked.any_key)
+            if shared is not None:
+                known = Draft(shared.runnable, shared.record.text)
+                return Trial(kind, shared, known, known, drafting, self._learned, allowance)
+            ctx.release_value()
+            draft = await drafting.draft(kind, asked, allowance)
+            if draft.runnable.plan.needs != "collections":
+                return Trial.of(kind, draft, drafting, self._learned, allowance)
+            # Where all has been shown no answer is that, so there are two rounds at most.
+            asked, allowance = kind.wide, allowance.for_another_question(self._settings)
 
     async def _without_model(self, ctx: RequestContext, stale: Match | None) -> Planned:
         """Nothing new is learned here."""
         try:
             return await self._known(ctx, stale)
         except NotPlannable:
-            if self._settings.learn:
+            if self._switch.on:
                 raise
             raise NotLearned(NOT_LEARNED) from None
 

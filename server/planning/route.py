@@ -41,8 +41,6 @@ _INT = re.compile(r"0|[1-9][0-9]{0,15}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _SLOT = re.compile(r"\{([a-z][a-z0-9_]{0,99}):([a-z]{1,8})\}")
-#: A first name that a collection can have, and nothing in it that `refuse_unplannable` minds.
-_PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 _PREFIX_VERSION = re.compile(r"v[0-9]{1,3}")
 
 #: Which kinds of segment each kind of slot takes.
@@ -190,15 +188,16 @@ def split_prefix(segments: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str,
 def refuse_unplannable(segments: tuple[str, ...]) -> None:
     """Raise NotFound for paths that no planner is asked about.
 
-    These are empty segments, dotfiles, ``.php``, and first names outside the collection grammar
-    (``favicon.ico``, ``wp-login.php``): what scanners and browsers try.
+    These are empty segments, first names outside the collection grammar (``favicon.ico``), and dotfiles and
+    ``.php`` where a name stands: what scanners and browsers try. Every second segment may be an id, which may
+    be any text.
     """
-    if not all(map(_PLAIN_SEGMENT.fullmatch, segments)) and not all(map(_ordinary, segments)):
-        raise NotFound("There is nothing at this path.")
     _, rest = split_prefix(segments)
+    if "" in segments or not all(map(_ordinary, rest[2::2])):
+        raise NotFound("There is nothing at this path.")
     if segments and not (rest and is_collection_name(rest[0])):
         raise NotFound("The path names no collection: a name is a letter, then letters, digits, _ or -.")
 
 
 def _ordinary(segment: str) -> bool:
-    return segment != "" and not segment.startswith(".") and not segment.lower().endswith(".php")
+    return not segment.startswith(".") and not segment.lower().endswith(".php")

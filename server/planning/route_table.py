@@ -5,7 +5,8 @@
 2. A slot never swallows a word silently: where a literal route of this method ends exactly at the path,
    no slot takes its word, even if that route was learned for another query or content.
 3. At the end of a path: the plan for the identical request (`needs: values`), then the one for exactly
-   these query keys, then the one for any.
+   these query keys, then the one for any. A person's plan for requests without a body serves those with one,
+   where no plan is for theirs: it ignores the body.
 4. HEAD uses GET's.
 """
 
@@ -19,7 +20,7 @@ from attrs import define, field, frozen
 
 from server.planning.fingerprint import values_key
 from server.planning.route import Params, RouteTemplate, SegmentKind, Slot, SlotKind, segment_kind
-from server.planning.shape import RouteKey, printable
+from server.planning.shape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -158,7 +159,14 @@ class _Leaf:
             route = self.by_query.get((question.content, question.query_keys))
         if route is None:
             route = self.by_query.get((question.content, None))
+        if route is None and question.content != "none":
+            route = self._by_person_without_body(question)
         return _Ending.KNOWN if route is None or route.quarantined else route
+
+    def _by_person_without_body(self, question: _Question) -> LearnedRoute | None:
+        """A plan that a person wrote and that reads no body: what a client sends along changes nothing."""
+        routes = (self.by_query.get(("none", query)) for query in (question.query_keys, None))
+        return next((route for route in routes if route is not None and route.by_person), None)
 
 
 @define(eq=False)
@@ -254,13 +262,6 @@ class SessionRoutes:
     def serving(self) -> tuple[LearnedRoute, ...]:
         """Every route that serves more than a single request, and is not in quarantine."""
         return tuple(each for each in self._routes.values() if not each.values_key and not each.quarantined)
-
-    def route_keys(self) -> tuple[RouteKey, ...]:
-        """What those routes are found by."""
-        return tuple(
-            RouteKey(each.method, each.template.text, each.content, each.query or ())
-            for each in self.serving()
-        )
 
     def put(self, route: LearnedRoute) -> LearnedRoute:
         """Add a route in the place of the one with its key; one that is kept stays, and is given back."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from server.model import Session
+    from server.planning.conventions import Holds
     from wasm_runtime.pool import Executor
 
 Disclosure: TypeAlias = Literal["shapes", "shapes_and_enums"]
@@ -50,6 +51,7 @@ MAX_WORD_CHARS = 24
 #: More than the largest honest answer has.
 MAX_ANSWER_BYTES = 1024 * 1024
 
+_HOLDS: tuple[Holds, ...] = ("nothing", "records", "object")
 _TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 
@@ -67,9 +69,12 @@ chosen = known[:{MAX_DESCRIBED}]
 _SHAPES = f"""\
 found = {{}}
 for name in chosen:
-    fields = session_store[name].schema()["fields"]
+    described = session_store[name].schema()
+    fields = described["fields"]
     kept = sorted(fields)[:{MAX_FIELDS}]
     found[name] = {{"fields": {{field: fields[field] for field in kept}}, "more": len(kept) < len(fields)}}
+    if "single" in described:
+        found[name]["single"] = True
 """
 _INSIDE = f"""\
 for name in found:
@@ -137,6 +142,18 @@ _SEEKER = _reader("""\
 name = ctx["segments"][0]
 REPLY = make_response(200, {"exists": name in session_store.collections()})
 """)
+_LOOKER = _reader("""\
+found = session_store[ctx["segments"][0]]
+held = "records" if found.count() else "nothing"
+REPLY = make_response(200, {"holds": "object" if found.singleton() is not None else held})
+""")
+_FILE_SEEKER = _reader("""\
+segments = ctx["segments"]
+rec = session_store[segments[0]].get(segments[1])
+value = rec.get(segments[2]) if rec is not None and segments[2] not in session_store.collections() else None
+is_file = isinstance(value, dict) and set(value) == {"name", "type", "size", "data"}
+REPLY = make_response(200, {"file": is_file})
+""")
 
 
 @frozen
@@ -149,6 +166,8 @@ class CollectionSchema:
     words: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: The collection has more fields than are named here.
     more: bool = False
+    #: It holds one object.
+    single: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """``{name: type}``, types as in `JsonType.as_json`, or ``{"string": [words]}`` for known words."""
@@ -191,13 +210,6 @@ class Schemas:
         kept = tuple(pair for pair in self.collections if pair[0] in names)
         return Schemas(kept, more=self.more or len(kept) < len(self.collections))
 
-    def types(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        """Collection, field, types: what fingerprints cover.
-
-        Words and inner names are left out: they come and go with the data, which must not cost a call.
-        """
-        return {name: dict(schema.fields) for name, schema in self.collections}
-
     def as_json(self) -> dict[str, Any]:
         return {name: schema.as_json() for name, schema in self.collections}
 
@@ -224,6 +236,20 @@ async def read_all(executor: Executor, session: Session) -> bytes:
 async def collection_exists(executor: Executor, session: Session, name: str) -> bool:
     """Whether a session whose directory exists has a collection of this name. Raises as `read_schemas`."""
     return _object(await _read(executor, session, _SEEKER, (name,))).get("exists") is True
+
+
+async def collection_holds(executor: Executor, session: Session, name: str) -> Holds:
+    """What a collection of a session whose directory exists has in it. Raises as `read_schemas`."""
+    held = _object(await _read(executor, session, _LOOKER, (name,))).get("holds")
+    return held if held in _HOLDS else "records"
+
+
+async def record_has_file(executor: Executor, session: Session, path: tuple[str, ...]) -> bool:
+    """Whether a record of a session whose directory exists has a file in a field, as forms bring them.
+
+    `path` is the collection, the id and the field. Raises as `read_schemas`.
+    """
+    return _object(await _read(executor, session, _FILE_SEEKER, path)).get("file") is True
 
 
 async def _read(executor: Executor, session: Session, reader: RunnablePlan, segments: Sequence[str]) -> bytes:
@@ -283,6 +309,7 @@ def _collection(document: dict[str, Any], *, words: bool) -> CollectionSchema:
         inside=tuple((printable(name), _inner(_dict(inside.get(name)))) for name in kept if name in inside),
         words=tuple(_words(said, kept)),
         more=document.get("more") is True or len(kept) < len(given),
+        single=document.get("single") is True,
     )
 
 

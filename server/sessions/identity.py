@@ -23,7 +23,7 @@ Scope = Literal["service", "token"]
 
 #: Between a session's owner and its name.
 OWNER_END = "/"
-ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
 @lru_cache(maxsize=4096)
@@ -37,7 +37,7 @@ def session_for(
     if header is not None:
         if not ID.fullmatch(header):
             raise SessionInvalid(
-                "X-Session-ID must be 1 to 64 letters, digits, `_` or `-`, and start with a letter or digit."
+                "X-Session-ID must be 1 to 128 letters, digits, `_` or `-`, and start with a letter or digit."
             )
         if scope == "token" and token_name is not None:
             return owned(token_name, header)
@@ -53,9 +53,34 @@ def owned(owner: str, name: str) -> Session:
     """A token's own session of a name. Raises SessionInvalid."""
     if not ID.fullmatch(name):
         raise SessionInvalid(
-            "A session's name is 1 to 64 letters, digits, `_` or `-`, a letter or digit first."
+            "A session's name is 1 to 128 letters, digits, `_` or `-`, a letter or digit first."
         )
     return _session(name, f"owned:{owner}", prefix=f"{owner}{OWNER_END}")
+
+
+def session_of_link(
+    name: str | list[str],
+    token_name: str | None = None,
+    scope: Scope = "service",
+    *,
+    allowed: bool,
+    cross_site: bool,
+) -> Session:
+    """The session that `?session=` names, where no header names one.
+
+    Raises SessionMissing where the setting does not allow it, and for a write that a page of another site
+    sends: for that it would need no header, so nobody's consent. SessionInvalid as above.
+    """
+    if not allowed:
+        raise SessionMissing(
+            "Session identifier missing: send an X-Session-ID header. ?session= names a session only where "
+            "sessions.in_query is on; with the header it is a filter."
+        )
+    if cross_site:
+        raise SessionMissing("A page of another site changes no session that is named by ?session= alone.")
+    if isinstance(name, list):
+        raise SessionInvalid("The query names more than one session.")
+    return session_for(name, token_name, "reject", scope)
 
 
 def _session(name: str, domain: str, *, prefix: str = "") -> Session:

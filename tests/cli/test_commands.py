@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 from attrs import frozen
 
 from server.__main__ import main
+from server.planning.usage import Prices, UsageBook
 from tests.e2e.service import RunningService
 from tests.plan_files import CODE, document, item
 from tools.processes import SETTINGS, environment
@@ -136,6 +138,43 @@ def test_each_command_does_the_same_with_and_without_a_service(either: Command) 
     assert either.run("backup", "saved.db").returncode == 1
     assert either.json("verify")["ok"] is True
     assert either.json("doctor")["ok"] is True
+    assert either.json("usage") == {"by": ["day", "model", "session"], "usage": [], "total": None}
+    assert either.json("learning") == {"learn": False, "by": None, "setting": True}
+    assert either.run("learning", "on").returncode == 1
+
+
+def test_usage_is_a_table(command: Command) -> None:
+    """By what is asked for, with a total; a model that was asked without a price has no cost."""
+    (command.directory / "data").mkdir(exist_ok=True)
+    prices = Prices(250, 2_000)
+    for model, known in (("openai/a", prices), ("openai/b", Prices())):
+        asyncio.run(spend(command.directory / "data" / "usage.db", model, known))
+    by_model = command.run("usage", "--by", "model").stdout.splitlines()
+    in_all = command.json("usage", "--session", "s1")
+
+    assert [line.split("\t") for line in by_model] == [
+        ["MODEL", "CALLS", "INPUT TOKENS", "OUTPUT TOKENS", "COST"],
+        ["openai/a", "1", "1000", "100", "0.000450"],
+        ["openai/b", "1", "1000", "100", "no price"],
+        ["total", "2", "2000", "200", "0.000450 and 1 calls without a price"],
+    ]
+    assert in_all["total"]["calls"] == 2
+    assert command.json("usage", "--since", "2999-01-01")["usage"] == []
+    assert "2026-01-31" in command.run("usage", "--since", "soon").stderr
+
+
+async def spend(path: Path, model: str, prices: Prices) -> None:
+    book = UsageBook(path, prices)
+    book.note("s1", model, calls=1, input_tokens=1_000, output_tokens=100)
+    await book.close()
+
+
+def test_learning_is_turned_in_a_service_alone(command: Command) -> None:
+    """On a data root that nobody serves there is nothing to turn: it says what to set."""
+    refused = command.run("learning", "off")
+
+    assert refused.returncode == 1
+    assert "LARS_LEARN" in refused.stderr
 
 
 def test_json_servers_file_is_imported(either: Command) -> None:

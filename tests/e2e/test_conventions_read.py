@@ -129,7 +129,7 @@ def test_status_is_found_by_a_finder(client: Client) -> None:
         ("name", [4, 3, 1, 2]),
         ("-id", [4, 3, 2, 1]),
         ("spec.watt", [1, 2, 3, 4]),
-        ("nothing", [1, 2, 3, 4]),
+        ("name__nocase", [4, 3, 2, 1]),
     ],
 )
 def test_order(shop: Client, sort: str, ids: list[int]) -> None:

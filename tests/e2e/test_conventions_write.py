@@ -30,7 +30,9 @@ def test_a_taken_id_is_a_conflict(client: Client, first: int | str, second: int 
     assert client.read("/members")["items"] == [{"id": first, "name": "first"}]
 
 
-@pytest.mark.parametrize("id_", [0, -1, 2**53, 1.5, True, None, "", "a/b", "..", "a b", "é", [1], {"a": 1}])
+@pytest.mark.parametrize(
+    "id_", [2**53, -(2**53), 1.5, True, "..", "a/../b", "a\n", "x" * 129, "search", [1], {"a": 1}]
+)
 def test_an_impossible_id_is_refused(client: Client, id_: Any) -> None:
     """422, and nothing is stored."""
     assert client.post("/members", {"id": id_, "name": "x"}).error[0] == 422

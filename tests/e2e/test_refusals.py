@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import StartService
 
 COLLECTION = "GET, HEAD, POST, OPTIONS"
+#: A collection without records may become one object.
+EMPTY = "GET, HEAD, POST, PUT, OPTIONS"
 ITEM = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"
 
 
 @pytest.mark.parametrize(
     ("target", "allow"),
     [
-        ("/members", COLLECTION),
+        ("/members", EMPTY),
         ("/members/1", ITEM),
         ("/members/search", "GET, HEAD, OPTIONS"),
         ("/members/1/orders", COLLECTION),
@@ -36,9 +38,8 @@ def test_options(client: Client, target: str, allow: str) -> None:
 @pytest.mark.parametrize(
     ("method", "target", "allow"),
     [
-        ("PUT", "/members", COLLECTION),
-        ("DELETE", "/members", COLLECTION),
-        ("PATCH", "/members/", COLLECTION),
+        ("DELETE", "/members", EMPTY),
+        ("PATCH", "/members/", EMPTY),
         ("POST", "/members/search", "GET, HEAD, OPTIONS"),
         ("POST", "/members/1", ITEM),
         ("DELETE", "/members/1/orders", COLLECTION),
@@ -176,7 +177,7 @@ def test_paths_that_are_no_resource(client: Client, target: str, status: int) ->
     assert client.get(target).error[0] == status
 
 
-@pytest.mark.parametrize("session", ["../x", "", "a b", "-a", "a" * 65, "a.b", "\u00e9"])
+@pytest.mark.parametrize("session", ["../x", "", "a b", "-a", "a" * 129, "a.b", "\u00e9"])
 def test_a_session_id_outside_the_grammar(client: Client, session: str) -> None:
     """400, and no directory is made."""
     assert client.named(session).get("/members").error[0] == 400

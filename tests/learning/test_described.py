@@ -84,7 +84,7 @@ async def test_a_document_says_what_was_learned_and_no_more(start: StartApi, wir
 
 async def test_requests_made_of_the_document_are_answered_as_it_says(start: StartApi) -> None:
     """By the learned plans: the model is not asked again, and after a restart there is none to be asked."""
-    api = await start(by_route(PLANS))
+    api = await start(by_route(PLANS), fallback="none")
     await learn(api)
     calls = api.calls
     document = await described(api)

@@ -17,6 +17,7 @@ from tests.learning.plans import DELETE
 from tests.operations.conftest import ADMIN, MEMBERS, Operator
 from tests.operations.test_plans import RAISES, ROUTE, SHOUT
 from tools.simulators import Answer, by_route, plan
+from tools.torture import obedient
 
 if TYPE_CHECKING:
     from tests.operations.conftest import Operate
@@ -199,6 +200,34 @@ async def test_an_answer_that_is_no_plan_is_told_of(operate: Operate) -> None:
 
     assert found["refused"]["code"] == ""
     assert any("resource" in reason for reason in found["refused"]["reasons"])
+
+
+async def test_the_view_is_told_of(operate: Operate) -> None:
+    """Which one the model is, or was, asked with, and why."""
+    operator = await operate(obedient.model())
+    api = operator.api
+    wide = await explained(operator, "POST", "/members", body={"name": "Ada"})
+    await api.post("/members", {"name": "Ada"})
+    await api.post("/orders", {"total": 5})
+    narrow = await explained(operator, "GET", "/members/1/summary")
+    asked = await explained(operator, "GET", "/members/1/summary", ask=True)
+    calls = api.calls
+    known = await explained(operator, "GET", "/members/1/summary")
+
+    rule = "wide one, with all collections and earlier plans: its path names no collection that exists"
+    said = "wide one, with all collections and earlier plans: the model said that it needs it"
+    assert any(rule in sentence for sentence in wide["why"])
+    assert any("narrow one" in sentence for sentence in narrow["why"])
+    assert any(said in sentence for sentence in asked["why"])
+    assert any(said in sentence for sentence in known["why"])
+    assert (narrow["plan"], known["source"], api.calls) == (None, "model", calls)
+    assert known["plan"]["id"] == asked["plan"]["id"]
+    assert (await api.get("/members/1/summary")).headers["X-Plan-ID"] == known["plan"]["id"]
+    await api.get("/members")
+    learned = [await explained(operator, "GET", path) for path in ("/members/1/summary", "/members")]
+    assert [each["source"] for each in learned] == ["learned", "learned"]
+    views = [each["view"] for each in (wide, narrow, asked, known, *learned)]
+    assert views == ["wide", "narrow", "wide", "wide", "wide", "narrow"]
 
 
 async def test_values_that_are_kept_from_the_model(operate: Operate) -> None:

@@ -12,7 +12,7 @@ from server.planning.library_file import FILE_NAME
 from tests.learning.plans import GET
 from tests.operations.conftest import MEMBERS, Operator
 from tests.plan_files import document, item
-from tools.simulators import by_route, plan
+from tools.simulators import Answer, by_route, plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +68,24 @@ async def test_a_plan_for_one_request_is_shown_without_its_values(
     assert not any(text in code for text in ("secret-value", "4711", "'x"))
     await operator.refused(409, "PUT", f"/plans/{shown['id']}/code", {"code": "REPLY = make_response(200)"})
     assert (await operator.get("/plans/export"))["plans"] == []
+
+
+async def test_what_was_made_from_values_is_in_no_export(operate: Operate) -> None:
+    """Nor is its mend, which calls itself "shape": both hold what their client sent."""
+    answers = [
+        plan("/ask", "REPLY = make_response(501, None)", "ask", needs="values"),
+        plan("/ask", 'x = {}["secret-value"]\nREPLY = make_response(200, x)', "ask"),
+        plan("/ask", 'REPLY = make_response(200, "secret-value")', "ask"),
+    ]
+    operator = await operate([Answer(each) for each in answers], values="on_request")
+    got = await operator.api.post("/ask", {"q": "secret-value"})
+    ((shown,),) = [(await operator.get("/plans"))["plans"]]
+    listed = [await operator.get(f"/plans/{shown['id']}"), await operator.get("/plans/export?session=s1")]
+
+    assert got.json == "secret-value"
+    assert shown["needs"] == "values"
+    assert "secret-value" not in str(listed)
+    assert listed[1]["plans"] == []
 
 
 async def test_an_edited_plan_serves_the_next_request(operator: Operator) -> None:

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.torture import faults, history, hostile, http_loop, kill, loris, providers, sessions, soak
+from tools.torture import (
+    faults,
+    history,
+    hostile,
+    http_loop,
+    kill,
+    loris,
+    names,
+    providers,
+    sessions,
+    soak,
+)
 
 if TYPE_CHECKING:
     from wasm_runtime.artifact import Artifact
@@ -39,6 +50,14 @@ async def test_hostile_plans_are_boring(guest_artifact: Artifact, seed: int) -> 
     report = await hostile.torture(seed, short=True)
 
     assert not report.violations, report.text()
+
+
+async def test_names_reach_nobody_else(guest_artifact: Artifact, seed: int) -> None:
+    """A model that obeys any name: other sessions' answers, plans and errors are as without the attacker."""
+    report = await names.torture(seed, rounds=2)
+
+    assert not report.violations, report.text()
+    assert report.figures["obeyed"]
 
 
 async def test_hostile_requests_are_boring(guest_artifact: Artifact, seed: int) -> None:

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from server.errors import InvalidQuery, MethodNotAllowed, NotFound, Unprocessable, UnsupportedMediaType
+from server.errors import (
+    InvalidQuery,
+    MethodNotAllowed,
+    NotFound,
+    Unprocessable,
+    UnsupportedMediaType,
+    of_records,
+)
 from server.model import METHODS
 from server.planning.route import segment_kind, split_prefix
 
@@ -209,7 +216,7 @@ class Table:
         """
         found = self._of(method, segments) or self._of(method, _bare(segments))
         if not found:
-            raise MethodNotAllowed(self.allowed(segments))
+            raise self._not_allowed(method, segments)
         known = [route for route in found if not _is_hidden(route, found[0])]
         taken = [route for route in known if route.takes_content(content)]
         if not taken:
@@ -226,6 +233,11 @@ class Table:
         for key in fitting[0].elsewhere.keys() & set(query):
             raise InvalidQuery(f"{key}: goes with {fitting[0].elsewhere[key]}.")
         return fitting[0]
+
+    def _not_allowed(self, method: str, segments: tuple[str, ...]) -> MethodNotAllowed:
+        allowed, path = self.allowed(segments), _bare(segments)
+        is_whole = len(path) == 1 and "POST" in allowed and method in ("PUT", "PATCH")
+        return MethodNotAllowed(allowed, reason=of_records(path[0], method) if is_whole else "")
 
     def _of(self, method: str, segments: tuple[str, ...]) -> list[Route]:
         return [route for route in self._at(segments) if route.method == method]

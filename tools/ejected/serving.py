@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from server.errors import MethodNotAllowed, ServiceError
-from server.http import content, request_id
+from server.http import content, multipart, request_id
 from server.http.headers import for_plan
 from server.http.hosts import Hosts, is_local
 from server.http.origin import Origin
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MAX_PATH_BYTES = 2_048
 MAX_QUERY_BYTES = 8_192
 MAX_BODY_BYTES = 1_048_576
+MAX_FILE_BYTES = 524_288
 BODY_SECONDS = 20.0
 _PROBLEM = "application/problem+json"
 _log = logging.getLogger(__name__)
@@ -129,6 +130,12 @@ class _Edge:
 
 
 async def _content(request: web.Request) -> content.Content:
+    if request.body_exists and multipart.is_multipart(request.headers):
+        content.check_encoding(request.headers)
+        data = await content.read_body(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
+        if data:
+            return await multipart.read_content(request.headers, data, file_bytes=MAX_FILE_BYTES)
+        return content.NO_CONTENT
     kind, data = await content.read_content(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
     return await content.parse(request.method, kind, data)
 

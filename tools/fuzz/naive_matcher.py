@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OPERATORS = {
-    *("contains", "icontains", "startswith", "endswith", "like", "gt", "gte", "lt", "lte"),
+    *("contains", "icontains", "startswith", "endswith", "like", "ilike", "gt", "gte", "lt", "lte"),
     *("ne", "in", "isnull", "has"),
 }
 
@@ -45,11 +45,13 @@ def _matches_field(record: dict[str, Any], key: str, criterion: Any) -> bool:
     field, _, operator = key.rpartition("__")
     if operator not in OPERATORS:
         field, operator = key, ""
-    stored = _at(record, field)
+    stored, reached = _at(record, field), _reached(record, field.split("."))
     alternatives = criterion if isinstance(criterion, list) else [criterion]
     if operator == "in" and isinstance(criterion, str):
         alternatives = [part.strip() for part in criterion.split(",") if part.strip()]
     given = [item for item in alternatives if item is not None]
+    if reached is not None:
+        return _matches_reached(reached, operator, criterion, alternatives)
     if operator == "isnull":
         return (stored is None) is (criterion in (True, "true", "1"))
     if operator == "":
@@ -59,6 +61,45 @@ def _matches_field(record: dict[str, Any], key: str, criterion: Any) -> bool:
     if operator == "ne":
         return not any(_equal(stored, item) for item in given)
     return any(_compare(operator, stored, item) for item in given)
+
+
+def _matches_reached(reached: list[Any], operator: str, criterion: Any, alternatives: list[Any]) -> bool:
+    """Of the values that are found in arrays on the way."""
+    there = [value for value in reached if value is not None]
+    given = [item for item in alternatives if item is not None]
+    if operator == "isnull":
+        return (not there) is (criterion in (True, "true", "1"))
+    equal = any(_equal(value, item) for value in there for item in given)
+    if operator == "":
+        return equal or (None in alternatives and not there)
+    if operator == "ne":
+        return bool(there) and not equal
+    return any(_compare(operator, value, item) for value in there for item in given)
+
+
+def _reached(value: Any, steps: list[str]) -> list[Any] | None:
+    """The values at the end of a way that leads into an array; None where it does not."""
+    if isinstance(value, list) and steps:
+        if len(steps) > 1 and set(steps[0]) <= set("0123456789"):
+            elements, rest = value[int(steps[0]) :][:1], steps[1:]
+        else:
+            elements, rest = [each for each in value if isinstance(each, dict | list)], steps
+        found: list[Any] = []
+        for element in elements:
+            deeper = _reached(element, rest)
+            found += _ends(element, rest) if deeper is None else deeper
+        return found
+    if not steps or not isinstance(value, dict) or steps[0] not in value:
+        return None
+    return _reached(value[steps[0]], steps[1:])
+
+
+def _ends(value: Any, steps: list[str]) -> list[Any]:
+    for step in steps:
+        if not isinstance(value, dict) or step not in value:
+            return []
+        value = value[step]
+    return [value]
 
 
 def _at(record: Any, field: str) -> Any:
@@ -137,5 +178,7 @@ def _in_text(operator: str, stored: str, text: str) -> bool:
             return stored.startswith(text)
         case "endswith":
             return stored.endswith(text)
+        case "ilike":
+            return _in_text("like", stored.casefold(), text.casefold())
         case _:
             return fnmatch.fnmatchcase(stored, text.replace("[", "[[]").replace("?", "[?]"))

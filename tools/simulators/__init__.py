@@ -10,7 +10,7 @@ from tools.simulators.anthropic_wire import AnthropicSimulator
 from tools.simulators.faults import FAULTS, Fault
 from tools.simulators.openai_wire import OpenAISimulator
 from tools.simulators.plans import asked, by_match, by_route, plan
-from tools.simulators.script import Answer, Script, Step
+from tools.simulators.script import Answer, Raw, Script, Step
 from tools.simulators.server import Seen, Simulator
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "AnthropicSimulator",
     "Fault",
     "OpenAISimulator",
+    "Raw",
     "Script",
     "Seen",
     "Simulator",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from tools.simulators.faults import Fault
 
@@ -20,7 +20,16 @@ class Answer:
     output_tokens: int = 200
 
 
-Step: TypeAlias = Answer | Fault
+@frozen
+class Raw:
+    """An answer as some server gives it, word for word: `body` is JSON, or bytes that are sent as is."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(factory=dict)
+
+
+Step: TypeAlias = Answer | Fault | Raw
 #: Steps one after the other, of which the last is repeated, or a function of the request's JSON.
 Script: TypeAlias = Sequence[Step] | Callable[[dict[str, Any]], Step]
 

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from tools.simulators.faults import Fault
 from tools.simulators.plans import USUAL_PLAN
-from tools.simulators.script import Answer, Player
+from tools.simulators.script import Answer, Player, Raw
 from tools.simulators.wire import Complaint, Said, Stop, Use, user_text
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ class Simulator:
         if isinstance(step, Answer):
             await self._sleep(step.latency_seconds)
             return web.json_response(self._document(body, step))
+        if isinstance(step, Raw):
+            return _raw(step)
         if step in _UNKNOWN:
             return await self._play_unknown(request, body, _UNKNOWN[step])
         if said := _said(step, self._usual):
@@ -183,6 +185,12 @@ class Simulator:
 
     def _refuse(self, complaint: Complaint, headers: Mapping[str, str] | None = None) -> web.Response:
         return web.json_response(self.wire.error(complaint), status=complaint.status, headers=headers)
+
+
+def _raw(step: Raw) -> web.Response:
+    if isinstance(step.body, bytes):
+        return web.Response(body=step.body, status=step.status, headers=step.headers)
+    return web.json_response(step.body, status=step.status, headers=step.headers)
 
 
 def _said(fault: Fault, usual: Answer) -> Said | None:

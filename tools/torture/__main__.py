@@ -9,7 +9,19 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tools.torture import faults, history, hostile, http_loop, kill, loris, power, providers, sessions, soak
+from tools.torture import (
+    faults,
+    history,
+    hostile,
+    http_loop,
+    kill,
+    loris,
+    names,
+    power,
+    providers,
+    sessions,
+    soak,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -24,6 +36,7 @@ _SHORT = {
     "operations": 400,
     "mutants": 400,
     "count": 200,
+    "rounds": 2,
     "loris_seconds": 5.0,
     "minutes": 0.2,
     "every": 2.0,
@@ -35,6 +48,7 @@ _LONG = {
     "operations": 2_000,
     "mutants": 20_000,
     "count": 10_000,
+    "rounds": 60,
     "loris_seconds": 60.0,
     "minutes": 10.0,
     "every": 10.0,
@@ -49,6 +63,7 @@ _PARTS: dict[str, Callable[[int, argparse.Namespace], Awaitable[Report]]] = {
     "providers": lambda seed, options: providers.torture(seed, short=options.short),
     "soak": lambda seed, options: soak.torture(seed, options.minutes * 60, options.every),
     "http": lambda seed, options: http_loop.torture(seed, options.mutants),
+    "names": lambda seed, options: names.torture(seed, rounds=options.rounds),
     "loris": lambda seed, options: loris.torture(seed, options.loris_seconds, timed=not options.short),
     "sessions": lambda seed, options: sessions.torture(seed, options.count),
 }
@@ -87,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--operations", type=int, help="of each history")
     parser.add_argument("--mutants", type=int, help="of the HTTP corpus")
     parser.add_argument("--count", type=int, help="of sessions")
+    parser.add_argument("--rounds", type=int, help="of attacks by names")
     parser.add_argument("--loris-seconds", type=float, help="of the clients nobody would like to have")
     parser.add_argument("--minutes", type=float, help="of the soak")
     parser.add_argument("--every", type=float, help="seconds between two faults of the soak")

@@ -65,14 +65,14 @@ ALLOWED_METHODS = _words("""
 
     as_integer_ratio bit_count bit_length is_integer
 
-    collection collections criteria delete delete_all embed exists expand group insert_many list
-    schema search upsert
+    collection collections criteria delete delete_all embed exists expand group insert_many links list
+    schema search singleton upsert vet
 """)
 
 #: What of these a store has; for advice alone.
 STORE_METHODS = _words("""
-    count criteria delete delete_all embed exists expand get group insert insert_many list replace schema
-    search update upsert
+    count criteria delete delete_all embed exists expand get group insert insert_many links list
+    replace schema search singleton update upsert vet
 """)
 
 #: Nodes with nothing of their own to check; their children are checked.

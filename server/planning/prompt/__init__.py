@@ -13,6 +13,7 @@
 from server.planning.prompt.complaints import Problem, complaint_for
 from server.planning.prompt.fixed import PromptError, read_house_rules
 from server.planning.prompt.maker import PromptMaker
+from server.planning.prompt.request import values_text
 
 __all__ = [
     "Problem",
@@ -20,4 +21,5 @@ __all__ = [
     "PromptMaker",
     "complaint_for",
     "read_house_rules",
+    "values_text",
 ]

@@ -1,11 +1,14 @@
-"""The request part of the prompt: one block of JSON in ASCII, a member a line, cut to a size."""
+"""The request part of the prompt: one block of JSON in ASCII, a member a line, cut to a size.
+
+It is made from the members of a `Shown` and nothing else.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from server.errors import Unprocessable
 from server.planning.fingerprint import collections_in
@@ -13,70 +16,43 @@ from server.planning.schemas import Schemas
 from server.planning.shape import MAX_DEPTH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from server.model import RequestContext
-    from server.planning.shape import RequestShape, RouteKey
+    from server.planning.shown import Shown
 
-MAX_LEARNED = 64
-MAX_LEARNED_CHARS = 200
 #: Bytes of a request's values, as they are shown.
 MAX_VALUES_BYTES = 16 * 1024
 _FEWER_LEARNED = 16
+#: Members of which each element has a line.
+_LONG = ("collections", "learned_routes")
 
 
-@frozen
-class RequestView:
-    """What is shown of a request."""
+def texts(shown: Shown) -> Iterator[str]:
+    """The block's JSON, and then ever shorter ones: what matters least goes first."""
+    yield _text(shown)
+    shown = evolve(shown, learned=shown.learned[:_FEWER_LEARNED])
+    yield _text(shown)
+    shown = evolve(shown, collections=shown.collections.only(collections_in(shown.route)))
+    yield _text(shown)
+    for depth in (2, 1, 0):
+        yield _text(shown, depth)
+    yield _text(evolve(shown, learned=(), collections=Schemas(more=True)), 0)
 
-    shape: RequestShape
-    schemas: Schemas
-    learned: tuple[str, ...]
-    earlier: RequestShape | None = None
-    #: How deep bodies are shown; deeper containers are named only.
-    body_depth: int = MAX_DEPTH
 
-    def text(self) -> str:
-        """The block's JSON."""
-        shape = self.shape
-        members = {
-            "method": shape.method,
-            "route": shape.route,
-            "query": dict(shape.query),
-            "content": shape.content,
-            "body": self._body(shape),
-            "headers": shape.headers,
-            "collections": self._collections(),
-            "learned_routes": self.learned,
-        }
-        if self.earlier is not None:
-            members["earlier"] = {"query": dict(self.earlier.query), "body": self._body(self.earlier)}
-        lines = [f"{quoted(name)}: {_member(name, value)}" for name, value in members.items()]
-        return "{\n" + ",\n".join(lines) + "\n}"
-
-    def smaller(self) -> Iterator[RequestView]:
-        """The view itself, and then ever smaller ones: what matters least goes first."""
-        yield self
-        view = evolve(self, learned=self.learned[:_FEWER_LEARNED])
-        yield view
-        named = collections_in(self.shape.route)
-        view = evolve(view, schemas=self.schemas.only(named))
-        yield view
-        for depth in (2, 1, 0):
-            yield evolve(view, body_depth=depth)
-        yield evolve(view, body_depth=0, learned=(), schemas=Schemas(more=True))
-
-    def _body(self, shape: RequestShape) -> Any:
-        return None if shape.body is None else _cut(shape.body.as_json(), self.body_depth)
-
-    def _collections(self) -> dict[str, Any]:
-        shown = self.schemas.as_json()
-        return {**shown, "...": "more"} if self.schemas.more else shown
+def _text(shown: Shown, body_depth: int = MAX_DEPTH) -> str:
+    """Containers of bodies below `body_depth` are named only."""
+    members = shown.members()
+    members["body"] = _cut(members["body"], body_depth)
+    if "earlier" in members:
+        members["earlier"] = {"body": _cut(members["earlier"]["body"], body_depth)}
+    lines = [f"{quoted(name)}: {_member(name, value)}" for name, value in members.items()]
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def _cut(kind: Any, depth: int) -> Any:
     """A type as `JsonType.as_json` has it, with containers below `depth` named only."""
-    if isinstance(kind, str):
+    if kind is None or isinstance(kind, str):
         return kind
     if isinstance(kind, list):
         return [_cut(each, depth) for each in kind]
@@ -88,27 +64,17 @@ def _cut(kind: Any, depth: int) -> Any:
 
 
 def _member(name: str, value: Any) -> str:
-    if name != "collections" or not value:
+    if name not in _LONG or not value:
         return quoted(value)
-    lines = ",\n ".join(f"{quoted(each)}: {quoted(fields)}" for each, fields in value.items())
-    return f"{{\n {lines}\n}}"
+    if isinstance(value, dict):
+        lines = ",\n ".join(f"{quoted(each)}: {quoted(fields)}" for each, fields in value.items())
+        return f"{{\n {lines}\n}}"
+    return "[\n " + ",\n ".join(map(quoted, value)) + "\n]"
 
 
 def quoted(value: Any) -> str:
     """JSON in ASCII. A backtick is escaped too, so that no name can end the block it stands in."""
     return json.dumps(value, ensure_ascii=True).replace("`", "\\u0060")
-
-
-def learned_texts(routes: Iterable[RouteKey], shape: RequestShape) -> tuple[str, ...]:
-    """``GET /members/{id:int}`` and so on, each once; those that begin like the request's come first."""
-    texts = {f"{key.method} {key.route}": _first_word(key.route) for key in routes}
-    own = _first_word(shape.route)
-    short = [text for text in texts if len(text) <= MAX_LEARNED_CHARS]
-    return tuple(sorted(short, key=lambda text: (texts[text] != own, text))[:MAX_LEARNED])
-
-
-def _first_word(route: str) -> str:
-    return route.split("/")[1]
 
 
 def values_text(ctx: RequestContext) -> str:

@@ -6,16 +6,20 @@ the model is forced to use. The fixed part of the prompt, with the tool before i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 import anthropic
-import msgspec
+import orjson
 from attrs import frozen
 
+from server.planning.providers import lenient
+from server.planning.providers.causes import Cause
 from server.planning.providers.connection import open_client, time_out
 from server.planning.providers.dialect import Dialect, Format, format_note
-from server.planning.providers.failures import Failure, of_connection, of_status
-from server.planning.providers.model_provider import ModelProvider, Reading, Usage
+from server.planning.providers.failures import Failure, down, of_connection, of_document, of_status
+from server.planning.providers.knowledge import Knowledge
+from server.planning.providers.model_provider import ModelProvider, Reading, Usage, charged
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,30 +31,7 @@ TOOL_NAME: Final = "plan"
 #: A server of one's own may need no key, but the SDK insists.
 NO_KEY: Final = "none"
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
-
-
-class _Usage(msgspec.Struct):
-    input_tokens: _Count
-    output_tokens: _Count
-    cache_creation_input_tokens: _Count | None = None
-    cache_read_input_tokens: _Count | None = None
-
-
-class _Block(msgspec.Struct):
-    type: str
-    text: str = ""
-    name: str = ""
-    input: msgspec.Raw = msgspec.Raw(b"")
-
-
-class _Message(msgspec.Struct):
-    content: list[_Block]
-    stop_reason: str | None = None
-    usage: _Usage | None = None
-
-
-_decoder: Final = msgspec.json.Decoder(_Message)
+_CUT: Final = frozenset({"max_tokens", "model_context_window_exceeded"})
 
 
 def open_anthropic(settings: PlannerSettings) -> ModelProvider:
@@ -67,7 +48,8 @@ def open_anthropic(settings: PlannerSettings) -> ModelProvider:
     wire = _MessagesWire(
         client, create, settings.anthropic.model, settings.max_output_tokens, settings.temperature
     )
-    return ModelProvider("anthropic", settings.anthropic.model, wire, settings.attempts)
+    knowledge = Knowledge(time.monotonic, settings.recheck_seconds)
+    return ModelProvider("anthropic", settings.anthropic.model, wire, settings.attempts, knowledge)
 
 
 @frozen
@@ -89,13 +71,9 @@ class _MessagesWire:
             return of_connection(error.__cause__)
         return body
 
-    def read(self, body: bytes) -> Reading:
-        try:
-            message = _decoder.decode(body)
-        except (msgspec.MsgspecError, RecursionError, ValueError):
-            return Reading(problem="the answer is no message")
-        text = _text(message.content)
-        return Reading(text, _problem(message.stop_reason, text), _usage(message.usage))
+    def read(self, body: bytes) -> Reading | Failure:
+        found = lenient.document(body)
+        return found if isinstance(found, Failure) else _reading(found)
 
     async def close(self) -> None:
         await self._client.close()
@@ -108,6 +86,8 @@ class _MessagesWire:
             "max_tokens": self._max_output_tokens,
             "system": [_system(prompt, dialect.format)],
             "messages": _messages(prompt),
+            # Said, as some gateways stream unless they are told not to.
+            "stream": False,
             **_format(prompt, dialect.format),
             **temperature,
         }
@@ -139,27 +119,40 @@ def _format(prompt: Prompt, form: Format) -> dict[str, Any]:
             return {}
 
 
-def _text(content: list[_Block]) -> str:
+def _reading(message: dict[str, Any]) -> Reading | Failure:
+    """What a message says, or what became of it where it is an error with a status of success."""
+    content, usage = message.get("content"), _usage(message.get("usage"))
+    if message.get("type") == "error" or (message.get("error") and not content):
+        return of_document(message)
+    if not isinstance(content, list | str):
+        detail = "the answer has no content" if "content" in message else "no message: is base_url right?"
+        return charged(down(Cause.PROTOCOL, detail=detail, retry="content" in message), usage)
+    reason = message.get("stop_reason")
+    if reason == "refusal":
+        return Reading(problem="the model refuses", usage=usage)
+    text, aside = _text(content), lenient.thoughts_in(lenient.thought_parts(content))
+    cut = reason in _CUT
+    if not text.strip() and not aside.strip():
+        nothing = down(Cause.OUTPUT, detail="nothing but thoughts") if cut else down(Cause.EMPTY, retry=True)
+        return charged(nothing, usage)
+    return Reading(text, usage=usage, aside=aside, cut=cut)
+
+
+def _text(content: Any) -> str:
     """The tool's input where there is one, else all texts together."""
-    for block in content:
-        if block.type == "tool_use" and block.name == TOOL_NAME:
-            return bytes(block.input).decode()
-    return "".join(block.text for block in content if block.type == "text")
+    for block in content if isinstance(content, list) else ():
+        if isinstance(block, dict) and block.get("type") == "tool_use" and block.get("name") == TOOL_NAME:
+            given = block.get("input")
+            return given if isinstance(given, str) else orjson.dumps(given).decode()
+    return lenient.text_in(content)
 
 
-def _usage(usage: _Usage | None) -> Usage | None:
+def _usage(usage: Any) -> Usage | None:
     """Input counts what was read from the cache and written to it, too: the API counts these apart."""
-    if usage is None:
+    if not isinstance(usage, dict):
         return None
-    cached = (usage.cache_creation_input_tokens or 0) + (usage.cache_read_input_tokens or 0)
-    return Usage(usage.input_tokens + cached, usage.output_tokens)
-
-
-def _problem(stop_reason: str | None, text: str) -> str:
-    match stop_reason:
-        case "refusal":
-            return "the model refuses"
-        case "max_tokens" | "model_context_window_exceeded":
-            return "the answer is cut off at the most output tokens"
-        case _:
-            return "" if text else "the answer is empty"
+    asked, written = lenient.count(usage.get("input_tokens")), lenient.count(usage.get("output_tokens"))
+    if asked is None or written is None:
+        return None
+    cached = (lenient.count(usage.get(f"cache_{what}_input_tokens")) or 0 for what in ("creation", "read"))
+    return Usage(asked + sum(cached), written)

@@ -1,12 +1,13 @@
 """What a provider of plans is given, what it gives back, and the three ways it fails.
 
     ProviderError
-    ├── ProviderDown      not reached, or answered 401-403, 408, 429, 3xx or 5xx: counts for the breaker
-    ├── ProviderDeadline  no answer within the deadline: counts for the breaker
-    └── AnswerUnusable    it answered, but nothing that can be a plan: does not
+    ├── ProviderDown      not reached, or whatever else a server, a key, an address or a context did
+    ├── ProviderDeadline  no answer within the deadline
+    └── AnswerUnusable    the model answered, but wrote nothing that can be a plan
 
-The texts of these errors are written here, for the operator's log: never a key, a header, a prompt or
-anything a server sent.
+Only the last one can ever count against a kind of request; the others count for the breaker. The texts of
+these errors are written here, for the operator's log: never a key, a header, a prompt or anything a server
+sent.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ class Prompt:
 
 @frozen
 class Completion:
-    """The model's answer as JSON text, and what it cost over all calls that it took."""
+    """The model's answer as JSON text, and what it cost over all calls that it took.
+
+    `prompt_cut`: the provider counted so few tokens in that it cannot have seen the whole prompt.
+    """
 
     text: str
     input_tokens: int
@@ -48,21 +52,35 @@ class Completion:
     provider: str
     model: str
     calls: int = 1
+    prompt_cut: bool = False
 
 
 class ProviderError(Exception):
     """No completion.
 
-    `retry_after` is what the provider asked for, in seconds; `calls` and `tokens` (in and out) were spent.
+    `retry_after` is what the provider asked for, in seconds; `calls` and `tokens` (in and out, of them
+    `output_tokens` out) were spent. `cause` is the name of a `causes.Cause`; `everyones`: it would be so
+    whatever was asked.
     """
 
     def __init__(
-        self, reason: str, *, retry_after: float | None = None, calls: int = 0, tokens: int = 0
+        self,
+        reason: str,
+        *,
+        retry_after: float | None = None,
+        calls: int = 0,
+        tokens: int = 0,
+        output_tokens: int = 0,
+        cause: str = "",
+        everyones: bool = False,
     ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
         self.calls = calls
         self.tokens = tokens
+        self.output_tokens = output_tokens
+        self.cause = cause
+        self.everyones = everyones
 
 
 class ProviderDown(ProviderError):
@@ -74,19 +92,16 @@ class ProviderDeadline(ProviderError):
 
 
 class AnswerUnusable(ProviderError):
-    """The provider answered, but nothing that can be a plan.
+    """The model answered, but wrote nothing that can be a plan.
 
-    `answer` is what the model said, for a repair turn; empty where it said nothing. It is no part of the
-    error's text.
+    `answer` is what it said, for a repair turn. It is no part of the error's text.
     """
 
     def __init__(
         self, reason: str, *, answer: str = "", calls: int = 0, tokens: int = 0, output_tokens: int = 0
     ) -> None:
-        super().__init__(reason, calls=calls, tokens=tokens)
+        super().__init__(reason, calls=calls, tokens=tokens, output_tokens=output_tokens, cause="answer")
         self.answer = answer
-        #: Of `tokens`, those that the model wrote.
-        self.output_tokens = output_tokens
 
 
 class Provider(Protocol):

@@ -4,16 +4,22 @@
 2. No URL that the settings refuse, whatever an SDK makes of its base URL.
 3. Only the headers that a call needs: the SDKs add the host's platform, and whatever OPENAI_CUSTOM_HEADERS
    or ANTHROPIC_CUSTOM_HEADERS say.
-4. No answer over the cap, counted while it is read. Compression is neither asked for nor accepted: a
+4. Plain http only to an address that is private: a name is looked up here, and the call goes to what was
+   found, so that no key leaves the network in the clear because a name leads elsewhere now.
+5. No answer over the cap, counted while it is read. Compression is neither asked for nor accepted: a
    small body could unpack to any size.
 """
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from typing import TYPE_CHECKING, Final
 
 import httpx2
 from attrs import frozen
+
+from server.settings_key import is_loopback, is_private
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -68,8 +74,11 @@ class _Guarded(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if self._refusal(str(request.url)):
-            raise NotAllowed("the URL is not allowed")
-        response = await self._transport.handle_async_request(_sparse(request))
+            raise NotAllowed("the settings do not allow the provider's address")
+        sparse = _sparse(request)
+        if sparse.url.scheme == "http" and not is_loopback(sparse.url.host):
+            sparse.url = sparse.url.copy_with(host=await _private_address(sparse.url))
+        response = await self._transport.handle_async_request(sparse)
         if not isinstance(response.stream, httpx2.AsyncByteStream):
             raise TypeError("the transport does not stream")
         response.stream = _Capped(response.stream, response.status_code, response.headers)
@@ -77,6 +86,21 @@ class _Guarded(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._transport.aclose()
+
+
+async def _private_address(url: httpx2.URL) -> str:
+    """Where a call in plain http goes. Raises NotAllowed where any address of the host is not private."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(url.host, url.port or 80, type=socket.SOCK_STREAM)
+    except OSError:
+        raise httpx2.ConnectError("the provider's host has no address") from None
+    addresses = [str(address[0]).partition("%")[0] for *_, address in found]
+    if not addresses or not all(map(is_private, addresses)):
+        raise NotAllowed(
+            "the provider's host leads to an address that is not private, and plain http is for these"
+        )
+    return next((each for each in addresses if ":" not in each), addresses[0])
 
 
 def _sparse(request: httpx2.Request) -> httpx2.Request:

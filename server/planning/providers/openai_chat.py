@@ -1,21 +1,24 @@
-"""OpenAI Chat Completions, and every server that speaks it: Ollama, vLLM, llama.cpp, LM Studio.
+"""OpenAI Chat Completions, and every server that speaks it: Ollama, vLLM, llama.cpp, LM Studio, and gateways.
 
 https://platform.openai.com/docs/api-reference/chat
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+import time
+from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import openai
 from attrs import frozen
 
 from server.planner_settings import OPENAI_URL
+from server.planning.providers import lenient
+from server.planning.providers.causes import Cause
 from server.planning.providers.connection import open_client, time_out
 from server.planning.providers.dialect import Dialect, Format, format_note
-from server.planning.providers.failures import Failure, of_connection, of_status
-from server.planning.providers.model_provider import ModelProvider, Reading, Usage
+from server.planning.providers.failures import Failure, down, of_connection, of_document, of_status
+from server.planning.providers.knowledge import Knowledge
+from server.planning.providers.model_provider import ModelProvider, Reading, Usage, charged
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,30 +30,11 @@ SCHEMA_NAME: Final = "plan"
 #: A server of one's own may need no key, but the SDK insists.
 NO_KEY: Final = "none"
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: _Count | None = None
-    completion_tokens: _Count | None = None
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _ChatCompletion(msgspec.Struct):
-    choices: list[_Choice]
-    usage: _Usage | None = None
-
-
-_decoder: Final = msgspec.json.Decoder(_ChatCompletion)
+#: Where servers put what a model thought: DeepSeek and vLLM, OpenRouter and Ollama, others.
+_ASIDES: Final = ("reasoning_content", "reasoning", "thinking")
+#: Of `finish_reason`.
+_CUT: Final = frozenset({"length", "max_tokens", "model_length"})
+_FILTERED: Final = frozenset({"content_filter", "safety", "recitation", "prohibited_content"})
 
 
 def open_openai(settings: PlannerSettings) -> ModelProvider:
@@ -72,7 +56,8 @@ def open_openai(settings: PlannerSettings) -> ModelProvider:
         caps if ours else (caps[1], caps[0]),
         settings.temperature,
     )
-    return ModelProvider("openai", settings.openai.model, wire, settings.attempts)
+    knowledge = Knowledge(time.monotonic, settings.recheck_seconds)
+    return ModelProvider("openai", settings.openai.model, wire, settings.attempts, knowledge)
 
 
 @frozen
@@ -96,16 +81,9 @@ class _ChatWire:
             return of_connection(error.__cause__)
         return body
 
-    def read(self, body: bytes) -> Reading:
-        try:
-            completion = _decoder.decode(body)
-        except (msgspec.MsgspecError, RecursionError, ValueError):
-            return Reading(problem="the answer is no chat completion")
-        usage = _usage(completion.usage)
-        if not completion.choices:
-            return Reading(problem="the answer has no choices", usage=usage)
-        choice = completion.choices[0]
-        return Reading(choice.message.content or "", _problem(choice), usage)
+    def read(self, body: bytes) -> Reading | Failure:
+        found = lenient.document(body)
+        return found if isinstance(found, Failure) else _reading(found)
 
     async def close(self) -> None:
         await self._client.close()
@@ -113,7 +91,9 @@ class _ChatWire:
     def _parameters(self, prompt: Prompt, dialect: Dialect) -> dict[str, Any]:
         parameters: dict[str, Any] = {
             "model": self._model,
-            "messages": _messages(prompt, dialect.format),
+            "messages": _messages(prompt, dialect),
+            # Said, as some gateways stream unless they are told not to.
+            "stream": False,
             self._caps[dialect.other_cap]: self._max_output_tokens,
         }
         if dialect.temperature:
@@ -123,11 +103,11 @@ class _ChatWire:
         return parameters
 
 
-def _messages(prompt: Prompt, form: Format) -> list[dict[str, str]]:
-    messages = [
-        {"role": "system", "content": prompt.fixed + format_note(prompt, form)},
-        {"role": "user", "content": prompt.request},
-    ]
+def _messages(prompt: Prompt, dialect: Dialect) -> list[dict[str, str]]:
+    system, user = prompt.fixed + format_note(prompt, dialect.format), prompt.request
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    if dialect.no_system:
+        messages = [{"role": "user", "content": f"{system}\n\n{user}"}]
     for turn in prompt.turns:
         messages += [
             {"role": "assistant", "content": turn.answer or "(nothing)"},
@@ -143,15 +123,55 @@ def _response_format(prompt: Prompt, form: Format) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": schema}
 
 
-def _usage(usage: _Usage | None) -> Usage | None:
-    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+def _reading(completion: dict[str, Any]) -> Reading | Failure:
+    """What a chat completion says, or what became of it where it is an error with a status of success."""
+    choices, usage = completion.get("choices"), _usage(completion.get("usage"))
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict):
+        if (
+            completion.get("error")
+            or completion.get("object") == "error"
+            or completion.get("type") == "error"
+        ):
+            return of_document(completion)
+        is_one = "choices" in completion
+        detail = "the answer has no choices" if is_one else "no chat completion: is base_url right?"
+        return charged(down(Cause.PROTOCOL, detail=detail, retry=is_one), usage)
+    message, reason = choice.get("message"), str(choice.get("finish_reason") or "").lower()
+    message = message if isinstance(message, dict) else {"content": choice.get("text")}
+    error = choice.get("error") or message.get("error") or completion.get("error")
+    text, aside = _said(message)
+    if error and (reason == "error" or not text.strip()):
+        return charged(of_document({"error": error}), usage)
+    if message.get("refusal"):
+        return Reading(problem="the model refuses", usage=usage)
+    if reason in _FILTERED:
+        return charged(down(Cause.FILTER), usage)
+    cut = reason in _CUT
+    if not text.strip() and not aside.strip():
+        nothing = down(Cause.OUTPUT, detail="nothing but thoughts") if cut else down(Cause.EMPTY, retry=True)
+        return charged(nothing, usage)
+    return Reading(text, usage=usage, aside=aside, cut=cut)
+
+
+def _said(message: dict[str, Any]) -> tuple[str, str]:
+    """What a message says, and what it thinks aside."""
+    content = message.get("content")
+    asides = [lenient.thoughts_in(message.get(name)) for name in _ASIDES]
+    asides.append(lenient.thoughts_in(lenient.thought_parts(content)))
+    text = lenient.text_in(content)
+    return text if text.strip() else lenient.arguments_in(message.get("tool_calls")), next(
+        filter(str.strip, asides), ""
+    )
+
+
+def _usage(usage: Any) -> Usage | None:
+    """None where it is not all there: then it is estimated, as a budget is charged for every answer."""
+    if not isinstance(usage, dict):
         return None
-    return Usage(usage.prompt_tokens, usage.completion_tokens)
-
-
-def _problem(choice: _Choice) -> str:
-    if choice.message.refusal or choice.finish_reason == "content_filter":
-        return "the model refuses"
-    if choice.finish_reason == "length":
-        return "the answer is cut off at the most output tokens"
-    return "" if choice.message.content else "the answer is empty"
+    asked = lenient.first_count(usage, "prompt_tokens", "input_tokens")
+    written = lenient.first_count(usage, "completion_tokens", "output_tokens")
+    total = lenient.count(usage.get("total_tokens"))
+    if asked is not None and written is None and total is not None:
+        written = total - asked if total >= asked else None
+    return None if asked is None or written is None else Usage(asked, written)

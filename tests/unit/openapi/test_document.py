@@ -132,8 +132,25 @@ def test_a_collection_without_a_path(name: str) -> None:
     assert document(schemas=Schemas(((name, MEMBERS),)))["paths"] == {}
 
 
-def test_with_a_model_only_what_was_learned() -> None:
-    """What it would plan for the conventions' routes nobody knows."""
+def test_with_a_model_what_conventions_answer_is_listed_and_marked() -> None:
+    """A key does not empty a generated client; what is not learned yet may come to another reply, too."""
+    made = describe(SESSION, RoutesInForce((learned("GET", "/members"),), planned=True), SHOP, OPEN)
+    OpenAPIV31SpecValidator(made).validate()
+
+    assert operations(made) == operations(document(learned("GET", "/members")))
+    marked = {
+        (path, method): operation.get("x-plan-source")
+        for path, item in made["paths"].items()
+        for method, operation in item.items()
+    }
+    assert marked.pop(("/members", "get")) is None
+    assert set(marked.values()) == {"conventions"}
+    assert "default" in made["paths"]["/members/{id}"]["get"]["responses"]
+    assert "x-plan-source: conventions" in made["info"]["description"]
+
+
+def test_without_conventions_only_what_was_learned() -> None:
+    """Nothing is said of requests that nobody answers."""
     assert operations(document(learned("GET", "/members"), conventions=False)) == {"/members": {"get"}}
 
 
@@ -193,6 +210,9 @@ PAGING = ["limit", "offset", "page", "per_page", "page_size"]
 VIEW = ["fields", "embed", "expand"]
 WHOLE = ["q", "or", "and"]
 LIST = [*PAGING, "sort", *VIEW, *WHOLE]
+#: Of the shop's members, which orders point at, and of a collection without relations.
+OF_MEMBERS = [each for each in LIST if each != "expand"]
+ALONE = [each for each in LIST if each not in ("embed", "expand")]
 STATS = ["group_by", "count", "sum", "avg", "min", "max", *PAGING, "sort", *WHOLE]
 
 
@@ -229,7 +249,7 @@ def test_filters_by_the_fields_there_are() -> None:
     ]
 
     assert query(document(), "/members") == [
-        *LIST,
+        *OF_MEMBERS,
         *(f"age{each}" for each in numbers),
         *(f"id{each}" for each in numbers),
         *("lines__has", "lines__isnull"),
@@ -249,9 +269,10 @@ def test_what_stats_compute_is_no_filter_there(name: str) -> None:
 
 def test_each_path_s_own_words() -> None:
     assert set(LIST) == RESERVED
-    assert query(document(), "/members/search")[: len(LIST)] == LIST
+    assert query(document(), "/members/search")[: len(OF_MEMBERS)] == OF_MEMBERS
     assert query(document(), "/members/count")[:4] == [*WHOLE, "age"]
-    assert query(document(), "/members/{id}") == VIEW
+    assert query(document(), "/members/{id}") == [each for each in VIEW if each != "expand"]
+    assert query(document(), "/orders/{id}") == [each for each in VIEW if each != "embed"]
     assert query(document(), "/members/{id}", "patch") == []
 
 
@@ -322,7 +343,7 @@ def test_of_more_collections_than_are_listed_none_is_ruled_out() -> None:
 def test_a_field_whose_name_means_something_else(name: str) -> None:
     schemas = Schemas((("members", CollectionSchema(fields=((name, ("string",)),))),))
 
-    assert query(document(schemas=schemas), "/members") == LIST
+    assert query(document(schemas=schemas), "/members") == ALONE
 
 
 @pytest.mark.parametrize(("fields", "filters"), [(11, 44), (12, 45)])
@@ -331,7 +352,7 @@ def test_parameters_are_as_many_as_a_query_may_have(fields: int, filters: int) -
     schema = CollectionSchema(fields=tuple((f"f{n:02}", ("boolean",)) for n in range(fields)))
     made = document(schemas=Schemas((("members", schema),)))
 
-    assert len(query(made, "/members")) == len(LIST) + filters
+    assert len(query(made, "/members")) == len(ALONE) + filters
     assert len(query(made, "/members/stats")) == len(STATS) + filters <= 64
     assert {f"f{n:02}" for n in range(fields)} <= set(query(made, "/members"))
 
@@ -468,3 +489,56 @@ def test_links_lead_to_operations() -> None:
 def test_the_version_is_the_content_s() -> None:
     assert document()["info"]["version"] == document()["info"]["version"]
     assert document()["info"]["version"] != document(schemas=Schemas())["info"]["version"]
+
+
+def test_a_collection_s_own_names() -> None:
+    """Fields that it has, and relations that there are: what else is refused is not claimed."""
+    found = document(
+        schemas=Schemas(
+            (
+                ("likes", CollectionSchema((("commentID", ("integer",)), ("id", ("integer",))))),
+                (
+                    "comments",
+                    CollectionSchema((("id", ("integer",)), ("meta", ("object",)), ("postId", ("integer",)))),
+                ),
+                (
+                    "posts",
+                    CollectionSchema((("id", ("integer",)), ("tags", ("array",)), ("title", ("string",)))),
+                ),
+            )
+        )
+    )
+    named = found["components"]["parameters"]
+
+    def fits(key: str, value: str) -> bool:
+        return re.search(named[key]["schema"]["pattern"], value) is not None
+
+    assert fits("posts.sort", "-title__nocase,id")
+    assert fits("comments.sort", "meta.a.b")
+    assert not any(
+        fits("posts.sort", value) for value in ("nope", "title.x", "tags.x", "title,", "title desc")
+    )
+    assert fits("posts.fields", "tags.x,title")
+    assert not fits("posts.fields", "title.x")
+    assert fits("posts.embed", "comments.likes")
+    assert not any(fits("posts.embed", value) for value in ("likes", "posts", ""))
+    assert fits("likes.expand", "comment.post")
+    assert "posts.expand" not in named
+    assert "likes.embed" not in named
+    words = [
+        each.get("$ref", "").rpartition("/")[2] for each in found["paths"]["/posts"]["get"]["parameters"]
+    ]
+    assert "posts.embed" in words
+    assert not {"expand", "posts.expand"} & {*words}
+    assert "/posts/{post_id}/comments" in found["paths"]
+
+
+def test_one_object_at_a_path() -> None:
+    """Its methods are those that it has; an id is not shown."""
+    found = document(
+        schemas=Schemas((("settings", CollectionSchema((("theme", ("string",)),), single=True)),))
+    )
+
+    assert {*found["paths"]} == {"/settings"}
+    assert {*found["paths"]["/settings"]} == {"get", "put", "patch", "delete"}
+    assert {*found["components"]["schemas"]["settings.record"]["properties"]} == {"theme"}

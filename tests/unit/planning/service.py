@@ -9,7 +9,7 @@ from guest.helpers import as_int
 from guest.pages import page_of, pick
 from guest.patches import json_patch, merge_patch
 from guest.reply import Abort
-from server.planning.conventions import ConventionsPlanner
+from server.planning.conventions import ConventionsPlanner, whole_name
 from server.planning.policy import check
 from server.planning.route import RouteTemplate
 from store.errors import StoreError
@@ -17,6 +17,7 @@ from tests.unit.planning.requests import NO_BODY, a_request
 
 if TYPE_CHECKING:
     from server.model import Plan, RequestContext
+    from server.planning.conventions import Holds
     from store.session_store import Session
 
 
@@ -34,8 +35,8 @@ def make_response(
     return {"status": status, "body": body, "headers": headers or {}}
 
 
-def abort(status: int, body: Any = None) -> None:
-    raise Ended(make_response(status, body))
+def abort(status: int, body: Any = None, headers: dict[str, str] | None = None) -> None:
+    raise Ended(make_response(status, body, headers))
 
 
 class Service:
@@ -47,7 +48,7 @@ class Service:
 
     def __call__(self, method: Any, path: str, body: Any = NO_BODY, **more: Any) -> tuple[int, Any, Any]:
         ctx = a_request(method, path, body=body, **more)
-        plan = self._planner.plan(ctx)
+        plan = self._planner.plan(ctx, holds=self._holds(ctx))
         self._session.begin(read_only=ctx.safe)
         try:
             reply = self._run(plan, ctx)
@@ -64,6 +65,15 @@ class Service:
 
     def body(self, method: Any, path: str, body: Any = NO_BODY, **more: Any) -> Any:
         return self(method, path, body, **more)[1]
+
+    def _holds(self, ctx: RequestContext) -> Holds:
+        name = whole_name(ctx.method, ctx.segments)
+        if name is None:
+            return "records"
+        store = self._session.plan_view[name]
+        if store.singleton() is not None:
+            return "object"
+        return "records" if store.count() else "nothing"
 
     def _run(self, plan: Plan, ctx: RequestContext) -> Any:
         params = RouteTemplate.parse(plan.route).match(ctx.segments) or {}

@@ -235,3 +235,36 @@ def test_any_text_is_a_plan_or_invalid(text: str) -> None:
     else:
         assert found
         assert all(reason.isprintable() for reason in found)
+
+
+# -- what an answer may hang on -----------------------------------------------------------------------
+
+
+def test_who_asks_for_collections_has_no_plan_yet() -> None:
+    """Its code is not looked at, and is not run; who has been shown all cannot ask for more."""
+    text = answer(needs="collections", code={"block": "import os"})
+
+    assert decode(text, SEGMENTS).needs == "collections"
+    assert "import" not in decode(text, SEGMENTS).code.text
+    with pytest.raises(PlanInvalid, match="all that there are have been shown"):
+        decode(text, SEGMENTS, wide=True)
+    with pytest.raises(PlanInvalid, match='must be "shape" or "values"'):
+        decode(answer(needs="more"), SEGMENTS, wide=True)
+
+
+@pytest.mark.parametrize("segments", [("articles", "How-To"), ("articles", "isbn-1"), ("articles", "ISBN")])
+def test_a_route_names_no_value_of_the_path(segments: tuple[str, ...]) -> None:
+    """A word where the request has a slot would suit this request alone, and others are handed the plan."""
+    assert "does not match" in reasons(answer(route="/articles/" + segments[1], identifier=None), segments)[0]
+    slug = decode(answer(route="/articles/{s:slug}", identifier="{s}"), segments)
+    assert slug.route == "/articles/{s:slug}"
+
+
+@pytest.mark.parametrize("segments", [("v1", "articles"), ("x1", "articles"), ("api", "v1", "articles")])
+def test_a_prefix_is_no_slug(segments: tuple[str, ...]) -> None:
+    """A plan that takes any prefix would be handed to paths that have none."""
+    route = "/".join(["", *("{a:slug}" if each[-1] == "1" else each for each in segments)])
+
+    assert any(
+        "can't be a slug" in reason for reason in reasons(answer(route=route, identifier=None), segments)
+    )

@@ -15,7 +15,15 @@ from server.planning.learned import LearnedRoutes, body_shape
 from server.planning.library import MAX_ROUTES, LibraryThread, PlanLibrary
 from server.planning.library_file import FILE_NAME, LibraryError
 from server.planning.shape import shape_of
-from tests.unit.planning.plans import ORIGIN, VERSIONS, a_plan, a_session, within
+from tests.unit.planning.plans import (
+    ORIGIN,
+    VERSIONS,
+    a_plan,
+    a_question,
+    a_session,
+    some_schemas,
+    within,
+)
 from tests.unit.planning.requests import a_request
 
 if TYPE_CHECKING:
@@ -29,7 +37,7 @@ if TYPE_CHECKING:
 CODE = "REPLY = make_response(200)"
 ONE, TWO = a_session(1), a_session(2)
 GET = a_request(path="/members/1")
-SCHEMAS = {"members": {"name": ["string"]}}
+SCHEMAS = some_schemas({"members": {"name": ["string"]}})
 
 
 class Place:
@@ -68,7 +76,10 @@ async def learn(
 ) -> LearnedRoute:
     """What the planner does with a plan that has worked."""
     ctx, shape = within(ctx, session), shape_of(ctx)
-    candidate = learned.candidate(ctx, shape, SCHEMAS, plan or a_plan(), ORIGIN)
+    runnable = plan or a_plan()
+    asked = a_question(ctx, SCHEMAS, learned.versions)
+    fingerprint = asked.shared_as(any_query=runnable.plan.query == "any")
+    candidate = learned.candidate(ctx, shape, runnable, ORIGIN, (fingerprint, "narrow"))
     return await learned.learn(session, candidate, shape)
 
 
@@ -85,7 +96,8 @@ async def found(learned: LearnedRoutes, ctx: RequestContext = GET, *, session: S
 async def shared(
     learned: LearnedRoutes, ctx: RequestContext = GET, *, session: Session = TWO
 ) -> Candidate | None:
-    return await learned.shared(session, shape_of(ctx), SCHEMAS)
+    asked = a_question(ctx, SCHEMAS, learned.versions)
+    return await learned.shared(session, asked.key, asked.any_key)
 
 
 def bad(number: int) -> Any:
@@ -147,17 +159,20 @@ async def test_other_schemas_are_another_fingerprint(place: Place) -> None:
     learned = place.start()
     await learn(learned)
 
-    assert await learned.shared(TWO, shape_of(GET), {}) is None
+    assert await learned.shared(TWO, a_question(GET).key) is None
 
 
 async def test_a_plan_for_any_query_is_shared_with_all(place: Place) -> None:
-    """The keys that the first client filtered by decide nothing."""
+    """In its session it serves whatever keys come; for others only where no key was shown to its author."""
     learned = place.start()
     plan = a_plan("/members", "REPLY = make_response(200, store.list())", query="any")
     await learn(learned, a_request(query={"q": "1"}), plan)
     other = a_request(query={"page": "1", "sort": "name"})
 
     assert await match(learned, other) is not None
+    assert await shared(learned, other) is None
+    assert await shared(learned, a_request(query={"q": "2"})) is not None
+    await learn(learned, a_request(), plan)
     assert await shared(learned, other) is not None
 
 
@@ -431,8 +446,8 @@ async def test_the_routes_a_prompt_may_name(place: Place) -> None:
     for number in range(3):
         learned.failed(failing, bad(number))
 
-    keys = await learned.keys(ONE)
-    assert [(key.method, key.route, key.query) for key in keys] == [
+    routes = await learned.serving(ONE)
+    assert [(route.method, route.template.text, route.query) for route in routes] == [
         ("GET", "/members/{id:int}", ()),
         ("GET", "/members", ("q",)),
     ]

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import threading
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,17 +83,30 @@ def test_the_first_fingerprint_that_has_a_plan_decides(library: PlanLibrary) -> 
     assert other.query_keys() is None
 
 
-def test_the_newest_plan_is_found_unless_one_is_pinned(library: PlanLibrary) -> None:
-    """A plan that was made again replaces the old one for others too; a person's word stands above."""
+def test_the_oldest_plan_is_found_unless_one_is_pinned(library: PlanLibrary) -> None:
+    """What one session had made again does not replace what is good for others; a person's word does."""
     learn(library)
     learn(library, plan_id="newer")
-    newest = find(library, GET.fingerprint)
-    library.pin(GET.plan_id)
+    oldest = find(library, GET.fingerprint)
+    library.pin("newer")
     pinned = find(library, GET.fingerprint)
 
-    assert newest is not None
+    assert oldest is not None
     assert pinned is not None
-    assert (newest.plan_id, pinned.plan_id, pinned.pinned) == ("newer", GET.plan_id, True)
+    assert (oldest.plan_id, pinned.plan_id, pinned.pinned) == (GET.plan_id, "newer", True)
+
+
+def test_a_plan_in_quarantine_in_two_sessions_is_found_last(library: PlanLibrary) -> None:
+    """What one session makes of it is that session's; what two make of it, others need not try."""
+    numbers = [library.learn(GET, a_session(number), "null") for number in (2, 3)]
+    learn(library, plan_id="newer")
+    found = []
+    for number in numbers:
+        assert number is not None
+        library.mark_failures(number, "[]", quarantined=True)
+        found.append(find(library, GET.fingerprint, session=a_session(4).directory))
+
+    assert [each and each.plan_id for each in found] == [GET.plan_id, "newer"]
 
 
 def test_a_session_has_one_plan_for_a_route(library: PlanLibrary) -> None:
@@ -250,7 +264,7 @@ def test_plans_are_found_in_order(library: PlanLibrary) -> None:
     library.pin("fixed")
 
     found = [plan.plan_id for plan in library.find(GET.fingerprint, "none", "any")]
-    assert found == ["fixed", "mine", "new", "old", "any"]
+    assert found == ["fixed", "mine", "old", "new", "any"]
 
 
 def test_a_persons_plan_is_found_first(library: PlanLibrary) -> None:
@@ -651,3 +665,35 @@ async def test_a_note_that_fails_is_logged(library: PlanLibrary) -> None:
         await thread.close()
 
     assert [line["event"] for line in logs] == ["plan library not written"]
+
+
+# -- views ------------------------------------------------------------------------------------------
+
+
+def test_the_view_of_a_plan_is_kept_beside_it(library: PlanLibrary) -> None:
+    """It goes with the plan; a session that shares the plan is told the same of it."""
+    first = learn(library, view="wide")
+    shared = library.learn(evolve(GET, view=""), a_session(2), "null")
+    assert first is not None
+    assert shared is not None
+
+    assert (library.view_of(first), library.view_of(shared)) == ("wide", "wide")
+    library.forget(GET.plan_id)
+    assert library.view_of(first) == ""
+
+
+def test_a_library_from_before_there_were_views(path: Path) -> None:
+    """It opens as it is, with all that it has; of its plans no view is known, of new ones it is."""
+    before = PlanLibrary.open(path)
+    number = learn(before)
+    before.close()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("DROP TABLE views")
+    library = PlanLibrary.open(path)
+    newer = learn(library, plan_id="b", fingerprint="f2", query='["q"]', view="narrow")
+    views = [library.view_of(each or 0) for each in (number, newer)]
+    kept = len(library.routes_of(SESSION.directory))
+    library.close()
+
+    assert (views, kept) == (["", "narrow"], 2)
+    assert not list(path.parent.glob("*.damaged-*"))

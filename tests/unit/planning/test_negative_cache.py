@@ -141,3 +141,34 @@ def test_a_refusal_told_again_is_the_newest(clock: Clock) -> None:
         cache.remember(fingerprint, errors.PlanRefused())
 
     assert [cache.recall(fingerprint) is None for fingerprint in "abc"] == [False, True, False]
+
+
+def test_a_run_counts_for_its_session_and_for_others_after_two(cache: NegativeCache, clock: Clock) -> None:
+    """However often it fails in the first; the second makes it everybody's, each for its own time."""
+    failing = errors.PlanRefused("fails")
+    assert not any(cache.remember_run("a", "s1", failing) for _ in range(3))
+    assert [cache.recall("a", each) is None for each in ("s1", "s2")] == [False, True]
+    assert cache.recall("a") is None
+
+    assert cache.remember_run("a", "s2", failing)
+    assert all(cache.recall("a", each) is not None for each in ("s1", "s2", "s3", ""))
+    clock.now += cache._keep_seconds
+    assert all(cache.recall("a", each) is None for each in ("s1", "s2", "s3", ""))
+
+
+def test_a_failure_long_ago_is_no_second_one(cache: NegativeCache, clock: Clock) -> None:
+    """Two sessions, but not within the time that one is remembered."""
+    cache.remember_run("a", "s1", errors.PlanRefused())
+    clock.now += cache._keep_seconds
+
+    assert not cache.remember_run("a", "s2", errors.PlanRefused())
+    assert cache.recall("a", "s3") is None
+
+
+def test_failures_of_other_questions_are_not_counted_together(cache: NegativeCache) -> None:
+    """And what is forgotten counts no more."""
+    cache.remember_run("a", "s1", errors.PlanRefused())
+    assert not cache.remember_run("b", "s2", errors.PlanRefused())
+    cache.forget("a", "s1")
+
+    assert not cache.remember_run("a", "s2", errors.PlanRefused())

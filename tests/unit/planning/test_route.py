@@ -196,9 +196,9 @@ def test_split_prefix(segments: tuple[str, ...], prefix: tuple[str, ...]) -> Non
     [
         ("favicon.ico",),
         (".env",),
-        ("members", ".git"),
+        ("members", "1", ".git"),
         ("wp-login.php",),
-        ("members", "index.PHP"),
+        ("members", "1", "index.PHP"),
         ("1",),
         ("mémbers",),
         ("a" * 65,),

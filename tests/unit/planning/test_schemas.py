@@ -35,6 +35,11 @@ def decoded(collections: Any, *, words: bool = False, **more: Any) -> Schemas:
     return decode_schemas(body, disclose="shapes_and_enums" if words else "shapes")
 
 
+def types(schemas: Schemas) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Collection, field, types."""
+    return {name: dict(schema.fields) for name, schema in schemas.collections}
+
+
 def test_names_types_and_inner_names() -> None:
     schemas = decoded(
         {
@@ -56,7 +61,7 @@ def test_names_types_and_inner_names() -> None:
             "...": "more",
         },
     }
-    assert schemas.types() == {
+    assert types(schemas) == {
         "a": {},
         "orders": {"id": ("integer",), "lines": ("array", "null"), "odd": ()},
     }
@@ -69,7 +74,7 @@ def test_words_only_where_they_may_be_disclosed() -> None:
     assert decoded({"orders": orders}).as_json() == {"orders": {"status": "string"}}
     shown = decoded({"orders": orders}, words=True)
     assert shown.as_json() == {"orders": {"status": {"string": ("in-transit", "open")}}}
-    assert shown.types() == decoded({"orders": orders}).types()
+    assert types(shown) == types(decoded({"orders": orders}))
 
 
 @pytest.mark.parametrize(

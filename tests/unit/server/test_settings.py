@@ -360,6 +360,8 @@ class TestVariables:
             ("SANDBOX_DATA_ROOT", "/data", "store.data_root", "/data"),
             ("LARS_CACHE_DIR", "/cache", "store.cache_dir", "/cache"),
             ("LARS_DEFAULT_PROVIDER", "conventions", "planner.provider", "conventions"),
+            ("LARS_LEARN", "false", "planner.learn", False),
+            ("LARS_PROVIDER_PRIVATE_HTTP", "true", "planner.private_http", True),
             ("LARS_SANDBOX_LLM_ALLOWED_HOSTS", "a.com, b:81,", "planner.allowed_hosts", ("a.com", "b:81")),
             ("OPENAI_BASE_URL", "http://localhost:1/v1", "planner.openai.base_url", "http://localhost:1/v1"),
             ("OPENAI_API_KEY", "sk-1", "planner.openai.api_key", "sk-1"),

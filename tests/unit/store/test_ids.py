@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,15 +24,40 @@ if TYPE_CHECKING:
         (MAX_INT_ID, MAX_INT_ID),
         (str(MAX_INT_ID), MAX_INT_ID),
         (str(MAX_INT_ID + 1), str(MAX_INT_ID + 1)),
+        (0, "0"),
         ("0", "0"),
+        (-5, "-5"),
+        ("-5", "-5"),
+        (-MAX_INT_ID, str(-MAX_INT_ID)),
         ("007", "007"),
         ("abc", "abc"),
         ("a.b_c~d-e", "a.b_c~d-e"),
         ("A" * 128, "A" * 128),
+        *(
+            (text, text)
+            for text in (
+                "_x",
+                "~x",
+                "-1",
+                ".x",
+                "x.php",
+                "a/b",
+                "foo/bar?",
+                "a b",
+                " ",
+                "a\\b",
+                "%2F",
+                "Search",
+            )
+        ),
+        *(
+            (text, text)
+            for text in ("urn:isbn:0451450523", "al@example.com", "Pro plan $699", "\u00e9", "\u0661")
+        ),
     ],
 )
 def test_ids_and_their_addresses(value: int | str, address: int | str) -> None:
-    """An address is the id's text: a canonical integer is the same as its text, other text is itself."""
+    """An address is the id's text: an integer from 1 is the same as its text, other text is itself."""
 
     assert address_of(value) == address
     assert checked_address(value) == address
@@ -40,9 +66,8 @@ def test_ids_and_their_addresses(value: int | str, address: int | str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *(0, -1, MAX_INT_ID + 1, 10**5000, True, False, 1.5, float("nan"), None, [1], {}, b"1"),
-        *("", "-1", ".x", "_x", "~x", "a/b", "../x", "a b", "a\n", "a\x00"),
-        *("é", "\u0661", "\ud800", "A" * 129),
+        *(MAX_INT_ID + 1, -MAX_INT_ID - 1, 10**5000, True, False, 1.5, float("nan"), None, [1], {}, b"1"),
+        *("", ".", "..", "../x", "a/../b", "a/.", "..\\x", "a\n", "a\x00", "a\x85", "\ud800", "A" * 129),
     ],
     ids=case_name,
 )
@@ -53,10 +78,55 @@ def test_no_ids(value: Any) -> None:
 
     assert refused.value.status == 422
     assert refused.value.detail.startswith("id:")
-    assert address_of(value) in {None, "0", str(MAX_INT_ID + 1)}
+    assert address_of(value) in {None, str(MAX_INT_ID + 1), str(-MAX_INT_ID - 1)}
 
 
-@pytest.mark.parametrize("value", [True, None, 1.0, [1], "../x", "\ud800", 10**5000, -5, 0], ids=case_name)
+@pytest.mark.parametrize("word", ["search", "find", "query", "filter", "count", "stats"])
+def test_words_that_are_no_ids(store: ResourceStore, word: str) -> None:
+    """What a path reads otherwise is refused with the reason, as nobody would ever get at such a record."""
+    with pytest.raises(InvalidId) as refused:
+        store.insert({"id": word})
+
+    assert f"/{word} is read otherwise" in refused.value.detail
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_no_id_yet(store: ResourceStore, value: Any) -> None:
+    """What typed clients send for no id makes one, in a batch and in an upsert as well."""
+
+    assert store.insert({"id": value, "n": 1}) == {"id": 1, "n": 1}
+    assert store.insert_many([{"n": 2, "id": value}]) == [{"n": 2, "id": 2}]
+    assert store.upsert({"id": value, "n": 3}) == {"id": 3, "n": 3}
+    assert store.get(3) == {"id": 3, "n": 3}
+    assert store.schema()["fields"]["id"] == ["integer"]
+
+
+def test_the_nil_uuid_makes_a_uuid(store: ResourceStore) -> None:
+    """A client that sends it (Guid.Empty) has UUIDs for ids: each record gets one of its own."""
+    nil = "00000000-0000-0000-0000-000000000000"
+    made = [record["id"] for record in store.insert_many([{"id": nil}, {"id": nil}])]
+
+    assert len({nil, *made}) == 3
+    assert all(uuid.UUID(each).version == 4 for each in made)
+
+
+def test_ids_below_one_are_in_order(store: ResourceStore) -> None:
+    """Sorted by id they come before the others, whatever rows they are in."""
+    store.insert_many([{"id": 2}, {"id": -7}, {"id": 0}, {}])
+
+    assert [each["id"] for each in store.search(sort="id")] == [-7, 0, 2, 3]
+    assert [each["id"] for each in store.search(sort="-id", limit=3)] == [3, 2, 0]
+    assert [each["id"] for each in store.search({"id__lt": 1}, sort="id")] == [-7, 0]
+    assert store.get("-7") == store.get(-7) == {"id": -7}
+    assert store.update(0, {"n": 1}) == {"id": 0, "n": 1}
+    assert [each["id"] for each in store.search({"id": ["-7", 0]})] == [-7, 0]
+    with pytest.raises(DuplicateId):
+        store.insert({"id": "0"})
+
+
+@pytest.mark.parametrize(
+    "value", [True, None, 1.0, [1], "../x", "\ud800", 10**5000, -(10**5000), "", -5, 0], ids=case_name
+)
 def test_looking_up_no_id_finds_nothing(store: ResourceStore, value: Any) -> None:
     """A look-up never fails: no record has such an id."""
     store.insert_many([{}, {"id": "True"}, {"id": "None"}])

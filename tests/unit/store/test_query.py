@@ -466,3 +466,71 @@ def test_sql_and_python_agree(records: list[dict[str, Any]], field: str, criteri
         session.commit()
         session.ensure_index("things", field)
         assert store.search(criteria) == expected
+
+
+REACHED = [
+    {"name": "a", "urbs": [{"id": 12, "tags": ["x"], "name": "Rome"}, {"id": 3, "name": None}]},
+    {"name": "b", "urbs": [{"id": 4, "zones": [{"n": 1}, {"n": 5}]}, 7, "12", [{"id": 30}]]},
+    {"name": "c", "urbs": {"id": 12}},
+    {"name": "d", "urbs": []},
+    {"name": "e", "deep": {"lines": [{"sku": "A1"}, {"sku": "B2"}]}},
+]
+
+
+@pytest.mark.parametrize(
+    ("criteria", "found"),
+    [
+        ({"urbs.id": "12"}, "ac"),
+        ({"urbs.id": 12}, "ac"),
+        ({"urbs.id": [3, 4]}, "ab"),
+        ({"urbs.id": 30}, "b"),
+        ({"urbs.id__in": "3,30"}, "ab"),
+        ({"urbs.id__gt": 5}, "abc"),
+        ({"urbs.id__ne": 12}, "b"),
+        ({"urbs.name": "Rome"}, "a"),
+        ({"urbs.name__ilike": "r*"}, "a"),
+        ({"urbs.name__contains": "om"}, "a"),
+        ({"urbs.tags__has": "x"}, "a"),
+        ({"urbs.tags__contains": "x"}, "a"),
+        ({"urbs.zones.n": 5}, "b"),
+        ({"urbs.zones.n__lt": 1}, ""),
+        ({"urbs.0.id": 12}, "a"),
+        ({"urbs.1.id": 12}, ""),
+        ({"urbs.99.id": 12}, ""),
+        ({"urbs.id__isnull": "true"}, "de"),
+        ({"urbs.id__isnull": False}, "abc"),
+        ({"urbs.id": None}, "de"),
+        ({"urbs.name": [None, "Rome"]}, "abcde"),
+        ({"deep.lines.sku": "B2"}, "e"),
+        ({"deep.lines.sku__startswith": "A"}, "e"),
+        ({"$or": [{"urbs.id": 30}, {"deep.lines.sku": "A1"}]}, "be"),
+    ],
+    ids=case_name,
+)
+def test_filters_reach_into_arrays_of_objects(session: Session, criteria: dict[str, Any], found: str) -> None:
+    """One element is enough; `ne` wants that none equals, `isnull` that none is there."""
+    store = session.plan_view["reached"]
+    store.insert_many(REACHED)
+
+    assert "".join(each["name"] for each in store.search(criteria)) == found
+    assert store.count(criteria) == len(found)
+
+
+def test_a_way_through_objects_alone_keeps_its_index(session: Session) -> None:
+    """What has never been an array costs nothing more."""
+    store = session.plan_view["plain"]
+    store.insert_many([{"address": {"city": "Rome"}, "n": number} for number in range(70)])
+
+    store.search({"address.city": "Rome"})
+
+    assert session.unindexed_searches == [("plain", "address.city")]
+
+
+def test_patterns_in_any_case(store: ResourceStore) -> None:
+    """`ilike` passes over case, `like` does not."""
+    store.insert_many([{"name": "MacBook"}, {"name": "notebook"}, {"name": "Stra\u00dfe"}])
+
+    assert [each["id"] for each in store.search({"name__ilike": "*BOOK*"})] == [1, 2]
+    assert [each["id"] for each in store.search({"name__like": "*book*"})] == [2]
+    assert [each["id"] for each in store.search({"name__ilike": "*STRASSE"})] == [3]
+    assert [each["id"] for each in store.search({"name__ilike": ["mac*", "NOTE*"]})] == [1, 2]

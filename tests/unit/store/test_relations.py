@@ -119,3 +119,59 @@ def test_limits_of_relations(shop: SessionStore) -> None:
     assert shop["members"].embed(member, ",".join(names[:8]))["n7s"] == []
     with pytest.raises(InvalidQuery, match="more than 8"):
         shop["members"].embed(member, ",".join(names))
+
+
+@pytest.mark.parametrize("field", ["post_id", "postId", "postID"])
+def test_links_are_spelt_as_the_collection_has_them(session: Session, field: str) -> None:
+    """Relations follow the field in whatever style it is written, and say which one to write."""
+    view = session.plan_view
+    view["posts"].insert({"title": "a"})
+    view["comments"].insert_many([{field: 1}, {field: "1"}, {field: 2}])
+
+    assert view["comments"].links("posts") == [field]
+    assert view["comments"].links("posts", {"post_id": 9})[0] == field
+    assert ids(view["posts"].embed(view["posts"].get(1), "comments")["comments"]) == [1, 2]
+    assert view["comments"].expand(view["comments"].get(2), "post")["post"] == {"id": 1, "title": "a"}
+
+
+def test_links_of_a_new_collection(session: Session) -> None:
+    """Spelt as the record to be written has it, else in the style of its fields, else in ours."""
+    comments = session.plan_view["comments"]
+
+    assert comments.links("blogPosts", {"blogPostId": 3}) == ["blogPostId"]
+    assert comments.links("blogPosts", {"createdAt": 3}) == ["blogPostId"]
+    assert comments.links("blogPosts", {"userID": 3}) == ["blogPostID"]
+    assert comments.links("blogPosts", {"userId": 3, "created_at": 3}) == ["blog_post_id"]
+    assert comments.links("blogPosts") == comments.links("blogPosts", {"text": ""}) == ["blog_post_id"]
+
+
+def test_records_of_both_spellings_are_found(session: Session) -> None:
+    """Nobody is left out because another client spelt the field otherwise."""
+    view = session.plan_view
+    view["posts"].insert({"title": "a"})
+    view["comments"].insert_many([{"postId": 1}, {"post_id": 1}, {"post_id": 1, "postId": 1}])
+
+    assert ids(view["posts"].embed(view["posts"].get(1), "comments")["comments"]) == [1, 2, 3]
+    assert [each["post"]["id"] for each in view["comments"].expand(view["comments"].search(), "post")] == [
+        1,
+        1,
+        1,
+    ]
+
+
+def test_relations_that_there_are_not(session: Session) -> None:
+    """They are refused with what was looked for, or with what was meant."""
+    view = session.plan_view
+    view["posts"].insert({"title": "a"})
+    view["comments"].insert({"text": "b"})
+    post, comment = view["posts"].get(1), view["comments"].get(1)
+
+    with pytest.raises(InvalidQuery, match="comments has no field post_id, postId or postID"):
+        view["posts"].embed(post, "comments")
+    with pytest.raises(InvalidQuery, match="no collection 'comment'; write comments"):
+        view["posts"].embed(post, "comment")
+    with pytest.raises(InvalidQuery, match="comments has no field post_id, postId or postID"):
+        view["comments"].expand(comment, "post")
+    for name in ("posts", "post_id", "postId"):
+        with pytest.raises(InvalidQuery, match=f"expand={name}: write expand=post"):
+            view["comments"].expand(comment, name)

@@ -64,7 +64,7 @@ def test_upsert(store: ResourceStore) -> None:
     assert store.upsert({"id": 1, "b": 2}) == {"id": 1, "b": 2}
     assert store.upsert({"id": "x", "b": 3}) == {"id": "x", "b": 3}
     with pytest.raises(InvalidId):
-        store.upsert({"id": None})
+        store.upsert({"id": 1.5})
     with pytest.raises(InvalidRecord):
         store.upsert([1])  # type: ignore[arg-type]
 
@@ -101,7 +101,7 @@ def test_bad_records_leave_nothing(store: ResourceStore, session: Session, bad: 
     [
         ([{"a": 1}, {"id": 1}], DuplicateId, "record 2"),
         ([{"id": "x"}, {"id": "x"}], DuplicateId, "record 2"),
-        ([{}, {}, {"id": -1}], InvalidId, "record 3"),
+        ([{}, {}, {"id": 2**53}], InvalidId, "record 3"),
         ([{}, {"a": {"b": 2**64}}], InvalidRecord, "record 2: field 'a.b'"),
         ([{}, 5], InvalidRecord, "record 2"),
         ({"a": 1}, InvalidRecord, "array"),
@@ -226,6 +226,7 @@ def test_plans_see_methods_only() -> None:
                 "search",
             ),
             *("count", "group", "embed", "expand", "delete_all", "criteria", "schema"),
+            *("vet", "links", "singleton"),
         },
         SessionStore: {"collection", "collections"},
     }

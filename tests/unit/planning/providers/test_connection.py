@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
 
+from server.planner_settings import PlannerSettings
 from server.planning.providers import ProviderDown, make_provider
 from server.planning.providers.connection import NotAllowed, open_client
+from server.planning.providers.model_provider import ModelProvider
 from server.settings import Settings
 from tests.unit.planning.providers.service import (
     PROMPT,
@@ -21,7 +25,9 @@ from tests.unit.planning.providers.service import (
 from tools.simulators import AnthropicSimulator, OpenAISimulator, Simulator
 
 if TYPE_CHECKING:
-    from server.planner_settings import PlannerSettings
+    from collections.abc import AsyncIterator
+
+    from server.planning.providers import Provider
 
 both = pytest.mark.parametrize("simulated", SIMULATORS)
 
@@ -103,6 +109,85 @@ class TestAllowedHosts:
 
             assert raised.value.calls == 1
             assert not simulator.requests
+
+
+HTTP = "http://{}:11434/v1"
+
+
+class TestPlainHttp:
+    @pytest.mark.parametrize(
+        ("host", "allowed"),
+        [
+            ("192.168.1.20", True),
+            ("10.0.0.9", True),
+            ("172.17.0.1", True),
+            ("100.64.0.7", True),
+            ("169.254.169.254", False),
+            ("[fd00::1]", True),
+            ("host.docker.internal", True),
+            ("8.8.8.8", False),
+            ("172.32.0.1", False),
+            ("192.0.2.1", False),
+            ("[2001:4860::1]", False),
+            ("[::ffff:8.8.8.8]", False),
+        ],
+    )
+    def test_a_private_address_can_be_allowed(self, host: str, allowed: bool) -> None:
+        """By a setting of its own, where it is listed; an address that is public never is."""
+        listed = PlannerSettings(allowed_hosts=(host,))
+        private = attrs.evolve(listed, private_http=True)
+
+        assert "planner.private_http" in listed.refusal(HTTP.format(host))
+        assert (private.refusal(HTTP.format(host)) == "") is allowed
+        assert "not in planner.allowed_hosts" in attrs.evolve(private, allowed_hosts=()).refusal(
+            HTTP.format(host)
+        )
+
+    async def test_a_name_that_leads_to_a_private_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The call goes there, with the host's name in it."""
+        lead(monkeypatch, "127.0.0.1")
+        async with OpenAISimulator() as simulator, named(simulator, "gpu.lan") as provider:
+            await ask(provider)
+
+            assert simulator.requests[0].headers["Host"].startswith("gpu.lan:")
+
+    @pytest.mark.parametrize("addresses", [("8.8.8.8",), ("127.0.0.1", "8.8.8.8"), ()])
+    async def test_a_name_that_leads_elsewhere(
+        self, monkeypatch: pytest.MonkeyPatch, addresses: tuple[str, ...]
+    ) -> None:
+        """No key goes out in the clear, also where only one of the addresses is public."""
+        lead(monkeypatch, *addresses)
+        async with OpenAISimulator() as simulator, named(simulator, "gpu.lan") as provider:
+            with pytest.raises(ProviderDown) as raised:
+                await ask(provider, calls=1)
+
+            assert not simulator.requests
+        assert raised.value.everyones
+
+
+def lead(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Have the name ``gpu.lan`` lead to these addresses."""
+    real = socket.getaddrinfo
+
+    def look_up(host: Any, port: Any, *more: Any, **options: Any) -> Any:
+        if host != "gpu.lan":
+            return real(host, port, *more, **options)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+@asynccontextmanager
+async def named(simulator: Simulator, host: str) -> AsyncIterator[Provider]:
+    """A provider that reaches the simulator by this name."""
+    settings = planner_settings(simulator, allowed=host, private_http=True)
+    url = simulator.base_url.replace("127.0.0.1", host)
+    provider = make_provider(attrs.evolve(settings, openai=attrs.evolve(settings.openai, base_url=url)))
+    assert isinstance(provider, ModelProvider)
+    try:
+        yield provider
+    finally:
+        await provider.close()
 
 
 class TestMakeProvider:

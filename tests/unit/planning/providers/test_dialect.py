@@ -173,7 +173,7 @@ class TestFailures:
         }
 
         assert answered(429, document).reason == (
-            "the provider limits our rate (status 429, insufficient_quota)"
+            "the provider wants to be paid (status 429, insufficient_quota)"
         )
 
     @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b'"text"', b"[" * 100_000, b"null"])
@@ -187,7 +187,7 @@ class TestFailures:
             (httpx2.ConnectTimeout("canary"), ProviderDown, True),
             (httpx2.ReadTimeout("canary"), ProviderDeadline, False),
             (httpx2.ConnectError("canary"), ProviderDown, True),
-            (AnswerRefused("too long", 200), AnswerUnusable, False),
+            (AnswerRefused("too long", 200), ProviderDown, False),
             (AnswerRefused("too long", 502), ProviderDown, False),
             (None, ProviderDown, True),
         ],

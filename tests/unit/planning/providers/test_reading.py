@@ -7,21 +7,34 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from server.planning.providers.model_provider import Usage
+from server.planning.providers import ProviderDown
+from server.planning.providers.failures import Failure
+from server.planning.providers.model_provider import Reading, Usage
 from tests.unit.planning.providers.service import SIMULATORS, ask, provider_for
 from tools.simulators import Answer, AnthropicSimulator, OpenAISimulator
 
 if TYPE_CHECKING:
-    from server.planning.providers.model_provider import Reading
     from tools.simulators import Simulator
 
 COUNTED = {"prompt_tokens": 5, "completion_tokens": 6}
 
 
-async def read(simulated: type[Simulator], body: Any) -> Reading:
+async def outcome(simulated: type[Simulator], body: Any) -> Reading | Failure:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     async with simulated() as simulator, provider_for(simulator) as provider:
         return provider._wire.read(data)
+
+
+async def read(simulated: type[Simulator], body: Any) -> Reading:
+    found = await outcome(simulated, body)
+    assert isinstance(found, Reading), found
+    return found
+
+
+async def failure(simulated: type[Simulator], body: Any) -> Failure:
+    found = await outcome(simulated, body)
+    assert isinstance(found, Failure), found
+    return found
 
 
 def chat(message: Any, **members: Any) -> dict[str, Any]:
@@ -36,51 +49,119 @@ def chat(message: Any, **members: Any) -> dict[str, Any]:
         {"choices": {}, "content": {}},
         {"choices": [1], "content": [1]},
         {"choices": None, "content": None},
-        {"choices": [{"message": {"content": ["x"]}}], "content": [{"type": "text", "text": 1}]},
+        {"choices": [], "content": []},
+        {"choices": [{}], "content": [{}]},
+        {"choices": [{"message": 1}], "content": [1, None]},
+        {"choices": [{"message": {"content": 1}}], "content": [{"type": "text", "text": 1}]},
         {"choices": [{"message": {"content": "\ud800"}}], "content": [{"type": "text", "text": "\ud800"}]},
     ],
 )
 async def test_no_answer_of_the_protocol(simulated: type[Simulator], body: Any) -> None:
-    """A body that is not what the protocol says has no text, and a problem."""
-    reading = await read(simulated, body)
+    """A body that is not what the protocol says is the server's doing, and never a bad plan."""
+    found = await failure(simulated, body)
 
-    assert reading.problem
-    assert not reading.text
-
-
-@pytest.mark.parametrize(
-    "usage",
-    [{"prompt_tokens": -1, "completion_tokens": 1}, {"prompt_tokens": 10**12, "completion_tokens": 1}],
-)
-async def test_absurd_counts(usage: dict[str, int]) -> None:
-    """A count below nothing, which would refund a budget, or beyond reason is no answer."""
-    assert (await read(OpenAISimulator, chat({"content": "{}"}, usage=usage))).problem
+    assert found.kind is ProviderDown
+    assert found.reason
 
 
 @pytest.mark.parametrize(
-    ("body", "problem"),
+    ("usage", "read_as"),
     [
-        (chat({"content": "x"}), ""),
-        (chat({"content": None, "refusal": "no"}), "refuses"),
-        (chat({"content": None}), "empty"),
-        (
-            chat({"content": "x"}, choices=[{"message": {"content": "x"}, "finish_reason": "length"}]),
-            "cut off",
-        ),
-        (
-            chat({}, choices=[{"message": {"content": "x"}, "finish_reason": "content_filter"}]),
-            "refuses",
-        ),
-        (chat({}, choices=[]), "no choices"),
+        ({"prompt_tokens": -1, "completion_tokens": 1}, None),
+        ({"prompt_tokens": 10**12, "completion_tokens": 1}, None),
+        ({"prompt_tokens": True, "completion_tokens": 1}, None),
+        ({"prompt_tokens": 5.0, "completion_tokens": 6.0}, Usage(5, 6)),
+        ({"prompt_tokens": 5.5, "completion_tokens": 6}, None),
+        ({"prompt_tokens": "5", "completion_tokens": "6"}, Usage(5, 6)),
+        ({"prompt_tokens": "five", "completion_tokens": 6}, None),
+        ({"input_tokens": 5, "output_tokens": 6}, Usage(5, 6)),
+        ({"prompt_tokens": 5, "total_tokens": 11}, Usage(5, 6)),
+        ({"prompt_tokens": 5, "total_tokens": 3}, None),
+        ({"prompt_tokens": 5, "completion_tokens": 6, "prompt_tokens_details": "none"}, Usage(5, 6)),
+        ("none", None),
+        ([], None),
+        (0, None),
     ],
 )
-async def test_chat_completion(body: dict[str, Any], problem: str) -> None:
-    """Each way in which a chat completion has no plan is told apart; its tokens count all the same."""
-    reading = await read(OpenAISimulator, body)
+async def test_usage_is_read_leniently(usage: Any, read_as: Usage | None) -> None:
+    """Counts as servers write them; what is no count, or would refund a budget, counts as not told.
 
-    assert problem in reading.problem
-    assert bool(reading.problem) == bool(problem)
-    assert reading.usage == Usage(5, 6)
+    The answer itself is as good as ever.
+    """
+    reading = await read(OpenAISimulator, chat({"content": "x"}, usage=usage))
+
+    assert (reading.text, reading.usage) == ("x", read_as)
+
+
+PARTS = [{"type": "text", "text": "x"}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "x",
+        PARTS,
+        ["x"],
+        [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, *PARTS],
+        [{"type": "reasoning", "text": "hm"}, {"type": "output_text", "text": "x"}, None, 1],
+        [{"text": "x"}],
+    ],
+)
+async def test_content_in_parts(content: Any) -> None:
+    """A message's content is a text, or parts of which thoughts are none of the answer."""
+    assert (await read(OpenAISimulator, chat({"content": content}))).text == "x"
+
+
+async def test_content_that_is_unpacked_already() -> None:
+    """Some gateways parse what the model wrote: it is JSON again."""
+    assert json.loads((await read(OpenAISimulator, chat({"content": {"a": 1}}))).text) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": None, "reasoning_content": "hm"},
+        {"content": "", "reasoning": "hm"},
+        {"content": " ", "thinking": "hm"},
+        {"content": [{"type": "thinking", "thinking": "hm"}]},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+    ],
+)
+async def test_thoughts_are_kept_aside(message: Any) -> None:
+    """Where a server tells thoughts from the answer, they are told apart here, too."""
+    reading = await read(OpenAISimulator, chat(message))
+
+    assert (reading.text.strip(), reading.aside) == ("", "hm")
+
+
+def ended(reason: str, content: Any = "x") -> dict[str, Any]:
+    return chat({}, choices=[{"message": {"content": content}, "finish_reason": reason}])
+
+
+async def test_chat_completion() -> None:
+    """What the model wrote is read, with its tokens, and whether it was cut off."""
+    assert await read(OpenAISimulator, chat({"content": "x"})) == Reading("x", usage=Usage(5, 6))
+    assert await read(OpenAISimulator, ended("length")) == Reading("x", usage=Usage(5, 6), cut=True)
+    assert (await read(OpenAISimulator, chat({"content": None, "refusal": "no"}))).problem == (
+        "the model refuses"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "cause", "retry"),
+    [
+        (chat({"content": None}), "empty", True),
+        (ended("length", None), "output", False),
+        (ended("content_filter"), "filter", False),
+        (chat({}, choices=[]), "protocol", True),
+        (chat({}, choices=None), "protocol", True),
+    ],
+)
+async def test_nothing_the_model_wrote(body: dict[str, Any], cause: str, retry: bool) -> None:
+    """Where there is nothing of the model's the provider has failed; its tokens count all the same."""
+    found = await failure(OpenAISimulator, body)
+
+    assert (found.kind, found.cause.value, found.retry, found.tokens) == (ProviderDown, cause, retry, 11)
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": 3}])
@@ -90,24 +171,21 @@ async def test_servers_that_do_not_count(usage: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stop_reason", "problem"),
+    ("stop_reason", "reading"),
     [
-        ("end_turn", ""),
-        ("max_tokens", "cut off"),
-        ("model_context_window_exceeded", "cut off"),
-        ("refusal", "refuses"),
-        (None, ""),
-        ("a_new_reason", ""),
+        ("end_turn", Reading("x")),
+        ("max_tokens", Reading("x", cut=True)),
+        ("model_context_window_exceeded", Reading("x", cut=True)),
+        ("refusal", Reading(problem="the model refuses")),
+        (None, Reading("x")),
+        ("a_new_reason", Reading("x")),
     ],
 )
-async def test_message(stop_reason: str | None, problem: str) -> None:
-    """Each way in which a message has no plan is told apart."""
+async def test_message(stop_reason: str | None, reading: Reading) -> None:
+    """Each way in which a message ends is told apart."""
     body = {"content": [{"type": "text", "text": "x"}], "stop_reason": stop_reason}
-    reading = await read(AnthropicSimulator, body)
 
-    assert problem in reading.problem
-    assert bool(reading.problem) == bool(problem)
-    assert reading.usage is None
+    assert await read(AnthropicSimulator, body) == reading
 
 
 async def test_message_with_other_blocks() -> None:

@@ -1,0 +1,301 @@
+"""Query keys and sort keys that are no field: what is meant by them elsewhere is told, not passed over.
+
+A filter on a field that no record has matches nothing. That is right where the field may come yet, and wrong
+where the key is another tool's word for something that this store has a word of its own for.
+
+1. What a collection knows as a field is a field, whatever it looks like.
+2. A key with brackets, `$` or `_` in front is never taken for a field that may come yet.
+3. A plain word (`order`, `skip`) is only refused where there are records to tell that it is no field.
+4. So is a key that differs from a known field in style alone: `firstName` where there is `first_name`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from store.errors import InvalidQuery
+from store.names import plain
+from store.schema import MAX_FIELDS, kinds_of, learnable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+#: What differs from tool to tool, and is told the same way for all.
+_SORT = "sort=name, or sort=-name for descending"
+_PAGE = "page= and per_page=, or limit= and offset="
+_FIELDS = "fields=id,name"
+_RELATED = "embed=children or expand=parent"
+_STATS = "group_by=, sum=, avg=, min=, max= and count= of /stats"
+
+#: Spelt as `plain` leaves them. These are the words that are hardly a field's name.
+_FOREIGN: dict[str, str] = {
+    **dict.fromkeys(("orderby", "sortby", "sortorder", "sortdir", "ordering"), _SORT),
+    **dict.fromkeys(("perpage", "pagesize", "pagenumber", "pageno", "pagelimit", "pageoffset"), _PAGE),
+    **dict.fromkeys(("groupby", "having"), _STATS),
+}
+#: Words that a field might have for its name.
+_PLAIN: dict[str, str] = {
+    **dict.fromkeys(("order", "orders", "sorting", "direction", "dir", "desc", "asc"), _SORT),
+    **dict.fromkeys(
+        ("skip", "take", "top", "start", "end", "size", "first", "last", "from", "cursor"), _PAGE
+    ),
+    **dict.fromkeys(("after", "before", "startingafter"), _PAGE),
+    **dict.fromkeys(("select", "only", "attributes", "columns"), _FIELDS),
+    **dict.fromkeys(("include", "includes", "populate", "with", "join", "relations"), _RELATED),
+    **dict.fromkeys(("median", "distinct", "group", "aggregate"), _STATS),
+    **dict.fromkeys(("filter", "filters", "where"), "name=value or name__operator=value"),
+    **dict.fromkeys(("search", "query", "keyword", "keywords"), "q=words"),
+    "ids": "id__in=1,2",
+    "sort": _SORT,
+    "page": _PAGE,
+    "limit": _PAGE,
+    "offset": _PAGE,
+    "fields": _FIELDS,
+    "embed": _RELATED,
+    "expand": _RELATED,
+    "q": "q=words",
+}
+#: Of these, what other tools give a number.
+_COUNTED = frozenset({"skip", "take", "top", "start", "end", "size", "first", "last", "from"})
+#: Operators by what they are called elsewhere; an empty one is equality.
+_OPERATORS: dict[str, str] = {
+    "eq": "",
+    "equals": "",
+    "is": "",
+    "exact": "",
+    "neq": "ne",
+    "not": "ne",
+    "noteq": "ne",
+    "nin": "ne",
+    "notin": "ne",
+    "ge": "gte",
+    "le": "lte",
+    "greaterthan": "gt",
+    "lessthan": "lt",
+    "min": "gte",
+    "max": "lte",
+    "after": "gt",
+    "before": "lt",
+    "from": "gte",
+    "to": "lte",
+    "iexact": "ilike",
+    "regex": "like",
+    "glob": "like",
+    "match": "ilike",
+    "beginswith": "startswith",
+    "null": "isnull",
+    "istartswith": "ilike",
+    "iendswith": "ilike",
+    "any": "in",
+    "oneof": "in",
+    "includes": "has",
+    "cs": "has",
+}
+_BRACKETS = re.compile(r"([^\[\]]*)\[([^\[\]]*)\](.*)", re.DOTALL)
+#: PostgREST's `age=gte.18`, and `age=gte:18`, `age=>18`.
+_WORDS_IN_VALUES = ("eq", "neq", "ne", "gt", "gte", "lt", "lte", "in", "is", "not", "like", "ilike")
+_WORD_IN_VALUE = re.compile(rf"({'|'.join(_WORDS_IN_VALUES)})[.:](.*)", re.DOTALL)
+_SIGN_IN_VALUE = re.compile(r"(>=|<=|<>|!=|==|=|>|<|!)(.*)", re.DOTALL)
+_SIGNS = {
+    ">=": "gte",
+    "<=": "lte",
+    "<>": "ne",
+    "!=": "ne",
+    "!": "ne",
+    ">": "gt",
+    "<": "lt",
+    "==": "",
+    "=": "",
+}
+_NO_TEXT = frozenset({"integer", "number", "boolean", "null"})
+#: `views:desc`, `views desc`, `views.desc` and `desc(views)`.
+_ORDERED = re.compile(r"([^\s:()]+?)(?:[\s:]+|\.)(asc|desc|ascending|descending|-?1)", re.IGNORECASE)
+_ORDERED_CALL = re.compile(r"(asc|desc)\(([^()]+)\)", re.IGNORECASE)
+_DIRECTIONS = frozenset({"asc", "desc", "ascending", "descending"})
+#: Fields that an error lists.
+_MOST_LISTED = 20
+
+
+def has_all(known: Collection[str]) -> bool:
+    """Whether a collection knows all of its fields: what is not among them no record has."""
+    return 0 < len(known) < MAX_FIELDS
+
+
+def check_filter(key: str, value: Any, known: Collection[str], operators: Collection[str]) -> None:
+    """Raises InvalidQuery for a key that is no filter on a field, with the right spelling."""
+    if not key[:1].isalpha() or "[" in key:
+        _check_marks(key, value, operators)
+    if key not in known:
+        _check_word(key, value, known)
+        _check_operator(key, value, known, operators)
+    _check_value(key, value, known, operators)
+
+
+def _check_marks(key: str, value: Any, operators: Collection[str]) -> None:
+    found = _BRACKETS.fullmatch(key)
+    if found is not None:
+        raise _wrong(key, _without_brackets(found[1], found[2], found[3], value, operators))
+    if key == "_":
+        raise _wrong(key, "nothing in its place: replies are not cached unless they say so")
+    word = plain(key[1:])
+    if key[0] in "$_" and word in _FOREIGN | _PLAIN:
+        raise _wrong(key, (_FOREIGN | _PLAIN)[word])
+
+
+def _without_brackets(name: str, inner: str, rest: str, value: Any, operators: Collection[str]) -> str:
+    """What stands for `price[gte]=1`, `filter[name]=x`, `page[size]=10` and `tags[]=a`."""
+    if not rest and plain(inner).removeprefix("$") in {*operators, *_OPERATORS}:
+        return spelt(name, _operator(inner, operators) or "", value)
+    if plain(name) in ("filter", "filters", "where") and inner:
+        again = _BRACKETS.fullmatch(rest)
+        operator = _operator(again[2], operators) if again else ""
+        return spelt(inner, operator or "", value)
+    if plain(name) in ("page", "sort", "fields", "include"):
+        return {"page": _PAGE, "sort": _SORT, "fields": _FIELDS}.get(plain(name), _RELATED)
+    if not inner and not rest:
+        return spelt(name, "", value)
+    if inner and not rest and not inner.startswith("$") and not inner.isdigit():
+        there = ", ".join(sorted(operators))
+        return f"{spelt(f'{name}.{inner}', '', value)} for a field within {name}; operators are {there}"
+    return "dots for fields within fields, and two underscores before an operator: a.b__gte=1"
+
+
+def _operator(word: str, operators: Collection[str]) -> str | None:
+    bare = plain(word).removeprefix("$")
+    return bare if bare in operators else _OPERATORS.get(bare)
+
+
+def _check_word(key: str, value: Any, known: Collection[str]) -> None:
+    word = "" if key == "group_by" else plain(key)  # a word of our own, see `store.asked`
+    if word in _FOREIGN and not key.islower():
+        raise _wrong(key, _FOREIGN[word])
+    if word in _FOREIGN and ("_" in key or "-" in key or has_all(known)):
+        raise _wrong(key, _FOREIGN[word])
+    if has_all(known) and key in _PLAIN and _is_meant(key, value, known):
+        raise _wrong(key, _PLAIN[key])
+
+
+def _is_meant(key: str, value: Any, known: Collection[str]) -> bool:
+    """Whether a word that a field might have for its name has a value as the tool's word has (`size=20`)."""
+    texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    if key in _COUNTED:
+        return all(text.isdigit() for text in texts)
+    if _PLAIN[key] is not _SORT:
+        return True
+    names = {plain(text.strip().lstrip("+-")) for text in texts}
+    return bool(names & (_DIRECTIONS | {plain(name) for name in known}))
+
+
+def _check_operator(key: str, value: Any, known: Collection[str], operators: Collection[str]) -> None:
+    name, _, suffix = key.rpartition("__")
+    if name and suffix in operators:
+        _check_style(name, suffix, value, known)
+        return
+    if name and _first(name) in known:
+        right = _operator(suffix, operators)
+        there = (
+            f"operators are {', '.join(sorted(operators))}"
+            if right is None
+            else f"write {spelt(name, right, value)}"
+        )
+        raise InvalidQuery(f"filter '{key[:100]}': no operator '{suffix[:32]}'; {there}")
+    _check_style(key, "", value, known)
+
+
+def _check_style(name: str, operator: str, value: Any, known: Collection[str]) -> None:
+    """`firstName` where there is `first_name` alone; and a way into what is no object."""
+    first, _, inner = name.partition(".")
+    if first in known:
+        if inner and not _leads_on(kinds_of(known, first)):
+            raise InvalidQuery(f"'{name[:100]}': {first[:64]} is neither an object nor an array")
+        return
+    alike = next((each for each in known if plain(each) == plain(first)), None) if has_all(known) else None
+    if alike is not None:
+        whole = f"{alike}.{inner}" if inner else alike
+        raise InvalidQuery(f"'{name[:100]}': there is no such field; write {spelt(whole, operator, value)}")
+
+
+def _leads_on(kinds: Collection[str] | None) -> bool:
+    """Whether there may be fields within a field of these types; of some no type is known, or only null."""
+    return {"null"}.issuperset(kinds or ()) or not {"object", "array"}.isdisjoint(kinds or ())
+
+
+def _check_value(key: str, value: Any, known: Collection[str], operators: Collection[str]) -> None:
+    """An operator in front of the value of a field that has never held a text: it can equal nothing."""
+    kinds = kinds_of(known, key)
+    if not kinds or not isinstance(value, str) or not _NO_TEXT.issuperset(kinds):
+        return
+    sign = _SIGN_IN_VALUE.fullmatch(value)
+    word = _WORD_IN_VALUE.fullmatch(value)
+    if sign is not None:
+        raise _wrong(f"{key}={value}", spelt(key, _SIGNS[sign[1]], sign[2]))
+    if word is not None and (right := _operator(word[1], operators)) is not None:
+        raise _wrong(f"{key}={value}", spelt(key, right, word[2]))
+
+
+def _wrong(key: str, right: str) -> InvalidQuery:
+    return InvalidQuery(f"'{key[:100]}': this is no filter here; write {right}")
+
+
+def spelt(name: str, operator: str, value: Any) -> str:
+    """A filter as it is to be written."""
+    shown = value[0] if isinstance(value, list) and value else value
+    return f"{name}{'__' if operator else ''}{operator}={shown}"[:200]
+
+
+# Names of fields that must be there
+
+
+def check_sort(names: list[str], known: Collection[str]) -> None:
+    """`names` are sort keys as they were sent. Raises InvalidQuery for what is no field."""
+    before = ""
+    for term in names:
+        name = term.lstrip("+-")
+        field = name.removesuffix("__nocase")
+        if field not in known:
+            right = _direction(name, before)
+            if right:
+                raise InvalidQuery(f"sort: '{term[:100]}' is no field; write sort={right[:100]}")
+            check_field("sort", field, known)
+            kinds = kinds_of(known, _first(field)) or ()
+            if "." in field and "array" in kinds and "object" not in kinds:
+                raise InvalidQuery(
+                    f"sort: '{field[:100]}' is within an array, which has no one value to sort by"
+                )
+        before = field
+
+
+def _direction(name: str, before: str) -> str:
+    """The sort key for a direction in words; empty where there is none."""
+    call = _ORDERED_CALL.fullmatch(name)
+    found = _ORDERED.fullmatch(name)
+    if name.lower() in _DIRECTIONS and before:
+        field, direction = before, name
+    elif call is not None:
+        direction, field = call.groups()
+    elif found is not None:
+        field, direction = found.groups()
+    else:
+        return ""
+    return f"-{field}" if direction.lower().startswith(("desc", "-")) else field
+
+
+def check_field(what: str, name: str, known: Collection[str]) -> None:
+    """Raises InvalidQuery where no record has such a field; with what it may have been meant for."""
+    first, _, inner = name.partition(".")
+    if first in known:
+        if inner and not _leads_on(kinds_of(known, first)):
+            raise InvalidQuery(f"{what}: '{name[:100]}' leads nowhere, as {first[:64]} is no object")
+        return
+    if not has_all(known) or not learnable(first):
+        return
+    alike = next((each for each in known if plain(each) == plain(first)), None)
+    listed = [*known][:_MOST_LISTED]
+    more = ", ..." if len(known) > len(listed) else ""
+    hint = f"write {alike}" if alike else f"there are {', '.join(listed)}{more}"
+    raise InvalidQuery(f"{what}: there is no field '{name[:100]}'; {hint}")
+
+
+def _first(name: str) -> str:
+    return name.partition(".")[0]
