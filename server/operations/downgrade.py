@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from server.sessions.directories import DataRoot
-    from server.settings_schema import Settings
+    from server.settings.schema import Settings
 
 LEFT: Final = ".left"
 
