@@ -37,7 +37,7 @@ from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
-from server.telemetry.logs import RequestLine
+from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
 from wasm_runtime.worker_process import PoolConfig
