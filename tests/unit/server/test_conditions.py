@@ -9,9 +9,9 @@ import orjson
 import pytest
 from attrs import evolve
 
-from server.conditions import Turns, conditions_of
-from server.errors import InvalidHeader
-from tests.unit.planning.requests import a_request
+from server.values.conditions import Turns, conditions_of
+from server.values.errors import InvalidHeader
+from tests.unit.server.planning.requests import a_request
 
 
 def asked(method: Any = "POST", *segments: str, **changes: Any) -> dict[str, Any]:

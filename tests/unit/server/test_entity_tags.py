@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.entity_tags import TagList, etag_of, tag_list
-from server.errors import InvalidHeader
+from server.values.entity_tags import TagList, etag_of, tag_list
+from server.values.errors import InvalidHeader
 
 
 def test_a_tag_is_of_bytes_and_their_type() -> None:

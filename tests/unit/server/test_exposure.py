@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from server.exposure import LEAST_TOKEN, warnings
-from server.settings import from_mapping
+from server.settings.exposure import LEAST_TOKEN, warnings
+from server.settings.reading import from_mapping
 
 ENOUGH = "t" * LEAST_TOKEN
 SHORT = ENOUGH[1:]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 import structlog
 
-from server.logging import MAX_TEXT, RequestLine, configure
-from server.model import Plan, RunnablePlan, SourceCode, ValidatedCode
+from server.telemetry.logs import MAX_TEXT, RequestLine, configure
+from server.values.model import Plan, RunnablePlan, SourceCode, ValidatedCode
 from tests.clock import Clock
 from wasm_runtime.outcome import Completed, OutOfFuel, OutOfTime, Overloaded, Raised, WorkerLost
 from wasm_runtime.outcome import GuestFailed as GuestFailedOutcome
@@ -21,7 +21,7 @@ from wasm_runtime.outcome import GuestFailed as GuestFailedOutcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from server.settings_schema import LogFormat, LogLevel
+    from server.settings.schema import LogFormat, LogLevel
 
 HOSTILE = 'a\r\n{"event": "forged"}\x1b[31mred\x1b[0m\u202egnp.exe\u2028\x85\x00\x7f\udc80\u00e9'
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server import machine
+from server.settings import machine
 
 if TYPE_CHECKING:
     from pathlib import Path

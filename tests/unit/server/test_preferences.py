@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.preferences import Preferences, preferences
+from server.values.preferences import Preferences, preferences
 
 MINIMAL, WHOLE, DRY = Preferences(minimal=True), Preferences(representation=True), Preferences(dry_run=True)
 

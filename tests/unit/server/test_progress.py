@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 
-from server.progress import Progress
+from server.cli.progress import Progress
 
 
 class Terminal(io.StringIO):

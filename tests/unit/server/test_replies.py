@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from server import errors
-from server.replies import PROBLEM, error_reply, problem_reply, reply_to
+from server.values import errors
+from server.values.replies import PROBLEM, error_reply, problem_reply, reply_to
 from tests.fakes import completed
 from wasm_runtime import outcome as outcomes
 from wasm_runtime.outcome import Outcome, Raised

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from server import machine
-from server.settings import Settings, SettingsError, all_keys, from_mapping, load
+from server.settings import machine
+from server.settings.reading import Settings, SettingsError, all_keys, from_mapping, load
 from tools.settings_table import table
 from wasm_runtime.limits import GuestReuse, Limits
 
 if TYPE_CHECKING:
-    from server.settings_key import Key
+    from server.settings.key import Key
 
 ROOT = Path(__file__).parents[3]
 DEFAULT_FILE = ROOT / "metaservice.toml"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.tar_files import NotUnpackedError, unpack
+from server.sessions.tar_files import NotUnpackedError, unpack
 from tests.docs.markdown import ROOT
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.tracing import Tracing, from_environment
+from server.telemetry.tracing import Tracing, from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,8 +83,8 @@ def test_missing_packages(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 def test_off_is_free() -> None:
     """A service without it loads nothing of the SDK."""
     code = (
-        "import sys, server.__main__, server.tracing\n"
-        "assert server.tracing.from_environment({}) is None\n"
+        "import sys, server.__main__, server.telemetry.tracing\n"
+        "assert server.telemetry.tracing.from_environment({}) is None\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry.sdk')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from server.uninterrupted import uninterrupted
+from server.concurrency.uninterrupted import uninterrupted
 
 
 async def work(gate: asyncio.Event, done: list[str], error: Exception | None = None) -> str:

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from server.errors import BadRequest, InvalidHeader, InvalidJson, ServiceError, UnsupportedMediaType
-from server.http.content import (
+from server.requests.content import (
     NO_CONTENT,
     Content,
     check_encoding,
@@ -15,6 +14,7 @@ from server.http.content import (
     explained,
     parse_content,
 )
+from server.values.errors import BadRequest, InvalidHeader, InvalidJson, ServiceError, UnsupportedMediaType
 
 
 @pytest.mark.parametrize(

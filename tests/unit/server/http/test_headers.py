@@ -5,11 +5,11 @@ from ipaddress import ip_network
 import pytest
 from multidict import CIMultiDict
 
-from server.errors import InvalidHeader, Unauthorized
 from server.http import request_id
-from server.http.auth import Authenticator, Caller
-from server.http.headers import for_plan
-from server.http.origin import Origin
+from server.requests.auth import Authenticator, Caller
+from server.requests.headers import for_plan
+from server.requests.origin import Origin
+from server.values.errors import InvalidHeader, Unauthorized
 
 Pairs = list[tuple[str, str]]
 TOKENS = {"default": "the-token", "ci": "other-token"}

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from server.errors import Unprocessable
-from server.http.members import check_members
+from server.requests.members import check_members
+from server.values.errors import Unprocessable
 
 
 def members(number: int, first: int = 0) -> dict[str, int]:

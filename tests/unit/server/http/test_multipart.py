@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from server.errors import BadRequest, PayloadTooLarge, ServiceError, UnsupportedMediaType
-from server.http.multipart import MAX_PARTS, is_multipart, read_parts
+from server.requests.multipart import MAX_PARTS, is_multipart, read_parts
+from server.values.errors import BadRequest, PayloadTooLarge, ServiceError, UnsupportedMediaType
 
 TYPE = "multipart/form-data; boundary=b"
 

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from server.errors import MethodNotAllowed, NotFound
 from server.http import pages
 from server.http.problem_types import MEANINGS, all_types
+from server.values.errors import MethodNotAllowed, NotFound
 
 if TYPE_CHECKING:
-    from server.model import Reply
+    from server.values.model import Reply
 
 
 def answered(reply: Reply | None) -> Reply:

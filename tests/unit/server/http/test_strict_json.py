@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.errors import InvalidJson
-from server.http.strict_json import MAX_DEPTH, read
+from server.requests.strict_json import MAX_DEPTH, read
+from server.values.errors import InvalidJson
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.errors import BadRequest, InvalidPath, InvalidQuery, UriTooLong
-from server.http.target import MAX_QUERY_PAIRS, Pairs, parse_pairs, parse_query, parse_target
+from server.requests.target import MAX_QUERY_PAIRS, Pairs, parse_pairs, parse_query, parse_target
+from server.values.errors import BadRequest, InvalidPath, InvalidQuery, UriTooLong
 
 
 @pytest.mark.parametrize(
