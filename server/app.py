@@ -33,7 +33,7 @@ from server.sessions import address
 from server.sessions.directories import DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
-from server.telemetry.logs import RequestLine
+from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
 from wasm_runtime.sweeper import Retention

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from server.planning.kinds.route import Params
     from server.planning.planned import Planned, Planner
-    from server.telemetry.logs import RequestLine
+    from server.telemetry.request_line import RequestLine
     from server.values.model import RequestContext, RunnablePlan
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.pool import Executor

@@ -30,8 +30,8 @@ from store.names import links_among
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from server.planning.conventions.planner import Holds
     from server.planning.kinds.route_table import LearnedRoute
+    from server.planning.kinds.schemas import Holds
     from server.values.model import ContentKind, Plan, Session
 
 #: Field names and JSON types of each collection, by its name.

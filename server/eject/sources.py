@@ -54,7 +54,7 @@ _HELPERS: Final = (
 _ABOUT: Final = {
     "server.values.errors": "What can go wrong, and the status and problem type (RFC 9457) that each has.",
     "server.values.model": "Words that several modules share.",
-    "server.planning.kinds.route": "The kinds of path segments, and what may stand before a collection's name.",
+    "server.planning.kinds.route": "Kinds of path segments, and what may stand before a collection's name.",
     "server.values.replies": "Problems (RFC 9457) without a type of their own.",
     "wasm_runtime.verdict": "Which headers of a handler's reply may leave.",
 }

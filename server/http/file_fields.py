@@ -23,7 +23,7 @@ from server.values.errors import NotAcceptable
 
 if TYPE_CHECKING:
     from server.http.handler import UseCase
-    from server.telemetry.logs import RequestLine
+    from server.telemetry.request_line import RequestLine
     from server.values.model import Reply, RequestContext
 
 _MEMBERS: Final = {"name", "type", "size", "data"}

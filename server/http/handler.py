@@ -26,7 +26,7 @@ from server.http.response import SENT, came_in_chunks, to_response, whole
 from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
-from server.telemetry.logs import RequestLine
+from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply
 from server.values.replies import error_reply

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from server.http.problem_types import MEANINGS, all_types
+from server.requests.target import RESERVED
 from server.values.errors import MethodNotAllowed, NotFound
 from server.values.model import Reply
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 HEALTH = "/healthz"
-RESERVED = frozenset({"healthz", "docs", "redoc", "openapi.json", "swagger.json", "_meta"})
 _ALLOW = ("GET", "HEAD", "OPTIONS")
 
 _WELCOME = {

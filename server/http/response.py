@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 from server.values.replies import phrase
 
 if TYPE_CHECKING:
-    from server.telemetry.logs import RequestLine
+    from server.telemetry.request_line import RequestLine
     from server.values.model import Reply
 
 SERVER = "metaservice"

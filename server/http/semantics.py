@@ -27,7 +27,7 @@ from server.values.preferences import preferences
 if TYPE_CHECKING:
     from server.http.accept import MediaType
     from server.http.handler import UseCase
-    from server.telemetry.logs import RequestLine
+    from server.telemetry.request_line import RequestLine
     from server.values.model import RequestContext
 
     Headers = tuple[tuple[str, str], ...]

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from server.http import pages, request_id
 from server.http.response import to_response
-from server.telemetry.logs import RequestLine
+from server.telemetry.request_line import RequestLine
 from server.values.errors import Starting
 from server.values.replies import error_reply
 

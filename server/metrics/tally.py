@@ -18,7 +18,7 @@ from attrs import define, field
 from server.values.model import METHODS
 
 if TYPE_CHECKING:
-    from server.telemetry.logs import RequestLine
+    from server.telemetry.request_line import RequestLine
 
 #: Upper bounds of a stage's time in milliseconds, each inclusive; the last bucket has no bound.
 BUCKETS_MS: Final = (

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from server.planning.conventions.planner import Holds
     from server.planning.drafting.usage import UsageBook
+    from server.planning.kinds.schemas import Holds
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
     from server.settings.planner import PlannerSettings

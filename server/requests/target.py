@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_QUERY_PAIRS = 64
+#: First segments that are the service's own, whether or not there is a page (yet): never planned for.
+RESERVED = frozenset({"healthz", "docs", "redoc", "openapi.json", "swagger.json", "_meta"})
 
 #: What nearly every path is: nothing to decode, and no step that could be `.` or `..`.
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")

@@ -18,7 +18,7 @@ import structlog
 from attrs import define, field
 
 from server.planning.providers.base import ProviderError, Watched
-from server.telemetry.logs import RequestLine
+from server.telemetry.request_line import RequestLine
 from server.values.model import METHODS
 
 if TYPE_CHECKING:

@@ -24,6 +24,14 @@ CONTRACTS = ROOT / ".importlinter"
 #: What each contract is there for: a module, and an import it must not have.
 TRESPASSES = {
     "server": [("server.pipeline", "store.table"), ("server.app", "tools.layout")],
+    "server-layers": [
+        ("server.values.model", "server.http.handler"),
+        ("server.openapi.document", "server.operations.api"),
+    ],
+    "planning-layers": [
+        ("server.planning.kinds.shape", "server.planning.drafting.author"),
+        ("server.planning.learned.routes", "server.planning.planner"),
+    ],
     "wasm_runtime": [("wasm_runtime.pool", "server.values.model"), ("wasm_runtime.worker", "store.table")],
     "store": [("store.table", "server.values.model"), ("store.table", "wasm_runtime.limits")],
     "guest": [("guest.app", "server.values.model"), ("guest.app", "wasm_runtime.limits")],

@@ -10,7 +10,7 @@ from server.metrics.disk import Disk
 from server.metrics.exposition import Reading, render
 from server.metrics.model_calls import ModelCalls
 from server.metrics.tally import Tally
-from server.telemetry.logs import STAGES, RequestLine
+from server.telemetry.request_line import STAGES, RequestLine
 from tests.docs.markdown import ROOT, section
 from tests.fakes import FakeExecutor
 

@@ -14,7 +14,7 @@ from server.values.model import RunnablePlan
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from server.planning.conventions.planner import Holds
+    from server.planning.kinds.schemas import Holds
     from server.values.model import Plan, RequestContext, Session
 
 _BELOW = "Below a record, {name} is a collection once there are records at /{name}, as a plural is at once."

@@ -46,6 +46,7 @@ from store.names import PRESENTATION, SEARCH_WORDS, VIEWS, foreign_key, is_plura
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from server.planning.kinds.schemas import Holds
     from server.values.model import RequestContext
 
 Form = Literal[
@@ -57,8 +58,6 @@ Kind = Literal[
     "viewed-list", "viewed-search", "viewed-get", "count", "stats", "clear",
     "put-one", "patch-one", "merge-one", "json-patch-one", "delete-one", "field",
 ]  # fmt: skip
-#: What a collection has: no record, records, or the one object that it is.
-Holds = Literal["nothing", "records", "object"]
 
 #: What may stand for a record's id and is none, and the form of path that it makes.
 ACTION_WORDS: dict[str, Literal["search", "count", "stats"]] = {

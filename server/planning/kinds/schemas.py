@@ -31,10 +31,11 @@ from wasm_runtime.slot import Job
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from server.planning.conventions.planner import Holds
     from server.values.model import Session
     from wasm_runtime.pool import Executor
 
+#: What a collection has: no record, records, or the one object that it is.
+Holds: TypeAlias = Literal["nothing", "records", "object"]
 Disclosure: TypeAlias = Literal["shapes", "shapes_and_enums"]
 #: Field names with their JSON types, both sorted.
 Fields: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]

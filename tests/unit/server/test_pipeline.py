@@ -7,7 +7,7 @@ import pytest
 
 from server.pipeline import Pipeline, job_for
 from server.sessions.identity import session_for
-from server.telemetry.logs import RequestLine
+from server.telemetry.request_line import RequestLine
 from server.values.errors import NotPlannable, PlanFailed, WorkerLost
 from server.values.model import RequestContext
 from tests.fakes import FakeExecutor, FakePlanner, completed, runnable

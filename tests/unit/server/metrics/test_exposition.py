@@ -12,7 +12,7 @@ from server.metrics.disk import Disk
 from server.metrics.exposition import Reading, render
 from server.metrics.model_calls import ModelCalls
 from server.metrics.tally import BUCKETS_MS, Tally
-from server.telemetry.logs import RequestLine
+from server.telemetry.request_line import RequestLine
 
 HEALTH = {"ready": 1, "configured": 2, "lost": 3, "live_guests": 4, "spare_guests": 5, "jobs": 6}
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from server.metrics.tally import BUCKETS_MS, NO_ROUTE, OTHER, Tally
-from server.telemetry.logs import RequestLine
+from server.telemetry.request_line import RequestLine
 from wasm_runtime.outcome import OutOfFuel
 
 

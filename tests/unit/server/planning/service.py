@@ -16,7 +16,7 @@ from store.errors import StoreError
 from tests.unit.server.planning.requests import NO_BODY, a_request
 
 if TYPE_CHECKING:
-    from server.planning.conventions.planner import Holds
+    from server.planning.kinds.schemas import Holds
     from server.values.model import Plan, RequestContext
     from store.session_store import Session
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 import structlog
 
-from server.telemetry.logs import MAX_TEXT, RequestLine, configure
+from server.telemetry.logs import MAX_TEXT, configure
+from server.telemetry.request_line import RequestLine
 from server.values.model import Plan, RunnablePlan, SourceCode, ValidatedCode
 from tests.clock import Clock
 from wasm_runtime.outcome import Completed, OutOfFuel, OutOfTime, Overloaded, Raised, WorkerLost

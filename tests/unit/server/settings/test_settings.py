@@ -18,7 +18,7 @@ from wasm_runtime.limits import GuestReuse, Limits
 if TYPE_CHECKING:
     from server.settings.key import Key
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 DEFAULT_FILE = ROOT / "metaservice.toml"
 
 KEYS = all_keys()
