@@ -14,8 +14,9 @@ from server.planning.drafting.negative_cache import NegativeCache
 from server.planning.drafting.switch import LearningSwitch
 from server.planning.kinds.fingerprint import Versions
 from server.planning.kinds.schemas import collection_exists, collection_holds, record_has_file
-from server.planning.learned.library import LibraryThread, PlanLibrary
+from server.planning.learned.library import PlanLibrary
 from server.planning.learned.library_file import FILE_NAME
+from server.planning.learned.library_thread import LibraryThread
 from server.planning.learned.routes import LearnedRoutes
 from server.planning.planner import LearningPlanner
 from server.planning.policy import POLICY_VERSION

@@ -1,7 +1,6 @@
 """The plan library: every plan a model wrote, and which session has learned which of them.
 
-    PlanLibrary       the file, synchronous; used by one thread at a time
-    LibraryThread     runs it on a thread of its own, so that the event loop never waits for a disk
+It is synchronous, and used by one thread at a time (library_thread.py).
 
 1. A plan is shared by its fingerprint. A session's routes are its own rows, which point at plans.
 2. A session has one plan for a route: method, pattern, content kind and query keys. Learning replaces, but
@@ -13,10 +12,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -44,7 +41,7 @@ from server.planning.learned.library_rows import (
 from server.planning.learned.vetting import may_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from server.planning.kinds.fingerprint import Versions
@@ -376,40 +373,6 @@ class PlanLibrary:
         """Open the file anew, which reads all of it: SQLite calls a read that failed damage, too."""
         self._connection.close()
         self._connection = open_file(self._path)
-
-
-class LibraryThread:
-    """The library on its own thread; what is handed over is done in that order. Owns the library."""
-
-    def __init__(self, library: PlanLibrary) -> None:
-        self._library = library
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan-library")
-        self._closed = False
-
-    async def run(self, work: Callable[[PlanLibrary], T]) -> T:
-        """The result of `work`. Cancelled, it is no longer waited for, but done. Raises LibraryError."""
-        if self._closed:
-            raise LibraryError("the plan library is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work, self._library)
-
-    def post(self, work: Callable[[PlanLibrary], object]) -> None:
-        """Have `work` done some time soon: for notes that no request needs to wait for."""
-        if not self._closed:
-            self._executor.submit(self._note, work)
-
-    def _note(self, work: Callable[[PlanLibrary], object]) -> None:
-        try:
-            work(self._library)
-        except LibraryError:
-            _log.warning("plan library not written", exc_info=True)
-
-    async def close(self) -> None:
-        """Do what was handed over, then close the file. Further calls do nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._library.close)
-        self._executor.shutdown()
 
 
 def _route_key(record: PlanRecord) -> tuple[str, ...]:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from server.planning.kinds.fingerprint import Versions
     from server.planning.kinds.shape import RequestShape
-    from server.planning.learned.library import LibraryThread, PlanLibrary
+    from server.planning.learned.library import PlanLibrary
+    from server.planning.learned.library_thread import LibraryThread
     from server.values.model import RequestContext, RunnablePlan, Session
 
 T = TypeVar("T")

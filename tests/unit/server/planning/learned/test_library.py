@@ -18,9 +18,10 @@ from structlog.testing import capture_logs
 
 from server.planning.kinds.shape import shape_of
 from server.planning.learned import library_file
-from server.planning.learned.library import MAX_ROUTES, MAX_VALUES_PLANS, LibraryThread, PlanLibrary
+from server.planning.learned.library import MAX_ROUTES, MAX_VALUES_PLANS, PlanLibrary
 from server.planning.learned.library_file import FILE_NAME, FORMAT_VERSION, LibraryError
 from server.planning.learned.library_rows import PERSON, Origin, UnreadablePlan, pattern
+from server.planning.learned.library_thread import LibraryThread
 from server.planning.learned.routes import body_shape
 from server.values.model import Session
 from tests.unit.server.planning.plans import CODE, VERSIONS, a_plan, a_record, a_session

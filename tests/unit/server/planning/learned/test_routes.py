@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 
 from server.planning.kinds.shape import shape_of
 from server.planning.learned import vetting
-from server.planning.learned.library import MAX_ROUTES, LibraryThread, PlanLibrary
+from server.planning.learned.library import MAX_ROUTES, PlanLibrary
 from server.planning.learned.library_file import FILE_NAME, LibraryError
+from server.planning.learned.library_thread import LibraryThread
 from server.planning.learned.routes import LearnedRoutes, body_shape
 from tests.unit.server.planning.plans import (
     ORIGIN,
