@@ -7,8 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from server.app import make_keeper, worker_pool
+from server.app import worker_pool
 from server.operations.assembly import make_api
+from server.operations.keeping import make_keeper
 from server.planning.assembly import make_planner
 from server.planning.drafting.usage import usage_book
 from server.sessions.directories import DataRoot
