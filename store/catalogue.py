@@ -11,17 +11,15 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from store import sqlite
+from store import sqlite, tables
 from store.entries import MAX_INDEXES, NAME, EntryRow, unreadable
 from store.errors import InvalidCollectionName, StoreDamaged, StoreFull
 from store.fields import can_index, index_expression
-from store.kept_answers import TABLE as ANSWERS
 from store.schema import Fields, timestamp
 
 if TYPE_CHECKING:
     from store.singleton import Single
     from store.sqlite import Database
-    from store.table import Table
 
 MAX_COLLECTIONS = 1_000
 
@@ -31,15 +29,6 @@ _MAX_LOOK = 128
 
 #: Beside the value that is indexed: the row's number, and headers.
 _INDEX_ROW_BYTES = 16
-CREATE = """\
-CREATE TABLE collections (
-  name TEXT PRIMARY KEY,
-  number INTEGER NOT NULL UNIQUE,
-  next_id INTEGER NOT NULL,
-  schema TEXT NOT NULL,
-  updated_at TEXT NOT NULL,
-  indexes TEXT NOT NULL
-) WITHOUT ROWID"""
 #: As `EntryRow` has them.
 _COLUMNS = "name, number, next_id, updated_at, schema, indexes"
 
@@ -63,8 +52,8 @@ class Entry:
     count: int | None = None
     #: Field names and types of records that `fields` has all of.
     learned: set[tuple[object, ...]] = field(default_factory=set, repr=False, compare=False)
-    #: See `Table.of`.
-    table: Table | None = field(default=None, repr=False, compare=False)
+    #: For `Table.of`, which makes it.
+    table: Any = field(default=None, repr=False, compare=False)
 
     def remember(self, looks: tuple[object, ...]) -> None:
         if len(self.learned) < _MAX_LOOKS and len(looks) <= _MAX_LOOK:
@@ -132,7 +121,7 @@ class Catalogue:
         entry = Entry(name, number, 1, {}, timestamp(), [], 1, None, 0)
         self._note_saved(entry)
         self._database.take_room(name)
-        for statement in table_statements(number):
+        for statement in tables.of_records(number):
             self._database.run(statement)
         self._database.run(
             f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608  a constant
@@ -168,7 +157,7 @@ class Catalogue:
             return False
         self._database.take_room_of(int(self._database.value(_index_size(entry.number, name))))
         self._note_saved(entry)
-        self._database.run(index_statement(entry.number, len(entry.indexes), name))
+        self._database.run(tables.index(entry.number, len(entry.indexes), name))
         entry.indexes = [*entry.indexes, name]
         self._database.run(
             "UPDATE collections SET indexes = ? WHERE name = ?", (_row(entry).indexes, entry.name)
@@ -190,12 +179,12 @@ class Catalogue:
 
     def check_tables(self) -> None:
         """Raises StoreDamaged where the file has other tables, indexes or code than ours."""
-        expected = set() if self._blank else {CREATE}
+        expected = set() if self._blank else {tables.CATALOGUE}
         for entry in self._entries.values():
-            expected.update(table_statements(entry.number))
-            expected.update(index_statement(entry.number, n, name) for n, name in enumerate(entry.indexes))
+            expected.update(tables.of_records(entry.number))
+            expected.update(tables.index(entry.number, n, name) for n, name in enumerate(entry.indexes))
         found = set(self._database.column("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        if found - {ANSWERS} != expected:
+        if found - {tables.ANSWERS} != expected:
             raise StoreDamaged("the file's tables are not those of a session")
 
     def begin_request(self) -> None:
@@ -237,13 +226,16 @@ class Catalogue:
         if not self._blank:
             return
         self._request.made = True
-        self._database.run(CREATE)
+        self._database.run(tables.CATALOGUE)
         sqlite.mark_format(self._database)
         self._blank = False
 
     def _check_own_table(self) -> None:
         """In a file from elsewhere it may be a view, which is code that runs when it is read."""
-        if self._database.value("SELECT sql FROM sqlite_master WHERE name = 'collections'") != CREATE:
+        if (
+            self._database.value("SELECT sql FROM sqlite_master WHERE name = 'collections'")
+            != tables.CATALOGUE
+        ):
             raise StoreDamaged("the file has no catalogue")
 
     def _read(self, name: str | None = None) -> list[Entry]:
@@ -251,18 +243,6 @@ class Catalogue:
         if name is None:
             return [_entry(row) for row in self._database.rows(sql)]
         return [_entry(row) for row in self._database.rows(f"{sql} WHERE name = ?", (name,))]
-
-
-def table_statements(number: int) -> tuple[str, ...]:
-    """Nearly all ids are integers: their rows are in one b-tree, and the index of text keys stays empty."""
-    return (
-        f"CREATE TABLE c{number} (rowid INTEGER PRIMARY KEY, key TEXT, doc TEXT NOT NULL)",
-        f"CREATE UNIQUE INDEX k{number} ON c{number} (key) WHERE key IS NOT NULL",
-    )
-
-
-def index_statement(number: int, n: int, name: str) -> str:
-    return f"CREATE INDEX x{number}_{n} ON c{number} ({index_expression(name)})"
 
 
 def _index_size(number: int, name: str) -> str:

@@ -1,7 +1,7 @@
 """How a session's file is made of rows that somebody else has: the statements, for who makes it in SQLite.
 
-The file is as a guest would have made it: the same tables, texts and marks (`store/catalogue.py`,
-`store/kept_answers.py`, `store/sqlite.py`), so that a guest opens it like one of its own.
+The file is as a guest would have made it: the same tables, texts and marks (`store/tables.py`,
+`store/sqlite.py`), so that a guest opens it like one of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from store import catalogue, kept_answers
+from store import tables
 from store.ids import FIRST_TEXT_ROWID
 from store.sqlite import APPLICATION_ID, FORMAT_VERSION
 
@@ -29,22 +29,22 @@ def marks(schema: str) -> tuple[str, ...]:
 
 
 def catalogue_table(schema: str) -> str:
-    return _in(schema, catalogue.CREATE)
+    return _in(schema, tables.CATALOGUE)
 
 
 def answers_table(schema: str) -> str:
-    return _in(schema, kept_answers.TABLE)
+    return _in(schema, tables.ANSWERS)
 
 
 def record_tables(schema: str, number: int) -> tuple[str, ...]:
     """A collection's table, and the index of its text keys."""
-    return tuple(_in(schema, each) for each in catalogue.table_statements(number))
+    return tuple(_in(schema, each) for each in tables.of_records(number))
 
 
 def indexes(schema: str, entry: EntryRow) -> list[str]:
     """A collection's indexes on fields, for when its rows are there."""
     names: list[str] = json.loads(entry.indexes)
-    return [_in(schema, catalogue.index_statement(entry.number, n, name)) for n, name in enumerate(names)]
+    return [_in(schema, tables.index(entry.number, n, name)) for n, name in enumerate(names)]
 
 
 def _in(schema: str, statement: str) -> str:

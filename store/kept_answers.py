@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from store import sqlite
 from store.change_set import AnswerRow
 from store.errors import AnswersFull
+from store.tables import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,17 +33,7 @@ _PURGED_AT_ONCE = 8
 #: Counted for a row beside its answer: its columns, its entry in the index of names, what pages leave free.
 ROW_BYTES = 256
 
-TABLE = """\
-CREATE TABLE answers (
-  seq INTEGER PRIMARY KEY,
-  name TEXT NOT NULL UNIQUE,
-  fingerprint TEXT NOT NULL,
-  made INTEGER NOT NULL,
-  start INTEGER NOT NULL,
-  size INTEGER NOT NULL,
-  answer TEXT NOT NULL
-)"""
-_MAKE = TABLE.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
+_MAKE = ANSWERS.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
 _BOUNDS = """\
 SELECT (SELECT start FROM answers ORDER BY seq LIMIT 1),
        (SELECT start + size FROM answers ORDER BY seq DESC LIMIT 1)"""

@@ -259,14 +259,14 @@ class ResourceStore:
 
     def _table(self) -> Table | None:
         entry = self._workspace.catalogue.get(self._name)
-        return None if entry is None else entry.table or Table.of(self._workspace.database, entry)
+        return None if entry is None else Table.of(self._workspace.database, entry)
 
     def _find(self, address: ids.Address | None) -> str | None:
         table = self._table()
         return None if table is None or address is None else table.find(address)
 
     def _relations(self) -> Relations:
-        return Relations(self._workspace, lambda name: ResourceStore(self._workspace, name))
+        return Relations(self._workspace.catalogue, lambda name: ResourceStore(self._workspace, name))
 
     def _related(self, records: Any, names: Sort, add: Callable[[Records], Records]) -> Any:
         if names is None or names == "":

@@ -12,12 +12,9 @@ written since the file was opened. So it lies a little higher, and the store loo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from store.errors import StoreFull
-
-if TYPE_CHECKING:
-    from store.sqlite import Database
 
 PAGE_BYTES = 4096
 #: What SQLite's limit is above the session's: more than one write can split.
@@ -25,6 +22,12 @@ SLACK_PAGES = 96
 MIN_PAGES = 16
 #: Table, index of text keys and the catalogue, each as deep as b-trees of such files get.
 _SPLITS = 8
+
+
+class Asked(Protocol):
+    """A database that tells of itself."""
+
+    def value(self, sql: str) -> Any: ...
 
 
 class Room:
@@ -39,7 +42,7 @@ class Room:
         """For `PRAGMA max_page_count`."""
         return self._limit_pages + SLACK_PAGES
 
-    def take(self, database: Database, size: int) -> None:
+    def take(self, database: Asked, size: int) -> None:
         """So many bytes are about to be written. Raises StoreFull."""
         pages = size // PAGE_BYTES
         most = 2 * pages + _SPLITS

@@ -35,9 +35,10 @@ class Table:
     @classmethod
     def of(cls, database: Database, entry: Entry) -> Table:
         """The entry's table, made once: its statements are texts that take longer to make than to look up."""
-        if entry.table is None:
-            entry.table = cls(database, entry)
-        return entry.table
+        table: Table | None = entry.table
+        if table is None:
+            table = entry.table = cls(database, entry)
+        return table
 
     def find(self, address: Address) -> str | None:
         """The document at an address."""
