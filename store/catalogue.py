@@ -232,10 +232,8 @@ class Catalogue:
 
     def _check_own_table(self) -> None:
         """In a file from elsewhere it may be a view, which is code that runs when it is read."""
-        if (
-            self._database.value("SELECT sql FROM sqlite_master WHERE name = 'collections'")
-            != tables.CATALOGUE
-        ):
+        sql = self._database.value("SELECT sql FROM sqlite_master WHERE name = 'collections'")
+        if sql != tables.CATALOGUE:
             raise StoreDamaged("the file has no catalogue")
 
     def _read(self, name: str | None = None) -> list[Entry]:

@@ -39,6 +39,7 @@ TRESPASSES = {
     ],
     "wasm_runtime": [("wasm_runtime.pool", "server.values.model"), ("wasm_runtime.worker", "store.table")],
     "store": [("store.table", "server.values.model"), ("store.table", "wasm_runtime.limits")],
+    "store-circles": [("store.sqlite", "store.session_store"), ("store.catalogue", "store.table")],
     "guest": [("guest.app", "server.values.model"), ("guest.app", "wasm_runtime.limits")],
     "nobody-imports-guest": [("tools.layout", "guest.app"), ("server.values.model", "guest.reply")],
     "nobody-imports-ejected": [
