@@ -11,33 +11,32 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 
 from server.http.api_pages import ApiPages
-from server.http.auth import Authenticator
 from server.http.connection import Server
-from server.http.context import ContextReader, EdgeLimits
 from server.http.cors import Cors
 from server.http.file_fields import FileFields
 from server.http.handler import Handler
 from server.http.held import HeldBytes, HeldLimits
-from server.http.hosts import Hosts, is_local
-from server.http.known_tokens import KnownTokens
 from server.http.metrics_page import MetricsPage, wanted_tokens
-from server.http.origin import Origin
 from server.http.semantics import HttpSemantics
 from server.http.traced import traced
-from server.logging import RequestLine
 from server.metrics.meter import Meter
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
-from server.operations.naming import session_named
+from server.operations.keeping import make_keeper
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
-from server.planning.usage import UsageBook, usage_book
-from server.record.client import KeeperClient, KeeperConfig
-from server.sessions import address, transfer
+from server.planning.drafting.usage import UsageBook, usage_book
+from server.requests.auth import Authenticator
+from server.requests.context import ContextReader, EdgeLimits
+from server.requests.hosts import Hosts, is_local
+from server.requests.known_tokens import KnownTokens
+from server.requests.origin import Origin
+from server.sessions import address
 from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
+from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
 from wasm_runtime.worker_process import PoolConfig
@@ -51,8 +50,9 @@ if TYPE_CHECKING:
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
-    from server.settings_schema import CorsSettings, Settings
-    from server.tracing import Tracing
+    from server.record.client import KeeperClient
+    from server.settings.schema import CorsSettings, Settings
+    from server.telemetry.tracing import Tracing
     from wasm_runtime.artifact import Artifact
     from wasm_runtime.pool import Executor
 
@@ -281,27 +281,6 @@ class Renewable(Protocol):
     """A door whose tokens may be others from now on."""
 
     def renew(self, settings: Settings) -> None: ...
-
-
-def make_keeper(settings: Settings, root: DataRoot) -> KeeperClient:
-    """The record's keeper, as the settings ask for it; it is not started yet."""
-    store, sessions = settings.store, settings.sessions
-    template = sessions.template and session_named(sessions.template, {}).directory
-    return KeeperClient(
-        KeeperConfig(
-            root.path,
-            durability=store.durability,
-            session_bytes=settings.sandbox.session_disk_bytes,
-            total_bytes=store.total_disk_bytes,
-            history_seconds=store.history_hours * 3_600,
-            history_bytes=store.history_bytes,
-            expire_seconds=sessions.expire_days * 86_400,
-            cache_seconds=store.cache_hours * 3_600,
-            template=template,
-            inherit=(root.lock_fd,),
-        ),
-        transfer.rows_of,
-    )
 
 
 def _watched(provider: Provider, meter: Meter, tracing: Tracing | None) -> Provider:

@@ -1,4 +1,4 @@
-"""Guests without a record: what their requests keep is gone with them. For tools that try plans, or time them."""
+"""Guests without a record: what their requests keep is gone with them. For tools that try or time plans."""
 
 from __future__ import annotations
 

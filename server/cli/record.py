@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from server.cli.channel import Channel
     from server.cli.options import Commands
     from server.cli.output import Output
-    from server.settings_schema import Settings
+    from server.settings.schema import Settings
 
 
 def register(commands: Commands) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from server.errors import ServiceError
+from server.values.errors import ServiceError
 
 if TYPE_CHECKING:
     from pathlib import Path

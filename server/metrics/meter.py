@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from server.sessions.records import Records
-    from server.settings_schema import Settings
+    from server.settings.schema import Settings
 
 
 class Meter:

@@ -11,19 +11,19 @@ from urllib.parse import urlsplit
 
 from attrs import asdict, frozen
 
-from server.errors import ServiceError
 from server.operations import advisories
 from server.sessions.files import ADOPTED
-from server.settings_key import is_loopback
+from server.settings.key import is_loopback
+from server.values.errors import ServiceError
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from server.planning.switch import LearningSwitch
+    from server.planning.drafting.switch import LearningSwitch
     from server.sessions.directories import DataRoot
     from server.sessions.records import Records
-    from server.settings_schema import Settings
+    from server.settings.schema import Settings
     from wasm_runtime.pool import Executor
 
 Verdict: TypeAlias = Literal["ok", "warning", "failed", "unknown"]

@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from server.app import make_keeper
+from server.operations.keeping import make_keeper
 from server.record.files import NAME
 from server.sessions.names import OLD_FILE, joined
 from server.sessions.records import Records
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from server.sessions.directories import DataRoot
-    from server.settings_schema import Settings
+    from server.settings.schema import Settings
 
 LEFT: Final = ".left"
 

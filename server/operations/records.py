@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from server.errors import BadRequest, NotFound
+from server.values.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
     from pathlib import Path

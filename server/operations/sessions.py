@@ -18,22 +18,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from server.errors import BadRequest, Conflict, NotFound, SessionDamaged, Unprocessable
 from server.operations.naming import BY_DIRECTORY, session_named
 from server.sessions import transfer
 from server.sessions.files import DIRECTORY
+from server.values.errors import BadRequest, Conflict, NotFound, SessionDamaged, Unprocessable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from server.model import Session
-    from server.planning.learned import LearnedRoutes
-    from server.planning.library_rows import LearnedRecord
+    from server.planning.learned.library_rows import LearnedRecord
+    from server.planning.learned.routes import LearnedRoutes
     from server.record.record import Moment
     from server.sessions.files import SessionFiles
     from server.sessions.names import SessionNames
     from server.sessions.records import Records
+    from server.values.model import Session
     from wasm_runtime.pool import Holder
 
 _VERSION: Final = re.compile(r"[0-9]{1,15}")

@@ -20,8 +20,8 @@ from server.sessions.identity import OWNER_END
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from server.model import Session
     from server.record.client import KeeperClient
+    from server.values.model import Session
 
 #: Where names were before there was a record.
 OLD_FILE: Final = "sessions.db"

@@ -8,7 +8,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from server.errors import (
+from server.record import record
+from server.record.record import RecordError
+from server.values.errors import (
     Conflict,
     NotConfirmed,
     NotFound,
@@ -18,8 +20,6 @@ from server.errors import (
     Unavailable,
     Unprocessable,
 )
-from server.record import record
-from server.record.record import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

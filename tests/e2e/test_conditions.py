@@ -98,7 +98,7 @@ async def test_a_worker_killed_between_commit_and_answer(
 
 
 def _kill_when_staged(slot: Slot, rounds: int, answered: Event) -> None:
-    """Wait until what was written is on its way to the record, then a little, each round longer; then kill.
+    """Wait until what was written is on its way to the record, and a little longer each round; then kill.
 
     Where that has been missed, nobody is killed: the request is answered.
     """

@@ -179,6 +179,21 @@ def test_a_read_that_claims_changes_is_refused(sandbox: Sandbox) -> None:
     assert names(sandbox) == b'["a"]'
 
 
+def test_nothing_is_written_while_there_is_no_room(sandbox: Sandbox) -> None:
+    """Reads go on; a write is refused before it runs, and its guest lives on. Then there is room again."""
+    sandbox.run(INSERT, body={"n": "a"})
+    guest = sandbox.guest()
+    sandbox.runner.full = StorageFull(1024, whole=True)
+    outcomes = sandbox.group([sandbox.job(INSERT, body={"n": "b"}), sandbox.job(NAMES, read_only=True)])
+
+    assert outcomes[0] == StorageFull(1024, whole=True)
+    assert statuses(outcomes[1:]) == [200]
+    assert sandbox.guest() is guest
+    sandbox.runner.full = None
+    assert statuses([sandbox.run(INSERT, body={"n": "b"})]) == [201]
+    assert names(sandbox) == b'["a","b"]'
+
+
 def test_sessions_take_turns(sandbox: Sandbox) -> None:
     """A session with many requests waits its turn like one with few; what a turn left comes first then."""
     queues = Queues()

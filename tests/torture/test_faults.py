@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from attrs import define
 
-from server.planning.library_file import FILE_NAME as LIBRARY
+from server.planning.learned.library_file import FILE_NAME as LIBRARY
 from tools.torture import faults
 from tools.torture.file_faults import Fault, Injector, Kind, Operation
 from tools.torture.service import kill

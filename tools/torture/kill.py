@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from server.planning.library_file import FILE_NAME as LIBRARY
+from server.planning.learned.library_file import FILE_NAME as LIBRARY
 from server.record.files import NAME as RECORD
 from tools.torture import served
 from tools.torture import service as services
