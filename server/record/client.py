@@ -326,6 +326,8 @@ class KeeperClient:
                     log.info("record has room again")
             case "worker":
                 log.error("worker sent nonsense to the keeper", worker=event["slot"], reason=event["reason"])
+            case "doubt":
+                log.error("record's disk failed in a sync")
             case "fault":
                 log.error("keeper failed at a question", what=event["what"], trace=event["trace"])
             case other:

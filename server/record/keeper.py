@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from server.record.files import failures
-from server.record.record import Damaged, Fenced, Full, Head, RecordError
+from server.record.record import Damaged, Fenced, Full, Head, RecordError, Unknown
 from server.record.shelf import SCRATCH, Shelf
 from store.keeper_wire import Closed, Committed, HeadIs, Opened, Refusal, Refused, Room
 
@@ -72,6 +72,8 @@ class Keeper:
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._group = asyncio.Event()
         #: Commit groups, their parts, and the seconds they took; files that were made.
+        #: What a sync has failed for may still be in the log: a crash now would bring it back.
+        self._in_doubt = False
         self.groups = self.parts = self.loads = self.fenced = 0
         self.seconds = 0.0
 
@@ -114,6 +116,12 @@ class Keeper:
         if any(isinstance(each, Full) and each.reason == "disk" for each in results) and self._make_room():
             results = await self._again(group, results)
         results = [self.record.explained(each) if isinstance(each, RecordError) else each for each in results]
+        if any(isinstance(each, Unknown) for each in results):
+            if not self._in_doubt:
+                self._report({"event": "doubt"})
+            self._in_doubt = True
+        elif any(isinstance(each, Head) for each in results):
+            self._in_doubt = False
         self.groups += 1
         self.parts += len(group)
         self.fenced += sum(isinstance(each, Fenced) for each in results)
@@ -141,10 +149,17 @@ class Keeper:
 
     # Sessions
 
+    def _end_doubt(self) -> None:
+        """Write over what may be in the log and nobody knows of. Raises Unknown while that cannot be done."""
+        if self._in_doubt and not self._can_write():
+            raise Unknown("the disk fails: what was to be written last may be there, or not")
+        self._in_doubt = False
+
     async def head(self, n: int, session: str) -> Message:
         """An answer to Outcome."""
         await self.settled()
         try:
+            self._end_doubt()
             return HeadIs(n, session, await self.record.head(session))
         except RecordError as error:
             return _refused(n, session, self.record.explained(error))
@@ -163,6 +178,7 @@ class Keeper:
                 del self._opening[session]
 
     async def _opened(self, n: int, session: str) -> Message:
+        self._end_doubt()
         head = await self.ensure(session)
         new = head.version == 0
         with failures():
@@ -197,7 +213,6 @@ class Keeper:
                 self.shelf.put(made, session)
             except Full:
                 if not self.shelf.free_oldest():
-                    self._set_room(Room("disk"))
                     raise
             else:
                 return

@@ -5,7 +5,7 @@
 2. A part's version is compared twice: with what this process knows, before anything is written, and by the
    statement that raises it, in the engine. Nobody else writes to the file, so the second never says no; it is
    there because the first is only memory.
-3. After an error of the disk in a COMMIT, its rows may be in the log, unsynced: a crash would bring them
+3. After a sync that failed in a COMMIT, its rows may be in the log, unsynced: a crash would bring them
    back. The next transaction is written over them. So each such part is tried again, and only what fails
    again is Unknown.
 4. What a change set says was checked by the worker. It is checked here once more for what would harm more
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Counted for a row beside its text.
 ROW_BYTES: Final = 8
+#: All frames of a commit were written to the log by then: who opens it next may find them there.
+_IN_DOUBT: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 _MOST_KNOWN: Final = 8_192
 
 _FIND: Final = "SELECT id, version, crc, doc FROM records WHERE session = ? AND collection = ? AND row = ?"
@@ -140,9 +142,9 @@ class Writer:
         except sqlite3.Error as error:
             self._undo(total)
             refusal = meaning(error)
-            if isinstance(refusal, Full):
-                raise refusal from error
-            raise Unknown(refusal.reason) from error
+            if getattr(error, "sqlite_errorcode", 0) in _IN_DOUBT:
+                raise Unknown(refusal.reason) from error
+            raise refusal from error
 
     def _undo(self, total: int) -> None:
         """SQLite has ended some transactions itself by now."""

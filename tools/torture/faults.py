@@ -18,7 +18,6 @@ which is to be made anew all the time (`file`).
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from tools.torture.service import ServiceProcess
 
 #: One worker, so that sessions share it; guests are replaced within the workload, so that files are reopened.
-_SANDBOX = {"workers": 1, "max_uses": 5}
+_SANDBOX = {"workers": 1, "max_uses": 5, "live_guests": 2}
 #: What a request may be told while a fault lasts.
 REFUSALS = frozenset(
     {(503, "storage-failed"), (507, "storage-full"), (503, "overloaded"), (503, "not-confirmed")}
@@ -117,8 +116,6 @@ class FaultLoop:
     _place: str = "before the first round"
     _witness: Writer | None = None
     _workers: list[int] = field(factory=list)
-    #: The session's file, where the round is about that.
-    _spoils: Path | None = None
 
     def figures(self) -> dict[str, object]:
         return {
@@ -169,14 +166,12 @@ class FaultLoop:
         self.rounds[str(series)] += 1
         self._place = f"{series}, n={nth}"
         writer = self._writer(f"f{self._round}")
-        self._spoils = None
-        if series.where == "file":
-            await writer.insert(TRANSFER)
-            self._spoils = directory_of(self.service.data_root, writer.session) / "store.db"
-        elif series.where == "start":
+        if series.where != "record":
             await writer.insert(TRANSFER)
             for keeper in self.service.keepers():
-                kill(keeper)
+                kill(keeper)  # the next one believes no file: each is made anew
+        if series.where == "file":
+            await self._recover(writer)
         self.injector.arm(self._fault(series, nth, writer.session))
         await self._work(writer)
         if series.where == "file":
@@ -223,8 +218,6 @@ class FaultLoop:
 
     async def _step(self, writer: Writer, request: Awaitable[bool]) -> None:
         before = self.told["acknowledged"]
-        if self._spoils is not None and self._spoils.exists():
-            os.utime(self._spoils, ns=(1, 1))  # it is not as it was closed: the next one is made anew
         await request
         if self.told["acknowledged"] > before and any(map(_is_log, self.injector.unsynced)):
             self._violation(writer, "acknowledged while the last fsync of the log has failed")
