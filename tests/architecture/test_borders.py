@@ -178,7 +178,7 @@ def test_a_trespass_is_found(contract: str, trespassing: subprocess.CompletedPro
         assert any(line in trespassing.stdout for line in found), trespassing.stdout
 
 
-def test_a_circle_is_found(trespassing: subprocess.CompletedProcess[str]) -> None:
+def test_a_circle_breaks_its_contract(trespassing: subprocess.CompletedProcess[str]) -> None:
     """One of its imports is named, as the one to go."""
     assert f"{contracts()['store-circles']['name']} BROKEN" in trespassing.stdout, trespassing.stderr
     one, other = CIRCLE[0]
