@@ -107,6 +107,8 @@ class Gate:
         self._lines: dict[str, _Line] = {}
         #: Sessions with a staged version.
         self._busy: set[str] = set()
+        #: Characters of all change sets that are staged.
+        self.size = 0
         self._unsent: deque[tuple[str, Waiting]] = deque()
         self._first_ns = 0
         self._in_flight: dict[int, list[_Sent]] = {}
@@ -145,6 +147,7 @@ class Gate:
             line.since = self._clock()
             self._busy.add(session)
         waiting = Waiting(report, part)
+        self.size += len(changes)
         line.waiting.append(waiting)
         if not line.in_doubt:
             self._to_send(session, waiting)
@@ -262,6 +265,7 @@ class Gate:
         """The first version in line is durable."""
         first = line.waiting.popleft()
         if first.part is not None:
+            self.size -= len(first.part.changes)
             line.durable = Head(line.durable.identity, first.part.base + 1, first.part.batch)
         line.since = self._clock()
         released = [first, *_answers(line.waiting)]
@@ -274,6 +278,7 @@ class Gate:
     def _fail(self, session: str, refusal: Refusal) -> None:
         line = self._lines[session]
         lost = list(line.waiting)
+        self.size -= sum(len(waiting.part.changes) for waiting in lost if waiting.part is not None)
         line.waiting.clear()
         line.in_doubt = False
         line.version, line.batch = line.durable.version, line.durable.batch

@@ -43,6 +43,8 @@ _READ_BYTES = 256 * 1024
 _IDLE_SECONDS = 1.0
 #: Between looks at what waits for the record.
 _GIVING_UP_SECONDS = 0.25
+#: What a worker holds of change sets on their way to the record, before it takes up more work.
+_MOST_STAGED_BYTES = 64 * 1024 * 1024
 #: What an orderly end takes for closing files; those that are left are made anew.
 _CLOSING_SECONDS = 2.0
 #: A live guest holds its directory and its database open.
@@ -104,7 +106,9 @@ class Worker:
         return True
 
     def _may_turn(self) -> bool:
-        return bool(self._queues) and self._cell.staged <= MAX_STAGED - MAX_GROUP
+        """Whether there is a job, and room for what it may write until the record has that."""
+        staged, size = self._cell.staged, self._gate.size
+        return bool(self._queues) and staged <= MAX_STAGED - MAX_GROUP and size < _MOST_STAGED_BYTES
 
     def _idle_seconds(self) -> float:
         return _GIVING_UP_SECONDS if self._gate or self._openings else _IDLE_SECONDS

@@ -304,6 +304,7 @@ class Life(RuleBasedStateMachine):
             while self.ledger.outbox:
                 self.worker_hears()
         assert not self.gate
+        assert self.gate.size == 0
         assert self.seen == {}
         assert self.ledger.applied == self.writes
 
