@@ -21,6 +21,7 @@ MAX_HOUSE_RULES_BYTES = 32 * 1024
 
 _HERE = Path(__file__).parent
 _CONTRACT = (_HERE / "contract.md").read_text("utf-8")
+_REFERENCE = (_HERE / "reference.md").read_text("utf-8")
 _EXAMPLES = (_HERE / "examples.md").read_text("utf-8")
 _PLACE = re.compile(r"@@([A-Z_]+)@@")
 HOUSE_RULES_HEAD = """
@@ -38,10 +39,7 @@ class PromptError(Exception):
 def contract_text(description: Mapping[str, Any]) -> str:
     """The fixed part without house rules. `description` is the guest's own (`Artifact.description`)."""
     parts = {
-        "REPLIES": _reference(description["replies"]),
-        "STORE": _reference(description["store"]),
-        "SESSION_STORE": _reference(description["session_store"]),
-        "HELPERS": _reference(description["helpers"]),
+        "REFERENCE": _unwrapped(_REFERENCE).strip(),
         "REFUSED": _refused(),
         "BUILTINS": _words(filter(str.islower, ALLOWED_BUILTINS.intersection(description["builtins"]))),
         "PROTECTED": _words(PROTECTED_NAMES),
@@ -49,7 +47,7 @@ def contract_text(description: Mapping[str, Any]) -> str:
         "MAX_DEPTH": str(MAX_DEPTH),
         "EXAMPLES": _EXAMPLES.strip(),
     }
-    return _PLACE.sub(lambda place: parts[place[1]], _CONTRACT)
+    return _PLACE.sub(lambda place: parts[place[1]], _unwrapped(_CONTRACT))
 
 
 def with_house_rules(contract: str, house_rules: str) -> str:
@@ -63,13 +61,19 @@ def digest(*parts: str) -> str:
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=6).hexdigest()
 
 
-def _reference(functions: Iterable[Mapping[str, str]]) -> str:
-    """Signature and docstring of each function, as a list."""
-    return "\n".join(f"- `{each['name']}{each['signature']}`: {_indented(each['doc'])}" for each in functions)
-
-
-def _indented(doc: str) -> str:
-    return "\n".join(f"  {line}".rstrip() for line in doc.splitlines() if line).lstrip()
+def _unwrapped(text: str) -> str:
+    """A paragraph or item a line: the wraps that people read by cost a model some hundred tokens."""
+    lines: list[str] = []
+    inside = joins = False
+    for line in text.splitlines():
+        fence = line.startswith("```")
+        if joins and not fence and line and not line.startswith(("- ", "#", "@@")):
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+        inside ^= fence
+        joins = bool(line) and not inside and not fence and not line.startswith("#")
+    return "\n".join(lines) + "\n"
 
 
 def _words(names: Iterable[str]) -> str:
