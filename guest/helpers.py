@@ -1,4 +1,4 @@
-"""The pure helpers a plan may call. Each docstring is shown to the planner as it stands."""
+"""The pure helpers a plan may call. What a planner is told of them stands in the prompt's `reference.md`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def as_bool(text: Any, default: bool | None = None) -> bool | None:  # noqa: FBT
 
 
 def parse_json(text: Any) -> Any:
-    """JSON in a text of the request: `parse_json(ctx["query"].get("filter"))`. A wrong one: 400."""  # noqa: D402
+    """JSON in a text of the request: `parse_json(ctx["query"].get("filter"))`. A wrong one: 400."""
     if not isinstance(text, str):
         raise RequestFault(400, "A text with JSON in it is missing")
     if _depth(text) > MAX_DEPTH:
@@ -82,7 +82,7 @@ def parse_json(text: Any) -> Any:
 
 
 def _depth(text: str) -> int:
-    """How deep a JSON text nests at most: looked at beforehand, as what nests too deep cannot even be dropped."""
+    """How deep a JSON text nests. Seen beforehand, as what nests too deep cannot even be dropped again."""
     depth = deepest = 0
     for bracket in _BRACKET.findall(_STRING.sub("", text)):
         depth += 1 if bracket in "[{" else -1

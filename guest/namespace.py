@@ -104,7 +104,7 @@ class Namespace:
 
 
 def describe(functions: tuple[Callable[..., Any], ...]) -> list[dict[str, str]]:
-    """Name, signature and documentation of each function, for the planner's prompt."""
+    """Name, signature and documentation of each function: what the prompt's reference is held against."""
     return [
         {
             "name": function.__name__,

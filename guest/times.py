@@ -1,4 +1,4 @@
-"""Reckoning with ISO 8601 texts, as plans hold dates and times. Each docstring is shown to the planner."""
+"""Reckoning with ISO 8601 texts, as plans hold dates and times. Helpers that a plan may call."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _WRONG = "is neither a date (2026-03-01) nor a time (2026-03-01T12:30:00Z)"
 
 
 def add_time(when: Any, days: float = 0, seconds: float = 0, months: int = 0) -> str:
-    """An ISO date or time so much later, or earlier: `add_time(now(), days=14)`; no later than a month's last day.
+    """An ISO date or time so much later, or earlier: `add_time(now(), days=14)`. A date stays a date.
 
-    A date stays a date. What is neither: ValueError.
+    A month later than its 31st is the next month's last day. What is neither date nor time: ValueError.
     """
     text, moment = _read(when)
     try:

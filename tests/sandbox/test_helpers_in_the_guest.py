@@ -147,7 +147,8 @@ def test_a_wrong_json_text_is_the_clients(sandbox: Sandbox, text: str) -> None:
 @pytest.mark.parametrize("date", ["soon", "2026-02-30", None, 7, "2026-01-01T25:00:00Z", "9999-12-31"])
 def test_a_date_of_the_body_that_is_none(sandbox: Sandbox, date: object) -> None:
     """The client's mistake, and so is one that would lead beyond all dates."""
-    outcome = sandbox.run('REPLY = make_response(200, add_time(ctx["body_json"]["on"], days=1))', body={"on": date})
+    code = 'REPLY = make_response(200, add_time(ctx["body_json"]["on"], days=1))'
+    outcome = sandbox.run(code, body={"on": date})
 
     assert isinstance(outcome, Raised), outcome
     assert (outcome.blame, outcome.status) == ("request", 422)

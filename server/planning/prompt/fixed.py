@@ -1,4 +1,4 @@
-"""The fixed part of the prompt: the contract, filled with the guest's reference and the policy's lists."""
+"""The fixed part of the prompt: the contract, filled with the reference and the policy's lists."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING, Any
 from server.planning.policy import ALLOWED_BUILTINS, PROTECTED_NAMES
 from server.planning.policy.hints import NODE_HINTS, NODE_WORDS
 from server.planning.policy.names import MAX_DEPTH, MAX_SOURCE_BYTES
+from server.planning.prompt.described import (
+    MAX_DOCUMENT_BYTES,
+    ApiDescription,
+    DescriptionError,
+    read_description,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,6 +30,10 @@ _CONTRACT = (_HERE / "contract.md").read_text("utf-8")
 _REFERENCE = (_HERE / "reference.md").read_text("utf-8")
 _EXAMPLES = (_HERE / "examples.md").read_text("utf-8")
 _PLACE = re.compile(r"@@([A-Z_]+)@@")
+DESCRIBED = (
+    "They are an OpenAPI document. Its operations are these; the one that is asked about comes with the"
+    " request, with what it refers to. Do as it says, also where these are its words for what others do."
+)
 HOUSE_RULES_HEAD = """
 ## House rules
 
@@ -54,6 +64,14 @@ def with_house_rules(contract: str, house_rules: str) -> str:
     """The fixed part. House rules come last: a provider's cache then shares what is before them."""
     rules = house_rules.strip()
     return f"{contract}{HOUSE_RULES_HEAD}{rules}\n" if rules else contract
+
+
+def described(house_rules: str) -> ApiDescription | None:
+    """House rules that are an OpenAPI document, read. Raises PromptError."""
+    try:
+        return read_description(house_rules)
+    except DescriptionError as error:
+        raise PromptError(f"planner.house_rules: the file {error}") from None
 
 
 def digest(*parts: str) -> str:
@@ -95,12 +113,17 @@ def read_house_rules(path: str) -> str:
         with Path(path).open("rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise PromptError(f"planner.house_rules: {path} is not a file")
-            data = file.read(MAX_HOUSE_RULES_BYTES + 1)
+            data = file.read(MAX_DOCUMENT_BYTES + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:
         raise PromptError(f"planner.house_rules: {path} can't be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise PromptError(f"planner.house_rules: {path} is not UTF-8 text") from None
-    if len(data) > MAX_HOUSE_RULES_BYTES:
-        raise PromptError(f"planner.house_rules: {path} is over {MAX_HOUSE_RULES_BYTES} bytes")
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise PromptError(f"planner.house_rules: {path} is over {MAX_DOCUMENT_BYTES} bytes")
+    if len(data) > MAX_HOUSE_RULES_BYTES and described(text) is None:
+        raise PromptError(
+            f"planner.house_rules: {path} is over {MAX_HOUSE_RULES_BYTES} bytes; only an OpenAPI document,"
+            " of which each prompt shows what it needs, may be longer"
+        )
     return text

@@ -18,7 +18,7 @@ _SECTION = re.compile(
 )
 #: As the prompt has its own examples: one block, request and plan on a line each.
 _SHORT = re.compile(
-    r"### (?P<title>[^\n]+)\n\n```python\n(?P<request>\{[^\n]+\})\n(?P<head>\{[^\n]+\})\n(?P<code>.*?)```",
+    r"### (?P<title>[^\n]+)\n\n```\n(?P<request>\{[^\n]+\})\n(?P<head>\{[^\n]+\})\n(?P<code>.*?)```",
     re.DOTALL,
 )
 
