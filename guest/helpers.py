@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _LARGEST_INT = 2**53 - 1
 _INTEGER = re.compile(r"[+-]?[0-9]{1,17}")
 _NUMBER = re.compile(r"[+-]?([0-9]++(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+#: To its end, or to the text's: an attempt that fails there would be made again at each quote.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})

@@ -38,7 +38,6 @@ _MAX_FOUND: Final = 3
 _MAX_NAMED: Final = 32
 _METHODS: Final = ("get", "put", "post", "delete", "patch")
 _MARKED: Final = re.compile(r"^[\"']?(?:openapi|swagger)[\"']?\s*:", re.MULTILINE)
-_BEGINS: Final = re.compile(r"(?:\s*(?:#[^\n]*|---)?\n)*\s*[\"']?(?:openapi|swagger)[\"']?\s*:")
 
 Object: TypeAlias = "dict[str, Any]"
 
@@ -150,13 +149,19 @@ def read_description(text: str) -> ApiDescription | None:
         document = json.loads(text) if is_json else yaml.load(text, Loader=yaml.CSafeLoader)
         _check_size(document)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
-        if is_json or _BEGINS.match(text):
+        if is_json or _begins(text):
             reason = " ".join(str(error).split())[:200]
             raise DescriptionError(f"is no OpenAPI document that can be read: {reason}") from None
         return None
     if not isinstance(document, dict) or not {"openapi", "swagger"} & document.keys():
         return None
     return ApiDescription(document, tuple(_operations(document)), frozenset(_prefixes(document)))
+
+
+def _begins(text: str) -> bool:
+    """Whether the first line that says anything is the one that an OpenAPI document begins with."""
+    said = (line for line in text.splitlines() if line.strip() not in {"", "---"} and line[0] != "#")
+    return _MARKED.match(next(said, "")) is not None
 
 
 def _operations(document: Object) -> Iterator[Operation]:

