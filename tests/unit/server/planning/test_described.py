@@ -177,8 +177,13 @@ def test_aliases_cannot_make_much_of_little() -> None:
     lines = ["openapi: 3.1.0", "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]" for n in range(1, 12)]
 
-    with pytest.raises(PromptError, match="more than 500000 values"):
-        PromptMaker({"builtins": []}, "\n".join(lines), max_bytes=65_536)
+    for text in (
+        "\n".join(lines),
+        "openapi: 3.1.0\nself: &s [*s]",
+        "openapi: 3.1.0\nx: " + "[" * 200 + "]" * 200,
+    ):
+        with pytest.raises(PromptError, match="more than 500000 values, or 100 levels"):
+            PromptMaker({"builtins": []}, text, max_bytes=65_536)
 
 
 def test_only_a_document_may_be_long(tmp_path: Path) -> None:

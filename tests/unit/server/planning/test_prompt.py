@@ -135,7 +135,7 @@ def test_the_fixed_part_is_within_its_budget(maker: PromptMaker) -> None:
 
 
 def test_headers_are_told_as_they_pass(maker: PromptMaker) -> None:
-    """Those of a request that a plan sees, and those of a reply that leave, but for the service's own work."""
+    """Those of a request that a plan sees, and those of a reply that leave, but for the service's own."""
     seen, leave = (
         next(line for line in maker.fixed.splitlines() if line.startswith(start)).lower()
         for start in ('- `ctx["headers"]`', "- Response headers")
