@@ -147,6 +147,8 @@ async def parse(
     kind: ContentKind,
     data: bytes,
     check: Callable[[Content], None] = lambda _content: None,
+    *,
+    session: str = "",
 ) -> Content:
     """What `parse_content` says and `check` lets pass, beside the event loop if the body is large."""
 
@@ -155,7 +157,7 @@ async def parse(
         check(content)
         return content
 
-    return checked() if len(data) <= INLINE_BYTES else await aside(checked)
+    return checked() if len(data) <= INLINE_BYTES else await aside(checked, session)
 
 
 async def _look(request: web.BaseRequest, error: UnsupportedMediaType, seconds: float) -> None:
