@@ -111,19 +111,18 @@ def _parts(boundary: bytes, data: bytes) -> Iterator[_Part]:
     """What is between the delimiters; RFC 2046 §5.1 has those begin with a line's end.
 
     What is before the first is nobody's, and so is what comes after the last one, which ends in two dashes.
+    How many there are is known before any is read.
     """
-    pieces = (b"\r\n" + data).split(b"\r\n--" + boundary, MAX_PARTS + 2)
-    for number, piece in enumerate(pieces[1:]):
+    texts: list[bytes] = []
+    for piece in (b"\r\n" + data).split(b"\r\n--" + boundary, MAX_PARTS + 2)[1:]:
         line, ends, rest = piece.partition(b"\r\n")
         padding = line.rstrip(b" \t")
-        if padding == b"--":
-            return
+        if padding == b"--" and len(texts) <= MAX_PARTS:
+            return map(_part, texts)
         if padding or not ends:
             break
-        if number == MAX_PARTS:
-            raise BadRequest(f"More than {MAX_PARTS} parts.")
-        yield _part(rest)
-    raise BadRequest(_NO_FORM)
+        texts.append(rest)
+    raise BadRequest(f"More than {MAX_PARTS} parts." if len(texts) > MAX_PARTS else _NO_FORM)
 
 
 def _part(text: bytes) -> _Part:
