@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
 
-from server.model import METHODS, Reply
+from server.values.model import METHODS, Reply
 
 if TYPE_CHECKING:
     from multidict import MultiMapping

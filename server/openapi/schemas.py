@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from server.openapi.operation import Json
-    from server.planning.schemas import CollectionSchema, Fields
-    from server.planning.shape import JsonType
+    from server.planning.kinds.schemas import CollectionSchema, Fields
+    from server.planning.kinds.shape import JsonType
 
 #: Steps of a path are no ids, and are no part of one between slashes or backslashes.
 _NO_STEP = r"(?!(.*[/\\])?\.{1,2}([/\\].*)?$)"

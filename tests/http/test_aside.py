@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from server.http import content, handler, multipart, semantics
-from server.http.aside import INLINE_BYTES, Lane, aside, prepare_process
+from server.concurrency.aside import INLINE_BYTES, Lane, aside, prepare_process
+from server.http import handler, semantics
+from server.requests import content, multipart
 from tests.fakes import FakeExecutor, completed
 from tests.http.client import ask
 
