@@ -128,7 +128,11 @@ class ContextReader:
             return await self._parts(request, session, holds)
         limits = self.limits
         kind, data = await content.read_content(
-            request, limit=limits.request_bytes, seconds=limits.body_seconds, holds=holds
+            request,
+            limit=limits.request_bytes,
+            seconds=limits.body_seconds,
+            holds=holds,
+            session=session.directory,
         )
         body = await content.parse(
             request.method,

@@ -60,6 +60,19 @@ async def test_bodies(
     assert calls == [more == 0]
 
 
+@pytest.mark.parametrize("more", [0, 1])
+async def test_json_that_is_called_text(more: int, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is looked at for a hint alone takes as long as what is read."""
+    calls = threads_of("explained", content, monkeypatch)
+    service = await start()
+    body = b'{"a":"' + b"x" * (INLINE_BYTES + more - 8) + b'"}'
+    answer = await ask(service.address, "POST", "/members", {"Content-Type": "text/plain"}, body)
+
+    assert answer.status == 415
+    assert "It is JSON, though." in answer.json["detail"]
+    assert calls == [more == 0]
+
+
 async def test_tables(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = threads_of("_as_table", semantics, monkeypatch)
     service = await start(executor=FakeExecutor(lambda job: completed([{"n": "x" * 100}] * 1_000)))
