@@ -1,4 +1,4 @@
-"""The operators' interface over HTTP: `/_meta/plans`, `/_meta/sessions`, `/_meta/explain`, `/_meta/doctor`.
+"""The operators' interface over HTTP: what `server/operations/api.py` lists, below `/_meta`.
 
 1. It is there only where an admin token is set; elsewhere these paths are what any unknown page is.
 2. The admin token opens it and nothing else does; it opens nothing but this. Compared in constant time.
@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from server.concurrency.aside import aside
-from server.operations.api import ROOMS, Api, Archive, Call
+from server.operations.api import ROOMS, Api, Archive, Call, Piece
 from server.requests import content, strict_json
 from server.requests.auth import Authenticator
 from server.requests.target import parse_query, parse_target
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from server.requests.context import EdgeLimits
     from server.requests.target import Target
+    from server.settings.schema import Settings
 
 _PREFIX = "/_meta/"
 _INDEX = ("/_meta", "/_meta/")
@@ -53,6 +55,13 @@ class Admin:
             return True
         return path.startswith(_PREFIX) and path.removeprefix(_PREFIX).partition("/")[0] in ROOMS
 
+    def renew(self, settings: Settings) -> None:
+        """Take another admin token.
+
+        Where there is none any more, the pages stay until a restart, and shut.
+        """
+        self._authenticator.renew({"admin": settings.auth.admin_token or secrets.token_hex(32)})
+
     async def answer(self, request: web.BaseRequest) -> Reply:
         """Raises ServiceError: Unauthorized before anything else is looked at."""
         self._authenticator.authenticate(request.headers)
@@ -67,6 +76,8 @@ class Admin:
                 data = await asyncio.to_thread(path.read_bytes)
             disposition = f'attachment; filename="{answer.name}"'
             return Reply(200, (("Content-Disposition", disposition),), data, "application/x-tar")
+        if isinstance(answer, Piece):
+            return Reply(200, (), answer.data, "application/octet-stream")
         return Reply(200, body=await aside(partial(orjson.dumps, answer), _OPERATOR))
 
     async def _content(

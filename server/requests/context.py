@@ -13,7 +13,7 @@ from server.requests.headers import for_plan, misplaced
 from server.requests.known_tokens import KnownTokens
 from server.requests.members import check_members
 from server.requests.target import Target, parse_query
-from server.sessions.identity import Anonymous, session_for, session_of_link
+from server.sessions.identity import Anonymous, Scope, session_for, session_of_link
 from server.values.errors import MethodNotAllowed, SessionInvalid
 from server.values.model import METHODS, SAFE_METHODS, Method, RequestContext
 
@@ -52,6 +52,7 @@ class ContextReader:
     anonymous: Anonymous
     #: Told of every session that is asked for.
     note: Callable[[Session], None] = lambda _session: None
+    scope: Scope = "service"
     #: All of the service's.
     tokens: KnownTokens = field(factory=KnownTokens)
     #: Whether `?session=` names a session where no header does.
@@ -154,13 +155,14 @@ class ContextReader:
             raise SessionInvalid(f"More than one {SESSION_ID} header.")
         if values and self.tokens.are_in(values[0]):
             raise misplaced(SESSION_ID)
-        session = self._linked(request, target) if not values and target.raw_query else None
+        session = self._linked(request, target, caller) if not values and target.raw_query else None
         if session is None:
-            session = session_for(values[0] if values else None, caller.token_name, self.anonymous)
+            named = values[0] if values else None
+            session = session_for(named, caller.token_name, self.anonymous, self.scope)
         self.note(session)
         return session
 
-    def _linked(self, request: web.BaseRequest, target: Target) -> Session | None:
+    def _linked(self, request: web.BaseRequest, target: Target, caller: Caller) -> Session | None:
         """The session of a link. A browser says by Sec-Fetch-Site whose page sends a request."""
         query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
         if SESSION_KEY not in query:
@@ -169,7 +171,13 @@ class ContextReader:
             raise SessionInvalid("A token of the service names no session, and does not belong into a link.")
         elsewhere = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
         changes = request.method not in SAFE_METHODS
-        return session_of_link(query[SESSION_KEY], allowed=self.in_query, cross_site=elsewhere and changes)
+        return session_of_link(
+            query[SESSION_KEY],
+            caller.token_name,
+            self.scope,
+            allowed=self.in_query,
+            cross_site=elsewhere and changes,
+        )
 
 
 def check_method(method: str) -> None:
