@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from attrs import field, frozen
 
 from server.record import files, sums
-from server.record.caches import Loader
+from server.record.caches import Loader, check_records
 from server.record.checkpoints import Checkpoints
 from server.record.history import History, Past, checked_rows
 from server.record.record import (
@@ -232,6 +232,9 @@ class SqliteRecord:
             return self.writer.finish(known, _part(target, known, f"fork of {source}", now), change, now)
 
     def _copy_rows(self, origin: Known, target: Known) -> None:
+        """Rows that are not what was written are not handed on. Raises Damaged."""
+        for number in origin.collections:
+            check_records(self._connection, origin.id, number)
         version = target.version + 1
         for statement in (
             """\

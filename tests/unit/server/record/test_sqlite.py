@@ -108,6 +108,9 @@ async def test_a_flipped_bit_is_told_by_its_row_and_costs_no_other_session(
     with pytest.raises(Damaged, match="row 1 of collection 1"):
         await ledger.load("a", tmp_path / "a.db")
     assert not (tmp_path / "a.db").exists()
+    with pytest.raises(Damaged):
+        await ledger.copy("a", "fork")
+    assert (await ledger.head("fork")).version == 0
     await ledger.load("b", tmp_path / "b.db")
     found = backup.verify(ledger.path)
     assert len(found["damaged"]) == 1
