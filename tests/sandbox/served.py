@@ -37,8 +37,7 @@ class Executor:
     def run_now(self, job: Job) -> Outcome:
         self._next += 1
         inner = runner.Job(self._next, job.plan_id, job.plan, job.read_only, job.request)
-        self._sandbox.runner.run(job.session, [inner])
-        return self._sandbox.outcomes[inner.id]
+        return self._sandbox.run_job(job.session, inner)
 
     async def start(self) -> None: ...
 
@@ -52,7 +51,6 @@ class Api:
     """A session that is served by worked plans; `seed` stores records without one."""
 
     def __init__(self, sandbox: Sandbox, plans: dict[str, Worked]) -> None:
-        (sandbox.root / "d1").mkdir(exist_ok=True)
         self._sandbox = sandbox
         self._plans = plans
         self.executor = Executor(sandbox)

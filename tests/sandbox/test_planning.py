@@ -16,8 +16,11 @@ from tests.unit.server.planning.requests import a_request
 from tests.unit.server.planning.worked import worked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.sandbox.conftest import Sandbox
 
+OLD = "0123456789abcdef" * 2
 EXAMPLES = worked(Path(server.planning.prompt.__file__).with_name("examples.md"))
 TRIED = worked(Path(__file__).parent.parent / "data" / "tried_answers.md")
 
@@ -166,13 +169,13 @@ async def test_collections_of_the_path_come_first(examples: Api) -> None:
     assert schemas.more
 
 
-async def test_a_session_that_cannot_be_read(sandbox: Sandbox) -> None:
+async def test_a_session_that_cannot_be_read(sandbox_over: Callable[[Path], Sandbox], tmp_path: Path) -> None:
     """A failed run is the service's error, never an empty session."""
-    (sandbox.root / "d1").mkdir()
-    (sandbox.root / "d1" / "store.db").write_bytes(b"no database" * 1000)
+    (tmp_path / OLD).mkdir()
+    (tmp_path / OLD / "store.db").write_bytes(b"no database" * 1000)
 
     with pytest.raises(SessionDamaged):
-        await read_schemas(Executor(sandbox), Session("s1", "d1"))
+        await read_schemas(Executor(sandbox_over(tmp_path)), Session("s1", OLD))
 
 
 def test_tried_checkout(tried: Api) -> None:
@@ -251,7 +254,7 @@ def test_tried_login(tried: Api) -> None:
     """A login gives a token and never a password; a wrong one is 401, a missing field 422."""
     title, path = "Log in", "/users/login"
     hashed = 'REPLY = make_response(200, store.insert({"email": "a@b", "password": hash_secret("pw")}))'
-    tried._sandbox.runner.run("d1", [tried._sandbox.job(hashed.replace("store.", 'session_store["users"].'))])
+    tried._sandbox.run(hashed.replace("store.", 'session_store["users"].'), session="d1")
     user = {"email": "a@b", "password": "pw"}
 
     assert shows_the_request(TRIED[title], a_request("POST", path, body={"user": user}))
