@@ -218,6 +218,7 @@ def make_app(
         note=None if tokens is None else meter.tally.note,
         new_line=RequestLine if tracing is None else tracing.new_line,
         held=held,
+        logged_address=reader.origin.client_ip if settings.log.client_address else None,
     )
     return Service(settings, handler, plans, pool, root, names=names, usage=usage, tracing=tracing)
 
@@ -269,8 +270,8 @@ def worker_pool(
     )
 
 
-def cors_of(options: CorsSettings) -> Cors | None:
-    return Cors(frozenset(options.origins), options.max_age_seconds) if options.origins else None
+def cors_of(options: CorsSettings) -> Cors:
+    return Cors(frozenset(options.origins), options.max_age_seconds)
 
 
 def _hosts(settings: Settings) -> Hosts:
@@ -308,7 +309,6 @@ def _api_pages(settings: Settings, planner: Planner, executor: Executor, files: 
     anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
     terms = Terms(
         secured=secured,
-        session_needed=not secured and anonymous == "reject",
         enforced=settings.schema.enforce,
         delete_collections=settings.conventions.delete_collections,
         url=settings.server.public_url,

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
     from server.model import Session
     from server.openapi.document import Terms
+    from server.openapi.schemas import Types
     from server.planning.planned import Planner, RoutesInForce
     from wasm_runtime.pool import Executor
 
 
 class Describes(Protocol):
-    async def document(self, session: Session) -> bytes:
+    async def document(self, session: Session, types: Types = "enforced") -> bytes:
         """The session's OpenAPI document, as JSON. Raises ServiceError."""
         ...
 
@@ -37,13 +38,16 @@ class Describer:
     is_new: Callable[[Session], bool] = lambda _session: False
     documents: KeptDocuments = field(factory=KeptDocuments)
 
-    async def document(self, session: Session) -> bytes:
+    async def document(self, session: Session, types: Types = "enforced") -> bytes:
         """Raises the ServiceError that ends a request, too, where the session cannot be read."""
         routes = await self.planner.routes_in_force(session)
-        known = b"" if self.is_new(session) else await read_all(self.executor, session)
+        known = b""
+        if not self.is_new(session):
+            known = await read_all(self.executor, session, everywhere=types == "learned")
         source = (routes, hashlib.sha256(known).digest())
-        return await self.documents.of(session.directory, source, partial(self._made, session, routes, known))
+        make = partial(self._made, session, routes, known, types)
+        return await self.documents.of(f"{session.directory} {types}", source, make)
 
-    def _made(self, session: Session, routes: RoutesInForce, known: bytes) -> bytes:
+    def _made(self, session: Session, routes: RoutesInForce, known: bytes, types: Types) -> bytes:
         schemas = decode_schemas(known, most=MAX_DESCRIBED) if known else Schemas()
-        return orjson.dumps(describe(session, routes, schemas, self.terms))
+        return orjson.dumps(describe(session, routes, schemas, self.terms, types))

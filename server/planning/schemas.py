@@ -47,6 +47,10 @@ MAX_INNER = 24
 #: A field within a field whose name is longer is passed over: a name may be as long as a record.
 MAX_INNER_CHARS = 64
 MAX_WORDS = 12
+#: For what all records have: values in all collections, fields in one question, and nulls of a field.
+MAX_LOOKED_AT = 500_000
+MAX_COUNTED = 15
+MAX_NULLS = 1_000
 MAX_WORD_CHARS = 24
 #: More than the largest honest answer has.
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -122,6 +126,27 @@ for name in found:
             words[field] = sorted(seen[field])
     found[name]["words"] = words
 """
+#: Which fields all records have, up to so many values that are looked at; a null is a value.
+_EVERYWHERE = f"""\
+left = {MAX_LOOKED_AT}
+for name in found:
+    kinds = found[name]["fields"]
+    names = [field for field in kinds if re_match("^[A-Za-z_][A-Za-z0-9_-]*$", field)]
+    total = session_store[name].count()
+    everywhere = []
+    left = left - total * len(names)
+    for start in range(0, len(names) if total and left >= 0 else 0, {MAX_COUNTED}):
+        some = names[start:start + {MAX_COUNTED}]
+        counts = session_store[name].group(count=",".join(some))[0]
+        for field in some:
+            without = total - counts["count_" + field]
+            if "null" in kinds[field] and 0 < without <= {MAX_NULLS}:
+                nulls = session_store[name].search({{field + "__isnull": True}})
+                without = len([record for record in nulls if field not in record])
+            if without == 0:
+                everywhere.append(field)
+    found[name]["everywhere"] = everywhere
+"""
 _ANSWER = """\
 REPLY = make_response(200, {"collections": found, "more": len(found) < len(known)})
 """
@@ -138,6 +163,7 @@ _READERS: dict[Disclosure, RunnablePlan] = {
     "shapes_and_enums": _reader(_FIRST + _SHAPES + _INSIDE + _WORDS + _ANSWER),
 }
 _READER_OF_ALL = _reader(_ALL + _SHAPES + _INSIDE + _ANSWER)
+_READER_OF_TYPES = _reader(_ALL + _SHAPES + _INSIDE + _EVERYWHERE + _ANSWER)
 _SEEKER = _reader("""\
 name = ctx["segments"][0]
 REPLY = make_response(200, {"exists": name in session_store.collections()})
@@ -168,6 +194,8 @@ class CollectionSchema:
     more: bool = False
     #: It holds one object.
     single: bool = False
+    #: Fields that all of its records have; only where that was asked for.
+    everywhere: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """``{name: type}``, types as in `JsonType.as_json`, or ``{"string": [words]}`` for known words."""
@@ -224,13 +252,14 @@ async def read_schemas(
     return decode_schemas(await _read(executor, session, _READERS[disclose], segments), disclose=disclose)
 
 
-async def read_all(executor: Executor, session: Session) -> bytes:
+async def read_all(executor: Executor, session: Session, *, everywhere: bool = False) -> bytes:
     """The collections of a session, for whoever may see the session itself: more of them, no words.
 
+    `everywhere`: also which fields all records have, which takes a look at all of them.
     As they were answered: `decode_schemas(..., most=MAX_DESCRIBED)` is work for another thread.
     Raises the ServiceError that the run's outcome means.
     """
-    return await _read(executor, session, _READER_OF_ALL, ())
+    return await _read(executor, session, _READER_OF_TYPES if everywhere else _READER_OF_ALL, ())
 
 
 async def collection_exists(executor: Executor, session: Session, name: str) -> bool:
@@ -310,7 +339,14 @@ def _collection(document: dict[str, Any], *, words: bool) -> CollectionSchema:
         words=tuple(_words(said, kept)),
         more=document.get("more") is True or len(kept) < len(given),
         single=document.get("single") is True,
+        everywhere=_everywhere(document.get("everywhere"), kept),
     )
+
+
+def _everywhere(names: Any, fields: list[str]) -> tuple[str, ...]:
+    listed = names[:MAX_FIELDS] if isinstance(names, list) else []
+    said = {name for name in listed if isinstance(name, str)}
+    return tuple(printable(name) for name in fields if name in said)
 
 
 def _dict(value: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SESSION = Session("shop", "0" * 32)
-OPEN = Terms(secured=False, session_needed=True, enforced=False)
+OPEN = Terms(secured=False, enforced=False)
 MEMBERS = CollectionSchema(
     fields=(
         ("age", ("integer",)),
