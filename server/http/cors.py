@@ -36,7 +36,7 @@ _ON_ALL = ("X-Request-ID", "X-Plan-Source", "X-Plan-ID", "X-Fuel-Used", "Server-
 
 @frozen
 class Cors:
-    """`origins` as browsers write them (`https://app.example.com`), or the single one `*`; none: CORS is off."""
+    """`origins` as browsers write them (`https://app.example.com`), or just `*`; none: CORS is off."""
 
     origins: frozenset[str] = frozenset()
     max_age_seconds: int = 600

@@ -27,7 +27,7 @@ _SESSION: Json = {
     "type": "apiKey",
     "in": "header",
     "name": "X-Session-ID",
-    "description": "Whose data requests are about: 1 to 128 letters, digits, `_` and `-`; no sign comes first.",
+    "description": "Whose data requests are about: 1 to 128 letters, digits, `_` and `-`.",
 }
 _BEARER: Json = {"type": "http", "scheme": "bearer"}
 _SERVICE_TOKEN: Json = {
@@ -42,7 +42,8 @@ _SERVICE_TOKEN: Json = {
 class Terms:
     """What the settings say of every session.
 
-    `secured`: a token is needed; `enforced`: fields keep their types; `delete_collections`: conventions take DELETE of a collection.
+    `secured`: a token is needed; `enforced`: fields keep their types; `delete_collections`: conventions take
+    DELETE of a collection.
     """
 
     secured: bool
@@ -98,8 +99,8 @@ def _security(terms: Terms) -> list[Json]:
 
 
 _LEARNED = (
-    "For generators of clients. Types are those of what is stored, as are ids; `required` is what all records "
-    "have (where there are at most 500,000 values). The service enforces none of it: what comes next may be "
+    "For generators of clients. Types are those of what is stored, as are ids; `required` is what all records"
+    " have (where there are at most 500,000 values). The service enforces none of it: what comes next may be "
     "otherwise."
 )
 _PLAIN = (

@@ -74,13 +74,24 @@ class TypedSchemas(CollectionSchemas):
         )
 
     def _field_of(self, name: str, kinds: tuple[str, ...]) -> Json:
-        return _union(_types(kinds, dict(self.schema.inside).get(name, ())))
+        inside = dict(self.schema.inside).get(name, ())
+        elements = dict(self.schema.elements).get(name, ())
+        return _union([self._type(kind, inside, elements) for kind in _told_apart(kinds)])
+
+    @staticmethod
+    def _type(kind: str, inside: Fields, elements: tuple[str, ...]) -> Json:
+        if kind == "array" and elements:
+            return {"type": "array", "items": _union(_types(elements, inside))}
+        return _type(kind, inside)
 
 
 def _types(kinds: tuple[str, ...], inside: Fields = ()) -> list[Json]:
-    """A schema for each type; every integer is a number."""
-    plain = [kind for kind in kinds if kind != _INTEGER or "number" not in kinds]
-    return [_type(kind, inside) for kind in plain]
+    return [_type(kind, inside) for kind in _told_apart(kinds)]
+
+
+def _told_apart(kinds: tuple[str, ...]) -> list[str]:
+    """Every integer is a number."""
+    return [kind for kind in kinds if kind != _INTEGER or "number" not in kinds]
 
 
 def _type(kind: str, inside: Fields) -> Json:

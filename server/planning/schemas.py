@@ -146,6 +146,26 @@ for name in found:
             if without == 0:
                 everywhere.append(field)
     found[name]["everywhere"] = everywhere
+    arrays = {{field: [] for field in kinds if "array" in kinds[field]}}
+    latest = session_store[name].list(offset=max(total - 20, 0))[0] if arrays else []
+    for record in latest:
+        for field in arrays:
+            value = record.get(field)
+            for item in value[:20] if isinstance(value, list) else []:
+                kind = "null"
+                if isinstance(item, bool):
+                    kind = "boolean"
+                elif isinstance(item, int):
+                    kind = "integer"
+                elif isinstance(item, float):
+                    kind = "number"
+                elif isinstance(item, str):
+                    kind = "string"
+                elif isinstance(item, (list, dict)):
+                    kind = "array" if isinstance(item, list) else "object"
+                if kind not in arrays[field]:
+                    arrays[field].append(kind)
+    found[name]["elements"] = arrays
 """
 _ANSWER = """\
 REPLY = make_response(200, {"collections": found, "more": len(found) < len(known)})
@@ -196,6 +216,8 @@ class CollectionSchema:
     single: bool = False
     #: Fields that all of its records have; only where that was asked for.
     everywhere: tuple[str, ...] = ()
+    #: Types of the elements of its arrays; likewise.
+    elements: Fields = ()
 
     def as_json(self) -> dict[str, Any]:
         """``{name: type}``, types as in `JsonType.as_json`, or ``{"string": [words]}`` for known words."""
@@ -333,6 +355,7 @@ def _collection(document: dict[str, Any], *, words: bool) -> CollectionSchema:
     kept = sorted(given)[:MAX_FIELDS]
     inside = _dict(document.get("inside"))
     said = _dict(document.get("words")) if words else {}
+    elements = _dict(document.get("elements"))
     return CollectionSchema(
         fields=_fields(given, kept),
         inside=tuple((printable(name), _inner(_dict(inside.get(name)))) for name in kept if name in inside),
@@ -340,6 +363,7 @@ def _collection(document: dict[str, Any], *, words: bool) -> CollectionSchema:
         more=document.get("more") is True or len(kept) < len(given),
         single=document.get("single") is True,
         everywhere=_everywhere(document.get("everywhere"), kept),
+        elements=_fields(elements, [name for name in kept if name in elements]),
     )
 
 
