@@ -33,9 +33,9 @@ fmt:
 
 # Policy, query, shape and wire format: every line and branch has a test.
 coverage:
-    {{with_tools}} pytest -q tests/policy tests/unit/store tests/unit/planning/test_shape.py \
-        tests/unit/planning/test_route.py tests/unit/wasm_runtime/test_frames.py \
-        --cov=server.planning.policy --cov=server.planning.shape --cov=server.planning.route \
+    {{with_tools}} pytest -q tests/policy tests/unit/store tests/unit/server/planning/kinds/test_shape.py \
+        tests/unit/server/planning/kinds/test_route.py tests/unit/wasm_runtime/test_frames.py \
+        --cov=server.planning.policy --cov=server.planning.kinds.shape --cov=server.planning.kinds.route \
         --cov=store.query --cov=wasm_runtime.frames --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 # All that CI runs.

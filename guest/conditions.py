@@ -143,5 +143,5 @@ def _by_field(store: ResourceStore, name: str | None, value: Any) -> dict[str, A
 
 
 def tag_of(record: str) -> str:
-    """The tag of a record's JSON text, the same as the host gives it in a reply (server/entity_tags.py)."""
+    """The tag of a record's JSON text, as the host gives it in a reply (server/values/entity_tags.py)."""
     return hashlib.blake2b(record.encode(), digest_size=16).hexdigest()

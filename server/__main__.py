@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from server.exposure import warnings
-from server.http.aside import prepare_process
-from server.logging import configure
-from server.planning.library_file import LibraryError
+from server.cli.progress import Progress
+from server.concurrency.aside import prepare_process
+from server.planning.learned.library_file import LibraryError
 from server.planning.prompt import PromptError
-from server.progress import Progress
 from server.sessions.directories import DataRootError
-from server.settings import CONFIG_VARIABLE, SettingsError, load
+from server.settings.exposure import warnings
+from server.settings.reading import CONFIG_VARIABLE, SettingsError, load
 from server.starting import started
-from server.tracing import from_environment
+from server.telemetry.logs import configure
+from server.telemetry.tracing import from_environment
 from wasm_runtime import artifact
 from wasm_runtime.artifact import ArtifactError
 from wasm_runtime.pool import PoolError
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from server.app import Service
-    from server.planner_settings import PlannerSettings
-    from server.settings_schema import Settings
-    from server.tracing import Tracing
+    from server.settings.planner import PlannerSettings
+    from server.settings.schema import Settings
+    from server.telemetry.tracing import Tracing
 
 log = structlog.get_logger()
 

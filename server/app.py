@@ -10,30 +10,30 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from server.http.api_pages import ApiPages
-from server.http.auth import Authenticator
 from server.http.connection import Server
-from server.http.context import ContextReader, EdgeLimits
 from server.http.cors import Cors
 from server.http.file_fields import FileFields
 from server.http.handler import Handler
 from server.http.held import HeldBytes, HeldLimits
-from server.http.hosts import Hosts, is_local
-from server.http.known_tokens import KnownTokens
 from server.http.metrics_page import MetricsPage, wanted_tokens
-from server.http.origin import Origin
 from server.http.semantics import HttpSemantics
 from server.http.traced import traced
-from server.logging import RequestLine
 from server.metrics.meter import Meter
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
-from server.planning.usage import UsageBook, usage_book
+from server.planning.drafting.usage import UsageBook, usage_book
+from server.requests.auth import Authenticator
+from server.requests.context import ContextReader, EdgeLimits
+from server.requests.hosts import Hosts, is_local
+from server.requests.known_tokens import KnownTokens
+from server.requests.origin import Origin
 from server.sessions import address
 from server.sessions.directories import DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
+from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
 from wasm_runtime.sweeper import Retention
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
-    from server.settings_schema import CorsSettings, Settings
-    from server.tracing import Tracing
+    from server.settings.schema import CorsSettings, Settings
+    from server.telemetry.tracing import Tracing
     from wasm_runtime.artifact import Artifact
     from wasm_runtime.pool import Executor
 

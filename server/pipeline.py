@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, TypeVar
 import orjson
 from attrs import evolve
 
-from server.conditions import Turns, conditions_of
-from server.errors import Overloaded, PlanFailed
-from server.model import PATCH_TYPES, SAFE_METHODS, Reply
-from server.planning.route import RouteTemplate
-from server.preferences import preferences
-from server.replies import reply_to
+from server.planning.kinds.route import RouteTemplate
+from server.values.conditions import Turns, conditions_of
+from server.values.errors import Overloaded, PlanFailed
+from server.values.model import PATCH_TYPES, SAFE_METHODS, Reply
+from server.values.preferences import preferences
+from server.values.replies import reply_to
 from wasm_runtime.slot import Job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from server.logging import RequestLine
-    from server.model import RequestContext, RunnablePlan
+    from server.planning.kinds.route import Params
     from server.planning.planned import Planned, Planner
-    from server.planning.route import Params
+    from server.telemetry.request_line import RequestLine
+    from server.values.model import RequestContext, RunnablePlan
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.pool import Executor
 

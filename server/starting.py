@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from server.app import Service
-    from server.settings_schema import ServerSettings, Settings
-    from server.tracing import Tracing
+    from server.settings.schema import ServerSettings, Settings
+    from server.telemetry.tracing import Tracing
 
 _T = TypeVar("_T")
 

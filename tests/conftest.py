@@ -11,8 +11,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-import server.logging
-from server.settings import load
+import server.telemetry.logs
+from server.settings.reading import load
 from tools.processes import guest_environment
 from wasm_runtime import artifact
 
@@ -32,11 +32,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 def _logging_as_before() -> Iterator[None]:
     """A test that sets up logging does it for itself."""
     root = logging.getLogger()
-    handlers, level, threshold = root.handlers[:], root.level, server.logging.threshold.level
+    handlers, level, threshold = root.handlers[:], root.level, server.telemetry.logs.threshold.level
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    server.logging.threshold.level = threshold
+    server.telemetry.logs.threshold.level = threshold
     structlog.reset_defaults()
 
 

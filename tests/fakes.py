@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from server.model import Plan, RequestContext, RunnablePlan, SourceCode, ValidatedCode
+from server.planning.kinds.route import refuse_unplannable, template_text
 from server.planning.planned import Fixed, RoutesInForce
-from server.planning.route import refuse_unplannable, template_text
+from server.values.model import Plan, RequestContext, RunnablePlan, SourceCode, ValidatedCode
 from wasm_runtime.outcome import Completed, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from server.errors import ServiceError
-    from server.model import Session
+    from server.values.errors import ServiceError
+    from server.values.model import Session
     from wasm_runtime.slot import Job
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from server.progress import Progress
-from server.settings import load
+from server.cli.progress import Progress
+from server.settings.reading import load
 from wasm_runtime import artifact
 
 

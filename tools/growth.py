@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import frozen
 
-from server.logging import configure
-from server.model import Method, RequestContext
 from server.pipeline import job_for
-from server.planning.checked_conventions import CheckedConventions
+from server.planning.conventions.checked import CheckedConventions
 from server.sessions.directories import DataRoot
 from server.sessions.identity import session_for
-from server.settings import load
+from server.settings.reading import load
+from server.telemetry.logs import configure
+from server.values.model import Method, RequestContext
 from tools.processes import guest_environment
 from wasm_runtime import artifact
 from wasm_runtime.outcome import Completed

@@ -6,7 +6,7 @@ import http.client
 import os
 import sys
 
-from server.settings import load
+from server.settings.reading import load
 
 _SECONDS = 4.0
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from server.app import Service, make_app
-from server.model import Plan, RunnablePlan, SourceCode
-from server.planning.checked_conventions import CheckedConventions
+from server.planning.conventions.checked import CheckedConventions
 from server.planning.planned import Fixed, Planned, RoutesInForce
-from server.settings import from_mapping
+from server.settings.reading import from_mapping
+from server.values.model import Plan, RunnablePlan, SourceCode
 from tools.processes import guest_environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from server.model import RequestContext, Session, ValidatedCode
+    from server.values.model import RequestContext, Session, ValidatedCode
 
 
 class GivenPlans(abc.ABC):

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from server.model import RequestContext, Session
-from server.planning.effects import effects_of
+from server.planning.kinds.effects import effects_of
+from server.planning.kinds.schemas import CollectionSchema, Schemas
+from server.planning.kinds.shape import shape_of
+from server.planning.kinds.shown import LearnedLine, narrow_view
 from server.planning.prompt import PromptMaker
-from server.planning.schemas import CollectionSchema, Schemas
-from server.planning.shape import shape_of
-from server.planning.shown import LearnedLine, narrow_view
-from server.settings import load
+from server.settings.reading import load
+from server.values.model import RequestContext, Session
 from tools.processes import guest_environment
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from server.model import Method
+    from server.values.model import Method
 
 _BORDER = "<!-- Up to here the same for every request; from here on for this one. -->"
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "prompts"

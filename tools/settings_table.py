@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from server.settings import CONFIG_VARIABLE, DEFAULT_FILE, all_keys
+from server.settings.reading import CONFIG_VARIABLE, DEFAULT_FILE, all_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from server.settings_key import Key
+    from server.settings.key import Key
 
 _HEADER = ("Key", "Variable", "Default", "Unit", "Meaning")
 

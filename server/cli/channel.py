@@ -13,8 +13,8 @@ import aiohttp
 import orjson
 from attrs import define, field, frozen
 
-from server.errors import ServiceError
 from server.operations.api import Archive, Call
+from server.values.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

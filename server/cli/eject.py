@@ -12,7 +12,7 @@ from server.cli.archives import holds_anything
 from server.cli.channel import Ask, Refusal
 from server.cli.options import add
 from server.cli.output import counted
-from server.tar_files import unpack
+from server.sessions.tar_files import unpack
 
 if TYPE_CHECKING:
     import argparse

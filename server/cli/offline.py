@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from server.app import worker_pool
 from server.operations.assembly import make_api
 from server.planning.assembly import make_planner
-from server.planning.usage import usage_book
+from server.planning.drafting.usage import usage_book
 from server.sessions.directories import DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from server.operations.api import Api
-    from server.settings_schema import Settings
+    from server.settings.schema import Settings
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.pool import WorkerPool
     from wasm_runtime.slot import Job

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from server.cli import eject, learning, other, plans, sessions
 from server.cli.channel import Channel, HttpChannel, LocalChannel, Refusal
 from server.cli.output import Output
-from server.logging import configure
-from server.planning.library_file import LibraryError
+from server.cli.progress import Progress
+from server.planning.learned.library_file import LibraryError
 from server.planning.prompt import PromptError
-from server.progress import Progress
 from server.sessions.address import published
 from server.sessions.directories import DataRootError, DataRootInUse
-from server.settings import CONFIG_VARIABLE, SettingsError, load
-from server.tar_files import NotUnpackedError
+from server.sessions.tar_files import NotUnpackedError
+from server.settings.reading import CONFIG_VARIABLE, SettingsError, load
+from server.telemetry.logs import configure
 from wasm_runtime.artifact import ArtifactError
 from wasm_runtime.pool import PoolError
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from server.cli.options import Commands
-    from server.settings_schema import Settings
+    from server.settings.schema import Settings
 
 _FAILURES = (
     *(DataRootError, ArtifactError, PoolError, PromptError, LibraryError),

@@ -15,7 +15,7 @@ from server.cli.db_json import write_layout
 from server.cli.options import add, group
 from server.cli.output import counted, moment, shortened
 from server.cli.plans import state_of
-from server.tar_files import unpack
+from server.sessions.tar_files import unpack
 
 if TYPE_CHECKING:
     import argparse

@@ -17,22 +17,22 @@ from urllib.parse import quote
 
 from attrs import field, frozen
 
-from server.errors import ServiceError
-from server.model import RunnablePlan
 from server.openapi.learned import MEDIA_TYPES
 from server.openapi.schemas import SHAPES, example_of
-from server.operations.request import Described
-from server.planning.conventions import ConventionsPlanner
+from server.planning.conventions.planner import ConventionsPlanner
+from server.planning.kinds.shape import body_from_text
 from server.planning.policy import check
-from server.planning.shape import body_from_text
+from server.requests.described import Described
+from server.values.errors import ServiceError
+from server.values.model import RunnablePlan
 from store.names import links_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from server.model import ContentKind, Plan, Session
-    from server.planning.conventions import Holds
-    from server.planning.route_table import LearnedRoute
+    from server.planning.kinds.route_table import LearnedRoute
+    from server.planning.kinds.schemas import Holds
+    from server.values.model import ContentKind, Plan, Session
 
 #: Field names and JSON types of each collection, by its name.
 Collections: TypeAlias = "Mapping[str, Mapping[str, list[str]]]"

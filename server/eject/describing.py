@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from server.eject.api import slots, without_kinds
 from server.openapi.learned import MEDIA_TYPES, statuses_in
 from server.openapi.schemas import is_nameable
-from server.replies import phrase
+from server.values.replies import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

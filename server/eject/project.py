@@ -20,7 +20,7 @@ from server.eject.sources import helper_modules, shared_files
 
 if TYPE_CHECKING:
     from server.eject.api import Collections, Route
-    from server.model import ContentKind
+    from server.values.model import ContentKind
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _FORMAT_SECONDS: Final = 60

@@ -28,16 +28,16 @@ _WHOLE: Final = frozenset(
         "guest.pages",
         "guest.patches",
         "guest.reply",
-        "server.http.aside",
-        "server.http.content",
-        "server.http.headers",
-        "server.http.hosts",
-        "server.http.media_type",
-        "server.http.multipart",
-        "server.http.origin",
+        "server.concurrency.aside",
+        "server.requests.content",
+        "server.requests.headers",
+        "server.requests.hosts",
+        "server.requests.media_type",
+        "server.requests.multipart",
+        "server.requests.origin",
         "server.http.request_id",
-        "server.http.strict_json",
-        "server.http.target",
+        "server.requests.strict_json",
+        "server.requests.target",
         "wasm_runtime.nesting",
     }
 )
@@ -52,10 +52,10 @@ _HELPERS: Final = (
 )
 #: What the parts of modules that are not copied whole are, for the first line of theirs.
 _ABOUT: Final = {
-    "server.errors": "What can go wrong, and the status and problem type (RFC 9457) that each has.",
-    "server.model": "Words that several modules share.",
-    "server.planning.route": "The kinds of path segments, and what may stand before a collection's name.",
-    "server.replies": "Problems (RFC 9457) without a type of their own.",
+    "server.values.errors": "What can go wrong, and the status and problem type (RFC 9457) that each has.",
+    "server.values.model": "Words that several modules share.",
+    "server.planning.kinds.route": "Kinds of path segments, and what may stand before a collection's name.",
+    "server.values.replies": "Problems (RFC 9457) without a type of their own.",
     "wasm_runtime.verdict": "Which headers of a handler's reply may leave.",
 }
 _PACKAGES: Final = {

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from server.errors import BadRequest
-from server.http import content, strict_json
-from server.http.aside import aside
-from server.http.auth import Authenticator
-from server.http.target import parse_query, parse_target
-from server.model import Reply
+from server.concurrency.aside import aside
 from server.operations.api import ROOMS, Api, Archive, Call
+from server.requests import content, strict_json
+from server.requests.auth import Authenticator
+from server.requests.target import parse_query, parse_target
+from server.values.errors import BadRequest
+from server.values.model import Reply
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from server.http.context import EdgeLimits
-    from server.http.target import Target
+    from server.requests.context import EdgeLimits
+    from server.requests.target import Target
 
 _PREFIX = "/_meta/"
 _INDEX = ("/_meta", "/_meta/")

@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from server.errors import InvalidQuery, NotFound, SessionInvalid
 from server.http import browser
-from server.http.context import SESSION_ID
 from server.http.pages import settled
-from server.http.target import parse_query
-from server.model import Reply
+from server.requests.context import SESSION_ID
+from server.requests.target import parse_query
 from server.sessions.identity import session_for
+from server.values.errors import InvalidQuery, NotFound, SessionInvalid
+from server.values.model import Reply
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
 
-    from server.http.auth import Caller
-    from server.http.target import Pairs, Target
-    from server.model import Session
     from server.openapi.describer import Describes
     from server.openapi.schemas import Types
+    from server.requests.auth import Caller
+    from server.requests.target import Pairs, Target
     from server.sessions.identity import Anonymous
+    from server.values.model import Session
 
 NAMES = frozenset({"openapi.json", "swagger.json", "docs", "redoc"})
 #: What such a file is never changes; private because who may have it depends on the token.

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.entity_tags import etag_of, tag_list
-from server.errors import PreconditionFailed
-from server.model import SAFE_METHODS, Reply
+from server.values.entity_tags import etag_of, tag_list
+from server.values.errors import PreconditionFailed
+from server.values.model import SAFE_METHODS, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

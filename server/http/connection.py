@@ -13,11 +13,11 @@ from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 
-from server.errors import BadRequest, ServiceError
 from server.http import request_id
 from server.http.response import to_response
-from server.logging import RequestLine
-from server.replies import error_reply
+from server.telemetry.request_line import RequestLine
+from server.values.errors import BadRequest, ServiceError
+from server.values.replies import error_reply
 
 if TYPE_CHECKING:
     import asyncio
@@ -153,7 +153,7 @@ class Server(web.Server):
         read_seconds: float,
         target_bytes: int,
     ) -> None:
-        # Whoever leaves gives up what it waits for. What goes on all the same: server/uninterrupted.py.
+        # Whoever leaves gives up what it waits for. Not all does: server/concurrency/uninterrupted.py.
         super().__init__(handler, handler_cancellation=True)
         self.read_seconds = read_seconds
         self._max_connections = max_connections

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
 
-from server.errors import OriginRefused
-from server.model import METHODS, Reply
+from server.values.errors import OriginRefused
+from server.values.model import METHODS, Reply
 
 if TYPE_CHECKING:
     from multidict import MultiMapping

@@ -18,13 +18,13 @@ from urllib.parse import quote
 import orjson
 from attrs import evolve, frozen
 
-from server.errors import NotAcceptable
 from server.http.accept import JSON, OFFERED, acceptable, ranges_of
+from server.values.errors import NotAcceptable
 
 if TYPE_CHECKING:
     from server.http.handler import UseCase
-    from server.logging import RequestLine
-    from server.model import Reply, RequestContext
+    from server.telemetry.request_line import RequestLine
+    from server.values.model import Reply, RequestContext
 
 _MEMBERS: Final = {"name", "type", "size", "data"}
 #: Types that a browser shows without running anything of them.

@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 from aiohttp import HttpVersion10, HttpVersion11
 
-from server.errors import BadRequest, ServiceError, Unauthorized
+from server.concurrency.aside import aside
+from server.concurrency.uninterrupted import uninterrupted
 from server.http import pages, request_id
 from server.http.api_pages import NAMES as API_PAGES
-from server.http.aside import aside
 from server.http.conditional import conditional
-from server.http.context import ContextReader, check_method
 from server.http.cors import Cors
 from server.http.held import Claim, HeldBytes
-from server.http.hosts import Hosts
 from server.http.response import SENT, came_in_chunks, to_response, whole
-from server.http.target import parse_target
 from server.http.terminal import for_terminal
-from server.logging import RequestLine
-from server.model import METHODS, Reply
-from server.replies import error_reply
-from server.uninterrupted import uninterrupted
+from server.requests.context import ContextReader, check_method
+from server.requests.hosts import Hosts
+from server.requests.target import parse_target
+from server.telemetry.request_line import RequestLine
+from server.values.errors import BadRequest, ServiceError, Unauthorized
+from server.values.model import METHODS, Reply
+from server.values.replies import error_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
     from server.http.api_pages import ApiPages
-    from server.http.auth import Authenticator, Caller
-    from server.http.target import Target
-    from server.model import RequestContext
+    from server.requests.auth import Authenticator, Caller
+    from server.requests.target import Target
+    from server.values.model import RequestContext
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ from collections import Counter
 
 from attrs import frozen
 
-from server.errors import Overloaded
+from server.values.errors import Overloaded
 
 #: A body up to this size is not counted.
 SMALL_BYTES = 16 * 1024

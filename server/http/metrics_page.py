@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from server.errors import MethodNotAllowed
-from server.http.auth import Authenticator
-from server.model import Reply
+from server.requests.auth import Authenticator
+from server.values.errors import MethodNotAllowed
+from server.values.model import Reply
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from server.http.handler import Door
     from server.metrics.meter import Meter
-    from server.settings_schema import Settings
+    from server.settings.schema import Settings
 
 PATH: Final = "/_meta/metrics"
 _ALLOW: Final = ("GET", "HEAD")

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from server.errors import MethodNotAllowed, NotFound
 from server.http.problem_types import MEANINGS, all_types
-from server.model import Reply
+from server.requests.target import RESERVED
+from server.values.errors import MethodNotAllowed, NotFound
+from server.values.model import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 HEALTH = "/healthz"
-RESERVED = frozenset({"healthz", "docs", "redoc", "openapi.json", "swagger.json", "_meta"})
 _ALLOW = ("GET", "HEAD", "OPTIONS")
 
 _WELCOME = {

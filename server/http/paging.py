@@ -20,7 +20,7 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from server.model import RequestContext
+    from server.values.model import RequestContext
 
 _START = b'{"items":['
 _END = re.compile(rb',"page":\{"limit":(null|\d{1,16}),"offset":(\d{1,16}),"total":(\d{1,16})\}\}$')

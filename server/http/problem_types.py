@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.errors import ServiceError
+from server.values.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

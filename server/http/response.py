@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
 
-from server.replies import phrase
+from server.values.replies import phrase
 
 if TYPE_CHECKING:
-    from server.logging import RequestLine
-    from server.model import Reply
+    from server.telemetry.request_line import RequestLine
+    from server.values.model import Reply
 
 SERVER = "metaservice"
 _NO_BODY = frozenset({204, 304})

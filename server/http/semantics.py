@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from server.errors import NotAcceptable
+from server.concurrency.aside import INLINE_BYTES, aside
 from server.http import paging, tables
 from server.http.accept import CSV, JSON, OFFERED, acceptable, json_label
-from server.http.aside import INLINE_BYTES, aside
-from server.model import SAFE_METHODS, Reply
-from server.preferences import preferences
+from server.values.errors import NotAcceptable
+from server.values.model import SAFE_METHODS, Reply
+from server.values.preferences import preferences
 
 if TYPE_CHECKING:
     from server.http.accept import MediaType
     from server.http.handler import UseCase
-    from server.logging import RequestLine
-    from server.model import RequestContext
+    from server.telemetry.request_line import RequestLine
+    from server.values.model import RequestContext
 
     Headers = tuple[tuple[str, str], ...]
 

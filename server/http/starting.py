@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from attrs import evolve
 
-from server.errors import OriginRefused, Starting
 from server.http import pages, request_id
 from server.http.cors import Cors
 from server.http.response import to_response
 from server.http.terminal import for_terminal
-from server.logging import RequestLine
-from server.replies import error_reply
+from server.telemetry.request_line import RequestLine
+from server.values.errors import OriginRefused, Starting
+from server.values.replies import error_reply
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from server.model import Reply
+    from server.values.model import Reply
     from wasm_runtime.artifact import Progress
 
 _RETRY_SECONDS: Final = 5

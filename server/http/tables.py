@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from server.errors import ReplyTooLarge
+from server.values.errors import ReplyTooLarge
 
 CSV_TYPE = "text/csv; charset=utf-8; header=present"
 NDJSON_TYPE = "application/x-ndjson"

@@ -16,7 +16,7 @@ from attrs import evolve
 if TYPE_CHECKING:
     from multidict import MultiMapping
 
-    from server.model import Reply
+    from server.values.model import Reply
 
 _AGENT: Final = "curl/"
 _ANYTHING: Final = "*/*"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from server.tracing import Tracing
+    from server.telemetry.tracing import Tracing
 
     Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 

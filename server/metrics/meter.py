@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from server.sessions.files import SessionFiles
-    from server.settings_schema import Settings
+    from server.settings.schema import Settings
 
 
 class Meter:

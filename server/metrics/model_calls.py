@@ -11,8 +11,8 @@ from attrs import define, field
 from server.planning.providers.base import AnswerUnusable, ProviderDeadline, ProviderError, Watched
 
 if TYPE_CHECKING:
-    from server.planner_settings import PlannerSettings
     from server.planning.providers.base import Completion, Prompt, Provider
+    from server.settings.planner import PlannerSettings
 
 
 @define

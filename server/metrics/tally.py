@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from server.model import METHODS
+from server.values.model import METHODS
 
 if TYPE_CHECKING:
-    from server.logging import RequestLine
+    from server.telemetry.request_line import RequestLine
 
 #: Upper bounds of a stage's time in milliseconds, each inclusive; the last bucket has no bound.
 BUCKETS_MS: Final = (

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
-from server.http.pages import RESERVED
 from server.openapi import filters, named, parameters, replies
 from server.openapi.json_patch import EXAMPLE as JSON_PATCH
 from server.openapi.operation import Operation, schema_ref
-from server.planning.conventions import ACTION_WORDS
-from server.planning.route import Slot, split_prefix
+from server.planning.conventions.planner import ACTION_WORDS
+from server.planning.kinds.route import Slot, split_prefix
+from server.requests.target import RESERVED
 from store.names import foreign_key, links_among, singular
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from server.openapi.operation import Json
     from server.openapi.schemas import CollectionSchemas, Types
-    from server.planning.schemas import CollectionSchema, Schemas
+    from server.planning.kinds.schemas import CollectionSchema, Schemas
 
 _JSON = "application/json"
 _MERGE = "application/merge-patch+json"

@@ -11,15 +11,15 @@ from attrs import field, frozen
 
 from server.openapi.document import describe
 from server.openapi.kept import KeptDocuments
-from server.planning.schemas import MAX_DESCRIBED, Schemas, decode_schemas, read_all
+from server.planning.kinds.schemas import MAX_DESCRIBED, Schemas, decode_schemas, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from server.model import Session
     from server.openapi.document import Terms
     from server.openapi.schemas import Types
     from server.planning.planned import Planner, RoutesInForce
+    from server.values.model import Session
     from wasm_runtime.pool import Executor
 
 

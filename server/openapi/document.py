@@ -12,16 +12,16 @@ from attrs import evolve, frozen
 from server.openapi import conventional, filters, json_patch, learned, named, parameters, replies
 from server.openapi.schemas import VALUE, CollectionSchemas
 from server.openapi.typed import TypedSchemas
-from server.planning.route import Slot
+from server.planning.kinds.route import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from server.model import Session
     from server.openapi.operation import Json, Operation
     from server.openapi.schemas import Types
+    from server.planning.kinds.schemas import Schemas
     from server.planning.planned import RoutesInForce
-    from server.planning.schemas import Schemas
+    from server.values.model import Session
 
 _SESSION: Json = {
     "type": "apiKey",

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from server.openapi import parameters
 from server.openapi.operation import schema_ref
-from server.planning.schemas import MAX_DESCRIBED
+from server.planning.kinds.schemas import MAX_DESCRIBED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from server.openapi.operation import Json
-    from server.planning.schemas import Fields
+    from server.planning.kinds.schemas import Fields
 
 DESCRIPTION = (
     "Any field can be filtered by, a dot reaches into objects and arrays of them; given twice, it means any "

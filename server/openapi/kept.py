@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from server.http.aside import aside
+from server.concurrency.aside import aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,15 +15,15 @@ import orjson
 from server.openapi import parameters, replies
 from server.openapi.operation import Operation, schema_ref
 from server.openapi.schemas import example_of
-from server.planning.route import MAX_INT, Slot, SlotKind
-from server.planning.shape import JsonType
-from server.replies import phrase
+from server.planning.kinds.route import MAX_INT, Slot, SlotKind
+from server.planning.kinds.shape import JsonType
+from server.values.replies import phrase
 
 if TYPE_CHECKING:
-    from server.model import ContentKind
     from server.openapi.operation import Json
     from server.openapi.schemas import Types
-    from server.planning.route_table import LearnedRoute
+    from server.planning.kinds.route_table import LearnedRoute
+    from server.values.model import ContentKind
 
 _SLOTS: dict[SlotKind, Json] = {
     "int": {"type": "integer", "minimum": 0, "maximum": MAX_INT},

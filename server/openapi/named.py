@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from server.openapi.operation import Json
-    from server.planning.schemas import CollectionSchema, Fields
+    from server.planning.kinds.schemas import CollectionSchema, Fields
 
 #: What a list of names can have in it, and a pattern that two kinds of readers agree about.
 _NAME = re.compile(r"[A-Za-z0-9_$@ -]+")

@@ -9,7 +9,7 @@ from attrs import evolve, field, frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from server.planning.route import Slot
+    from server.planning.kinds.route import Slot
 
 Json: TypeAlias = "dict[str, Any]"
 

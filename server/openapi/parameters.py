@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.planning.route import MAX_INT
+from server.planning.kinds.route import MAX_INT
 from store.names import RESERVED, foreign_key
 
 if TYPE_CHECKING:

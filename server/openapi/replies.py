@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.openapi.operation import schema_ref
-from server.replies import phrase
+from server.values.replies import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

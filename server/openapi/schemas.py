@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from server.openapi.operation import Json
-    from server.planning.schemas import CollectionSchema, Fields
-    from server.planning.shape import JsonType
+    from server.planning.kinds.schemas import CollectionSchema, Fields
+    from server.planning.kinds.shape import JsonType
 
 #: Whose types a document has: those that are enforced, if any are; or those that were learned, as claims.
 Types: TypeAlias = Literal["enforced", "learned"]

@@ -13,7 +13,7 @@ from server.openapi.schemas import ID_IN_PATH, CollectionSchemas, is_nameable
 
 if TYPE_CHECKING:
     from server.openapi.operation import Json
-    from server.planning.schemas import Fields
+    from server.planning.kinds.schemas import Fields
 
 _INTEGER = "integer"
 _SOME_JSON: Json = {"description": "Nothing is known of its type."}

@@ -37,17 +37,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import structlog
 from attrs import field, frozen
 
-from server.errors import BadRequest, MethodNotAllowed, NotFound, Unavailable
-from server.http.content import check_use
 from server.operations.plans import shown_violations
-from server.operations.request import Described
 from server.planning.codec import PlanInvalid
-from server.planning.library_file import LibraryError
+from server.planning.learned.library_file import LibraryError
+from server.requests.content import check_use
+from server.requests.described import Described
+from server.values.errors import BadRequest, MethodNotAllowed, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from server.model import RequestContext
     from server.operations.doctor import Doctor
     from server.operations.eject import Ejector
     from server.operations.learning import LearningOperations
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from server.operations.sessions import SessionOperations
     from server.planning.explaining import Explainer, Explanation
     from server.planning.policy import CodeRefused
+    from server.values.model import RequestContext
 
 #: The first segments below `/_meta` that are the operators'.
 ROOMS: Final = frozenset({"plans", "sessions", "explain", "doctor", "learning", "usage"})

@@ -18,11 +18,11 @@ from server.sessions.files import SessionFiles
 from wasm_runtime.pool import Executor, Holder
 
 if TYPE_CHECKING:
+    from server.planning.drafting.usage import UsageBook
     from server.planning.planned import Planner
-    from server.planning.usage import UsageBook
     from server.sessions.directories import DataRoot
     from server.sessions.names import SessionNames
-    from server.settings_schema import Settings
+    from server.settings.schema import Settings
 
 
 class HoldingExecutor(Executor, Holder, Protocol):

@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 from attrs import asdict, frozen
 
 from server.operations import advisories
-from server.settings_key import is_loopback
+from server.settings.key import is_loopback
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from server.planning.switch import LearningSwitch
+    from server.planning.drafting.switch import LearningSwitch
     from server.sessions.directories import DataRoot
-    from server.settings_schema import Settings
+    from server.settings.schema import Settings
     from wasm_runtime.pool import Executor
 
 Verdict: TypeAlias = Literal["ok", "warning", "failed", "unknown"]

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from server.eject.api import routes_of
-from server.eject.exchanges import recorded
 from server.eject.handlers import NotWritable
 from server.eject.project import Ejected, packed, write
-from server.errors import Conflict
-from server.planning.vetting import Vetting
-from server.tar_files import unpack
+from server.operations.exchanges import recorded
+from server.planning.learned.vetting import Vetting
+from server.sessions.tar_files import unpack
+from server.values.errors import Conflict
 
 if TYPE_CHECKING:
-    from server.model import Session
     from server.operations.sessions import SessionOperations
-    from server.planning.fingerprint import Versions
-    from server.planning.learned import LearnedRoutes
-    from server.planning.library import PlanLibrary
-    from server.planning.route_table import LearnedRoute
+    from server.planning.kinds.fingerprint import Versions
+    from server.planning.kinds.route_table import LearnedRoute
+    from server.planning.learned.library import PlanLibrary
+    from server.planning.learned.routes import LearnedRoutes
+    from server.values.model import Session
     from wasm_runtime.pool import Executor
 
 _SEED = "seed"

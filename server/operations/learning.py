@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from attrs import frozen
 
-from server.errors import BadRequest, Conflict, Unavailable
-from server.planning.usage import GROUPS
+from server.planning.drafting.usage import GROUPS
+from server.values.errors import BadRequest, Conflict, Unavailable
 
 if TYPE_CHECKING:
-    from server.planner_settings import PlannerSettings
-    from server.planning.switch import LearningSwitch
-    from server.planning.usage import UsageBook
+    from server.planning.drafting.switch import LearningSwitch
+    from server.planning.drafting.usage import UsageBook
+    from server.settings.planner import PlannerSettings
 
 _NOT_RUNNING = (
     "No service runs on this data root, so there is nothing to turn: "

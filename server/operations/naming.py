@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from server.errors import BadRequest, Conflict, NotFound
-from server.model import Session
 from server.sessions.files import DIRECTORY
 from server.sessions.identity import session_for
+from server.values.errors import BadRequest, Conflict, NotFound
+from server.values.model import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from server.planning.library import PlanLibrary
+    from server.planning.learned.library import PlanLibrary
 
 _TOKEN: Final = "token:"  # noqa: S105 - a prefix of names
 _ANONYMOUS: Final = "~anonymous"

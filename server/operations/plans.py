@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import asdict, evolve
 
-from server.errors import Conflict, NotFound, Unprocessable
-from server.model import RunnablePlan, SourceCode
 from server.operations import portable
 from server.operations.naming import plan_named
 from server.planning.codec import PlanInvalid, decode
-from server.planning.library_rows import ANY_QUERY, UnreadablePlan
+from server.planning.kinds.route import RouteError, RouteTemplate
+from server.planning.learned.library_rows import ANY_QUERY, UnreadablePlan
+from server.planning.learned.vetting import vetted
 from server.planning.policy import CodeRefused, check
-from server.planning.route import RouteError, RouteTemplate
-from server.planning.vetting import vetted
+from server.values.errors import Conflict, NotFound, Unprocessable
+from server.values.model import RunnablePlan, SourceCode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator
 
-    from server.model import Plan, Session, ValidatedCode
-    from server.planning.fingerprint import Versions
-    from server.planning.learned import LearnedRoutes
-    from server.planning.library import PlanLibrary
-    from server.planning.library_rows import LearnedRecord, PlanRecord
-    from server.planning.switch import LearningSwitch
+    from server.planning.drafting.switch import LearningSwitch
+    from server.planning.kinds.fingerprint import Versions
+    from server.planning.learned.library import PlanLibrary
+    from server.planning.learned.library_rows import LearnedRecord, PlanRecord
+    from server.planning.learned.routes import LearnedRoutes
+    from server.values.model import Plan, Session, ValidatedCode
 
 #: With this begin lines that are no part of the code.
 NOTICE = "#|"

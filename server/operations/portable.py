@@ -23,20 +23,27 @@ import cattrs
 import orjson
 from attrs import asdict, evolve, frozen
 
-from server.errors import BadRequest, Unprocessable
-from server.model import METHODS, ContentKind, RunnablePlan, SourceCode
 from server.operations.naming import plan_named
 from server.planning.codec import PlanInvalid, decode
-from server.planning.fingerprint import Versions
-from server.planning.library_rows import ANY_QUERY, PERSON, Origin, PlanRecord, UnreadablePlan, plan_text
+from server.planning.kinds.fingerprint import Versions
+from server.planning.kinds.route import RouteError, RouteTemplate, Slot
+from server.planning.learned.library_rows import (
+    ANY_QUERY,
+    PERSON,
+    Origin,
+    PlanRecord,
+    UnreadablePlan,
+    plan_text,
+)
 from server.planning.policy import CodeRefused, check
-from server.planning.route import RouteError, RouteTemplate, Slot
+from server.values.errors import BadRequest, Unprocessable
+from server.values.model import METHODS, ContentKind, RunnablePlan, SourceCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from server.model import Session
-    from server.planning.library import PlanLibrary
+    from server.planning.learned.library import PlanLibrary
+    from server.values.model import Session
 
 FORMAT: Final = "metaservice plans"
 VERSION: Final = 1

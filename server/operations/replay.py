@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import evolve, frozen
 
-from server.errors import BadRequest, ServiceError
 from server.operations.plans import as_recorded, edited
 from server.pipeline import job_for
-from server.replies import error_reply, reply_to
+from server.values.errors import BadRequest, ServiceError
+from server.values.replies import error_reply, reply_to
 from wasm_runtime.outcome import Completed
 
 if TYPE_CHECKING:
-    from server.model import Reply, RequestContext, RunnablePlan
     from server.operations.plans import PlanOperations
     from server.operations.sessions import SessionOperations
-    from server.planning.library_rows import PlanRecord
+    from server.planning.learned.library_rows import PlanRecord
+    from server.values.model import Reply, RequestContext, RunnablePlan
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.pool import Executor
 

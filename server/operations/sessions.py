@@ -12,20 +12,20 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from server.errors import Conflict, NotFound, SessionDamaged, Unprocessable
 from server.operations.naming import BY_DIRECTORY, session_named
 from server.sessions import transfer
 from server.sessions.files import Entry
+from server.values.errors import Conflict, NotFound, SessionDamaged, Unprocessable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from server.model import Session
-    from server.planning.learned import LearnedRoutes
-    from server.planning.library_rows import LearnedRecord
+    from server.planning.learned.library_rows import LearnedRecord
+    from server.planning.learned.routes import LearnedRoutes
     from server.sessions.files import SessionFiles
     from server.sessions.names import SessionNames
+    from server.values.model import Session
     from wasm_runtime.pool import Holder
 
 

@@ -5,34 +5,35 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from server.planning.author import Author
-from server.planning.breakers import Breakers
-from server.planning.budget import Budget
-from server.planning.checked_conventions import CheckedConventions
-from server.planning.drafting import Drafting
-from server.planning.fingerprint import Versions
-from server.planning.learned import LearnedRoutes
-from server.planning.library import LibraryThread, PlanLibrary
-from server.planning.library_file import FILE_NAME
-from server.planning.negative_cache import NegativeCache
+from server.planning.conventions.checked import CheckedConventions
+from server.planning.drafting.author import Author
+from server.planning.drafting.breakers import Breakers
+from server.planning.drafting.budget import Budget
+from server.planning.drafting.drafting import Drafting
+from server.planning.drafting.negative_cache import NegativeCache
+from server.planning.drafting.switch import LearningSwitch
+from server.planning.kinds.fingerprint import Versions
+from server.planning.kinds.schemas import collection_exists, collection_holds, record_has_file
+from server.planning.learned.library import PlanLibrary
+from server.planning.learned.library_file import FILE_NAME
+from server.planning.learned.library_thread import LibraryThread
+from server.planning.learned.routes import LearnedRoutes
 from server.planning.planner import LearningPlanner
 from server.planning.policy import POLICY_VERSION
 from server.planning.prompt import PromptMaker, read_house_rules
 from server.planning.providers import make_provider
-from server.planning.schemas import collection_exists, collection_holds, record_has_file
-from server.planning.switch import LearningSwitch
 from server.sessions.files import SessionFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from server.model import Session
-    from server.planner_settings import PlannerSettings
-    from server.planning.conventions import Holds
+    from server.planning.drafting.usage import UsageBook
+    from server.planning.kinds.schemas import Holds
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
-    from server.planning.usage import UsageBook
+    from server.settings.planner import PlannerSettings
+    from server.values.model import Session
     from wasm_runtime.pool import Executor
 
 

@@ -21,11 +21,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from server.errors import InvalidJson
-from server.http import strict_json
-from server.model import Needs, Plan, SourceCode
-from server.planning.policy.names import MAX_SOURCE_BYTES
-from server.planning.route import (
+from server.planning.kinds.route import (
     RouteError,
     RouteTemplate,
     Slot,
@@ -33,6 +29,10 @@ from server.planning.route import (
     split_prefix,
     template_text,
 )
+from server.planning.policy.names import MAX_SOURCE_BYTES
+from server.requests import strict_json
+from server.values.errors import InvalidJson
+from server.values.model import Needs, Plan, SourceCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from server.errors import (
+from server.planning.codec import PlanInvalid
+from server.planning.drafting.author import Draft
+from server.planning.drafting.negative_cache import Remembered
+from server.planning.kinds.route import RouteTemplate, refuse_unplannable
+from server.planning.planner import FALL_BACK, NOT_LEARNED
+from server.planning.policy import CodeRefused
+from server.planning.providers.base import ProviderError
+from server.values.errors import (
     NotLearned,
     NotPlannable,
     PlanRefused,
@@ -18,25 +25,18 @@ from server.errors import (
     ProviderUnavailable,
     ServiceError,
 )
-from server.planning.author import Draft
-from server.planning.codec import PlanInvalid
-from server.planning.negative_cache import Remembered
-from server.planning.planner import FALL_BACK, NOT_LEARNED
-from server.planning.policy import CodeRefused
-from server.planning.providers.base import ProviderError
-from server.planning.route import RouteTemplate, refuse_unplannable
 
 if TYPE_CHECKING:
-    from server.model import RequestContext, RunnablePlan
-    from server.planner_settings import PlannerSettings
-    from server.planning.checked_conventions import CheckedConventions
-    from server.planning.drafting import Drafting
-    from server.planning.kinds import Kind
-    from server.planning.learned import LearnedRoutes
-    from server.planning.library_rows import LearnedRecord
-    from server.planning.route_table import Match
-    from server.planning.shown import Question
-    from server.planning.switch import LearningSwitch
+    from server.planning.conventions.checked import CheckedConventions
+    from server.planning.drafting.drafting import Drafting
+    from server.planning.drafting.kinds import Kind
+    from server.planning.drafting.switch import LearningSwitch
+    from server.planning.kinds.route_table import Match
+    from server.planning.kinds.shown import Question
+    from server.planning.learned.library_rows import LearnedRecord
+    from server.planning.learned.routes import LearnedRoutes
+    from server.settings.planner import PlannerSettings
+    from server.values.model import RequestContext, RunnablePlan
 
 Source: TypeAlias = Literal["learned", "library", "model", "conventions", "none"]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import structlog
 from attrs import define
 
-from server.errors import ServiceError
-from server.planning.author import Draft, Subject
-from server.planning.library_rows import Origin, plan_text
-from server.planning.literals import carried_values
-from server.planning.route import RouteTemplate
-from server.planning.shape import shape_of
-from server.uninterrupted import uninterrupted
+from server.concurrency.uninterrupted import uninterrupted
+from server.planning.drafting.author import Draft, Subject
+from server.planning.kinds.literals import carried_values
+from server.planning.kinds.route import RouteTemplate
+from server.planning.kinds.shape import shape_of
+from server.planning.learned.library_rows import Origin, plan_text
+from server.values.errors import ServiceError
 from wasm_runtime.outcome import (
     BadReply,
     Completed,
@@ -26,15 +26,15 @@ from wasm_runtime.outcome import (
 )
 
 if TYPE_CHECKING:
-    from server.model import RequestContext, RunnablePlan
-    from server.planning.author import Allowance
-    from server.planning.drafting import Drafting
-    from server.planning.kinds import Kind
-    from server.planning.learned import LearnedRoutes
+    from server.planning.drafting.author import Allowance
+    from server.planning.drafting.drafting import Drafting
+    from server.planning.drafting.kinds import Kind
+    from server.planning.kinds.route import Params
+    from server.planning.kinds.route_table import Match
+    from server.planning.learned.routes import LearnedRoutes
+    from server.planning.learned.vetting import Candidate
     from server.planning.prompt import Problem
-    from server.planning.route import Params
-    from server.planning.route_table import Match
-    from server.planning.vetting import Candidate
+    from server.values.model import RequestContext, RunnablePlan
     from wasm_runtime.outcome import Outcome
 
 log = structlog.get_logger(__name__)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from server.model import RequestContext, RunnablePlan, Session
-    from server.planning.route import Params
-    from server.planning.route_table import LearnedRoute
+    from server.planning.kinds.route import Params
+    from server.planning.kinds.route_table import LearnedRoute
+    from server.values.model import RequestContext, RunnablePlan, Session
     from wasm_runtime.outcome import Outcome
 
 

@@ -12,22 +12,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.errors import MethodNotAllowed, NotLearned, NotPlannable, ServiceError
-from server.model import METHODS
-from server.planning.author import Draft
+from server.planning.drafting.author import Draft
+from server.planning.kinds.route import refuse_unplannable
 from server.planning.learning import LearnedPlan, Trial
 from server.planning.planned import RoutesInForce
-from server.planning.route import refuse_unplannable
+from server.values.errors import MethodNotAllowed, NotLearned, NotPlannable, ServiceError
+from server.values.model import METHODS
 
 if TYPE_CHECKING:
-    from server.model import RequestContext, Session
-    from server.planner_settings import PlannerSettings
-    from server.planning.checked_conventions import CheckedConventions
-    from server.planning.drafting import Drafting
-    from server.planning.learned import LearnedRoutes
+    from server.planning.conventions.checked import CheckedConventions
+    from server.planning.drafting.drafting import Drafting
+    from server.planning.drafting.switch import LearningSwitch
+    from server.planning.kinds.route_table import Match
+    from server.planning.learned.routes import LearnedRoutes
     from server.planning.planned import Planned
-    from server.planning.route_table import Match
-    from server.planning.switch import LearningSwitch
+    from server.settings.planner import PlannerSettings
+    from server.values.model import RequestContext, Session
 
 NOT_LEARNED = "This kind of request has not been learned, and planner.learn is false."
 #: Failures of planning for which the fall-back is there. Others are about the request itself.

@@ -12,8 +12,8 @@ import re
 from functools import lru_cache
 from typing import Literal
 
-from server.errors import SessionInvalid, SessionMissing
-from server.model import Session
+from server.values.errors import SessionInvalid, SessionMissing
+from server.values.model import Session
 
 Anonymous = Literal["reject", "shared"]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from server.model import Session
+    from server.values.model import Session
 
 T = TypeVar("T")
 

@@ -24,18 +24,26 @@ CONTRACTS = ROOT / ".importlinter"
 #: What each contract is there for: a module, and an import it must not have.
 TRESPASSES = {
     "server": [("server.pipeline", "store.table"), ("server.app", "tools.layout")],
-    "wasm_runtime": [("wasm_runtime.pool", "server.model"), ("wasm_runtime.worker", "store.table")],
-    "store": [("store.table", "server.model"), ("store.table", "wasm_runtime.limits")],
-    "guest": [("guest.app", "server.model"), ("guest.app", "wasm_runtime.limits")],
-    "nobody-imports-guest": [("tools.layout", "guest.app"), ("server.model", "guest.reply")],
+    "server-layers": [
+        ("server.values.model", "server.http.handler"),
+        ("server.openapi.document", "server.operations.api"),
+    ],
+    "planning-layers": [
+        ("server.planning.kinds.shape", "server.planning.drafting.author"),
+        ("server.planning.learned.routes", "server.planning.planner"),
+    ],
+    "wasm_runtime": [("wasm_runtime.pool", "server.values.model"), ("wasm_runtime.worker", "store.table")],
+    "store": [("store.table", "server.values.model"), ("store.table", "wasm_runtime.limits")],
+    "guest": [("guest.app", "server.values.model"), ("guest.app", "wasm_runtime.limits")],
+    "nobody-imports-guest": [("tools.layout", "guest.app"), ("server.values.model", "guest.reply")],
     "nobody-imports-ejected": [
         ("server.eject.project", "tools.ejected.routing"),
         ("tools.layout", "tools.ejected"),
     ],
-    "http": [("server.pipeline", "aiohttp"), ("server.planning.route", "aiohttp.web")],
-    "providers": [("server.planning.route", "openai"), ("server.http.auth", "anthropic.types")],
+    "http": [("server.pipeline", "aiohttp"), ("server.planning.kinds.route", "aiohttp.web")],
+    "providers": [("server.planning.kinds.route", "openai"), ("server.requests.auth", "anthropic.types")],
     "http-clients": [("server.planning.providers.base", "httpx"), ("guest.app", "urllib3")],
-    "telemetry": [("server.pipeline", "opentelemetry.trace"), ("server.logging", "prometheus_client")],
+    "telemetry": [("server.pipeline", "opentelemetry.trace"), ("server.telemetry.logs", "prometheus_client")],
     "wasmtime": [("server.app", "wasmtime"), ("tools.layout", "wasmtime.component")],
 }
 

@@ -16,7 +16,7 @@ import pytest
 from attrs import frozen
 
 from server.__main__ import main
-from server.planning.usage import Prices, UsageBook
+from server.planning.drafting.usage import Prices, UsageBook
 from tests.e2e.service import RunningService
 from tests.plan_files import CODE, document, item
 from tools.processes import SETTINGS, environment

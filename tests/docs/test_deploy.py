@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from server.settings import all_keys, from_mapping
+from server.settings.reading import all_keys, from_mapping
 from tests.docs.markdown import ROOT
 from tools.processes import environment
 from tools.try_image import Stage, stages

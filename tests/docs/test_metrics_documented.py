@@ -6,11 +6,11 @@ import re
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.logging import STAGES, RequestLine
 from server.metrics.disk import Disk
 from server.metrics.exposition import Reading, render
 from server.metrics.model_calls import ModelCalls
 from server.metrics.tally import Tally
+from server.telemetry.request_line import STAGES, RequestLine
 from tests.docs.markdown import ROOT, section
 from tests.fakes import FakeExecutor
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.settings import all_keys, from_mapping
+from server.settings.reading import all_keys, from_mapping
 from tests.docs.markdown import PAGES, README, blocks, inline_code
 from tools.settings_table import table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from server.settings_key import Key
+    from server.settings.key import Key
 
 TEXT = README.read_text("utf-8")
 KEYS = all_keys()

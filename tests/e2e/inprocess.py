@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from server.model import ValidatedCode
+from server.values.model import ValidatedCode
 from tests.http.client import Answer, ask
 from tools.in_process import GivenPlans, hosting, program
 from tools.processes import workers_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from server.app import Service
-    from server.model import RequestContext, RunnablePlan
+    from server.values.model import RequestContext, RunnablePlan
 
 _JSON = {"Content-Type": "application/json"}
 _POLL_SECONDS = 0.001

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from server.model import SAFE_METHODS
+from server.values.model import SAFE_METHODS
 from tests.policy import corpus
 from tests.sandbox import programs
 from wasm_runtime.limits import Limits

@@ -62,7 +62,7 @@ def test_the_document_is_valid_and_holds_no_values(client: Client) -> None:
 
 
 def test_schemathesis_finds_nothing(secured: RunningService, tmp_path: Path) -> None:
-    """All checks, examples, limits, random data and sequences, without a hook: what the document says is so."""
+    """All checks, examples, limits, random data, sequences, and no hooks: what the document says is so."""
     open_shop(secured.client("shop", Authorization=f"Bearer {TOKEN}"))
     said = run(
         *("-m", "schemathesis.cli", "run", f"{secured.url}/openapi.json?session=shop"),

@@ -34,9 +34,7 @@ with AuthenticatedClient(base_url=URL, token=TOKEN, headers={"X-Session-ID": SES
     assert [each.name for each in page.items] == ["Bob"]
     assert page.page.total == 1
 
-    counted = count_members.sync(
-        client=client, name_startswith="Bo", or_="(id__lt=9,id__gt=9)"
-    )
+    counted = count_members.sync(client=client, name_startswith="Bo", or_="(id__lt=9,id__gt=9)")
     assert counted is not None
     assert counted.to_dict() == {"count": 1}
 
@@ -44,9 +42,7 @@ with AuthenticatedClient(base_url=URL, token=TOKEN, headers={"X-Session-ID": SES
     assert isinstance(changed, MembersRecord), changed
     assert (changed.name, changed.age) == ("Bob", 26)
 
-    replaced = replace_members.sync(
-        address, client=client, body=MembersChanges(name="Rob")
-    )
+    replaced = replace_members.sync(address, client=client, body=MembersChanges(name="Rob"))
     assert isinstance(replaced, MembersRecord), replaced
     assert replaced.to_dict() == {"id": made.id, "name": "Rob"}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from server.tar_files import unpack
+from server.sessions.tar_files import unpack
 from tests.learning.conftest import Api, start
 from tests.learning.plans import CREATE, DELETE, GET, LIST, UPDATE
 from tests.operations.conftest import ADMIN, AUTH

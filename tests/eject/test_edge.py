@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from server.http.hosts import Hosts
+from server.requests.hosts import Hosts
 from tests.http.client import Wire, request_bytes
 from tools.ejected.serving import make_app
 

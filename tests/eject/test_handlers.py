@@ -10,9 +10,9 @@ import pytest
 from server.eject.api import Route
 from server.eject.handlers import body_of
 from server.eject.sources import helper_modules
-from server.model import Plan, RunnablePlan, SourceCode
 from server.planning.policy import check
 from server.planning.policy.names import HELPER_NAMES
+from server.values.model import Plan, RunnablePlan, SourceCode
 
 
 def text_of(code: str, **members: Any) -> str:

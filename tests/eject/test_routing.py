@@ -8,11 +8,11 @@ import pytest
 
 from server.eject.api import routes_of
 from server.eject.modules import modules
-from server.errors import InvalidQuery, MethodNotAllowed, NotFound, Unprocessable, UnsupportedMediaType
-from server.model import ContentKind, Method, Plan, RunnablePlan, Session, SourceCode
+from server.planning.kinds.route import RouteTemplate
+from server.planning.kinds.route_table import LearnedRoute
 from server.planning.policy import check
-from server.planning.route import RouteTemplate
-from server.planning.route_table import LearnedRoute
+from server.values.errors import InvalidQuery, MethodNotAllowed, NotFound, Unprocessable, UnsupportedMediaType
+from server.values.model import ContentKind, Method, Plan, RunnablePlan, Session, SourceCode
 from tools.ejected.routing import Routes, Table
 
 UUID = "6f1c0d3e-7f0e-4f59-9c85-0f4d2f6a1b2c"

@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from server.app import Service, make_app
-from server.settings import from_mapping
+from server.settings.reading import from_mapping
 from tests.fakes import FakeExecutor, FakePlanner
 
 if TYPE_CHECKING:

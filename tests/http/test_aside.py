@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from server.http import content, handler, semantics
-from server.http.aside import INLINE_BYTES, aside, prepare_process
+from server.concurrency.aside import INLINE_BYTES, aside, prepare_process
+from server.http import handler, semantics
+from server.requests import content
 from tests.fakes import FakeExecutor, completed
 from tests.http.client import ask
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.http.aside import INLINE_BYTES
+from server.concurrency.aside import INLINE_BYTES
 from tests.fakes import FakeExecutor
 from tests.http.client import Wire, ask, request_bytes
 

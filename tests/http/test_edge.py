@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.app import make_app
-from server.errors import NotPlannable
-from server.http.context import METHODS
+from server.requests.context import METHODS
 from server.sessions.directories import DataRoot
-from server.settings import from_mapping
+from server.settings.reading import from_mapping
+from server.values.errors import NotPlannable
 from tests.fakes import FakeExecutor, FakePlanner, completed
 from tests.http.client import Answer, Wire, ask, request_bytes
 

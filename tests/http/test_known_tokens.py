@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 from structlog.testing import capture_logs
 
-from server.http.headers import MAX_CHARACTERS
-from server.http.known_tokens import KnownTokens
+from server.requests.headers import MAX_CHARACTERS
+from server.requests.known_tokens import KnownTokens
 from tests.fakes import FakeExecutor
 from tests.http.client import Wire, ask, request_bytes
 

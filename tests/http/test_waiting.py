@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from server.model import Reply
+from server.values.model import Reply
 from tests.fakes import FakeExecutor, FakePlanner
 from tests.http.client import Wire, ask
 from tools.http_corpus import request_bytes

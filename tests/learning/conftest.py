@@ -14,7 +14,7 @@ import pytest
 from attrs import define, field, frozen
 
 from server.app import Service, make_app
-from server.settings import from_mapping
+from server.settings.reading import from_mapping
 from tests import answer
 from tools.processes import guest_environment, workers_of
 from tools.simulators import AnthropicSimulator, OpenAISimulator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from server.tracing import Tracing
+    from server.telemetry.tracing import Tracing
     from tools.simulators import Script, Simulator
 
     StartApi = Callable[..., Awaitable["Api"]]

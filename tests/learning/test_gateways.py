@@ -10,7 +10,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.learning.plans import CREATE, GET, LIST, MEMBERS
-from tests.unit.planning.providers.gateways import DISGUISED, PASSING, SETTINGS, Case, openai, refused, said
+from tests.unit.server.planning.providers.gateways import (
+    DISGUISED,
+    PASSING,
+    SETTINGS,
+    Case,
+    openai,
+    refused,
+    said,
+)
 from tools.simulators import Answer, Raw, by_route, plan
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from server.planning.library_file import FILE_NAME
+from server.planning.learned.library_file import FILE_NAME
 from server.sessions.files import SCRATCH_PREFIX
 from tests.learning.plans import DELETE
 from tests.operations.conftest import ADMIN, MEMBERS, Operator

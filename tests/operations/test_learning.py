@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.learning.plans import CREATE, GET, LIST, MEMBERS
-from tests.unit.planning.providers.gateways import openai, refused
+from tests.unit.server.planning.providers.gateways import openai, refused
 from tools.simulators import Answer, by_route
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from server.planning.library_file import FILE_NAME
+from server.planning.learned.library_file import FILE_NAME
 from tests.learning.plans import GET
 from tests.operations.conftest import MEMBERS, Operator
 from tests.plan_files import document, item

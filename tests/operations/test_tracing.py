@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from server.tracing import Tracing
+from server.telemetry.tracing import Tracing
 from tests.operations.conftest import MEMBERS
 from tools.simulators import by_route
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from server.model import SourceCode
 from server.planning.policy import CodeRefused, Violation, check
+from server.values.model import SourceCode
 
 _DATA = Path(__file__).parent.parent / "data"
 REPLY = "\nREPLY = make_response(200)\n"

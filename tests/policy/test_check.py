@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.model import SourceCode
 from server.planning.policy import CodeRefused, check
 from server.planning.policy.names import MAX_COMPREHENSIONS, MAX_DEPTH, MAX_NODES, MAX_SOURCE_BYTES
+from server.values.model import SourceCode
 from tests.policy.corpus import REPLY, accepted, violations
 
 if TYPE_CHECKING:

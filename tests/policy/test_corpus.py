@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from server.model import SourceCode
 from server.planning.policy import CodeRefused, check
+from server.values.model import SourceCode
 from tests.policy.corpus import accepted, cases, ids
 
 BENIGN = cases("benign")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from server.model import SourceCode
 from server.planning.policy import ALLOWED_METHODS, CodeRefused, check
 from server.planning.policy.names import STORE_METHODS
+from server.values.model import SourceCode
 from store.resource_store import ResourceStore
 from tests.policy.corpus import violations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import evolve
 
-from server.entity_tags import etag_of
+from server.values.entity_tags import etag_of
 from tests.sandbox import programs
 from wasm_runtime.limits import GuestReuse, Limits
 from wasm_runtime.outcome import BadReply, Completed, Outcome, OutOfFuel, Raised, StorageFull, Unmet

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.model import SAFE_METHODS
+from server.values.model import SAFE_METHODS
 from tests.policy.corpus import accepted
 from tests.policy.honest import Honest, programs, seed
 from tests.sandbox.programs import document

@@ -11,8 +11,8 @@ import pytest
 
 from guest import patches
 from guest.reply import Abort
-from server.errors import InvalidJson
-from server.http import strict_json
+from server.requests import strict_json
+from server.values.errors import InvalidJson
 from wasm_runtime.limits import Limits
 from wasm_runtime.outcome import Completed, Raised
 

@@ -9,23 +9,23 @@ import orjson
 import pytest
 
 import server.planning.prompt
-from server.errors import SessionDamaged
-from server.model import RunnablePlan, Session
 from server.pipeline import job_for
 from server.planning.codec import decode
+from server.planning.kinds.schemas import Schemas, read_schemas
+from server.planning.kinds.shape import shape_of
 from server.planning.policy import check
-from server.planning.schemas import Schemas, read_schemas
-from server.planning.shape import shape_of
-from server.replies import reply_to
-from tests.unit.planning.requests import NO_BODY, a_request
-from tests.unit.planning.worked import worked
+from server.values.errors import SessionDamaged
+from server.values.model import RunnablePlan, Session
+from server.values.replies import reply_to
+from tests.unit.server.planning.requests import NO_BODY, a_request
+from tests.unit.server.planning.worked import worked
 from wasm_runtime import runner
 from wasm_runtime.outcome import Completed
 
 if TYPE_CHECKING:
-    from server.model import Method, RequestContext
+    from server.values.model import Method, RequestContext
     from tests.sandbox.conftest import Sandbox
-    from tests.unit.planning.worked import Worked
+    from tests.unit.server.planning.worked import Worked
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.slot import Job
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from attrs import define
 
-from server.planning.library_file import FILE_NAME as LIBRARY
+from server.planning.learned.library_file import FILE_NAME as LIBRARY
 from tools.torture import faults
 from tools.torture.at_rest import directory_of
 from tools.torture.file_faults import Fault, Injector, Kind, Operation

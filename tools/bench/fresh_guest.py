@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from server.model import Plan, RequestContext, RunnablePlan, SourceCode
 from server.pipeline import job_for
 from server.planning.policy.checker import check
 from server.sessions.identity import session_for
+from server.values.model import Plan, RequestContext, RunnablePlan, SourceCode
 from tools.bench.ours import guest
 from wasm_runtime.engine import Runtime
 from wasm_runtime.guests import Guests

@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-from server.settings import load
+from server.settings.reading import load
 from tools.bench import learned_plans
 from tools.bench.contestant import BenchError, Contestant, Launch, stop
 from tools.processes import guest_environment, toml

@@ -23,8 +23,8 @@ from attrs import frozen
 
 from guest import blame
 from guest.reply import Abort, ReplyError, RequestFault, encode_reply, make_response
-from server.errors import BadReply, PlanFailed, ServiceError, SessionDamaged, StorageFull
-from server.model import SAFE_METHODS
+from server.values.errors import BadReply, PlanFailed, ServiceError, SessionDamaged, StorageFull
+from server.values.model import SAFE_METHODS
 from store.errors import StoreDamaged, StoreError, StoreFull
 from store.layout import import_session
 from store.session_store import Session

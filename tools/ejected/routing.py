@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from server.errors import (
+from server.planning.kinds.route import segment_kind, split_prefix
+from server.values.errors import (
     InvalidQuery,
     MethodNotAllowed,
     NotFound,
@@ -26,8 +27,7 @@ from server.errors import (
     UnsupportedMediaType,
     of_records,
 )
-from server.model import METHODS
-from server.planning.route import segment_kind, split_prefix
+from server.values.model import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

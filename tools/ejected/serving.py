@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from server.errors import MethodNotAllowed, ServiceError
-from server.http import content, multipart, request_id
-from server.http.headers import for_plan
-from server.http.hosts import Hosts, is_local
-from server.http.origin import Origin
-from server.http.target import parse_query, parse_target
-from server.model import METHODS
-from server.replies import problem_document
+from server.http import request_id
+from server.requests import content, multipart
+from server.requests.headers import for_plan
+from server.requests.hosts import Hosts, is_local
+from server.requests.origin import Origin
+from server.requests.target import parse_query, parse_target
+from server.values.errors import MethodNotAllowed, ServiceError
+from server.values.model import METHODS
+from server.values.replies import problem_document
 from tools.ejected.execution import Database, InUseError
 from tools.ejected.routing import Table
 

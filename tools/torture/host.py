@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from server.model import SourceCode, ValidatedCode
 from server.planning.policy import check
+from server.values.model import SourceCode, ValidatedCode
 from tools.in_process import GivenPlans, program
 
 if TYPE_CHECKING:
-    from server.model import RequestContext, RunnablePlan
+    from server.values.model import RequestContext, RunnablePlan
     from tools.torture.attacks import Attack
 
 ATTACK = "attack"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from server.planning.library_file import FILE_NAME as LIBRARY
+from server.planning.learned.library_file import FILE_NAME as LIBRARY
 from tools.torture import served
 from tools.torture import service as services
 from tools.torture.at_rest import integrity, read_at_rest

@@ -8,11 +8,11 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from server.model import SourceCode, ValidatedCode
 from server.planning.policy.names import MAX_DEPTH, MAX_NODES, MAX_SOURCE_BYTES
 from server.planning.policy.rules import violations_in
 from server.planning.policy.slots import unknown_slots
 from server.planning.policy.violation import CodeRefused, Violation
+from server.values.model import SourceCode, ValidatedCode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -21,7 +21,7 @@ from wasm_runtime.outcome import (
 )
 
 if TYPE_CHECKING:
-    from server.model import ValidatedCode
+    from server.values.model import ValidatedCode
 
 #: What can be wrong with an answer that the model may mend.
 Problem: TypeAlias = (

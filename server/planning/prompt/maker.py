@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from server.errors import Unprocessable
 from server.planning.codec import ANSWER_SCHEMA
 from server.planning.prompt.fixed import (
     HOUSE_RULES_HEAD,
@@ -18,12 +17,13 @@ from server.planning.prompt.fixed import (
 )
 from server.planning.prompt.request import texts
 from server.planning.providers.base import Prompt
+from server.values.errors import Unprocessable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from server.planning.kinds.shown import Asked, Shown
     from server.planning.providers.base import Turn
-    from server.planning.shown import Asked, Shown
 
 #: Bytes that the fixed part must leave for a request.
 _LEAST_ROOM = 4 * 1024

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from server.errors import Unprocessable
-from server.planning.fingerprint import collections_in
-from server.planning.schemas import Schemas
-from server.planning.shape import MAX_DEPTH
+from server.planning.kinds.fingerprint import collections_in
+from server.planning.kinds.schemas import Schemas
+from server.planning.kinds.shape import MAX_DEPTH
+from server.values.errors import Unprocessable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from server.model import RequestContext
-    from server.planning.shown import Shown
+    from server.planning.kinds.shown import Shown
+    from server.values.model import RequestContext
 
 #: Bytes of a request's values, as they are shown.
 MAX_VALUES_BYTES = 16 * 1024

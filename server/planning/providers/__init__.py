@@ -16,7 +16,7 @@ from server.planning.providers.base import (
 )
 
 if TYPE_CHECKING:
-    from server.planner_settings import PlannerSettings
+    from server.settings.planner import PlannerSettings
 
 __all__ = [
     "AnswerUnusable",

@@ -24,8 +24,8 @@ from server.planning.providers.model_provider import ModelProvider, Reading, Usa
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from server.planner_settings import PlannerSettings
     from server.planning.providers.base import Prompt
+    from server.settings.planner import PlannerSettings
 
 TOOL_NAME: Final = "plan"
 #: A server of one's own may need no key, but the SDK insists.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import httpx2
 from attrs import frozen
 
-from server.settings_key import is_loopback, is_private
+from server.settings.key import is_loopback, is_private
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

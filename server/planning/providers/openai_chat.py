@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 import openai
 from attrs import frozen
 
-from server.planner_settings import OPENAI_URL
 from server.planning.providers import lenient
 from server.planning.providers.causes import Cause
 from server.planning.providers.connection import open_client, time_out
@@ -19,12 +18,13 @@ from server.planning.providers.dialect import Dialect, Format, format_note
 from server.planning.providers.failures import Failure, down, of_connection, of_document, of_status
 from server.planning.providers.knowledge import Knowledge
 from server.planning.providers.model_provider import ModelProvider, Reading, Usage, charged
+from server.settings.planner import OPENAI_URL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from server.planner_settings import PlannerSettings
     from server.planning.providers.base import Prompt
+    from server.settings.planner import PlannerSettings
 
 SCHEMA_NAME: Final = "plan"
 #: A server of one's own may need no key, but the SDK insists.

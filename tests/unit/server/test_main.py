@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from server.__main__ import _banner, _warn_of_planner, main
 from server.sessions.directories import DataRoot
-from server.settings import from_mapping
+from server.settings.reading import from_mapping
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,11 +5,11 @@ from typing import Any
 import orjson
 import pytest
 
-from server.errors import NotPlannable, PlanFailed, WorkerLost
-from server.logging import RequestLine
-from server.model import RequestContext
 from server.pipeline import Pipeline, job_for
 from server.sessions.identity import session_for
+from server.telemetry.request_line import RequestLine
+from server.values.errors import NotPlannable, PlanFailed, WorkerLost
+from server.values.model import RequestContext
 from tests.fakes import FakeExecutor, FakePlanner, completed, runnable
 from wasm_runtime import outcome as outcomes
 

@@ -12,7 +12,7 @@ from attrs import asdict
 from hypothesis import strategies as st
 
 from server.planning.codec import MAX_ANSWER_BYTES, PlanInvalid, decode
-from server.planning.route import RouteTemplate, is_collection_name
+from server.planning.kinds.route import RouteTemplate, is_collection_name
 
 #: In many texts of an answer, and never in a reason.
 CANARY = "Kanari7f3a"

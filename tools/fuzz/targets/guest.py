@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from server.settings import load
+from server.settings.reading import load
 from tools.fuzz.mutants import mutant
 from tools.fuzz.targets import policy
 from tools.fuzz.traced_guest import TracedGuest, miss_of

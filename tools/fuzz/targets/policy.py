@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from server.model import SourceCode
 from server.planning.policy import CodeRefused, check
+from server.values.model import SourceCode
 from tools.fuzz.mutants import mutant
 from tools.fuzz.oracle import PLAN_FILE, misses
 from tools.fuzz.traced_guest import LISTS

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, quote, quote_plus
 
 from hypothesis import strategies as st
 
-from server.errors import BadRequest, UriTooLong
-from server.http.target import parse_query
+from server.requests.target import parse_query
+from server.values.errors import BadRequest, UriTooLong
 from store.errors import InvalidQuery
 from store.fields import can_index
 from store.names import RESERVED

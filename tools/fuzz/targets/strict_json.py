@@ -11,8 +11,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from server.errors import InvalidJson
-from server.http.strict_json import MAX_DEPTH, MAX_INTEGER, MAX_NUMBER_CHARACTERS, read
+from server.requests.strict_json import MAX_DEPTH, MAX_INTEGER, MAX_NUMBER_CHARACTERS, read
+from server.values.errors import InvalidJson
 
 _PLACE = re.compile(r"Invalid JSON: .+ \(line (\d+), column (\d+)\)", re.DOTALL)
 _PIECES = (

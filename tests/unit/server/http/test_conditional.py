@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from server.entity_tags import etag_of
-from server.errors import PreconditionFailed
 from server.http.conditional import conditional
-from server.model import Reply
+from server.values.entity_tags import etag_of
+from server.values.errors import PreconditionFailed
+from server.values.model import Reply
 
 BODY = b'{"id":1}'
 TAG = etag_of(BODY, "application/json")

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from server.errors import MethodNotAllowed, NotFound
 from server.http import pages
 from server.http.problem_types import MEANINGS, all_types
+from server.requests.target import RESERVED
+from server.values.errors import MethodNotAllowed, NotFound
 
 if TYPE_CHECKING:
-    from server.model import Reply
+    from server.values.model import Reply
 
 
 def answered(reply: Reply | None) -> Reply:
@@ -40,7 +41,7 @@ def test_a_page_for_browsers_escapes_what_it_shows() -> None:
     assert b"<h1>Session identifier invalid</h1>" in (reply.body or b"")
 
 
-@pytest.mark.parametrize("name", sorted(pages.RESERVED))
+@pytest.mark.parametrize("name", sorted(RESERVED))
 def test_reserved_names_are_never_planned(name: str) -> None:
     """Whether or not there is a page, and whatever follows."""
     for rest in ((), ("x",), ("problems", "no-such"), ("problems", "internal", "x")):

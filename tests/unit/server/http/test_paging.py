@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.http.paging import Page, link, page_asked, page_of
-from tests.unit.planning.requests import a_request
+from tests.unit.server.planning.requests import a_request
 
 
 def envelope(items: Any, **page: Any) -> bytes:

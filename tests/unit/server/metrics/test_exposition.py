@@ -8,11 +8,11 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from server.logging import RequestLine
 from server.metrics.disk import Disk
 from server.metrics.exposition import Reading, render
 from server.metrics.model_calls import ModelCalls
 from server.metrics.tally import BUCKETS_MS, Tally
+from server.telemetry.request_line import RequestLine
 
 HEALTH = {"ready": 1, "configured": 2, "lost": 3, "live_guests": 4, "spare_guests": 5, "jobs": 6}
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"

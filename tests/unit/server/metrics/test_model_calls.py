@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.metrics.model_calls import ModelCalls
-from server.planner_settings import OpenAISettings, PlannerSettings
 from server.planning.providers.base import (
     AnswerUnusable,
     Completion,
@@ -16,6 +15,7 @@ from server.planning.providers.base import (
     ProviderDeadline,
     ProviderDown,
 )
+from server.settings.planner import OpenAISettings, PlannerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

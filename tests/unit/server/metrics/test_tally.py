@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.logging import RequestLine
 from server.metrics.tally import BUCKETS_MS, NO_ROUTE, OTHER, Tally
+from server.telemetry.request_line import RequestLine
 from wasm_runtime.outcome import OutOfFuel
 
 

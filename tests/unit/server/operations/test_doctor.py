@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from server.operations.doctor import Doctor
-from server.settings import from_mapping
+from server.settings.reading import from_mapping
 
 if TYPE_CHECKING:
     from server.sessions.directories import DataRoot

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from server.errors import BadRequest, Unprocessable
 from server.operations import portable
-from server.planning.route import RouteTemplate
+from server.planning.kinds.route import RouteTemplate
+from server.values.errors import BadRequest, Unprocessable
 from tests.plan_files import document, item
-from tests.unit.planning.plans import VERSIONS
+from tests.unit.server.planning.plans import VERSIONS
 
 
 def test_what_is_left_out_is_the_usual() -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.errors import SessionInvalid, SessionMissing
 from server.sessions.identity import session_for
+from server.values.errors import SessionInvalid, SessionMissing
 
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", fullmatch=True)
 

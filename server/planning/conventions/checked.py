@@ -1,0 +1,135 @@
+"""The conventions planner behind the same policy as any other planner, each plan checked once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.planning.conventions.planner import NOT_PLANNABLE, ConventionsPlanner, doubtful_name, whole_name
+from server.planning.kinds.route import split_prefix
+from server.planning.planned import Fixed, RoutesInForce
+from server.planning.policy import check
+from server.values.errors import MethodNotAllowed, NotPlannable
+from server.values.model import RunnablePlan
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from server.planning.kinds.schemas import Holds
+    from server.values.model import Plan, RequestContext, Session
+
+_BELOW = "Below a record, {name} is a collection once there are records at /{name}, as a plural is at once."
+#: Plans whose code was checked; there are few kinds, but a route each.
+_CHECKED_MAX = 4_096
+
+
+async def _no_collections(_session: Session, _name: str) -> bool:
+    return False
+
+
+async def _records(_session: Session, _name: str) -> Holds:
+    return "records"
+
+
+async def _no_files(_session: Session, _path: tuple[str, ...]) -> bool:
+    return False
+
+
+class CheckedConventions:
+    """A `Planner` that needs no key and no network.
+
+    `exists` says whether a session has a collection. It is asked only about what is below a record and has
+    no plural for a name, which may as well be an action. `holds` says what a collection has in it, and is
+    asked where a method is for a path as a whole: it may be one object. `has_file` says whether there is a
+    file in a record's field, by collection, id and field.
+    """
+
+    def __init__(
+        self,
+        *,
+        delete_collections: bool = False,
+        exists: Callable[[Session, str], Awaitable[bool]] = _no_collections,
+        holds: Callable[[Session, str], Awaitable[Holds]] = _records,
+        has_file: Callable[[Session, tuple[str, ...]], Awaitable[bool]] = _no_files,
+    ) -> None:
+        self._has_file = has_file
+        self._exists = exists
+        self._holds = holds
+        self._conventions = ConventionsPlanner(delete_collections=delete_collections)
+        # The planner gives the identical plan for equal kinds of requests, so its identity is a key.
+        self._checked: dict[int, tuple[Plan, Fixed]] = {}
+
+    async def plan(self, ctx: RequestContext) -> Fixed:
+        """Raises NotPlannable, NotFound, MethodNotAllowed and what else conventions say of a request.
+
+        And what `exists` raises.
+        """
+        try:
+            return self._fixed(ctx)
+        except NotPlannable:
+            if await self._is_file(ctx):
+                return self._checked_plan(self._conventions.plan_of_field(ctx))
+            if not await self._doubted(ctx):
+                raise
+        except MethodNotAllowed:
+            name = whole_name(ctx.method, ctx.segments)
+            if name is None:
+                raise
+            return self._fixed(ctx, holds=await self._holds(ctx.session, name))
+        return self._fixed(ctx, exists=True)
+
+    async def runnable(self, ctx: RequestContext) -> RunnablePlan:
+        """The same plan, for operators to look at. Raises as `plan` does."""
+        return (await self.plan(ctx)).runnable
+
+    def _fixed(self, ctx: RequestContext, *, exists: bool = False, holds: Holds | None = None) -> Fixed:
+        return self._checked_plan(self._conventions.plan(ctx, exists=exists, holds=holds))
+
+    def _checked_plan(self, plan: Plan) -> Fixed:
+        found = self._checked.get(id(plan))
+        if found is not None and found[0] is plan:
+            return found[1]
+        if len(self._checked) >= _CHECKED_MAX:
+            self._checked.clear()
+        planned = Fixed(RunnablePlan(plan, check(plan.code), "conventions"))
+        self._checked[id(plan)] = (plan, planned)
+        return planned
+
+    async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        name = whole_name("OPTIONS", ctx.segments)
+        try:
+            if name is None:
+                return self._conventions.allowed_methods(ctx.segments)
+            self._conventions.allowed_methods(ctx.segments)
+            held = await self._holds(ctx.session, name)
+            return self._conventions.allowed_methods(ctx.segments, holds=held)
+        except NotPlannable:
+            if not await self._doubted(ctx):
+                raise
+        return self._conventions.allowed_methods(ctx.segments, exists=True)
+
+    async def _is_file(self, ctx: RequestContext) -> bool:
+        """Whether the path is that of a file in a record: `/photos/1/image`."""
+        path = split_prefix(ctx.segments)[1]
+        if ctx.method != "GET" or len(path) != 3 or doubtful_name(ctx.segments) is None:
+            return False
+        return await self._has_file(ctx.session, path)
+
+    async def _doubted(self, ctx: RequestContext) -> bool:
+        """Whether the path is a collection's, although its name alone does not say so.
+
+        Raises NotPlannable that says what would make it one, unless the request is plainly an action.
+        """
+        name = doubtful_name(ctx.segments)
+        if name is None:
+            return False
+        if await self._exists(ctx.session, name):
+            return True
+        if ctx.method == "POST" and ctx.content == "none":
+            return False
+        raise NotPlannable(f"{NOT_PLANNABLE} {_BELOW.format(name=name)}")
+
+    async def routes_in_force(self, session: Session) -> RoutesInForce:  # noqa: ARG002 - the same for all
+        return RoutesInForce()
+
+    async def close(self) -> None:
+        """Nothing is held."""

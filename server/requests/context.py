@@ -1,0 +1,161 @@
+"""An HTTP request becomes a RequestContext: everything about it checked, decoded once, and copied out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, cast
+
+from attrs import field, frozen
+
+from server.requests import content, multipart
+from server.requests.headers import for_plan, misplaced
+from server.requests.known_tokens import KnownTokens
+from server.requests.members import check_members
+from server.requests.target import Target, parse_query
+from server.sessions.identity import Anonymous, session_for, session_of_link
+from server.values.errors import MethodNotAllowed, SessionInvalid
+from server.values.model import METHODS, SAFE_METHODS, Method, RequestContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp import web
+
+    from server.requests.auth import Caller
+    from server.requests.origin import Origin
+    from server.values.model import Session
+
+SESSION_ID = "X-Session-ID"
+SESSION_KEY = "session"
+
+
+@frozen
+class EdgeLimits:
+    """What a request may be. `body_seconds` bounds the body in either direction."""
+
+    path_bytes: int = 2_048
+    query_bytes: int = 8_192
+    request_bytes: int = 1_048_576
+    body_seconds: float = 20.0
+    #: The largest file of a form; 0: files are refused.
+    file_bytes: int = 524_288
+    #: Of one object in a body, and different names in all of it.
+    object_members: int = 1_000
+    body_names: int = 4_000
+
+
+@frozen
+class ContextReader:
+    limits: EdgeLimits
+    origin: Origin
+    anonymous: Anonymous
+    #: Told of every session that is asked for.
+    note: Callable[[Session], None] = lambda _session: None
+    #: All of the service's.
+    tokens: KnownTokens = field(factory=KnownTokens)
+    #: Whether `?session=` names a session where no header does.
+    in_query: bool = False
+
+    async def read(
+        self,
+        request: web.BaseRequest,
+        target: Target,
+        caller: Caller,
+        session: Session,
+        request_id: str,
+        *,
+        holds: Callable[[int], None] = lambda _size: None,
+    ) -> RequestContext:
+        """Everything that can be refused without the body is refused before it is read.
+
+        `holds` is told, as it grows, how many bytes the body takes; it may raise Overloaded.
+        Raises BadRequest and its kin, PayloadTooLarge, UriTooLong, RequestTimeout, UnsupportedMediaType.
+        """
+        headers = request.headers
+        query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
+        linked = SESSION_ID not in headers and query.pop(SESSION_KEY, None) is not None
+        plan_headers = for_plan(
+            headers, authorization=caller.owns_authorization, is_secret=self.tokens.are_in
+        )
+        base_url = self.origin.base_url(headers)
+        if self.tokens.are_in(base_url.partition("://")[2]):
+            raise misplaced("Host")
+        body = await self._content(request, holds)
+        return RequestContext(
+            method=cast("Method", request.method),
+            path=target.path,
+            segments=target.segments,
+            query=query,
+            headers=plan_headers,
+            content=body.kind,
+            body_json=body.value,
+            body_text=body.text,
+            client_ip=self.origin.client_ip(request.remote or "", headers),
+            session=session,
+            base_url=base_url,
+            request_id=request_id,
+            linked=linked,
+        )
+
+    async def _parts(self, request: web.BaseRequest, holds: Callable[[int], None]) -> content.Content:
+        """A form with files; what it means is an object, as of other forms."""
+        content.check_encoding(request.headers)
+        limits = self.limits
+        data = await content.read_body(
+            request, limit=limits.request_bytes, seconds=limits.body_seconds, holds=holds
+        )
+        if not data or request.method in SAFE_METHODS:
+            return content.NO_CONTENT
+        body = await multipart.read_content(request.headers, data, file_bytes=limits.file_bytes)
+        text = (body.text or "").encode()
+        check_members(body.value, text, most=limits.object_members, most_names=limits.body_names)
+        holds(sys.getsizeof(body.text))
+        return body
+
+    async def _content(self, request: web.BaseRequest, holds: Callable[[int], None]) -> content.Content:
+        if request.body_exists and multipart.is_multipart(request.headers):
+            return await self._parts(request, holds)
+        limits = self.limits
+        kind, data = await content.read_content(
+            request, limit=limits.request_bytes, seconds=limits.body_seconds, holds=holds
+        )
+        body = await content.parse(
+            request.method,
+            kind,
+            data,
+            lambda body: check_members(
+                body.value, data, most=limits.object_members, most_names=limits.body_names
+            ),
+        )
+        # One character beyond Latin-1 makes each character of a text take two bytes or four.
+        holds(sys.getsizeof(body.text))
+        return body
+
+    def session(self, request: web.BaseRequest, target: Target, caller: Caller) -> Session:
+        """Raises SessionMissing, SessionInvalid, InvalidHeader, and what reading the query raises."""
+        values = request.headers.getall(SESSION_ID, ())
+        if len(values) > 1:
+            raise SessionInvalid(f"More than one {SESSION_ID} header.")
+        if values and self.tokens.are_in(values[0]):
+            raise misplaced(SESSION_ID)
+        session = self._linked(request, target) if not values and target.raw_query else None
+        if session is None:
+            session = session_for(values[0] if values else None, caller.token_name, self.anonymous)
+        self.note(session)
+        return session
+
+    def _linked(self, request: web.BaseRequest, target: Target) -> Session | None:
+        """The session of a link. A browser says by Sec-Fetch-Site whose page sends a request."""
+        query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
+        if SESSION_KEY not in query:
+            return None
+        if self.tokens.are_in(str(query[SESSION_KEY])):
+            raise SessionInvalid("A token of the service names no session, and does not belong into a link.")
+        elsewhere = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+        changes = request.method not in SAFE_METHODS
+        return session_of_link(query[SESSION_KEY], allowed=self.in_query, cross_site=elsewhere and changes)
+
+
+def check_method(method: str) -> None:
+    if method not in METHODS:
+        raise MethodNotAllowed(METHODS, "The service takes {}.")

@@ -1,0 +1,81 @@
+"""Request headers: which are read, which a plan may see, and that one value is one value."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from server.values.errors import InvalidHeader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from multidict import MultiMapping
+
+#: What `ctx["headers"]` may hold; all else stays at the edge. `False`: at most one such header.
+PLAN_HEADERS: Mapping[str, bool] = {
+    "accept": True,
+    "accept-language": True,
+    "authorization": False,
+    "content-type": False,
+    "idempotency-key": False,
+    "if-match": True,
+    "if-modified-since": False,
+    "if-none-match": True,
+    "if-unmodified-since": False,
+    "prefer": True,
+}
+
+#: Without one of them the same is done; all others say on which condition, or what else.
+_SPARED = frozenset({"accept", "accept-language", "authorization", "content-type"})
+#: Of a header, also of one that came in many lines: as long as aiohttp takes a line.
+MAX_CHARACTERS = 8_190
+_TEXT = re.compile(r"[\t -~]*")
+
+
+def single(headers: MultiMapping[str], name: str) -> str | None:
+    """The header's value, or None. Raises InvalidHeader when it was sent twice, even if equal (T03)."""
+    values = headers.getall(name, ())
+    if len(values) > 1:
+        raise InvalidHeader(f"More than one {name} header.", header=name)
+    return values[0] if values else None
+
+
+def for_plan(
+    headers: MultiMapping[str],
+    *,
+    authorization: bool,
+    is_secret: Callable[[str], bool] = lambda _value: False,
+) -> dict[str, str]:
+    """The headers that a plan sees, by lower-case name.
+
+    `authorization` says whether that header is the API's own; `is_secret` whether a value has a token of the
+    service in it, which never gets into a plan (T38).
+    Raises InvalidHeader for bytes outside printable ASCII, for too many of them, and for a token in a header
+    that cannot be left out without doing something else than was asked for.
+    """
+    seen: dict[str, str] = {}
+    for name, is_list in PLAN_HEADERS.items():
+        if name not in headers or (name == "authorization" and not authorization):
+            continue
+        value = ", ".join(headers.getall(name)) if is_list else single(headers, name) or ""
+        if not _TEXT.fullmatch(value):
+            raise InvalidHeader(f"The {name} header holds bytes outside printable ASCII.", header=name)
+        if len(value) > MAX_CHARACTERS:
+            detail = f"The {name} header is longer than {MAX_CHARACTERS} characters."
+            raise InvalidHeader(detail, header=name)
+        if is_secret(value):
+            if name in _SPARED:
+                continue
+            raise misplaced(name)
+        seen[name] = value
+    return seen
+
+
+def misplaced(name: str) -> InvalidHeader:
+    """A token of the service where it would become part of what is stored, shown or logged."""
+    return InvalidHeader(
+        f"The {name} header holds a token of the service; send that in Authorization or X-Service-Token "
+        "alone.",
+        header=name.lower(),
+    )

@@ -1,0 +1,398 @@
+"""The tree of settings, section by section as in metaservice.toml; reasons for the defaults stand there.
+
+Frozen, and built by `server.settings.reading.from_mapping` alone: a value that got here is within its bounds.
+"""
+
+# ruff: noqa: RUF009 - `setting` and `section` return attrs fields, not values that instances would share
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping  # noqa: TC003 - attrs resolves the annotations when it runs
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from server.settings import machine
+from server.settings.key import (
+    is_base_url,
+    is_filled,
+    is_host,
+    is_network,
+    is_origin,
+    is_plain,
+    is_served_name,
+    is_token,
+    named_secrets,
+    section,
+    setting,
+)
+from server.settings.planner import PlannerSettings
+from wasm_runtime.limits import GUEST_BYTES, MIB, GuestReuse, Limits
+
+LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LogFormat: TypeAlias = Literal["auto", "json", "console"]
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_GUEST = Limits()
+_REUSE = GuestReuse()
+_DAY = 86_400
+_TOKEN = "1 to 1,024 visible ASCII characters without a space"  # noqa: S105 - says what a token may be
+_URL = "http(s)://host[:port][/path] without user, query or fragment"
+
+
+#: Of the memory there is, what live guests of all workers together may come to; and how many a worker has at
+#: least and at most, whatever there is. A guest that has to go costs its session some 3 ms once.
+_GUESTS_SHARE, _FEWEST_GUESTS, _MOST_GUESTS = 1 / 8, 32, 1_024
+
+
+@frozen
+class ServerSettings:
+    host: str = setting(
+        "127.0.0.1",
+        "Address to listen on",
+        variable="LARS_HOST",
+        check=is_host,
+        allowed="a host name or address",
+    )
+    port: int = setting(8_000, "Port to listen on; 0: any free one", low=0, high=65_535, variable="LARS_PORT")
+    public_url: str = setting(
+        "",
+        "The service's address as clients see it; empty: from the request's Host",
+        check=lambda text: not text or is_base_url(text),
+        allowed=f"empty, or {_URL}",
+    )
+    hosts: tuple[str, ...] = setting(
+        (),
+        "Names (Host) that the service is served under besides localhost; none: on loopback without "
+        "`server.public_url` no other, else any",
+        check=is_served_name,
+        allowed="names or addresses without port, *.example.com for all below a name, * for any",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        "Networks whose X-Forwarded-For is believed",
+        check=is_network,
+        allowed="networks such as 10.0.0.0/8, no bits set beyond the prefix",
+    )
+    shutdown_seconds: int = setting(20, "Time for requests under way when the service stops", low=0, high=600)
+    request_bytes: int = setting(1 * MIB, "Largest request body", low=1_024, high=64 * MIB)
+    file_bytes: int = setting(
+        MIB // 2,
+        "Largest file of a form (multipart/form-data), kept as base64; 0: files are refused",
+        low=0,
+        high=64 * MIB,
+    )
+    path_bytes: int = setting(2_048, "Longest path", low=64, high=65_536)
+    query_bytes: int = setting(8_192, "Longest query", low=64, high=65_536)
+    header_seconds: int = setting(15, "Time for a request's headers to arrive", low=1, high=300)
+    body_seconds: int = setting(20, "Time for a request's body to arrive", low=1, high=3_600)
+    max_connections: int = setting(1_000, "Open connections", low=1, high=100_000, unit="connections")
+
+    @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        return tuple(ipaddress.ip_network(text) for text in self.trusted_proxies)
+
+
+@frozen
+class AuthSettings:
+    token: str = setting(
+        "",
+        "Bearer token clients must send; its name is `default`; empty: none",
+        variable="LARS_AUTH_TOKEN",
+        check=is_token,
+        allowed=_TOKEN,
+        secret=True,
+    )
+    admin_token: str = setting(
+        "",
+        "Token for the operators' pages below /_meta/ (docs/command.md); empty: there are none",
+        variable="LARS_ADMIN_TOKEN",
+        check=is_token,
+        allowed=_TOKEN,
+        secret=True,
+    )
+    metrics_token: str = setting(
+        "",
+        "Token for /_meta/metrics and nothing else (docs/operate.md); empty: the admin token alone opens it",
+        variable="LARS_METRICS_TOKEN",
+        check=is_token,
+        allowed=_TOKEN,
+        secret=True,
+    )
+    tokens: Mapping[str, str] = named_secrets(
+        'More bearer tokens, `name = "token"`; the name gives a request without X-Session-ID its session',
+        check=lambda text: bool(text) and is_token(text),
+        allowed=_TOKEN,
+    )
+
+    @property
+    def by_name(self) -> dict[str, str]:
+        """Every token that lets a client in, by name; empty: the service is open."""
+        return ({"default": self.token} if self.token else {}) | dict(self.tokens)
+
+    @property
+    def all_tokens(self) -> tuple[str, ...]:
+        """Every token that opens anything, the operators' among them."""
+        return tuple(filter(None, (*self.by_name.values(), self.admin_token, self.metrics_token)))
+
+
+@frozen
+class SessionSettings:
+    anonymous: Literal["reject", "shared"] = setting(
+        "reject", "A request with neither X-Session-ID nor token: refused (400), or in one shared session"
+    )
+    in_query: bool = setting(
+        False,  # noqa: FBT003
+        "Whether `?session=` names the session where no X-Session-ID does, so that a link can",
+    )
+    expire_days: int = setting(
+        0, "Days without use after which a session is removed; 0: never", low=0, high=36_500, unit="days"
+    )
+
+
+@frozen
+class ConventionsSettings:
+    delete_collections: bool = setting(
+        default=False,
+        meaning="Whether conventions take DELETE of a collection: of all its records that the filters match",
+    )
+
+
+@frozen
+class CorsSettings:
+    origins: tuple[str, ...] = setting(
+        (),
+        "Origins whose scripts may use the service from a browser; `*`: any; none: CORS is off",
+        variable="LARS_CORS_ORIGINS",
+        check=is_origin,
+        allowed='origins such as https://app.example.com, lower case, no slash at the end; or "*"',
+    )
+    max_age_seconds: int = setting(600, "Time for which browsers keep a preflight's answer", low=0, high=_DAY)
+
+
+@frozen
+class SandboxSettings:
+    fuel: int = setting(
+        _GUEST.fuel,
+        "Work of one run, about one unit a wasm instruction",
+        low=1_000_000,
+        high=10**15,
+        unit="fuel units",
+    )
+    wall_ms: int = setting(
+        _GUEST.wall_ms, "Time of one run", low=10, high=600_000, variable="LARS_MAX_EXEC_MS"
+    )
+    memory_bytes: int = setting(_GUEST.memory_bytes, "Memory of one guest", low=64 * MIB, high=4_096 * MIB)
+    stack_bytes: int = setting(_GUEST.stack_bytes, "Stack of one guest", low=MIB // 4, high=4 * MIB)
+    result_bytes: int = setting(
+        _GUEST.result_bytes,
+        "Largest reply (the document had 32,768, too small for a list of 300 records)",
+        low=1_024,
+        high=64 * MIB,
+        variable="LARS_MAX_RESULT_BYTES",
+    )
+    stdout_bytes: int = setting(
+        _GUEST.stdout_bytes,
+        "What is kept of a plan's output; the rest is cut",
+        low=0,
+        high=1 * MIB,
+        variable="LARS_MAX_STDOUT_BYTES",
+    )
+    session_disk_bytes: int = setting(
+        _GUEST.session_disk_bytes, "Disk of one session", low=1 * MIB, high=MIB * MIB
+    )
+    idempotency_bytes: int = setting(
+        _GUEST.idempotency_bytes,
+        "Answers that one session keeps for 24 hours, by Idempotency-Key; beyond: 507",
+        low=64 * 1024,
+        high=MIB * MIB,
+    )
+    reply_depth: int = setting(
+        _GUEST.reply_depth, "Deepest nesting of a reply's JSON", low=4, high=128, unit="levels"
+    )
+    kill_grace_ms: int = setting(
+        _GUEST.kill_grace_ms, "Time beyond wall_ms until the worker is killed", low=10, high=10_000
+    )
+    workers: int = setting(0, "Worker processes; 0: one per core", low=0, high=256, unit="processes")
+    pin_workers: bool = setting(default=True, meaning="Whether each worker keeps to one core")
+    reuse: Literal["session", "never"] = setting(
+        _REUSE.mode, "Whether a session keeps its live guest for its next request"
+    )
+    live_guests: int = setting(
+        0,
+        "Live guests of one worker; 0: as many as fit into an eighth of the memory, 1,024 at most",
+        unit="guests",
+        low=0,
+        high=10_000,
+    )
+    spare_guests: int = setting(
+        _REUSE.spare_guests, "Guests of one worker that wait for a session", low=0, high=256, unit="guests"
+    )
+    max_uses: int = setting(_REUSE.max_uses, "Runs of one live guest", low=1, high=10**9, unit="runs")
+    idle_seconds: int = setting(
+        int(_REUSE.idle_seconds), "Time after which an unused live guest is dropped", low=1, high=30 * _DAY
+    )
+    queue_per_session: int = setting(
+        64, "Requests of one session that may wait; beyond: 503", low=1, high=10_000, unit="requests"
+    )
+    queue_total: int = setting(
+        1_024, "Requests that may wait in all; beyond: 503", low=1, high=1_000_000, unit="requests"
+    )
+    queue_bytes_per_session: int = setting(
+        32 * MIB,
+        "Bodies of one session's requests, held from arrival to answer; beyond: 503",
+        low=64 * 1024,
+        high=MIB * MIB,
+        unit="bytes",
+    )
+    queue_bytes_total: int = setting(
+        128 * MIB, "The same of all sessions; beyond: 503", low=64 * 1024, high=MIB * MIB, unit="bytes"
+    )
+    queue_seconds: int = setting(
+        20, "Time a request may wait for its turn, which has not begun; beyond: 503", low=1, high=3_600
+    )
+    object_members: int = setting(
+        _GUEST.object_members,
+        "Members of one object, in a body and in a record; beyond: 422",
+        low=16,
+        high=1_000_000,
+        unit="members",
+    )
+    body_names: int = setting(
+        4_000,
+        "Different names of members in one body; beyond: 422",
+        low=16,
+        high=1_000_000,
+        unit="names",
+    )
+    patch_bytes: int = setting(
+        _GUEST.patch_bytes, "What one JSON Patch may copy and move; beyond: 422", low=1_024, high=64 * MIB
+    )
+    deny_net: bool = setting(
+        default=True,
+        meaning="The guest has no network",
+        variable="LARS_SANDBOX_DENY_NET",
+        check=lambda value: value is True,
+        allowed="true alone: plan code runs in a sandbox that has no network to allow",
+    )
+
+    def limits(self) -> Limits:
+        return Limits(
+            fuel=self.fuel,
+            wall_ms=self.wall_ms,
+            kill_grace_ms=self.kill_grace_ms,
+            memory_bytes=self.memory_bytes,
+            stack_bytes=self.stack_bytes,
+            result_bytes=self.result_bytes,
+            stdout_bytes=self.stdout_bytes,
+            session_disk_bytes=self.session_disk_bytes,
+            idempotency_bytes=self.idempotency_bytes,
+            reply_depth=self.reply_depth,
+            object_members=self.object_members,
+            patch_bytes=self.patch_bytes,
+        )
+
+    def reuse_policy(self) -> GuestReuse:
+        return GuestReuse(
+            mode=self.reuse,
+            max_uses=self.max_uses,
+            idle_seconds=self.idle_seconds,
+            live_guests=self.live_guest_count(),
+            spare_guests=self.spare_guests,
+        )
+
+    def worker_count(self) -> int:
+        """The processes to start; 0 in the settings means one for each core this process may use."""
+        return self.workers or machine.cores()
+
+    def live_guest_count(self) -> int:
+        """Live guests of each worker; 0 in the settings means by the memory there is."""
+        share = int(machine.memory_bytes() * _GUESTS_SHARE) // self.worker_count()
+        fitting = share // GUEST_BYTES
+        return self.live_guests or max(_FEWEST_GUESTS, min(fitting, _MOST_GUESTS))
+
+
+@frozen
+class StoreSettings:
+    data_root: str = setting(
+        "./sandbox_data",
+        "Directory of all sessions' data",
+        variable="SANDBOX_DATA_ROOT",
+        check=is_filled,
+        allowed="a directory, relative to where the service is started or absolute",
+    )
+    cache_dir: str = setting(
+        "",
+        "Directory of the built guest; empty: `metaservice` in the platform's cache directory",
+        variable="LARS_CACHE_DIR",
+        check=is_plain,
+        allowed="empty, or a directory",
+    )
+    durability: Literal["full", "relaxed"] = setting(
+        "full", "Whether a reply waits until its writes are on the disk"
+    )
+    total_disk_bytes: int = setting(
+        0, "Disk of all sessions together; beyond: 507, except reads; 0: no limit", low=0, high=2**60
+    )
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_root)
+
+    @property
+    def cache_path(self) -> Path:
+        return Path(self.cache_dir)
+
+
+@frozen
+class SchemaSettings:
+    enforce: bool = setting(
+        default=False, meaning="Whether a field keeps the JSON types it was first stored with; others: 422"
+    )
+
+
+@frozen
+class MetricsSettings:
+    open: bool = setting(default=False, meaning="Whether /_meta/metrics needs no token")
+    routes: int = setting(
+        200,
+        'Routes that are counted each by itself; the further ones together, as "other"',
+        low=0,
+        high=10_000,
+        unit="routes",
+    )
+
+
+@frozen
+class LogSettings:
+    level: LogLevel = setting("INFO", "Least level that is logged", variable="LARS_LOG_LEVEL")
+    format: LogFormat = setting("auto", "auto: console when standard error is a terminal, else json")
+    client_address: bool = setting(
+        default=False, meaning="Whether a request's line has the address of the client, 401s too"
+    )
+
+
+@frozen
+class Settings:
+    """All settings. `from_mapping({}, environ)` gives the defaults; see `server.settings.reading`."""
+
+    server: ServerSettings = section(ServerSettings)
+    auth: AuthSettings = section(AuthSettings)
+    sessions: SessionSettings = section(SessionSettings)
+    cors: CorsSettings = section(CorsSettings)
+    sandbox: SandboxSettings = section(SandboxSettings)
+    store: StoreSettings = section(StoreSettings)
+    schema: SchemaSettings = section(SchemaSettings)
+    conventions: ConventionsSettings = section(ConventionsSettings)
+    planner: PlannerSettings = section(PlannerSettings)
+    metrics: MetricsSettings = section(MetricsSettings)
+    log: LogSettings = section(LogSettings)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret text of these settings, for the log to keep out."""
+        found = (self.auth.admin_token, self.auth.metrics_token, *self.auth.by_name.values())
+        keys = (self.planner.openai.api_key, self.planner.anthropic.api_key)
+        return tuple(text for text in (*found, *keys) if text)

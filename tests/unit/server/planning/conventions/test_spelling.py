@@ -1,0 +1,348 @@
+"""Silence is an error: what a query names and cannot be is refused, with the right spelling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from store.session_store import Session
+from tests.unit.server.planning.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+POSTS = [
+    {"title": "b", "views": 3, "author_name": "Al", "urbs": [{"id": 12}], "author": {"born": 1920}},
+    {"title": "A", "views": 1, "author_name": "bo", "order": 2},
+    {"title": "a", "views": 2, "author_name": "Cy"},
+]
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Iterator[Service]:
+    """A service that has posts, and comments of camelCase style."""
+    session = Session.open(str(tmp_path), page_limit_bytes=2**24, durability="relaxed")
+    service = Service(session)
+    service("POST", "/posts", POSTS)
+    service("POST", "/comments", [{"postId": 1, "text": "x"}])
+    yield service
+    session.close()
+
+
+def asked(ask: Service, path: str, pairs: str) -> tuple[int, Any]:
+    """`pairs` as in a URL, decoded."""
+    query: dict[str, str | list[str]] = {}
+    for pair in filter(None, pairs.split("&")):
+        key, _, value = pair.partition("=")
+        before = query.get(key)
+        query[key] = value if before is None else [*([before] if isinstance(before, str) else before), value]
+    return ask("GET", path, query=query)[:2]
+
+
+@pytest.mark.parametrize(
+    ("query", "right"),
+    [
+        ("sort=views,desc", "write sort=-views"),
+        ("sort=views,asc", "write sort=views"),
+        ("sort=title,views,DESC", "write sort=-views"),
+        ("sort=views:desc", "write sort=-views"),
+        ("sort=views:asc", "write sort=views"),
+        ("sort=views desc", "write sort=-views"),
+        ("sort=views.desc", "write sort=-views"),
+        ("sort=desc(views)", "write sort=-views"),
+        ("sort=views:-1", "write sort=-views"),
+        ("sort=doesntExist", "there are id, title, views"),
+        ("sort=-doesntExist,title", "there are id, title, views"),
+        ("sort=authorName", "write author_name"),
+        ("sort=Views", "write views"),
+        ("sort=title__nocas", "there are id"),
+        ("sort=title.x", "title is no object"),
+        ("sort=urbs.id", "within an array"),
+        ("sort=views&sort=nope", "there are id"),
+        ("order=desc&sort=nope", "there are id"),
+        ("orderBy=views", "sort=name"),
+        ("order_by=views", "sort=name"),
+        ("sortBy=views", "sort=name"),
+        ("_sort=views", "sort=name"),
+        ("_order=desc", "sort=name"),
+        ("$orderby=views", "sort=name"),
+        ("direction=desc", "sort=name"),
+        ("sort[views]=desc", "sort=name"),
+        ("skip=5", "page= and per_page="),
+        ("take=5", "page= and per_page="),
+        ("_page=2", "page= and per_page="),
+        ("_limit=2", "page= and per_page="),
+        ("_start=2", "page= and per_page="),
+        ("pageSize=5", "page= and per_page="),
+        ("perPage=5", "page= and per_page="),
+        ("page[number]=2", "page= and per_page="),
+        ("page[size]=2", "page= and per_page="),
+        ("$top=2", "page= and per_page="),
+        ("limit=-1", "an integer from 0"),
+        ("limit=1.5", "is not an integer"),
+        ("limit=ten", "is not an integer"),
+        ("limit=1&limit=2", "is not an integer"),
+        ("offset=-1", "an integer from 0"),
+        ("page=0", "an integer from 1"),
+        ("page=", "an integer from 1"),
+        ("page=1&per_page=", "an integer from 1"),
+        ("per_page=0", "an integer from 1"),
+        ("page=x", "an integer from 1"),
+        ("per_page=3&limit=3", "say the same"),
+        ("page=2&offset=3", "say the same"),
+        ("fields=", "a name is missing"),
+        ("fields=nope", "there are id, title"),
+        ("fields=title,nope", "there are id, title"),
+        ("fields=authorName", "write author_name"),
+        ("fields=title.x", "title is no object"),
+        ("select=title", "fields=id,name"),
+        ("fields[posts]=title", "fields=id,name"),
+        ("include=comments", "embed=children"),
+        ("_embed=comments", "embed=children"),
+        ("_expand=user", "embed=children"),
+        ("embed=", "a name is missing"),
+        ("expand=", "a name is missing"),
+        ("embed=nope", "no collection 'nope'"),
+        ("embed=comment", "write comments"),
+        ("embed=Comments", "write comments"),
+        ("expand=nope", "no collection that 'nope_id' points at"),
+        ("expand=post", "no field post_id, postId or postID"),
+        ("views__gtt=1", "operators are"),
+        ("views__GT=1", "write views__gt=1"),
+        ("views__not_in=1", "write views__ne=1"),
+        ("views__eq=1", "write views=1"),
+        ("views[gte]=1", "write views__gte=1"),
+        ("views[$gte]=1", "write views__gte=1"),
+        ("views[foo]=1", "operators are"),
+        ("filter[views][gt]=1", "write views__gt=1"),
+        ("filter[title]=a", "write title=a"),
+        ("$filter=views gt 1", "name__operator=value"),
+        ("title[]=a", "write title=a"),
+        ("views>1", "write views__gt=1"),
+        ("views=gte.2", "write views__gte=2"),
+        ("views=>2", "write views__gt=2"),
+        ("views=!2", "write views__ne=2"),
+        ("views.gt=1", "neither an object nor an array"),
+        ("title.x__icontains=1", "neither an object nor an array"),
+        ("authorName=Al", "write author_name=Al"),
+        ("Title__icontains=a", "write title__icontains=a"),
+        ("ids=1,2", "id__in="),
+        ("search=rome", "q=words"),
+        ("_=1700000000", "not cached"),
+        ("sum=views", "goes with /stats"),
+        ("group_by=title", "goes with /posts/stats"),
+        ("groupBy=title", "of /stats"),
+        ("median=views", "of /stats"),
+    ],
+)
+def test_lists_refuse_what_cannot_be(ask: Service, query: str, right: str) -> None:
+    """400 with the remedy, on the collection and below `/search`."""
+    for path in ("/posts", "/posts/search"):
+        try:
+            status, body = asked(ask, path, query)
+        except Exception as error:
+            status, body = error.status, error.detail  # type: ignore[attr-defined]
+
+        assert status == 400, body
+        assert right in body
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("order=2", [2]),
+        ("urbs.id=12", [1]),
+        ("author.born__lt=1930", [1]),
+        ("sort=title", [2, 3, 1]),
+        ("sort=title__nocase", [2, 3, 1]),
+        ("sort=-title__nocase", [1, 3, 2]),
+        ("sort=author_name__nocase", [1, 2, 3]),
+        ("sort=author_name", [1, 3, 2]),
+        ("sort=author.born", [1, 2, 3]),
+        ("title=A*&sort=id", [2, 3]),
+        ("title__like=A*", [2]),
+        ("missing=1", []),
+        ("size=XL", []),
+        ("direction=north", []),
+        ("missing__gt=1", []),
+        ("fields=id&sort=-views", [1, 3, 2]),
+        ("limit=&offset=&sort=&q=", [1, 2, 3]),
+    ],
+)
+def test_what_a_collection_has_is_meant(ask: Service, query: str, ids: list[int]) -> None:
+    """A field is a field, whatever its name; and one that no record has yet matches none."""
+    status, body = asked(ask, "/posts/search", query)
+
+    assert (status, [each["id"] for each in body]) == (200, ids)
+
+
+@pytest.mark.parametrize("query", ["sort=nope", "fields=nope", "order=5", "title=x", "sum=x"])
+def test_a_collection_without_records_tells_nothing(ask: Service, query: str) -> None:
+    """There is nothing to know a field by."""
+
+    assert asked(ask, "/drafts/search", query) == (200, [])
+
+
+@pytest.mark.parametrize("query", ["_sort=x", "sort=views:desc", "price[gte]=1", "page=", "sortBy=x"])
+def test_other_tools_words_are_refused_from_the_start(ask: Service, query: str) -> None:
+    """What can be no field is no field of an empty collection either."""
+
+    assert asked(ask, "/drafts", query)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "right"),
+    [
+        ("group_by=nope", "there are id"),
+        ("sum=nope", "there are id"),
+        ("avg=authorName", "write author_name"),
+        ("sort=nope", "is none of count"),
+        ("fields=id", "goes with records"),
+        ("group_by=", "a name is missing"),
+        ("groupby=title", "of /stats"),
+    ],
+)
+def test_stats_refuse_what_cannot_be(ask: Service, query: str, right: str) -> None:
+    """Sums of what no record has are no sums."""
+    status, body = asked(ask, "/posts/stats", query)
+
+    assert (status, right in body) == (400, True), body
+
+
+def test_one_record(ask: Service) -> None:
+    """What is asked to be seen of it is checked as well."""
+
+    assert asked(ask, "/posts/1", "fields=nope")[0] == 400
+    assert asked(ask, "/posts/1", "embed=comments&fields=title,comments.text") == (
+        200,
+        {"title": "b", "comments": [{"text": "x"}]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/posts/9", {"a": 1}),
+        ("PUT", "/posts/9", {"a": 1}),
+        ("DELETE", "/posts/9", None),
+        ("GET", "/posts/9", None),
+        ("GET", "/posts/9/comments", None),
+        ("POST", "/posts/9/comments", {"a": 1}),
+    ],
+)
+def test_unknown_ids_are_not_found(ask: Service, method: str, path: str, body: Any) -> None:
+    """404, whatever is to be done."""
+    more = {} if body is None else {"body": body}
+
+    assert ask.status(method, path, **more) == 404
+
+
+# Relations below a path
+
+
+@pytest.mark.parametrize("field", ["post_id", "postId", "postID"])
+def test_a_nested_create_writes_one_field(ask: Service, field: str) -> None:
+    """That of the collection, whatever the body has; lists, counts and records find it."""
+    ask("POST", "/notes", {field: 2, "n": 0})
+
+    made = [
+        ask.body("POST", "/posts/1/notes", {"post_id": 7, "n": 1}),
+        ask.body("POST", "/posts/1/notes", {"postId": 7, "n": 2}),
+        *ask.body("POST", "/posts/1/notes", [{"n": 3}, {"postID": 9, "n": 4}]),
+    ]
+
+    assert [{key: each[key] for key in each if key not in ("id", "n")} for each in made] == [{field: 1}] * 4
+    assert [each["n"] for each in ask.body("GET", "/posts/1/notes/search")] == [1, 2, 3, 4]
+    assert ask.body("GET", "/posts/1/notes/count") == {"count": 4}
+    assert ask.body("GET", "/posts/1/notes/stats", query={"sum": "n"}) == [{"count": 4, "sum_n": 10}]
+    assert ask.status("GET", "/posts/1/notes/2") == 200
+    assert ask.status("GET", "/posts/2/notes/2") == 404
+    assert ask.body("PUT", "/posts/1/notes/2", {"n": 5}) == {"n": 5, field: 1, "id": 2}
+
+
+def test_the_first_nested_record_keeps_its_spelling(ask: Service) -> None:
+    """Of a new collection the body says how the field is spelt; a batch is of one mind."""
+
+    assert ask.body("POST", "/posts/1/notes", {"postId": 5, "n": 1}) == {"id": 1, "postId": 1, "n": 1}
+    batch = ask.body("POST", "/posts/1/likes", [{"byUser": 1}, {"post_id": 2}, {"n": 3}])
+    assert batch == [
+        {"id": 1, "byUser": 1, "postId": 1},
+        {"id": 2, "postId": 1},
+        {"id": 3, "n": 3, "postId": 1},
+    ]
+
+
+def test_nested_lists_of_both_spellings(ask: Service) -> None:
+    """Records that other clients have written count, and filters go on working."""
+    ask("POST", "/comments", [{"post_id": 1, "text": "y"}, {"post_id": 2, "text": "y"}])
+
+    assert [each["text"] for each in ask.body("GET", "/posts/1/comments/search")] == ["x", "y"]
+    assert ask.body("GET", "/posts/1/comments/count", query={"text": "y", "or": "(id=2,id=9)"}) == {
+        "count": 1
+    }
+    assert ask.body("GET", "/posts/1/comments/stats", query={"text": "y"}) == [{"count": 1}]
+
+
+# Ids
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        "0",
+        "-1",
+        "urn:isbn:0451450523",
+        "al@example.com",
+        "foo/bar?",
+        "Pro plan $699",
+        ".env",
+        "x.php",
+        "%2F",
+        "\u00e9",
+    ],
+)
+def test_any_text_is_an_id(ask: Service, id_: str) -> None:
+    """It is created, found at its own Location, changed and deleted."""
+    status, record, headers = ask("POST", "/plans", {"id": id_, "n": 1})
+
+    assert (status, record) == (201, {"id": id_, "n": 1})
+    assert headers == {"Location": f"/plans/{quote(id_, safe='')}"}
+    at = {"segments": ("plans", id_)}
+    assert ask.body("GET", "/plans/x", **at) == record
+    assert ask.body("PATCH", "/plans/x", {"n": 2}, **at) == {"id": id_, "n": 2}
+    below = {"segments": ("plans", id_, "items")}
+    assert ask.body("POST", "/plans/x/items", {}, **below) == {"id": 1, "plan_id": id_}
+    assert ask.body("GET", "/plans/x/items/count", segments=("plans", id_, "items", "count")) == {"count": 1}
+    assert ask.status("DELETE", "/plans/x", **at) == 204
+
+
+@pytest.mark.parametrize("id_", [0, -1, -(2**53) + 1])
+def test_integers_that_are_no_rows(ask: Service, id_: int) -> None:
+    """They keep their type."""
+
+    assert ask.body("POST", "/plans", {"id": id_}) == {"id": id_}
+    assert ask.body("GET", f"/plans/{id_}") == {"id": id_}
+    assert ask.status("POST", "/plans", {"id": str(id_)}) == 409
+
+
+@pytest.mark.parametrize(
+    ("id_", "reason"),
+    [
+        (2**53, "not every JSON reader"),
+        (-(2**53), "not every JSON reader"),
+        ("search", "/search is read otherwise"),
+        ("stats", "/stats is read otherwise"),
+        ("..", "steps of a path"),
+        ("a\n", "no control characters"),
+        ("x" * 129, "1 to 128 characters"),
+        (True, "a boolean"),
+    ],
+)
+def test_ids_that_are_refused(ask: Service, id_: Any, reason: str) -> None:
+    """422 with the reason."""
+    status, body, _ = ask("POST", "/plans", {"id": id_})
+
+    assert (status, reason in body) == (422, True), body

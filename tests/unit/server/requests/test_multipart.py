@@ -1,0 +1,111 @@
+"""Forms with parts: what they mean, and what is refused."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from server.requests.multipart import MAX_PARTS, is_multipart, read_parts
+from server.values.errors import BadRequest, PayloadTooLarge, ServiceError, UnsupportedMediaType
+
+TYPE = "multipart/form-data; boundary=b"
+
+
+def part(head: str, data: bytes = b"1", *, more: str = "") -> bytes:
+    return f"--b\r\nContent-Disposition: form-data; {head}{more}\r\n\r\n".encode() + data + b"\r\n"
+
+
+async def read(*parts: bytes, file_bytes: int = 100, end: bytes = b"--b--\r\n") -> dict[str, Any]:
+    headers = CIMultiDict({"Content-Type": TYPE})
+    return await read_parts(headers, b"".join(parts) + end, file_bytes=file_bytes)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(TYPE, True), ("Multipart/Form-Data; boundary=x", True), ("application/json", False), (None, False)],
+)
+def test_the_type(value: str | None, expected: bool) -> None:
+    """By its name alone."""
+    assert is_multipart(CIMultiDict({} if value is None else {"Content-Type": value})) is expected
+
+
+async def test_fields() -> None:
+    """Texts, lists of such where a name comes again, in any language."""
+    found = await read(
+        part('name="a"'), part('name="b"', "\u00e9\n".encode()), part('name="a"', b"2"), part('name="a"', b"")
+    )
+
+    assert found == {"a": ["1", "2", ""], "b": "\u00e9\n"}
+
+
+async def test_files() -> None:
+    """With the last part of their name, and a type that is one."""
+    found = await read(
+        part('name="f"; filename="/etc/x.png"', b"\x00\r\n--", more="\r\nContent-Type: Image/PNG; x=y"),
+        part('name="g"; filename="y"', b"", more="\r\nContent-Type: no type"),
+        part('name="h"; filename=""', b""),
+    )
+
+    data = base64.b64encode(b"\x00\r\n--").decode()
+    assert found == {
+        "f": {"name": "x.png", "type": "image/png", "size": 5, "data": data},
+        "g": {"name": "y", "type": "application/octet-stream", "size": 0, "data": ""},
+    }
+
+
+async def test_the_size_of_a_file() -> None:
+    """As large as the setting, and no larger; 0 takes none, but fields as before."""
+    assert (await read(part('name="f"; filename="x"', b"x" * 7), file_bytes=7))["f"]["size"] == 7
+    with pytest.raises(PayloadTooLarge, match="larger than 6 bytes"):
+        await read(part('name="f"; filename="x"', b"x" * 7), file_bytes=6)
+    with pytest.raises(UnsupportedMediaType, match="not taken"):
+        await read(part('name="f"; filename="x"', b"x"), file_bytes=0)
+    assert await read(part('name="a"'), file_bytes=0) == {"a": "1"}
+
+
+async def test_the_number_of_parts() -> None:
+    """As many as a form's pairs."""
+    assert len(await read(*(part(f'name="n{number}"') for number in range(MAX_PARTS)))) == MAX_PARTS
+    with pytest.raises(BadRequest, match="More than 1000 parts"):
+        await read(*(part(f'name="n{number}"') for number in range(MAX_PARTS + 1)))
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"", BadRequest),
+        (b"junk", BadRequest),
+        (b"--b", BadRequest),
+        (part('name="a"'), BadRequest),
+        (part("x") + b"--b--", BadRequest),
+        (part('name=""') + b"--b--", BadRequest),
+        (part('name="a%01"', more="") + b"--b", BadRequest),
+        (part('name="a"', b"\xff") + b"--b--", BadRequest),
+        (part('name="a"', b"\x00") + b"--b--", BadRequest),
+        (part(f'name="a"; filename="{"x" * 256}"') + b"--b--", BadRequest),
+        (part('name="a"', more="\r\nContent-Encoding: gzip") + b"--b--", UnsupportedMediaType),
+        (part('name="a"', more="\r\nContent-Transfer-Encoding: base64") + b"--b--", UnsupportedMediaType),
+        (part('name="a"', more="\r\nContent-Type: multipart/mixed; boundary=c") + b"--b--", BadRequest),
+        (part('name="_charset_"', b"u" * 60) + b"--b--", BadRequest),
+    ],
+)
+async def test_what_is_no_form(body: bytes, error: type[ServiceError]) -> None:
+    """It is refused, whatever is wrong with it, and never half read."""
+    with pytest.raises(error):
+        await read(body, end=b"")
+
+
+@given(st.binary(max_size=60), st.integers(0, 3))
+async def test_any_bytes_are_a_form_or_refused(data: bytes, whole: int) -> None:
+    """Nothing else than the service's own errors comes out of any body."""
+    body = part('name="a"') * whole + data
+    try:
+        found = await read(body)
+    except ServiceError:
+        return
+    assert isinstance(found, dict)
