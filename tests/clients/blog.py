@@ -1,4 +1,4 @@
-"""A blog's plans, as a model writes them: wrapped bodies, slugs, tokens of its own, an action without a body."""
+"""A blog's plans, as a model writes them: wrapped bodies, slugs, tokens, an action without a body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that live on Node: installed once, in the exact versions of package.json, into a cache that git ignores."""
+"""Clients that live on Node: installed once, in the versions of package.json, where git does not look."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Shop:
     def __init__(self, client: Client) -> None:
         open_shop(client)
         self.client = client
-        self.document = Document(client.read("/openapi.json"))
+        self.document = Document(client.read("/openapi.json?types=learned"))
 
     def ask(
         self,
@@ -66,11 +66,12 @@ def test_lists_come_as_tables(shop: Shop, path: str, tables: bool) -> None:
     name = shop.document.operation("GET", path)["responses"]["200"]["$ref"].rpartition("/")[2]
     answer = shop.ask("GET", path)
 
-    assert (len(content[name]["content"]) == 3) is tables
+    assert ("`Accept: text/csv`" in content[name]["description"]) is tables
     assert shop.ask("GET", path, If_None_Match=answer.headers["etag"]).status == 304
     if tables:
         for kind in ("text/csv", "application/x-ndjson"):
-            assert shop.ask("GET", path, Accept=kind).headers["content-type"].startswith(kind)
+            table = shop.client.request("GET", path.replace("{member_id}", "1"), Accept=kind)
+            assert table.headers["content-type"].startswith(kind)
         assert shop.ask("GET", path, Accept="image/png").status == 406
 
 

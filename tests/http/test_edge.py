@@ -472,6 +472,7 @@ async def test_one_line_a_request_without_values(start: Start) -> None:
         "plan_source": "conventions",
         "status": 200,
         "fuel": 1,
+        "token_name": "default",
     }
 
 
