@@ -106,7 +106,7 @@ def _cell(value: object) -> str:
     if not isinstance(value, dict):
         return escape(str(value))
     links = (
-        f'<li><a href="{escape(path)}">{escape(path)}</a> {escape(_LINKED.get(name, name))}'
+        f'<li><a href="{escape(str(path))}">{escape(str(path))}</a> {escape(_LINKED[str(name)])}'
         for name, path in value.items()
     )
     return f"<ul>{''.join(links)}</ul>"

@@ -61,6 +61,25 @@ def test_the_document_is_valid_and_holds_no_values(client: Client) -> None:
     assert client.get("/swagger.json").body == answer.body
 
 
+def test_types_as_learned(client: Client) -> None:
+    """What all records have, null or not, is required; what one lacks is not; ids are as they are."""
+    client.create("/notes", [{"a": 1, "b": None, "c": "x", "l": ["x"]}, {"a": "y", "b": 2, "l": []}])
+    client.create("/plans", {"id": "pro", "n": 1})
+    document = client.read("/openapi.json?types=learned")
+    OpenAPIV31SpecValidator(document).validate()
+    note = document["components"]["schemas"]["notes.record"]
+    (slot,) = [
+        each for each in document["paths"]["/plans/{id}"]["get"]["parameters"] if each.get("in") == "path"
+    ]
+
+    assert note["required"] == ["id", "a", "b", "l"]
+    assert note["properties"]["a"] == {"type": ["integer", "string"]}
+    assert note["properties"]["b"] == {"type": ["integer", "null"]}
+    assert note["properties"]["l"] == {"type": "array", "items": {"type": "string"}}
+    assert slot["schema"]["type"] == "string"
+    assert client.get("/openapi.json?types=all").status == 400
+
+
 def test_schemathesis_finds_nothing(secured: RunningService, tmp_path: Path) -> None:
     """All checks, examples, limits, random data, sequences, and no hooks: what the document says is so."""
     open_shop(secured.client("shop", Authorization=f"Bearer {TOKEN}"))

@@ -20,7 +20,7 @@ URL, TOKEN = sys.argv[1:]
 SESSION = "shop"
 
 with AuthenticatedClient(base_url=URL, token=TOKEN, headers={"X-Session-ID": SESSION}) as client:
-    made = create_members.sync(client=client, body=MembersNew(name="Bob", age=25))
+    made = create_members.sync(client=client, body=MembersNew(name="Bob", age=25, email=None, tags=[]))
     assert isinstance(made, MembersRecord), made
     assert (made.name, made.age) == ("Bob", 25)
     assert isinstance(made.id, int)
@@ -42,9 +42,11 @@ with AuthenticatedClient(base_url=URL, token=TOKEN, headers={"X-Session-ID": SES
     assert isinstance(changed, MembersRecord), changed
     assert (changed.name, changed.age) == ("Bob", 26)
 
-    replaced = replace_members.sync(address, client=client, body=MembersChanges(name="Rob"))
+    replaced = replace_members.sync(
+        address, client=client, body=MembersChanges(name="Rob", age=27, email=None, tags=["x"])
+    )
     assert isinstance(replaced, MembersRecord), replaced
-    assert replaced.to_dict() == {"id": made.id, "name": "Rob"}
+    assert replaced.to_dict() == {"id": made.id, "name": "Rob", "age": 27, "email": None, "tags": ["x"]}
 
     gone = delete_members.sync_detailed(address, client=client)
     assert gone.status_code == 204, gone

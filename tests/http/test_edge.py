@@ -282,7 +282,9 @@ async def test_the_front_page_is_for_people_and_programs(start: Start) -> None:
     data = await ask(service.address, "GET", "/", {"Accept": "*/*"})
 
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert page.headers["content-security-policy"] == "default-src 'none'"
+    assert page.headers["content-security-policy"] == "default-src 'none'; img-src data:"
+    assert '<a href="/docs">' in page.body.decode()
+    assert data.json["links"]["openapi"] == "/openapi.json"
     assert b"/healthz" in page.body
     assert data.json["health"] == "/healthz"
     assert (await ask(service.address, "DELETE", "/")).status == 405
