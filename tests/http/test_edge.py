@@ -286,7 +286,7 @@ async def test_the_front_page_is_for_people_and_programs(start: Start) -> None:
     assert '<a href="/docs">' in page.body.decode()
     assert data.json["links"]["openapi"] == "/openapi.json"
     assert b"/healthz" in page.body
-    assert data.json["health"] == "/healthz"
+    assert data.json["links"]["health"] == "/healthz"
     assert (await ask(service.address, "DELETE", "/")).status == 405
     assert not planner.asked
 
