@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from server.openapi.schemas import Types
     from server.requests.auth import Caller
     from server.requests.target import Pairs, Target
-    from server.sessions.identity import Anonymous
+    from server.sessions.identity import Anonymous, Scope
     from server.values.model import Session
 
 NAMES = frozenset({"openapi.json", "swagger.json", "docs", "redoc"})
@@ -40,6 +40,7 @@ class ApiPages:
     describer: Describes
     anonymous: Anonymous
     query_bytes: int
+    scope: Scope = "service"
 
     async def reply(self, method: str, target: Target, headers: MultiMapping[str], caller: Caller) -> Reply:
         """What is at a path whose first segment is one of `NAMES`.
@@ -67,7 +68,7 @@ class ApiPages:
         named = [*headers.getall(SESSION_ID, ()), *([asked] if isinstance(asked, str) else asked or [])]
         if len(set(named)) > 1:
             raise SessionInvalid("The session is named more than once, and differently.")
-        return session_for(named[0] if named else None, caller.token_name, self.anonymous)
+        return session_for(named[0] if named else None, caller.token_name, self.anonymous, self.scope)
 
 
 def _types(asked: str | list[str]) -> Types:

@@ -14,7 +14,7 @@ from server.openapi.kept import KeptDocuments
 from server.planning.kinds.schemas import MAX_DESCRIBED, Schemas, decode_schemas, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from server.openapi.document import Terms
     from server.openapi.schemas import Types
@@ -34,15 +34,15 @@ class Describer:
     planner: Planner
     executor: Executor
     terms: Terms
-    #: Whether there is nothing in a session, and looking into it would make one.
-    is_new: Callable[[Session], bool] = lambda _session: False
+    #: Whether there is anything in a session; where there is nothing, nobody is asked.
+    exists: Callable[[Session], Awaitable[bool]]
     documents: KeptDocuments = field(factory=KeptDocuments)
 
     async def document(self, session: Session, types: Types = "enforced") -> bytes:
         """Raises the ServiceError that ends a request, too, where the session cannot be read."""
         routes = await self.planner.routes_in_force(session)
         known = b""
-        if not self.is_new(session):
+        if await self.exists(session):
             known = await read_all(self.executor, session, everywhere=types == "learned")
         source = (routes, hashlib.sha256(known).digest())
         make = partial(self._made, session, routes, known, types)
