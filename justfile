@@ -62,6 +62,14 @@ schemathesis *args:
 browser *args:
     {{with_tools}} pytest -m browser "$@" tests/browser
 
+# Generated clients in TypeScript and a Postman collection; needs Node 20 (`apt-get install nodejs npm`).
+clients *args:
+    {{with_tools}} pytest -m clients "$@" tests/clients
+
+# The proxies of docs/proxy.md, for real; needs them (`apt-get install nginx-light caddy`).
+proxies *args:
+    {{with_tools}} pytest -m proxies "$@" tests/proxies
+
 # Measure the service against hand-written ones; needs wrk (`apt-get install wrk`). `--quick` takes two minutes.
 bench *args:
     {{with_tools}} python -m tools.bench "$@"

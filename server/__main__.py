@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 _PR_SET_DUMPABLE = 4
 #: Command-line options are variables that win over the environment, so they are checked in one place.
-_OPTIONS = {"config": CONFIG_VARIABLE, "host": "LARS_HOST", "port": "LARS_PORT"}
+_OPTIONS = {"config": CONFIG_VARIABLE, "host": "LARS_HOST", "port": "LARS_PORT", "cors": "LARS_CORS_ORIGINS"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from server.cli import run as command_line  # noqa: PLC0415 - see _parser
 
         return command_line.run(options)
-    given = {_OPTIONS[name]: text for name, text in vars(options).items() if name in _OPTIONS and text}
+    texts = {name: ",".join(text) if isinstance(text, list) else text for name, text in vars(options).items()}
+    given = {_OPTIONS[name]: text for name, text in texts.items() if name in _OPTIONS and text}
     try:
         settings = load(os.environ | given)
     except SettingsError as error:
@@ -81,6 +82,12 @@ def _parser(*, whole: bool = True) -> argparse.ArgumentParser:
     serve.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")
     serve.add_argument("--host", help="address to listen on")
     serve.add_argument("--port", help="port to listen on")
+    serve.add_argument(
+        "--cors",
+        metavar="ORIGIN",
+        action="append",
+        help="an origin whose pages may use the service, such as http://localhost:5173; may be given again",
+    )
     if whole:
         build = commands.add_parser("build", help="build the sandboxed Python beforehand, for the next start")
         build.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")

@@ -179,6 +179,7 @@ class CorsSettings:
     origins: tuple[str, ...] = setting(
         (),
         "Origins whose scripts may use the service from a browser; `*`: any; none: CORS is off",
+        variable="LARS_CORS_ORIGINS",
         check=is_origin,
         allowed='origins such as https://app.example.com, lower case, no slash at the end; or "*"',
     )
@@ -407,6 +408,9 @@ class MetricsSettings:
 class LogSettings:
     level: LogLevel = setting("INFO", "Least level that is logged", variable="LARS_LOG_LEVEL")
     format: LogFormat = setting("auto", "auto: console when standard error is a terminal, else json")
+    client_address: bool = setting(
+        default=False, meaning="Whether a request's line has the address of the client, 401s too"
+    )
 
 
 @frozen
