@@ -36,7 +36,7 @@ coverage:
     {{with_tools}} pytest -q tests/policy tests/unit/store tests/unit/server/planning/kinds/test_shape.py \
         tests/unit/server/planning/kinds/test_route.py tests/unit/wasm_runtime/test_frames.py \
         --cov=server.planning.policy --cov=server.planning.kinds.shape --cov=server.planning.kinds.route \
-        --cov=store.query --cov=wasm_runtime.frames --cov-branch --cov-report=term-missing --cov-fail-under=100
+        --cov=store.query --cov=store.operators --cov=wasm_runtime.frames --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 # All that CI runs.
 check: lint types coverage browser test
