@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from guest import blame, patches
 from guest.conditions import MARK, Conditions, UnmetError
+from guest.credentials import AUTHORIZATION
 from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
 from guest.reply import (
@@ -245,6 +246,8 @@ class GuestSession:
         if plan.looks_further:
             names["ctx"] = ctx = _CTX.of(rest)
             names["plan"] = plan.bind(ctx, params)
+            if plan.wants_credentials:
+                AUTHORIZATION.set(ctx["headers"].get("authorization", ""))
         Abort.first = None
         try:
             exec(plan.code, names)

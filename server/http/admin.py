@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _PREFIX = "/_meta/"
 _INDEX = ("/_meta", "/_meta/")
 #: Files of plans, and bodies of requests to replay.
+#: In the place of a session, where work is done beside the event loop.
+_OPERATOR = "operator"
 _BODY_BYTES = 64 * 1024 * 1024
 _UPLOAD_SECONDS = 600.0
 
@@ -76,7 +78,7 @@ class Admin:
             return Reply(200, (("Content-Disposition", disposition),), data, "application/x-tar")
         if isinstance(answer, Piece):
             return Reply(200, (), answer.data, "application/octet-stream")
-        return Reply(200, body=await aside(partial(orjson.dumps, answer)))
+        return Reply(200, body=await aside(partial(orjson.dumps, answer), _OPERATOR))
 
     async def _content(
         self, request: web.BaseRequest, target: Target, scratch: Path
@@ -93,4 +95,4 @@ class Admin:
         data = await content.read_body(request, limit=_BODY_BYTES, seconds=self._limits.body_seconds)
         if content.content_kind(request.headers) != "json":
             raise BadRequest("The body must be JSON: send Content-Type: application/json.")
-        return await aside(partial(strict_json.read, data)), None
+        return await aside(partial(strict_json.read, data), _OPERATOR), None

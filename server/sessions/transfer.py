@@ -32,6 +32,17 @@ _SECONDS: Final = 600
 _MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
 #: Of a file in an archive: a collection's name has 64 letters.
 _MAX_NAME: Final = 100
+#: Members of a tar file that extend the header of the next one, and the largest of them that is read.
+_EXTENSIONS: Final = frozenset(
+    {
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+    }
+)
+_MAX_EXTENSION: Final = 65_536
 #: How large one file that is made can be: JSON with spaces, or a database with indexes, against its source.
 _LARGER: Final = 8
 _ROOM_BYTES: Final = 64 * 1024 * 1024
@@ -134,6 +145,7 @@ def _unpack(archive: Path, target: Path, most_bytes: int) -> None:
     """Only files of the layout: `name.json`, and those in `.schemas`. Whatever else is in it is refused."""
     size = 0
     try:
+        _check_extensions(archive)
         # Not compressed: tarfile reads a member's extended header whole, however large it unpacks to.
         with tarfile.open(archive, "r:") as tar:
             for member in tar:
@@ -152,6 +164,28 @@ def _unpack(archive: Path, target: Path, most_bytes: int) -> None:
                 _write_new(target / member.name, content.read())
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise TransferError(f"not a readable tar file, which must not be compressed: {error}") from None
+
+
+def _check_extensions(archive: Path) -> None:
+    """Go through the headers by their sizes: what extends a header is short, else the archive is refused.
+
+    tarfile takes the memory that an extended header claims before it looks for its bytes.
+    Raises TransferError, tarfile.TarError.
+    """
+    with archive.open("rb") as file:
+        while len(block := file.read(tarfile.BLOCKSIZE)) == tarfile.BLOCKSIZE and any(block):
+            member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+            if member.type in _EXTENSIONS and not 0 <= member.size <= _MAX_EXTENSION:
+                raise TransferError(f"a header in the archive is longer than {_MAX_EXTENSION} bytes")
+            if member.size < 0:
+                raise TransferError("a size in the archive is negative")
+            blocks = -(-member.size // tarfile.BLOCKSIZE) if _has_content(member) else 0
+            file.seek(blocks * tarfile.BLOCKSIZE, os.SEEK_CUR)
+
+
+def _has_content(member: tarfile.TarInfo) -> bool:
+    """As tarfile reads it: a link, a device or a directory has none, whatever its size says."""
+    return member.isreg() or member.type in _EXTENSIONS or member.type not in tarfile.SUPPORTED_TYPES
 
 
 def _write_new(path: Path, data: bytes) -> None:

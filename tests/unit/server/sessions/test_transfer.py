@@ -107,6 +107,35 @@ def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
         transfer.imported(tmp_path / "in.tar", tmp_path / "rows", most_bytes=LIMIT)
 
 
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+@pytest.mark.parametrize(("size", "reason"), [(65_536, "end of data|header"), (65_537, "longer than")])
+def test_an_extended_header_takes_no_more_memory_than_it_may(
+    tmp_path: Path, kind: bytes, size: int, reason: str
+) -> None:
+    """Whatever it claims: it is refused before it is read, and one as long as may be is read."""
+    member = tarfile.TarInfo("x")
+    member.type, member.size = kind, size
+    path = tmp_path / "in.tar"
+    path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(tarfile.BLOCKSIZE))
+    with pytest.raises(TransferError, match=reason):
+        transfer.imported(path, tmp_path / "rows", most_bytes=LIMIT)
+
+
+def test_an_extended_header_behind_other_members(tmp_path: Path) -> None:
+    """Members are stepped over by their sizes, directories and links by none; a negative size is refused."""
+    path = archive(tmp_path / "in.tar", {"users.json": "[]" * 400})
+    with tarfile.open(path, "a") as tar:
+        directory = tarfile.TarInfo("d")
+        directory.type = tarfile.DIRTYPE
+        tar.addfile(directory)
+        offset = tar.offset
+    long = tarfile.TarInfo("x")
+    long.type, long.size = tarfile.GNUTYPE_LONGNAME, 10**10
+    path.write_bytes(path.read_bytes()[:offset] + long.tobuf(tarfile.GNU_FORMAT))
+    with pytest.raises(TransferError, match="longer than"):
+        transfer.imported(path, tmp_path / "rows", most_bytes=LIMIT)
+
+
 def test_refusals_come_through(tmp_path: Path) -> None:
     """What the other process refuses is an error with its words."""
     bad = archive(tmp_path / "in.tar", {"users.json": "{"})
@@ -127,7 +156,9 @@ def test_refusals_come_through(tmp_path: Path) -> None:
         ({"users.json": '[{"id": "' + "x" * 300 + '"}]'}, "record 1"),
         ({"users.json": '[{"' + "k" * 5_000 + '": NaN}]'}, "record 1"),
         ({"users.json": '[{"n": 99999999999999999999999999}]'}, "record 1"),
-        ({"users.json": "[" * 100_000}, "not JSON"),
+        ({"users.json": "[" * 100_000}, "not JSON (nested too deeply)"),
+        ({"users.json": "[" + "9" * 5_000 + "]"}, "not JSON (a number with too many digits)"),
+        ({"users.json": "[1,]"}, ": line 1, column 4)"),
         ({"users.json": '[{"a": ' + "[" * 900 + "]" * 900 + "}]"}, "record 1"),
         ({"users.json": '[{"a": "\\ud800"}]'}, "record 1"),
         ({"users.json": "[{}]", "./users.json": "[]"}, "users.json twice"),
