@@ -171,7 +171,7 @@ async def _fill(keeper: KeeperClient, target: Target) -> None:
     started = time.perf_counter()
     await target.fill()
     seconds = time.perf_counter() - started
-    size = (await keeper.call("session", session=directory))["bytes"]
+    size = (await keeper.call("session", session=directory))["size_bytes"]
     print(f"filled {target.name}: {target.size} records in {seconds:.1f} s, {size / 2**20:.1f} MiB")
 
 
