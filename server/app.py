@@ -23,6 +23,7 @@ from server.openapi.describer import Describer
 from server.openapi.document import Terms
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
+from server.planning.dialects.frame.choice import DialectChoice, checked
 from server.planning.drafting.usage import UsageBook, usage_book
 from server.requests.auth import Authenticator
 from server.requests.context import ContextReader, EdgeLimits
@@ -30,8 +31,10 @@ from server.requests.hosts import Hosts, is_local
 from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
 from server.sessions import address
+from server.sessions.dialects import KeptDialects
 from server.sessions.directories import DataRoot
 from server.sessions.files import SessionFiles
+from server.sessions.names import FILE_NAME as SESSIONS_FILE
 from server.sessions.names import SessionNames
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
@@ -198,6 +201,7 @@ def make_app(
         root.close()
         raise
     names = SessionNames(root.path)
+    dialects = _dialects(settings, root)
     reader = _reader(settings, names)
     door: Door | None = None
     if admin:
@@ -218,8 +222,20 @@ def make_app(
         note=None if tokens is None else meter.tally.note,
         new_line=RequestLine if tracing is None else tracing.new_line,
         held=held,
+        dialects=dialects,
     )
     return Service(settings, handler, plans, pool, root, names=names, usage=usage, tracing=tracing)
+
+
+def _dialects(settings: Settings, root: DataRoot) -> DialectChoice:
+    """Raises DialectError."""
+    chosen = settings.conventions
+    by_token = {
+        token: checked(name, f"conventions.token_dialects.{token}")
+        for token, name in chosen.token_dialects.items()
+    }
+    kept = KeptDialects(root.path, SESSIONS_FILE)
+    return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
 
 
 def _watched(provider: Provider, meter: Meter, tracing: Tracing | None) -> Provider:

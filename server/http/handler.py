@@ -23,6 +23,9 @@ from server.http.api_pages import NAMES as API_PAGES
 from server.http.conditional import conditional
 from server.http.held import Claim, HeldBytes
 from server.http.response import SENT, came_in_chunks, to_response, whole
+from server.planning.dialects.frame.answering import in_dialect
+from server.planning.dialects.frame.choice import DialectChoice
+from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
@@ -78,6 +81,7 @@ class Handler:
         note: Callable[[RequestLine], None] | None = None,
         new_line: Callable[..., RequestLine] = RequestLine,
         held: HeldBytes | None = None,
+        dialects: DialectChoice | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
 
@@ -94,6 +98,7 @@ class Handler:
         self._note = note
         self._new_line = new_line
         self._held = held or HeldBytes()
+        self._dialects = dialects or DialectChoice()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
@@ -103,6 +108,8 @@ class Handler:
         line = self._new_line(request_id=number, method=request.method)
         try:
             reply = await self._reply(request, line)
+            if line.dialect:
+                reply = in_dialect(reply, line.dialect)
             line.status = reply.status
             if self._cors is not None:
                 reply = self._cors.marked(request.headers, reply)
@@ -171,7 +178,22 @@ class Handler:
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
-        return await self._reader.read(request, target, caller, session, line.request_id, holds=claim.grow)
+        named = self._dialects.named(request.headers, caller.token_name, session)
+        line.dialect = "" if named in (NATIVE, AUTO) else named
+        ctx = await self._reader.read(
+            request,
+            target,
+            caller,
+            session,
+            line.request_id,
+            holds=claim.grow,
+            dialect_headers=self._dialects.headers_of(named),
+        )
+        if named == NATIVE:
+            return ctx
+        ctx = self._dialects.settled(ctx, named)
+        line.dialect = ctx.dialect
+        return ctx
 
     def _caller(self, request: web.BaseRequest) -> Caller:
         """Raises Unauthorized."""

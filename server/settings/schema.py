@@ -16,6 +16,7 @@ from attrs import frozen
 from server.settings import machine
 from server.settings.key import (
     is_base_url,
+    is_dialect_name,
     is_filled,
     is_host,
     is_network,
@@ -24,6 +25,7 @@ from server.settings.key import (
     is_served_name,
     is_token,
     named_secrets,
+    named_texts,
     section,
     setting,
 )
@@ -154,6 +156,18 @@ class SessionSettings:
 
 @frozen
 class ConventionsSettings:
+    dialect: str = setting(
+        "native",
+        "Whose words requests are read in: `native`, a dialect's name (docs/dialects.md), or `auto`: what a "
+        "session's first marked request is in",
+        check=is_dialect_name,
+        allowed="native, auto, or a dialect's name such as json-server",
+    )
+    token_dialects: Mapping[str, str] = named_texts(
+        'The same for the requests of a token, `name = "json-server"`',
+        check=is_dialect_name,
+        allowed="native, auto, or a dialect's name such as json-server",
+    )
     delete_collections: bool = setting(
         default=False,
         meaning="Whether conventions take DELETE of a collection: of all its records that the filters match",
