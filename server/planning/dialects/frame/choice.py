@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from server.planning.dialects.frame.registry import AUTO, NATIVE, known, marked, names
 from server.values.errors import InvalidHeader
+from server.values.preferences import preferences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from server.values.model import RequestContext, Session
 
 HEADER = "X-Dialect"
+_DRY_RUN = "tx=rollback"
 
 
 class DialectError(ValueError):
@@ -87,4 +89,6 @@ class DialectChoice:
         own = known()[name].headers
         seen = {key: value for key, value in ctx.dialect_headers.items() if key in own}
         left = {key: value for key, value in ctx.headers.items() if key not in own}
+        if "prefer" in seen and preferences(seen["prefer"]).dry_run:
+            left["prefer"] = _DRY_RUN  # a dry run is the service's business in every dialect
         return evolve(ctx, dialect=name, dialect_headers=seen, headers=left)
