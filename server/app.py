@@ -201,11 +201,11 @@ def make_app(
         root.close()
         raise
     names = SessionNames(root.path)
-    dialects = _dialects(settings, root)
+    dialects = dialect_choice(settings, root)
     reader = _reader(settings, names)
     door: Door | None = None
     if admin:
-        door = _operators(settings, root, plans, pool, names, usage=usage)
+        door = _operators(settings, root, plans, pool, names, usage=usage, dialects=dialects)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     sandbox = settings.sandbox
@@ -227,7 +227,7 @@ def make_app(
     return Service(settings, handler, plans, pool, root, names=names, usage=usage, tracing=tracing)
 
 
-def _dialects(settings: Settings, root: DataRoot) -> DialectChoice:
+def dialect_choice(settings: Settings, root: DataRoot) -> DialectChoice:
     """Raises DialectError."""
     chosen = settings.conventions
     by_token = {
@@ -251,13 +251,14 @@ def _operators(
     names: SessionNames,
     *,
     usage: UsageBook,
+    dialects: DialectChoice,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
     from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
     limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names, usage=usage)
+    api = make_api(settings, root, plans, pool, names, usage=usage, dialects=dialects)
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
 

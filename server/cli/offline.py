@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from server.app import worker_pool
+from server.app import dialect_choice, worker_pool
 from server.operations.assembly import make_api
 from server.planning.assembly import make_planner
 from server.planning.drafting.usage import usage_book
@@ -93,8 +93,9 @@ async def opened(
             usage=usage,
         )
         closing.push_async_callback(planner.close)
+        dialects = dialect_choice(settings, root)
         names = SessionNames(root.path)
         closing.push_async_callback(names.close)
         if start:
             await pool.start()
-        yield make_api(settings, root, planner, pool, names, usage=usage, running=False)
+        yield make_api(settings, root, planner, pool, names, usage=usage, running=False, dialects=dialects)

@@ -13,6 +13,7 @@ from server.cli import eject, learning, other, plans, sessions
 from server.cli.channel import Channel, HttpChannel, LocalChannel, Refusal
 from server.cli.output import Output
 from server.cli.progress import Progress
+from server.planning.dialects.frame.choice import DialectError
 from server.planning.learned.library_file import LibraryError
 from server.planning.prompt import PromptError
 from server.sessions.address import published
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _FAILURES = (
     *(DataRootError, ArtifactError, PoolError, PromptError, LibraryError),
-    *(NotUnpackedError, TarError, OSError, UnicodeDecodeError),
+    *(DialectError, NotUnpackedError, TarError, OSError, UnicodeDecodeError),
 )
 
 

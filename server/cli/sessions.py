@@ -1,4 +1,4 @@
-"""`metaservice sessions`: list, show, export, import, fork, reset, delete, salvage."""
+"""`metaservice sessions`: list, show, export, import, fork, set, reset, delete, salvage."""
 
 from __future__ import annotations
 
@@ -62,6 +62,12 @@ def register(commands: Commands) -> None:
         more="A running service goes on: the copy is the session as it is between two requests.",
     )
     forker.add_argument("to", metavar="NEW", help="the new session's X-Session-ID")
+    setter = _one(sessions, "set", set_, "set whose words a session's requests are read in")
+    setter.add_argument(
+        "--dialect",
+        required=True,
+        help="native, auto, or the name of a dialect",
+    )
     for name, run, summary in (
         ("reset", reset, "remove a session's data, and keep what it has learned"),
         ("delete", delete, "remove a session: its data, and what it has learned"),
@@ -106,6 +112,7 @@ async def show(options: argparse.Namespace, channel: Channel, out: Output) -> in
             "directory": found["directory"],
             "on disk": size(found["size_bytes"]) if "size_bytes" in found else "nothing",
             "changed": moment(found.get("changed_at")),
+            "dialect": found["dialect"] or "as the settings say",
         }
     )
     out.gap()
@@ -169,18 +176,8 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
 
 async def import_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
     query = {"replace": "true"} if options.replace else {}
-    notes: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
-        archive, files = options.source, options.source
-        if archive.suffix == ".json" and archive.is_file():
-            files = Path(scratch) / "files"
-            files.mkdir()
-            notes = await asyncio.to_thread(write_layout, archive, files)
-        if files.is_dir():
-            archive = Path(scratch) / "session.tar"
-            with tarfile.open(archive, "w") as tar:
-                for path in sorted(files.rglob("*.json")):
-                    tar.add(path, path.relative_to(files).as_posix(), recursive=False)
+        archive, notes = await asyncio.to_thread(archived, options.source, Path(scratch))
         found = await channel.call(Ask("PUT", ("sessions", options.session, "import"), query, upload=archive))
     names = found["collections"]
     out.done(found, f"Session {found['session']} has {counted(len(names), 'collection')}: {', '.join(names)}")
@@ -190,10 +187,33 @@ async def import_(options: argparse.Namespace, channel: Channel, out: Output) ->
     return 0
 
 
+def archived(source: Path, scratch: Path) -> tuple[Path, list[str]]:
+    """What is imported as a tar file, and what to tell of it. Raises Refusal, OSError."""
+    archive, files, notes = source, source, list[str]()
+    if source.suffix == ".json" and source.is_file():
+        files = scratch / "files"
+        files.mkdir()
+        notes = write_layout(source, files)
+    if files.is_dir():
+        archive = scratch / "session.tar"
+        with tarfile.open(archive, "w") as tar:
+            for path in sorted(files.rglob("*.json")):
+                tar.add(path, path.relative_to(files).as_posix(), recursive=False)
+    return archive, notes
+
+
 async def fork(options: argparse.Namespace, channel: Channel, out: Output) -> int:
     found = await channel.call(Ask("POST", ("sessions", options.session, "fork"), body={"to": options.to}))
     routes = counted(found["routes"], "learned route")
     out.done(found, f"Session {found['session']} is a copy of {found['from']}, with {routes}.")
+    return 0
+
+
+async def set_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    found = await channel.call(
+        Ask("PUT", ("sessions", options.session, "dialect"), body={"dialect": options.dialect})
+    )
+    out.done(found, f"Session {found['session']} speaks {found['dialect']} from now on.")
     return 0
 
 

@@ -12,6 +12,7 @@ from server.operations.plans import PlanOperations
 from server.operations.replay import Replayer
 from server.operations.sessions import SessionOperations
 from server.planning.assembly import make_conventions
+from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.explaining import Explainer
 from server.planning.planner import LearningPlanner
 from server.sessions.files import SessionFiles
@@ -38,8 +39,10 @@ def make_api(
     *,
     usage: UsageBook,
     running: bool = True,
+    dialects: DialectChoice | None = None,
 ) -> Api:
     """The interface over a service's parts, which it does not own. `running`: requests are served, too."""
+    chosen = dialects or DialectChoice()
     learned, switch = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
     sessions = SessionOperations(
         SessionFiles(root.path),
@@ -48,6 +51,7 @@ def make_api(
         learned,
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
+        dialects=chosen.kept,
     )
     plans = PlanOperations(learned, switch, sessions.named)
     conventions = make_conventions(
@@ -61,4 +65,5 @@ def make_api(
         Doctor(settings, root, executor, switch),
         ejector=Ejector(sessions, learned, executor),
         learning=LearningOperations(settings.planner, switch, usage, running=running),
+        dialects=chosen,
     )

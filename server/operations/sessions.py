@@ -13,14 +13,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from server.operations.naming import BY_DIRECTORY, session_named
+from server.planning.dialects.frame.choice import NoSessionDialects
+from server.planning.dialects.frame.registry import names as dialect_names
 from server.sessions import transfer
 from server.sessions.files import Entry
-from server.values.errors import Conflict, NotFound, SessionDamaged, Unprocessable
+from server.values.errors import BadRequest, Conflict, NotFound, SessionDamaged, Unprocessable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from server.planning.dialects.frame.choice import SessionDialects
     from server.planning.learned.library_rows import LearnedRecord
     from server.planning.learned.routes import LearnedRoutes
     from server.sessions.files import SessionFiles
@@ -41,7 +44,9 @@ class SessionOperations:
         *,
         token_names: tuple[str, ...] = (),
         disk_bytes: int,
+        dialects: SessionDialects | None = None,
     ) -> None:
+        self._dialects = dialects or NoSessionDialects()
         self._files = files
         self._names = names
         self._holder = holder
@@ -101,6 +106,7 @@ class SessionOperations:
                 if entry
                 else {"session": session.id, "directory": session.directory}
             ),
+            "dialect": self._dialects.of(session),
             "collections": collections,
             "learned": await self._learned_by(session),
         }
@@ -157,7 +163,17 @@ class SessionOperations:
                 lambda library: library.copy_session(source.directory, target)
             )
         self._names.note(target)
+        self._dialects.settle(target, self._dialects.of(source))
         return {"session": target.id, "from": source.id, "routes": routes}
+
+    async def set_dialect(self, name: str, dialect: object) -> dict[str, Any]:
+        """From now on its requests are read so, but for those that say otherwise. Raises BadRequest."""
+        session = await self.named(name)
+        if not isinstance(dialect, str) or dialect not in dialect_names():
+            raise BadRequest(f"`dialect` must be one of {', '.join(dialect_names())}.")
+        self._dialects.settle(session, dialect)
+        self._names.note(session)
+        return {"session": session.id, "dialect": dialect}
 
     async def reset(self, name: str) -> dict[str, Any]:
         """Remove a session's data, and keep what it has learned.
@@ -182,6 +198,7 @@ class SessionOperations:
         if self._learned is not None:
             routes = await self._learned.change(lambda library: library.forget_session(session.directory))
         await self._names.forget(session)
+        self._dialects.settle(session, "")
         return {"session": session.id, "routes": routes}
 
     async def salvage(self, name: str) -> dict[str, Any]:

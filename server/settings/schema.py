@@ -143,7 +143,9 @@ class AuthSettings:
 @frozen
 class SessionSettings:
     anonymous: Literal["reject", "shared"] = setting(
-        "reject", "A request with neither X-Session-ID nor token: refused (400), or in one shared session"
+        "reject",
+        "A request with neither X-Session-ID nor token: refused (400), or in one shared session",
+        variable="LARS_ANONYMOUS",
     )
     in_query: bool = setting(
         False,  # noqa: FBT003
@@ -160,6 +162,7 @@ class ConventionsSettings:
         "native",
         "Whose words requests are read in: `native`, a dialect's name (docs/dialects.md), or `auto`: what a "
         "session's first marked request is in",
+        variable="LARS_DIALECT",
         check=is_dialect_name,
         allowed="native, auto, or a dialect's name such as json-server",
     )
@@ -179,6 +182,7 @@ class CorsSettings:
     origins: tuple[str, ...] = setting(
         (),
         "Origins whose scripts may use the service from a browser; `*`: any; none: CORS is off",
+        variable="LARS_CORS_ORIGINS",
         check=is_origin,
         allowed='origins such as https://app.example.com, lower case, no slash at the end; or "*"',
     )
