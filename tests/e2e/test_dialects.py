@@ -34,6 +34,34 @@ def test_a_request_says_its_dialect(client: Client) -> None:
     assert client.request("GET", "/posts?_sort=title").status == 400
 
 
+@pytest.mark.parametrize(
+    ("query", "right", "dialect"),
+    [
+        ("_sort=title", "write sort=name", "json-server"),
+        ("views_gte=1", "write views__gte=1", "json-server"),
+        ("title_like=a", "write title__like=a", "json-server"),
+        ("views:gt=1", "write views__gt=1", "json-server-1"),
+        ("_where={}", "name=value", "json-server-1"),
+        ("range=[0,9]", "page= and per_page=", "ra-data-simple-rest"),
+        ('filter={"title":"a"}', "name=value", "ra-data-simple-rest"),
+    ],
+)
+def test_native_refuses_words_of_a_dialect_and_names_it(
+    client: Client, query: str, right: str, dialect: str
+) -> None:
+    client.create("/posts", [{"title": "a", "views": 1}])
+    status, detail = client.request("GET", f"/posts?{quote(query, safe='=&:')}").error
+    assert status == 400
+    assert right in detail
+    assert f"or use the dialect {dialect} (X-Dialect: {dialect})" in detail
+
+
+def test_in_an_empty_collection_only_what_can_be_no_field_is_refused(client: Client) -> None:
+    assert client.request("GET", "/posts?_sort=title").error[0] == 400
+    assert client.request("GET", "/posts?filter%5Btitle%5D=a").error[0] == 400
+    assert client.request("GET", "/posts?range=x").status == 200
+
+
 def test_a_dialect_that_nobody_knows(client: Client) -> None:
     refused = client.request("GET", "/posts", X_Dialect="nope")
     status, detail = refused.error
