@@ -19,6 +19,7 @@ from server.concurrency.aside import prepare_process
 from server.planning.dialects.frame.choice import DialectError
 from server.planning.learned.library_file import LibraryError
 from server.planning.prompt import PromptError
+from server.record.record import RecordError
 from server.sessions.directories import DataRootError
 from server.settings.exposure import warnings
 from server.settings.reading import CONFIG_VARIABLE, SettingsError, load
@@ -74,10 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if seed is not None and not _seeded(settings, seed):
             return 1
-        return _serve(settings)
+        return _serve(settings, lambda: load(os.environ | given))
     except KeyboardInterrupt:
         return _fail("interrupted", status=130)
-    except (DataRootError, ArtifactError, PoolError, PromptError, LibraryError, DialectError) as error:
+    except (DataRootError, RecordError, ArtifactError, PoolError) as error:
+        return _fail(error, status=1)
+    except (PromptError, LibraryError, DialectError) as error:
         return _fail(error, status=1)
     except OSError as error:
         where = f"{settings.server.host} port {settings.server.port}"
@@ -135,10 +138,10 @@ def _seeded(settings: Settings, seed: Path) -> bool:
     return True
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, read_again: Callable[[], Settings]) -> int:
     tracing = from_environment(os.environ)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run(settings, tracing))
+        runner.run(_run(settings, tracing, read_again))
     return 0
 
 
@@ -162,8 +165,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _run(settings: Settings, tracing: Tracing | None) -> None:
-    """Until SIGTERM or SIGINT; then gracefully, unless a second one comes.
+async def _run(settings: Settings, tracing: Tracing | None, read_again: Callable[[], Settings]) -> None:
+    """Until SIGTERM or SIGINT; then gracefully, unless a second one comes. SIGHUP: read the tokens again.
 
     While the service starts, a signal still ends the process at once: nothing is under way.
     """
@@ -174,6 +177,7 @@ async def _run(settings: Settings, tracing: Tracing | None) -> None:
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _renew_tokens, service, read_again)
     _warn_of_planner(settings.planner)
     for event, members in warnings(settings):
         log.warning(event, **members)
@@ -185,6 +189,16 @@ async def _run(settings: Settings, tracing: Tracing | None) -> None:
     await service.close()
     sys.stdout.write("metaservice: stopped, goodbye\n")
     sys.stdout.flush()
+
+
+def _renew_tokens(service: Service, read_again: Callable[[], Settings]) -> None:
+    """What is wrong with the settings leaves the service with the tokens it has."""
+    try:
+        service.renew_tokens(read_again())
+    except (SettingsError, ValueError) as error:
+        log.error("tokens not renewed", reason=str(error))  # noqa: TRY400  the reason is all there is to say
+    else:
+        log.info("tokens renewed")
 
 
 def _warn_of_planner(planner: PlannerSettings) -> None:

@@ -164,7 +164,7 @@ class Handler:
             reply = with_dialect_named(reply, ctx)
         if reply.body is None or len(reply.body) <= _HASHED_INLINE_BYTES:
             return conditional(reply, ctx.method, ctx.headers)
-        return await aside(partial(conditional, reply, ctx.method, ctx.headers))
+        return await aside(partial(conditional, reply, ctx.method, ctx.headers), ctx.session.directory)
 
     async def _read(
         self, request: web.BaseRequest, line: RequestLine, claim: Claim
