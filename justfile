@@ -12,9 +12,9 @@ _default:
 serve *args:
     uv run metaservice serve "$@"
 
-# Run the tests; arguments go to pytest.
+# Run the tests, two at a time, a file's on one of them; arguments go to pytest (`-n 0`: one after the other).
 test *args:
-    {{with_tools}} pytest "$@"
+    {{with_tools}} pytest -n 2 --dist loadfile "$@"
 
 # Style and import borders.
 lint:
@@ -36,10 +36,14 @@ coverage:
     {{with_tools}} pytest -q tests/policy tests/unit/store tests/unit/server/planning/kinds/test_shape.py \
         tests/unit/server/planning/kinds/test_route.py tests/unit/wasm_runtime/test_frames.py \
         --cov=server.planning.policy --cov=server.planning.kinds.shape --cov=server.planning.kinds.route \
-        --cov=store.query --cov=wasm_runtime.frames --cov-branch --cov-report=term-missing --cov-fail-under=100
+        --cov=store.query --cov=store.operators --cov=wasm_runtime.frames --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 # All that CI runs.
 check: lint types coverage browser test
+
+# Try the service with other tools' clients, and beside the originals (needs node and npm); --short: clients alone.
+clients *args:
+    {{with_tools}} python -m tools.clients "$@"
 
 # Write down the versions of all packages as they are installed now.
 pin:

@@ -9,12 +9,14 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from server.cli.progress import Progress
 from server.concurrency.aside import prepare_process
+from server.planning.dialects.frame.choice import DialectError
 from server.planning.learned.library_file import LibraryError
 from server.planning.prompt import PromptError
 from server.record.record import RecordError
@@ -39,8 +41,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _PR_SET_DUMPABLE = 4
+_ANONYMOUS = "LARS_ANONYMOUS"
 #: Command-line options are variables that win over the environment, so they are checked in one place.
-_OPTIONS = {"config": CONFIG_VARIABLE, "host": "LARS_HOST", "port": "LARS_PORT", "cors": "LARS_CORS_ORIGINS"}
+_OPTIONS = {
+    "config": CONFIG_VARIABLE,
+    "host": "LARS_HOST",
+    "port": "LARS_PORT",
+    "dialect": "LARS_DIALECT",
+    "cors": "LARS_CORS_ORIGINS",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command_line.run(options)
     texts = {name: ",".join(text) if isinstance(text, list) else text for name, text in vars(options).items()}
     given = {_OPTIONS[name]: text for name, text in texts.items() if name in _OPTIONS and text}
+    seed: Path | None = getattr(options, "seed", None)
+    if seed is not None and not os.environ.get(_ANONYMOUS):
+        given[_ANONYMOUS] = "shared"
     try:
         settings = load(os.environ | given)
     except SettingsError as error:
@@ -62,10 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "build" in options:
         return _build(settings)
     try:
+        if seed is not None and not _seeded(settings, seed):
+            return 1
         return _serve(settings, lambda: load(os.environ | given))
     except KeyboardInterrupt:
         return _fail("interrupted", status=130)
-    except (DataRootError, RecordError, ArtifactError, PoolError, PromptError, LibraryError) as error:
+    except (DataRootError, RecordError, ArtifactError, PoolError) as error:
+        return _fail(error, status=1)
+    except (PromptError, LibraryError, DialectError) as error:
         return _fail(error, status=1)
     except OSError as error:
         where = f"{settings.server.host} port {settings.server.port}"
@@ -82,6 +98,15 @@ def _parser(*, whole: bool = True) -> argparse.ArgumentParser:
     serve.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")
     serve.add_argument("--host", help="address to listen on")
     serve.add_argument("--port", help="port to listen on")
+    serve.add_argument(
+        "--dialect", metavar="NAME", help="whose words requests are read in: docs/dialects.md has the names"
+    )
+    serve.add_argument(
+        "--seed",
+        type=Path,
+        metavar="FILE",
+        help="a db.json to begin with; requests without X-Session-ID share a session then",
+    )
     serve.add_argument(
         "--cors",
         metavar="ORIGIN",
@@ -104,6 +129,19 @@ def _parser(*, whole: bool = True) -> argparse.ArgumentParser:
 def _fail(reason: object, *, status: int) -> int:
     sys.stderr.write("".join(f"metaservice: {line}\n" for line in str(reason).splitlines()))
     return status
+
+
+def _seeded(settings: Settings, seed: Path) -> bool:
+    from server.cli.channel import Refusal  # noqa: PLC0415 - what others start without
+    from server.cli.seed import plant  # noqa: PLC0415
+
+    try:
+        for line in asyncio.run(plant(settings, seed)):
+            sys.stderr.write(f"metaservice: {line}\n")
+    except Refusal as refusal:
+        _fail(refusal, status=1)
+        return False
+    return True
 
 
 def _serve(settings: Settings, read_again: Callable[[], Settings]) -> int:

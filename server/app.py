@@ -25,6 +25,7 @@ from server.openapi.document import Terms
 from server.operations.keeping import make_keeper
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
+from server.planning.dialects.frame.choice import DialectChoice, checked
 from server.planning.drafting.usage import UsageBook, usage_book
 from server.requests.auth import Authenticator
 from server.requests.context import ContextReader, EdgeLimits
@@ -32,6 +33,7 @@ from server.requests.hosts import Hosts, is_local
 from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
 from server.sessions import address
+from server.sessions.dialects import KeptDialects
 from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
@@ -229,11 +231,14 @@ def make_app(
         root.close()
         raise
     names = SessionNames(keeper)
+    dialects = dialect_choice(settings, root)
     reader = _reader(settings, names)
     door: Door | None = None
     doors: list[Renewable] = []
     if admin:
-        door = _operators(settings, root, plans, pool, names=names, records=records, usage=usage)
+        door = _operators(
+            settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects
+        )
         doors.append(door)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
@@ -255,6 +260,7 @@ def make_app(
         note=None if tokens is None else meter.tally.note,
         new_line=RequestLine if tracing is None else tracing.new_line,
         held=held,
+        dialects=dialects,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
     )
 
@@ -284,6 +290,17 @@ class Renewable(Protocol):
     def renew(self, settings: Settings) -> None: ...
 
 
+def dialect_choice(settings: Settings, root: DataRoot) -> DialectChoice:
+    """Raises DialectError."""
+    chosen = settings.conventions
+    by_token = {
+        token: checked(name, f"conventions.token_dialects.{token}")
+        for token, name in chosen.token_dialects.items()
+    }
+    kept = KeptDialects(root.path)
+    return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
+
+
 def _watched(provider: Provider, meter: Meter, tracing: Tracing | None) -> Provider:
     counted = meter.calls.watch(provider)
     return counted if tracing is None else tracing.watch(counted)
@@ -298,13 +315,14 @@ def _operators(
     names: SessionNames,
     records: Records,
     usage: UsageBook,
+    dialects: DialectChoice,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
     from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
     limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names=names, records=records, usage=usage)
+    api = make_api(settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects)
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
 

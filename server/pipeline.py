@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from functools import lru_cache
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 from attrs import evolve
@@ -22,7 +22,7 @@ from server.values.replies import reply_to
 from wasm_runtime.slot import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Mapping
 
     from server.planning.kinds.route import Params
     from server.planning.planned import Planned, Planner
@@ -97,7 +97,7 @@ class Pipeline:
         self, ctx: RequestContext, planned: Planned, line: RequestLine, conditions: str
     ) -> Outcome:
         line.planned(planned.runnable)
-        job = job_for(ctx, planned.runnable, planned.params, conditions)
+        job = job_for(ctx, planned.runnable, planned.params, conditions, asked=planned.asked)
         ctx.release_value()
         started = perf_counter()
         outcome = await self._executor.run(job)
@@ -114,9 +114,16 @@ def _options(allowed: tuple[str, ...]) -> Reply:
 
 
 def job_for(
-    ctx: RequestContext, runnable: RunnablePlan, params: Params | None = None, conditions: str = ""
+    ctx: RequestContext,
+    runnable: RunnablePlan,
+    params: Params | None = None,
+    conditions: str = "",
+    *,
+    asked: Mapping[str, Any] | None = None,
 ) -> Job:
     """What a worker is handed; `params` as the planner has found them, `conditions` as a line for the guest.
+
+    `asked` is what a dialect has read.
 
     Raises PlanFailed when the plan is for another route.
     """
@@ -128,7 +135,7 @@ def job_for(
         session=ctx.session.directory,
         plan_id=runnable.id,
         plan=runnable.document,
-        request=f"{conditions}{orjson.dumps(params).decode()}\n{ctx.guest_head()}",
+        request=f"{conditions}{orjson.dumps(params).decode()}\n{ctx.guest_head(asked)}",
         body=ctx.body_text or "",
         read_only=ctx.method in SAFE_METHODS,
         dry_run="prefer" in ctx.headers and preferences(ctx.headers["prefer"]).dry_run,

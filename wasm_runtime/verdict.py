@@ -52,10 +52,19 @@ _HEADERS = frozenset(
 _OWN_HEADER = re.compile(r"x-[a-z0-9]+(-[a-z0-9]+)*")
 #: Front servers and browsers take orders by such names: which file to send, where to go, what to allow.
 _RESERVED = re.compile(
-    r"^x-(plan|fuel|request-id|session|service|real-ip|ua-)"
+    r"^x-(plan|dialect|fuel|request-id|session|service|real-ip|ua-)"
     r"|accel|archive|content|dns|file|forward|frame|host|lighttpd|litespeed|location|method|original|override"
     r"|path|permitted|powered|proxy|redirect|rewrite|ur[il]|xss"
 )
+#: Names that clients of other tools read a list's place by, and the grammar of each.
+_RANGED = {
+    "content-range": re.compile(
+        r"([A-Za-z][A-Za-z0-9_-]{0,63} )?(\d{1,15}-\d{1,15}|\*)/(\d{1,15}|\*)", re.ASCII
+    ),
+    "accept-ranges": re.compile(r"[a-z]{1,32}"),
+    "range-unit": re.compile(r"[a-z]{1,32}"),
+    "access-control-expose-headers": re.compile(r"[A-Za-z0-9-]{1,64}(, [A-Za-z0-9-]{1,64}){0,31}"),
+}
 #: A plan's data is its session's: no shared cache may keep it.
 _SHARED_CACHING = re.compile(r"public|s-maxage", re.IGNORECASE)
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
@@ -228,6 +237,8 @@ def _may_leave(name: Any, value: Any) -> bool:
         return _ENTITY_TAG.fullmatch(value) is not None
     if lower == "cache-control" and _SHARED_CACHING.search(value):
         return False
+    if lower in _RANGED:
+        return _RANGED[lower].fullmatch(value) is not None
     known = lower in _HEADERS or (
         len(lower) <= 64 and _OWN_HEADER.fullmatch(lower) is not None and not _RESERVED.search(lower)
     )

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from server.app import worker_pool
+from server.app import dialect_choice, worker_pool
 from server.operations.assembly import make_api
 from server.operations.keeping import make_keeper
 from server.planning.assembly import make_planner
@@ -100,11 +100,20 @@ async def opened(
             usage=usage,
         )
         closing.push_async_callback(planner.close)
+        dialects = dialect_choice(settings, root)
         names = SessionNames(keeper)
         closing.push_async_callback(names.close)
         await names.adopt(root.path)
         if start:
             await pool.start()
         yield make_api(
-            settings, root, planner, pool, names=names, records=records, usage=usage, running=False
+            settings,
+            root,
+            planner,
+            pool,
+            names=names,
+            records=records,
+            usage=usage,
+            running=False,
+            dialects=dialects,
         )

@@ -13,6 +13,7 @@ from server.cli import eject, learning, other, plans, record, sessions
 from server.cli.channel import Channel, HttpChannel, LocalChannel, Refusal
 from server.cli.output import Output
 from server.cli.progress import Progress
+from server.planning.dialects.frame.choice import DialectError
 from server.planning.learned.library_file import LibraryError
 from server.planning.prompt import PromptError
 from server.record.record import RecordError
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 _FAILURES = (
     *(DataRootError, RecordError, ArtifactError, PoolError, PromptError, LibraryError),
-    *(NotUnpackedError, TarError, OSError, UnicodeDecodeError),
+    *(DialectError, NotUnpackedError, TarError, OSError, UnicodeDecodeError),
 )
 
 

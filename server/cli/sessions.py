@@ -1,4 +1,4 @@
-"""`metaservice sessions`: list, show, export, import, fork, log, rewind, reset, delete, salvage."""
+"""`metaservice sessions`: list, show, export, import, fork, log, rewind, set, reset, delete, salvage."""
 
 from __future__ import annotations
 
@@ -66,6 +66,12 @@ def register(commands: Commands) -> None:
         more="A running service goes on: the copy is the session as it is between two requests.",
     )
     forker.add_argument("to", metavar="NEW", help="the new session's X-Session-ID")
+    setter = _one(sessions, "set", set_, "set whose words a session's requests are read in")
+    setter.add_argument(
+        "--dialect",
+        required=True,
+        help="native, auto, or the name of a dialect",
+    )
     forker.add_argument("--at", metavar="MOMENT", help=f"as it was: {_MOMENT}")
     logger = _one(
         sessions, "log", log, "list a session's versions, the last one first: when, what, by which request"
@@ -126,6 +132,7 @@ async def show(options: argparse.Namespace, channel: Channel, out: Output) -> in
             "directory": found["directory"],
             "data": size(found["size_bytes"]) if "size_bytes" in found else "nothing",
             "changed": moment(found.get("changed_at")),
+            "dialect": found["dialect"] or "as the settings say",
         }
     )
     out.gap()
@@ -189,18 +196,8 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
 
 async def import_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
     query = {"replace": "true"} if options.replace else {}
-    notes: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
-        archive, files = options.source, options.source
-        if archive.suffix == ".json" and archive.is_file():
-            files = Path(scratch) / "files"
-            files.mkdir()
-            notes = await asyncio.to_thread(write_layout, archive, files)
-        if files.is_dir():
-            archive = Path(scratch) / "session.tar"
-            with tarfile.open(archive, "w") as tar:
-                for path in sorted(files.rglob("*.json")):
-                    tar.add(path, path.relative_to(files).as_posix(), recursive=False)
+        archive, notes = await asyncio.to_thread(archived, options.source, Path(scratch))
         found = await channel.call(Ask("PUT", ("sessions", options.session, "import"), query, upload=archive))
     names = found["collections"]
     out.done(found, f"Session {found['session']} has {counted(len(names), 'collection')}: {', '.join(names)}")
@@ -210,11 +207,34 @@ async def import_(options: argparse.Namespace, channel: Channel, out: Output) ->
     return 0
 
 
+def archived(source: Path, scratch: Path) -> tuple[Path, list[str]]:
+    """What is imported as a tar file, and what to tell of it. Raises Refusal, OSError."""
+    archive, files, notes = source, source, list[str]()
+    if source.suffix == ".json" and source.is_file():
+        files = scratch / "files"
+        files.mkdir()
+        notes = write_layout(source, files)
+    if files.is_dir():
+        archive = scratch / "session.tar"
+        with tarfile.open(archive, "w") as tar:
+            for path in sorted(files.rglob("*.json")):
+                tar.add(path, path.relative_to(files).as_posix(), recursive=False)
+    return archive, notes
+
+
 async def fork(options: argparse.Namespace, channel: Channel, out: Output) -> int:
     body = {"to": options.to} | ({"at": options.at} if options.at else {})
     found = await channel.call(Ask("POST", ("sessions", options.session, "fork"), body=body))
     routes = counted(found["routes"], "learned route")
     out.done(found, f"Session {found['session']} is a copy of {found['from']}, with {routes}.")
+    return 0
+
+
+async def set_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    found = await channel.call(
+        Ask("PUT", ("sessions", options.session, "dialect"), body={"dialect": options.dialect})
+    )
+    out.done(found, f"Session {found['session']} speaks {found['dialect']} from now on.")
     return 0
 
 

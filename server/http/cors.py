@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ANY: Final = "*"
 _REQUEST_METHOD = "Access-Control-Request-Method"
 _REQUEST_HEADERS = "Access-Control-Request-Headers"
+_EXPOSE = "Access-Control-Expose-Headers"
 _NAMES = re.compile(r"[A-Za-z0-9-]+(?:[ \t]*,[ \t]*[A-Za-z0-9-]+)*")
 _LONGEST = 1_024
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]{1,253}")
@@ -31,7 +32,7 @@ _LISTED: Final = "CORS is on for other origins."
 #: Scripts see these without being told (Fetch, "CORS-safelisted response-header name"), or not at all.
 _NOT_NAMED = frozenset({"cache-control", "content-language", "content-length", "content-type", "vary"})
 #: What is added to replies later, on their way out.
-_ON_ALL = ("X-Request-ID", "X-Plan-Source", "X-Plan-ID", "X-Fuel-Used", "Server-Timing")
+_ON_ALL = ("X-Request-ID", "X-Plan-Source", "X-Plan-ID", "X-Fuel-Used", "X-Dialect", "Server-Timing")
 
 
 @frozen
@@ -70,9 +71,11 @@ class Cors:
         if allowed is not None:
             said.append(("Access-Control-Allow-Origin", allowed))
         if allowed is not None and _REQUEST_METHOD not in headers:  # a preflight's answer no script sees
-            names = (name for name, _ in reply.headers if name.lower() not in _NOT_NAMED)
-            said.append(("Access-Control-Expose-Headers", ", ".join(dict.fromkeys((*_ON_ALL, *names)))))
-        return evolve(reply, headers=(*reply.headers, *said))
+            names = (name for name, _ in reply.headers if name.lower() not in (*_NOT_NAMED, _EXPOSE.lower()))
+            said.append((_EXPOSE, ", ".join(dict.fromkeys((*_ON_ALL, *names)))))
+        # Who may read what is the settings' word, whatever a plan says.
+        own = (pair for pair in reply.headers if pair[0].lower() != _EXPOSE.lower())
+        return evolve(reply, headers=(*own, *said))
 
     def refused(self, headers: MultiMapping[str]) -> str:
         """The origin of a page of another site that cannot read the answer; empty where there is none."""

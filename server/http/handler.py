@@ -25,6 +25,9 @@ from server.http.cors import Cors
 from server.http.held import Claim, HeldBytes
 from server.http.response import SENT, came_in_chunks, to_response, whole
 from server.http.terminal import for_terminal
+from server.planning.dialects.frame.answering import in_dialect, with_dialect_named
+from server.planning.dialects.frame.choice import DialectChoice
+from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
@@ -49,6 +52,8 @@ log = structlog.get_logger(__name__)
 
 #: nginx's number for a client that has left.
 _CLIENT_LEFT = 499
+#: Of a query whose words are another tool's.
+_REFUSED = 400
 #: Of which a digest takes a millisecond.
 _HASHED_INLINE_BYTES = 1024 * 1024
 
@@ -80,6 +85,7 @@ class Handler:
         note: Callable[[RequestLine], None] | None = None,
         new_line: Callable[..., RequestLine] = RequestLine,
         held: HeldBytes | None = None,
+        dialects: DialectChoice | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
@@ -98,6 +104,7 @@ class Handler:
         self._note = note
         self._new_line = new_line
         self._held = held or HeldBytes()
+        self._dialects = dialects or DialectChoice()
         self._logged_address = logged_address
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -110,6 +117,8 @@ class Handler:
             line.client = self._logged_address(request.remote or "", request.headers)
         try:
             reply = await self._reply(request, line)
+            if line.dialect:
+                reply = in_dialect(reply, line.dialect)
             line.status = reply.status
             line.origin_refused = self._cors.refused(request.headers)
             reply = self._cors.marked(request.headers, for_terminal(reply, request.headers))
@@ -158,6 +167,8 @@ class Handler:
         if isinstance(ctx, Reply):
             return ctx
         reply = await self._use_case.serve(ctx, line)
+        if reply.status == _REFUSED and ctx.query and not ctx.dialect:
+            reply = with_dialect_named(reply, ctx)
         if reply.body is None or len(reply.body) <= _HASHED_INLINE_BYTES:
             return conditional(reply, ctx.method, ctx.headers)
         return await aside(partial(conditional, reply, ctx.method, ctx.headers), ctx.session.directory)
@@ -179,7 +190,22 @@ class Handler:
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
-        return await self._reader.read(request, target, caller, session, line.request_id, holds=claim.grow)
+        named = self._dialects.named(request.headers, caller.token_name, session)
+        line.dialect = "" if named in (NATIVE, AUTO) else named
+        ctx = await self._reader.read(
+            request,
+            target,
+            caller,
+            session,
+            line.request_id,
+            holds=claim.grow,
+            dialect_headers=self._dialects.headers_of(named),
+        )
+        if named == NATIVE:
+            return ctx
+        ctx = self._dialects.settled(ctx, named)
+        line.dialect = ctx.dialect
+        return ctx
 
     def _caller(self, request: web.BaseRequest) -> Caller:
         """Raises Unauthorized."""

@@ -25,7 +25,7 @@ _NO_BODY = frozenset({204, 304})
 _SERVICE_S_OWN = frozenset(
     {
         *("server", "x-request-id", "x-content-type-options", "content-type"),
-        *("x-plan-source", "x-plan-id", "x-fuel-used", "server-timing"),
+        *("x-plan-source", "x-plan-id", "x-fuel-used", "x-dialect", "server-timing"),
     }
 )
 
@@ -63,6 +63,8 @@ def _headers(reply: Reply, line: RequestLine) -> list[tuple[str, str]]:
             ("X-Plan-ID", line.plan_id),
             ("X-Fuel-Used", str(line.fuel)),
         ]
+    if line.dialect:
+        headers.append(("X-Dialect", line.dialect))
     if line.ms:
         timing = ", ".join(["%s;dur=%.3f" % stage for stage in line.ms.items()])  # noqa: UP031  the fastest
         headers.append(("Server-Timing", timing))

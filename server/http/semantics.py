@@ -68,6 +68,10 @@ class HttpSemantics:
         reply = await self._inner.serve(ctx, line)
         if reply.body is None or reply.status >= 300:
             return reply
+        if ctx.dialect:
+            if JSON not in types:
+                raise not_acceptable(_ONLY_JSON)
+            return evolve(reply, headers=(*reply.headers, _VARY))
         headers = (*reply.headers, *_list_headers(ctx, line, reply, reply.body), _VARY)
         marked = Reply(reply.status, headers, reply.body, reply.media_type)
         return (

@@ -16,6 +16,7 @@
     GET    /sessions/{session}/app     ?data= ?conventions=    a tar file
     PUT    /sessions/{session}/import  ?replace=       a tar file
     POST   /sessions/{session}/fork    {"to", "at"?}
+    PUT    /sessions/{session}/dialect {"dialect"}
     POST   /sessions/{session}/reset
     POST   /sessions/{session}/salvage
     GET    /sessions/{session}/log     ?limit= ?before=
@@ -43,9 +44,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
 from attrs import field, frozen
+from multidict import CIMultiDict
 
 from server.operations.plans import shown_violations
 from server.planning.codec import PlanInvalid
+from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.learned.library_file import LibraryError
 from server.requests.content import check_use
 from server.requests.described import Described
@@ -149,7 +152,9 @@ class Api:
         ejector: Ejector,
         records: RecordOperations,
         learning: LearningOperations,
+        dialects: DialectChoice | None = None,
     ) -> None:
+        self._dialects = dialects or DialectChoice()
         self._plans = plans
         self._sessions = sessions
         self._replayer = replayer
@@ -173,6 +178,7 @@ class Api:
             ("sessions", _NAME, "app"): {"GET": self._eject_session},
             ("sessions", _NAME, "import"): {"PUT": self._import_session},
             ("sessions", _NAME, "fork"): {"POST": self._fork_session},
+            ("sessions", _NAME, "dialect"): {"PUT": self._set_dialect},
             ("sessions", _NAME, "reset"): {"POST": self._reset_session},
             ("sessions", _NAME, "salvage"): {"POST": self._salvage_session},
             ("sessions", _NAME, "log"): {"GET": self._log_session},
@@ -301,6 +307,9 @@ class Api:
             raise BadRequest("`to` must be a session's id.")
         return await self._sessions.fork(call.segments[1], target, at=_moment(at, "at"))
 
+    async def _set_dialect(self, call: Call) -> Answer:
+        return await self._sessions.set_dialect(call.segments[1], call.members("dialect").get("dialect"))
+
     async def _reset_session(self, call: Call) -> Answer:
         return await self._sessions.reset(call.segments[1])
 
@@ -367,7 +376,8 @@ class Api:
             raise BadRequest("`session` must be a session's id.")
         ctx = Described.of(body).context(await self._sessions.named(name), secrets.token_hex(8))
         check_use(ctx.method, ctx.content)
-        return ctx
+        headers = body.get("headers")
+        return self._dialects.looked_at(ctx, CIMultiDict(headers if isinstance(headers, dict) else {}))
 
 
 def _moment(value: object, name: str) -> str:

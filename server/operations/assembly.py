@@ -13,6 +13,7 @@ from server.operations.records import RecordOperations
 from server.operations.replay import Replayer
 from server.operations.sessions import SessionOperations
 from server.planning.assembly import make_conventions
+from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.explaining import Explainer
 from server.planning.planner import LearningPlanner
 from server.sessions.files import SessionFiles
@@ -41,8 +42,10 @@ def make_api(
     records: Records,
     usage: UsageBook,
     running: bool = True,
+    dialects: DialectChoice | None = None,
 ) -> Api:
     """The interface over a service's parts, which it does not own. `running`: requests are served, too."""
+    chosen = dialects or DialectChoice()
     learned, switch = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
     sessions = SessionOperations(
         SessionFiles(root.path),
@@ -52,6 +55,7 @@ def make_api(
         learned,
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
+        dialects=chosen.kept,
     )
     plans = PlanOperations(learned, switch, sessions.named)
     conventions = make_conventions(
@@ -66,4 +70,5 @@ def make_api(
         ejector=Ejector(sessions, learned, executor),
         records=RecordOperations(SessionFiles(root.path), records, names),
         learning=LearningOperations(settings.planner, switch, usage, running=running),
+        dialects=chosen,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from server.planning.learned.library import PlanLibrary
 
 _TOKEN: Final = "token:"  # noqa: S105 - a prefix of names
-_ANONYMOUS: Final = "~anonymous"
+ANONYMOUS: Final = "~anonymous"
 #: Before the name of a directory; only such a name takes looking up.
 BY_DIRECTORY: Final = "@"
 _PREFIX: Final = re.compile(r"[0-9a-f]{4,24}")
@@ -31,7 +31,7 @@ def session_named(name: str, known: Mapping[str, str]) -> Session:
     """
     if name.startswith(_TOKEN):
         return session_for(None, name.removeprefix(_TOKEN), "reject")
-    if name == _ANONYMOUS:
+    if name == ANONYMOUS:
         return session_for(None, None, "shared")
     if name.startswith(BY_DIRECTORY):
         directory = name.removeprefix(BY_DIRECTORY)

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from server.operations.naming import BY_DIRECTORY, session_named
+from server.planning.dialects.frame.choice import NoSessionDialects
+from server.planning.dialects.frame.registry import names as dialect_names
 from server.sessions import transfer
 from server.sessions.files import DIRECTORY
 from server.values.errors import BadRequest, Conflict, NotFound, SessionDamaged, Unprocessable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from server.planning.dialects.frame.choice import SessionDialects
     from server.planning.learned.library_rows import LearnedRecord
     from server.planning.learned.routes import LearnedRoutes
     from server.record.record import Moment
@@ -54,7 +57,9 @@ class SessionOperations:
         *,
         token_names: tuple[str, ...] = (),
         disk_bytes: int,
+        dialects: SessionDialects | None = None,
     ) -> None:
+        self._dialects = dialects or NoSessionDialects()
         self._files = files
         self._records = records
         self._names = names
@@ -114,6 +119,7 @@ class SessionOperations:
             found |= _shown(session.directory, session.id, shown["size_bytes"], shown["changed_at"])
             found["version"] = shown["version"]
             collections = [_described(each) for each in shown["collections"]]
+        found["dialect"] = self._dialects.of(session)
         return {**found, "collections": collections, "learned": await self._learned_by(session)}
 
     async def export(self, name: str, archive: Path) -> list[str]:
@@ -183,7 +189,17 @@ class SessionOperations:
                 lambda library: library.copy_session(source.directory, target)
             )
         self._names.note(target)
+        self._dialects.settle(target, self._dialects.of(source))
         return {"session": target.id, "from": source.id, "routes": routes}
+
+    async def set_dialect(self, name: str, dialect: object) -> dict[str, Any]:
+        """From now on its requests are read so, but for those that say otherwise. Raises BadRequest."""
+        session = await self.named(name)
+        if not isinstance(dialect, str) or dialect not in dialect_names():
+            raise BadRequest(f"`dialect` must be one of {', '.join(dialect_names())}.")
+        self._dialects.settle(session, dialect)
+        self._names.note(session)
+        return {"session": session.id, "dialect": dialect}
 
     async def reset(self, name: str) -> dict[str, Any]:
         """Remove a session's data, and keep what it has learned.
@@ -209,6 +225,7 @@ class SessionOperations:
         if self._learned is not None:
             routes = await self._learned.change(lambda library: library.forget_session(session.directory))
         await self._names.forget(session)
+        self._dialects.settle(session, "")
         return {"session": session.id, "routes": routes}
 
     async def salvage(self, name: str) -> dict[str, Any]:

@@ -97,6 +97,11 @@ class Trial:
         return self.draft.runnable
 
     @property
+    def asked(self) -> None:
+        """It reads the request itself."""
+        return None
+
+    @property
     def params(self) -> None:
         return None
 
@@ -164,6 +169,11 @@ class LearnedPlan:
     @property
     def runnable(self) -> RunnablePlan:
         return self.match.route.runnable
+
+    @property
+    def asked(self) -> None:
+        """It reads the request itself."""
+        return None
 
     @property
     def params(self) -> Params:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping  # noqa: TC003 - attrs looks at it
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
 
@@ -22,6 +23,11 @@ class Planned(Protocol):
     @property
     def params(self) -> Params | None:
         """The values of the route's slots in the request, where finding the plan has told them."""
+        ...
+
+    @property
+    def asked(self) -> Mapping[str, Any] | None:
+        """What a dialect has read in the request, for the plan; None where it is in the service's own."""
         ...
 
     async def instead(self, outcome: Outcome) -> Planned | None:
@@ -69,6 +75,7 @@ class Fixed:
 
     runnable: RunnablePlan
     params: None = None
+    asked: Mapping[str, Any] | None = None
 
     async def instead(self, outcome: Outcome) -> None:
         """Its outcome stands."""

@@ -63,6 +63,10 @@ class LearningPlanner:
     async def _plan(self, ctx: RequestContext) -> Planned:
         refuse_unplannable(ctx.segments)
         match = await self._learned.match(ctx)
+        if ctx.dialect and (match is None or not match.route.by_person):
+            covered = await self._in_dialect(ctx, match)
+            if covered is not None:
+                return covered
         if match is not None and not match.route.stale:
             return LearnedPlan(ctx, match, self._learned, self._drafting)
         drafting = self._drafting
@@ -74,6 +78,15 @@ class LearningPlanner:
             if error.status not in FALL_BACK or self._settings.fallback == "none":
                 raise
             return await self._fallen_back(ctx, match, error)
+
+    async def _in_dialect(self, ctx: RequestContext, match: Match | None) -> Planned | None:
+        """The plan of the request's dialect; None where it has none and somebody else may."""
+        try:
+            return await self._conventions.plan(ctx)
+        except (NotPlannable, MethodNotAllowed):
+            if match is None and self._drafting is None:
+                raise
+            return None
 
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         """What the session has learned for the path, and what conventions say of it.

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from server.concurrency.aside import aside
 from server.requests import content, multipart
-from server.requests.headers import for_plan, misplaced
+from server.requests.headers import for_plan, misplaced, named_headers
 from server.requests.known_tokens import KnownTokens
 from server.requests.members import check_members
 from server.requests.target import Target, parse_query
@@ -67,10 +67,12 @@ class ContextReader:
         request_id: str,
         *,
         holds: Callable[[int], None] = lambda _size: None,
+        dialect_headers: frozenset[str] = frozenset(),
     ) -> RequestContext:
         """Everything that can be refused without the body is refused before it is read.
 
         `holds` is told, as it grows, how many bytes the body takes; it may raise Overloaded.
+        `dialect_headers` are those that are read for a dialect.
         Raises BadRequest and its kin, PayloadTooLarge, UriTooLong, RequestTimeout, UnsupportedMediaType.
         """
         headers = request.headers
@@ -97,6 +99,7 @@ class ContextReader:
             base_url=base_url,
             request_id=request_id,
             linked=linked,
+            dialect_headers=named_headers(headers, dialect_headers, is_secret=self.tokens.are_in),
         )
 
     async def _parts(

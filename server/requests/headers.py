@@ -58,18 +58,41 @@ def for_plan(
     for name, is_list in PLAN_HEADERS.items():
         if name not in headers or (name == "authorization" and not authorization):
             continue
-        value = ", ".join(headers.getall(name)) if is_list else single(headers, name) or ""
-        if not _TEXT.fullmatch(value):
-            raise InvalidHeader(f"The {name} header holds bytes outside printable ASCII.", header=name)
-        if len(value) > MAX_CHARACTERS:
-            detail = f"The {name} header is longer than {MAX_CHARACTERS} characters."
-            raise InvalidHeader(detail, header=name)
+        value = _checked(headers, name, is_list=is_list)
         if is_secret(value):
             if name in _SPARED:
                 continue
             raise misplaced(name)
         seen[name] = value
     return seen
+
+
+def named_headers(
+    headers: MultiMapping[str],
+    names: frozenset[str],
+    *,
+    is_secret: Callable[[str], bool] = lambda _value: False,
+) -> dict[str, str]:
+    """Those of the headers that were sent, by lower-case name. Raises InvalidHeader as `for_plan` does."""
+    seen = {
+        name: _checked(headers, name, is_list=PLAN_HEADERS.get(name, False))
+        for name in sorted(names)
+        if name in headers
+    }
+    for name, value in seen.items():
+        if is_secret(value):
+            raise misplaced(name)
+    return seen
+
+
+def _checked(headers: MultiMapping[str], name: str, *, is_list: bool) -> str:
+    value = ", ".join(headers.getall(name)) if is_list else single(headers, name) or ""
+    if not _TEXT.fullmatch(value):
+        raise InvalidHeader(f"The {name} header holds bytes outside printable ASCII.", header=name)
+    if len(value) > MAX_CHARACTERS:
+        detail = f"The {name} header is longer than {MAX_CHARACTERS} characters."
+        raise InvalidHeader(detail, header=name)
+    return value
 
 
 def misplaced(name: str) -> InvalidHeader:

@@ -72,6 +72,16 @@ def named_secrets(meaning: str, **spec: Any) -> Any:
     return field(factory=dict, repr=False, metadata={_SPEC: Spec(meaning, secret=True, **spec)})
 
 
+def named_texts(meaning: str, **spec: Any) -> Any:
+    """A table of the user's own names, each with a text."""
+    return field(factory=dict, metadata={_SPEC: Spec(meaning, **spec)})
+
+
+def is_dialect_name(text: str) -> bool:
+    """Whether a dialect could be called so; which there are the service knows when it is put together."""
+    return re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text) is not None and len(text) <= 64
+
+
 def section(cls: type[T]) -> T:
     """A table inside the tree, with its own defaults."""
     return field(factory=cls)

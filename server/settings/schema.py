@@ -18,6 +18,7 @@ from server.settings.key import (
     DIGEST_PREFIX,
     is_base_url,
     is_client_token,
+    is_dialect_name,
     is_filled,
     is_host,
     is_network,
@@ -27,6 +28,7 @@ from server.settings.key import (
     is_session_id,
     is_token,
     named_secrets,
+    named_texts,
     section,
     setting,
 )
@@ -149,7 +151,9 @@ class AuthSettings:
 @frozen
 class SessionSettings:
     anonymous: Literal["reject", "shared"] = setting(
-        "reject", "A request with neither X-Session-ID nor token: refused (400), or in one shared session"
+        "reject",
+        "A request with neither X-Session-ID nor token: refused (400), or in one shared session",
+        variable="LARS_ANONYMOUS",
     )
     in_query: bool = setting(
         False,  # noqa: FBT003
@@ -168,6 +172,19 @@ class SessionSettings:
 
 @frozen
 class ConventionsSettings:
+    dialect: str = setting(
+        "native",
+        "Whose words requests are read in: `native`, a dialect's name (docs/dialects.md), or `auto`: what a "
+        "session's first marked request is in",
+        variable="LARS_DIALECT",
+        check=is_dialect_name,
+        allowed="native, auto, or a dialect's name such as json-server",
+    )
+    token_dialects: Mapping[str, str] = named_texts(
+        'The same for the requests of a token, `name = "json-server"`',
+        check=is_dialect_name,
+        allowed="native, auto, or a dialect's name such as json-server",
+    )
     delete_collections: bool = setting(
         default=False,
         meaning="Whether conventions take DELETE of a collection: of all its records that the filters match",

@@ -42,6 +42,7 @@ class RequestLine:
     route: str = ""
     plan_id: str = ""
     plan_source: str = ""
+    dialect: str = ""
     status: int = 0
     problem: str = ""
     outcome: str = ""

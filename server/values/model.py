@@ -8,10 +8,13 @@ see: never a value), a `Plan` (what is to be done), and in the end a `Reply`. On
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
 PlanSource = Literal["learned", "planned", "conventions"]
@@ -63,6 +66,10 @@ class RequestContext:
     request_id: str
     #: The session is one that the link named (`?session=`), so links in the reply name it as well.
     linked: bool = False
+    #: Whose words the request is read in (`server.planning.dialects`); empty: the service's own.
+    dialect: str = ""
+    #: Headers that the dialect reads, and no plan of another kind sees.
+    dialect_headers: dict[str, str] = field(factory=dict)
 
     @property
     def safe(self) -> bool:
@@ -81,10 +88,15 @@ class RequestContext:
         """The request context as the guest reads it: `guest_head`, then the body as sent."""
         return f"{self.guest_head()}{self.body_text or ''}"
 
-    def guest_head(self) -> str:
-        """A line of JSON for the query, and one for the rest."""
+    def guest_head(self, asked: Mapping[str, Any] | None = None) -> str:
+        """A line of JSON for the query, and one for the rest.
+
+        `asked` is what a dialect has read: then the query is empty, for its words are not ours.
+        """
+        more = {} if asked is None else {"asked": asked}
         head = orjson.dumps(
             {
+                **more,
                 "method": self.method,
                 "path": self.path,
                 "segments": self.segments,
@@ -94,7 +106,7 @@ class RequestContext:
                 "base_url": self.base_url,
             }
         ).decode()
-        query = orjson.dumps(self.query).decode() if self.query else "{}"
+        query = orjson.dumps(self.query).decode() if self.query and asked is None else "{}"
         return f"{query}\n{head}\n"
 
 

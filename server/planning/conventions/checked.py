@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.planning.conventions.planner import NOT_PLANNABLE, ConventionsPlanner, doubtful_name, whole_name
+from attrs import evolve
+
+from server.planning.conventions.planner import (
+    NOT_PLANNABLE,
+    ConventionsPlanner,
+    doubtful_name,
+    refuse_credentials,
+    whole_name,
+)
+from server.planning.dialects.frame.compiling import allowed_methods, compile_request
+from server.planning.dialects.frame.registry import known
 from server.planning.kinds.route import split_prefix
 from server.planning.planned import Fixed, RoutesInForce
 from server.planning.policy import check
@@ -63,6 +73,8 @@ class CheckedConventions:
 
         And what `exists` raises.
         """
+        if ctx.dialect:
+            return self._in_dialect(ctx)
         try:
             return self._fixed(ctx)
         except NotPlannable:
@@ -76,6 +88,11 @@ class CheckedConventions:
                 raise
             return self._fixed(ctx, holds=await self._holds(ctx.session, name))
         return self._fixed(ctx, exists=True)
+
+    def _in_dialect(self, ctx: RequestContext) -> Fixed:
+        refuse_credentials(ctx.method, ctx.segments)
+        compiled = compile_request(known()[ctx.dialect], ctx)
+        return evolve(self._checked_plan(compiled.plan), asked=compiled.asked)
 
     async def runnable(self, ctx: RequestContext) -> RunnablePlan:
         """The same plan, for operators to look at. Raises as `plan` does."""
@@ -95,6 +112,8 @@ class CheckedConventions:
         return planned
 
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        if ctx.dialect:
+            return allowed_methods(known()[ctx.dialect], ctx.segments)
         name = whole_name("OPTIONS", ctx.segments)
         try:
             if name is None:

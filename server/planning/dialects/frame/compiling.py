@@ -1,0 +1,131 @@
+"""From a request to the plan that a dialect's table has for it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from server.planning.dialects.frame.table import Found
+from server.planning.kinds.route import Slot, is_collection_name, segment_kind, split_prefix
+from server.values.errors import MethodNotAllowed, NotPlannable
+from server.values.model import Plan, SourceCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from server.planning.dialects.frame.table import Dialect, Place
+    from server.values.model import RequestContext
+
+_UNKNOWN = (
+    "The dialect {} has nothing at this path. Send X-Dialect: native, or set a key to have requests of this "
+    "kind planned by a model."
+)
+
+
+@frozen
+class Compiled:
+    """A plan, the same object for requests of one kind; and what this request asks of it."""
+
+    plan: Plan
+    asked: dict[str, Any]
+
+
+@frozen
+class _Spot:
+    place: Place
+    resource: str
+    parent: str | None
+    route: str
+
+
+def compile_request(dialect: Dialect, ctx: RequestContext) -> Compiled:
+    """Raises NotPlannable and MethodNotAllowed for what the table does not cover, and what reading raises."""
+    spots = list(_spots(dialect, ctx.segments))
+    if not spots:
+        raise NotPlannable(_UNKNOWN.format(dialect.name))
+    for spot in spots:
+        kind = spot.place.kinds.get("GET" if ctx.method == "HEAD" else ctx.method)
+        if kind is not None:
+            found = Found(kind, spot.resource, spot.parent, spot.route)
+            asked = dialect.read(ctx, found)
+            return Compiled(_plan(_Code(dialect, asked.kind or kind), found), asked.values)
+    raise MethodNotAllowed(_allowed(spots))
+
+
+def allowed_methods(dialect: Dialect, segments: tuple[str, ...]) -> tuple[str, ...]:
+    """OPTIONS last. Raises NotPlannable."""
+    spots = list(_spots(dialect, segments))
+    if not spots:
+        raise NotPlannable(_UNKNOWN.format(dialect.name))
+    return _allowed(spots)
+
+
+def _allowed(spots: list[_Spot]) -> tuple[str, ...]:
+    found = dict.fromkeys(method for spot in spots for method in spot.place.kinds)
+    head = ("HEAD",) if "GET" in found else ()
+    return (*found, *head, "OPTIONS")
+
+
+def _spots(dialect: Dialect, segments: tuple[str, ...]) -> Iterator[_Spot]:
+    prefix, rest = split_prefix(segments) if dialect.prefixed else ((), segments)
+    base = "".join(f"/{each}" for each in prefix)
+    for place in dialect.places:
+        spot = _at(place, base, tuple(rest))
+        if spot is not None:
+            yield spot
+
+
+def _at(place: Place, base: str, segments: tuple[str, ...]) -> _Spot | None:
+    parts = place.path.strip("/").split("/")
+    if len(parts) != len(segments):
+        return None
+    names: dict[str, str] = {}
+    route = base
+    for part, segment in zip(parts, segments, strict=True):
+        name = part[1:-1] if part.startswith("{") else ""
+        if name in ("resource", "parent"):
+            if not is_collection_name(segment):
+                return None
+            names[name] = segment
+        elif not name and part != segment:
+            return None
+        route += f"/{_slot(name, segment) if name and name not in names else segment}"
+    return _Spot(place, names.get("resource", parts[-1]), names.get("parent"), route)
+
+
+def _slot(name: str, segment: str) -> Slot:
+    kind = segment_kind(segment)
+    return Slot(name, "slug" if kind == "literal" else kind)
+
+
+@frozen(eq=False)
+class _Code:
+    """A kind of a dialect; the same for two requests where dialect and kind are."""
+
+    dialect: Dialect
+    kind: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Code) and (self.dialect.name, self.kind) == (other.dialect.name, other.kind)
+
+    def __hash__(self) -> int:
+        return hash((self.dialect.name, self.kind))
+
+
+@lru_cache(maxsize=4096)
+def _plan(code: _Code, found: Found) -> Plan:
+    hints = dict(code.dialect.data)
+    if found.parent is not None:
+        hints["parent"] = found.parent
+    return Plan(
+        action=code.kind.partition("-")[0],
+        resource=found.resource,
+        route=found.route,
+        code=SourceCode(code.dialect.code[code.kind]),
+        identifier="{id}" if "{id:" in found.route else None,
+        response_hints=hints,
+        query="any",
+    )

@@ -1,0 +1,134 @@
+"""The shape that every dialect has.
+
+1. A path that a dialect knows is a `Place`: words and slots, and for each method the kind of plan.
+2. The dialect reads a request's query and headers into `Asked`: values for the plan, which finds them as
+   `ctx["asked"]`. Reading is linear in the request's length and bounded in depth.
+3. A kind's program is constant: no value of a request is in it. It is checked by the policy, and runs in the
+   guest like any other.
+4. An error, also one of the service itself, is put into the dialect's words by `error`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from server.values.model import RequestContext
+
+JSON = "application/json"
+
+
+@frozen
+class Place:
+    """A path such as `/{resource}/{id}`, and the kinds of plan there, by method.
+
+    `{resource}` is the collection that the plan's `store` is, `{parent}` another one that `plan` names in its
+    `response_hints`. Any other name in braces is a slot, whose value the plan has in `params`. A word stands
+    for itself. Places are tried in their order.
+    """
+
+    path: str
+    kinds: Mapping[str, str]
+
+
+@frozen
+class Found:
+    """What a request's path and method lead to."""
+
+    kind: str
+    resource: str
+    parent: str | None
+    route: str
+
+
+@frozen
+class Asked:
+    """What a request asks for, in words that the plan's program reads; `kind`, where that is finer now."""
+
+    values: dict[str, Any]
+    kind: str = ""
+
+
+@frozen
+class Marks:
+    """By what `auto` recognises a request of the dialect. Any one of them is enough."""
+
+    #: Where two dialects are marked, the lower one is taken.
+    rank: int = 0
+    #: Beginnings of paths.
+    paths: tuple[str, ...] = ()
+    #: Keys of the query.
+    words: frozenset[str] = frozenset()
+    #: Endings of such keys.
+    endings: tuple[str, ...] = ()
+    #: What the value of a key begins with: `{"range": "["}`.
+    values: Mapping[str, str] = field(factory=dict)
+    #: Media types that `Accept` or `Content-Type` names.
+    types: tuple[str, ...] = ()
+
+    def on(self, ctx: RequestContext) -> bool:
+        return (
+            any(ctx.path.startswith(each) for each in self.paths)
+            or not self.words.isdisjoint(ctx.query)
+            or (bool(self.endings) and any(key.endswith(self.endings) for key in ctx.query))
+            or any(_begins(ctx.query.get(key), text) for key, text in self.values.items())
+            or any(each in ctx.headers.get(name, "") for each in self.types for name in _TYPED)
+        )
+
+
+_TYPED = ("accept", "content-type")
+
+
+def _begins(value: str | list[str] | None, text: str) -> bool:
+    return isinstance(value, str) and value.startswith(text)
+
+
+@frozen
+class Problem:
+    """An error that is still to be put into a dialect's words: `document` is the service's own (RFC 9457)."""
+
+    status: int
+    document: Mapping[str, Any]
+
+    @property
+    def detail(self) -> str:
+        return str(self.document.get("detail", ""))
+
+
+@frozen
+class ErrorForm:
+    """How a dialect answers an error."""
+
+    status: int
+    body: Any
+    media_type: str = JSON
+
+
+Read: TypeAlias = Callable[["RequestContext", Found], Asked]
+ErrorIn: TypeAlias = Callable[[Problem], ErrorForm]
+
+
+@frozen
+class Dialect:
+    """A dialect's table.
+
+    `tool` names what speaks it, with its version. `code` has the program of each kind. `read` says what a
+    request asks for; it raises InvalidQuery and its kin. `data` is the same for all of its plans, which find
+    it in `response_hints`. `headers` are request headers that `read` finds in `ctx.dialect_headers`, in lower
+    case. `prefixed`: whether `/api` and `/v1` may stand before its paths. `media_type`: of its replies.
+    """
+
+    name: str
+    tool: str
+    places: tuple[Place, ...]
+    code: Mapping[str, str]
+    read: Read
+    error: ErrorIn
+    marks: Marks = Marks()
+    data: Mapping[str, Any] = field(factory=dict)
+    headers: frozenset[str] = frozenset()
+    prefixed: bool = True
+    media_type: str = JSON
