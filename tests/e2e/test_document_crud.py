@@ -119,4 +119,5 @@ def test_health_check(client: Client) -> None:
         "status": "ok",
         "workers": workers | {"ready": workers["configured"]},
         "data_root": "ok",
+        "record": "ok",
     }
