@@ -270,7 +270,7 @@ else:
                 abort(400, "PGRST100: id\\nthe id of a row that is there cannot be changed; leave id out")
             touched.append(old["id"])
             items.append(store.update(old["id"], {key: row[key] for key in row if key != "id"}))
-status = 201 if inserted or asked["resolution"] is None else 200
+status = 200 if asked["resolution"] == "merge-duplicates" and not inserted else 201
 empty, span, place = status, "*", True
 """
     + _WRITTEN

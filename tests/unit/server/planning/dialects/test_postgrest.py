@@ -285,6 +285,7 @@ def test_duplicates_are_merged_or_passed_over(ask: DialectService) -> None:
     status, body, _ = ask("POST", "/films", [{"id": 1, "year": 5}, {"id": 10, "year": 6}], Prefer=ignore)
     assert (status, body) == (201, [{"id": 10, "year": 6}])
     assert get(ask, "id=eq.1&select=year") == [{"year": 2}]
+    assert ask("POST", "/films", {"id": 1}, Prefer=ignore)[:2] == (201, [])
     by_name = "/directors?on_conflict=name"
     made = ask(
         "POST", by_name, [{"name": "Scott", "born": 1937}, {"name": "Lynch", "born": 1946}], Prefer=merge
