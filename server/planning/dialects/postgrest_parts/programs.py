@@ -11,16 +11,22 @@ if plan["resource"] not in session_store:
     abort(404, f"PGRST205: Could not find the table 'public.{plan['resource']}' in the schema cache")
 """
 
-_ASKED = """\
+_ROOT = """\
 asked = ctx["asked"]
 nodes = asked["nodes"]
 root = nodes[0]
+"""
+
+_ASKED = (
+    _ROOT
+    + """\
 known = store.schema()["fields"]
 for name in root["fields"]:
     if known and name.partition(".")[0] not in known:
         abort(400, f"42703: column {plan['resource']}.{name} does not exist")
 criteria = {"$and": root["where"]} if root["where"] else {}
 """
+)
 
 # Each node's records are fetched at once, parents first. A cell is a record and what belongs to it.
 _EMBED = """\
@@ -76,7 +82,7 @@ for number in range(1, len(nodes)):
     if joints and wanted:
         joint = joints[0]
         for each in session_store[joint[0]].search({joint[1]: wanted}, limit=10001):
-            if each[joint[2]] is not None:
+            if each.get(joint[2]) is not None:
                 pairs.setdefault(str(each[joint[2]]), []).append(str(each[joint[1]]))
         wanted = sorted(pairs)
     field = many[0] if many else "id"
@@ -234,9 +240,7 @@ else:
 )
 
 _CREATE = (
-    _ASKED.replace("known = store", "known = {} if asked['columns'] else store").replace(
-        "known and name", "False and name"
-    )
+    _ROOT
     + """\
 rows = ctx["body_json"]
 if not isinstance(rows, list):

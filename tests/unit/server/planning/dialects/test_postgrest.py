@@ -362,3 +362,71 @@ def test_the_services_own_errors_have_postgrests_form(ask: DialectService) -> No
 
 def test_supabases_paths_lead_to_the_same_rows(ask: DialectService) -> None:
     assert get(ask, "id=eq.1&select=id", "/rest/v1/films") == [{"id": 1}]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *(
+            "select=(",
+            "select=a(b(c(d(e(f(g))))))",
+            "select=," * 9,
+            "select=...x()",
+            "select=:",
+            "select=a->",
+            "or=",
+            "or=()",
+        ),
+        *(
+            "order=.",
+            "order=,,",
+            "order=-id",
+            "id=in.(",
+            "id=eq(any).1",
+            "tags=cs.[",
+            "tags=cs.[[1]]",
+            "tags=cs.{",
+        ),
+        *(
+            "id=not.not.eq.1",
+            "=eq.1",
+            "$or=eq.1",
+            "id.x=eq.1",
+            "..=eq.1",
+            "info->0=eq.1",
+            "title=like." + "%" * 2000,
+        ),
+        *(
+            "select=" + "id," * 99,
+            "or=(" + "id.eq.1," * 99 + "id.eq.2)",
+            "limit=" + "9" * 40,
+            "offset=999999999999999",
+        ),
+        *(
+            "select=directors!x!y(*)",
+            "select=" + "reviews(id)," * 12,
+            "select=films(id)",
+            "columns=a&on_conflict=b",
+        ),
+        *(
+            "title=match.^",
+            "title=like.\\",
+            "id=is.",
+            'title=eq."',
+            "not.or=(and())",
+            "select=roles(actors(name))",
+        ),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE", "POST", "PUT"])
+def test_hostile_requests_are_answered_below_500(ask: DialectService, method: str, target: str) -> None:
+    prefer = "return=representation,resolution=merge-duplicates"
+    body = {"title": {"a": [1]}, "id": 1} if method != "PATCH" else {"title": 1}
+    status, answer, _ = ask(method, f"/films?{quote(target, safe='=&')}", body, Prefer=prefer)
+    assert status < 500
+    assert status < 400 or answer["code"]
+
+
+def test_a_joint_record_without_its_other_end_is_passed_over(ask: DialectService) -> None:
+    ask("POST", "/roles", {"film_id": 2})
+    assert get(ask, "select=actors(name)&id=eq.2") == [{"actors": [{"name": "Holm"}]}]
