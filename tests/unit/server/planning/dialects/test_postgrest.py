@@ -389,7 +389,6 @@ def test_supabases_paths_lead_to_the_same_rows(ask: DialectService) -> None:
         ),
         *(
             "id=not.not.eq.1",
-            "=eq.1",
             "$or=eq.1",
             "id.x=eq.1",
             "..=eq.1",
