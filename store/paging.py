@@ -16,6 +16,8 @@ MAX_ROWS = 2**62
 
 #: At the end of a sort key: SQLite's word for a collation that passes over case.
 NO_CASE = "__nocase"
+#: Puts null and absent before all others, in either direction.
+NULLS_FIRST = "__nullsfirst"
 
 _DIGITS = re.compile(r"[0-9]{1,30}")
 
@@ -36,17 +38,19 @@ def compile_sort(sort: object, *, int_ids: bool = False) -> Order:
     """`"-price,name"`, or a list of such: null and absent come last both ways, ties by row.
 
     Ascending, numbers (and false, true as 0, 1) come before text; `-` reverses that. `name__nocase` takes
-    texts without regard to case. `int_ids` says that every id is an integer from 1, so that the order
-    by id is the order of the rows. Raises InvalidQuery.
+    texts without regard to case, `name__nullsfirst` puts null and absent first.
+    `int_ids` says that every id is an integer from 1, so that the order by id is the order of the
+    rows. Raises InvalidQuery.
     """
     params = Parameters("s")
     terms: list[str] = []
     for name, direction in sort_keys(sort):
-        if name == "id" and int_ids:
+        if name.removesuffix(NULLS_FIRST) == "id" and int_ids:
             return Order(", ".join([*terms, f"rowid {direction}"]), params.values)
-        field, folds = sorted_field(name)
+        first = name.endswith(NULLS_FIRST)
+        field, folds = sorted_field(name.removesuffix(NULLS_FIRST))
         value = f"json_extract(doc, {params.bind(path_of(field))})"
-        terms.append(in_order(value, direction, folds=folds))
+        terms.append(in_order(value, direction, folds=folds, first=first))
     return Order(", ".join([*terms, BY_ROW.sql]), params.values)
 
 
@@ -55,10 +59,11 @@ def sorted_field(name: str) -> tuple[str, bool]:
     return name.removesuffix(NO_CASE), name.endswith(NO_CASE)
 
 
-def in_order(value: str, direction: str, *, folds: bool) -> str:
+def in_order(value: str, direction: str, *, folds: bool, first: bool = False) -> str:
     """Terms of ORDER BY for a value in SQL; of texts that differ in case alone the order is as without."""
     folded = f"CASE typeof({value}) WHEN 'text' THEN fold({value}) ELSE {value} END {direction}, "
-    return f"{value} IS NULL, {folded if folds else ''}{value} {direction}"
+    there = "IS NOT NULL" if first else "IS NULL"
+    return f"{value} {there}, {folded if folds else ''}{value} {direction}"
 
 
 def sort_keys(sort: object) -> list[tuple[str, str]]:

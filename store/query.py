@@ -14,8 +14,9 @@
    uses an index on an expression only where the query spells the same expression, so its path stands in
    the SQL as a literal. That is safe because only fields of `[A-Za-z0-9_]` steps can be indexed, an
    alphabet with no quote in it. It also keeps the number of different statements small.
-6. Three keys stand for no field: `$or` and `$and` take a list of criteria, `$text` words that a record has
-   in its texts (`store.text_search`). All filters count together, however deep they stand.
+6. Four keys stand for no field: `$or`, `$and` and `$not` (none of them) take a list of criteria, `$text`
+   words that a record has in its texts (`store.text_search`). All filters count together, however deep they
+   stand.
 
 Numbers reach SQLite as JSON text, as those in records do, so that both are read by the same parser: it is
 not the one Python uses, and the two may disagree in a number's last digit.
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 MAX_NESTING = 4
 
 #: How the conditions of a list of criteria are joined, and what an empty list means.
-_JOINED = {"$or": (" OR ", "0"), "$and": (" AND ", "1")}
+_JOINED = {"$or": (" OR ", "0"), "$and": (" AND ", "1"), "$not": (" OR ", "0")}
 _WHOLE = frozenset({*_JOINED, "$text"})
 
 
@@ -120,7 +121,8 @@ def _whole(key: str, value: object, scope: _Scope, depth: int) -> str:
         raise InvalidQuery(f"{key}: more than {MAX_NESTING} within one another")
     sign, nothing = _JOINED[key]
     parts = [f"({_all_of(each, scope, depth + 1)[1]})" for each in value]
-    return f"({sign.join(parts) or nothing})"
+    found = f"({sign.join(parts) or nothing})"
+    return f"NOT coalesce({found}, 0)" if key == "$not" else found
 
 
 # What nearly every search is: fields that equal texts. Written once for each choice of fields.
@@ -174,7 +176,7 @@ def _take_apart(key: object, value: object, known: Collection[str]) -> Test:
     if not isinstance(key, str):
         raise InvalidQuery("the keys of criteria are text")
     if key[:1] == "$" and key not in known and _is_word(key[1:]):
-        raise InvalidQuery(f"filter '{key[:100]}': no such operator; there are $or, $and and $text")
+        raise InvalidQuery(f"filter '{key[:100]}': no such operator; there are $or, $and, $not and $text")
     name, operator = split_key(key, known)
     test = Test(key, name, operator, value)
     try:

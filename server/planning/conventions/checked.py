@@ -61,6 +61,7 @@ class CheckedConventions:
         holds: Callable[[Session, str], Awaitable[Holds]] = _records,
         has_file: Callable[[Session, tuple[str, ...]], Awaitable[bool]] = _no_files,
     ) -> None:
+        self._clearing = delete_collections
         self._has_file = has_file
         self._exists = exists
         self._holds = holds
@@ -91,7 +92,7 @@ class CheckedConventions:
 
     def _in_dialect(self, ctx: RequestContext) -> Fixed:
         refuse_credentials(ctx.method, ctx.segments)
-        compiled = compile_request(known()[ctx.dialect], ctx)
+        compiled = compile_request(known()[ctx.dialect], ctx, clearing=self._clearing)
         return evolve(self._checked_plan(compiled.plan), asked=compiled.asked)
 
     async def runnable(self, ctx: RequestContext) -> RunnablePlan:

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from server.planning.dialects.frame.table import Found
 from server.planning.kinds.route import Slot, is_collection_name, segment_kind, split_prefix
-from server.values.errors import MethodNotAllowed, NotPlannable
+from server.values.errors import InvalidQuery, MethodNotAllowed, NotPlannable
 from server.values.model import Plan, SourceCode
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _UNKNOWN = (
     "The dialect {} has nothing at this path. Send X-Dialect: native, or set a key to have requests of this "
     "kind planned by a model."
 )
+_NO_CLEARING = "Writing to all records of a collection is switched off (conventions.delete_collections)."
 
 
 @frozen
@@ -41,8 +42,11 @@ class _Spot:
     route: str
 
 
-def compile_request(dialect: Dialect, ctx: RequestContext) -> Compiled:
-    """Raises NotPlannable and MethodNotAllowed for what the table does not cover, and what reading raises."""
+def compile_request(dialect: Dialect, ctx: RequestContext, *, clearing: bool = False) -> Compiled:
+    """`clearing`: whether all records of a collection may go at once.
+
+    Raises NotPlannable and MethodNotAllowed for what the table does not cover, and what reading raises.
+    """
     spots = list(_spots(dialect, ctx.segments))
     if not spots:
         raise NotPlannable(_UNKNOWN.format(dialect.name))
@@ -51,7 +55,10 @@ def compile_request(dialect: Dialect, ctx: RequestContext) -> Compiled:
         if kind is not None:
             found = Found(kind, spot.resource, spot.parent, spot.route)
             asked = dialect.read(ctx, found)
-            return Compiled(_plan(_Code(dialect, asked.kind or kind), found), asked.values)
+            kind = asked.kind or kind
+            if kind in dialect.clearing and not clearing:
+                raise InvalidQuery(f"{dialect.clearing[kind]}\n{_NO_CLEARING}")
+            return Compiled(_plan(_Code(dialect, kind), found), asked.values)
     raise MethodNotAllowed(_allowed(spots))
 
 

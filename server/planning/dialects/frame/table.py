@@ -118,7 +118,9 @@ class Dialect:
     `tool` names what speaks it, with its version. `code` has the program of each kind. `read` says what a
     request asks for; it raises InvalidQuery and its kin. `data` is the same for all of its plans, which find
     it in `response_hints`. `headers` are request headers that `read` finds in `ctx.dialect_headers`, in lower
-    case. `prefixed`: whether `/api` and `/v1` may stand before its paths. `media_type`: of its replies.
+    case. `clearing`: kinds that are about all records of a collection at once, which conventions'
+    `delete_collections` has to permit, and what is said where it does not. `prefixed`: whether
+    `/api` and `/v1` may stand before its paths. `media_type`: of its replies.
     """
 
     name: str
@@ -130,5 +132,6 @@ class Dialect:
     marks: Marks = Marks()
     data: Mapping[str, Any] = field(factory=dict)
     headers: frozenset[str] = frozenset()
+    clearing: Mapping[str, str] = field(factory=dict)
     prefixed: bool = True
     media_type: str = JSON

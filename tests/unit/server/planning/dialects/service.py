@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -29,12 +30,17 @@ if TYPE_CHECKING:
     from server.values.model import RequestContext
     from store.session_store import Session
 
+#: A program is the same for all requests of its kind.
+_checked = cache(check)
+
 
 class DialectService:
     """Answers with `(status, body, headers)`, header names in lower case; what was refused is not kept."""
 
-    def __init__(self, session: Session, dialect: str) -> None:
+    def __init__(self, session: Session, dialect: str, *, clearing: bool = False) -> None:
+        """`clearing`: conventions.delete_collections."""
         self._session = session
+        self._clearing = clearing
         self.dialect = dialect
 
     def __call__(
@@ -54,7 +60,7 @@ class DialectService:
 
     def _reply(self, ctx: RequestContext) -> Reply:
         try:
-            compiled = compile_request(known()[self.dialect], ctx)
+            compiled = compile_request(known()[self.dialect], ctx, clearing=self._clearing)
         except ServiceError as error:
             return error_reply(error, "r1")
         self._session.begin(read_only=ctx.safe)
@@ -96,5 +102,5 @@ class DialectService:
             "make_response": make_response,
             "abort": abort,
         }
-        exec(check(plan.code).text, names)
+        exec(_checked(plan.code).text, names)
         return names["REPLY"]

@@ -1,0 +1,43 @@
+"""PostgREST 14: its routes, query words, preferences and replies, as postgrest-js 2 speaks them.
+
+Sources: docs.postgrest.org/en/v14, and src/ of @supabase/postgrest-js 2.109.0 on npm. A collection is a
+table whose columns are the fields that it has learned, and whose primary key is `id`. A field that points at
+another collection's records (`author_id`) is a foreign key. The modules of `postgrest_parts` name each rule's
+page.
+"""
+
+from __future__ import annotations
+
+from server.planning.dialects.frame.table import Dialect, Marks, Place
+from server.planning.dialects.postgrest_parts.asking import read
+from server.planning.dialects.postgrest_parts.errors import error
+from server.planning.dialects.postgrest_parts.programs import CODE
+
+DIALECT = Dialect(
+    name="postgrest",
+    tool="PostgREST 14",
+    places=(
+        Place(
+            "/{resource}",
+            {"GET": "list", "POST": "create", "PUT": "put", "PATCH": "patch", "DELETE": "delete"},
+        ),
+        Place(
+            "/rest/v1/{resource}",
+            {"GET": "list", "POST": "create", "PUT": "put", "PATCH": "patch", "DELETE": "delete"},
+        ),
+    ),
+    code=CODE,
+    read=read,
+    error=error,
+    marks=Marks(
+        rank=2,
+        paths=("/rest/v1/",),
+        words=frozenset({"select", "on_conflict"}),
+        types=("application/vnd.pgrst.object+json", "application/vnd.pgrst.array+json"),
+    ),
+    headers=frozenset({"range", "range-unit", "prefer"}),
+    clearing={
+        "patch-all": "21000: UPDATE requires a WHERE clause",
+        "delete-all": "21000: DELETE requires a WHERE clause",
+    },
+)

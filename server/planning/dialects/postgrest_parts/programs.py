@@ -1,0 +1,338 @@
+"""The programs of the dialect `postgrest`, one for each kind, made of the same parts.
+
+Sources: docs.postgrest.org/en/v14/references/api, and Response.hs and RangeQuery.hs of PostgREST 14 for
+`Content-Range` and the statuses.
+"""
+
+from __future__ import annotations
+
+_THERE = """\
+if plan["resource"] not in session_store:
+    abort(404, f"PGRST205: Could not find the table 'public.{plan['resource']}' in the schema cache")
+"""
+
+_ROOT = """\
+asked = ctx["asked"]
+nodes = asked["nodes"]
+root = nodes[0]
+"""
+
+_ASKED = (
+    _ROOT
+    + """\
+known = store.schema()["fields"]
+for name in root["fields"]:
+    if known and name.partition(".")[0] not in known:
+        abort(400, f"42703: column {plan['resource']}.{name} does not exist")
+criteria = {"$and": root["where"]} if root["where"] else {}
+"""
+)
+
+# Each node's records are fetched at once, parents first. A cell is a record and what belongs to it.
+_EMBED = """\
+cells = [[{"rec": rec, "kids": {}, "keep": True} for rec in items]]
+tables = [plan["resource"]]
+for number in range(1, len(nodes)):
+    node = nodes[number]
+    owner = tables[node["parent"]]
+    table, hint = node["target"], node["hint"]
+    mine = session_store[owner].schema()["fields"]
+    one, many, joints = [], [], []
+    if table in session_store:
+        theirs = session_store[table].schema()["fields"]
+        one = [link for link in session_store[owner].links(table) if link in mine]
+        many = [link for link in session_store[table].links(owner) if link in theirs]
+        if table == owner:
+            many = many if hint == owner else []
+            one = [] if many else one
+            hint = "" if many else hint
+        for each in session_store.collections():
+            between = session_store[each].schema()["fields"]
+            left = [link for link in session_store[each].links(owner) if link in between]
+            right = [link for link in session_store[each].links(table) if link in between]
+            if left and right and each not in (owner, table):
+                joints.append([each, left[0], right[0]])
+    elif table in mine:
+        for each in session_store.collections():
+            if table in session_store[owner].links(each):
+                one, table = [table], each
+                break
+    if hint:
+        one = [link for link in one if hint in (link, f"{owner}_{link}_fkey")]
+        many = [link for link in many if hint in (link, f"{table}_{link}_fkey")]
+        joints = [each for each in joints if each[0] == hint]
+    elif one or many:
+        joints = []
+    ways = len(one) + len(many) + len(joints)
+    if not ways:
+        said = f"PGRST200: Could not find a relationship"
+        abort(400, said + f" between '{owner}' and '{table}' in the schema cache")
+    if ways > 1:
+        said = f"PGRST201: Could not embed because more than one relationship was found"
+        abort(400, said + f" for '{owner}' and '{table}'")
+    tables.append(table)
+    fields = session_store[table].schema()["fields"]
+    for name in node["fields"]:
+        if fields and name.partition(".")[0] not in fields:
+            abort(400, f"42703: column {table}.{name} does not exist")
+    parents = cells[node["parent"]]
+    own = one[0] if one else "id"
+    wanted = sorted({str(cell["rec"][own]) for cell in parents if cell["rec"].get(own) is not None})
+    pairs = {}
+    if joints and wanted:
+        joint = joints[0]
+        for each in session_store[joint[0]].search({joint[1]: wanted}, limit=10001):
+            if each.get(joint[2]) is not None:
+                pairs.setdefault(str(each[joint[2]]), []).append(str(each[joint[1]]))
+        wanted = sorted(pairs)
+    field = many[0] if many else "id"
+    where = {"$and": [{field: wanted}, *node["where"]]}
+    found = session_store[table].search(where, sort=node["sort"], limit=10001) if wanted else []
+    if len(found) > 10000 or sum([len(pairs[key]) for key in pairs]) > 10000:
+        said = f"PGRST100: select\\n"
+        abort(400, said + f"more than 10000 rows of {table} belong to these; ask for fewer with limit")
+    made = [{"rec": rec, "kids": {}, "keep": True} for rec in found]
+    cells.append(made)
+    groups = {}
+    for cell in made:
+        key = str(cell["rec"][field])
+        for each in pairs.get(key, []) if joints else [key]:
+            groups.setdefault(each, []).append(cell)
+    stop = None if node["limit"] is None else node["offset"] + node["limit"]
+    for cell in parents:
+        cell["kids"][number] = groups.get(str(cell["rec"].get(own)), [])[node["offset"]:stop]
+    node["one"] = bool(one)
+"""
+
+# From the last node to the first, so that what belongs to a record is written when the record is.
+_WRITE = """\
+for number in range(len(nodes) - 1, -1, -1):
+    node = nodes[number]
+    for cell in cells[number]:
+        rec, out = cell["rec"], {}
+        for child in cell["kids"]:
+            kids = [kid for kid in cell["kids"][child] if kid["keep"]]
+            cell["kids"][child] = kids
+            if nodes[child]["none"] is not None and nodes[child]["none"] == bool(kids):
+                cell["keep"] = False
+            if nodes[child]["inner"] and not kids:
+                cell["keep"] = False
+        for column in node["columns"]:
+            if column["kind"] == "all":
+                out.update(rec)
+            elif column["kind"] == "path":
+                value = rec
+                for step in column["steps"]:
+                    if isinstance(value, dict):
+                        value = value.get(step)
+                    elif isinstance(value, list) and step.isdecimal() and len(step) < 10:
+                        value = value[int(step)] if int(step) < len(value) else None
+                    else:
+                        value = None
+                if column["text"] and value is not None and not isinstance(value, str):
+                    if isinstance(value, bool):
+                        value = "true" if value else "false"
+                    elif isinstance(value, (dict, list)):
+                        abort(400, f"PGRST100: select\\n{column['name']}: write -> for an object or an array")
+                    else:
+                        value = str(value)
+                out[column["name"]] = value
+            else:
+                child = nodes[column["node"]]
+                outs = [kid["out"] for kid in cell["kids"][column["node"]]]
+                if child["spread"] and not child["one"]:
+                    abort(400, f"PGRST119: A spread operation on '{child['target']}' is not possible")
+                if child["spread"]:
+                    names = [each["name"] for each in child["columns"] if each["kind"] == "path"]
+                    out.update(outs[0] if outs else {name: None for name in names})
+                else:
+                    out[child["name"]] = (outs[0] if outs else None) if child["one"] else outs
+        if asked["stripped"] and not number:
+            out = {key: out[key] for key in out if out[key] is not None}
+        cell["out"] = out
+items = [cell["out"] for cell in cells[0] if cell["keep"]]
+"""
+
+_ONE = """\
+if asked["single"]:
+    if len(items) != 1:
+        said = f"PGRST116: Cannot coerce the result to a single JSON object\\n"
+        abort(406, said + f"The result contains {len(items)} rows")
+    items = items[0]
+"""
+
+_HEADERS = """\
+headers = {
+    "Content-Range": f"{span}/{'*' if total is None else total}",
+    "Preference-Applied": asked["applied"],
+    "Access-Control-Expose-Headers": "Content-Range, Location, Preference-Applied",
+}
+"""
+
+_LIST = (
+    _THERE
+    + _ASKED
+    + """\
+start, limit = root["offset"], root["limit"]
+total = None
+if asked["whole"]:
+    items = store.search(criteria, sort=root["sort"])
+else:
+    items = store.search(criteria, sort=root["sort"], limit=limit, offset=start)
+    if asked["count"]:
+        total = store.count(criteria)
+"""
+    + _EMBED
+    + _WRITE
+    + """\
+if asked["whole"]:
+    if asked["count"]:
+        total = len(items)
+    items = items[start:None if limit is None else start + limit]
+if total is not None and start > total:
+    said = f"PGRST103: Requested range not satisfiable\\n"
+    abort(416, said + f"An offset of {start} was requested, but there are only {total} rows.")
+span = f"{start}-{start + len(items) - 1}" if items else "*"
+status = 206 if total is not None and len(items) < total else 200
+"""
+    + _HEADERS
+    + _ONE
+    + "REPLY = make_response(status, items, headers)\n"
+)
+
+_LIST_ALL = (
+    _THERE
+    + """\
+items = store.search()
+headers = {
+    "Content-Range": f"0-{len(items) - 1}/*" if items else "*/*",
+    "Access-Control-Expose-Headers": "Content-Range, Location, Preference-Applied",
+}
+REPLY = make_response(200, items, headers)
+"""
+)
+
+# What was written, as `return` and `select` ask for it. `items` are the records, `status` and `empty` the two
+# statuses, with a body and without.
+_WRITTEN = (
+    """\
+count = len(items)
+if asked["most"] is not None and count > asked["most"]:
+    said = f"PGRST124: Query result exceeds max-affected preference constraint\\n"
+    abort(400, said + f"The query affects {count} rows")
+total = count if asked["count"] else None
+"""
+    + _HEADERS
+    + """\
+if asked["return"] == "representation":
+"""
+    + "".join(f"    {line}\n" for line in (_EMBED + _WRITE + _ONE).splitlines())
+    + """\
+    REPLY = make_response(status, items, headers)
+else:
+    if asked["single"] and count != 1:
+        said = f"PGRST116: Cannot coerce the result to a single JSON object\\n"
+        abort(406, said + f"The result contains {count} rows")
+    if asked["return"] == "headers-only" and count == 1 and place:
+        headers["Location"] = f"/{'/'.join(ctx['segments'])}?id=eq.{url_quote(str(items[0]['id']))}"
+    REPLY = make_response(empty, None, headers)
+"""
+)
+
+_CREATE = (
+    _ROOT
+    + """\
+rows = ctx["body_json"]
+if not isinstance(rows, list):
+    rows = [rows]
+columns = asked["columns"]
+if columns:
+    if asked["missing"] == "default":
+        rows = [{name: row[name] for name in columns if name in row} for row in rows]
+    else:
+        rows = [{name: row.get(name) for name in columns if name != "id" or name in row} for row in rows]
+items, inserted, touched = [], 0, []
+if asked["resolution"] is None:
+    items = store.insert_many(rows)
+    inserted = len(items)
+else:
+    keys = asked["conflict"]
+    for row in rows:
+        old = None
+        if not [key for key in keys if row.get(key) is None]:
+            there = store.search({key: row[key] for key in keys}, limit=1)
+            old = there[0] if there else None
+        if old is None:
+            rec = store.insert(row)
+            touched.append(rec["id"])
+            items.append(rec)
+            inserted += 1
+        elif asked["resolution"] == "merge-duplicates":
+            if old["id"] in touched:
+                abort(400, "21000: ON CONFLICT DO UPDATE command cannot affect row a second time")
+            if row.get("id") is not None and str(row["id"]) != str(old["id"]):
+                abort(400, "PGRST100: id\\nthe id of a row that is there cannot be changed; leave id out")
+            touched.append(old["id"])
+            items.append(store.update(old["id"], {key: row[key] for key in row if key != "id"}))
+status = 200 if asked["resolution"] == "merge-duplicates" and not inserted else 201
+empty, span, place = status, "*", True
+"""
+    + _WRITTEN
+)
+
+_PUT = (
+    _ASKED
+    + """\
+body = ctx["body_json"]
+if isinstance(body, list):
+    body = body[0]
+rec = store.replace(asked["key"], body)
+status, empty = 200, 204
+if rec is None:
+    rec = store.insert(body)
+    status, empty = 201, 201
+items, span, place = [rec], "*", False
+"""
+    + _WRITTEN
+)
+
+_PATCH = (
+    _THERE
+    + _ASKED
+    + """\
+changes = ctx["body_json"]
+if asked["columns"]:
+    changes = {name: changes.get(name) for name in asked["columns"]}
+items = []
+if changes:
+    for rec in store.search(criteria, sort=root["sort"]):
+        if "id" in changes and str(changes["id"]) != str(rec["id"]):
+            abort(400, "PGRST100: id\\nthe id of a row that is there cannot be changed; leave id out")
+        items.append(store.update(rec["id"], changes))
+status, empty, place = 200, 204, False
+span = f"0-{len(items) - 1}" if items else "*"
+"""
+    + _WRITTEN
+)
+
+_DELETE = (
+    _THERE
+    + _ASKED
+    + """\
+items = store.search(criteria, sort=root["sort"])
+status, empty, span, place = 200, 204, "*", False
+"""
+    + _WRITTEN
+    + "store.delete_all(criteria)\n"
+)
+
+CODE = {
+    "list": _LIST,
+    "list-all": _LIST_ALL,
+    "create": _CREATE,
+    "put": _PUT,
+    "patch": _PATCH,
+    "patch-all": _PATCH,
+    "delete": _DELETE,
+    "delete-all": _DELETE,
+}
