@@ -41,6 +41,10 @@ coverage:
 # All that CI runs.
 check: lint types coverage browser test
 
+# Try the service with other tools' clients, and beside the originals (needs node and npm); --short: clients alone.
+clients *args:
+    {{with_tools}} python -m tools.clients "$@"
+
 # Write down the versions of all packages as they are installed now.
 pin:
     uv lock --upgrade

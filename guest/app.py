@@ -45,10 +45,6 @@ def _run(requests: str) -> str:
     return _session().run(requests)
 
 
-def _settle(keep: bool, commit: bool) -> str:  # noqa: FBT001  as WitWorld's
-    return _session().settle(keep=keep, commit=commit)
-
-
 class WitWorld(wit_world.WitWorld):  # type: ignore[misc]  # the generated class is Any to mypy
     def attach(self, config: str) -> str:
         return answering(_attach, config)
@@ -62,11 +58,8 @@ class WitWorld(wit_world.WitWorld):  # type: ignore[misc]  # the generated class
     def run(self, requests: str) -> str:
         return answering(_run, requests)
 
-    def settle(self, keep: bool, commit: bool) -> str:  # noqa: FBT001  the world's signature
-        return answering(_settle, keep, commit)
-
-    def check(self) -> str:
-        return answering(lambda: _session().check())
+    def finish(self) -> str:
+        return answering(lambda: _session().finish())
 
     def ensure_index(self, collection: str, field: str) -> str:
         return answering(lambda: _session().ensure_index(collection, field))

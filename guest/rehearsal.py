@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Protocol
 
-from guest.session import GROUPED_WRITE, READ, SEPARATOR, WRITE
+from guest.session import READ, SEPARATOR, WRITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,19 +21,18 @@ class Exports(Protocol):
     def compile(self, document: str) -> str: ...
     def load(self, plan_id: str, document: str, code: str) -> str: ...
     def run(self, requests: str) -> str: ...
-    def settle(self, keep: bool, commit: bool) -> str: ...  # noqa: FBT001  the world's signature
 
 
 _CONFIG = {
     "disk_bytes": 2**20,
     "stdout_bytes": 64,
     "answers_bytes": 0,
+    "result_bytes": 2**20,
+    "reply_depth": 64,
+    "change_bytes": 2**20,
     "object_members": 100,
     "patch_bytes": 2**20,
-    "durability": "full",
     "enforce_types": False,
-    "journal": False,
-    "check": True,
 }
 _FOUND = """\
 rec = store.get(params["id"])
@@ -79,10 +78,8 @@ def _serve(exports: Exports, number: int) -> None:
     for name in ("create", "read", "list", "search", "update"):
         mode = READ if _PLANS[name][0] == "GET" else WRITE
         _run(exports, [_request(name, mode, number)])
-        exports.settle(True, mode == WRITE)  # noqa: FBT003  the world's signature
     _run(exports, [_request(name, READ, number) for name in ("read", "list", "search")])
-    _run(exports, [_request(name, GROUPED_WRITE, number) for name in ("create", "update", "delete")])
-    exports.settle(True, True)  # noqa: FBT003  the world's signature
+    _run(exports, [_request(name, WRITE, number) for name in ("create", "update", "delete")])
 
 
 def _run(exports: Exports, requests: list[str]) -> None:

@@ -16,6 +16,7 @@ from json.encoder import encode_basestring
 from typing import Any, ClassVar, NoReturn
 
 from store import json_text
+from store.change_set import RECORD_DEPTH
 from store.lazy import LazyDict, untouched_text, untouched_texts
 
 MAX_DEPTH = 64
@@ -23,7 +24,7 @@ _MEMBERS = frozenset({"status", "body", "headers", "keep"})
 _NO_BODY = frozenset({204, 304})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _TEXT_KEYS = frozenset({str})
-_TOO_DEEP = f"the body is nested deeper than {MAX_DEPTH} levels, or holds itself"
+_TOO_DEEP = "the body is nested deeper than {} levels, or holds itself"
 
 
 class Abort(BaseException):
@@ -74,10 +75,10 @@ def abort(status: int, body: Any = None, headers: dict[str, str] | None = None) 
     raise Abort(make_response(status, body, headers))
 
 
-def encode_reply(reply: Any) -> tuple[dict[str, Any], str]:
+def encode_reply(reply: Any, depth: int = MAX_DEPTH) -> tuple[dict[str, Any], str]:
     """The checked head (status; headers and keep if there are any) and the body as JSON text, "" for none.
 
-    Raises ReplyError.
+    `depth`: how deep that may nest. Raises ReplyError.
     """
     if not isinstance(reply, dict):
         raise ReplyError("REPLY must be a dict made by make_response")
@@ -95,9 +96,7 @@ def encode_reply(reply: Any) -> tuple[dict[str, Any], str]:
         head["keep"] = True
     if status in _NO_BODY or (body is None and status != 200):
         return head, ""
-    # A stored record's text is what `records.check` has let pass.
-    text = untouched_text(body)
-    return head, _encoded(body) if text is None else text
+    return head, _encoded(body, depth)
 
 
 def _checked_headers(headers: Any) -> dict[str, str]:
@@ -119,16 +118,31 @@ def _without_surrogates(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _encoded(body: Any) -> str:
+def _encoded(body: Any, depth: int) -> str:
+    # A stored record's text is what `records.check` has let pass.
+    text = untouched_text(body)
+    if text is not None and _fits(text, depth):
+        return text
     try:
-        text = _rendered(body, MAX_DEPTH)
+        text = _rendered(body, depth)
         if not text.isascii():
             text.encode()
     except UnicodeEncodeError:
         raise ReplyError("the body holds a lone surrogate, which UTF-8 cannot encode") from None
+    except _TooDeepError:
+        raise ReplyError(_TOO_DEEP.format(depth)) from None
     except (TypeError, ValueError):
         raise ReplyError("the body is not JSON (NaN, an infinity, or an object JSON does not know)") from None
     return text
+
+
+class _TooDeepError(Exception):
+    """There is no room for another level."""
+
+
+def _fits(text: str, room: int) -> bool:
+    """Whether the text of a record can be seen to nest at most `room` deep; False: somebody has to look."""
+    return room >= RECORD_DEPTH or text.count("{") + text.count("[") <= room
 
 
 def _rendered(value: Any, room: int) -> str:
@@ -138,7 +152,7 @@ def _rendered(value: Any, room: int) -> str:
     alone is encoded in C.
     """
     kind = type(value)
-    if kind is LazyDict and (text := untouched_text(value)) is not None:
+    if kind is LazyDict and (text := untouched_text(value)) is not None and _fits(text, room):
         return text
     if kind is dict or isinstance(value, dict):
         return _rendered_object(value, room)
@@ -149,7 +163,7 @@ def _rendered(value: Any, room: int) -> str:
 
 def _rendered_object(value: dict[Any, Any], room: int) -> str:
     if room == 0:
-        raise ReplyError(_TOO_DEEP)
+        raise _TooDeepError
     if not _TEXT_KEYS.issuperset(map(type, value)):
         _check_keys(value)
     if _SCALARS.issuperset(map(type, value.values())):
@@ -160,9 +174,9 @@ def _rendered_object(value: dict[Any, Any], room: int) -> str:
 
 def _rendered_array(value: list[Any] | tuple[Any, ...], room: int) -> str:
     if room == 0:
-        raise ReplyError(_TOO_DEEP)
+        raise _TooDeepError
     texts = untouched_texts(value)
-    if texts is not None:
+    if texts is not None and (room > RECORD_DEPTH or all(_fits(text, room - 1) for text in texts)):
         return "[" + ",".join(texts) + "]"
     if _SCALARS.issuperset(map(type, value)):
         return json_text.encode(value)

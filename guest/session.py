@@ -14,8 +14,16 @@ from guest import blame, patches
 from guest.conditions import MARK, Conditions, UnmetError
 from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
-from guest.reply import Abort, ReplyError, RequestFault, abort, encode_reply, make_response
-from store import json_text
+from guest.reply import (
+    MAX_DEPTH,
+    Abort,
+    ReplyError,
+    RequestFault,
+    abort,
+    encode_reply,
+    make_response,
+)
+from store import change_set, json_text
 from store.errors import StoreDamaged, StoreError, StoreFault, StoreFull, StoreTooNew, TypeMismatch
 from store.lazy import Parts, untouched_text
 from store.resource_store import ResourceStore
@@ -24,20 +32,25 @@ from store.session_store import Session, SessionStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-READ, WRITE, GROUPED_WRITE = "0", "1", "2"
+READ, WRITE, DRY_RUN = "0", "1", "2"
 #: U+001E stands between requests, and between answers: JSON text has no control character but white space.
 SEPARATOR = "\x1e"
 #: What a group may take before it makes way for other sessions; the rest of it is given back.
 TURN_SECONDS = 0.05
 
 _OK = '{"ok":true}'
-#: SQLite has undone the group's transaction, and with it what was kept of the requests before.
-_UNDONE = '{"ok":false,"kind":"undone"}'
+#: How an answer ends when SQLite has undone the transaction, and with it what was kept of earlier requests.
+_UNDONE = '"undone": true}'
 
 
 def _body_of(lines: str) -> Any:
     body = lines.split("\n", 2)[2]
-    return json.loads(body) if body else None
+    if not body:
+        return None
+    try:
+        return json_text.decode(body)
+    except ValueError:
+        return json.loads(body)  # there is space around it
 
 
 #: A request's ctx, from its last lines: query, the rest, and the body as it was sent.
@@ -84,18 +97,26 @@ class GuestSession:
         self._session = Session.open(
             path,
             page_limit_bytes=int(config["disk_bytes"]),
-            durability=config["durability"],
+            durability="cache",
             enforce_types=config["enforce_types"],
             object_members=int(config["object_members"]),
-            cold_journal=config["journal"],
             empty=config["empty"],
         )
-        if config["check"]:
-            self._session.check_small_file()
         self._plans = PlanShelf()
         self._conditions = Conditions(self._session, int(config["answers_bytes"]))
-        #: Whether the last run's answer wants its writes kept.
+        self._result_bytes = int(config["result_bytes"])
+        self._change_bytes = int(config["change_bytes"])
+        self._depth = min(int(config["reply_depth"]), MAX_DEPTH)
+        #: Of the last run: its mode, whether its answer wants its writes kept, and its reply's body.
+        self._mode = READ
         self._keep = False
+        self._body = ""
+
+    def finish(self) -> str:
+        """Close the file, with all in it that was kept."""
+        self._session.commit()
+        self._session.close()
+        return _OK
 
     def close(self) -> None:
         self._session.close()
@@ -106,28 +127,55 @@ class GuestSession:
         return _OK
 
     def run(self, requests: str) -> str:
-        """One request, or several as a group. See wit/world.wit."""
+        """Requests one after the other. See wit/world.wit."""
+        try:
+            self._session.relieve()
+        except StoreFault as fault:
+            return self._fault(fault)
         if SEPARATOR not in requests:
-            return self._run(requests)
+            return self._run_and_settle(requests)
         answers = []
         ends = perf_counter() + TURN_SECONDS
         for request in requests.split(SEPARATOR):
-            answers.append(self._run_in_group(request))
-            if answers[-1] is _UNDONE or perf_counter() > ends:
+            answers.append(self._run_and_settle(request))
+            if answers[-1].endswith(_UNDONE) or perf_counter() > ends:
                 break
         return SEPARATOR.join(answers)
 
-    def _run_in_group(self, request: str) -> str:
-        """Run, and keep or undo what was written by the run's own answer; the host has the last word."""
-        answer = answering(self._run, request)
+    def _run_and_settle(self, request: str) -> str:
+        """Run, and keep or undo what was written by the run's own answer; the host has the last word.
+
+        What is kept is told behind the answer: it is durable when others have made it so.
+        """
+        self._mode, self._keep, self._body = READ, False, ""
+        answer, changes = answering(self._run, request), ""
+        keep = self._keep and self._mode == WRITE
+        if keep:
+            changes = self._session.told(self._body)
+            if _bytes_of(changes) > self._change_bytes:
+                answer, changes, keep = self._too_much(), "", False
         try:
-            self._session.settle(keep=self._keep)
-        except StoreError:
-            return _UNDONE
-        return answer
+            self._session.settle(keep=keep)
+        except StoreFault as fault:
+            return self._fault(fault)
+        if self._session.lost:
+            return _undone(answer)
+        return f"{answer}{change_set.SEPARATOR}{changes}" if changes else answer
+
+    def _too_much(self) -> str:
+        detail = f"One request may write {self._change_bytes} bytes; divide it into several."
+        return self._raised(StoreError(detail), blamed="store", status=422, detail=detail)
+
+    def _fault(self, fault: StoreFault) -> str:
+        """The store could not do what the request wanted kept, or could not keep what others had written."""
+
+        def raise_it() -> str:
+            raise fault
+
+        answer = answering(raise_it)
+        return _undone(answer) if self._session.lost else answer
 
     def _run(self, request: str) -> str:
-        self._keep = False
         plan_id, mode, params, rest = request.split("\n", 3)
         plan = self._plans.take(plan_id)
         self._begin(mode)
@@ -147,7 +195,7 @@ class GuestSession:
 
     def _run_plan(self, plan: LoadedPlan, mode: str, params: str, rest: str) -> str:
         try:
-            reply, text = encode_reply(bound := self._execute(plan, params, rest))
+            reply, text = encode_reply(bound := self._execute(plan, params, rest), self._depth)
         except ReplyError as error:
             return _failed("bad-reply", reason=str(error), stdout=self._printed.take())
         except (StoreFault, MemoryError, RecursionError):
@@ -163,6 +211,8 @@ class GuestSession:
             if detail is not None:
                 return self._raised(error, blamed="request", status=422, detail=detail)
             return self._raised(error, blamed="plan", status=500, detail="")
+        if _bytes_of(text) > self._result_bytes:
+            return _failed("large", size=_bytes_of(text))
         if mode != READ and text and self._is_stored(bound.get("body"), text):
             reply["record"] = True
         return self._answer(reply, text)
@@ -178,10 +228,11 @@ class GuestSession:
     def _begin(self, mode: str) -> None:
         if self._printed.parts:
             self._printed.take()  # of a run that ended without an answer
-        if mode == GROUPED_WRITE:
-            self._session.savepoint()
+        self._mode = mode
+        if mode == READ:
+            self._session.begin(read_only=True)
         else:
-            self._session.begin(read_only=mode == READ)
+            self._session.savepoint()
 
     def _execute(self, plan: LoadedPlan, params_text: str, rest: str) -> Any:
         """What the plan bound to REPLY, or what it aborted with.
@@ -209,6 +260,7 @@ class GuestSession:
 
     def _answer(self, head: dict[str, Any], body: str) -> str:
         self._keep = head["status"] < 400 or "keep" in head
+        self._body = body
         session = self._session
         if session.changes:
             head["changed"] = len(session.changes)
@@ -233,19 +285,21 @@ class GuestSession:
             **members,
         )
 
-    def settle(self, *, keep: bool, commit: bool) -> str:
-        self._session.settle(keep=keep)
-        if commit:
-            self._session.commit()
-        return _OK
-
-    def check(self) -> str:
-        self._session.check_file()
-        return _OK
-
     def ensure_index(self, collection: str, field: str) -> str:
-        self._session.ensure_index(collection, field)
-        return _OK
+        try:
+            made = self._session.ensure_index(collection, field)
+        except StoreFault as fault:
+            return self._fault(fault)
+        changes = self._session.told("")
+        return f"{_OK}{change_set.SEPARATOR}{changes}" if made else _OK
+
+
+def _bytes_of(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _undone(failure: str) -> str:
+    return f"{failure[:-1]}, {_UNDONE}"
 
 
 def _aborted() -> Abort | None:

@@ -9,14 +9,17 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from server.cli.progress import Progress
 from server.concurrency.aside import prepare_process
+from server.planning.dialects.frame.choice import DialectError
 from server.planning.learned.library_file import LibraryError
 from server.planning.prompt import PromptError
+from server.record.record import RecordError
 from server.sessions.directories import DataRootError
 from server.settings.exposure import warnings
 from server.settings.reading import CONFIG_VARIABLE, SettingsError, load
@@ -38,8 +41,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _PR_SET_DUMPABLE = 4
+_ANONYMOUS = "LARS_ANONYMOUS"
 #: Command-line options are variables that win over the environment, so they are checked in one place.
-_OPTIONS = {"config": CONFIG_VARIABLE, "host": "LARS_HOST", "port": "LARS_PORT"}
+_OPTIONS = {
+    "config": CONFIG_VARIABLE,
+    "host": "LARS_HOST",
+    "port": "LARS_PORT",
+    "dialect": "LARS_DIALECT",
+    "cors": "LARS_CORS_ORIGINS",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return command_line.run(options)
     given = {_OPTIONS[name]: text for name, text in vars(options).items() if name in _OPTIONS and text}
+    seed: Path | None = getattr(options, "seed", None)
+    if seed is not None and not os.environ.get(_ANONYMOUS):
+        given[_ANONYMOUS] = "shared"
     try:
         settings = load(os.environ | given)
     except SettingsError as error:
@@ -60,10 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "build" in options:
         return _build(settings)
     try:
-        return _serve(settings)
+        if seed is not None and not _seeded(settings, seed):
+            return 1
+        return _serve(settings, lambda: load(os.environ | given))
     except KeyboardInterrupt:
         return _fail("interrupted", status=130)
-    except (DataRootError, ArtifactError, PoolError, PromptError, LibraryError) as error:
+    except (DataRootError, RecordError, ArtifactError, PoolError) as error:
+        return _fail(error, status=1)
+    except (PromptError, LibraryError, DialectError) as error:
         return _fail(error, status=1)
     except OSError as error:
         where = f"{settings.server.host} port {settings.server.port}"
@@ -80,6 +97,16 @@ def _parser(*, whole: bool = True) -> argparse.ArgumentParser:
     serve.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")
     serve.add_argument("--host", help="address to listen on")
     serve.add_argument("--port", help="port to listen on")
+    serve.add_argument(
+        "--dialect", metavar="NAME", help="whose words requests are read in: docs/dialects.md has the names"
+    )
+    serve.add_argument("--cors", metavar="ORIGINS", help="origins of pages in browsers; *: any")
+    serve.add_argument(
+        "--seed",
+        type=Path,
+        metavar="FILE",
+        help="a db.json to begin with; requests without X-Session-ID share a session then",
+    )
     if whole:
         build = commands.add_parser("build", help="build the sandboxed Python beforehand, for the next start")
         build.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")
@@ -98,10 +125,23 @@ def _fail(reason: object, *, status: int) -> int:
     return status
 
 
-def _serve(settings: Settings) -> int:
+def _seeded(settings: Settings, seed: Path) -> bool:
+    from server.cli.channel import Refusal  # noqa: PLC0415 - what others start without
+    from server.cli.seed import plant  # noqa: PLC0415
+
+    try:
+        for line in asyncio.run(plant(settings, seed)):
+            sys.stderr.write(f"metaservice: {line}\n")
+    except Refusal as refusal:
+        _fail(refusal, status=1)
+        return False
+    return True
+
+
+def _serve(settings: Settings, read_again: Callable[[], Settings]) -> int:
     tracing = from_environment(os.environ)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run(settings, tracing))
+        runner.run(_run(settings, tracing, read_again))
     return 0
 
 
@@ -125,8 +165,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _run(settings: Settings, tracing: Tracing | None) -> None:
-    """Until SIGTERM or SIGINT; then gracefully, unless a second one comes.
+async def _run(settings: Settings, tracing: Tracing | None, read_again: Callable[[], Settings]) -> None:
+    """Until SIGTERM or SIGINT; then gracefully, unless a second one comes. SIGHUP: read the tokens again.
 
     While the service starts, a signal still ends the process at once: nothing is under way.
     """
@@ -137,6 +177,7 @@ async def _run(settings: Settings, tracing: Tracing | None) -> None:
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _renew_tokens, service, read_again)
     _warn_of_planner(settings.planner)
     for event, members in warnings(settings):
         log.warning(event, **members)
@@ -148,6 +189,16 @@ async def _run(settings: Settings, tracing: Tracing | None) -> None:
     await service.close()
     sys.stdout.write("metaservice: stopped, goodbye\n")
     sys.stdout.flush()
+
+
+def _renew_tokens(service: Service, read_again: Callable[[], Settings]) -> None:
+    """What is wrong with the settings leaves the service with the tokens it has."""
+    try:
+        service.renew_tokens(read_again())
+    except (SettingsError, ValueError) as error:
+        log.error("tokens not renewed", reason=str(error))  # noqa: TRY400  the reason is all there is to say
+    else:
+        log.info("tokens renewed")
 
 
 def _warn_of_planner(planner: PlannerSettings) -> None:

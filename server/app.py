@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import AsyncExitStack
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
@@ -21,6 +22,7 @@ from server.http.traced import traced
 from server.metrics.meter import Meter
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
+from server.operations.keeping import make_keeper
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
 from server.planning.dialects.frame.choice import DialectChoice, checked
@@ -32,14 +34,13 @@ from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
 from server.sessions import address
 from server.sessions.dialects import KeptDialects
-from server.sessions.directories import DataRoot
+from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
-from server.sessions.names import FILE_NAME as SESSIONS_FILE
 from server.sessions.names import SessionNames
+from server.sessions.records import Records
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
-from wasm_runtime.sweeper import Retention
 from wasm_runtime.worker_process import PoolConfig
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
+    from server.record.client import KeeperClient
     from server.settings.schema import CorsSettings, Settings
     from server.telemetry.tracing import Tracing
     from wasm_runtime.artifact import Artifact
@@ -71,7 +73,9 @@ class Service:
         executor: Executor,
         data_root: DataRoot,
         *,
+        keeper: KeeperClient,
         names: SessionNames,
+        renew: Callable[[Settings], None],
         usage: UsageBook,
         tracing: Tracing | None = None,
     ) -> None:
@@ -80,19 +84,24 @@ class Service:
         self._planner = planner
         self._executor = executor
         self._data_root = data_root
+        self._keeper = keeper
         self._names = names
+        self._renew = renew
         self._usage = usage
         self._tracing = tracing
         self._runner: web.ServerRunner | None = None
         self._closed = False
 
     async def start(self, sockets: Sequence[socket] = ()) -> None:
-        """Start the workers, and only then listen: on these sockets, or where the settings say.
+        """Open the record, start the workers, and only then listen.
 
-        Raises PoolError, and OSError when the address is taken; nothing is left running then.
+        On these sockets, or where the settings say.
+
+        Raises RecordError, PoolError, and OSError when the address is taken; nothing is left running then.
         """
         try:
-            await self._executor.start()
+            await self._start_parts()
+            await self._names.adopt(self._data_root.path)
             await self._listen(sockets)
             await self._publish()
         except BaseException:
@@ -100,6 +109,19 @@ class Service:
                 each.close()
             await self.close()
             raise
+
+    async def _start_parts(self) -> None:
+        """The record is opened while workers load the guest."""
+        keeper = asyncio.ensure_future(self._keeper.start())
+        try:
+            await asyncio.sleep(0)  # now its process is there, and workers can be connected to it
+            await self._executor.start()
+        except BaseException:
+            keeper.cancel()
+            with contextlib.suppress(BaseException):
+                await keeper
+            raise
+        await keeper
 
     async def _listen(self, sockets: Sequence[socket]) -> None:
         options = self._settings.server
@@ -141,6 +163,10 @@ class Service:
     def data_path(self) -> str:
         return str(self._data_root.path)
 
+    def renew_tokens(self, settings: Settings) -> None:
+        """Take the tokens of settings that were read again. Raises ValueError: the others stay."""
+        self._renew(settings)
+
     async def close(self) -> None:
         """Stop listening, let requests under way end (`shutdown_seconds`), then stop the workers.
 
@@ -154,6 +180,7 @@ class Service:
             address.withdraw(self._data_root.path)
             if self._tracing is not None:
                 closing.push_async_callback(asyncio.to_thread, self._tracing.close)
+            closing.push_async_callback(self._keeper.close)
             closing.push_async_callback(self._names.close)
             closing.push_async_callback(self._usage.close)
             closing.push_async_callback(self._executor.close)
@@ -181,17 +208,20 @@ def make_app(
     root = data_root or DataRoot.open(settings.store.data_path)
     files = SessionFiles(root.path)
     guest = cache(partial(artifact.ensure, settings.store.cache_path, progress))
+    keeper = make_keeper(settings, root)
+    records = Records(keeper)
     try:
         files.remove_leftovers()
-        pool = executor or worker_pool(settings, root, guest())
+        pool = executor or worker_pool(settings, root, guest(), keeper)
         admin = bool(settings.auth.admin_token)
-        meter = Meter(settings, files, pool.health)
+        meter = Meter(settings, root.path, records, pool.health)
         usage = usage_book(settings.planner, root.path)
         plans = planner or make_planner(
             settings.planner,
             lambda: guest().description,
             pool,
             root.path,
+            records.exists,
             keep_library=admin,
             watched=lambda provider: _watched(provider, meter, tracing),
             delete_collections=settings.conventions.delete_collections,
@@ -200,41 +230,73 @@ def make_app(
     except BaseException:
         root.close()
         raise
-    names = SessionNames(root.path)
-    dialects = _dialects(settings, root)
+    names = SessionNames(keeper)
+    dialects = dialect_choice(settings, root)
     reader = _reader(settings, names)
     door: Door | None = None
+    doors: list[Renewable] = []
     if admin:
-        door = _operators(settings, root, plans, pool, names, usage=usage)
+        door = _operators(
+            settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects
+        )
+        doors.append(door)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
+    if tokens is not None:
+        door = MetricsPage(meter, tokens, door)
+        doors.append(door)
+    authenticator = Authenticator(settings.auth.by_name)
     sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
         FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds))),
-        authenticator=Authenticator(settings.auth.by_name),
+        authenticator=authenticator,
         reader=reader,
-        api_pages=_api_pages(settings, plans, pool, files),
-        health=_health(pool, root),
+        api_pages=_api_pages(settings, plans, pool, records),
+        health=_health(pool, root, keeper),
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
-        door=None if tokens is None else MetricsPage(meter, tokens, door),
+        door=door,
         note=None if tokens is None else meter.tally.note,
         new_line=RequestLine if tracing is None else tracing.new_line,
         held=held,
         dialects=dialects,
     )
-    return Service(settings, handler, plans, pool, root, names=names, usage=usage, tracing=tracing)
+
+    def renew(again: Settings) -> None:
+        authenticator.renew(again.auth.by_name)
+        reader.tokens.renew(again.auth.all_tokens)
+        for each in doors:
+            each.renew(again)
+
+    return Service(
+        settings,
+        handler,
+        plans,
+        pool,
+        root,
+        keeper=keeper,
+        names=names,
+        usage=usage,
+        renew=renew,
+        tracing=tracing,
+    )
 
 
-def _dialects(settings: Settings, root: DataRoot) -> DialectChoice:
+class Renewable(Protocol):
+    """A door whose tokens may be others from now on."""
+
+    def renew(self, settings: Settings) -> None: ...
+
+
+def dialect_choice(settings: Settings, root: DataRoot) -> DialectChoice:
     """Raises DialectError."""
     chosen = settings.conventions
     by_token = {
         token: checked(name, f"conventions.token_dialects.{token}")
         for token, name in chosen.token_dialects.items()
     }
-    kept = KeptDialects(root.path, SESSIONS_FILE)
+    kept = KeptDialects(root.path)
     return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
 
 
@@ -248,41 +310,44 @@ def _operators(
     root: DataRoot,
     plans: Planner,
     pool: HoldingExecutor,
-    names: SessionNames,
     *,
+    names: SessionNames,
+    records: Records,
     usage: UsageBook,
+    dialects: DialectChoice,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
     from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
     limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names, usage=usage)
+    api = make_api(settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects)
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
 
 def worker_pool(
-    settings: Settings, root: DataRoot, guest: Artifact, *, workers: int | None = None
+    settings: Settings, root: DataRoot, guest: Artifact, keeper: KeeperClient, *, workers: int | None = None
 ) -> WorkerPool:
     """The pool that the settings ask for; `workers` overrides how many."""
     sandbox = settings.sandbox
-    return WorkerPool(
+    pool = WorkerPool(
         PoolConfig(
             component=guest.path,
-            data_root=root.path,
+            data_root=root.path / CACHES,
+            keeper=keeper,
             limits=sandbox.limits(),
             reuse=sandbox.reuse_policy(),
             workers=sandbox.worker_count() if workers is None else workers,
-            durability=settings.store.durability,
             enforce_types=settings.schema.enforce,
             pinned=sandbox.pin_workers,
             queue_per_session=sandbox.queue_per_session,
             queue_total=sandbox.queue_total,
             queue_seconds=sandbox.queue_seconds,
             inherit=(root.lock_fd,),
-            retention=Retention(settings.sessions.expire_days * 86_400, settings.store.total_disk_bytes),
         )
     )
+    keeper.on_restart(pool.reconnect)
+    return pool
 
 
 def cors_of(options: CorsSettings) -> Cors | None:
@@ -315,12 +380,13 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
         Origin(trusted_proxies=options.proxy_networks, public_url=options.public_url),
         settings.sessions.anonymous,
         names.note,
+        settings.auth.scope,
         KnownTokens(settings.auth.all_tokens),
         in_query=settings.sessions.in_query,
     )
 
 
-def _api_pages(settings: Settings, planner: Planner, executor: Executor, files: SessionFiles) -> ApiPages:
+def _api_pages(settings: Settings, planner: Planner, executor: Executor, records: Records) -> ApiPages:
     anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
     terms = Terms(
         secured=secured,
@@ -329,16 +395,26 @@ def _api_pages(settings: Settings, planner: Planner, executor: Executor, files: 
         delete_collections=settings.conventions.delete_collections,
         url=settings.server.public_url,
     )
-    describer = Describer(planner, executor, terms, lambda session: files.is_new(session.directory))
-    return ApiPages(describer, anonymous, settings.server.query_bytes)
+    describer = Describer(planner, executor, terms, lambda session: records.exists(session.directory))
+    return ApiPages(describer, anonymous, settings.server.query_bytes, settings.auth.scope)
 
 
-def _health(executor: Executor, root: DataRoot) -> Callable[[], Mapping[str, object]]:
-    """What anyone may know: how many workers are ready, and whether data can be written."""
+def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callable[[], Mapping[str, object]]:
+    """What anyone may know: how many workers are ready, and whether data can be written.
+
+    `record`: "ok", "full" (its disk, or the limit of all sessions) or "not there".
+    """
 
     def state() -> dict[str, object]:
         health = executor.health()
         workers = {name: health[name] for name in ("ready", "configured", "enforced")}
-        return {"workers": workers, "data_root": "ok" if root.is_writable() else "not writable"}
+        record = "not there" if not keeper.ready else "full" if keeper.full or root.is_full() else "ok"
+        well = record == "ok"
+        return {
+            **({} if well else {"status": "impaired"}),
+            "workers": workers,
+            "data_root": "ok" if root.is_writable() else "not writable",
+            "record": record,
+        }
 
     return state

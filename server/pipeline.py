@@ -139,6 +139,8 @@ def job_for(
         body=ctx.body_text or "",
         read_only=ctx.method in SAFE_METHODS,
         dry_run="prefer" in ctx.headers and preferences(ctx.headers["prefer"]).dry_run,
+        request_id=ctx.request_id,
+        route=f"{ctx.method} {runnable.plan.route}",
     )
 
 

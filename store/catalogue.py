@@ -8,39 +8,29 @@ Tables are named by number (`c1`, `c2`), so no text of a client or a model is ev
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from store import sqlite
+from store import sqlite, tables
+from store.entries import MAX_INDEXES, NAME, EntryRow, unreadable
 from store.errors import InvalidCollectionName, StoreDamaged, StoreFull
 from store.fields import can_index, index_expression
-from store.kept_answers import TABLE as ANSWERS
 from store.schema import Fields, timestamp
-from store.singleton import SINGLES, Single
 
 if TYPE_CHECKING:
+    from store.singleton import Single
     from store.sqlite import Database
-    from store.table import Table
 
 MAX_COLLECTIONS = 1_000
-MAX_INDEXES = 16
 
 #: Kinds of records that are remembered for a collection, and names and types of one.
 _MAX_LOOKS = 64
 _MAX_LOOK = 128
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-_CREATE = """\
-CREATE TABLE collections (
-  name TEXT PRIMARY KEY,
-  number INTEGER NOT NULL UNIQUE,
-  next_id INTEGER NOT NULL,
-  schema TEXT NOT NULL,
-  updated_at TEXT NOT NULL,
-  indexes TEXT NOT NULL
-) WITHOUT ROWID"""
-_COLUMNS = "name, number, next_id, schema, updated_at, indexes"
+#: Beside the value that is indexed: the row's number, and headers.
+_INDEX_ROW_BYTES = 16
+#: As `EntryRow` has them.
+_COLUMNS = "name, number, next_id, updated_at, schema, indexes"
 
 
 @dataclass(slots=True)
@@ -62,8 +52,8 @@ class Entry:
     count: int | None = None
     #: Field names and types of records that `fields` has all of.
     learned: set[tuple[object, ...]] = field(default_factory=set, repr=False, compare=False)
-    #: See `Table.of`.
-    table: Table | None = field(default=None, repr=False, compare=False)
+    #: For `Table.of`, which makes it.
+    table: Any = field(default=None, repr=False, compare=False)
 
     def remember(self, looks: tuple[object, ...]) -> None:
         if len(self.learned) < _MAX_LOOKS and len(looks) <= _MAX_LOOK:
@@ -72,11 +62,27 @@ class Entry:
 
 def checked_name(name: object) -> str:
     """A collection's name. Raises InvalidCollectionName."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InvalidCollectionName(
             "a collection's name is a letter, then up to 63 letters, digits, '_' or '-'"
         )
     return name
+
+
+@dataclass(slots=True)
+class _Changed:
+    """What a request, or a transaction, may have changed: collections by name; whether it made the table."""
+
+    names: set[str] = field(default_factory=set)
+    made: bool = False
+
+    def add(self, other: _Changed) -> None:
+        self.names |= other.names
+        self.made = self.made or other.made
+
+    def clear(self) -> None:
+        self.names.clear()
+        self.made = False
 
 
 class Catalogue:
@@ -84,10 +90,11 @@ class Catalogue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._touched: set[str] = set()
         self._entries: dict[str, Entry] = {}
         self._blank = database.blank
-        self._made_here = False
+        self._request, self._earlier = _Changed(), _Changed()
+        #: Names of rows that the request has written.
+        self._saved: dict[str, None] = {}
         if not self._blank:
             self._check_own_table()
             self._entries = {entry.name: entry for entry in self._read()}
@@ -102,8 +109,8 @@ class Catalogue:
         return name in self._entries
 
     def touch(self, entry: Entry) -> None:
-        """The open transaction changes this collection: what is known of it may be rolled back."""
-        self._touched.add(entry.name)
+        """The request changes this collection: what is known of it may be rolled back."""
+        self._request.names.add(entry.name)
 
     def create(self, name: str) -> Entry:
         """Make a collection and its table. Raises StoreFull."""
@@ -112,12 +119,13 @@ class Catalogue:
         self.make()
         number = 1 + max((entry.number for entry in self._entries.values()), default=0)
         entry = Entry(name, number, 1, {}, timestamp(), [], 1, None, 0)
-        self._touched.add(name)
-        for statement in _table(number):
+        self._note_saved(entry)
+        self._database.take_room(name)
+        for statement in tables.of_records(number):
             self._database.run(statement)
         self._database.run(
             f"INSERT INTO collections ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608  a constant
-            (name, number, 1, "{}", entry.updated_at, "[]"),
+            _row(entry),
         )
         self._entries[name] = entry
         return entry
@@ -125,10 +133,11 @@ class Catalogue:
     def save_fields(self, entry: Entry, fields: Fields, updated_at: str | None = None) -> None:
         """Remember what was learned, and when."""
         entry.fields, entry.updated_at = fields, updated_at or timestamp()
-        self.touch(entry)
+        self._note_saved(entry)
+        self._database.take_room(_row(entry).schema)
         self._database.run(
             "UPDATE collections SET schema = ?, updated_at = ? WHERE name = ?",
-            (_schema_text(fields, entry.single), entry.updated_at, entry.name),
+            (_row(entry).schema, entry.updated_at, entry.name),
         )
 
     def save_single(self, entry: Entry, single: Single) -> None:
@@ -139,61 +148,92 @@ class Catalogue:
     def save_next_id(self, entry: Entry, next_id: int) -> None:
         """Remember the next id where the records no longer tell it."""
         entry.saved_next_id = entry.next_id = next_id
-        self.touch(entry)
+        self._note_saved(entry)
         self._database.run("UPDATE collections SET next_id = ? WHERE name = ?", (next_id, entry.name))
 
     def add_index(self, entry: Entry, name: str) -> bool:
-        """Index a field; False where it is indexed, can't be, or has no room left for it."""
+        """Index a field; False where it is indexed, can't be, or there are too many. Raises StoreFull."""
         if name in entry.indexes or len(entry.indexes) >= MAX_INDEXES or not can_index(name):
             return False
-        self.touch(entry)
-        self._database.run(_index(entry.number, len(entry.indexes), name))
+        self._database.take_room_of(int(self._database.value(_index_size(entry.number, name))))
+        self._note_saved(entry)
+        self._database.run(tables.index(entry.number, len(entry.indexes), name))
         entry.indexes = [*entry.indexes, name]
         self._database.run(
-            "UPDATE collections SET indexes = ? WHERE name = ?", (json.dumps(entry.indexes), entry.name)
+            "UPDATE collections SET indexes = ? WHERE name = ?", (_row(entry).indexes, entry.name)
         )
         return True
 
+    def _note_saved(self, entry: Entry) -> None:
+        self.touch(entry)
+        self._saved[entry.name] = None
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the request has written any row."""
+        return bool(self._saved)
+
+    def written(self) -> tuple[EntryRow, ...]:
+        """The rows that the request has written, as they are now."""
+        return tuple(_row(self._entries[name]) for name in self._saved if name in self._entries)
+
     def check_tables(self) -> None:
         """Raises StoreDamaged where the file has other tables, indexes or code than ours."""
-        expected = set() if self._blank else {_CREATE}
+        expected = set() if self._blank else {tables.CATALOGUE}
         for entry in self._entries.values():
-            expected.update(_table(entry.number))
-            expected.update(_index(entry.number, n, name) for n, name in enumerate(entry.indexes))
+            expected.update(tables.of_records(entry.number))
+            expected.update(tables.index(entry.number, n, name) for n, name in enumerate(entry.indexes))
         found = set(self._database.column("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"))
-        if found - {ANSWERS} != expected:
+        if found - {tables.ANSWERS} != expected:
             raise StoreDamaged("the file's tables are not those of a session")
+
+    def begin_request(self) -> None:
+        """What was changed before now is kept, unless the whole transaction is undone."""
+        self._earlier.add(self._request)
+        self._request.clear()
+        self._saved.clear()
 
     def ended(self) -> None:
         """The transaction is over, one way or the other."""
-        self._touched.clear()
-        self._made_here = False
+        self._request.clear()
+        self._earlier.clear()
+        self._saved.clear()
 
     def rolled_back(self) -> None:
-        """Forget what the transaction (or its last savepoint) may have changed, and read it again.
+        """Forget what the request (or its last savepoint) may have changed, and read it again.
 
-        Names stay touched until the transaction ends: what is read now is not committed either.
+        Its names stay noted: what is read now is not committed either.
         """
-        if self._made_here:
+        self._read_again(self._request)
+
+    def all_rolled_back(self) -> None:
+        """Forget what the transaction may have changed, and read it again."""
+        self._earlier.add(self._request)
+        self._read_again(self._earlier)
+        self.ended()
+
+    def _read_again(self, changed: _Changed) -> None:
+        if changed.made:
             self._blank = sqlite.is_blank(self._database)
-        for name in self._touched:
+        for name in changed.names:
             self._entries.pop(name, None)
-        if self._touched and not self._blank:
-            again = (entry for name in self._touched for entry in self._read(name))
+        if changed.names and not self._blank:
+            again = (entry for name in changed.names for entry in self._read(name))
             self._entries.update({entry.name: entry for entry in again})
 
     def make(self) -> None:
         """Make the catalogue's own table, unless it is there."""
         if not self._blank:
             return
-        self._made_here = True
-        self._database.run(_CREATE)
+        self._request.made = True
+        self._database.run(tables.CATALOGUE)
         sqlite.mark_format(self._database)
         self._blank = False
 
     def _check_own_table(self) -> None:
         """In a file from elsewhere it may be a view, which is code that runs when it is read."""
-        if self._database.value("SELECT sql FROM sqlite_master WHERE name = 'collections'") != _CREATE:
+        sql = self._database.value("SELECT sql FROM sqlite_master WHERE name = 'collections'")
+        if sql != tables.CATALOGUE:
             raise StoreDamaged("the file has no catalogue")
 
     def _read(self, name: str | None = None) -> list[Entry]:
@@ -203,44 +243,29 @@ class Catalogue:
         return [_entry(row) for row in self._database.rows(f"{sql} WHERE name = ?", (name,))]
 
 
-def _table(number: int) -> tuple[str, ...]:
-    """Nearly all ids are integers: their rows are in one b-tree, and the index of text keys stays empty."""
-    return (
-        f"CREATE TABLE c{number} (rowid INTEGER PRIMARY KEY, key TEXT, doc TEXT NOT NULL)",
-        f"CREATE UNIQUE INDEX k{number} ON c{number} (key) WHERE key IS NOT NULL",
-    )
+def _index_size(number: int, name: str) -> str:
+    """What an index will come to, in bytes; it takes as long as to make one."""
+    value = f"total(length({index_expression(name)}))"
+    return f"SELECT {value} + {_INDEX_ROW_BYTES} * count(*) FROM c{number}"  # noqa: S608  names of ours
 
 
-def _index(number: int, n: int, name: str) -> str:
-    return f"CREATE INDEX x{number}_{n} ON c{number} ({index_expression(name)})"
+def _row(entry: Entry) -> EntryRow:
+    schema, indexes = _schema_text(entry.fields, entry.single), json.dumps(entry.indexes)
+    return EntryRow(entry.name, entry.number, entry.saved_next_id, entry.updated_at, schema, indexes)
 
 
-def _entry(row: tuple[object, ...]) -> Entry:
+def _entry(row: tuple[Any, ...]) -> Entry:
     """A row, checked: its file may come from a guest that a plan has taken over. Raises StoreDamaged."""
-    name, number, next_id, schema, updated_at, indexes = row
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise StoreDamaged("a collection has a name that none can have")
-    if not isinstance(number, int) or not isinstance(next_id, int) or not isinstance(updated_at, str):
-        raise StoreDamaged(f"the catalogue's entry for {name} is not readable")
-    try:
-        described, indexed = json.loads(str(schema)), json.loads(str(indexes))
-        fields, single = described.get("fields", {}), described.get("single", "")
-    except (ValueError, AttributeError, RecursionError):
-        raise StoreDamaged(f"the catalogue's entry for {name} is not readable") from None
-    if not _are_fields(fields) or not _are_indexes(indexed) or single not in SINGLES:
-        raise StoreDamaged(f"the catalogue's entry for {name} is not readable")
-    return Entry(name, number, next_id, fields, updated_at, indexed, single=single)
+    reason = unreadable(row)
+    if reason is not None:
+        raise StoreDamaged(reason)
+    stored = EntryRow(*row)
+    described, indexes = json.loads(stored.schema), json.loads(stored.indexes)
+    fields, single = described.get("fields", {}), described.get("single", "")
+    return Entry(
+        stored.name, stored.number, stored.next_id, fields, stored.updated_at, indexes, single=single
+    )
 
 
 def _schema_text(fields: Fields, single: Single) -> str:
     return json.dumps({"fields": fields, "single": single} if single else {"fields": fields})
-
-
-def _are_fields(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(kinds, list) and all(isinstance(kind, str) for kind in kinds) for kinds in value.values()
-    )
-
-
-def _are_indexes(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) and can_index(name) for name in value)

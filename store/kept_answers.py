@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from store import sqlite
+from store.change_set import AnswerRow
 from store.errors import AnswersFull
+from store.tables import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from store.catalogue import Catalogue
-    from store.sqlite import Database
+    from store.workspace import Workspace
 
 KEPT_SECONDS = 24 * 60 * 60
 #: Expired rows that one new row takes away. More than one, so that a log that has grown gets small again.
@@ -32,17 +33,7 @@ _PURGED_AT_ONCE = 8
 #: Counted for a row beside its answer: its columns, its entry in the index of names, what pages leave free.
 ROW_BYTES = 256
 
-TABLE = """\
-CREATE TABLE answers (
-  seq INTEGER PRIMARY KEY,
-  name TEXT NOT NULL UNIQUE,
-  fingerprint TEXT NOT NULL,
-  made INTEGER NOT NULL,
-  start INTEGER NOT NULL,
-  size INTEGER NOT NULL,
-  answer TEXT NOT NULL
-)"""
-_MAKE = TABLE.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
+_MAKE = ANSWERS.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
 _BOUNDS = """\
 SELECT (SELECT start FROM answers ORDER BY seq LIMIT 1),
        (SELECT start + size FROM answers ORDER BY seq DESC LIMIT 1)"""
@@ -50,7 +41,10 @@ SELECT (SELECT start FROM answers ORDER BY seq LIMIT 1),
 _EXPIRED = f"abs(:now - made) > {KEPT_SECONDS}"
 _PURGE = f"""\
 DELETE FROM answers WHERE {_EXPIRED}
-AND seq IN (SELECT seq FROM answers ORDER BY seq LIMIT {_PURGED_AT_ONCE})"""  # noqa: S608  constants
+AND seq IN (SELECT seq FROM answers ORDER BY seq LIMIT {_PURGED_AT_ONCE}) RETURNING seq"""  # noqa: S608  constants
+_FORGET = f"DELETE FROM answers WHERE name = :name AND {_EXPIRED} RETURNING seq"  # noqa: S608
+_KEEP = """\
+INSERT INTO answers (name, fingerprint, made, start, size, answer) VALUES (?, ?, ?, ?, ?, ?) RETURNING seq"""
 
 
 @dataclass(frozen=True)
@@ -64,18 +58,17 @@ class KeptAnswer:
 class KeptAnswers:
     """A session's log of answers. Both methods work in the open transaction, which must be a writing one."""
 
-    def __init__(
-        self, database: Database, catalogue: Catalogue, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._database = database
-        self._catalogue = catalogue
+    def __init__(self, workspace: Workspace, clock: Callable[[], float] = time.time) -> None:
+        self._database = workspace.database
+        self._catalogue = workspace.catalogue
+        self._written = workspace.written
         self._clock = clock
 
     def find(self, name: str) -> KeptAnswer | None:
         """The answer that was given under this name in the last day."""
         self._make()
         found = {"name": name, "now": int(self._clock())}
-        self._database.run(f"DELETE FROM answers WHERE name = :name AND {_EXPIRED}", found)  # noqa: S608
+        self._written.purged += self._database.column(_FORGET, found)
         rows = self._database.rows("SELECT fingerprint, answer FROM answers WHERE name = ?", (name,))
         return KeptAnswer(*rows[0]) if rows else None
 
@@ -83,17 +76,16 @@ class KeptAnswers:
         """Keep an answer under a name that `find` has not found. Raises AnswersFull."""
         self._make()
         now, size = int(self._clock()), len(answer.encode()) + ROW_BYTES
-        self._database.run(_PURGE, {"now": now})
+        self._written.purged += self._database.column(_PURGE, {"now": now})
         (first, end) = self._database.rows(_BOUNDS)[0]
         start = end or 0
         if start - (first or 0) + size > limit_bytes:
             raise AnswersFull(
                 f"the session keeps {limit_bytes} bytes of answers, and has no room for another"
             )
-        self._database.run(
-            "INSERT INTO answers (name, fingerprint, made, start, size, answer) VALUES (?, ?, ?, ?, ?, ?)",
-            (name, fingerprint, now, start, size, answer),
-        )
+        self._database.take_room(answer)
+        row = (name, fingerprint, now, start, size, answer)
+        self._written.answers.append(AnswerRow(self._database.column(_KEEP, row)[0], *row))
 
     def _make(self) -> None:
         """Make the table where it is missing; the file then has today's format."""

@@ -167,7 +167,22 @@ def _read(path: Path) -> Any:
         text = path.read_text(encoding="utf-8")
         return json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
-        raise LayoutError(f"{_shown(path)}: not JSON ({error})") from error
+        raise LayoutError(f"{_shown(path)}: not JSON ({_reason(error)})") from None
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    """What is wrong, in words about the file: Python's own are about Python."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg}: line {error.lineno}, column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8: byte {error.start + 1}"
+    if isinstance(error, TwiceError):
+        return str(error)
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number with too many digits"
+
+
+class TwiceError(ValueError):
+    """An object has one key twice."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -176,7 +191,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise ValueError(f"an object has the key {name[:64]!a} twice")
+                raise TwiceError(f"an object has the key {name[:64]!a} twice")
             seen.add(name)
     return members
 

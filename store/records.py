@@ -13,13 +13,12 @@ from math import isfinite
 from typing import Any, TypeAlias
 
 from store import json_text
+from store.change_set import RECORD_DEPTH
 from store.errors import InvalidRecord, StoreDamaged
 from store.lazy import InParts, LazyDict, LazyList
 
 Record: TypeAlias = dict[str, Any]
 
-#: Objects and arrays within one another, the record itself included.
-MAX_DEPTH = 32
 #: Members of one object, where nobody has said otherwise: tools read what the service has written.
 NO_LIMIT = sys.maxsize
 #: SQLite's integers are 64 bits wide; the most negative one is left out to keep the rule symmetric.
@@ -133,8 +132,8 @@ def _check(value: object, depth: int, most: int) -> None:
 
 
 def _check_nested(value: dict[Any, Any] | list[Any], depth: int, most: int) -> None:
-    if depth > MAX_DEPTH:
-        raise _Refused(f"nested more than {MAX_DEPTH} deep")
+    if depth > RECORD_DEPTH:
+        raise _Refused(f"nested more than {RECORD_DEPTH} deep")
     if isinstance(value, dict):
         if len(value) > most:
             raise _Refused(f"{len(value)} members, more than {most}")

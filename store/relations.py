@@ -7,7 +7,7 @@ however many records there are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from store.errors import InvalidQuery
 from store.ids import Address, address_of
@@ -17,8 +17,7 @@ from store.spelling import has_all
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from store.resource_store import ResourceStore
-    from store.workspace import Workspace
+    from store.catalogue import Catalogue
 
 #: Relations of one request, each step counted once.
 MAX_RELATIONS = 8
@@ -28,16 +27,22 @@ MAX_STEPS = 2
 MAX_RELATED = 1_000
 
 Record: TypeAlias = dict[str, Any]
-Open: TypeAlias = "Callable[[str], ResourceStore]"
+Open: TypeAlias = "Callable[[str], Searched]"
 #: What to add to records, by name, and to what was added.
 _Tree: TypeAlias = "dict[str, _Tree]"
+
+
+class Searched(Protocol):
+    """A collection, as far as relations need it (`store/resource_store.py`)."""
+
+    def search(self, criteria: Record, *, limit: int) -> list[Record]: ...
 
 
 class Relations:
     """Adds related records to those of a session's collections."""
 
-    def __init__(self, workspace: Workspace, open_: Open) -> None:
-        self._workspace = workspace
+    def __init__(self, catalogue: Catalogue, open_: Open) -> None:
+        self._catalogue = catalogue
         self._open = open_
 
     def embed(self, collection: str, records: list[Record], names: object) -> list[Record]:
@@ -92,7 +97,7 @@ class Relations:
 
     def _links(self, children: str, parent: str) -> list[str]:
         """The fields by which `children` point at `parent`. Raises InvalidQuery where there are none."""
-        entry = self._workspace.catalogue.get(children)
+        entry = self._catalogue.get(children)
         if entry is None:
             raise InvalidQuery(f"embed: there is no collection '{children[:64]}'{self._alike(children)}")
         found = links_among(parent, entry.fields)
@@ -102,7 +107,7 @@ class Relations:
 
     def _parent(self, name: str) -> str:
         """The collection that `<name>_id` points at."""
-        names = self._workspace.catalogue.names()
+        names = self._catalogue.names()
         fitting = next((each for each in names if plain(foreign_key(each)) == f"{plain(name)}id"), None)
         if fitting is not None:
             return fitting
@@ -115,7 +120,7 @@ class Relations:
 
     def _pointing(self, collection: str, parent: str, records: list[Record], name: str) -> list[str]:
         """The fields by which records point at a parent. Raises InvalidQuery where no record can."""
-        entry = self._workspace.catalogue.get(collection)
+        entry = self._catalogue.get(collection)
         known = entry.fields if entry else {}
         found = links_among(parent, dict.fromkeys([*known, *(field for each in records for field in each)]))
         if not found and records and has_all(known):
@@ -124,7 +129,7 @@ class Relations:
 
     def _alike(self, name: str) -> str:
         """What a name may have been meant for, to end an error with."""
-        names = self._workspace.catalogue.names()
+        names = self._catalogue.names()
         word = plain(singular(name.lower()))
         found = next((each for each in names if plain(singular(each.lower())) == word), None)
         return "" if found is None else f"; write {found}"

@@ -77,8 +77,8 @@ class ResourceStore:
         table = Table.of(self._workspace.database, entry)
         highest = isinstance(address, int) and address + 1 == table.next_id()
         self._before_delete(entry, table.next_id() if highest else 0)
-        table.delete(address)
-        self._workspace.changes.append(Change(self._name, "delete", records.decode(document)["id"], None))
+        row = table.delete(address)
+        self._note("delete", entry, records.decode(document)["id"], None, row)
         return True
 
     def replace(self, id: int | str, record: Record) -> Record | None:
@@ -198,11 +198,14 @@ class ResourceStore:
         if entry is None:
             return 0
         table = Table.of(self._workspace.database, entry)
-        deleted = table.ids(where)
+        deleted = table.addresses(where)
         if deleted:
             self._before_delete(entry, table.next_id())
             table.delete_where(where)
-        self._workspace.changes.extend(Change(self._name, "delete", each, None) for each in deleted)
+        for each, row in deleted:
+            self._note("delete", entry, each, None, row)
+        if deleted and where is _ALL:
+            self._workspace.note_cleared(entry.number)
         return len(deleted)
 
     def criteria(self, query: dict[str, Any]) -> Record:
@@ -256,14 +259,14 @@ class ResourceStore:
 
     def _table(self) -> Table | None:
         entry = self._workspace.catalogue.get(self._name)
-        return None if entry is None else entry.table or Table.of(self._workspace.database, entry)
+        return None if entry is None else Table.of(self._workspace.database, entry)
 
     def _find(self, address: ids.Address | None) -> str | None:
         table = self._table()
         return None if table is None or address is None else table.find(address)
 
     def _relations(self) -> Relations:
-        return Relations(self._workspace, lambda name: ResourceStore(self._workspace, name))
+        return Relations(self._workspace.catalogue, lambda name: ResourceStore(self._workspace, name))
 
     def _related(self, records: Any, names: Sort, add: Callable[[Records], Records]) -> Any:
         if names is None or names == "":
@@ -313,8 +316,7 @@ class ResourceStore:
             whole = {**record, "id": address if given is None else int(whole["id"])}
         self._require_types(entry, whole)
         document = records.encode(whole)
-        table.insert(address, document)
-        return self._wrote("insert", entry, whole, document)
+        return self._wrote("insert", entry, whole, document, table.insert(address, document))
 
     def _note_single(self, single: Single) -> None:
         entry = self._entry()
@@ -365,10 +367,10 @@ class ResourceStore:
         if written == document:
             return stored(document)
         self._workspace.catalogue.touch(entry)
-        Table.of(self._workspace.database, entry).write(address, written)
-        return self._wrote(op, entry, merged, written)
+        row = Table.of(self._workspace.database, entry).write(address, written)
+        return self._wrote(op, entry, merged, written, row)
 
-    def _wrote(self, op: Op, entry: Entry, record: Record, document: str) -> Record:
+    def _wrote(self, op: Op, entry: Entry, record: Record, document: str, row: int) -> Record:
         # Fields only grow, so a record like an earlier one of this collection teaches nothing.
         looks = (*record, *map(type, record.values()))
         if looks not in entry.learned:
@@ -376,9 +378,12 @@ class ResourceStore:
             if fields is not entry.fields:
                 self._workspace.catalogue.save_fields(entry, fields)
             entry.remember(looks)
-        self._workspace.changes.append(Change(self._name, op, record["id"], document))
+        self._note(op, entry, record["id"], document, row)
         # Who inserts a record mostly looks for its new id; who changes one passes it on.
         return written(record, document) if op == "insert" else stored(document)
+
+    def _note(self, op: Op, entry: Entry, id: int | str, document: str | None, row: int) -> None:
+        self._workspace.changes.append(Change(self._name, op, id, document, entry.number, row))
 
     def _require_types(self, entry: Entry, record: Record) -> None:
         """Raises TypeMismatch, where types are enforced."""

@@ -19,8 +19,8 @@ _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 #: `?age>30` has the key `age>30`, and `?age>=30` the key `age>` with the value 30.
 _SIGN = re.compile(r"([^<>!]+)(>|<|!)([^<>!]*)")
 _SIGNS = {(">", False): "gt", (">", True): "gte", ("<", False): "lt", ("<", True): "lte", ("!", True): "ne"}
-#: Operators that hardly end a field's name: not `in`, as in `check_in`, nor `has`, `like` and `contains`.
-_PLAIN_OPERATORS = OPERATORS - {"in", "has", "like", "contains"}
+#: Operators that hardly end a field's name where what is before them is a field: not `in`, as in `check_in`.
+_ENDINGS = OPERATORS - {"in", "has"}
 
 
 def criteria_of(query: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _check_spelling(key: str, value: Any, known: Collection[str]) -> None:
             raise InvalidQuery(f"'{key[:100]}': no such sign stands in a key; write {right}")
     name, _, suffix = key.rpartition("_")
     # Of a collection with very many fields not all are known.
-    if suffix in _PLAIN_OPERATORS and name in known and len(known) < MAX_FIELDS:
+    if suffix in _ENDINGS and name in known and len(known) < MAX_FIELDS:
         raise InvalidQuery(
             f"'{key[:100]}': there is no such field; write {spelling.spelt(name, suffix, value)}"
         )

@@ -16,6 +16,7 @@ from store.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from store.change_set import ChangeSet
     from store.singleton import Single
     from store.sqlite import Durability
     from store.workspace import Change
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 #: Collections whose store is kept for the next request; a session has seldom more.
 _MAX_OPENED = 64
-#: 256 KiB.
-_SMALL_PAGES = 64
+#: 16 MiB, and as many rows as may be on as many of its pages.
+_MANY_PAGES = 4_096
+_MANY_WRITES = 2_048
 
 
 class SessionStore:
@@ -59,14 +61,16 @@ class SessionStore:
 class Session:
     """An open session, for what runs plans in it; plans only ever get `plan_view`.
 
-    One write alone: `begin`, run, `settle(keep)`, `commit`. A group: `begin`, then for each request
-    `savepoint`, run, `settle(keep)`, and one `commit`. A read: `begin(read_only=True)`, run, `settle`;
-    where a group is under way it sees what the group has written, and leaves its transaction alone.
+    One write alone: `begin`, run, `settle(keep)`, `commit`. Many in one transaction: for each request
+    `savepoint`, run, `settle(keep)`, which `change_set` then tells; and some time one `commit`. A read:
+    `begin(read_only=True)`, run, `settle`; it sees what the open transaction has written, and leaves it be.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._database = workspace.database
+        #: For tools.
+        self.database = workspace.database
         self._catalogue = workspace.catalogue
         #: What the current request has changed, in order.
         self.changes: list[Change] = workspace.changes
@@ -75,12 +79,16 @@ class Session:
         #: What plans are given.
         self.plan_view = SessionStore(workspace)
         #: To requests with an Idempotency-Key; no plan sees them.
-        self.answers = KeptAnswers(workspace.database, workspace.catalogue)
+        self.answers = KeptAnswers(workspace)
         self._query_only = True
         self._in_transaction = False
         self._in_savepoint = False
         #: Requests of a group that were told to stay.
         self._kept = False
+        #: SQLite has ended a transaction by itself, and what was kept in it is gone.
+        self.lost = False
+        #: Rows that were written since somebody looked how large the file is.
+        self._writes = 0
 
     @classmethod
     def open(
@@ -91,25 +99,18 @@ class Session:
         durability: Durability = "full",
         enforce_types: bool = False,
         object_members: int = records.NO_LIMIT,
-        cold_journal: bool = True,
         empty: bool = False,
     ) -> Session:
         """Open `store.db` in a session's directory; the file gets its first page at the first write.
 
-        `cold_journal`, `empty`: see `sqlite.connect`.
+        `empty`: see `sqlite.connect`.
         `enforce_types`: what is written has the types that its collection has learned, see `store.schema`.
         `object_members`: how many members each object may have in what is written.
         Raises StoreDamaged (StoreTooNew), StoreFailed.
         """
         in_memory = directory == sqlite.MEMORY
         path = directory if in_memory else f"{directory.rstrip('/')}/{sqlite.DATABASE_NAME}"
-        database = sqlite.connect(
-            path,
-            page_limit_bytes=page_limit_bytes,
-            durability=durability,
-            cold_journal=cold_journal,
-            empty=empty,
-        )
+        database = sqlite.connect(path, page_limit_bytes=page_limit_bytes, durability=durability, empty=empty)
         try:
             workspace = Workspace(
                 database, Catalogue(database), enforce_types=enforce_types, object_members=object_members
@@ -126,13 +127,16 @@ class Session:
         workspace = self._workspace
         if not workspace.read_only:
             self.settle(keep=False)  # nobody said that the last one may stay
-        workspace.changes.clear()
+        workspace.forget_changes()
+        workspace.catalogue.begin_request()
         workspace.unindexed.clear()
         workspace.read_only = read_only
         self._database.fault = None
         if self._query_only is not read_only:
             self._database.query_only(on=read_only)
             self._query_only = read_only
+        if not read_only:
+            self._require_transaction()
         if not read_only and not self._in_transaction:
             self._database.run("BEGIN")
             self._in_transaction = True
@@ -160,8 +164,9 @@ class Session:
         elif not keepable:
             self.rollback()
         self._kept = self._kept or keepable
+        self._writes += len(self.changes)
         if not keepable:
-            self._workspace.changes.clear()
+            self._workspace.forget_changes()
         if keep and self._database.fault is not None:
             raise self._database.fault
 
@@ -190,9 +195,27 @@ class Session:
         if self._database.in_transaction:
             self._database.run("ROLLBACK")
         self._in_transaction = self._in_savepoint = self._kept = False
-        self._workspace.changes.clear()
-        self._catalogue.rolled_back()
-        self._catalogue.ended()
+        self._workspace.forget_changes()
+        self._catalogue.all_rolled_back()
+
+    def relieve(self) -> None:
+        """Between requests: commit, if the transaction has touched so much that its journal is getting large.
+
+        The journal has those pages as they were of which the file had any when the transaction began.
+        """
+        if self._writes < _MANY_WRITES:
+            return
+        self._writes = 0
+        if self._in_transaction and sqlite.page_count(self._database) > _MANY_PAGES:
+            self.commit()
+
+    def told(self, body: str) -> str:
+        """The text of it; `body` is the reply's."""
+        return self._workspace.told(body)
+
+    def change_set(self) -> ChangeSet:
+        """What the request wrote that was kept last."""
+        return self._workspace.change_set()
 
     def close(self) -> None:
         """Roll back what is not committed, and close the file."""
@@ -208,38 +231,33 @@ class Session:
     def _require_transaction(self) -> None:
         """After some errors SQLite rolls back by itself; then the whole group is lost. Raises StoreFault."""
         if self._in_transaction and not self._database.in_transaction:
+            self.lost = self._kept
             self.rollback()
             raise self._database.fault or StoreFull("the transaction was rolled back")
 
     # Maintenance and tools
 
     def ensure_index(self, collection: str, field: str) -> bool:
-        """Index a field, in a transaction of its own; False where there is nothing to do.
+        """Index a field; False where there is nothing to do. It is a request of its own, and kept.
 
-        Fields are dotted paths of `[A-Za-z0-9_]` steps; a collection has 16 indexes at most.
+        In a transaction of its own, unless one is open. Fields are dotted paths of `[A-Za-z0-9_]` steps; a
+        collection has 16 indexes at most. Raises StoreFault.
         """
-        self.begin(read_only=False)
+        among_others = self._in_transaction
+        self.savepoint()
         entry = self._catalogue.get(collection)
+        made = False
         try:
             made = entry is not None and self._catalogue.add_index(entry, field)
-        except BaseException:
-            self.rollback()
-            raise
-        self.commit()
+        finally:
+            self.settle(keep=made)
+        if not among_others:
+            self.commit()
         return made
 
     def schemas(self) -> dict[str, dict[str, Any]]:
         """Every collection's `schema()`."""
         return {name: self.plan_view[name].schema() for name in self._catalogue.names()}
-
-    def check_small_file(self) -> None:
-        """`check_file` where that is a matter of a millisecond. Raises StoreDamaged.
-
-        A larger file is only found to be damaged where a request comes upon it. What is read here is read
-        from memory afterwards.
-        """
-        if sqlite.page_count(self._database) <= _SMALL_PAGES:
-            self.check_file()
 
     def check_file(self) -> None:
         """Read the whole file, for tools that did not write it. Raises StoreDamaged.

@@ -9,10 +9,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-
-if TYPE_CHECKING:
-    from store.resource_store import ResourceStore
+from typing import Any, Literal, Protocol, TypeAlias
 
 #: Whether the object's id was made here, or given by the client and so shown. Empty: a collection of records.
 Single: TypeAlias = Literal["", "made", "given"]
@@ -21,10 +18,26 @@ SINGLES: tuple[Single, ...] = ("", "made", "given")
 Record: TypeAlias = dict[str, Any]
 
 
+class Store(Protocol):
+    """The collection, as far as an object in it needs it (`store/resource_store.py`)."""
+
+    def insert(self, record: Record) -> Record: ...
+
+    def replace(self, id: Any, record: Record) -> Record | None: ...  # noqa: A002  as plans know it
+
+    def update(self, id: Any, changes: Record) -> Record | None: ...  # noqa: A002
+
+    def delete(self, id: Any) -> bool: ...  # noqa: A002
+
+    def search(self, *, limit: int) -> list[Record]: ...
+
+    def _note_single(self, kind: Single) -> None: ...
+
+
 class Singleton:
     """The object of a collection that holds one, or may hold one."""
 
-    def __init__(self, store: ResourceStore, kind: Single) -> None:
+    def __init__(self, store: Store, kind: Single) -> None:
         self._store = store
         self._kind = kind
 

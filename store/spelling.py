@@ -46,6 +46,9 @@ _PLAIN: dict[str, str] = {
     **dict.fromkeys(("median", "distinct", "group", "aggregate"), _STATS),
     **dict.fromkeys(("filter", "filters", "where"), "name=value or name__operator=value"),
     **dict.fromkeys(("search", "query", "keyword", "keywords"), "q=words"),
+    **dict.fromkeys(("count", "skiptotal", "total"), "nothing in its place: lists tell their total"),
+    "dependent": "a DELETE for each of what belongs to the record",
+    "range": _PAGE,
     "ids": "id__in=1,2",
     "sort": _SORT,
     "page": _PAGE,
@@ -56,6 +59,8 @@ _PLAIN: dict[str, str] = {
     "expand": _RELATED,
     "q": "q=words",
 }
+#: Of these, words that only mean something with a sign before them (`$count`): a field may be called so.
+_OURS_ELSEWHERE = frozenset({"count", "skiptotal", "total", "dependent"})
 #: Of these, what other tools give a number.
 _COUNTED = frozenset({"skip", "take", "top", "start", "end", "size", "first", "last", "from"})
 #: Operators by what they are called elsewhere; an empty one is equality.
@@ -179,6 +184,10 @@ def _check_word(key: str, value: Any, known: Collection[str]) -> None:
 def _is_meant(key: str, value: Any, known: Collection[str]) -> bool:
     """Whether a word that a field might have for its name has a value as the tool's word has (`size=20`)."""
     texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    if key in _OURS_ELSEWHERE:
+        return False
+    if key == "range":
+        return all(text.startswith("[") for text in texts)
     if key in _COUNTED:
         return all(text.isdigit() for text in texts)
     if _PLAIN[key] is not _SORT:
@@ -188,6 +197,14 @@ def _is_meant(key: str, value: Any, known: Collection[str]) -> bool:
 
 
 def _check_operator(key: str, value: Any, known: Collection[str], operators: Collection[str]) -> None:
+    name, colon, suffix = key.rpartition(":")
+    if (
+        colon
+        and has_all(known)
+        and _first(name) in known
+        and (right := _operator(suffix, operators)) is not None
+    ):
+        raise _wrong(key, spelt(name, right, value))
     name, _, suffix = key.rpartition("__")
     if name and suffix in operators:
         _check_style(name, suffix, value, known)

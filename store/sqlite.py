@@ -13,11 +13,12 @@ The settings and their reasons:
   behaves like PERSIST while the lock is exclusive. A journal that PERSIST left is emptied at opening.
 - `synchronous=FULL` ("full"): the journal is synced before its header makes it valid, the database before
   the journal is truncated, and that truncation (which is the commit) is synced too. So what was committed
-  survives a loss of power. NORMAL ("relaxed") saves the sync between a journal's pages and its header,
-  and the last one: after a power loss, a file system that reorders writes may have a header and no pages.
+  survives a loss of power.
   (https://sqlite.org/pragma.html#pragma_synchronous; pager.c, syncJournal and pager_end_transaction)
+- "cache": a file that is made anew if it was not closed. `synchronous=OFF`, and `journal_mode=MEMORY`: not
+  OFF, which would leave savepoints without a way back.
 - `cell_size_check`: SQLite looks a page's cells over as it reads the page, and so meets damage sooner.
-- `max_page_count`: the session's disk limit, where it is enforced with an error a plan can be told.
+- `max_page_count`: a little above the session's disk limit, which the store keeps itself (store/room.py).
 - not `trusted_schema=OFF`: SQLite 3.40 counts json_extract() among the functions that this bars from
   indexes. A file that a guest may have written is looked over instead (`Session.check_file`).
 """
@@ -40,17 +41,17 @@ from store.errors import (
     StoreFull,
     StoreTooNew,
 )
+from store.room import PAGE_BYTES, Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-Durability: TypeAlias = Literal["full", "relaxed"]
+Durability: TypeAlias = Literal["full", "cache"]
 _Params: TypeAlias = "Sequence[Any] | Mapping[str, Any]"
 
 DATABASE_NAME = "store.db"
 #: In the place of a session's directory: a store that is in memory, and gone when it is closed.
 MEMORY = ":memory:"
-PAGE_BYTES = 4096
 #: "MSst": says whose file it is (https://sqlite.org/fileformat.html, offset 68).
 APPLICATION_ID = 0x4D537374
 #: 1: records. 2: there may be a table of answers, too (store/kept_answers.py).
@@ -63,11 +64,13 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {}
 #: Where SQLite's own message quotes text of a damaged file, the message cannot be decoded.
 _ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _first = itemgetter(0)
-_MIN_PAGES = 16
 #: https://sqlite.org/fileformat.html, "The Rollback Journal".
 _JOURNAL_HEADER_BYTES = 28
 _CACHED_STATEMENTS = 512
-_SYNCHRONOUS: dict[Durability, str] = {"full": "FULL", "relaxed": "NORMAL"}
+_DURABILITY: dict[Durability, tuple[str, str]] = {
+    "full": ("synchronous=FULL", "journal_mode=TRUNCATE"),
+    "cache": ("synchronous=OFF", "journal_mode=MEMORY"),
+}
 
 
 class Database:
@@ -76,8 +79,9 @@ class Database:
     It is opened by the first statement, as one that may only be read from.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], room: Room) -> None:
         self._connect = connect
+        self._room = room
         self._connection: sqlite3.Connection | _Unopened = _Unopened(self._opened)
         #: Whether it was blank when it was opened (`is_blank`).
         self.blank = True
@@ -115,6 +119,18 @@ class Database:
             self._fail(error)
         return None if row is None else row[0]
 
+    def take_room(self, text: str) -> None:
+        """A text is about to be written. Raises StoreFull, and the transaction goes on."""
+        self.take_room_of(len(text) if text.isascii() else len(text.encode()))
+
+    def take_room_of(self, size: int) -> None:
+        """So many bytes are. Raises StoreFull."""
+        try:
+            self._room.take(self, size)
+        except StoreFull as full:
+            self.fault = self.fault or full
+            raise
+
     def query_only(self, *, on: bool) -> None:
         """Refuse writes, or take them."""
         self.run(f"PRAGMA query_only={'ON' if on else 'OFF'}")
@@ -140,27 +156,20 @@ class Database:
         raise meaning from error
 
 
-def connect(
-    path: str,
-    *,
-    page_limit_bytes: int,
-    durability: Durability,
-    cold_journal: bool = True,
-    empty: bool = False,
-) -> Database:
+def connect(path: str, *, page_limit_bytes: int, durability: Durability, empty: bool = False) -> Database:
     """Open the file, or set up to create it at the first write.
 
-    Who has looked saves it from looking: there may be something in a journal (`cold_journal`), or there is
-    nothing in any file (`empty`), which then is opened by the first statement.
+    `empty`: who has looked knows that there is no file, which saves opening it before the first statement.
     Raises StoreDamaged when it is no database of ours, StoreTooNew when it is a later one, StoreFailed
     when it cannot be read.
     """
-    database = Database(lambda: _connection(path, _pragmas(page_limit_bytes, durability)))
+    room = Room(page_limit_bytes)
+    database = Database(lambda: _connection(path, _pragmas(room, durability)), room)
     if empty:
         return database
     try:
         database.blank = _check_format(database)
-        if cold_journal and path != MEMORY:
+        if durability == "full" and path != MEMORY:
             _empty_cold_journal(f"{path}-journal")
     except BaseException:
         database.close()
@@ -217,16 +226,17 @@ def _uri(path: str) -> str:
     return f"file:{path}?vfs=unix-none"
 
 
-def _pragmas(page_limit_bytes: int, durability: Durability) -> tuple[str, ...]:
+def _pragmas(room: Room, durability: Durability) -> tuple[str, ...]:
+    synchronous, journal_mode = _DURABILITY[durability]
     return (
         "locking_mode=EXCLUSIVE",
         f"page_size={PAGE_BYTES}",
         "temp_store=MEMORY",
         "cache_size=-16384",
-        f"synchronous={_SYNCHRONOUS[durability]}",
-        "journal_mode=TRUNCATE",
+        synchronous,
+        journal_mode,
         "cell_size_check=ON",
-        f"max_page_count={max(page_limit_bytes // PAGE_BYTES, _MIN_PAGES)}",
+        f"max_page_count={room.most_pages}",
         "query_only=ON",
     )
 

@@ -35,9 +35,10 @@ class Table:
     @classmethod
     def of(cls, database: Database, entry: Entry) -> Table:
         """The entry's table, made once: its statements are texts that take longer to make than to look up."""
-        if entry.table is None:
-            entry.table = cls(database, entry)
-        return entry.table
+        table: Table | None = entry.table
+        if table is None:
+            table = entry.table = cls(database, entry)
+        return table
 
     def find(self, address: Address) -> str | None:
         """The document at an address."""
@@ -62,9 +63,10 @@ class Table:
             raise NoIdLeft("id: there is no higher integer left; give the record a text id")
         return self.next_id()
 
-    def insert(self, address: Address, document: str) -> None:
-        """Raises DuplicateId."""
+    def insert(self, address: Address, document: str) -> int:
+        """The new row's number. Raises DuplicateId."""
         rowid, key = (address, None) if isinstance(address, int) else (self._next_text_rowid(), address)
+        self._database.take_room(document)
         try:
             self._database.run(
                 f"INSERT INTO {self._name} (rowid, key, doc) VALUES (?, ?, ?)",  # noqa: S608  names of ours
@@ -73,24 +75,36 @@ class Table:
         except DuplicateId:
             raise DuplicateId(f"there is a record with id '{address}' already") from None
         self._advance(rowid)
+        return rowid
 
-    def write(self, address: Address, document: str) -> None:
-        self._database.run(
-            f"UPDATE {self._name} SET doc = ? WHERE {_column(address)} = ?",  # noqa: S608  names of ours
-            (document, address),
-        )
+    def write(self, address: Address, document: str) -> int:
+        """Put a document in the place of one that is there; its row's number."""
+        self._database.take_room(document)
+        sql = f"UPDATE {self._name} SET doc = ? WHERE {_column(address)} = ?"  # noqa: S608  names of ours
+        return self._changed_row(sql, address, (document, address))
 
-    def delete(self, address: Address) -> None:
-        self._database.run(f"DELETE FROM {self._name} WHERE {_column(address)} = ?", (address,))  # noqa: S608
+    def delete(self, address: Address) -> int:
+        """Delete a record that is there; the number its row had."""
+        sql = f"DELETE FROM {self._name} WHERE {_column(address)} = ?"  # noqa: S608  names of ours
+        row = self._changed_row(sql, address, (address,))
         self._shrink(1)
+        return row
+
+    def _changed_row(self, sql: str, address: Address, params: tuple[Any, ...]) -> int:
+        if isinstance(address, int):
+            self._database.run(sql, params)
+            return address
+        # Fetched whole: a statement that returns rows has done its work when the last one is.
+        row: int = self._database.rows(f"{sql} RETURNING rowid", params)[0][0]
+        return row
 
     def delete_where(self, where: Where) -> None:
         self._shrink(self._database.run(f"DELETE FROM {self._name} WHERE {where.sql}", where.params))  # noqa: S608
 
-    def ids(self, where: Where) -> list[int | str]:
-        """The stored ids of the records that match, in order."""
-        return self._database.column(
-            f"SELECT json_extract(doc, '$.id') FROM {self._name} WHERE {where.sql} ORDER BY rowid",  # noqa: S608
+    def addresses(self, where: Where) -> list[tuple[int | str, int]]:
+        """The stored ids of the records that match, in order, each with its row's number."""
+        return self._database.rows(
+            f"SELECT json_extract(doc, '$.id'), rowid FROM {self._name} WHERE {where.sql} ORDER BY rowid",  # noqa: S608
             where.params,
         )
 

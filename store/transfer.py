@@ -60,7 +60,7 @@ def export(session_directory: Path, target: Path) -> list[str]:
     """
     if target.exists() and any(target.iterdir()):
         raise Refused("the directory to write to is not empty")
-    with _looked_over(session_directory) as session:
+    with looked_over(session_directory) as session:
         return export_session(session, target)
 
 
@@ -69,7 +69,7 @@ def describe(session_directory: Path) -> list[dict[str, Any]]:
 
     Raises FAILURES.
     """
-    with _looked_over(session_directory) as session:
+    with looked_over(session_directory) as session:
         return [_described(session, name) for name in session.plan_view.collections()]
 
 
@@ -87,14 +87,14 @@ def _described(session: Session, name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _looked_over(session_directory: Path) -> Iterator[Session]:
+def looked_over(session_directory: Path) -> Iterator[Session]:
     """A private copy of the session, opened, with nothing in it but what a session has."""
     with tempfile.TemporaryDirectory() as scratch:
         copy_files(session_directory, Path(scratch))
         journal = Path(scratch) / JOURNAL_NAME
         if journal.exists() and names_another_file(journal):
             raise Refused(NAMES_ANOTHER_FILE)
-        session = _open(scratch)
+        session = open_directory(scratch)
         try:
             session.check_file()
             yield session
@@ -114,7 +114,7 @@ def import_(source: Path, session_directory: Path) -> list[str]:
         if os.path.lexists(session_directory / name):
             raise Refused(f"the session has data already ({name})")
     with tempfile.TemporaryDirectory(dir=session_directory) as scratch:
-        session = _open(scratch)
+        session = open_directory(scratch)
         try:
             names = import_session(session, source)
         finally:
@@ -132,7 +132,7 @@ def copy_files(directory: Path, target: Path) -> None:
         _copy(directory, name, target / name)
 
 
-def _open(directory: str) -> Session:
+def open_directory(directory: str) -> Session:
     return Session.open(directory, page_limit_bytes=_PAGE_LIMIT_BYTES, durability="full")
 
 
@@ -158,7 +158,7 @@ def _salvaged(damaged: Path) -> dict[str, Any]:
     return {"collections": collections, "notes": report.notes, "kept": report.kept.name}
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """The reason, without the path that an OSError has: it is shown to whoever asked the service."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             found = {"collections": run[options.command](*options.paths)}
     except FAILURES as error:
-        found = {"error": _told(error)}
+        found = {"error": told(error)}
     sys.stdout.write(json.dumps(found))
     return int("error" in found)
 

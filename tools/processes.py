@@ -49,10 +49,20 @@ def workers_of(parent: int) -> list[int]:
     return [pid for pid in pids if _parent_of(pid) == parent and is_worker(pid)]
 
 
+def keepers_of(parent: int) -> list[int]:
+    """The keeper of a service's record, likewise; there may be none for a moment."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if _parent_of(pid) == parent and _runs(pid, b"server.record.process")]
+
+
 def is_worker(pid: int) -> bool:
     """A process that has ended has an empty command line or none."""
+    return _runs(pid, b"wasm_runtime.worker")
+
+
+def _runs(pid: int, module: bytes) -> bool:
     try:
-        return b"wasm_runtime.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return module in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 
@@ -60,7 +70,7 @@ def is_worker(pid: int) -> bool:
 def family(pid: int) -> dict[str, list[int]]:
     """A service's processes by what they do: the workers, and the one that answers."""
     workers = workers_of(pid)
-    return {"api": [pid], "workers": workers} if workers else {"server": [pid]}
+    return {"api": [pid], "workers": workers, "keeper": keepers_of(pid)} if workers else {"server": [pid]}
 
 
 def cpu_seconds(pid: int) -> float:
@@ -129,6 +139,15 @@ def share_cores(most: int) -> Iterator[list[int]]:
         yield cores
     finally:
         os.sched_setaffinity(0, all_cores)
+
+
+def is_running(pid: int) -> bool:
+    """Not ended, nor merely waiting to be noticed."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
 def _parent_of(pid: int) -> int:

@@ -1,4 +1,4 @@
-"""Runs a module that reads what a guest has written, confined as a worker is.
+"""Runs a module that needs some files and no more, confined as a worker is: readers of files, the keeper.
 
     python -m wasm_runtime.confined CONFINEMENT MODULE ARGUMENT...
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Database, journal, what is read or written, and room for the interpreter's own.
-_OPEN_FILES = 64
+OPEN_FILES = 64
 
 
 @frozen
@@ -39,6 +39,7 @@ class Confinement:
     readable: tuple[str, ...]
     file_bytes: int
     parent: int
+    open_files: int = OPEN_FILES
 
     def command(self, module: str, *arguments: str) -> list[str]:
         """What starts the module under it: our own interpreter, with nothing from the environment."""
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         writable=list(map(Path, confinement.writable)),
         readable=[own, *map(Path, confinement.readable)],
         file_bytes=confinement.file_bytes,
-        open_files=_OPEN_FILES,
+        open_files=confinement.open_files,
         parent=confinement.parent,
     )
     status: int = module.main(rest)

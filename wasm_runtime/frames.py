@@ -5,7 +5,7 @@ A frame is a 4-byte little-endian length (of what follows), one byte of kind, an
     CONFIG  JSON                                    to the worker, first and once
     PLAN    plan id \0 document                     to the worker, before the first JOB that names it
     FORGET  plan id                                 to the worker
-    JOB     u64 job, u64 sent, u8 flags, session \0 plan id \0 request      to the worker
+    JOB     u64 job, u64 sent, u8 flags, session \0 plan id \0 request id \0 route \0 request    to the worker
     STOP                                            to the worker: finish what is queued, then end
     READY   JSON                                    from the worker: it can take jobs
     RESULT  u64 job, u32 length, outcome as JSON, body           from the worker
@@ -54,7 +54,10 @@ class FrameError(Exception):
 
 @frozen
 class JobFrame:
-    """One request for a worker. `request` is JSON text for the guest; `alone`: it shares no transaction."""
+    """One request for a worker. `request` is JSON text for the guest; `alone`: it shares no call of it.
+
+    `request_id` and `route` are for the session's log, and hold no zero character.
+    """
 
     job: int
     session: str
@@ -64,6 +67,8 @@ class JobFrame:
     alone: bool = False
     dry_run: bool = False
     sent_ns: int = 0
+    request_id: str = ""
+    route: str = ""
 
 
 @frozen
@@ -110,7 +115,8 @@ def _parts(frame: Frame) -> tuple[int, bytes]:
         case JobFrame():
             flags = _READ_ONLY * frame.read_only | _ALONE * frame.alone | _DRY_RUN * frame.dry_run
             head = _JOB.pack(frame.job, frame.sent_ns, flags)
-            return JOB, head + f"{frame.session}\0{frame.plan_id}\0{frame.request}".encode()
+            whose = f"{frame.session}\0{frame.plan_id}\0{frame.request_id}\0{frame.route}"
+            return JOB, head + f"{whose}\0{frame.request}".encode()
         case ResultFrame(job, Completed() as outcome):
             return DONE, _encode_done(job, outcome)
         case ResultFrame():
@@ -193,7 +199,7 @@ def _decode_stop(rest: bytes) -> StopFrame:
 
 def _decode_job(rest: bytes) -> JobFrame:
     job, sent_ns, flags = _JOB.unpack_from(rest)
-    session, plan_id, request = rest[_JOB.size :].split(b"\0", 2)
+    session, plan_id, request_id, route, request = rest[_JOB.size :].split(b"\0", 4)
     return JobFrame(
         job,
         session.decode(),
@@ -203,6 +209,8 @@ def _decode_job(rest: bytes) -> JobFrame:
         bool(flags & _ALONE),
         bool(flags & _DRY_RUN),
         sent_ns,
+        request_id.decode(),
+        route.decode(),
     )
 
 

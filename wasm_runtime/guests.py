@@ -1,4 +1,9 @@
-"""A worker's live guests: one a session, the least recently used dropped, spares kept ready."""
+"""A worker's live guests: one a session, the least recently used dropped, spares kept ready.
+
+A session's file is a cache of what the record has. The keeper makes it before a guest opens it, and hears
+what has become of it: closed soundly, at which version; or that it is worth nothing. So a guest that has
+died, or has kept what the record then refused, costs its session's next request no more than a new file.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +11,38 @@ import errno
 import os
 import time
 from collections import OrderedDict, deque
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from store.keeper_wire import Closed, Opened, Used
 from wasm_runtime import session_files
 from wasm_runtime.compiled_plans import CompiledPlans
 from wasm_runtime.limits import GUEST_BYTES
 from wasm_runtime.live_guest import LiveGuest
-from wasm_runtime.outcome import NotConfirmed, SessionDamaged, StorageFailed, StorageFull
+from wasm_runtime.outcome import StorageFailed, StorageFull
 from wasm_runtime.residency import resident_bytes
-from wasm_runtime.sound_files import SoundFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from store.keeper_wire import Head, Message
     from wasm_runtime.engine import Runtime
+    from wasm_runtime.gate import Gate
     from wasm_runtime.limits import GuestReuse
     from wasm_runtime.outcome import Outcome
+    from wasm_runtime.verdict import Answer
 
 #: A run that leaves its guest larger by this has had the use of it: the next request gets a fresh one.
 _MAX_GROWTH_BYTES = 32 * 1024 * 1024
-#: Database and journal, each at the session's limit.
+#: What SQLite may write beside a database at the session's limit, such as a journal.
 _FILES = 2
-#: Reads cannot make files unless they are past the policy, so not each of them is looked after.
-_READS_BETWEEN_AUDITS = 16
-_MOST_SYNCED = 4096
-#: More than a guest needs to open its directory, its database and its journal.
+#: Twice what the slowest of Linux's clocks takes for a tick, at 100 Hz: times tell of a change only where the
+#: clock that they are taken from has ticked since the one before (https://git-scm.com/docs/racy-git).
+_TICK_NS = 20_000_000
+#: More than a guest needs to open its directory and its database.
 _DESCRIPTORS_TO_OPEN = 8
+#: As often the record is told of a session that it is used, if nothing else tells it.
+_NOTED_EVERY_SECONDS = 3600.0
 
 
 class Guests:
@@ -43,27 +53,29 @@ class Guests:
         runtime: Runtime,
         reuse: GuestReuse,
         data_root: Path,
-        durability: str,
+        gate: Gate,
+        send: Callable[[Message], None],
         *,
         enforce_types: bool = False,
     ) -> None:
         self._runtime = runtime
         self._reuse = reuse
         self._data_root = data_root
-        self._durability = durability
+        self._gate = gate
+        self._send = send
         self._enforce_types = enforce_types
         self._live: OrderedDict[str, LiveGuest] = OrderedDict()
+        #: Sessions whose file is as the record has it, and was not opened yet; or why there is none.
+        self._ready: dict[str, Opened | Outcome] = {}
         self._spare: deque[LiveGuest] = deque()
-        self._sound = SoundFiles()
-        #: Directories without a database whose names are on disk: see `session_files.ensure`.
-        self._synced: dict[str, int] = {}
         self._compiled = CompiledPlans(lambda document: LiveGuest(runtime).compile(document))
         self._resident = resident_bytes()
         #: Two guests at their limit, beside what all the others and the worker itself have.
         self._most_resident = 2 * runtime.limits.memory_bytes + (40 + reuse.live_guests) * GUEST_BYTES
 
     def __contains__(self, session: object) -> bool:
-        return session in self._live
+        """Whether `get` has an answer: otherwise the record has to be asked first."""
+        return session in self._live or session in self._ready
 
     def __len__(self) -> int:
         return len(self._live)
@@ -73,133 +85,74 @@ class Guests:
         """How many wait for a session."""
         return len(self._spare)
 
+    def ready(self, session: str, opened: Opened | Outcome) -> None:
+        """What the record has answered."""
+        self._ready[session] = opened
+
+    def live(self, session: str) -> LiveGuest | None:
+        return self._live.get(session)
+
     def get(self, session: str) -> LiveGuest | Outcome:
         """The session's live guest, attached; or why there is none."""
         guest = self._live.get(session)
         if guest is not None:
             self._live.move_to_end(session)
             return guest
-        opened = self._opened(session)
-        if not isinstance(opened, LiveGuest) and self._live and not _has_descriptors():
-            # They have run out, which a guest past the policy can see to: then all guests go.
-            self._drop_all()
-            opened = self._opened(session)
-        if isinstance(opened, SessionDamaged | StorageFailed):
-            opened = self._opened(session)  # one failure of the disk may pass
-        if not isinstance(opened, LiveGuest):
-            return self._set_aside(session, self.explained(session, opened))
-        self._live[session] = opened
+        opened = self._ready.pop(session)
+        return self._attached(session, opened) if isinstance(opened, Opened) else opened
+
+    def _attached(self, session: str, opened: Opened) -> LiveGuest | Outcome:
+        self._gate.opened(session, opened.head)
+        guest = self._spare.popleft() if self._spare else self._fresh()
+        directory = session_files.directory_of(self._data_root, session)
+        problem = guest.attach(directory, enforce_types=self._enforce_types, empty=opened.new)
+        self._live[session] = guest
+        if problem is not None:
+            guest.dead = True
+            self.drop(session)
+            return problem
         if len(self._live) > self._reuse.live_guests:
             self._drop_oldest()
         self._resident = resident_bytes()
-        return opened
-
-    def _opened(self, session: str) -> LiveGuest | Outcome:
-        try:
-            directory = session_files.ensure(self._data_root, session, self._synced)
-            found = session_files.look(directory)
-        except session_files.SetAside:
-            return SessionDamaged("it was set aside")
-        except OSError as error:
-            return _no_directory(error, self._runtime.limits.session_disk_bytes)
-        if len(self._synced) > _MOST_SYNCED:
-            self._synced.clear()
-        guest = self._spare.popleft() if self._spare else self._fresh()
-        problem = guest.attach(
-            directory,
-            self._durability,
-            enforce_types=self._enforce_types,
-            found=found,
-            sound=self._sound.has(session, found),
-        )
-        if found.journal:
-            problem = problem or _unrecovered(directory)
-        if problem is not None:
-            return problem
-        with suppress(OSError):
-            os.utime(directory)  # it is used now: see wasm_runtime/sweeper.py
         return guest
 
     def _fresh(self) -> LiveGuest:
         return LiveGuest(self._runtime, self._compiled)
 
-    def inspect(self, session: str) -> None:
-        """Set a session aside if it is as damaged as a run has said.
+    def explained(self, outcome: Answer | Outcome) -> Answer | Outcome:
+        """What the disk says: a failed write is one for want of space if there is none.
 
-        That run's guest is not believed: fresh ones read the whole file before they run anything.
+        The guest's C library makes EIO of most errors.
         """
-        self.drop(session)
-        self._sound.forget(session)
-        problem = self._checked(session)
-        if isinstance(problem, SessionDamaged):
-            problem = self._checked(session)  # one failure of the disk may pass
-        if problem is not None:
-            self._set_aside(session, self.explained(session, problem))
-
-    def _checked(self, session: str) -> Outcome | None:
-        guest = self._opened(session)
-        return guest.check() if isinstance(guest, LiveGuest) else guest
-
-    def _set_aside(self, session: str, problem: Outcome) -> Outcome:
-        if isinstance(problem, SessionDamaged) and not problem.too_new:
-            # What cannot be renamed stays as it is, and answers the same: nothing of it is written.
-            with suppress(OSError):
-                session_files.set_aside(self._data_root, session)
-        return problem
-
-    def sync_names(self, session: str, guest: LiveGuest) -> Outcome | None:
-        """After a guest's first commit: see to it that the names of its files are on disk.
-
-        SQLite does so where it has made one, but takes no notice when it fails (os_unix.c, unixSync); and who
-        finds the files later cannot tell. Where there is nothing to do it costs microseconds.
-        """
-        if guest.names_synced:
-            return None
-        try:
-            session_files.sync(self._data_root / session)
-        except OSError as error:
-            guest.dead = True
-            return NotConfirmed(f"its directory: {_name_of(error)}")
-        guest.names_synced = True
-        return None
-
-    def explained(self, session: str, outcome: Outcome) -> Outcome:
-        """What the disk says of an outcome that a guest, which sees little of it, has put down to its file.
-
-        A session that looked damaged twice is damaged if its file can be read. A failed write is one for
-        want of space if there is none: the guest's C library makes EIO of most errors.
-        """
-        directory = self._data_root / session
-        try:
-            if isinstance(outcome, SessionDamaged):
-                session_files.read_through(directory)
-            elif isinstance(outcome, StorageFailed) and session_files.is_disk_full(self._data_root):
-                return StorageFull(self._runtime.limits.session_disk_bytes)
-        except OSError as error:
-            if error.errno not in session_files.NOT_A_FILE:
-                return StorageFailed(f"its database: {_name_of(error)}")
+        if isinstance(outcome, StorageFailed):
+            try:
+                if session_files.is_disk_full(self._data_root):
+                    return StorageFull(0)
+            except OSError as error:
+                return StorageFailed(f"its directory: {_name_of(error)}")
         return outcome
 
-    def audit(self, session: str, guest: LiveGuest, *, read_only: bool) -> Outcome | None:
-        """After a run, before its commit: refuse it if it left more in the directory than may be there."""
-        if read_only and guest.audited and guest.uses - guest.audited < _READS_BETWEEN_AUDITS:
-            return None
-        guest.audited = guest.uses
+    def audit(self, guest: LiveGuest) -> Outcome | None:
+        """After a run: refuse it if it left more in the directory than may be there.
+
+        Nothing is made or removed in a directory whose ctime is what it was; how large the database gets,
+        SQLite and RLIMIT_FSIZE see to.
+        """
         limit = self._runtime.limits.session_disk_bytes
-        directory = self._data_root / session
         try:
-            if session_files.is_within(directory, _FILES * limit):
+            changed_ns = os.stat(guest.directory).st_ctime_ns  # noqa: PTH116  a Path takes four times as long
+            if changed_ns == guest.audited_ns:
+                return None
+            now_ns = time.time_ns()
+            if session_files.is_within(guest.directory, _FILES * limit):
+                guest.audited_ns = changed_ns if changed_ns < now_ns - _TICK_NS else 0
                 return None
             guest.dead = True
-            session_files.remove_foreign(directory)
+            session_files.remove_foreign(guest.directory)
         except OSError as error:
             guest.dead = True
             return StorageFailed(f"its directory: {_name_of(error)}")
         return StorageFull(limit)
-
-    def exists(self, session: str) -> bool:
-        """Whether there is anything of the session, in memory or on disk."""
-        return session in self._live or session_files.exists(self._data_root, session)
 
     def release(self, session: str) -> None:
         """After a run: keep the guest for the session's next request, or drop it."""
@@ -211,8 +164,14 @@ class Guests:
         if guest.dead or grown or self._reuse.mode == "never" or guest.uses >= self._reuse.max_uses:
             self.drop(session)
         else:
-            guest.idle_since = time.monotonic()
+            self._note_use(session, guest)
         self._shrink(resident)
+
+    def _note_use(self, session: str, guest: LiveGuest) -> None:
+        guest.idle_since = now = time.monotonic()
+        if now - guest.noted_at > _NOTED_EVERY_SECONDS:
+            guest.noted_at = now
+            self._send(Used(session))
 
     def _shrink(self, resident: int) -> None:
         """Growth that is too slow for one run to be blamed: the oldest guests go until it is gone."""
@@ -222,24 +181,47 @@ class Guests:
         self._resident = resident
 
     def drop(self, session: str) -> None:
-        """End the session's guest, if there is one, and close its files."""
+        """End the session's guest, if there is one, and close its file."""
         guest = self._live.pop(session, None)
         if guest is None:
             return
-        if not guest.dead:
-            self._sound.note(session, self._data_root / session)
-            return
-        self._sound.forget(session)
-        if not _has_descriptors():
+        head = self._gate.head(session)
+        closed = self._closed(session, guest, head)
+        # What the guest has kept, and the record has not, comes before.
+        self._gate.when_settled(session, lambda: self._send(closed))
+        self._gate.forget(session)
+        if guest.dead and not _has_descriptors():
             # One guest may have had them all, and this one died for want of one.
-            self._drop_all()
+            self.drop_all()
+
+    def _closed(self, session: str, guest: LiveGuest, head: Head) -> Closed:
+        """Close the file, and say what there is then."""
+        if not guest.dead and guest.finish() is None:
+            guest.dead = True  # there is nothing that it could be asked
+            found = session_files.look(self._data_root / session)
+            if found is not None:
+                return Closed(session, head, found.st_size, found.st_ino, found.st_mtime_ns)
+        return Closed(session, head, 0, 0, 0)
+
+    def spoil(self, session: str) -> None:
+        """What the session's guest has kept is not in the record: it goes, and its file with it."""
+        guest = self._live.get(session)
+        if guest is not None:
+            guest.dead = True
+            self.drop(session)
+
+    def note_all(self) -> None:
+        """There is another keeper, which knows of no session that is open."""
+        for session in self._live:
+            self._send(Used(session))
 
     def _drop_oldest(self) -> None:
         self.drop(next(iter(self._live)))
 
-    def _drop_all(self) -> None:
-        for session in tuple(self._live):
-            self.drop(session)
+    def drop_all(self, before: float = float("inf")) -> None:
+        """End all guests, as many as there is time for: until then, on the monotonic clock."""
+        while self._live and time.monotonic() < before:
+            self._drop_oldest()
 
     def tidy(self) -> bool:
         """Housekeeping for an idle moment, one small step a call. Whether there is more to do."""
@@ -252,24 +234,6 @@ class Guests:
             self._spare.append(self._fresh())
             return True
         return False
-
-
-def _no_directory(error: OSError, limit_bytes: int) -> Outcome:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(limit_bytes)
-    return StorageFailed(f"its directory: {_name_of(error)}")
-
-
-def _unrecovered(directory: Path) -> Outcome | None:
-    """Why a session that was opened must not be used: its database is still the middle of a transaction.
-
-    SQLite rolls a hot journal back when it opens a file, but takes one that it cannot stat for none.
-    """
-    try:
-        hot = session_files.has_hot_journal(directory)
-    except OSError as error:
-        return StorageFailed(f"its journal: {_name_of(error)}")
-    return StorageFailed("its journal was not rolled back") if hot else None
 
 
 def _has_descriptors() -> bool:

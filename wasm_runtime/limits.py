@@ -32,6 +32,8 @@ class Limits:
     reply_depth: int = 64
     #: Members of one object in what is stored: the guest's Python hashes names to 32 bits.
     object_members: int = 1_000
+    #: What one request may write, as it is told to the record.
+    change_bytes: int = 64 * MIB
     #: What the operations of one JSON Patch may copy and move.
     patch_bytes: int = 1 * MIB
 
@@ -42,7 +44,7 @@ class Limits:
 
     @property
     def answer_bytes(self) -> int:
-        """One request's answer, whole."""
+        """One request's answer, without what it has written."""
         return self.head_bytes + self.result_bytes
 
 

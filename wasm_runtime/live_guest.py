@@ -1,15 +1,16 @@
-"""One guest and its life: instantiated, bound to a session, run and settled, dropped.
+"""One guest and its life: instantiated, bound to a session, run, closed or dropped.
 
 The only place that catches Wasmtime's errors. Each is classified by its text, because a component's
 calls raise `WasmtimeError` for every cause; the table below has a test for each row.
 
 A guest that has ended in any outcome marked `fatal` must not be used again: what it left in memory is
-unknown, and its open transaction is rolled back by SQLite when the session is next opened.
+unknown, and so is its session's file, which is made anew when the session is next opened.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -20,8 +21,8 @@ from wasmtime import WasiConfig, WasmtimeError
 
 from wasm_runtime.compiled_plans import NONE
 from wasm_runtime.outcome import (
+    BadReply,
     GuestFailed,
-    NotConfirmed,
     Outcome,
     OutOfFuel,
     OutOfMemory,
@@ -32,7 +33,7 @@ from wasm_runtime.outcome import (
     StorageFull,
 )
 from wasm_runtime.texts import TextTooLongError
-from wasm_runtime.verdict import Answer, judge, judge_too_long
+from wasm_runtime.verdict import Answer, judge, judge_index, judge_too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,9 +41,8 @@ if TYPE_CHECKING:
 
     from wasm_runtime.compiled_plans import CompiledPlans
     from wasm_runtime.engine import Runtime
-    from wasm_runtime.session_files import Found
 
-READ, WRITE, GROUPED_WRITE = 0, 1, 2
+READ, WRITE, DRY_RUN = 0, 1, 2
 #: Between requests, and between answers; see guest/wit/world.wit.
 _SEPARATOR = "\x1e"
 #: As many as the guest keeps, dropped in the same order; see guest/plans.py.
@@ -52,9 +52,9 @@ _MEMORY_WORDS = (b"memory allocation of", b"MemoryError", b"out of memory")
 _STDERR_KEPT = 2048
 #: A group is of runs that were quick before, and makes way after 50 ms; what takes longer is run alone.
 _GROUP_MS = 1_000
-#: How the answers begin of a run that replied, and of one whose group SQLite has undone.
-_KEPT = '{"ok":true'
-_UNDONE = '{"ok":false,"kind":"undone"}'
+#: How the answer begins of a run that replied, and how one ends where SQLite has undone what was kept before.
+_REPLIED = '{"ok":true'
+_UNDONE = '"undone": true}'
 #: How the answer begins that has a plan's code.
 _COMPILED = '{"ok":true}\n'
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -96,12 +96,13 @@ class _LastWords:
         return any(words in self._heard for words in _MEMORY_WORDS)
 
 
-def _is_spoilt(call: Call, answer: str, outcome: Answer | Outcome) -> bool:
-    """Whether a group with this answer in it cannot be committed."""
-    kept = call.mode != READ and answer.startswith(_KEPT)
-    if isinstance(outcome, Answer):
-        return call.mode == READ and outcome.changed > 0
-    return kept or answer == _UNDONE
+def _lie(call: Call, answer: Answer) -> Outcome | None:
+    """What no honest guest answers to a request that writes nothing, or keeps nothing."""
+    if call.mode == READ and (answer.changed or answer.changes):
+        return BadReply("a request that may only read says that it has written")
+    if call.mode == DRY_RUN and answer.changes:
+        return GuestFailed("it tells of changes where nothing is kept")
+    return None
 
 
 class LiveGuest:
@@ -115,33 +116,27 @@ class LiveGuest:
         self._compile = export("compile")
         self._load = export("load")
         self._run = export("run")
-        self._settle = export("settle")
+        self._finish = export("finish")
         self._ensure_index = export("ensure-index")
-        self._check = export("check")
         self._plans: OrderedDict[str, None] = OrderedDict()
         self._last_words = _LastWords()
         self.uses = 0
-        #: Of its uses, the last one after which somebody has looked at its directory; 0: none.
-        self.audited = 0
+        #: Its session's, once it is attached.
+        self.directory = ""
+        #: When the directory was changed before somebody has looked into it; 0: nobody has.
+        self.audited_ns = 0
         self.idle_since = 0.0
-        #: Whether the names of its files are known to be on disk.
-        self.names_synced = False
+        #: When somebody last told the record that the session is used.
+        self.noted_at = time.monotonic()
         #: Set by the first fatal outcome.
         self.dead = False
 
-    def attach(
-        self,
-        directory: Path,
-        durability: str,
-        *,
-        enforce_types: bool = False,
-        found: Found | None = None,
-        sound: bool = False,
-    ) -> Outcome | None:
+    def attach(self, directory: Path, *, enforce_types: bool = False, empty: bool = False) -> Outcome | None:
         """Bind to a session's directory and open its store. None is success.
 
-        `found`: its files, if somebody has looked; `sound`: they need not be looked over.
+        `empty`: there is no file in it.
         """
+        self.directory = str(directory)
         wasi = WasiConfig()
         try:
             wasi.preopen_dir(str(directory), "/session")
@@ -156,49 +151,52 @@ class LiveGuest:
                 "disk_bytes": limits.session_disk_bytes,
                 "stdout_bytes": limits.stdout_bytes,
                 "answers_bytes": limits.idempotency_bytes,
+                "result_bytes": limits.result_bytes,
+                "reply_depth": limits.reply_depth,
+                "change_bytes": limits.change_bytes,
                 "object_members": limits.object_members,
                 "patch_bytes": limits.patch_bytes,
-                "durability": durability,
                 "enforce_types": enforce_types,
-                "journal": found is None or found.journal,
-                "empty": found is not None and found.is_empty,
-                "check": not sound,
+                "empty": empty,
             }
         ).decode()
         return self._plain(lambda: self._attach(config))
 
     def run(self, call: Call) -> Answer | Outcome:
-        """Run a plan; its writes are pending until `settle`. The mode is READ or WRITE."""
+        """Run a plan. What it wrote and the answer keeps is in the guest, and told in the answer."""
         problem = self._prepare(call)
         if problem is not None:
             return problem
+        limits = self._runtime.limits
+        most_bytes = limits.answer_bytes + limits.change_bytes
         try:
-            answer = self._call(lambda: self._run(call.text), most_bytes=self._runtime.limits.answer_bytes)
+            answer = self._call(lambda: self._run(call.text), most_bytes=most_bytes)
         except TextTooLongError as long:
-            return self._noted(judge_too_long(long.beginning, long.size, self._runtime.limits))
-        return self._judged(answer) if isinstance(answer, str) else answer
+            # An honest guest says that a reply is too long; this one may have kept what came with it.
+            self.dead = True
+            return judge_too_long(long.beginning, long.size, limits)
+        return self._judged(call, answer) if isinstance(answer, str) else answer
 
     def run_group(self, calls: Sequence[Call]) -> list[Answer | Outcome] | None:
-        """Run plans one after the other; what they wrote is kept or undone by their answers, and pending.
+        """Run plans one after the other, as `run` does.
 
-        The modes are READ or GROUPED_WRITE. One answer for each call, or for the first ones where the rest
-        was not begun. None: nothing of it is to stay, which is the guest's end, and each has to run alone. A
-        call brought the guest down, or the host refuses an answer whose writes the guest has kept.
+        One answer for each call, or for the first ones where the rest was not begun. None: nothing of it is
+        to stay, which is the guest's end, and each has to run alone. A call brought the guest down, or the
+        host refuses an answer whose writes the guest has kept.
         """
         answers = self._group_answers(calls)
         if answers is None or len(answers) > len(calls):
             self.dead = True
             return None
-        outcomes = [self._judged(answer) for answer in answers]
-        checked = zip(calls, answers, outcomes, strict=False)
-        self.dead = self.dead or any(_is_spoilt(call, answer, outcome) for call, answer, outcome in checked)
+        outcomes = [self._judged(call, answer) for call, answer in zip(calls, answers, strict=False)]
         return None if self.dead else outcomes
 
     def _group_answers(self, calls: Sequence[Call]) -> list[str] | None:
         if any(self._prepare(call) is not None for call in calls):
             return None
         together = _SEPARATOR.join([call.text for call in calls])
-        most_bytes = len(calls) * (self._runtime.limits.answer_bytes + 1)
+        limits = self._runtime.limits
+        most_bytes = len(calls) * (limits.answer_bytes + 1) + limits.change_bytes
         try:
             text = self._call(lambda: self._run(together), most_ms=_GROUP_MS, most_bytes=most_bytes)
         except TextTooLongError:
@@ -212,13 +210,14 @@ class LiveGuest:
             return None
         return self._load_plan(call.plan_id, call.document)
 
-    def _judged(self, answer: str) -> Answer | Outcome:
-        return self._noted(judge(answer, self._runtime.limits))
-
-    def _noted(self, judged: Answer | Outcome) -> Answer | Outcome:
-        if isinstance(judged, _FATAL):
+    def _judged(self, call: Call, answer: str) -> Answer | Outcome:
+        judged = judge(answer, self._runtime.limits)
+        lie = _lie(call, judged) if isinstance(judged, Answer) else None
+        # An honest guest says itself that a reply cannot be sent, and has undone what came with it.
+        kept = answer.startswith(_REPLIED) and call.mode != READ and not isinstance(judged, Answer)
+        if lie is not None or kept or isinstance(judged, _FATAL) or answer.endswith(_UNDONE):
             self.dead = True
-        return judged
+        return lie or judged
 
     def _load_plan(self, plan_id: str, document: str) -> Outcome | None:
         code = NONE if self._compiled is None else self._compiled.code(document)
@@ -238,23 +237,19 @@ class LiveGuest:
         code = answer.removeprefix(_COMPILED) if isinstance(answer, str) else NONE
         return code if _BASE64.fullmatch(code) else NONE
 
-    def settle(self, *, keep: bool, commit: bool) -> Outcome | None:
-        """Keep or undo the last run's writes, and commit if told so. None is success: it is on disk.
+    def ensure_index(self, collection: str, field: str) -> str | Outcome:
+        """What the record is to keep of it, as the text of a change set; "": nothing has changed."""
+        answer = self._call(lambda: self._ensure_index(collection, field))
+        judged = judge_index(answer, self._runtime.limits) if isinstance(answer, str) else answer
+        if not isinstance(judged, str | StorageFull) or (
+            isinstance(answer, str) and answer.endswith(_UNDONE)
+        ):
+            self.dead = True
+        return judged
 
-        A commit may fail, or be interrupted, after the step that makes it one. Only of a full disk it is
-        certain that it came before: SQLite says so of writes, and the last of them is before that step.
-        """
-        problem = self._plain(lambda: self._settle(keep, commit))
-        if problem is None or not commit or isinstance(problem, StorageFull):
-            return problem
-        return NotConfirmed(f"{type(problem).__name__} {getattr(problem, 'reason', '')}".strip())
-
-    def ensure_index(self, collection: str, field: str) -> Outcome | None:
-        return self._plain(lambda: self._ensure_index(collection, field))
-
-    def check(self) -> Outcome | None:
-        """Read the whole store. None is success: no damage that SQLite can tell."""
-        return self._plain(self._check)
+    def finish(self) -> Outcome | None:
+        """Write what was kept to the session's file, and close it: the guest's end. None is success."""
+        return self._plain(self._finish)
 
     def fuel_used(self) -> int:
         """Fuel the last call burned."""

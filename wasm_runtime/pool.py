@@ -4,8 +4,8 @@
 2. A run that outlives its deadline by the grace costs its worker: nothing else stops a guest that waits in
    a host call.
 3. When a worker dies, its status cell says what it was doing. The job it was running is lost (503, or 504 if
-   it was killed for time); a group that was being committed is lost too, because nobody can know whether
-   it is on disk; every other job had not taken effect, and runs again on the next worker.
+   it was killed for time); so are those whose writes were on their way to the record, because nobody can know
+   whether they are there; every other job had not taken effect, and runs again on the next worker.
 4. While a session is held, nothing runs in it and no guest has its files open: its jobs wait.
 5. Jobs wait a limited time, less for a worker that is being replaced, in queues of limited length.
 6. A job whose caller has left, or that has waited too long, is withdrawn: it does not begin. It counts as
@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 from attrs import define, field
 
+from store.placement import slot_of
 from wasm_runtime.outcome import Outcome, Overloaded, SessionDamaged
-from wasm_runtime.placement import slot_of
 from wasm_runtime.slot import START_SECONDS, Job, Pending, Slot
 
 if TYPE_CHECKING:
@@ -163,6 +163,11 @@ class WorkerPool:
         finally:
             hold.waiting -= 1
         return None
+
+    def reconnect(self) -> None:
+        """There is another keeper: have the workers speak to that one."""
+        for slot in self._slots:
+            slot.reconnect()
 
     def _slot(self, session: str) -> Slot:
         return self._slots[slot_of(session, len(self._slots))]

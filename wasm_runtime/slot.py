@@ -46,6 +46,9 @@ class Job:
     read_only: bool
     dry_run: bool = False
     body: str = ""
+    #: For the session's log.
+    request_id: str = ""
+    route: str = ""
 
     @property
     def request(self) -> str:
@@ -160,7 +163,7 @@ class Slot:
         if worker is None or worker.killed_for_time or worker.gone.is_set():
             return
         now = time.monotonic_ns()
-        started = worker.cell.read().started_ns
+        started = worker.cell.started_ns()
         if self.ready.is_set() and started:
             stuck = now - started > longest_ns
         elif self.ready.is_set():
@@ -226,8 +229,20 @@ class Slot:
             )
             self._respawn(lived=0.0)
             return
+        self.reconnect()
         await worker.connect(self)
         worker.configure(self.config, self.index)
+
+    def reconnect(self) -> None:
+        """Hand the worker a stream to the keeper there is now. Without one it waits for the next."""
+        keeper, worker = self.config.keeper, self._worker
+        if keeper is None or worker is None:
+            return
+        try:
+            with keeper.connect(self.index, self.config.workers) as stream:
+                worker.hand_over(stream)
+        except OSError as error:
+            log.warning("worker without a keeper", worker=self.index, errno=error.errno)
 
     def on_frame(self, frame: frames.Frame) -> None:
         self._heard_ns = time.monotonic_ns()
@@ -280,9 +295,9 @@ class Slot:
             if pending.future.done():
                 self._finish(pending.id, WorkerLost())  # nobody waits for it
                 continue
-            if snapshot.phase == status_cell.COMMITTING and pending.id in snapshot.group:
+            if pending.id in snapshot.staged:
                 self._finish(pending.id, WorkerLost())
-            elif snapshot.phase == status_cell.RUNNING and pending.id == snapshot.current:
+            elif snapshot.started_ns and pending.id == snapshot.current:
                 limit_ms = self.config.limits.wall_ms
                 lost = OutOfTime(limit_ms, killed=True) if killed_for_time else WorkerLost()
                 self._finish(pending.id, lost)
@@ -311,6 +326,8 @@ class Slot:
             alone,
             job.dry_run,
             time.monotonic_ns(),
+            job.request_id,
+            job.route,
         )
         self._send(frames.encode(frame))
 

@@ -9,10 +9,13 @@ was sent before, and a worker that is in a run reads nothing. So it is here, and
 first: the worker says what it is about to run and then looks whether it is withdrawn; the pool says what is
 withdrawn and then looks whether it is run. At least one of them sees the other.
 
-Layout, little-endian: u64 monotonic nanoseconds when the current call began (0: idle), u32 phase,
-u32 count of jobs in the current group, u64 current job, then the group's job ids; at 1,024 the u32 counts
-of live and of spare guests; at 1,032 the u64 count of withdrawals. After the first page, the u64 ids of
-withdrawn jobs, each in the place that its remainder gives.
+A job whose writes are on their way to the record is staged: from outside nobody can tell whether they are
+there, until its answer has been sent.
+
+Layout, little-endian: u64 monotonic nanoseconds when the current call began (0: idle), u32 not used, u32
+count of jobs in the current group, u64 current job, then the group's job ids; at 1,024 the u32 counts of
+live and of spare guests; at 1,032 the u64 count of withdrawals. After the first page three tables of u64 job
+ids: those withdrawn and those that have begun, each in the place that its remainder gives, and those staged.
 """
 
 from __future__ import annotations
@@ -22,8 +25,12 @@ import os
 import struct
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_GROUP = 16
 _HEAD = struct.Struct("<QIIQ")
@@ -34,10 +41,13 @@ _WITHDRAWALS_AT = 1_032
 _PLACES_AT = mmap.PAGESIZE
 #: Jobs have ascending ids, so two that wait at the same time hardly ever share a place.
 _PLACES = 65_536
+_BEGUN_AT = _PLACES_AT + _PLACES * _WITHDRAWN.size
+#: More than there ever are between the first that has begun and has no answer yet, and the last.
+_BEGUN = 4_096
+_STAGED_AT = _BEGUN_AT + _BEGUN * _WITHDRAWN.size
+MAX_STAGED = 1_024
 #: Pages that nobody has written to take no memory.
-_SIZE = _PLACES_AT + _PLACES * _WITHDRAWN.size
-
-IDLE, RUNNING, COMMITTING = range(3)
+_SIZE = _STAGED_AT + MAX_STAGED * _WITHDRAWN.size
 
 
 @frozen
@@ -45,9 +55,9 @@ class Snapshot:
     """`started_ns` is CLOCK_MONOTONIC, which all processes of a machine share."""
 
     started_ns: int
-    phase: int
     current: int
     group: tuple[int, ...]
+    staged: frozenset[int]
 
 
 def create() -> int:
@@ -63,23 +73,40 @@ class StatusCell:
     def __init__(self, fd: int) -> None:
         self._memory = mmap.mmap(fd, _SIZE)
         self._fence = threading.Lock()
+        #: The places of those staged, and those that are free.
+        self._staged: dict[int, int] = {}
+        self._free = list(range(MAX_STAGED))
 
     def group(self, jobs: list[int]) -> None:
-        """A group is about to run; nothing of it is committed."""
+        """A group is about to run."""
         struct.pack_into(f"<{len(jobs)}Q", self._memory, _HEAD.size, *jobs)
-        _HEAD.pack_into(self._memory, 0, time.monotonic_ns(), RUNNING, len(jobs), 0)
+        _HEAD.pack_into(self._memory, 0, time.monotonic_ns(), 0, len(jobs), 0)
 
     def running(self, job: int) -> None:
         struct.pack_into("<Q", self._memory, 16, job)
         struct.pack_into("<Q", self._memory, 0, time.monotonic_ns())
 
-    def committing(self) -> None:
-        """From here until `idle`, whether the group is on disk is not known from outside."""
-        struct.pack_into("<QI", self._memory, 0, time.monotonic_ns(), COMMITTING)
-
     def idle(self) -> None:
-        """Every answer of the group has been sent."""
-        _HEAD.pack_into(self._memory, 0, 0, IDLE, 0, 0)
+        """Every job of the group has its answer, is staged, or waits for one that is."""
+        _HEAD.pack_into(self._memory, 0, 0, 0, 0, 0)
+
+    @property
+    def staged(self) -> int:
+        """How many there are; MAX_STAGED at most."""
+        return len(self._staged)
+
+    def stage(self, job: int) -> None:
+        """What the job has written is about to be sent to the record."""
+        place = self._staged[job] = self._free.pop()
+        _WITHDRAWN.pack_into(self._memory, _STAGED_AT + place * _WITHDRAWN.size, job)
+
+    def answered(self, jobs: Iterable[int]) -> None:
+        """Their answers have been sent."""
+        for job in jobs:
+            place = self._staged.pop(job, None)
+            if place is not None:
+                _WITHDRAWN.pack_into(self._memory, _STAGED_AT + place * _WITHDRAWN.size, 0)
+                self._free.append(place)
 
     def count_guests(self, live: int, spare: int) -> None:
         _GUESTS.pack_into(self._memory, _GUESTS_AT, live, spare)
@@ -99,7 +126,8 @@ class StatusCell:
         _WITHDRAWN.pack_into(self._memory, _place(job), job)
         _WITHDRAWN.pack_into(self._memory, _WITHDRAWALS_AT, self.withdrawals() + 1)
         self._pass_fence()
-        return job not in self.read().group
+        begun: int = _WITHDRAWN.unpack_from(self._memory, _begun(job))[0]
+        return begun != job
 
     def withdrawals(self) -> int:
         count: int = _WITHDRAWN.unpack_from(self._memory, _WITHDRAWALS_AT)[0]
@@ -111,8 +139,15 @@ class StatusCell:
     def begin(self, jobs: list[int]) -> list[int]:
         """A group is about to run: those of it that may."""
         self.group(jobs)
+        for job in jobs:
+            _WITHDRAWN.pack_into(self._memory, _begun(job), job)
         self._pass_fence()
         return [job for job in jobs if not self.is_withdrawn(job)]
+
+    def returned(self, jobs: Iterable[int]) -> None:
+        """They have left no trace, and are to begin again."""
+        for job in jobs:
+            _WITHDRAWN.pack_into(self._memory, _begun(job), 0)
 
     def _pass_fence(self) -> None:
         """What was written before is seen before what is read after: a lock's atomic step does it."""
@@ -120,10 +155,18 @@ class StatusCell:
             pass
 
     def read(self) -> Snapshot:
-        started, phase, count, current = _HEAD.unpack_from(self._memory, 0)
+        started, _, count, current = _HEAD.unpack_from(self._memory, 0)
         count = min(count, MAX_GROUP)
         group = struct.unpack_from(f"<{count}Q", self._memory, _HEAD.size)
-        return Snapshot(started, phase, current, group)
+        return Snapshot(started, current, group, frozenset(self._all_staged()) - {0})
+
+    def started_ns(self) -> int:
+        """When the current call began; 0: there is none."""
+        started: int = _HEAD.unpack_from(self._memory, 0)[0]
+        return started
+
+    def _all_staged(self) -> tuple[int, ...]:
+        return struct.unpack_from(f"<{MAX_STAGED}Q", self._memory, _STAGED_AT)
 
     def close(self) -> None:
         self._memory.close()
@@ -131,3 +174,7 @@ class StatusCell:
 
 def _place(job: int) -> int:
     return _PLACES_AT + job % _PLACES * _WITHDRAWN.size
+
+
+def _begun(job: int) -> int:
+    return _BEGUN_AT + job % _BEGUN * _WITHDRAWN.size

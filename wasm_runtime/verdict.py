@@ -8,6 +8,9 @@ JSON, claim any status, or carry any header.
    path of this service. What does not pass is dropped, the reply is not.
 3. A body is JSON in UTF-8, within the size limit and at most 64 deep.
 4. Nothing is parsed before its length is known to be within its limit.
+5. What was written is told behind the body, if it is kept and only then. It passes whole, or the guest has
+   lied: rows of the form that the store gives them (store/change_set.py), documents that are the records of
+   their rows. What leaves here was written anew, by us.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import orjson
 from attrs import frozen
 
+from store.change_set import RECORD_DEPTH, SEPARATOR, ChangeSetError, decode, encode
+from store.ids import FIRST_TEXT_ROWID, MAX_INT_ID, address_of
 from wasm_runtime.nesting import depth_within
 from wasm_runtime.outcome import (
     BadReply,
@@ -70,9 +75,12 @@ _MAX_HEADERS = 32
 _MAX_VALUE = 1024
 _MAX_NAME = 256
 _MAX_ERRORS = 32
+#: The change set of most requests: one record with an id that is a number, which is the reply's body.
+_BODY_ALONE = re.compile(r"p ([1-9][0-9]{0,8}) ([1-9][0-9]{0,15}) =")
 #: A pointer to a field with the longest name that is learned, in UTF-8.
 _MAX_POINTER = 512
 _NO_BODY = frozenset({204, 304})
+_TOO_MUCH_TOLD = "it tells of changes where nothing is kept"
 
 
 @frozen
@@ -90,6 +98,8 @@ class Answer:
     record: bool = False
     #: It was given before, to a request with the same Idempotency-Key; nothing has run.
     replayed: bool = False
+    #: What the record is to keep, as the text of a change set; "": nothing.
+    changes: str = ""
 
 
 #: What a guest may say was asked for and does not hold.
@@ -98,13 +108,14 @@ UNMET = frozenset(get_args(Precondition))
 
 def judge(text: str, limits: Limits) -> Answer | Outcome:
     """What a guest's answer amounts to; an `Answer` if it is a reply that passes every rule."""
-    head, _, body = text.partition("\n")
+    said, told, changes = text.partition(SEPARATOR)
+    head, _, body = said.partition("\n")
     meta = _head(head, limits)
     if not isinstance(meta, dict):
         return meta
-    if meta.get("ok") is not True:
-        return _failure(meta, limits)
-    return _reply(meta, body, limits)
+    if meta.get("ok") is True:
+        return _reply(meta, body, changes, limits)
+    return GuestFailed(_TOO_MUCH_TOLD) if told else _failure(meta, limits)
 
 
 def judge_too_long(beginning: str, size: int, limits: Limits) -> Outcome:
@@ -132,39 +143,78 @@ def _head_too_long(limits: Limits) -> Outcome:
     return BadReply(f"its headers and the like take more than {limits.head_bytes} bytes")
 
 
-def _reply(meta: dict[str, Any], body: str, limits: Limits) -> Answer | Outcome:
+def judge_index(text: str, limits: Limits) -> str | Outcome:
+    """What a guest has answered that was to make an index: the checked text of what changed; "": nothing."""
+    said, _, changes = text.partition(SEPARATOR)
+    if said == '{"ok":true}':
+        return _checked_changes(changes, "", None, limits)
+    judged = judge(text, limits)
+    return GuestFailed("it replied where it had nothing to say") if isinstance(judged, Answer) else judged
+
+
+def _reply(meta: dict[str, Any], body: str, changes: str, limits: Limits) -> Answer | Outcome:
     status = meta.get("status")
     if type(status) is not int or not 200 <= status <= 599:
         return BadReply("the status must be an integer from 200 to 599")
-    encoded = None
+    encoded, value = None, None
     if body and status not in _NO_BODY:
         encoded = body.encode("utf-8", "surrogatepass")
-        refused = _refused_body(encoded, limits)
-        if refused is not None:
-            return refused
+        if len(encoded) > limits.result_bytes:
+            return OutputTooLarge(len(encoded), limits.result_bytes)
+        try:
+            value = orjson.loads(encoded)
+        except ValueError:
+            return BadReply("the body is not JSON in UTF-8")
+        if not depth_within(encoded, limits.reply_depth):
+            return BadReply(f"the body is nested deeper than {limits.reply_depth} levels")
+    keep = status < 400 or meta.get("keep") is True
+    if changes and not keep:
+        return GuestFailed(_TOO_MUCH_TOLD)
+    checked = _checked_changes(changes, body, value, limits)
+    if not isinstance(checked, str):
+        return checked
     return Answer(
         status=status,
         headers=clean_headers(meta.get("headers")),
         body=encoded,
-        keep=status < 400 or meta.get("keep") is True,
+        keep=keep,
         changed=_count(meta.get("changed")),
         stdout=_text(meta.get("stdout"), limits.stdout_bytes),
         unindexed=_searches(meta.get("unindexed")),
         record=meta.get("record") is True,
         replayed=meta.get("replayed") is True,
+        changes=checked,
     )
 
 
-def _refused_body(body: bytes, limits: Limits) -> Outcome | None:
-    if len(body) > limits.result_bytes:
-        return OutputTooLarge(len(body), limits.result_bytes)
+def _checked_changes(text: str, body: str, value: Any, limits: Limits) -> str | Outcome:
+    """A change set's text, written anew. `value`: what the body is the JSON of."""
+    if not text:
+        return ""
+    only = _BODY_ALONE.fullmatch(text)
+    if only is not None and isinstance(value, dict) and body.count("[") + body.count("{") <= RECORD_DEPTH:
+        number, row = only.groups()
+        if type(value.get("id")) is int and value["id"] == int(row) <= MAX_INT_ID:
+            return f"p {number} {row} {body}"
+    if len(text) > limits.change_bytes:
+        return GuestFailed("it tells more than a request may write")
     try:
-        orjson.loads(body)
-    except ValueError:
-        return BadReply("the body is not JSON in UTF-8")
-    if not depth_within(body, limits.reply_depth):
-        return BadReply(f"the body is nested deeper than {limits.reply_depth} levels")
-    return None
+        told = decode(text, body or None)
+    except ChangeSetError as error:
+        return GuestFailed(f"what it tells of its changes: {error}")
+    for number, row, doc in told.puts:
+        try:
+            record = value if doc is body else orjson.loads(doc)
+        except ValueError:
+            return GuestFailed(f"record {row} of collection {number} is not JSON")
+        if not _is_record_of(record, row) or not depth_within(doc.encode(), RECORD_DEPTH):
+            return GuestFailed(f"record {row} of collection {number} is none, or is another's")
+    return encode(told)
+
+
+def _is_record_of(value: Any, row: int) -> bool:
+    address = address_of(value.get("id")) if isinstance(value, dict) else None
+    return address == row if row < FIRST_TEXT_ROWID else isinstance(address, str)
 
 
 def clean_headers(headers: Any) -> tuple[tuple[str, str], ...]:
@@ -196,27 +246,36 @@ def _may_leave(name: Any, value: Any) -> bool:
 
 
 def _failure(meta: dict[str, Any], limits: Limits) -> Outcome:
+    reason = _text(meta.get("reason"), 200)
     match meta.get("kind"):
         case "raised":
             return _raised(meta, limits)
+        case "unmet":
+            return _unmet(meta.get("reason"))
         case "bad-reply":
-            return BadReply(_text(meta.get("reason"), 200))
+            return BadReply(reason)
+        case "large":
+            return OutputTooLarge(_count(meta.get("size")), limits.result_bytes)
         case "memory":
             return OutOfMemory(limits.memory_bytes)
         case "stack":
             return StackExhausted()
+        case kind:
+            return _fault_of_the_store(kind, reason, limits)
+
+
+def _fault_of_the_store(kind: Any, reason: str, limits: Limits) -> Outcome:
+    match kind:
         case "full":
             return StorageFull(limits.session_disk_bytes)
-        case "unmet":
-            return _unmet(meta.get("reason"))
         case "storage":
-            return StorageFailed(_text(meta.get("reason"), 200))
+            return StorageFailed(reason)
         case "damaged":
-            return SessionDamaged(_text(meta.get("reason"), 200))
+            return SessionDamaged(reason)
         case "too-new":
-            return SessionDamaged(_text(meta.get("reason"), 200), too_new=True)
+            return SessionDamaged(reason, too_new=True)
         case _:
-            return GuestFailed(_text(meta.get("reason"), 200) or "its answer has no known kind")
+            return GuestFailed(reason or "its answer has no known kind")
 
 
 def _unmet(reason: Any) -> Outcome:

@@ -1,8 +1,9 @@
 """A sandbox worker: one process, one thread that runs guests, one that ticks the clock.
 
-Started by the pool as `python -m wasm_runtime.worker SOCKET_FD CELL_FD`, with an empty environment. It reads
-frames, queues jobs by session, runs the sessions in turn (wasm_runtime/queues.py), and writes the results. It
-never decides whether it has taken too long: the pool watches the status cell and kills it.
+Started by the pool as `python -m wasm_runtime.worker SOCKET_FD CELL_FD HANDOVER_FD`, with an empty
+environment. It reads frames, queues jobs by session, runs the sessions in turn (wasm_runtime/queues.py), has
+what they have written kept by the record (wasm_runtime/gate.py), and writes the results. It never decides
+whether it has taken too long: the pool watches the status cell and kills it.
 """
 
 from __future__ import annotations
@@ -18,84 +19,114 @@ from typing import TYPE_CHECKING, Any
 
 import cattrs
 
+from store.keeper_wire import Committed, HeadIs, Opened, Refusal, Refused, Room, WireError
 from wasm_runtime import affinity, allocator, frames
 from wasm_runtime.confinement import confine
 from wasm_runtime.engine import Runtime
+from wasm_runtime.gate import Gate
 from wasm_runtime.guests import Guests
 from wasm_runtime.limits import GuestReuse, Limits
-from wasm_runtime.outcome import Overloaded
-from wasm_runtime.placement import slot_of
+from wasm_runtime.openings import Openings
+from wasm_runtime.outcome import Overloaded, SessionDamaged, StorageFailed
 from wasm_runtime.queues import Queues
-from wasm_runtime.runner import WITHDRAWN, Job, Runner
-from wasm_runtime.status_cell import MAX_GROUP, StatusCell
-from wasm_runtime.sweeper import Retention, Sweeper
+from wasm_runtime.record_stream import RecordStream
+from wasm_runtime.runner import WITHDRAWN, Job, Runner, full, outcome_of
+from wasm_runtime.status_cell import MAX_GROUP, MAX_STAGED, StatusCell
 
 if TYPE_CHECKING:
-    from wasm_runtime.outcome import Outcome
+    from store.keeper_wire import Message
+    from wasm_runtime.gate import Report, Waiting
+    from wasm_runtime.outcome import Outcome, StorageFull
 
 _READ_BYTES = 256 * 1024
 #: Between housekeeping steps when there is nothing to do.
 _IDLE_SECONDS = 1.0
-#: A live guest holds its directory, its database and its journal open.
+#: Between looks at what waits for the record.
+_GIVING_UP_SECONDS = 0.25
+#: What a worker holds of change sets on their way to the record, before it takes up more work.
+_MOST_STAGED_BYTES = 64 * 1024 * 1024
+#: What an orderly end takes for closing files; those that are left are made anew.
+_CLOSING_SECONDS = 2.0
+#: A live guest holds its directory and its database open.
 _FILES_PER_GUEST = 4
 _FILES_BESIDE = 64
 
 
 class Worker:
-    """The loop: read what has come, run one session's turn, send its results."""
+    """The loop: read what has come, run one session's turn, send what is ready."""
 
-    def __init__(self, connection: socket.socket, cell: StatusCell) -> None:
+    def __init__(self, connection: socket.socket, cell: StatusCell, handover: socket.socket) -> None:
         self._connection = connection
         self._cell = cell
+        self._poller = select.poll()
+        self._poller.register(connection, select.POLLIN)
+        self._record = RecordStream(handover, self._poller)
+        self._gate = Gate(self._record.send, self._release, self._failed)
+        self._openings = Openings(self._gate, self._record.send)
         self._decoder = frames.Decoder()
         self._queues = Queues()
         self._plans: dict[str, str] = {}
         self._results: list[bytes] = []
+        #: Jobs whose results these are.
+        self._answered: list[int] = []
         self._stopping = False
         #: When the last turn ended: until then, nothing that had come could be read.
         self._free_ns = 0
         #: How many withdrawals have been looked after.
         self._withdrawals = 0
+        self._overdue_at = 0.0
+        self._full: StorageFull | None = None
         self._runner: Runner | None = None
         self._guests: Guests | None = None
-        self._sweeper: Sweeper | None = None
 
     def serve(self) -> None:
         """Until STOP, or until the pool's end of the connection is gone."""
-        while self._queues or not self._stopping:
+        while self._queues or self._openings or self._gate or not self._stopping:
             if not self._read():
                 return
             self._turn()
-            if self._sweeper is not None and self._sweeper.wait() == 0:
-                self._sweep()
+            if self._gate.is_due() or not self._may_turn():
+                self._gate.send()
+            self._give_up()
+            self._answer()
+        if self._guests is not None:
+            self._guests.drop_all(time.monotonic() + _CLOSING_SECONDS)
+        self._record.flush(_CLOSING_SECONDS)
 
     def _read(self) -> bool:
         """Take in what has arrived; wait for it only when there is nothing else to do."""
-        try:
-            data = self._connection.recv(_READ_BYTES, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            if not self._queues and not self._housekeeping():
-                select.select([self._connection], [], [], self._idle_seconds())
-            return True
+        ready = self._poller.poll(0)
+        if not ready and not self._may_turn() and not self._housekeeping():
+            ready = self._poller.poll(self._idle_seconds() * 1000)
+        for descriptor, _ in ready:
+            if descriptor == self._connection.fileno() and not self._read_frames():
+                return False
+            if self._record.owns(descriptor):
+                self._read_record()
+        return True
+
+    def _may_turn(self) -> bool:
+        """Whether there is a job, and room for what it may write until the record has that."""
+        staged, size = self._cell.staged, self._gate.size
+        return bool(self._queues) and staged <= MAX_STAGED - MAX_GROUP and size < _MOST_STAGED_BYTES
+
+    def _idle_seconds(self) -> float:
+        return _GIVING_UP_SECONDS if self._gate or self._openings else _IDLE_SECONDS
+
+    def _read_frames(self) -> bool:
+        data = self._connection.recv(_READ_BYTES)
         taken_ns = time.monotonic_ns()
         for frame in self._decoder.feed(data):
             self._take(frame, taken_ns)
         return bool(data)
 
-    def _idle_seconds(self) -> float:
-        return _IDLE_SECONDS if self._sweeper is None else min(_IDLE_SECONDS, self._sweeper.wait())
-
-    def _sweep(self) -> None:
-        if self._sweeper is not None and self._runner is not None:
-            self._sweeper.step()
-            self._runner.full = self._sweeper.full
-
     def _housekeeping(self) -> bool:
         """One step of what can wait until there is nothing else to do; whether there was one."""
-        if self._runner is None or self._guests is None:
+        if self._runner is None or self._guests is None or self._gate or self._openings:
             return False
         busy = self._runner.maintain() or self._guests.tidy()
         if busy:
+            self._gate.send()
             self._count_guests()
         return busy
 
@@ -112,10 +143,17 @@ class Worker:
             case frames.JsonFrame() if frame.kind == frames.CONFIG:
                 self._start(frame.value)
             case frames.JsonFrame() if frame.kind == frames.DROP and self._runner is not None:
-                self._runner.let_go(frame.value)
-                self._connection.sendall(frames.encode(frames.JsonFrame(frames.DROPPED, frame.value)))
+                self._let_go(self._runner, frame.value)
             case _:
                 raise frames.FrameError(f"{type(frame).__name__} is not for a worker")
+
+    def _let_go(self, runner: Runner, session: str) -> None:
+        runner.let_go(session)
+        self._gate.when_settled(session, lambda: self._dropped(session))
+
+    def _dropped(self, session: str) -> None:
+        self._record.flush(_CLOSING_SECONDS)  # whoever is told may ask the record next
+        self._results.append(frames.encode(frames.JsonFrame(frames.DROPPED, session)))
 
     def _job(self, frame: frames.JobFrame, taken_ns: int) -> Job:
         # It has waited since it was read, and before that for as long as the worker was in another's turn.
@@ -129,19 +167,26 @@ class Worker:
             frame.alone,
             frame.dry_run,
             waits_since_ns=waits_since_ns,
+            request_id=frame.request_id,
+            route=frame.route,
         )
 
     def _turn(self) -> None:
-        if self._runner is None:
+        if self._runner is None or self._guests is None:
             return
         if self._cell.withdrawals() != self._withdrawals:
             self._drop_withdrawn()
-        turn = self._queues.take(self._runner)
+        turn = self._queues.take(self._runner) if self._may_turn() else None
         if turn is None:
             return
         session, jobs = turn
+        if session not in self._guests:
+            self._openings.park(session, jobs)
+            return
         started_ns = time.monotonic_ns()
         self._queues.give_back(session, self._runner.run(session, jobs))
+        self._answer()
+        self._guests.release(session)
         self._free_ns = time.monotonic_ns()
         self._queues.charge(session, self._free_ns - started_ns, self._free_ns)
         self._cell.idle()
@@ -150,16 +195,69 @@ class Worker:
     def _drop_withdrawn(self) -> None:
         """Let go of what nobody waits for, wherever in its queue it stands: it may be large."""
         self._withdrawals = self._cell.withdrawals()
-        dropped = self._queues.drop(self._cell.is_withdrawn, time.monotonic_ns())
-        for job in dropped:
+        for job in self._queues.drop(self._cell.is_withdrawn, time.monotonic_ns()):
             self._report(job, Overloaded(WITHDRAWN))
-        if dropped:
-            self._answer()
 
     def _count_guests(self) -> None:
         """For whoever watches the service; when the answers are on their way."""
         if self._guests is not None:
             self._cell.count_guests(len(self._guests), self._guests.spare)
+
+    # The record
+
+    def _read_record(self) -> None:
+        replaced, messages = self._record.read()
+        if replaced:
+            self._gate.reconnected()
+            self._openings.reconnected()
+            if self._guests is not None:
+                self._guests.note_all()
+        for message in messages:
+            self._hear(message)
+
+    def _hear(self, message: Message) -> None:
+        match message:
+            case Committed():
+                self._gate.committed(message)
+            case Opened():
+                self._resume(message.session, self._openings.take(message.session, message.n), message)
+            case HeadIs():
+                self._gate.head_is(message)
+            case Refused():
+                jobs = self._openings.take(message.session, message.n)
+                self._gate.untold(message.session, Refusal(*message[2:]))
+                self._resume(message.session, jobs, refused(message))
+            case Room():
+                self._full = full(message.full, message.limit_bytes) if message.full else None
+                if self._runner is not None:
+                    self._runner.full = self._full
+            case _:
+                raise WireError(f"{type(message).__name__} is not for a worker")
+
+    def _resume(self, session: str, jobs: list[Job] | None, opened: Opened | Outcome) -> None:
+        """What a session's jobs have waited for is there, or will not be."""
+        if jobs is None or self._guests is None or self._runner is None:
+            return
+        if isinstance(opened, Opened):
+            self._guests.ready(session, opened)
+            self._queues.give_back(session, jobs)
+        else:
+            self._runner.report_all(jobs, opened)
+
+    def _failed(self, session: str, lost: list[Waiting], refusal: Refusal) -> None:
+        if self._runner is not None:
+            self._queues.give_back(session, self._runner.failed(session, lost, refusal))
+
+    def _give_up(self) -> None:
+        """Tell those that have waited for the record for too long, now and then."""
+        now = time.monotonic()
+        if now < self._overdue_at:
+            return
+        self._overdue_at = now + _GIVING_UP_SECONDS
+        self._gate.give_up()
+        for _, jobs in self._openings.overdue():
+            for job in jobs:
+                self._report(job.id, StorageFailed("the record does not answer"))
 
     def _start(self, config: dict[str, Any]) -> None:
         limits = cattrs.structure(config["limits"], Limits)
@@ -182,35 +280,48 @@ class Worker:
         runtime = Runtime.load(component, limits)
         runtime.start_clock()
         self._guests = Guests(
-            runtime, reuse, data_root, config["durability"], enforce_types=config["enforce_types"]
+            runtime, reuse, data_root, self._gate, self._record.send, enforce_types=config["enforce_types"]
         )
-        retention = cattrs.structure(config["retention"], Retention)
-        self._runner = Runner(
-            self._guests, self._cell, self._report, self._answer, total_bytes=retention.total_bytes
-        )
-        slot, slots = config["slot"], config["slots"]
-        self._sweeper = Sweeper(
-            data_root, retention, owns=lambda session: slot_of(session, slots) == slot, in_use=self._in_use
-        )
+        self._runner = Runner(self._guests, self._gate, self._cell, self._report)
+        self._runner.full = self._full
         ready = frames.JsonFrame(frames.READY, {"pid": os.getpid(), "enforced": enforced})
         self._connection.sendall(frames.encode(ready))
 
-    def _in_use(self, session: str) -> bool:
-        return session in self._queues or (self._guests is not None and session in self._guests)
+    # Results
+
+    def _release(self, report: Report, waited: bool) -> None:  # noqa: FBT001  the gate's
+        self._report(report.job.id, outcome_of(report, waited=waited))
 
     def _report(self, job: int, outcome: Outcome) -> None:
         self._results.append(frames.encode(frames.ResultFrame(job, outcome)))
+        self._answered.append(job)
 
     def _answer(self) -> None:
+        """Send what has come together: those that were waited for together are told together."""
+        if not self._results:
+            return
         self._connection.sendall(b"".join(self._results))
         self._results.clear()
+        self._cell.answered(self._answered)
+        self._answered.clear()
+
+
+def refused(message: Refused) -> Outcome:
+    """Why a session cannot be opened."""
+    match message.trouble:
+        case "full":
+            return full(message.reason, message.limit_bytes)
+        case "damaged" | "too-new":
+            return SessionDamaged(message.reason, too_new=message.trouble == "too-new")
+        case _:
+            return StorageFailed(message.reason)
 
 
 def main() -> None:
     # Before the first Engine: enabled later, it would turn a guest's fault into a crash of this process.
     faulthandler.enable()
-    connection = socket.socket(fileno=int(sys.argv[1]))
-    Worker(connection, StatusCell(int(sys.argv[2]))).serve()
+    connection, cell, handover = (int(argument) for argument in sys.argv[1:4])
+    Worker(socket.socket(fileno=connection), StatusCell(cell), socket.socket(fileno=handover)).serve()
 
 
 if __name__ == "__main__":

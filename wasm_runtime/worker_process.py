@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from attrs import asdict, define, field, frozen
 
 from wasm_runtime import frames, status_cell
-from wasm_runtime.sweeper import Retention
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +21,15 @@ if TYPE_CHECKING:
     from wasm_runtime.limits import GuestReuse, Limits
 
 _READ_BYTES = 256 * 1024
+#: What a worker runs.
+MODULE = "wasm_runtime.worker"
+
+
+class KeeperLink(Protocol):
+    """Whoever has the keeper of the record."""
+
+    def connect(self, slot: int, slots: int) -> socket.socket:
+        """The worker's end of a stream to the keeper, for the worker in a slot. Raises OSError."""
 
 
 @frozen
@@ -38,7 +46,8 @@ class PoolConfig:
     limits: Limits
     reuse: GuestReuse
     workers: int
-    durability: str = "full"
+    #: Where workers get their streams to the record; without it they answer nothing but 503s.
+    keeper: KeeperLink | None = None
     enforce_types: bool = False
     pinned: bool = True
     queue_per_session: int = 64
@@ -48,7 +57,6 @@ class PoolConfig:
     wait_for_worker_seconds: float = 2.0
     inherit: tuple[int, ...] = ()
     without: tuple[str, ...] = ()
-    retention: Retention = field(factory=Retention)
 
 
 class FrameTaker(Protocol):
@@ -69,6 +77,8 @@ class WorkerProcess:
     stderr: int
     #: The same socket as `connection`, which the transport closes when it likes.
     spare: socket.socket
+    #: Over which it is handed its stream to the keeper.
+    handover: socket.socket
     born: float = field(factory=time.monotonic)
     transport: asyncio.WriteTransport | None = None
     gone: asyncio.Event = field(factory=asyncio.Event)
@@ -81,6 +91,10 @@ class WorkerProcess:
             ours, theirs = socket.socketpair()
             undo.callback(ours.close)
             handed_over.callback(theirs.close)
+            handover, handed = socket.socketpair()
+            undo.callback(handover.close)
+            handed_over.callback(handed.close)
+            handover.setblocking(False)  # noqa: FBT003  its only parameter
             cell_fd = status_cell.create()
             handed_over.callback(os.close, cell_fd)
             stderr = os.memfd_create("metaservice-worker-stderr")
@@ -91,19 +105,19 @@ class WorkerProcess:
             undo.callback(spare.close)
             process = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 [
-                    *(sys.executable, "-I", "-X", "utf8", "-m", "wasm_runtime.worker"),
-                    *(str(theirs.fileno()), str(cell_fd)),
+                    *(sys.executable, "-I", "-X", "utf8", "-m", MODULE),
+                    *(str(theirs.fileno()), str(cell_fd), str(handed.fileno())),
                 ],
                 env={},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                pass_fds=(theirs.fileno(), cell_fd, *config.inherit),
+                pass_fds=(theirs.fileno(), cell_fd, handed.fileno(), *config.inherit),
                 start_new_session=True,
             )
             undo.pop_all()
-        return cls(process, ours, cell, stderr, spare)
+        return cls(process, ours, cell, stderr, spare, handover)
 
     def unread(self) -> bytes:
         """What a dead worker sent that the transport did not read.
@@ -129,6 +143,10 @@ class WorkerProcess:
         """Hand the worker what it starts with, and which one it is; it answers with READY."""
         self.write(frames.encode(frames.JsonFrame(frames.CONFIG, _worker_config(config, slot))))
 
+    def hand_over(self, stream: socket.socket) -> None:
+        """Give the worker a stream to the keeper, in the place of any it has. Raises OSError."""
+        socket.send_fds(self.handover, [b"k"], [stream.fileno()])
+
     def write(self, data: bytes) -> None:
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
@@ -142,6 +160,7 @@ class WorkerProcess:
         if self.transport is not None:
             self.transport.close()
         self.spare.close()
+        self.handover.close()
         self.cell.close()
         os.close(self.stderr)
 
@@ -178,14 +197,12 @@ def _worker_config(config: PoolConfig, slot: int) -> dict[str, Any]:
     return {
         "component": str(config.component),
         "data_root": str(config.data_root),
-        "durability": config.durability,
         "enforce_types": config.enforce_types,
         "pinned": config.pinned,
         "limits": asdict(config.limits),
         "reuse": asdict(config.reuse),
         "parent": os.getpid(),
         "without": config.without,
-        "retention": asdict(config.retention),
         "slot": slot,
         "slots": config.workers,
     }

@@ -13,7 +13,7 @@ import aiohttp
 import orjson
 from attrs import define, field, frozen
 
-from server.operations.api import Archive, Call
+from server.operations.api import Archive, Call, Piece
 from server.values.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -44,6 +44,14 @@ class Ask:
     body: Any = None
     upload: Path | None = None
     save: Path | None = None
+    #: Whether what is saved goes to the end of the file.
+    append: bool = False
+
+    def keep(self, data: bytes) -> None:
+        """Save it. Raises OSError."""
+        if self.save is not None:
+            with self.save.open("ab" if self.append else "wb") as file:
+                file.write(data)
 
 
 class Channel(Protocol):
@@ -67,6 +75,9 @@ class LocalChannel:
             problem = error.problem("")
             del problem["request_id"]
             raise Refusal(problem) from None
+        if isinstance(answer, Piece):
+            ask.keep(answer.data)
+            return {}
         if not isinstance(answer, Archive):
             return answer
         with answer as path:
@@ -108,7 +119,7 @@ class HttpChannel:
 
     async def _answer(self, response: aiohttp.ClientResponse, ask: Ask) -> dict[str, Any]:
         if response.status == 200 and ask.save is not None:
-            ask.save.write_bytes(await response.read())
+            ask.keep(await response.read())
             return {}
         document = _object(await response.read())
         if response.status != 200:

@@ -33,12 +33,20 @@ def write_layout(source: Path, directory: Path) -> list[str]:
                 f"{name[:80]!r} cannot be a collection: a letter, then up to 63 letters, digits, _ or -",
             )
         if isinstance(value, dict):
-            notes.append(f"{name!r} is one object, so it is a collection of one record.")
+            _write_meta(directory, name, value)
         elif not isinstance(value, list):
             raise _refusal(source, f"{name!r} is neither an array of records nor an object")
         text = json.dumps([value] if isinstance(value, dict) else value, ensure_ascii=False)
         (directory / f"{name}.json").write_text(text, "utf-8", errors="surrogatepass")
     return notes
+
+
+def _write_meta(directory: Path, name: str, value: dict[str, Any]) -> None:
+    """That it is one object, as `store.layout` has it; its id is shown where it was given."""
+    schemas = directory / ".schemas"
+    schemas.mkdir(exist_ok=True)
+    meta = {"single": "given" if "id" in value else "made"}
+    (schemas / f"{name}.meta.json").write_text(json.dumps(meta), "utf-8")
 
 
 def _read(source: Path) -> dict[str, Any]:

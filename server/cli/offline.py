@@ -7,13 +7,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from server.app import worker_pool
+from server.app import dialect_choice, worker_pool
 from server.operations.assembly import make_api
+from server.operations.keeping import make_keeper
 from server.planning.assembly import make_planner
 from server.planning.drafting.usage import usage_book
 from server.sessions.directories import DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
+from server.sessions.records import Records
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
@@ -72,14 +74,18 @@ async def opened(
 ) -> AsyncIterator[Api]:
     """The interface; `start` also starts a worker.
 
-    Raises DataRootError, and what `make_planner` and `LazyPool.start` do.
+    Raises DataRootError, RecordError, and what `make_planner` and `LazyPool.start` do.
     """
     async with AsyncExitStack() as closing:
         root = DataRoot.open(settings.store.data_path, lock_wait_seconds=0)
         closing.callback(root.close)
         SessionFiles(root.path).remove_leftovers()
         guest = cache(partial(artifact.ensure, settings.store.cache_path, progress))
-        pool = LazyPool(lambda: worker_pool(settings, root, guest(), workers=1))
+        keeper = make_keeper(settings, root)
+        closing.push_async_callback(keeper.close)
+        await keeper.start()
+        records = Records(keeper)
+        pool = LazyPool(lambda: worker_pool(settings, root, guest(), keeper, workers=1))
         closing.push_async_callback(pool.close)
         usage = usage_book(settings.planner, root.path)
         closing.push_async_callback(usage.close)
@@ -88,13 +94,26 @@ async def opened(
             lambda: guest().description,
             pool,
             root.path,
+            records.exists,
             keep_library=keep_library,
             delete_collections=settings.conventions.delete_collections,
             usage=usage,
         )
         closing.push_async_callback(planner.close)
-        names = SessionNames(root.path)
+        dialects = dialect_choice(settings, root)
+        names = SessionNames(keeper)
         closing.push_async_callback(names.close)
+        await names.adopt(root.path)
         if start:
             await pool.start()
-        yield make_api(settings, root, planner, pool, names, usage=usage, running=False)
+        yield make_api(
+            settings,
+            root,
+            planner,
+            pool,
+            names=names,
+            records=records,
+            usage=usage,
+            running=False,
+            dialects=dialects,
+        )

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from server.cli.channel import Channel
     from server.cli.output import Output
 
     #: A command: asks through the channel, prints; its exit status.
-    Command = Callable[[argparse.Namespace, Channel, Output], Awaitable[int]]
+    #: One that is `alone` is given the settings instead.
+    Command = Callable[[argparse.Namespace, Any, Output], Awaitable[int]]
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names it so
 
 

@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 from tarfile import TarError
 from typing import TYPE_CHECKING
 
-from server.cli import eject, learning, other, plans, sessions
+from server.cli import eject, learning, other, plans, record, sessions
 from server.cli.channel import Channel, HttpChannel, LocalChannel, Refusal
 from server.cli.output import Output
 from server.cli.progress import Progress
+from server.planning.dialects.frame.choice import DialectError
 from server.planning.learned.library_file import LibraryError
 from server.planning.prompt import PromptError
+from server.record.record import RecordError
 from server.sessions.address import published
 from server.sessions.directories import DataRootError, DataRootInUse
 from server.sessions.tar_files import NotUnpackedError
@@ -31,13 +33,13 @@ if TYPE_CHECKING:
     from server.settings.schema import Settings
 
 _FAILURES = (
-    *(DataRootError, ArtifactError, PoolError, PromptError, LibraryError),
-    *(NotUnpackedError, TarError, OSError, UnicodeDecodeError),
+    *(DataRootError, RecordError, ArtifactError, PoolError, PromptError, LibraryError),
+    *(DialectError, NotUnpackedError, TarError, OSError, UnicodeDecodeError),
 )
 
 
 def register(commands: Commands) -> None:
-    for module in (plans, sessions, eject, learning, other):
+    for module in (plans, sessions, record, eject, learning, other):
         module.register(commands)
 
 
@@ -66,8 +68,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _run(options: argparse.Namespace, settings: Settings, out: Output) -> int:
+    status: int
+    if getattr(options, "alone", False):
+        # On the data root itself, with no service and no part of one.
+        status = await options.run(options, settings, out)
+        return status
     async with _channel(options, settings) as channel:
-        status: int = await options.run(options, channel, out)
+        status = await options.run(options, channel, out)
     # Here, where it is no error that a reader has left; else Python does it at its end, and complains.
     sys.stdout.flush()
     return status

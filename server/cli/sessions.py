@@ -1,4 +1,4 @@
-"""`metaservice sessions`: list, show, export, import, fork, reset, delete, salvage."""
+"""`metaservice sessions`: list, show, export, import, fork, log, rewind, set, reset, delete, salvage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from server.cli.options import Commands
     from server.cli.output import Output
 
-_SESSION = "its X-Session-ID; token:NAME for the session of a token, @DIRECTORY where the id is not known"
+_MOMENT = "a version's number, or a time such as 2026-11-30T12:00:00Z"
+_SESSION = (
+    "its X-Session-ID; token:NAME for the session of a token, TOKEN/ID for one of its own, "
+    "@DIRECTORY where the id is not known"
+)
 
 
 def register(commands: Commands) -> None:
@@ -62,6 +66,28 @@ def register(commands: Commands) -> None:
         more="A running service goes on: the copy is the session as it is between two requests.",
     )
     forker.add_argument("to", metavar="NEW", help="the new session's X-Session-ID")
+    setter = _one(sessions, "set", set_, "set whose words a session's requests are read in")
+    setter.add_argument(
+        "--dialect",
+        required=True,
+        help="native, auto, or the name of a dialect",
+    )
+    forker.add_argument("--at", metavar="MOMENT", help=f"as it was: {_MOMENT}")
+    logger = _one(
+        sessions, "log", log, "list a session's versions, the last one first: when, what, by which request"
+    )
+    logger.add_argument("--limit", type=int, default=20, help="how many (default: %(default)s)")
+    logger.add_argument("--before", type=int, metavar="VERSION", help="those before this one")
+    rewinder = _one(
+        sessions,
+        "rewind",
+        rewind,
+        "have a session's records be what they were",
+        more="That is a new version: it can be rewound, too.",
+    )
+    rewinder.add_argument("--to", required=True, metavar="MOMENT", help=_MOMENT)
+    rewinder.add_argument("--diff", action="store_true", help="only show what differs from then")
+    rewinder.add_argument("--yes", action="store_true", help="do not ask")
     for name, run, summary in (
         ("reset", reset, "remove a session's data, and keep what it has learned"),
         ("delete", delete, "remove a session: its data, and what it has learned"),
@@ -91,7 +117,7 @@ async def list_sessions(_options: argparse.Namespace, channel: Channel, out: Out
         )
         for each in found["sessions"]
     ]
-    out.table(("SESSION", "ON DISK", "ROUTES", "CHANGED", "STATE"), rows, empty="No sessions yet.")
+    out.table(("SESSION", "DATA", "ROUTES", "CHANGED", "STATE"), rows, empty="No sessions yet.")
     return 0
 
 
@@ -104,8 +130,9 @@ async def show(options: argparse.Namespace, channel: Channel, out: Output) -> in
         {
             "session": found["session"],
             "directory": found["directory"],
-            "on disk": size(found["size_bytes"]) if "size_bytes" in found else "nothing",
+            "data": size(found["size_bytes"]) if "size_bytes" in found else "nothing",
             "changed": moment(found.get("changed_at")),
+            "dialect": found["dialect"] or "as the settings say",
         }
     )
     out.gap()
@@ -169,18 +196,8 @@ async def export(options: argparse.Namespace, channel: Channel, out: Output) -> 
 
 async def import_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
     query = {"replace": "true"} if options.replace else {}
-    notes: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
-        archive, files = options.source, options.source
-        if archive.suffix == ".json" and archive.is_file():
-            files = Path(scratch) / "files"
-            files.mkdir()
-            notes = await asyncio.to_thread(write_layout, archive, files)
-        if files.is_dir():
-            archive = Path(scratch) / "session.tar"
-            with tarfile.open(archive, "w") as tar:
-                for path in sorted(files.rglob("*.json")):
-                    tar.add(path, path.relative_to(files).as_posix(), recursive=False)
+        archive, notes = await asyncio.to_thread(archived, options.source, Path(scratch))
         found = await channel.call(Ask("PUT", ("sessions", options.session, "import"), query, upload=archive))
     names = found["collections"]
     out.done(found, f"Session {found['session']} has {counted(len(names), 'collection')}: {', '.join(names)}")
@@ -190,11 +207,97 @@ async def import_(options: argparse.Namespace, channel: Channel, out: Output) ->
     return 0
 
 
+def archived(source: Path, scratch: Path) -> tuple[Path, list[str]]:
+    """What is imported as a tar file, and what to tell of it. Raises Refusal, OSError."""
+    archive, files, notes = source, source, list[str]()
+    if source.suffix == ".json" and source.is_file():
+        files = scratch / "files"
+        files.mkdir()
+        notes = write_layout(source, files)
+    if files.is_dir():
+        archive = scratch / "session.tar"
+        with tarfile.open(archive, "w") as tar:
+            for path in sorted(files.rglob("*.json")):
+                tar.add(path, path.relative_to(files).as_posix(), recursive=False)
+    return archive, notes
+
+
 async def fork(options: argparse.Namespace, channel: Channel, out: Output) -> int:
-    found = await channel.call(Ask("POST", ("sessions", options.session, "fork"), body={"to": options.to}))
+    body = {"to": options.to} | ({"at": options.at} if options.at else {})
+    found = await channel.call(Ask("POST", ("sessions", options.session, "fork"), body=body))
     routes = counted(found["routes"], "learned route")
     out.done(found, f"Session {found['session']} is a copy of {found['from']}, with {routes}.")
     return 0
+
+
+async def set_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    found = await channel.call(
+        Ask("PUT", ("sessions", options.session, "dialect"), body={"dialect": options.dialect})
+    )
+    out.done(found, f"Session {found['session']} speaks {found['dialect']} from now on.")
+    return 0
+
+
+async def log(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    query = {"limit": str(options.limit)} | ({"before": str(options.before)} if options.before else {})
+    found = await channel.call(Ask("GET", ("sessions", options.session, "log"), query))
+    if out.as_json:
+        out.json(found)
+        return 0
+    rows = [
+        (
+            each["version"],
+            moment(each["at"]),
+            each["route"],
+            _changes(each["changes"]),
+            each["request"] or "-",
+            shortened(each["plan"]) if each["plan"] and out.rich else each["plan"] or "-",
+        )
+        for each in found["versions"]
+    ]
+    out.table(("VERSION", "AT", "WHAT", "RECORDS", "REQUEST", "PLAN"), rows, empty="No history is kept.")
+    return 0
+
+
+def _changes(changes: dict[str, dict[str, int]]) -> str:
+    """`orders +1 ~2 -3`: new, changed and removed records by collection."""
+    signs = (("new", "+"), ("changed", "~"), ("removed", "-"))
+    return ", ".join(
+        " ".join([name, *(f"{sign}{counts[kind]}" for kind, sign in signs if counts[kind])])
+        for name, counts in changes.items()
+    )
+
+
+async def rewind(options: argparse.Namespace, channel: Channel, out: Output) -> int:
+    ask = ("sessions", options.session, "rewind")
+    if options.diff:
+        found = await channel.call(Ask("POST", ask, body={"to": options.to, "dry": True}))
+        if out.as_json:
+            out.json(found)
+        else:
+            _show_differences(found, out)
+        return 0
+    question = f"Rewind session {options.session} to {options.to}?"
+    if not options.yes and not confirmed(question):
+        return 1
+    found = await channel.call(Ask("POST", ask, body={"to": options.to}))
+    changed = counted(found["changed"], "record")
+    out.done(
+        found,
+        f"Session {found['session']} is as at version {found['to']}: {changed} differ from before. "
+        f"This is version {found['version']}.",
+    )
+    return 0
+
+
+def _show_differences(found: dict[str, Any], out: Output) -> None:
+    if not found["differences"]:
+        out.line(f"Its records are those of version {found['to']}.")
+    for each in found["differences"]:
+        if each["after"] is not None:
+            out.line(f"- {each['collection']} {each['after']}", "red")
+        if each["before"] is not None:
+            out.line(f"+ {each['collection']} {each['before']}", "green")
 
 
 async def reset(options: argparse.Namespace, channel: Channel, out: Output) -> int:

@@ -1,4 +1,4 @@
-"""The operators' interface over HTTP: `/_meta/plans`, `/_meta/sessions`, `/_meta/explain`, `/_meta/doctor`.
+"""The operators' interface over HTTP: what `server/operations/api.py` lists, below `/_meta`.
 
 1. It is there only where an admin token is set; elsewhere these paths are what any unknown page is.
 2. The admin token opens it and nothing else does; it opens nothing but this. Compared in constant time.
@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from server.concurrency.aside import aside
-from server.operations.api import ROOMS, Api, Archive, Call
+from server.operations.api import ROOMS, Api, Archive, Call, Piece
 from server.requests import content, strict_json
 from server.requests.auth import Authenticator
 from server.requests.target import parse_query, parse_target
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
 
     from server.requests.context import EdgeLimits
     from server.requests.target import Target
+    from server.settings.schema import Settings
 
 _PREFIX = "/_meta/"
 _INDEX = ("/_meta", "/_meta/")
 #: Files of plans, and bodies of requests to replay.
+#: In the place of a session, where work is done beside the event loop.
+_OPERATOR = "operator"
 _BODY_BYTES = 64 * 1024 * 1024
 _UPLOAD_SECONDS = 600.0
 
@@ -51,6 +55,13 @@ class Admin:
             return True
         return path.startswith(_PREFIX) and path.removeprefix(_PREFIX).partition("/")[0] in ROOMS
 
+    def renew(self, settings: Settings) -> None:
+        """Take another admin token.
+
+        Where there is none any more, the pages stay until a restart, and shut.
+        """
+        self._authenticator.renew({"admin": settings.auth.admin_token or secrets.token_hex(32)})
+
     async def answer(self, request: web.BaseRequest) -> Reply:
         """Raises ServiceError: Unauthorized before anything else is looked at."""
         self._authenticator.authenticate(request.headers)
@@ -65,7 +76,9 @@ class Admin:
                 data = await asyncio.to_thread(path.read_bytes)
             disposition = f'attachment; filename="{answer.name}"'
             return Reply(200, (("Content-Disposition", disposition),), data, "application/x-tar")
-        return Reply(200, body=await aside(partial(orjson.dumps, answer)))
+        if isinstance(answer, Piece):
+            return Reply(200, (), answer.data, "application/octet-stream")
+        return Reply(200, body=await aside(partial(orjson.dumps, answer), _OPERATOR))
 
     async def _content(
         self, request: web.BaseRequest, target: Target, scratch: Path
@@ -82,4 +95,4 @@ class Admin:
         data = await content.read_body(request, limit=_BODY_BYTES, seconds=self._limits.body_seconds)
         if content.content_kind(request.headers) != "json":
             raise BadRequest("The body must be JSON: send Content-Type: application/json.")
-        return await aside(partial(strict_json.read, data)), None
+        return await aside(partial(strict_json.read, data), _OPERATOR), None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from server.openapi.describer import Describes
     from server.requests.auth import Caller
     from server.requests.target import Target
-    from server.sessions.identity import Anonymous
+    from server.sessions.identity import Anonymous, Scope
     from server.values.model import Session
 
 NAMES = frozenset({"openapi.json", "swagger.json", "docs", "redoc"})
@@ -39,6 +39,7 @@ class ApiPages:
     describer: Describes
     anonymous: Anonymous
     query_bytes: int
+    scope: Scope = "service"
 
     async def reply(self, method: str, target: Target, headers: MultiMapping[str], caller: Caller) -> Reply:
         """What is at a path whose first segment is one of `NAMES`.
@@ -64,7 +65,7 @@ class ApiPages:
         named = [*headers.getall(SESSION_ID, ()), *([asked] if isinstance(asked, str) else asked or [])]
         if len(set(named)) > 1:
             raise SessionInvalid("The session is named more than once, and differently.")
-        return session_for(named[0] if named else None, caller.token_name, self.anonymous)
+        return session_for(named[0] if named else None, caller.token_name, self.anonymous, self.scope)
 
 
 def _file(file: browser.File, headers: MultiMapping[str]) -> Reply:

@@ -23,7 +23,7 @@ from server.http.api_pages import NAMES as API_PAGES
 from server.http.conditional import conditional
 from server.http.held import Claim, HeldBytes
 from server.http.response import SENT, came_in_chunks, to_response, whole
-from server.planning.dialects.frame.answering import in_dialect
+from server.planning.dialects.frame.answering import in_dialect, with_dialect_named
 from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
@@ -50,6 +50,8 @@ log = structlog.get_logger(__name__)
 
 #: nginx's number for a client that has left.
 _CLIENT_LEFT = 499
+#: Of a query whose words are another tool's.
+_REFUSED = 400
 #: Of which a digest takes a millisecond.
 _HASHED_INLINE_BYTES = 1024 * 1024
 
@@ -158,9 +160,11 @@ class Handler:
         if isinstance(ctx, Reply):
             return ctx
         reply = await self._use_case.serve(ctx, line)
+        if reply.status == _REFUSED and ctx.query and not ctx.dialect:
+            reply = with_dialect_named(reply, ctx)
         if reply.body is None or len(reply.body) <= _HASHED_INLINE_BYTES:
             return conditional(reply, ctx.method, ctx.headers)
-        return await aside(partial(conditional, reply, ctx.method, ctx.headers))
+        return await aside(partial(conditional, reply, ctx.method, ctx.headers), ctx.session.directory)
 
     async def _read(
         self, request: web.BaseRequest, line: RequestLine, claim: Claim

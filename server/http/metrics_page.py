@@ -32,6 +32,12 @@ class MetricsPage:
             _is_ours(raw_path) or (self._beside is not None and self._beside.owns(raw_path))
         )
 
+    def renew(self, settings: Settings) -> None:
+        """Take other tokens. Whether the page is open to all stays as it was."""
+        tokens = wanted_tokens(settings)
+        if tokens:
+            self._authenticator.renew(tokens)
+
     async def answer(self, request: web.BaseRequest) -> Reply:
         """Raises ServiceError: Unauthorized before anything else is looked at."""
         if self._beside is not None and not _is_ours(request.raw_path):

@@ -74,7 +74,11 @@ class HttpSemantics:
             return evolve(reply, headers=(*reply.headers, _VARY))
         headers = (*reply.headers, *_list_headers(ctx, line, reply, reply.body), _VARY)
         marked = Reply(reply.status, headers, reply.body, reply.media_type)
-        return marked if types[0] is JSON else await _represented(marked, reply.body, types)
+        return (
+            marked
+            if types[0] is JSON
+            else await _represented(marked, reply.body, types, ctx.session.directory)
+        )
 
 
 def _called(reply: Reply, label: str) -> Reply:
@@ -102,10 +106,10 @@ def _list_headers(ctx: RequestContext, line: RequestLine, reply: Reply, body: by
     return tuple((name, value) for name, value in found.items() if value and name.lower() not in given)
 
 
-async def _represented(reply: Reply, body: bytes, types: tuple[MediaType, ...]) -> Reply:
+async def _represented(reply: Reply, body: bytes, types: tuple[MediaType, ...], session: str) -> Reply:
     """The reply in the first type it can be in: a list in any, everything else in JSON."""
     if len(body) > INLINE_BYTES:
-        return await aside(partial(_as_table, reply, body, types))
+        return await aside(partial(_as_table, reply, body, types), session)
     return _as_table(reply, body, types)
 
 

@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-import time
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
+
+from server.values.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
-    from server.sessions.files import SessionFiles
-
-#: Every session's directory is looked into; no more often than this, however often is asked.
-REFRESH_SECONDS: Final = 60.0
+    from server.sessions.records import Records
 
 
 @frozen
 class Disk:
-    """Bytes of the data root's file system, and of the sessions in it; and how many sessions there are."""
+    """Bytes of the data root's file system and of sessions in the record, and how many of these there are.
+
+    `record` are the keeper's own counts, see `server/record/operations.py`; empty: it does not answer.
+    """
 
     free: int = 0
     total: int = 0
     sessions: int = 0
     session_bytes: int = 0
+    record: dict[str, Any] = field(factory=dict)
 
 
 class DiskGauge:
-    def __init__(self, files: SessionFiles, clock: Callable[[], float] = time.monotonic) -> None:
-        self._files = files
-        self._clock = clock
-        self._sizes = (0, 0)
-        self._due = float("-inf")
-        self._reading = asyncio.Lock()
+    def __init__(self, root: Path, records: Records) -> None:
+        self._root = root
+        self._records = records
 
     async def read(self) -> Disk:
-        """Free and total as they are; sessions as they were within `REFRESH_SECONDS`."""
-        async with self._reading:
-            if self._clock() >= self._due:
-                self._sizes = await asyncio.to_thread(self._measure)
-                self._due = self._clock() + REFRESH_SECONDS
-        usage = shutil.disk_usage(self._files.root)
-        return Disk(usage.free, usage.total, *self._sizes)
-
-    def _measure(self) -> tuple[int, int]:
-        count = size = 0
-        for directory in self._files.names():
-            try:
-                size += self._files.entry(directory).size_bytes
-            except OSError:
-                continue  # it has gone meanwhile
-            count += 1
-        return count, size
+        """As it is. Raises OSError when the data root is gone."""
+        usage = shutil.disk_usage(self._root)
+        found: dict[str, Any] = {}
+        with suppress(ServiceError):
+            found = await self._records.ask("stats")
+        return Disk(usage.free, usage.total, found.get("sessions", 0), found.get("total_bytes", 0), found)

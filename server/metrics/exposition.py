@@ -68,6 +68,8 @@ class _Families(Collector):
             yield from _model(now.calls)
         yield from _workers(now.health)
         yield from _disk(now.disk)
+        if now.disk.record:
+            yield from _record(now.disk.record)
 
 
 def _requests(tally: Tally) -> Iterator[Metric]:
@@ -123,10 +125,29 @@ def _workers(health: Mapping[str, Any]) -> Iterator[Metric]:
 
 
 def _disk(disk: Disk) -> Iterator[Metric]:
-    yield _gauge("sessions", "Sessions in the data root.", disk.sessions)
-    yield _gauge("sessions_bytes", "Bytes of their files.", disk.session_bytes)
+    yield _gauge("sessions", "Sessions in the record.", disk.sessions)
+    yield _gauge("sessions_bytes", "Bytes of their data.", disk.session_bytes)
     yield _gauge("disk_free_bytes", "Free bytes of the data root's file system.", disk.free)
     yield _gauge("disk_size_bytes", "All bytes of that file system.", disk.total)
+
+
+def _record(found: Mapping[str, Any]) -> Iterator[Metric]:
+    for name, meaning, value in (
+        ("commits", "Requests' changes that were made durable, or refused.", found["commits"]),
+        ("commit_groups", "Transactions that they shared.", found["groups"]),
+        ("commit_seconds", "Time that these took.", found["commit_seconds"]),
+        ("commits_fenced", "Changes refused because their session had gone on.", found["fenced"]),
+        ("files_made", "Sessions' files made of the record.", found["loads"]),
+    ):
+        yield CounterMetricFamily(f"metaservice_record_{name}", meaning, value)
+    for name, meaning, value in (
+        ("full", "Whether nothing more can be written: 1, or 0.", float(bool(found["full"]))),
+        ("log_bytes", "Bytes of its log.", found["log_bytes"]),
+        ("history_bytes", "Bytes of superseded records.", found["history_bytes"]),
+        ("files", "Sessions' files that no guest has open.", found["files"]),
+        ("waiting", "Sessions still in the format of an earlier release.", found["waiting"]),
+    ):
+        yield _gauge(f"record_{name}", meaning, value)
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

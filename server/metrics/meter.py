@@ -12,18 +12,19 @@ from server.metrics.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from server.sessions.files import SessionFiles
+    from server.sessions.records import Records
     from server.settings.schema import Settings
 
 
 class Meter:
     def __init__(
-        self, settings: Settings, files: SessionFiles, health: Callable[[], Mapping[str, Any]]
+        self, settings: Settings, root: Path, records: Records, health: Callable[[], Mapping[str, Any]]
     ) -> None:
         self.tally = Tally(routes=settings.metrics.routes)
         self.calls = ModelCalls.priced(settings.planner)
-        self._disk = DiskGauge(files)
+        self._disk = DiskGauge(root, records)
         self._health = health
 
     async def render(self, accept: str) -> tuple[bytes, str]:

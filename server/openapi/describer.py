@@ -14,7 +14,7 @@ from server.openapi.kept import KeptDocuments
 from server.planning.kinds.schemas import MAX_DESCRIBED, Schemas, decode_schemas, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from server.openapi.document import Terms
     from server.planning.planned import Planner, RoutesInForce
@@ -33,14 +33,14 @@ class Describer:
     planner: Planner
     executor: Executor
     terms: Terms
-    #: Whether there is nothing in a session, and looking into it would make one.
-    is_new: Callable[[Session], bool] = lambda _session: False
+    #: Whether there is anything in a session; where there is nothing, nobody is asked.
+    exists: Callable[[Session], Awaitable[bool]]
     documents: KeptDocuments = field(factory=KeptDocuments)
 
     async def document(self, session: Session) -> bytes:
         """Raises the ServiceError that ends a request, too, where the session cannot be read."""
         routes = await self.planner.routes_in_force(session)
-        known = b"" if self.is_new(session) else await read_all(self.executor, session)
+        known = await read_all(self.executor, session) if await self.exists(session) else b""
         source = (routes, hashlib.sha256(known).digest())
         return await self.documents.of(session.directory, source, partial(self._made, session, routes, known))
 

@@ -49,7 +49,7 @@ class KeptDocuments:
                 return kept[1]
         making = self._making.get(session)
         if making is None or making.source != source:
-            making = _Making(source, asyncio.ensure_future(aside(make)))
+            making = _Making(source, asyncio.ensure_future(aside(make, session)))
             self._making[session] = making
             making.document.add_done_callback(partial(self._made, session, making))
         # Who leaves takes nothing from the others that wait for it.

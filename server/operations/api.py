@@ -15,9 +15,17 @@
     GET    /sessions/{session}/export                  a tar file
     GET    /sessions/{session}/app     ?data= ?conventions=    a tar file
     PUT    /sessions/{session}/import  ?replace=       a tar file
-    POST   /sessions/{session}/fork    {"to"}
+    POST   /sessions/{session}/fork    {"to", "at"?}
+    PUT    /sessions/{session}/dialect {"dialect"}
     POST   /sessions/{session}/reset
     POST   /sessions/{session}/salvage
+    GET    /sessions/{session}/log     ?limit= ?before=
+    POST   /sessions/{session}/rewind  {"to", "dry"?}
+    GET    /record
+    GET    /record/verify
+    POST   /record/backup
+    GET    /record/backup              ?name= ?offset=    a piece of the file
+    DELETE /record/backup              ?name=
     POST   /explain                    {"session", "method", "path", "headers"?, "body"?, "ask"?}
     GET    /doctor                     ?reach=
     GET    /learning
@@ -36,9 +44,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
 from attrs import field, frozen
+from multidict import CIMultiDict
 
 from server.operations.plans import shown_violations
 from server.planning.codec import PlanInvalid
+from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.learned.library_file import LibraryError
 from server.requests.content import check_use
 from server.requests.described import Described
@@ -51,6 +61,7 @@ if TYPE_CHECKING:
     from server.operations.eject import Ejector
     from server.operations.learning import LearningOperations
     from server.operations.plans import PlanOperations
+    from server.operations.records import RecordOperations
     from server.operations.replay import Replayer
     from server.operations.sessions import SessionOperations
     from server.planning.explaining import Explainer, Explanation
@@ -58,7 +69,7 @@ if TYPE_CHECKING:
     from server.values.model import RequestContext
 
 #: The first segments below `/_meta` that are the operators'.
-ROOMS: Final = frozenset({"plans", "sessions", "explain", "doctor", "learning", "usage"})
+ROOMS: Final = frozenset({"plans", "sessions", "record", "explain", "doctor", "learning", "usage"})
 MAX_PAGE: Final = 1_000
 #: Stands for any segment.
 _NAME: Final = "*"
@@ -118,7 +129,15 @@ class Archive:
         self.keeper.cleanup()
 
 
-Answer: TypeAlias = "dict[str, Any] | Archive"
+@frozen
+class Piece:
+    """Bytes of a file from an offset on; none at its end."""
+
+    data: bytes
+    name: str
+
+
+Answer: TypeAlias = "dict[str, Any] | Archive | Piece"
 
 
 class Api:
@@ -131,14 +150,18 @@ class Api:
         doctor: Doctor,
         *,
         ejector: Ejector,
+        records: RecordOperations,
         learning: LearningOperations,
+        dialects: DialectChoice | None = None,
     ) -> None:
+        self._dialects = dialects or DialectChoice()
         self._plans = plans
         self._sessions = sessions
         self._replayer = replayer
         self._explainer = explainer
         self._doctor = doctor
         self._ejector = ejector
+        self._records = records
         self._learning = learning
         self._table: dict[tuple[str, ...], dict[str, Callable[[Call], Awaitable[Answer]]]] = {
             (): {"GET": self._list_pages},
@@ -155,8 +178,18 @@ class Api:
             ("sessions", _NAME, "app"): {"GET": self._eject_session},
             ("sessions", _NAME, "import"): {"PUT": self._import_session},
             ("sessions", _NAME, "fork"): {"POST": self._fork_session},
+            ("sessions", _NAME, "dialect"): {"PUT": self._set_dialect},
             ("sessions", _NAME, "reset"): {"POST": self._reset_session},
             ("sessions", _NAME, "salvage"): {"POST": self._salvage_session},
+            ("sessions", _NAME, "log"): {"GET": self._log_session},
+            ("sessions", _NAME, "rewind"): {"POST": self._rewind_session},
+            ("record",): {"GET": self._show_record},
+            ("record", "verify"): {"GET": self._verify_record},
+            ("record", "backup"): {
+                "POST": self._make_backup,
+                "GET": self._send_backup,
+                "DELETE": self._drop_backup,
+            },
             ("explain",): {"POST": self._explain},
             ("doctor",): {"GET": self._examine},
             ("learning",): {"GET": self._show_learning, "PUT": self._turn_learning},
@@ -268,16 +301,49 @@ class Api:
         return await self._sessions.import_(call.segments[1], call.upload, replace=call.flag("replace"))
 
     async def _fork_session(self, call: Call) -> Answer:
-        target = call.members("to").get("to")
+        body = call.members("to", "at")
+        target, at = body.get("to"), body.get("at") or ""
         if not isinstance(target, str):
             raise BadRequest("`to` must be a session's id.")
-        return await self._sessions.fork(call.segments[1], target)
+        return await self._sessions.fork(call.segments[1], target, at=_moment(at, "at"))
+
+    async def _set_dialect(self, call: Call) -> Answer:
+        return await self._sessions.set_dialect(call.segments[1], call.members("dialect").get("dialect"))
 
     async def _reset_session(self, call: Call) -> Answer:
         return await self._sessions.reset(call.segments[1])
 
     async def _salvage_session(self, call: Call) -> Answer:
         return await self._sessions.salvage(call.segments[1])
+
+    async def _log_session(self, call: Call) -> Answer:
+        before = call.number("before", 0, 2**53)
+        most = max(call.number("limit", 100, MAX_PAGE), 1)
+        return await self._sessions.log(call.segments[1], most=most, before=before or None)
+
+    async def _rewind_session(self, call: Call) -> Answer:
+        body = call.members("to", "dry")
+        return await self._sessions.rewind(
+            call.segments[1], _moment(body.get("to"), "to"), dry=body.get("dry") is True
+        )
+
+    # The record
+
+    async def _show_record(self, _call: Call) -> Answer:
+        return await self._records.show()
+
+    async def _verify_record(self, _call: Call) -> Answer:
+        return await self._records.verify()
+
+    async def _make_backup(self, _call: Call) -> Answer:
+        return await self._records.make_backup()
+
+    async def _send_backup(self, call: Call) -> Answer:
+        name, offset = call.text("name"), call.number("offset", 0, 2**53)
+        return Piece(await self._records.piece(name, offset), name)
+
+    async def _drop_backup(self, call: Call) -> Answer:
+        return await self._records.drop_backup(call.text("name"))
 
     # The rest
 
@@ -286,8 +352,7 @@ class Api:
         ctx = await self._context(body)
         if ctx.method == "OPTIONS":
             raise BadRequest("OPTIONS is answered by the service itself, not by a plan.")
-        async with self._sessions.untouched(ctx.session):
-            return explained(await self._explainer.explain(ctx, ask=body.get("ask") is True))
+        return explained(await self._explainer.explain(ctx, ask=body.get("ask") is True))
 
     async def _examine(self, call: Call) -> Answer:
         return await self._doctor.examine(reach_provider=call.flag("reach"))
@@ -311,7 +376,16 @@ class Api:
             raise BadRequest("`session` must be a session's id.")
         ctx = Described.of(body).context(await self._sessions.named(name), secrets.token_hex(8))
         check_use(ctx.method, ctx.content)
-        return ctx
+        headers = body.get("headers")
+        return self._dialects.looked_at(ctx, CIMultiDict(headers if isinstance(headers, dict) else {}))
+
+
+def _moment(value: object, name: str) -> str:
+    if type(value) is int:
+        return str(value)
+    if not isinstance(value, str):
+        raise BadRequest(f"`{name}` must be a version's number, or a time.")
+    return value
 
 
 async def _archive(session: str, kind: str, make: Callable[[Path], Awaitable[object]]) -> Archive:

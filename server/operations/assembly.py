@@ -9,9 +9,11 @@ from server.operations.doctor import Doctor
 from server.operations.eject import Ejector
 from server.operations.learning import LearningOperations
 from server.operations.plans import PlanOperations
+from server.operations.records import RecordOperations
 from server.operations.replay import Replayer
 from server.operations.sessions import SessionOperations
 from server.planning.assembly import make_conventions
+from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.explaining import Explainer
 from server.planning.planner import LearningPlanner
 from server.sessions.files import SessionFiles
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from server.planning.planned import Planner
     from server.sessions.directories import DataRoot
     from server.sessions.names import SessionNames
+    from server.sessions.records import Records
     from server.settings.schema import Settings
 
 
@@ -34,31 +37,38 @@ def make_api(
     root: DataRoot,
     planner: Planner,
     executor: HoldingExecutor,
-    names: SessionNames,
     *,
+    names: SessionNames,
+    records: Records,
     usage: UsageBook,
     running: bool = True,
+    dialects: DialectChoice | None = None,
 ) -> Api:
     """The interface over a service's parts, which it does not own. `running`: requests are served, too."""
+    chosen = dialects or DialectChoice()
     learned, switch = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
     sessions = SessionOperations(
         SessionFiles(root.path),
+        records,
         names,
         executor,
         learned,
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
+        dialects=chosen.kept,
     )
     plans = PlanOperations(learned, switch, sessions.named)
     conventions = make_conventions(
-        executor, root.path, delete_collections=settings.conventions.delete_collections
+        executor, records.exists, delete_collections=settings.conventions.delete_collections
     )
     return Api(
         plans,
         sessions,
         Replayer(plans, sessions, executor),
         Explainer(conventions, settings.planner, learned, switch),
-        Doctor(settings, root, executor, switch),
+        Doctor(settings, root, executor, records, switch),
         ejector=Ejector(sessions, learned, executor),
+        records=RecordOperations(SessionFiles(root.path), records, names),
         learning=LearningOperations(settings.planner, switch, usage, running=running),
+        dialects=chosen,
     )

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 from attrs import asdict, frozen
 
 from server.operations import advisories
+from server.sessions.files import ADOPTED
 from server.settings.key import is_loopback
+from server.values.errors import ServiceError
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from server.planning.drafting.switch import LearningSwitch
     from server.sessions.directories import DataRoot
+    from server.sessions.records import Records
     from server.settings.schema import Settings
     from wasm_runtime.pool import Executor
 
@@ -28,6 +31,8 @@ Verdict: TypeAlias = Literal["ok", "warning", "failed", "unknown"]
 _PACKAGES: Final = ("metaservice", "wasmtime", "componentize-py", "aiohttp", "openai", "anthropic")
 #: Less free space than this is worth a word: the disk of a few sessions at their limit.
 _LITTLE_DISK: Final = 1024**3
+#: 64 MiB of the record's log that a checkpoint could not copy.
+_MUCH_LOG_PAGES: Final = 16_384
 _CONNECT_SECONDS: Final = 5.0
 
 
@@ -47,6 +52,7 @@ class Doctor:
     settings: Settings
     root: DataRoot
     executor: Executor
+    records: Records
     switch: LearningSwitch | None = None
 
     async def examine(self, *, reach_provider: bool = False) -> dict[str, Any]:
@@ -66,6 +72,7 @@ class Doctor:
         yield advisories_finding(advisories.noted(), _version)
         yield self._guest()
         yield self._data_root()
+        yield await self._record()
         for finding in self._workers():
             yield finding
         for finding in self._doors():
@@ -93,6 +100,28 @@ class Doctor:
         free = shutil.disk_usage(path).free
         verdict: Verdict = "ok" if free > _LITTLE_DISK else "warning"
         return Finding("data root", verdict, f"{path}, {free // 1024**2} MiB free")
+
+    async def _record(self) -> Finding:
+        try:
+            found = await self.records.ask("stats")
+        except ServiceError as error:
+            return Finding("record", "failed", error.detail)
+        said = f"{found['sessions']} sessions, {found['total_bytes'] // 1024} KiB"
+        if found["waiting"]:
+            said += (
+                f"; {found['waiting']} still files of an earlier release, taken over when they are asked for"
+            )
+        if found["adopted"]:
+            said += f"; {found['adopted']} taken over: remove *{ADOPTED} when no way back is needed"
+        if found["full"]:
+            return Finding("record", "failed", f"{said}; full: {found['full']}")
+        if found["log_left"] > _MUCH_LOG_PAGES:
+            return Finding(
+                "record",
+                "warning",
+                f"{said}; {found['log_left']} pages of its log are held by another reader",
+            )
+        return Finding("record", "ok", said)
 
     def _workers(self) -> list[Finding]:
         health = self.executor.health()

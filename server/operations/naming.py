@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from server.sessions.files import DIRECTORY
-from server.sessions.identity import session_for
+from server.sessions.identity import OWNER_END, owned, session_for
 from server.values.errors import BadRequest, Conflict, NotFound
 from server.values.model import Session
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from server.planning.learned.library import PlanLibrary
 
 _TOKEN: Final = "token:"  # noqa: S105 - a prefix of names
-_ANONYMOUS: Final = "~anonymous"
+ANONYMOUS: Final = "~anonymous"
 #: Before the name of a directory; only such a name takes looking up.
 BY_DIRECTORY: Final = "@"
 _PREFIX: Final = re.compile(r"[0-9a-f]{4,24}")
 
 
 def session_named(name: str, known: Mapping[str, str]) -> Session:
-    """The session with this id, or ``token:NAME``, ``~anonymous``, ``@DIRECTORY``.
+    """The session with this id, or ``token:NAME``, ``TOKEN/ID``, ``~anonymous``, ``@DIRECTORY``.
 
     `known` are ids by directory, for a name that is one.
 
@@ -31,13 +31,16 @@ def session_named(name: str, known: Mapping[str, str]) -> Session:
     """
     if name.startswith(_TOKEN):
         return session_for(None, name.removeprefix(_TOKEN), "reject")
-    if name == _ANONYMOUS:
+    if name == ANONYMOUS:
         return session_for(None, None, "shared")
     if name.startswith(BY_DIRECTORY):
         directory = name.removeprefix(BY_DIRECTORY)
         if not DIRECTORY.fullmatch(directory):
             raise BadRequest("After @ comes the name of a session's directory, 32 hex digits.")
         return Session(known.get(directory, name), directory)
+    owner, end, label = name.partition(OWNER_END)
+    if end:
+        return owned(owner, label)
     return session_for(name, None, "reject")
 
 

@@ -1,32 +1,47 @@
-"""Sessions as operators see them: their data, sizes and routes; copies, archives, and their end.
+"""Sessions as operators see them: their data, sizes, history and routes; copies, archives, and their end.
 
-1. Whatever reads or replaces a session's files holds the session: its requests wait, its guest is dropped.
-   What takes long (exporting) is done on a copy, when the session is free again.
-2. A session's database is not opened in this process; see `server.sessions.transfer`.
+1. Whatever changes or removes a whole session holds it: its requests wait, and its guest is dropped. What is
+   only read comes from the record, as of one version of the session, and nobody waits for it.
+2. Whether a session may be replaced is asked within the transaction that replaces it. So nothing that was
+   acknowledged meanwhile is lost, and there is no moment at which a crash would leave half of it.
+3. A session's file is not opened in this process; see `server.sessions.transfer`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
 
 from server.operations.naming import BY_DIRECTORY, session_named
+from server.planning.dialects.frame.choice import NoSessionDialects
+from server.planning.dialects.frame.registry import names as dialect_names
 from server.sessions import transfer
-from server.sessions.files import Entry
-from server.values.errors import Conflict, NotFound, SessionDamaged, Unprocessable
+from server.sessions.files import DIRECTORY
+from server.values.errors import BadRequest, Conflict, NotFound, SessionDamaged, Unprocessable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from server.planning.dialects.frame.choice import SessionDialects
     from server.planning.learned.library_rows import LearnedRecord
     from server.planning.learned.routes import LearnedRoutes
+    from server.record.record import Moment
     from server.sessions.files import SessionFiles
     from server.sessions.names import SessionNames
+    from server.sessions.records import Records
     from server.values.model import Session
     from wasm_runtime.pool import Holder
+
+_VERSION: Final = re.compile(r"[0-9]{1,15}")
+#: Differences that are shown; there may be more.
+_MOST_DIFFERENCES: Final = 1_000
 
 
 class SessionOperations:
@@ -35,14 +50,18 @@ class SessionOperations:
     def __init__(
         self,
         files: SessionFiles,
+        records: Records,
         names: SessionNames,
         holder: Holder,
         learned: LearnedRoutes | None,
         *,
         token_names: tuple[str, ...] = (),
         disk_bytes: int,
+        dialects: SessionDialects | None = None,
     ) -> None:
+        self._dialects = dialects or NoSessionDialects()
         self._files = files
+        self._records = records
         self._names = names
         self._holder = holder
         self._learned = learned
@@ -64,25 +83,28 @@ class SessionOperations:
     async def listed(self) -> dict[str, Any]:
         """All sessions that have data or have learned anything, those that changed last first.
 
-        Those that were set aside are `damaged`, and their `remedy` is what to do about it.
+        Those whose old file was set aside are `damaged`, and their `remedy` is what to do about it.
         """
         names, routes = await self.names(), await self._routes()
-        entries, damaged = await asyncio.to_thread(lambda: (self._files.entries(), self._files.set_aside()))
-        in_use = {entry.directory for entry in entries}
-        known = in_use | {entry.directory for entry in damaged}
-        entries += [Entry(directory, 0, 0.0) for directory in routes if directory not in known]
+        found = await self._records.listed()
+        entries = [(each["name"], each["size_bytes"], each["changed_at"]) for each in found["sessions"]]
+        entries += [(directory, *looks) for directory, looks in found["waiting"].items()]
+        aside = await asyncio.to_thread(self._files.all_set_aside)
+        in_use = {directory for directory, _, _ in entries}
+        known = in_use | {entry.directory for entry in aside}
+        entries += [(directory, 0, 0.0) for directory in routes if directory not in known]
 
-        def row(entry: Entry) -> dict[str, Any]:
-            found = _on_disk(entry, names.get(entry.directory))
-            return {**found, "routes": routes.get(entry.directory, ("", 0))[1], "damaged": False}
+        def row(directory: str, size: int, changed_at: float) -> dict[str, Any]:
+            shown = _shown(directory, names.get(directory), size, changed_at)
+            return {**shown, "routes": routes.get(directory, ("", 0))[1], "damaged": False}
 
-        rows = [(entry, row(entry)) for entry in entries]
-        for entry in damaged:
-            found = row(entry)
-            remedy = _remedy(found["session"], replaced=entry.directory in in_use)
-            rows.append((entry, {**found, "damaged": True, "remedy": remedy}))
-        rows.sort(key=lambda pair: (-pair[0].changed_at, pair[0].directory))
-        return {"sessions": [found for _, found in rows]}
+        rows = [(entry[2], row(*entry)) for entry in entries]
+        for entry in aside:
+            damaged = row(entry.directory, entry.size_bytes, entry.changed_at)
+            remedy = _remedy(damaged["session"], replaced=entry.directory in in_use)
+            rows.append((entry.changed_at, {**damaged, "damaged": True, "remedy": remedy}))
+        rows.sort(key=lambda pair: (-pair[0], pair[1]["directory"]))
+        return {"sessions": [shown for _, shown in rows]}
 
     async def show(self, name: str) -> dict[str, Any]:
         """Its collections with counts and learned fields, its size, its learned routes. No records.
@@ -90,20 +112,15 @@ class SessionOperations:
         Raises NotFound; SessionDamaged where the data cannot be read.
         """
         session = await self._whole(name)
-        entry = await asyncio.to_thread(self._entry, session)
+        found: dict[str, Any] = {"session": session.id, "directory": session.directory}
         collections: list[dict[str, Any]] = []
-        if entry is not None and self._files.has_data(session.directory):
-            async with self._copied(session) as copy:
-                collections = await _in_thread(transfer.describe, copy)
-        return {
-            **(
-                _on_disk(entry, session.id)
-                if entry
-                else {"session": session.id, "directory": session.directory}
-            ),
-            "collections": collections,
-            "learned": await self._learned_by(session),
-        }
+        if await self._records.exists(session.directory):
+            shown = await self._records.show(session.directory)
+            found |= _shown(session.directory, session.id, shown["size_bytes"], shown["changed_at"])
+            found["version"] = shown["version"]
+            collections = [_described(each) for each in shown["collections"]]
+        found["dialect"] = self._dialects.of(session)
+        return {**found, "collections": collections, "learned": await self._learned_by(session)}
 
     async def export(self, name: str, archive: Path) -> list[str]:
         """Write the session's data to a tar file in the documented layout; its collections' names.
@@ -111,53 +128,78 @@ class SessionOperations:
         Raises NotFound, SessionDamaged.
         """
         session = await self._with_data(name)
-        async with self._copied(session) as copy:
-            names: list[str] = await _in_thread(transfer.export, copy, archive)
+        async with self._scratch() as path:
+            path.mkdir(mode=0o700)
+            await self._records.load(session.directory, path / "store.db")
+            names: list[str] = await _in_thread(transfer.export, path, archive)
             return names
 
     async def import_(self, name: str, archive: Path, *, replace: bool = False) -> dict[str, Any]:
         """Make a session's data out of such a tar file.
 
-        Raises Conflict for a session that has data already, without `replace`; Unprocessable for the file.
+        Raises Conflict for a session that has data already, without `replace`; Unprocessable for the file;
+        StorageFull.
         """
         session = await self.named(name)
-        self._require_free(session, replace=replace)
-        async with self._scratch() as prepared:
+        if not replace:
+            await self._require_free(session)  # asked again when it is written; this spares reading the file
+        rows = self._files.new_scratch()
+        try:
             try:
-                collections = await asyncio.to_thread(self._imported, archive, prepared)
+                collections = await asyncio.to_thread(
+                    lambda: transfer.imported(archive, rows, most_bytes=self._disk_bytes)
+                )
             except transfer.TransferError as error:
                 raise Unprocessable(f"The archive is refused: {error}.") from None
-            await self._put(prepared, session)
+            async with self._holder.hold(session.directory):
+                await self._adopt(session, rows, replace=replace)
+        finally:
+            rows.unlink(missing_ok=True)
+        self._names.note(session)
         return {"session": session.id, "collections": collections}
 
-    def _imported(self, archive: Path, prepared: Path) -> list[str]:
-        names = transfer.import_(archive, prepared, most_bytes=self._disk_bytes)
-        size = sum(path.lstat().st_size for path in prepared.iterdir())
-        if size > self._disk_bytes:
-            raise transfer.TransferError(f"its data takes {size} bytes, and a session has {self._disk_bytes}")
-        return names
+    async def _adopt(self, session: Session, rows: Path, *, replace: bool) -> None:
+        try:
+            await self._records.adopt(session.directory, rows, replace=replace)
+        except Conflict:
+            raise Conflict(f"Session {session.id} has data already.") from None
 
-    async def fork(self, name: str, target_name: str) -> dict[str, Any]:
+    async def fork(self, name: str, target_name: str, *, at: str = "") -> dict[str, Any]:
         """Copy a session's data and what it has learned to a session that has neither.
 
-        As it is between two requests, however many are under way. Raises NotFound, Conflict.
+        As it is between two requests, however many are under way, or as it was `at` a version or time.
+        Raises NotFound, Conflict.
         """
         source, target = await self._whole(name), await self.named(target_name)
         if source.directory == target.directory:
             raise Conflict("A session cannot be forked to itself.")
-        self._require_free(target, replace=False)
         if target.directory in await self._routes():
             raise Conflict(f"Session {target.id} has learned routes already: delete it first.")
-        if self._files.exists(source.directory):
-            async with self._copied(source) as copy:
-                await self._put(copy, target)
+        moment = moment_of(at) if at else None
+        await self._require_free(target)
+        if await self._records.exists(source.directory):
+            async with self._holder.hold(target.directory):
+                try:
+                    await self._records.copy(source.directory, target.directory, at=moment)
+                except Conflict:
+                    raise Conflict(f"Session {target.id} has data already.") from None
         routes = 0
         if self._learned is not None:
             routes = await self._learned.change(
                 lambda library: library.copy_session(source.directory, target)
             )
         self._names.note(target)
+        self._dialects.settle(target, self._dialects.of(source))
         return {"session": target.id, "from": source.id, "routes": routes}
+
+    async def set_dialect(self, name: str, dialect: object) -> dict[str, Any]:
+        """From now on its requests are read so, but for those that say otherwise. Raises BadRequest."""
+        session = await self.named(name)
+        if not isinstance(dialect, str) or dialect not in dialect_names():
+            raise BadRequest(f"`dialect` must be one of {', '.join(dialect_names())}.")
+        self._dialects.settle(session, dialect)
+        self._names.note(session)
+        return {"session": session.id, "dialect": dialect}
 
     async def reset(self, name: str) -> dict[str, Any]:
         """Remove a session's data, and keep what it has learned.
@@ -166,80 +208,102 @@ class SessionOperations:
         """
         session = await self._whole(name)
         async with self._holder.hold(session.directory):
-            if self._files.exists(session.directory):
-                await asyncio.to_thread(self._files.remove, session.directory)
+            if await self._records.exists(session.directory):
+                await self._records.reset(session.directory)
         return {"session": session.id}
 
     async def delete(self, name: str) -> dict[str, Any]:
-        """Remove a session: data, what was set aside or salvaged of it, learned routes, and its name.
+        """Remove a session: data, history, what was set aside or salvaged of it, learned routes, its name.
 
         Raises NotFound.
         """
         session = await self._existing(name)
         async with self._holder.hold(session.directory):
+            await self._records.remove(session.directory)
             await asyncio.to_thread(self._files.remove_all, session.directory)
         routes = 0
         if self._learned is not None:
             routes = await self._learned.change(lambda library: library.forget_session(session.directory))
         await self._names.forget(session)
+        self._dialects.settle(session, "")
         return {"session": session.id, "routes": routes}
 
     async def salvage(self, name: str) -> dict[str, Any]:
-        """Put in service what can be read of a session that was set aside as damaged; the report.
+        """Put in service what can be read of an old file that is damaged; the report.
 
-        Raises Conflict where none of its name was set aside, or its place is taken.
+        Raises Conflict where there is no such file, or the session has data.
         """
         session = await self.named(name)
-        async with self._holder.hold(session.directory):
-            try:
-                report = await asyncio.to_thread(transfer.salvage, self._files.damaged(session.directory))
-            except transfer.TransferError as error:
-                raise Conflict(f"Nothing was salvaged: {error}.") from None
+        directory = session.directory
+        async with self._holder.hold(directory):
+            waiting = (await self._records.listed())["waiting"]
+            if directory in waiting and not self._files.is_set_aside(directory):
+                await asyncio.to_thread(self._files.set_aside, directory)
+                await self._records.ask("found", session=directory)
+            if await self._records.has_data(directory):
+                raise Conflict(f"Nothing was salvaged: {_remedy(session.id, replaced=True)}.")
+            report = await self._salvage(directory)
         return {"session": session.id, **report}
+
+    async def _salvage(self, directory: str) -> dict[str, Any]:
+        """Take over what can be read of what was set aside, which then gets another name, `kept`."""
+        if not self._files.is_set_aside(directory):
+            raise Conflict("Nothing was salvaged: nothing of this session was set aside as damaged.")
+        rows = self._files.new_scratch()
+        try:
+            report = await asyncio.to_thread(transfer.salvaged, self._files.damaged(directory), rows)
+            await self._records.adopt(directory, rows, replace=False)
+            return {**report, "kept": await asyncio.to_thread(self._files.salvaged, directory)}
+        except transfer.TransferError as error:
+            raise Conflict(f"Nothing was salvaged: {error}.") from None
+        except OSError as error:
+            raise Conflict(f"Nothing was salvaged: {error.strerror}.") from None
+        finally:
+            rows.unlink(missing_ok=True)
+
+    # History
+
+    async def log(self, name: str, *, most: int, before: int | None) -> dict[str, Any]:
+        """Its versions, the last one first: time, request, route, plan and what changed. Raises NotFound."""
+        session = await self._with_record(name)
+        found = await self._records.ask("log", session=session.directory, most=most, before=before)
+        return {"session": session.id, "versions": [_logged(each) for each in found]}
+
+    async def rewind(self, name: str, to: str, *, dry: bool = False) -> dict[str, Any]:
+        """Have its records be those of an earlier version or time, as a new version; `dry`: only say how.
+
+        Raises NotFound, BadRequest.
+        """
+        session, moment = await self._with_record(name), moment_of(to)
+        directory = session.directory
+        asked = {"session": directory, "at": moment, "most": _MOST_DIFFERENCES}
+        if dry:
+            found = await self._records.ask("differences", **asked)
+            return {"session": session.id, "to": found["version"], "differences": found["differences"]}
+        async with self._holder.hold(directory):
+            found = await self._records.ask("differences", **asked)
+            head = await self._records.ask("rewind", session=directory, to=found["version"])
+        changed = len(found["differences"])
+        return {"session": session.id, "to": found["version"], "version": head[1], "changed": changed}
 
     @asynccontextmanager
     async def forked(self, session: Session) -> AsyncIterator[str]:
-        """The name of a directory with a copy of the data, in which plans can be run; then it is removed.
+        """The name of a session with a copy of the data, in which plans can be run; then it is removed.
 
-        Raises SessionDamaged for a session that was set aside, or whose files cannot be read.
+        Raises SessionDamaged for a session that was set aside, or whose data cannot be read.
         """
-        self._require_in_service(session)
-        async with self._scratch() as path:
-            if self._files.exists(session.directory):
-                await self._copy(session, path)
-            try:
-                yield path.name
-            finally:
-                async with self._holder.hold(path.name):
-                    pass  # the guest that ran there is gone
-
-    @asynccontextmanager
-    async def untouched(self, session: Session) -> AsyncIterator[None]:
-        """For what asks a session's guest: the directory that this makes where there was none is removed."""
-        was_there = self._files.exists(session.directory)
+        scratch = self._files.new_scratch().name
         try:
-            yield
+            if DIRECTORY.fullmatch(session.directory) and await self._records.exists(session.directory):
+                await self._records.copy(session.directory, scratch)
+            else:
+                await self._require_in_service(session)
+            yield scratch
         finally:
-            if not was_there:
-                async with self._holder.hold(session.directory):
-                    if self._files.exists(session.directory) and not self._files.has_data(session.directory):
-                        await asyncio.to_thread(self._files.remove, session.directory)
+            async with self._holder.hold(scratch):
+                await self._records.remove(scratch)
 
     # Files
-
-    @asynccontextmanager
-    async def _copied(self, session: Session) -> AsyncIterator[Path]:
-        async with self._scratch() as path:
-            await self._copy(session, path)
-            yield path
-
-    async def _copy(self, session: Session, path: Path) -> None:
-        """Raises SessionDamaged."""
-        async with self._holder.hold(session.directory):
-            try:
-                await asyncio.to_thread(self._files.copy, session.directory, path)
-            except OSError as error:
-                raise SessionDamaged(f"The session's files cannot be read: {error.strerror}.") from None
 
     @asynccontextmanager
     async def _scratch(self) -> AsyncIterator[Path]:
@@ -249,11 +313,6 @@ class SessionOperations:
             yield path
         finally:
             await asyncio.to_thread(self._files.remove_scratch, path)
-
-    async def _put(self, prepared: Path, session: Session) -> None:
-        async with self._holder.hold(session.directory):
-            await asyncio.to_thread(self._files.put, prepared, session.directory)
-        self._names.note(session)
 
     # What there is
 
@@ -270,38 +329,50 @@ class SessionOperations:
         return [{**_route(record), "stale": record.plan.is_stale(versions)} for record in records]
 
     async def _existing(self, name: str) -> Session:
-        """One that has a directory, was set aside, or has learned anything. Raises NotFound."""
+        """One that has data, was set aside, or has learned anything. Raises NotFound."""
         session = await self.named(name)
-        if self._files.is_new(session.directory) and session.directory not in await self._routes():
+        known = await self._records.exists(session.directory) or self._files.is_set_aside(session.directory)
+        if not known and session.directory not in await self._routes():
             raise NotFound(f"There is no session {name}.")
         return session
 
     async def _whole(self, name: str) -> Session:
         """Raises NotFound, and SessionDamaged for one that was set aside."""
         session = await self._existing(name)
-        self._require_in_service(session)
+        await self._require_in_service(session)
         return session
 
-    def _require_in_service(self, session: Session) -> None:
-        if self._files.is_set_aside(session.directory):
+    async def _require_in_service(self, session: Session) -> None:
+        if self._files.is_set_aside(session.directory) and not await self._records.exists(session.directory):
             remedy = _remedy(session.id, replaced=False)
             raise SessionDamaged(f"The session was set aside as damaged; {remedy}.", remedy=remedy)
 
-    async def _with_data(self, name: str) -> Session:
+    async def _with_record(self, name: str) -> Session:
         session = await self._whole(name)
-        if not self._files.has_data(session.directory):
+        if not await self._records.exists(session.directory):
             raise NotFound(f"Session {name} has no data.")
         return session
 
-    def _require_free(self, session: Session, *, replace: bool) -> None:
-        if not replace and self._files.has_data(session.directory):
+    async def _with_data(self, name: str) -> Session:
+        session = await self._whole(name)
+        if not await self._records.has_data(session.directory):
+            raise NotFound(f"Session {name} has no data.")
+        return session
+
+    async def _require_free(self, session: Session) -> None:
+        if await self._records.has_data(session.directory):
             raise Conflict(f"Session {session.id} has data already.")
 
-    def _entry(self, session: Session) -> Entry | None:
-        try:
-            return self._files.entry(session.directory)
-        except FileNotFoundError:
-            return None
+
+def moment_of(text: str) -> Moment:
+    """A version's number, or a time (ISO 8601; UTC where it says nothing else). Raises BadRequest."""
+    if _VERSION.fullmatch(text):
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequest("A moment is a version's number, or a time such as 2026-11-30T12:00:00Z.") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 async def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
@@ -312,15 +383,41 @@ async def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
         raise SessionDamaged(f"The session's data cannot be read: {error}.") from None
 
 
-def _on_disk(entry: Entry, session_id: str | None) -> dict[str, Any]:
-    changed = datetime.fromtimestamp(entry.changed_at, UTC).isoformat(timespec="seconds")
-    changed_at = changed if entry.changed_at else None
+def _shown(directory: str, session_id: str | None, size: int, changed_at: float) -> dict[str, Any]:
     return {
-        "session": session_id or f"@{entry.directory}",
-        "directory": entry.directory,
-        "size_bytes": entry.size_bytes,
-        "changed_at": changed_at,
+        "session": session_id or f"@{directory}",
+        "directory": directory,
+        "size_bytes": size,
+        "changed_at": _time(changed_at) if changed_at else None,
     }
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _described(collection: dict[str, Any]) -> dict[str, Any]:
+    fields = orjson.loads(collection["schema"]).get("fields", {})
+    return {
+        "name": collection["name"],
+        "records": collection["records"],
+        "next_id": collection["next_id"],
+        "fields": fields,
+        "updated_at": collection["updated_at"],
+    }
+
+
+def _logged(entry: dict[str, Any]) -> dict[str, Any]:
+    """`changes`: by collection, how many records were new, changed, removed."""
+    changes = {
+        name: dict(zip(("new", "changed", "removed"), counts, strict=True))
+        for name, counts in entry["changes"].items()
+    }
+    # Rounded up, so that the version was there at the time that is shown.
+    at = datetime.fromtimestamp(math.ceil(entry["at"] * 1_000) / 1_000, UTC).isoformat(
+        timespec="milliseconds"
+    )
+    return {**entry, "at": at, "changes": changes}
 
 
 def _remedy(session: str, *, replaced: bool) -> str:

@@ -22,10 +22,9 @@ from server.planning.planner import LearningPlanner
 from server.planning.policy import POLICY_VERSION
 from server.planning.prompt import PromptMaker, read_house_rules
 from server.planning.providers import make_provider
-from server.sessions.files import SessionFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from server.planning.drafting.usage import UsageBook
@@ -42,20 +41,24 @@ def make_planner(
     describe: Callable[[], Mapping[str, Any]],
     executor: Executor,
     data_root: Path,
+    there: Callable[[str], Awaitable[bool]],
     *,
     keep_library: bool = False,
     watched: Callable[[Provider], Provider] = lambda provider: provider,
     delete_collections: bool = False,
     usage: UsageBook | None = None,
 ) -> Planner:
-    """The planner that the settings ask for; `describe` gives the guest's `Artifact.description`.
+    """The planner that the settings ask for.
+
+    `describe` gives the guest's `Artifact.description`, `there` whether anything was
+    ever written to a session, by its directory.
 
     Without a provider, routes that were learned while there was one are still served; with `keep_library`
     there is a plan library in any case, for operators to bring plans to. `watched` may put a watcher before
     the provider.
     Raises PromptError for house rules that cannot be read, LibraryError, ValueError for a refused base URL.
     """
-    conventions = make_conventions(executor, data_root, delete_collections=delete_collections)
+    conventions = make_conventions(executor, there, delete_collections=delete_collections)
     library = data_root / FILE_NAME
     chosen = settings.learn and settings.chosen != "conventions"
     if not chosen and settings.learn and not keep_library and not library.exists():
@@ -74,21 +77,23 @@ def make_planner(
 
 
 def make_conventions(
-    executor: Executor, data_root: Path, *, delete_collections: bool = False
+    executor: Executor, there: Callable[[str], Awaitable[bool]], *, delete_collections: bool = False
 ) -> CheckedConventions:
-    """Conventions that look into a session where a path alone does not tell a collection from an action."""
-    files = SessionFiles(data_root)
+    """Conventions that look into a session where a path alone does not tell a collection from an action.
+
+    `there` says whether anything was ever written to a session, by its directory.
+    """
 
     async def exists(session: Session, name: str) -> bool:
-        return not files.is_new(session.directory) and await collection_exists(executor, session, name)
+        return await there(session.directory) and await collection_exists(executor, session, name)
 
     async def holds(session: Session, name: str) -> Holds:
-        return (
-            "nothing" if files.is_new(session.directory) else await collection_holds(executor, session, name)
-        )
+        if not await there(session.directory):
+            return "nothing"
+        return await collection_holds(executor, session, name)
 
     async def has_file(session: Session, path: tuple[str, ...]) -> bool:
-        return not files.is_new(session.directory) and await record_has_file(executor, session, path)
+        return await there(session.directory) and await record_has_file(executor, session, path)
 
     return CheckedConventions(
         delete_collections=delete_collections, exists=exists, holds=holds, has_file=has_file

@@ -18,6 +18,7 @@ from server.planning.planner import FALL_BACK, NOT_LEARNED
 from server.planning.policy import CodeRefused
 from server.planning.providers.base import ProviderError
 from server.values.errors import (
+    MethodNotAllowed,
     NotLearned,
     NotPlannable,
     PlanRefused,
@@ -107,8 +108,13 @@ class _Walk:
 
     async def result(self) -> Explanation:
         stale = None
+        learned = self.of.learned
+        match = None if learned is None else await learned.match(self.ctx)
+        if self.ctx.dialect and (match is None or not match.route.by_person):
+            found = await self._in_dialect()
+            if found is not None:
+                return found
         if self.of.learned is not None:
-            match = await self.of.learned.match(self.ctx)
             if match is not None and not match.route.stale:
                 self.why.append("The session has learned a plan for it.")
                 if match.route.pinned:
@@ -128,6 +134,17 @@ class _Walk:
         if self.of.learned is None or drafting is None:
             return await self._without_model(stale)
         return await self._new(self.of.learned, drafting, stale)
+
+    async def _in_dialect(self) -> Explanation | None:
+        """What its dialect has for it; None where somebody else may."""
+        self.why.append(f"It is read in the dialect {self.ctx.dialect}.")
+        try:
+            return Explanation("conventions", self.why, await self.of.conventions.runnable(self.ctx))
+        except (NotPlannable, MethodNotAllowed):
+            self.why.append("The dialect has nothing for it.")
+            return None
+        except ServiceError as error:
+            return Explanation("none", self.why, error=error)
 
     async def _view_of(self, learned: LearnedRoutes, match: Match) -> str:
         """In which view its author saw the request, where a model wrote it and that was noted."""

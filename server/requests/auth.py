@@ -15,6 +15,7 @@ from attrs import frozen
 
 from server.requests.headers import single
 from server.requests.known_tokens import digest
+from server.settings.key import token_digest
 from server.values.errors import InvalidHeader, Unauthorized
 
 if TYPE_CHECKING:
@@ -41,10 +42,22 @@ class Caller:
 
 
 class Authenticator:
-    """Knows the tokens' digests by name; none at all means that the service is open."""
+    """Knows the tokens' digests by name; none at all means that the service is open.
+
+    A token is itself, or `sha256:` and its digest. Whoever sends that text has not sent the token.
+    """
 
     def __init__(self, tokens: Mapping[str, str]) -> None:
-        self._digests = {name: digest(token) for name, token in tokens.items()}
+        self._digests = {name: token_digest(token) for name, token in tokens.items()}
+
+    def renew(self, tokens: Mapping[str, str]) -> None:
+        """Know these tokens instead, from the next request on.
+
+        Raises ValueError if that would open a service.
+        """
+        if self._digests and not tokens:
+            raise ValueError("without a token the service would be open to all")
+        self._digests = {name: token_digest(token) for name, token in tokens.items()}
 
     def authenticate(self, headers: MultiMapping[str]) -> Caller:
         """Raises Unauthorized unless exactly one token was sent, and it is one of ours."""

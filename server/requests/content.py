@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -51,7 +51,7 @@ _JSON_BLANKS = b" \t\r\n"
 #: A name, percent-encoded where it is not of these, and the sign that ends it.
 _FORM_PAIR = re.compile(r"""[^\s"<>{}\\^`|=]*=""")
 #: As much of a body of another type is looked at, to tell whether it is JSON.
-_PEEKED_BYTES = INLINE_BYTES
+PEEKED_BYTES = 65_536
 _NAME_YOUR_TYPE = "For JSON say Content-Type: application/json."
 _NOT_A_FORM = (
     f"The body was sent as a form but begins as JSON does; in a form write %7B and %5B. {_NAME_YOUR_TYPE}"
@@ -122,6 +122,7 @@ async def read_content(
     limit: int,
     seconds: float,
     holds: Callable[[int], None] = lambda _size: None,
+    session: str = "",
 ) -> tuple[ContentKind, bytes]:
     """The kind and the bytes of a request's body, `none` without one: no bytes are no body (T44).
 
@@ -136,7 +137,7 @@ async def read_content(
         kind = content_kind(request.headers)
         check_use(request.method, kind)
     except UnsupportedMediaType as error:
-        await _look(request, error, seconds)
+        await _look(request, error, seconds, session)
         return "none", b""
     data = await read_body(request, limit=limit, seconds=seconds, holds=holds)
     return (kind or "json") if data else "none", data
@@ -147,6 +148,8 @@ async def parse(
     kind: ContentKind,
     data: bytes,
     check: Callable[[Content], None] = lambda _content: None,
+    *,
+    session: str = "",
 ) -> Content:
     """What `parse_content` says and `check` lets pass, beside the event loop if the body is large."""
 
@@ -155,10 +158,10 @@ async def parse(
         check(content)
         return content
 
-    return checked() if len(data) <= INLINE_BYTES else await aside(checked)
+    return checked() if len(data) <= INLINE_BYTES else await aside(checked, session)
 
 
-async def _look(request: web.BaseRequest, error: UnsupportedMediaType, seconds: float) -> None:
+async def _look(request: web.BaseRequest, error: UnsupportedMediaType, seconds: float, session: str) -> None:
     """Raise the error that a refused type is, unless nothing came with it.
 
     Chunks may be none. Text may be JSON that its sender forgot to call so: `fetch` calls each text plain.
@@ -168,11 +171,18 @@ async def _look(request: web.BaseRequest, error: UnsupportedMediaType, seconds: 
     if not (is_text or request.content_length is None):
         raise error
     try:
-        data = await read_body(request, limit=_PEEKED_BYTES, seconds=seconds)
+        data = await read_body(request, limit=PEEKED_BYTES, seconds=seconds)
     except PayloadTooLarge:
         raise error from None
-    if data:
-        raise explained(error, data) if is_text else error
+    if not data:
+        return
+    if not is_text:
+        raise error
+    raise (
+        explained(error, data)
+        if len(data) <= INLINE_BYTES
+        else await aside(partial(explained, error, data), session)
+    )
 
 
 def explained(error: UnsupportedMediaType, data: bytes) -> UnsupportedMediaType:

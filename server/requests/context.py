@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 from attrs import field, frozen
 
+from server.concurrency.aside import aside
 from server.requests import content, multipart
 from server.requests.headers import for_plan, misplaced, named_headers
 from server.requests.known_tokens import KnownTokens
 from server.requests.members import check_members
 from server.requests.target import Target, parse_query
-from server.sessions.identity import Anonymous, session_for, session_of_link
+from server.sessions.identity import Anonymous, Scope, session_for, session_of_link
 from server.values.errors import MethodNotAllowed, SessionInvalid
 from server.values.model import METHODS, SAFE_METHODS, Method, RequestContext
 
@@ -51,6 +52,7 @@ class ContextReader:
     anonymous: Anonymous
     #: Told of every session that is asked for.
     note: Callable[[Session], None] = lambda _session: None
+    scope: Scope = "service"
     #: All of the service's.
     tokens: KnownTokens = field(factory=KnownTokens)
     #: Whether `?session=` names a session where no header does.
@@ -82,7 +84,7 @@ class ContextReader:
         base_url = self.origin.base_url(headers)
         if self.tokens.are_in(base_url.partition("://")[2]):
             raise misplaced("Host")
-        body = await self._content(request, holds)
+        body = await self._content(request, session, holds)
         return RequestContext(
             method=cast("Method", request.method),
             path=target.path,
@@ -100,7 +102,9 @@ class ContextReader:
             dialect_headers=named_headers(headers, dialect_headers, is_secret=self.tokens.are_in),
         )
 
-    async def _parts(self, request: web.BaseRequest, holds: Callable[[int], None]) -> content.Content:
+    async def _parts(
+        self, request: web.BaseRequest, session: Session, holds: Callable[[int], None]
+    ) -> content.Content:
         """A form with files; what it means is an object, as of other forms."""
         content.check_encoding(request.headers)
         limits = self.limits
@@ -109,18 +113,30 @@ class ContextReader:
         )
         if not data or request.method in SAFE_METHODS:
             return content.NO_CONTENT
-        body = await multipart.read_content(request.headers, data, file_bytes=limits.file_bytes)
-        text = (body.text or "").encode()
-        check_members(body.value, text, most=limits.object_members, most_names=limits.body_names)
+
+        def checked() -> content.Content:
+            body = multipart.read_content(request.headers, data, file_bytes=limits.file_bytes)
+            text = (body.text or "").encode()
+            check_members(body.value, text, most=limits.object_members, most_names=limits.body_names)
+            return body
+
+        # A short form of many parts takes as long as a large one of other kinds.
+        body = await aside(checked, session.directory) if len(data) > multipart.INLINE_BYTES else checked()
         holds(sys.getsizeof(body.text))
         return body
 
-    async def _content(self, request: web.BaseRequest, holds: Callable[[int], None]) -> content.Content:
+    async def _content(
+        self, request: web.BaseRequest, session: Session, holds: Callable[[int], None]
+    ) -> content.Content:
         if request.body_exists and multipart.is_multipart(request.headers):
-            return await self._parts(request, holds)
+            return await self._parts(request, session, holds)
         limits = self.limits
         kind, data = await content.read_content(
-            request, limit=limits.request_bytes, seconds=limits.body_seconds, holds=holds
+            request,
+            limit=limits.request_bytes,
+            seconds=limits.body_seconds,
+            holds=holds,
+            session=session.directory,
         )
         body = await content.parse(
             request.method,
@@ -129,6 +145,7 @@ class ContextReader:
             lambda body: check_members(
                 body.value, data, most=limits.object_members, most_names=limits.body_names
             ),
+            session=session.directory,
         )
         # One character beyond Latin-1 makes each character of a text take two bytes or four.
         holds(sys.getsizeof(body.text))
@@ -141,13 +158,14 @@ class ContextReader:
             raise SessionInvalid(f"More than one {SESSION_ID} header.")
         if values and self.tokens.are_in(values[0]):
             raise misplaced(SESSION_ID)
-        session = self._linked(request, target) if not values and target.raw_query else None
+        session = self._linked(request, target, caller) if not values and target.raw_query else None
         if session is None:
-            session = session_for(values[0] if values else None, caller.token_name, self.anonymous)
+            named = values[0] if values else None
+            session = session_for(named, caller.token_name, self.anonymous, self.scope)
         self.note(session)
         return session
 
-    def _linked(self, request: web.BaseRequest, target: Target) -> Session | None:
+    def _linked(self, request: web.BaseRequest, target: Target, caller: Caller) -> Session | None:
         """The session of a link. A browser says by Sec-Fetch-Site whose page sends a request."""
         query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
         if SESSION_KEY not in query:
@@ -156,7 +174,13 @@ class ContextReader:
             raise SessionInvalid("A token of the service names no session, and does not belong into a link.")
         elsewhere = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
         changes = request.method not in SAFE_METHODS
-        return session_of_link(query[SESSION_KEY], allowed=self.in_query, cross_site=elsewhere and changes)
+        return session_of_link(
+            query[SESSION_KEY],
+            caller.token_name,
+            self.scope,
+            allowed=self.in_query,
+            cross_site=elsewhere and changes,
+        )
 
 
 def check_method(method: str) -> None:

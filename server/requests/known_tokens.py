@@ -15,6 +15,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from server.settings.key import DIGEST_PREFIX, token_digest
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -37,9 +39,14 @@ class KnownTokens:
     """Knows their digests alone."""
 
     def __init__(self, tokens: Iterable[str] = ()) -> None:
+        self.renew(tokens)
+
+    def renew(self, tokens: Iterable[str]) -> None:
+        """Know these instead. Of one that is given as its digest nobody knows the length."""
         known = [token for token in tokens if token]
-        self._digests = [digest(token) for token in known]
-        self._least = _USUAL_CHARACTERS if all(len(token) >= _USUAL_CHARACTERS for token in known) else 1
+        self._digests = [token_digest(token) for token in known]
+        usual = all(len(each) >= _USUAL_CHARACTERS and not each.startswith(DIGEST_PREFIX) for each in known)
+        self._least = _USUAL_CHARACTERS if usual else 1
         self._remembering = lru_cache(maxsize=_REMEMBERED)(self._looked_for)
 
     def are_in(self, value: str) -> bool:

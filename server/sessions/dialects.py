@@ -1,4 +1,4 @@
-"""Which dialect each session speaks, as far as that was settled: in `sessions.db`, beside their names.
+"""Which dialect each session speaks, as far as that was settled: in `dialects.db` in the data root.
 
 All of it is in memory: a request asks it, and must not wait. What is lost with the
 power is settled anew by the next request that bears a mark.
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from server.values.model import Session
 
+FILE_NAME: Final = "dialects.db"
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS dialects (directory TEXT PRIMARY KEY, name TEXT NOT NULL) STRICT"
 _log = structlog.get_logger()
 
@@ -24,8 +25,8 @@ _log = structlog.get_logger()
 class KeptDialects:
     """The dialects of all sessions that have one of their own."""
 
-    def __init__(self, data_root: Path, file_name: str) -> None:
-        self._path = data_root / file_name
+    def __init__(self, data_root: Path) -> None:
+        self._path = data_root / FILE_NAME
         self._names = self._read()
 
     def of(self, session: Session) -> str:

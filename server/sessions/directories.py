@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_FILE = "lock"
+#: Below it, sessions' files: all that workers see of the data root (server/record/process.py makes it).
+CACHES = "caches"
+#: With less on the disk than this, writes fail: see `server/record/keeper.py`.
+_LEAST_FREE_BYTES = 1024 * 1024
 #: As long as an old server may take to end its workers once it was told to stop.
 LOCK_WAIT_SECONDS = 5.0
 
@@ -69,6 +73,14 @@ class DataRoot:
 
     def is_writable(self) -> bool:
         return os.access(".", os.W_OK | os.X_OK, dir_fd=self._directory_fd)
+
+    def is_full(self) -> bool:
+        """Whether its disk is."""
+        try:
+            disk = os.statvfs(self._directory_fd)
+        except OSError:
+            return False
+        return disk.f_bavail * disk.f_frsize < _LEAST_FREE_BYTES
 
     def close(self) -> None:
         """Give the lock back, as far as this process holds it."""

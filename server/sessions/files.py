@@ -1,18 +1,16 @@
-"""Sessions' directories in the data root, and what operators do with them: list, copy, put in place, remove.
+"""What of sessions is files in the data root: scratch, and what releases before the record have left.
 
-1. Nobody else may have a session's files open while it is read or replaced: callers hold the session.
-2. What replaces a session is made complete in a scratch directory beside it, and then renamed: a crash leaves
-   the session as it was, or as it was to be.
-3. A scratch directory has a name that no session's directory can have; those that a crash left are removed
-   when the next service starts.
+`<session>` is a file that was not taken over yet, `<session>.adopted` one that was; `<session>.damaged` was
+set aside as damaged, and `<session>.salvaged-<time>` is what was kept of it when it was salvaged. All of them
+stay until the operator removes them, or the session is deleted.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
@@ -20,12 +18,16 @@ from attrs import frozen
 from wasm_runtime import session_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SCRATCH_PREFIX: Final = "scratch-"
 #: What `identity` derives.
 DIRECTORY: Final = re.compile(r"[0-9a-f]{32}")
+DAMAGED: Final = ".damaged"
+SALVAGED: Final = ".salvaged-"
+ADOPTED: Final = ".adopted"
+#: What the releases before the record called a session while they removed it.
+_REMOVED: Final = ".removed"
 
 
 @frozen
@@ -46,68 +48,44 @@ class SessionFiles:
     def path(self, directory: str) -> Path:
         return self.root / directory
 
-    def exists(self, directory: str) -> bool:
-        return self.path(directory).is_dir()
-
-    def has_data(self, directory: str) -> bool:
-        """Whether anything was ever written to the session."""
-        with suppress(FileNotFoundError):
-            return (self.path(directory) / session_files.DATABASE).lstat().st_size > 0
-        return False
-
-    def is_new(self, directory: str) -> bool:
-        """Whether nothing has ever been run in the session, so that looking into it would make it."""
-        return not self.exists(directory) and not self.damaged(directory).exists()
-
-    def names(self) -> list[str]:
-        """The directories of all sessions that have one, sorted."""
-        return sorted(path.name for path in self.root.iterdir() if DIRECTORY.fullmatch(path.name))
-
-    def entries(self) -> list[Entry]:
-        """All sessions that have a directory, by its name."""
-        return [self.entry(name) for name in self.names()]
-
-    def set_aside(self) -> list[Entry]:
-        """All sessions that were set aside as damaged, by the names of the directories they had."""
-        names = (path.name for path in self.root.iterdir() if path.name.endswith(session_files.DAMAGED))
-        directories = sorted(name.removesuffix(session_files.DAMAGED) for name in names)
-        return [
-            self._entry(directory, self.damaged(directory))
-            for directory in directories
-            if DIRECTORY.fullmatch(directory)
-        ]
-
-    def is_set_aside(self, directory: str) -> bool:
-        """Whether the session waits to be salvaged, and nothing is in its place."""
-        return self.damaged(directory).is_dir() and not self.exists(directory)
-
-    def entry(self, directory: str) -> Entry:
-        """Raises FileNotFoundError when there is no such directory."""
-        return self._entry(directory, self.path(directory))
-
-    @staticmethod
-    def _entry(directory: str, place: Path) -> Entry:
-        size = sum(path.lstat().st_size for path in place.iterdir())
-        database = place / session_files.DATABASE
-        changed = (database if os.path.lexists(database) else place).lstat().st_mtime
-        return Entry(directory, size, changed)
-
     def damaged(self, directory: str) -> Path:
         """Where the session is when it was set aside as damaged."""
-        return self.path(f"{directory}{session_files.DAMAGED}")
+        return self.root / f"{directory}{DAMAGED}"
+
+    def is_set_aside(self, directory: str) -> bool:
+        return self.damaged(directory).is_dir()
+
+    def set_aside(self, directory: str) -> None:
+        """Have the session's old file wait to be salvaged."""
+        session_files.rename(self.root, directory, f"{directory}{DAMAGED}")
+
+    def salvaged(self, directory: str) -> str:
+        """What could be read of what was set aside was taken over; the name of the rest from now on."""
+        name = f"{directory}{SALVAGED}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        session_files.rename(self.root, f"{directory}{DAMAGED}", name)
+        return name
+
+    def all_set_aside(self) -> list[Entry]:
+        """All sessions that were set aside as damaged, by the names of the directories they had."""
+        names = (path.name for path in self.root.iterdir() if path.name.endswith(DAMAGED))
+        directories = sorted(name.removesuffix(DAMAGED) for name in names)
+        return [self._damaged(directory) for directory in directories if DIRECTORY.fullmatch(directory)]
+
+    def _damaged(self, directory: str) -> Entry:
+        place = self.damaged(directory)
+        size = sum(path.lstat().st_size for path in place.iterdir())
+        return Entry(directory, size, place.lstat().st_mtime)
+
+    def remove_all(self, directory: str) -> None:
+        """Remove whatever there is of the session in the old format."""
+        for suffix in (f"{SALVAGED}*", DAMAGED, f"{ADOPTED}*", _REMOVED):
+            for path in self.root.glob(f"{directory}{suffix}"):
+                if path.is_dir():
+                    session_files.delete(self.root, path.name)
 
     def new_scratch(self) -> Path:
         """A path below the data root where there is nothing yet."""
         return self.root / f"{SCRATCH_PREFIX}{secrets.token_hex(8)}"
-
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """The path of a directory that is not there yet; removed at the end if it then is."""
-        path = self.new_scratch()
-        try:
-            yield path
-        finally:
-            self.remove_scratch(path)
 
     @staticmethod
     def remove_scratch(path: Path) -> None:
@@ -115,34 +93,12 @@ class SessionFiles:
         if path.exists():
             session_files.delete(path.parent, path.name)
 
-    def copy(self, directory: str, target: Path) -> bool:
-        """Copy a session's files to a directory that is made for it; False: it has no database."""
-        return session_files.copy(self.path(directory), target)
-
-    def put(self, prepared: Path, directory: str) -> None:
-        """Have a prepared directory take the place of the session's; the one before is removed."""
-        with self.scratch() as before:
-            if self.exists(directory):
-                self.path(directory).rename(before)
-            prepared.rename(self.path(directory))
-
-    def remove(self, directory: str) -> None:
-        """Remove a session's directory; first it gets out of the way, so no half of it is ever in use."""
-        self._remove(self.path(directory))
-
-    def remove_all(self, directory: str) -> None:
-        """Remove the session's directory, and what was set aside or salvaged of it."""
-        salvaged = self.root.glob(f"{directory}{session_files.SALVAGED}*")
-        for path in [*salvaged, self.damaged(directory), self.path(directory)]:
-            if path.is_dir():
-                self._remove(path)
-
-    def _remove(self, path: Path) -> None:
-        with self.scratch() as before:
-            path.rename(before)
-
     def remove_leftovers(self) -> None:
-        """Remove the scratch directories of a service that is no more."""
-        for path in self.root.glob(f"{SCRATCH_PREFIX}*"):
-            with suppress(OSError):
-                session_files.delete(path.parent, path.name)
+        """Remove what a service that is no more had not finished with."""
+        for pattern in (f"{SCRATCH_PREFIX}*", f"*{_REMOVED}"):
+            for path in self.root.glob(pattern):
+                with suppress(OSError):
+                    if path.is_dir() and not path.is_symlink():
+                        session_files.delete(path.parent, path.name)
+                    else:
+                        path.unlink()

@@ -1,7 +1,7 @@
-"""Which session is in which directory: a directory's name is a digest, so what it was made from is kept here.
+"""Which session is in which directory: that is called by a digest, and what it is of is in the record.
 
-`sessions.db` in the data root is the host's own file. A session's name is noted when it is first asked for,
-on a thread of its own: no request waits for it, and one that cannot be noted costs no request.
+A session's name is noted when it is first asked for, some time soon: no request waits for it, and one that
+cannot be noted costs no request.
 """
 
 from __future__ import annotations
@@ -9,36 +9,37 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeVar
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from server.record.record import RecordError
+from server.sessions.identity import OWNER_END
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from server.record.client import KeeperClient
     from server.values.model import Session
 
-T = TypeVar("T")
-
-FILE_NAME: Final = "sessions.db"
+#: Where names were before there was a record.
+OLD_FILE: Final = "sessions.db"
 #: Sessions that are known to be noted, so that a request costs a look-up and no more.
 _MAX_RECENT: Final = 4_096
-_SCHEMA: Final = "CREATE TABLE IF NOT EXISTS sessions (directory TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT"
+_SOON_SECONDS: Final = 0.5
 
 _log = structlog.get_logger()
 
 
 class SessionNames:
-    """The names of all sessions there were; `note` is for the event loop, the rest for whoever lists them."""
+    """The names of all sessions there were; `note` is for the event loop's hot path, the rest for lists."""
 
-    def __init__(self, data_root: Path) -> None:
-        self._path = data_root / FILE_NAME
+    def __init__(self, keeper: KeeperClient) -> None:
+        self._keeper = keeper
         self._recent: OrderedDict[str, None] = OrderedDict()
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="session-names")
-        self._connection: sqlite3.Connection | None = None
+        self._unwritten: dict[str, tuple[str, str, str]] = {}
+        self._writing: asyncio.Task[None] | None = None
         self._closed = False
 
     def note(self, session: Session) -> None:
@@ -48,59 +49,76 @@ class SessionNames:
         self._recent[session.directory] = None
         if len(self._recent) > _MAX_RECENT:
             self._recent.popitem(last=False)
-        self._executor.submit(self._note, session)
+        self._unwritten[session.directory] = row(session.directory, session.id)
+        if self._writing is None:
+            self._writing = asyncio.get_running_loop().create_task(self._write_soon())
 
     async def all(self) -> dict[str, str]:
         """Names by directory; as far as they are known."""
-        return await self._run(self._all)
+        await self.write()
+        try:
+            found = await self._keeper.call("names")
+        except RecordError:
+            _log.warning("sessions' names not read", exc_info=True)
+            return {}
+        return {directory: joined(owner, label) for directory, (owner, label) in found.items()}
 
     async def forget(self, session: Session) -> None:
         self._recent.pop(session.directory, None)
-        await self._run(lambda: self._forget(session))
+        self._unwritten.pop(session.directory, None)
+        with suppress(RecordError):
+            await self._keeper.call("forget", session=session.directory)
+
+    async def adopt(self, root: Path) -> None:
+        """Take over the file of names from before there was a record; then it is `sessions.db.adopted`."""
+        old = root / OLD_FILE
+        if not await asyncio.to_thread(old.exists):
+            return
+        try:
+            rows = await asyncio.to_thread(_read, old)
+            if rows:
+                await self._keeper.call("note", names=rows)
+            await asyncio.to_thread(old.rename, root / f"{OLD_FILE}.adopted")
+        except (RecordError, OSError, sqlite3.Error):
+            _log.warning("sessions' old names not taken over", exc_info=True)
 
     async def close(self) -> None:
-        """Note what was handed over, then close the file. Further calls do nothing."""
+        """Note what was handed over. Further calls do nothing."""
         if self._closed:
             return
         self._closed = True
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._shut)
-        self._executor.shutdown()
+        if self._writing is not None:
+            self._writing.cancel()
+        await self.write()
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+    async def _write_soon(self) -> None:
+        await asyncio.sleep(_SOON_SECONDS)
+        self._writing = None
+        await self.write()
 
-    # On the thread
-
-    def _note(self, session: Session) -> None:
+    async def write(self) -> None:
+        """Note what is waiting for it now."""
+        unwritten, self._unwritten = self._unwritten, {}
+        if not unwritten:
+            return
         try:
-            self._open().execute(
-                "INSERT OR IGNORE INTO sessions VALUES (?, ?)", (session.directory, session.id)
-            )
-        except sqlite3.Error:
-            _log.warning("session's name not noted", exc_info=True)
+            await self._keeper.call("note", names=list(unwritten.values()))
+        except RecordError:
+            _log.warning("sessions' names not noted", exc_info=True)
+            for directory in unwritten:
+                self._recent.pop(directory, None)
 
-    def _all(self) -> dict[str, str]:
-        try:
-            return dict(self._open().execute("SELECT directory, id FROM sessions").fetchall())
-        except sqlite3.Error:
-            _log.warning("sessions' names not read", exc_info=True)
-            return {}
 
-    def _forget(self, session: Session) -> None:
-        with suppress(sqlite3.Error):
-            self._open().execute("DELETE FROM sessions WHERE directory = ?", (session.directory,))
+def row(directory: str, session_id: str) -> tuple[str, str, str]:
+    """Directory, owner and label, as the record has them."""
+    owner, end, label = session_id.rpartition(OWNER_END)
+    return (directory, owner, label) if end else (directory, "", session_id)
 
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._path.touch(mode=0o600, exist_ok=True)
-            # Autocommit, in WAL without a sync each: a name that is lost with the power is noted again.
-            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute(_SCHEMA)
-            self._connection = connection
-        return self._connection
 
-    def _shut(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+def joined(owner: str, label: str) -> str:
+    return f"{owner}{OWNER_END}{label}" if owner else label
+
+
+def _read(path: Path) -> list[tuple[str, str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [row(*found) for found in connection.execute("SELECT directory, id FROM sessions")]

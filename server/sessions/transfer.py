@@ -9,6 +9,8 @@ here.
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from wasm_runtime import session_files
 from wasm_runtime.confined import Confinement
 
 if TYPE_CHECKING:
@@ -29,6 +32,17 @@ _SECONDS: Final = 600
 _MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
 #: Of a file in an archive: a collection's name has 64 letters.
 _MAX_NAME: Final = 100
+#: Members of a tar file that extend the header of the next one, and the largest of them that is read.
+_EXTENSIONS: Final = frozenset(
+    {
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+    }
+)
+_MAX_EXTENSION: Final = 65_536
 #: How large one file that is made can be: JSON with spaces, or a database with indexes, against its source.
 _LARGER: Final = 8
 _ROOM_BYTES: Final = 64 * 1024 * 1024
@@ -36,13 +50,6 @@ _ROOM_BYTES: Final = 64 * 1024 * 1024
 
 class TransferError(Exception):
     """The session's data, or the data that is to become one, is refused; the message says why."""
-
-
-def describe(session_directory: Path) -> list[dict[str, Any]]:
-    """Name, records, next id, fields and their types of each collection. Raises TransferError."""
-    with tempfile.TemporaryDirectory() as scratch:
-        found = _run(Path(scratch), "describe", session_directory)
-    return [each for each in found if isinstance(each, dict)]
 
 
 def export(session_directory: Path, archive: Path) -> list[str]:
@@ -55,26 +62,64 @@ def export(session_directory: Path, archive: Path) -> list[str]:
     return list(map(str, names))
 
 
-def import_(archive: Path, session_directory: Path, *, most_bytes: int) -> list[str]:
-    """Make a session's directory, which must not be there yet, out of a tar file of at most so much data.
+def imported(archive: Path, rows: Path, *, most_bytes: int) -> list[str]:
+    """Write the rows of a tar file's collections, of at most so much data, as text (`store/dump.py`).
 
+    The collections' names. Raises TransferError, OSError.
+    """
+    with _scratch(rows.parent) as scratch:
+        files = scratch / "files"
+        files.mkdir()
+        _unpack(archive, files, most_bytes)
+        found = _dumped(scratch, "--import", files)
+        (scratch / "rows").rename(rows)
+        return list(map(str, found["collections"]))
+
+
+def rows_of(session_directory: Path, rows: Path) -> dict[str, Any]:
+    """Write the rows of a session's file, which a guest may have written, as text.
+
+    {}, or {"error": "..."} where that is refused: for the keeper, which asks for it.
+    """
+    try:
+        with _scratch(rows.parent) as scratch:
+            session_files.copy(session_directory, scratch / "session")
+            _dumped(scratch, scratch / "session")
+            (scratch / "rows").rename(rows)
+    except (TransferError, OSError) as error:
+        return {"error": str(error)}
+    return {}
+
+
+@contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    path = parent / f"scratch-{secrets.token_hex(8)}"
+    path.mkdir(mode=0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _dumped(scratch: Path, *arguments: str | Path) -> dict[str, Any]:
+    """Run `store.dump` into `rows` in a directory, beyond which it can neither read nor write."""
+    return _answer_of(_confinement(scratch, scratch), "store.dump", *arguments, scratch / "rows")
+
+
+def salvaged(damaged: Path, rows: Path) -> dict[str, Any]:
+    """Write the rows that can be read of a directory that was set aside as text; it stays as it is.
+
+    `collections` (name, records, rows_lost, pages_lost), `notes` on other damage.
     Raises TransferError, OSError.
     """
-    with _two_directories() as (scratch, files):
-        _unpack(archive, files, most_bytes)
-        session_directory.mkdir(mode=0o700, parents=True)
-        return list(map(str, _run(scratch, "import", files, session_directory)))
-
-
-def salvage(damaged: Path) -> dict[str, Any]:
-    """Put in service what can be read of a directory that was set aside.
-
-    `collections` (name, records, rows_lost, pages_lost), `notes` on other damage, and `kept`, the name of the
-    directory with the damaged files. Raises TransferError.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        report = _ask(Path(scratch), "salvage", damaged)
-    return {name: report.get(name) for name in ("collections", "notes", "kept")}
+    with _scratch(rows.parent) as scratch:
+        copy = scratch / "session.damaged"
+        if not session_files.copy(damaged, copy):
+            raise TransferError("there is no database in it")
+        report = _ask(scratch, "salvage", copy)
+        _dumped(scratch, scratch / "session")
+        (scratch / "rows").rename(rows)
+        return {name: report.get(name) for name in ("collections", "notes")}
 
 
 def _sorted_files(directory: Path) -> Iterator[Path]:
@@ -100,6 +145,7 @@ def _unpack(archive: Path, target: Path, most_bytes: int) -> None:
     """Only files of the layout: `name.json`, and those in `.schemas`. Whatever else is in it is refused."""
     size = 0
     try:
+        _check_extensions(archive)
         # Not compressed: tarfile reads a member's extended header whole, however large it unpacks to.
         with tarfile.open(archive, "r:") as tar:
             for member in tar:
@@ -118,6 +164,28 @@ def _unpack(archive: Path, target: Path, most_bytes: int) -> None:
                 _write_new(target / member.name, content.read())
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise TransferError(f"not a readable tar file, which must not be compressed: {error}") from None
+
+
+def _check_extensions(archive: Path) -> None:
+    """Go through the headers by their sizes: what extends a header is short, else the archive is refused.
+
+    tarfile takes the memory that an extended header claims before it looks for its bytes.
+    Raises TransferError, tarfile.TarError.
+    """
+    with archive.open("rb") as file:
+        while len(block := file.read(tarfile.BLOCKSIZE)) == tarfile.BLOCKSIZE and any(block):
+            member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+            if member.type in _EXTENSIONS and not 0 <= member.size <= _MAX_EXTENSION:
+                raise TransferError(f"a header in the archive is longer than {_MAX_EXTENSION} bytes")
+            if member.size < 0:
+                raise TransferError("a size in the archive is negative")
+            blocks = -(-member.size // tarfile.BLOCKSIZE) if _has_content(member) else 0
+            file.seek(blocks * tarfile.BLOCKSIZE, os.SEEK_CUR)
+
+
+def _has_content(member: tarfile.TarInfo) -> bool:
+    """As tarfile reads it: a link, a device or a directory has none, whatever its size says."""
+    return member.isreg() or member.type in _EXTENSIONS or member.type not in tarfile.SUPPORTED_TYPES
 
 
 def _write_new(path: Path, data: bytes) -> None:
@@ -144,10 +212,15 @@ def _run(scratch: Path, command: str, *paths: Path) -> list[Any]:
 
 
 def _ask(scratch: Path, command: str, *paths: Path) -> dict[str, Any]:
+    return _answer_of(_confinement(scratch, *paths), "store.transfer", command, *paths)
+
+
+def _answer_of(confinement: Confinement, module: str, *arguments: str | Path) -> dict[str, Any]:
+    scratch = confinement.writable[0]
     try:
         done = subprocess.run(  # noqa: S603  our own interpreter and module
-            _confinement(scratch, command, *paths).command("store.transfer", command, *map(str, paths)),
-            env={"TMPDIR": str(scratch), "SQLITE_TMPDIR": str(scratch)},
+            confinement.command(module, *map(str, arguments)),
+            env={"TMPDIR": scratch, "SQLITE_TMPDIR": scratch},
             cwd="/",
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -159,10 +232,9 @@ def _ask(scratch: Path, command: str, *paths: Path) -> dict[str, Any]:
     return _answer(done.stdout, done.returncode)
 
 
-def _confinement(scratch: Path, command: str, *paths: Path) -> Confinement:
-    """Of two paths the last is written to; salvage puts a directory beside the one it is given."""
-    source = paths[0]
-    written = (source.parent,) if command == "salvage" else paths[1:]
+def _confinement(scratch: Path, *paths: Path) -> Confinement:
+    """Of two paths the last is written to."""
+    source, *written = paths
     size = sum(path.lstat().st_size for path in source.rglob("*"))
     return Confinement(
         writable=tuple(map(str, (scratch, *written))),

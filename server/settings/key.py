@@ -6,6 +6,7 @@ test and the README's table all read them, so a setting is described in one plac
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -113,6 +114,10 @@ def keys_of(cls: type[Any], prefix: str = "") -> Iterator[Key]:
 _HOST_PORT: Final = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]{0,252}))(:[0-9]{1,5})?", re.ASCII
 )
+#: As `server/sessions/identity.py` has it.
+_SESSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
+DIGEST_PREFIX: Final = "sha256:"
+_DIGEST: Final = re.compile(r"sha256:[0-9a-fA-F]{64}", re.ASCII)
 #: As Docker has names, too: with an underscore.
 _SERVED_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9][A-Za-z0-9._-]{0,252}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
@@ -122,6 +127,25 @@ LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
 
 def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
+
+
+def is_session_id(text: str) -> bool:
+    """With its owner before a slash, or without one."""
+    owner, slash, name = text.rpartition("/")
+    return _SESSION.fullmatch(name) is not None and (not slash or is_name(owner))
+
+
+def is_client_token(text: str) -> bool:
+    """A token, or `sha256:` and its digest, so that the settings need not hold what opens the service."""
+    return is_token(text) and (not text.startswith(DIGEST_PREFIX) or _DIGEST.fullmatch(text) is not None)
+
+
+def token_digest(token: str) -> bytes:
+    """SHA-256 of a token as the settings have it."""
+    if token.startswith(DIGEST_PREFIX):
+        return bytes.fromhex(token.removeprefix(DIGEST_PREFIX))
+    # aiohttp decodes header bytes with surrogateescape; this gives the same bytes back.
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 def is_token(text: str) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from server.settings.decode import Decoder
-from server.settings.key import keys_of
+from server.settings.key import keys_of, token_digest
 from server.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -102,12 +102,13 @@ def _token_contradictions(settings: Settings) -> list[str]:
     auth, problems = settings.auth, []
     if auth.token and "default" in auth.tokens:
         problems.append("auth.tokens.default: this name is taken by auth.token (LARS_AUTH_TOKEN)")
-    names = list(auth.by_name)
-    if len(set(auth.by_name.values())) < len(names):
+    names, digests = list(auth.by_name), [token_digest(token) for token in auth.by_name.values()]
+    if len(set(digests)) < len(names):
         problems.append(f"auth.tokens: two of {', '.join(names)} are the same token; each name needs its own")
-    if auth.admin_token and auth.admin_token in auth.by_name.values():
+    if auth.admin_token and token_digest(auth.admin_token) in digests:
         problems.append("auth.admin_token (LARS_ADMIN_TOKEN): it is a client's token too; it needs its own")
-    if auth.metrics_token and auth.metrics_token in (auth.admin_token, *auth.by_name.values()):
+    metrics, admin = auth.metrics_token, auth.admin_token
+    if metrics and (metrics == admin or token_digest(metrics) in digests):
         problems.append("auth.metrics_token (LARS_METRICS_TOKEN): it opens more than that; it needs its own")
     return problems
 

@@ -15,7 +15,9 @@ from attrs import frozen
 
 from server.settings import machine
 from server.settings.key import (
+    DIGEST_PREFIX,
     is_base_url,
+    is_client_token,
     is_dialect_name,
     is_filled,
     is_host,
@@ -23,6 +25,7 @@ from server.settings.key import (
     is_origin,
     is_plain,
     is_served_name,
+    is_session_id,
     is_token,
     named_secrets,
     named_texts,
@@ -41,6 +44,7 @@ _GUEST = Limits()
 _REUSE = GuestReuse()
 _DAY = 86_400
 _TOKEN = "1 to 1,024 visible ASCII characters without a space"  # noqa: S105 - says what a token may be
+_CLIENT_TOKEN = f"{_TOKEN}, or sha256: and 64 hexadecimal digits"
 _URL = "http(s)://host[:port][/path] without user, query or fragment"
 
 
@@ -101,18 +105,18 @@ class ServerSettings:
 class AuthSettings:
     token: str = setting(
         "",
-        "Bearer token clients must send; its name is `default`; empty: none",
+        "Bearer token clients must send, or `sha256:` and its digest; its name is `default`; empty: none",
         variable="LARS_AUTH_TOKEN",
-        check=is_token,
-        allowed=_TOKEN,
+        check=is_client_token,
+        allowed=_CLIENT_TOKEN,
         secret=True,
     )
     admin_token: str = setting(
         "",
         "Token for the operators' pages below /_meta/ (docs/command.md); empty: there are none",
         variable="LARS_ADMIN_TOKEN",
-        check=is_token,
-        allowed=_TOKEN,
+        check=lambda text: is_token(text) and not text.startswith(DIGEST_PREFIX),
+        allowed=f"{_TOKEN}, and itself, not its digest: commands prove with it that they know it",
         secret=True,
     )
     metrics_token: str = setting(
@@ -125,8 +129,12 @@ class AuthSettings:
     )
     tokens: Mapping[str, str] = named_secrets(
         'More bearer tokens, `name = "token"`; the name gives a request without X-Session-ID its session',
-        check=lambda text: bool(text) and is_token(text),
-        allowed=_TOKEN,
+        check=lambda text: bool(text) and is_client_token(text),
+        allowed=_CLIENT_TOKEN,
+    )
+    scope: Literal["service", "token"] = setting(
+        "service",
+        "Whose sessions are: one X-Session-ID is one session of the service, or one of each token by itself",
     )
 
     @property
@@ -143,7 +151,9 @@ class AuthSettings:
 @frozen
 class SessionSettings:
     anonymous: Literal["reject", "shared"] = setting(
-        "reject", "A request with neither X-Session-ID nor token: refused (400), or in one shared session"
+        "reject",
+        "A request with neither X-Session-ID nor token: refused (400), or in one shared session",
+        variable="LARS_ANONYMOUS",
     )
     in_query: bool = setting(
         False,  # noqa: FBT003
@@ -151,6 +161,12 @@ class SessionSettings:
     )
     expire_days: int = setting(
         0, "Days without use after which a session is removed; 0: never", low=0, high=36_500, unit="days"
+    )
+    template: str = setting(
+        "",
+        "The session that every new one begins as a copy of, by its X-Session-ID; empty: none",
+        check=lambda text: not text or is_session_id(text),
+        allowed="empty, or an X-Session-ID (auth.scope = token: TOKEN/ID)",
     )
 
 
@@ -160,6 +176,7 @@ class ConventionsSettings:
         "native",
         "Whose words requests are read in: `native`, a dialect's name (docs/dialects.md), or `auto`: what a "
         "session's first marked request is in",
+        variable="LARS_DIALECT",
         check=is_dialect_name,
         allowed="native, auto, or a dialect's name such as json-server",
     )
@@ -179,6 +196,7 @@ class CorsSettings:
     origins: tuple[str, ...] = setting(
         (),
         "Origins whose scripts may use the service from a browser; `*`: any; none: CORS is off",
+        variable="LARS_CORS_ORIGINS",
         check=is_origin,
         allowed='origins such as https://app.example.com, lower case, no slash at the end; or "*"',
     )
@@ -280,6 +298,13 @@ class SandboxSettings:
         high=1_000_000,
         unit="names",
     )
+    change_bytes: int = setting(
+        _GUEST.change_bytes,
+        "What one request may write; beyond: 422",
+        low=64 * 1024,
+        high=1024 * MIB,
+        unit="bytes",
+    )
     patch_bytes: int = setting(
         _GUEST.patch_bytes, "What one JSON Patch may copy and move; beyond: 422", low=1_024, high=64 * MIB
     )
@@ -304,6 +329,7 @@ class SandboxSettings:
             idempotency_bytes=self.idempotency_bytes,
             reply_depth=self.reply_depth,
             object_members=self.object_members,
+            change_bytes=self.change_bytes,
             patch_bytes=self.patch_bytes,
         )
 
@@ -347,7 +373,24 @@ class StoreSettings:
         "full", "Whether a reply waits until its writes are on the disk"
     )
     total_disk_bytes: int = setting(
-        0, "Disk of all sessions together; beyond: 507, except reads; 0: no limit", low=0, high=2**60
+        0, "Data of all sessions together; beyond: 507, except reads; 0: no limit", low=0, high=2**60
+    )
+    history_hours: int = setting(
+        24,
+        "How long what was changed or deleted is kept, to be rewound; 0: not at all",
+        low=0,
+        high=87_600,
+        unit="hours",
+    )
+    history_bytes: int = setting(
+        256 * MIB, "What is kept of it in all; beyond, the oldest goes first", low=1 * MIB, high=2**60
+    )
+    cache_hours: int = setting(
+        24,
+        "How long a session's file stays when nobody uses it; it can be made anew; 0: while there is room",
+        low=0,
+        high=87_600,
+        unit="hours",
     )
 
     @property

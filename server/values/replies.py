@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 PROBLEM = "application/problem+json"
 _LOST = "The worker was lost with this request under way; whether it was written is not known."
-_FULL = "The session has used its {} bytes of storage, or the disk is full."
+_FULL = "The session has used its {} bytes of storage."
+_DISK_FULL = "The service's disk is full; it only answers reads."
 _ALL_FULL = "All sessions together have used the service's {} bytes of storage; it only answers reads."
 _STORAGE = "The disk failed under the session's file; nothing was written."
 _UNCONFIRMED = "The commit did not come to its end; whether the request was written is not known."
@@ -131,6 +132,8 @@ def _error(outcome: Ended) -> ServiceError:  # noqa: C901, PLR0912 - the table o
             return _too_large(size, limit)
         case outcomes.BadReply(reason):
             return errors.BadReply(f"The plan's reply was refused: {reason}.")
+        case outcomes.StorageFull(0, False):
+            return errors.StorageFull(_DISK_FULL, limit="disk")
         case outcomes.StorageFull(limit, whole):
             return errors.StorageFull((_ALL_FULL if whole else _FULL).format(limit), limit=limit)
         case outcomes.StorageFailed():

@@ -40,13 +40,14 @@ COMMANDS = dict(commands(_parser()))
 def test_these_are_the_commands() -> None:
     """What was asked for is there."""
     plans = ("list", "show", "edit", "pin", "forget", "replay", "export", "import")
-    sessions = ("list", "show", "export", "import", "fork", "reset", "delete", "salvage")
+    sessions = ("list", "show", "export", "import", "fork", "log", "rewind", "reset", "delete", "salvage")
 
     assert list(COMMANDS) == [
         "serve",
         "build",
         *(f"plans {name}" for name in plans),
         *(f"sessions {name}" for name in sessions),
+        *("backup", "restore", "verify", "downgrade"),
         "export",
         "learning",
         "usage",
@@ -101,7 +102,7 @@ def test_the_page_has_every_path() -> None:
     told = set(re.findall(r"^\| ([A-Z]+) \| `/_meta(/[^`]*)` \|", PAGE, re.MULTILINE))
     own = set(re.findall(r"^    ([A-Z]+) +(/\S*)", api.__doc__ or "", re.MULTILINE))
     made = api.Api.__new__(api.Api)
-    api.Api.__init__(made, *[None] * 5, ejector=None, learning=None)  # type: ignore[arg-type]
+    api.Api.__init__(made, *[None] * 5, ejector=None, records=None, learning=None)  # type: ignore[arg-type]
     served = {
         (method, "/" + "/".join("{}" if part == "*" else part for part in path))
         for path, methods in made._table.items()

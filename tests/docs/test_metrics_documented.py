@@ -13,6 +13,7 @@ from server.metrics.tally import Tally
 from server.telemetry.request_line import STAGES, RequestLine
 from tests.docs.markdown import ROOT, section
 from tests.fakes import FakeExecutor
+from tests.unit.server.metrics.test_exposition import RECORD
 
 PAGE = (ROOT / "docs" / "operate.md").read_text("utf-8")
 _ROW = re.compile(r"^\| `(metaservice\w*)` \|", re.MULTILINE)
@@ -26,7 +27,7 @@ def everything() -> str:
     tally.note(line)
     calls = ModelCalls(1, 1, "openai", "small")
     calls.results["answered"] = 1
-    return render(Reading("1.0", tally, calls, FakeExecutor().health(), Disk()), "")[0].decode()
+    return render(Reading("1.0", tally, calls, FakeExecutor().health(), Disk(record=RECORD)), "")[0].decode()
 
 
 def test_each_metric() -> None:

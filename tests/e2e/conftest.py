@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.service import RunningService
-from tests.sandbox.conftest import make_sandbox, runtimes
+from tests.sandbox.conftest import keeper, make_sandbox, runtimes
+from tools.torture.at_rest import untrue_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from tests.e2e.client import Client
     from wasm_runtime.artifact import Artifact
 
-__all__ = ["client", "make_sandbox", "runtimes", "service", "start_service"]
+__all__ = ["client", "keeper", "make_sandbox", "runtimes", "service", "start_service"]
 
 StartService = Callable[..., RunningService]
 _numbers = count(1)
@@ -26,11 +28,16 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def service(guest_artifact: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """One service for a module's tests, each in a session of its own; in the end it is stopped properly."""
+    """One service for a module's tests, each in a session of its own; in the end it is stopped properly.
+
+    Then every session's file is what the record has, whatever the tests have written.
+    """
     scratch = tmp_path_factory.mktemp("service")
     with RunningService(scratch / "data", scratch, {}) as running:
         yield running
         running.stop()
+    _, untrue = asyncio.run(untrue_files(scratch / "data"))
+    assert untrue == [], running.log
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from server.values.model import ValidatedCode
 from tests.http.client import Answer, ask
 from tools.in_process import GivenPlans, hosting, program
 from tools.processes import workers_of
-from wasm_runtime.status_cell import RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,7 +65,7 @@ class Served:
         slots = self.service._executor._slots  # type: ignore[attr-defined]
         while True:
             for slot in slots:
-                if slot.ready.is_set() and slot._worker.cell.read().phase == RUNNING:
+                if slot.ready.is_set() and slot._worker.cell.started_ns():
                     return int(slot.pid)
             await asyncio.sleep(_POLL_SECONDS)
 

@@ -58,6 +58,9 @@ class RunningService:
         assert self._process.stdout.read() == "metaservice: stopped, goodbye\n"
         assert not any(map(is_worker, workers))
 
+    def hang_up(self) -> None:
+        self._process.send_signal(signal.SIGHUP)
+
     def kill(self) -> None:
         """SIGKILL for the server alone; its workers have to end by themselves."""
         self._process.kill()

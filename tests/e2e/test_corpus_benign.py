@@ -94,8 +94,7 @@ def run(sandbox: Sandbox, session: str, code: str, ctx: dict[str, Any], plan: di
         ctx["method"] in SAFE_METHODS,
         "\n".join(map(json.dumps, ({}, ctx.get("query", {}), ctx, ctx["body_json"]))),
     )
-    sandbox.runner.run(session, [job])
-    return sandbox.outcomes[job.id]
+    return sandbox.run_job(session, job)
 
 
 def seed(sandbox: Sandbox, session: str) -> None:

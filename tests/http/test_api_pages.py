@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.sessions.identity import session_for
+from server.sessions.records import Records
 from tests.fakes import FakeExecutor, FakePlanner, completed
 from tests.http.client import Answer, ask
 
@@ -27,10 +28,15 @@ DOCUMENTS = ["/openapi.json", "/swagger.json"]
 
 
 @pytest.fixture(autouse=True)
-def used_sessions(tmp_path: Path) -> None:
+def used_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sessions that tests ask about have been used; no other has."""
-    for session in (*(session_for(name, None, "reject") for name in ("s1", "s2")), TOKEN_SESSION):
-        (tmp_path / "data" / session.directory).mkdir(parents=True)
+    sessions = (*(session_for(name, None, "reject") for name in ("s1", "s2")), TOKEN_SESSION)
+    used = {session.directory for session in sessions}
+
+    async def exists(_records: Records, session: str) -> bool:
+        return session in used
+
+    monkeypatch.setattr(Records, "exists", exists)
 
 
 def members(_job: Job) -> Outcome:
@@ -82,16 +88,6 @@ async def test_a_session_that_nobody_has_used(start: Start, tmp_path: Path) -> N
     assert "/members" not in answer.json["paths"]
     assert executor.jobs == []
     assert sorted((tmp_path / "data").iterdir()) == before
-
-
-async def test_a_damaged_session_is_looked_into(start: Start, tmp_path: Path) -> None:
-    """It has no directory either, but is not new: the executor says what is the matter with it."""
-    executor = FakeExecutor(members)
-    service = await start(executor=executor)
-    (tmp_path / "data" / f"{session_for('broken', None, 'reject').directory}.damaged").mkdir()
-    await get(service, "/openapi.json?session=broken")
-
-    assert len(executor.jobs) == 1
 
 
 async def test_it_is_read_and_never_planned(start: Start) -> None:

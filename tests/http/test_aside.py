@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import threading
+from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from server.concurrency.aside import INLINE_BYTES, aside, prepare_process
+from server.concurrency.aside import INLINE_BYTES, Lane, aside, prepare_process
 from server.http import handler, semantics
-from server.requests import content
+from server.requests import content, multipart
 from tests.fakes import FakeExecutor, completed
 from tests.http.client import ask
 
@@ -58,6 +60,19 @@ async def test_bodies(
     assert calls == [more == 0]
 
 
+@pytest.mark.parametrize("more", [0, 1])
+async def test_json_that_is_called_text(more: int, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is looked at for a hint alone takes as long as what is read."""
+    calls = threads_of("explained", content, monkeypatch)
+    service = await start()
+    body = b'{"a":"' + b"x" * (INLINE_BYTES + more - 8) + b'"}'
+    answer = await ask(service.address, "POST", "/members", {"Content-Type": "text/plain"}, body)
+
+    assert answer.status == 415
+    assert "It is JSON, though." in answer.json["detail"]
+    assert calls == [more == 0]
+
+
 async def test_tables(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = threads_of("_as_table", semantics, monkeypatch)
     service = await start(executor=FakeExecutor(lambda job: completed([{"n": "x" * 100}] * 1_000)))
@@ -89,7 +104,7 @@ async def test_one_at_a_time_and_without_the_search_for_cycles() -> None:
 
     for _ in range(3):
         with pytest.raises(ValueError, match="no"):
-            await aside(work)
+            await aside(work, "session")
 
     assert len({name for name, _ in seen}) == 1
     assert not any(searching for _, searching in seen)
@@ -108,3 +123,54 @@ def test_what_the_process_is_told_at_its_start() -> None:
         sys.setswitchinterval(interval)
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def form(parts: int) -> bytes:
+    one = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+    return one * parts + b"--b--\r\n"
+
+
+@pytest.mark.parametrize(("parts", "on_loop"), [(30, True), (200, False)])
+async def test_forms_with_parts(
+    parts: int, on_loop: bool, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A form of many parts takes longer than other bodies of its size."""
+    calls = threads_of("read_content", multipart, monkeypatch)
+    service = await start()
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = await ask(service.address, "POST", "/members", headers, form(parts))
+
+    assert answer.status == 200
+    assert calls == [on_loop]
+
+
+async def test_who_has_used_much_waits() -> None:
+    """One session's pieces that take long wait for another's that comes later and takes little."""
+    lane, order, go = Lane(), [], threading.Event()
+
+    def slow() -> None:
+        spent = thread_time() + 0.02
+        while thread_time() < spent:
+            pass
+        order.append("slow")
+
+    first = lane.add("slow", lambda: (go.wait(10), slow()))
+    more = [lane.add("slow", slow) for _ in range(3)]
+    others = [lane.add("quick", lambda: order.append("quick")) for _ in range(3)]
+    go.set()
+    await asyncio.gather(*map(asyncio.wrap_future, [first, *more, *others]))
+
+    assert order == ["slow", *["quick"] * 3, *["slow"] * 3]
+
+
+async def test_what_nobody_waits_for_is_not_done() -> None:
+    lane, done, go = Lane(), [], threading.Event()
+    first = lane.add("a", lambda: go.wait(10))
+    left = lane.add("b", lambda: done.append("left"))
+    last = lane.add("a", lambda: done.append("stays"))
+    left.cancel()
+    go.set()
+    await asyncio.wrap_future(last)
+
+    assert first.result()
+    assert done == ["stays"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.concurrency.aside import INLINE_BYTES
+from server.requests.content import PEEKED_BYTES
 from tests.fakes import FakeExecutor
 from tests.http.client import Wire, ask, request_bytes
 
@@ -56,7 +56,7 @@ async def test_json_by_other_names(sent: str, start: Start) -> None:
         (b'{"a": 1}', True),
         (b'{"a": 1', False),
         (b"hello", False),
-        (b'{"a": "' + b"x" * INLINE_BYTES + b'"}', False),
+        (b'{"a": "' + b"x" * PEEKED_BYTES + b'"}', False),
     ],
 )
 async def test_json_that_is_called_text(body: bytes, hint: bool, start: Start) -> None:

@@ -269,7 +269,7 @@ async def test_health_says_what_is_well(start: Start) -> None:
     answer = await ask(service.address, "GET", "/healthz")
 
     workers = {"ready": 2, "configured": 2, "enforced": {"files": True, "tcp": False}}
-    assert answer.json == {"status": "ok", "workers": workers, "data_root": "ok"}
+    assert answer.json == {"status": "ok", "workers": workers, "data_root": "ok", "record": "ok"}
     assert (await ask(service.address, "POST", "/healthz", JSON, b"{}")).status == 405
     assert (await ask(service.address, "OPTIONS", "/healthz")).headers["allow"] == "GET, HEAD, OPTIONS"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -303,16 +304,15 @@ async def test_a_replay_of_a_plan_that_was_tampered_with(
 async def test_a_replay_of_a_session_that_cannot_be_read(operator: Operator) -> None:
     """Nothing is run, and no copy is left."""
     shown = await operator.plan_of("GET", ROUTE)
-    await operator.do("POST", "/sessions/s1/reset")
     root = Path(operator.api.service.data_path)
-    session = root / (await operator.get("/sessions"))["sessions"][0]["directory"]
-    session.mkdir()
-    (session / "store.db").symlink_to("/etc/passwd")
+    with closing(sqlite3.connect(root / "record.db")) as record, record:
+        record.execute("UPDATE records SET doc = replace(doc, 'Ada', 'Adb')")
     problem = await operator.refused(
         500, "POST", f"/plans/{shown['id']}/replay", request("GET", "/members/1")
     )
 
     assert problem["type"] == "/_meta/problems/session-damaged"
+    assert (await operator.get("/record"))["sessions"] == 1
     assert not list(root.glob(f"{SCRATCH_PREFIX}*"))  # noqa: ASYNC240  a directory of a few files
 
 

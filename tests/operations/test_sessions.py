@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import re
+import sqlite3
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -66,76 +67,80 @@ async def test_what_is_not_there(operator: Operator) -> None:
     assert len((await operator.get("/sessions"))["sessions"]) == 1
 
 
+async def set_aside(operator: Operator, session: str) -> str:
+    """A copy of s1, as an earlier release has left it: set aside as damaged, and not in the record."""
+    keeper, root = operator.api.service._keeper, Path(operator.api.service.data_path)
+    await operator.do("POST", "/sessions/s1/fork", {"to": session})
+    listed = (await operator.get("/sessions"))["sessions"]
+    directory: str = next(each["directory"] for each in listed if each["session"] == session)
+    (root / f"{directory}.damaged").mkdir()
+    await keeper.call("load", session=directory, path=str(root / f"{directory}.damaged" / "store.db"))
+    await keeper.call("remove", session=directory)
+    return directory
+
+
 async def test_a_damaged_session_is_salvaged(operator: Operator) -> None:
     """It is answered 500 until then, and with its records from then on."""
-    directory = (await operator.get("/sessions"))["sessions"][0]["directory"]
+    await set_aside(operator, "old")
     root = Path(operator.api.service.data_path)
-    await operator.do("POST", "/sessions/s1/fork", {"to": "spare"})  # nobody has its files open from then on
-    (root / directory).rename(root / f"{directory}.damaged")
-    assert (await operator.api.get("/members/1", session="s1")).status == 500
+    assert (await operator.api.get("/members/1", session="old")).status == 500
     listed = {each["session"]: each for each in (await operator.get("/sessions"))["sessions"]}
-    assert listed["s1"]["damaged"] is True
-    assert listed["s1"]["remedy"] == "save what can be read: metaservice sessions salvage s1"
-    assert (listed["s1"]["size_bytes"] > 0, listed["s1"]["routes"]) == (True, 2)
-    assert (listed["spare"]["damaged"], "remedy" in listed["spare"]) == (False, False)
-    for page in ("/sessions/s1", "/sessions/s1/export"):
+    assert listed["old"]["damaged"] is True
+    assert listed["old"]["remedy"] == "save what can be read: metaservice sessions salvage old"
+    assert (listed["old"]["size_bytes"] > 0, listed["old"]["routes"]) == (True, 2)
+    assert (listed["s1"]["damaged"], "remedy" in listed["s1"]) == (False, False)
+    for page in ("/sessions/old", "/sessions/old/export"):
         problem = await operator.refused(500, "GET", page)
         assert problem["type"] == "/_meta/problems/session-damaged"
-        assert problem["remedy"] == listed["s1"]["remedy"]
+        assert problem["remedy"] == listed["old"]["remedy"]
 
-    report = await operator.do("POST", "/sessions/s1/salvage")
+    report = await operator.do("POST", "/sessions/old/salvage")
 
     assert report["collections"][0]["name"] == "members"
     assert (root / report["kept"]).is_dir()
-    assert (await operator.api.get("/members/1", session="s1")).json["name"] == "Ada"
-    await operator.refused(409, "POST", "/sessions/s1/salvage")
+    assert (await operator.api.get("/members/1", session="old")).json["name"] == "Ada"
+    await operator.refused(409, "POST", "/sessions/old/salvage")
     assert not any(each["damaged"] for each in (await operator.get("/sessions"))["sessions"])
 
 
 async def test_a_session_that_was_set_aside_is_no_empty_one(operator: Operator) -> None:
     """It can neither be copied nor emptied; deleting it leaves nothing, nor of what was salvaged before."""
-    directory = (await operator.get("/sessions"))["sessions"][0]["directory"]
+    directory = await set_aside(operator, "old")
     root = Path(operator.api.service.data_path)
-    await operator.do("POST", "/sessions/s1/fork", {"to": "spare"})
-    (root / directory).rename(root / f"{directory}.damaged")
-    for page in ("/sessions/s1/reset", "/sessions/s1/fork"):
+    for page in ("/sessions/old/reset", "/sessions/old/fork"):
         problem = await operator.refused(500, "POST", page, {"to": "copy"})
-        assert problem["remedy"] == "save what can be read: metaservice sessions salvage s1"
-    await operator.do("POST", "/sessions/s1/salvage")
-    assert (await operator.api.get("/members/1", session="s1")).status == 200
-    await operator.do("POST", "/sessions/s1/fork", {"to": "spare2"})
-    (root / directory).rename(root / f"{directory}.damaged")
+        assert problem["remedy"] == "save what can be read: metaservice sessions salvage old"
+    await operator.do("POST", "/sessions/old/salvage")
+    assert (await operator.api.get("/members/1", session="old")).status == 200
+    assert [name for name in os.listdir(root) if name.startswith(directory)]
 
-    await operator.do("DELETE", "/sessions/s1")
+    await operator.do("DELETE", "/sessions/old")
 
     assert not [name for name in os.listdir(root) if name.startswith(directory)]
-    assert "s1" not in {each["session"] for each in (await operator.get("/sessions"))["sessions"]}
-    await operator.refused(404, "DELETE", "/sessions/s1")
+    assert "old" not in {each["session"] for each in (await operator.get("/sessions"))["sessions"]}
+    await operator.refused(404, "DELETE", "/sessions/old")
 
 
 async def test_a_damaged_session_whose_place_is_taken(operator: Operator) -> None:
     """Both are listed, and what is said to help does: the one in use goes on under another name."""
-    directory = (await operator.get("/sessions"))["sessions"][0]["directory"]
-    root = Path(operator.api.service.data_path)
-    await operator.do("POST", "/sessions/s1/fork", {"to": "spare"})
-    (root / directory).rename(root / f"{directory}.damaged")
-    data = (await operator.ask("GET", "/sessions/spare/export")).body
-    assert (await upload(operator, "s1", data))[0] == 200
+    await set_aside(operator, "old")
+    data = (await operator.ask("GET", "/sessions/s1/export")).body
+    assert (await upload(operator, "old", data))[0] == 200
     used, damaged = sorted(
-        (each for each in (await operator.get("/sessions"))["sessions"] if each["session"] == "s1"),
+        (each for each in (await operator.get("/sessions"))["sessions"] if each["session"] == "old"),
         key=lambda each: each["damaged"],
     )
 
     assert (used["damaged"], damaged["damaged"]) == (False, True)
     assert damaged["remedy"] == (
-        "another is in its place: metaservice sessions fork s1 NEW, metaservice sessions reset s1, "
-        "then metaservice sessions salvage s1"
+        "another is in its place: metaservice sessions fork old NEW, metaservice sessions reset old, "
+        "then metaservice sessions salvage old"
     )
-    await operator.refused(409, "POST", "/sessions/s1/salvage")
-    await operator.do("POST", "/sessions/s1/fork", {"to": "new"})
-    await operator.do("POST", "/sessions/s1/reset")
-    await operator.do("POST", "/sessions/s1/salvage")
-    assert (await operator.api.get("/members/1", session="s1")).json["name"] == "Ada"
+    await operator.refused(409, "POST", "/sessions/old/salvage")
+    await operator.do("POST", "/sessions/old/fork", {"to": "new"})
+    await operator.do("POST", "/sessions/old/reset")
+    await operator.do("POST", "/sessions/old/salvage")
+    assert (await operator.api.get("/members/1", session="old")).json["name"] == "Ada"
     assert (await operator.api.get("/members/1", session="new")).json["name"] == "Ada"
 
 
@@ -248,14 +253,19 @@ async def test_delete_leaves_nothing(operator: Operator) -> None:
 
 
 async def test_damaged_data_is_said_to_be(operator: Operator) -> None:
-    """A file that is none of ours is not shown, not exported, and left as it is."""
-    (entry,) = (await operator.get("/sessions"))["sessions"]
-    database = Path(operator.api.service.data_path) / entry["directory"] / "store.db"
-    await operator.do("POST", "/sessions/s1/reset")
-    database.parent.mkdir()
-    database.write_bytes(b"x" * 8_192)
-    problem = await operator.refused(500, "GET", "/sessions/s1")
-    await operator.refused(500, "GET", "/sessions/s1/export")
+    """A row of the record that is not what was written is neither exported nor served; other sessions are."""
+    await operator.do("POST", "/sessions/s1/fork", {"to": "other"})
+    await operator.do("POST", "/sessions/s1/fork", {"to": "flipped"})
+    with sqlite3.connect(Path(operator.api.service.data_path) / "record.db") as record:
+        record.execute(
+            "UPDATE records SET doc = replace(doc, 'Ada', 'Adb') "
+            "WHERE session = (SELECT max(id) FROM sessions)"
+        )
+    record.close()
+    problem = await operator.refused(500, "GET", "/sessions/flipped/export")
+    found = await operator.get("/record/verify")
 
     assert problem["type"] == "/_meta/problems/session-damaged"
-    assert database.read_bytes() == b"x" * 8_192
+    assert (await operator.api.get("/members/1", session="flipped")).status == 500
+    assert (await operator.api.get("/members/1", session="other")).json["name"] == "Ada"
+    assert (found["ok"], len(found["damaged"])) == (False, 1)

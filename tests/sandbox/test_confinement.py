@@ -15,7 +15,7 @@ from attrs import evolve
 from tests.sandbox import programs
 from tests.sandbox.programs import BYPASS
 from wasm_runtime.limits import GuestReuse, Limits
-from wasm_runtime.outcome import Completed, SessionDamaged, StorageFull
+from wasm_runtime.outcome import Completed, StorageFull
 from wasm_runtime.pool import WorkerPool, log_confinement
 from wasm_runtime.slot import Job
 from wasm_runtime.worker_process import PoolConfig
@@ -23,6 +23,7 @@ from wasm_runtime.worker_process import PoolConfig
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from tests.keeper import ThreadKeeper
     from wasm_runtime.artifact import Artifact
 
 #: Runs in a process of its own: confines itself, then says of each attempt whether, or how, it failed.
@@ -198,10 +199,11 @@ def test_nothing_of_it_is_a_condition(tmp_path: Path, port: int) -> None:
 
 
 @pytest.fixture
-async def config(guest_artifact: Artifact, tmp_path: Path) -> PoolConfig:
+async def config(guest_artifact: Artifact, keeper: ThreadKeeper) -> PoolConfig:
     return PoolConfig(
         component=guest_artifact.path,
-        data_root=tmp_path,
+        data_root=keeper.caches,
+        keeper=keeper,
         limits=Limits(session_disk_bytes=1024 * 1024),
         reuse=GuestReuse(spare_guests=0),
         workers=1,
@@ -250,17 +252,6 @@ async def test_a_worker_can_still_clean_up(pool: WorkerPool) -> None:
 
     assert isinstance(outcome, StorageFull)
     assert {entry.name for entry in directory.iterdir()} <= {"store.db", "store.db-journal"}
-
-
-async def test_a_worker_can_set_a_session_aside(pool: WorkerPool) -> None:
-    """Renaming a directory of the data root is within the walls."""
-    root = pool._config.data_root
-    (root / "s1").mkdir()
-    (root / "s1" / "store.db").write_bytes(b"no database " * 1_000)
-    outcome = await pool.run(job("REPLY = make_response(200, 1)"))
-
-    assert isinstance(outcome, SessionDamaged)
-    assert [entry.name for entry in root.iterdir()] == ["s1.damaged"]
 
 
 async def test_guests_cannot_even_make_links(pool: WorkerPool) -> None:

@@ -44,12 +44,18 @@ def test_alone(sandbox: Sandbox) -> None:
     assert counted(sandbox) == b"[1,1]"
 
 
-def test_it_joins_no_group(sandbox: Sandbox) -> None:
-    """However quick its plan is: what a group keeps is decided request by request in the guest."""
-    while not sandbox.runner.may_join("s1", job := sandbox.job(WRITE)):
+def test_among_others(sandbox: Sandbox) -> None:
+    """In one call with requests that are kept: they are, and it is not."""
+    while not sandbox.runner.may_join("s1", sandbox.job(WRITE)):
         sandbox.run(WRITE)
+    sandbox.run("store.delete_all()\nsession_store['log'].delete_all()\nREPLY = make_response(200)")
+    jobs = [sandbox.job(WRITE), evolve(sandbox.job(WRITE), dry_run=True), sandbox.job(WRITE)]
+    outcomes = [told(outcome) for outcome in sandbox.group(jobs)]
 
-    assert not sandbox.runner.may_join("s1", evolve(job, dry_run=True))
+    assert [committed for _, _, committed, _ in outcomes] == [True, False, True]
+    assert outcomes[1][1] == outcomes[2][1]
+    assert counted(sandbox) == b"[2,2]"
+    assert sandbox.live_rows() == sandbox.keeper.rows("s1")
 
 
 def test_keep_does_not_keep(sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""Group commit: requests that queue for one session share a transaction, and nobody else's fate."""
+"""Requests that queue for one session share a call of its guest, and nobody else's fate."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_a_trap_undoes_the_group_and_the_others_run_again(make_sandbox: Callable
     assert names(sandbox) == b'["a","b","c"]'
 
 
-def test_a_commit_that_fails_fails_only_its_culprit(make_sandbox: Callable[..., Sandbox]) -> None:
-    """When a group does not fit on the disk, its members run again alone; those that fit are kept."""
+def test_what_does_not_fit_fails_alone(make_sandbox: Callable[..., Sandbox]) -> None:
+    """Whoever has no room is refused; those that fit are kept."""
     sandbox = make_sandbox(Limits(session_disk_bytes=1024 * 1024))
     big = 'store.insert({"n": "big", "pad": "x" * 2000000})\nREPLY = make_response(201, 1)'
     outcomes = sandbox.group(
@@ -86,8 +86,8 @@ def test_a_commit_that_fails_fails_only_its_culprit(make_sandbox: Callable[..., 
     assert names(sandbox) == b'["a","b"]'
 
 
-def test_an_answer_that_the_host_refuses_undoes_the_group(make_sandbox: Callable[..., Sandbox]) -> None:
-    """The guest has kept what the refused answer's run wrote; alone, it is undone, and the others stay."""
+def test_an_answer_that_is_too_large_is_undone_alone(make_sandbox: Callable[..., Sandbox]) -> None:
+    """The guest sees it itself, and lives on; the others stay."""
     sandbox = make_sandbox(Limits(result_bytes=1000))
     large = 'store.insert({"n": "large"})\nREPLY = make_response(201, "x" * 2000)'
     outcomes = sandbox.group(
@@ -95,6 +95,7 @@ def test_an_answer_that_the_host_refuses_undoes_the_group(make_sandbox: Callable
     )
 
     assert statuses(outcomes) == [201, "OutputTooLarge", 201]
+    assert len(sandbox.guests) == 1
     assert names(sandbox) == b'["a","b"]'
 
 
@@ -103,7 +104,7 @@ def test_a_guest_that_answers_for_others_gets_no_group(sandbox: Sandbox) -> None
     forged = BYPASS + (
         "session = load('guest.session', fromlist=['run'])\n"
         'more = chr(30) + \'{"ok":true,"status":299}\' + chr(10) + "2"\n'
-        'session.encode_reply = lambda reply: ({"status": 200}, "1" + more)\n'
+        'session.encode_reply = lambda *_: ({"status": 200}, "1" + more)\n'
         "REPLY = make_response(200, 1)"
     )
     outcomes = sandbox.group([sandbox.job(forged), sandbox.job(INSERT, body={"n": "a"})])
@@ -178,6 +179,21 @@ def test_a_read_that_claims_changes_is_refused(sandbox: Sandbox) -> None:
     assert names(sandbox) == b'["a"]'
 
 
+def test_nothing_is_written_while_there_is_no_room(sandbox: Sandbox) -> None:
+    """Reads go on; a write is refused before it runs, and its guest lives on. Then there is room again."""
+    sandbox.run(INSERT, body={"n": "a"})
+    guest = sandbox.guest()
+    sandbox.runner.full = StorageFull(1024, whole=True)
+    outcomes = sandbox.group([sandbox.job(INSERT, body={"n": "b"}), sandbox.job(NAMES, read_only=True)])
+
+    assert outcomes[0] == StorageFull(1024, whole=True)
+    assert statuses(outcomes[1:]) == [200]
+    assert sandbox.guest() is guest
+    sandbox.runner.full = None
+    assert statuses([sandbox.run(INSERT, body={"n": "b"})]) == [201]
+    assert names(sandbox) == b'["a","b"]'
+
+
 def test_sessions_take_turns(sandbox: Sandbox) -> None:
     """A session with many requests waits its turn like one with few; what a turn left comes first then."""
     queues = Queues()
@@ -223,10 +239,11 @@ _PART, _WHOLE = (
 
 
 def test_a_group_that_takes_long_makes_way(sandbox: Sandbox) -> None:
-    """After its time is up it commits what is done and gives the rest back, in order and without a trace."""
+    """After its time is up it keeps what is done and gives the rest back, in order and without a trace."""
     assert isinstance(sandbox.run(STOP_CLOCK), Completed)
     jobs = [sandbox.job(_PART + INSERT, body={"n": name}) for name in "abcd"]
-    left = sandbox.runner.run("s1", jobs)
+    left = sandbox.turn("s1", jobs)
+    sandbox.settle()
 
     assert left == jobs[2:]
     assert len(sandbox.outcomes) == 1 + 2
@@ -236,19 +253,21 @@ def test_a_group_that_takes_long_makes_way(sandbox: Sandbox) -> None:
 def test_a_group_within_its_time_is_run_whole(sandbox: Sandbox) -> None:
     """Where the clock stands still there is time for all."""
     assert isinstance(sandbox.run(STOP_CLOCK), Completed)
-    assert sandbox.runner.run("s1", [sandbox.job(INSERT, body={"n": name}) for name in "abcd"]) == []
+    assert sandbox.turn("s1", [sandbox.job(INSERT, body={"n": name}) for name in "abcd"]) == []
+    sandbox.settle()
     assert names(sandbox) == b'["a","b","c","d"]'
 
 
 def test_a_long_read_ends_the_turn_of_the_writes_before_it(sandbox: Sandbox) -> None:
-    """The writes that a read has waited with are committed before the rest is given back."""
+    """The writes that a read has waited with are kept before the rest is given back."""
     assert isinstance(sandbox.run(STOP_CLOCK), Completed)
     jobs = [
         sandbox.job(INSERT, body={"n": "a"}),
         sandbox.job(_WHOLE + "REPLY = make_response(200, store.count())", read_only=True),
         sandbox.job(INSERT, body={"n": "b"}),
     ]
-    left = sandbox.runner.run("s1", jobs)
+    left = sandbox.turn("s1", jobs)
+    sandbox.settle()
 
     assert left == jobs[2:]
     assert statuses([sandbox.outcomes[job.id] for job in jobs[:2]]) == [201, 200]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from wasm_runtime.outcome import Completed, Overloaded
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from tests.keeper import ThreadKeeper
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.pool import WorkerPool
 
@@ -39,29 +39,29 @@ def open_files(pid: int, directory: Path) -> list[str]:
 
 
 async def test_a_held_session_is_closed_and_free_to_be_replaced(
-    make_pool: Callable[..., Awaitable[WorkerPool]], tmp_path: Path
+    make_pool: Callable[..., Awaitable[WorkerPool]], keeper: ThreadKeeper
 ) -> None:
     """Jobs under way end first, no file is open within, and what comes after sees what was put in place."""
     pool = await make_pool()
     await pool.run(job(INSERT, body={"n": 1}))
-    shutil.copytree(tmp_path / "s1", tmp_path / "kept")
     running = asyncio.create_task(pool.run(job(SLOW)))
     await asyncio.sleep(0)
     async with pool.hold("s1"):
         ended = running.done()
         (pid,) = pool.health()["pids"]
-        left_open = open_files(pid, tmp_path / "s1")
+        left_open = open_files(pid, keeper.caches / "s1")
         after = asyncio.create_task(pool.run(job(COUNT, read_only=True)))
         other = await pool.run(job(COUNT, "s2", read_only=True))
         waits = not after.done()
-        shutil.rmtree(tmp_path / "s1")
-        (tmp_path / "kept").rename(tmp_path / "s1")
+        there = keeper.rows("s1").count("\np ") + keeper.rows("s1").startswith("p ")
+        keeper.call("rewind", session="s1", to=1)
 
     assert body(await running) is not None
     assert ended
     assert left_open == []
     assert body(other) == b"0"
     assert waits
+    assert there == 2
     assert body(await after) == b"1"
 
 
@@ -135,7 +135,7 @@ async def test_who_gives_up_leaves_nothing_held(make_pool: Callable[..., Awaitab
 
 
 async def test_no_index_opens_a_held_session(
-    make_pool: Callable[..., Awaitable[WorkerPool]], tmp_path: Path
+    make_pool: Callable[..., Awaitable[WorkerPool]], keeper: ThreadKeeper
 ) -> None:
     """Searches had asked for an index; the worker, idle now, does not make it in a session that is held."""
     pool = await make_pool()
@@ -146,7 +146,7 @@ async def test_no_index_opens_a_held_session(
         (pid,) = pool.health()["pids"]
         for _ in range(20):
             await pool.run(job(COUNT, "s2", read_only=True))
-        assert open_files(pid, tmp_path / "s1") == []
+        assert open_files(pid, keeper.caches / "s1") == []
     assert body(await pool.run(job(SEARCH, read_only=True))) == b"1"
 
 

@@ -16,13 +16,13 @@ import pytest
 
 from tools.processes import bytes_beside_guests, guests_in, rss_bytes
 from wasm_runtime.limits import MIB, Limits
-from wasm_runtime.live_guest import LiveGuest
 from wasm_runtime.outcome import Completed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.sandbox.conftest import Sandbox
+    from wasm_runtime.live_guest import LiveGuest
 
 LIMITS = Limits(fuel=500_000_000, wall_ms=20_000)
 DEEP = "x = []\nfor _ in range(200000):\n    x = [x]\nREPLY = make_response(200, x)"
@@ -48,9 +48,7 @@ def held() -> dict[str, int]:
 
 
 def guest_of(sandbox: Sandbox, session: str) -> weakref.ref[LiveGuest]:
-    guest = sandbox.guests.get(session)
-    assert isinstance(guest, LiveGuest)
-    return weakref.ref(guest)
+    return weakref.ref(sandbox.guest(session))
 
 
 @pytest.mark.usefixtures("no_collector")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,9 +25,12 @@ from wasm_runtime.outcome import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.sandbox.conftest import Sandbox
 
+#: A session's directory, as those are called that the service derives.
+OLD = "0123456789abcdef" * 2
 DEEP = "x = []\nfor _ in range(200000):\n    x = [x]\n"
 SMALL = Limits(fuel=2_000_000_000, wall_ms=20_000)
 
@@ -154,69 +155,51 @@ def test_the_disk_limit_is_an_outcome_and_keeps_what_was_there(make_sandbox: Cal
     assert isinstance(sandbox.run(insert, body=500_000), Completed)
 
 
-def test_a_damaged_file_is_that_sessions_alone(sandbox: Sandbox) -> None:
-    """What is no database is set aside as it is, reported until salvaged, and hurts no other session."""
-    damaged = sandbox.root / "damaged"
-    damaged.mkdir()
-    (damaged / "store.db").write_bytes(b"not a database, certainly not " * 300)
-
-    outcomes = [
-        sandbox.run("REPLY = make_response(200, store.list())", session="damaged", read_only=read_only)
-        for read_only in (True, True, False)
-    ]
-
-    assert all(isinstance(outcome, SessionDamaged) for outcome in outcomes)
-    aside = sandbox.root / "damaged.damaged" / "store.db"
-    assert aside.read_bytes().startswith(b"not a database")
-    assert not damaged.exists()
-    assert isinstance(sandbox.run("REPLY = make_response(200, 1)", session="other"), Completed)
-
-
 def test_a_flipped_bit_is_that_sessions_alone(sandbox: Sandbox) -> None:
-    """All through the file: an answer, or damage that sets the file aside; the neighbour never notices."""
+    """All through a file that is open, and so is not made anew: an answer, or one from a new file."""
     insert = 'REPLY = make_response(201, store.insert_many([{"n": n} for n in range(20)]))'
     listed = "REPLY = make_response(200, store.list(limit=30)[0])"
     for session in ("s1", "other"):
         sandbox.run(insert, session=session)
         sandbox.guests.drop(session)
-    whole = (sandbox.root / "s1" / "store.db").read_bytes()
-    right = sandbox.run(listed, session="s1", read_only=True)
-    ends = set()
-    for at in range(0, len(whole), 401):
+    right = sandbox.run(listed, read_only=True)
+    assert isinstance(right, Completed)
+    path = sandbox.root / "s1" / "store.db"
+    for at in range(0, path.stat().st_size, 401):
         sandbox.guests.drop("s1")
-        flipped = bytearray(whole)
+        sandbox.open("s1")
+        flipped = bytearray(path.read_bytes())
         flipped[at] ^= 1 << at % 8
-        shutil.rmtree(sandbox.root / "s1.damaged", ignore_errors=True)
-        (sandbox.root / "s1").mkdir(exist_ok=True)
-        (sandbox.root / "s1" / "store.db").write_bytes(flipped)
-        outcome = sandbox.run(listed, session="s1", read_only=True)
-        ends.add(type(outcome))
-        assert (sandbox.root / "s1.damaged").exists() == isinstance(outcome, SessionDamaged), at
+        path.write_bytes(flipped)
+        outcome = sandbox.run(listed, read_only=True)
+        assert isinstance(outcome, Completed | Raised | BadReply), at
         other = sandbox.run(listed, session="other", read_only=True)
         assert isinstance(other, Completed)
-        assert isinstance(right, Completed)
         assert other.body == right.body
+        sandbox.guests.spoil("s1")
 
-    assert ends == {Completed, SessionDamaged}
+    again = sandbox.run(listed, read_only=True)
+    assert isinstance(again, Completed)
+    assert again.body == right.body
 
 
-def test_damage_that_a_run_meets_is_looked_into(sandbox: Sandbox) -> None:
-    """In a file too large to be read at once: the request fails, then the whole file is set aside."""
+def test_damage_that_a_run_meets_is_gone_when_it_runs_again(sandbox: Sandbox) -> None:
+    """In the middle of a file that is open: the request does not hear of it, and neither does a later one."""
     fill = "REPLY = make_response(200, len(store.insert_many([{'t': 'x' * 900} for n in range(600)])))"
     assert isinstance(sandbox.run(fill), Completed)
     sandbox.guests.drop("s1")
+    sandbox.open("s1")
     path = sandbox.root / "s1" / "store.db"
     content = bytearray(path.read_bytes())
     content[100 * 4096 : 101 * 4096] = b"\xff" * 4096
     path.write_bytes(content)
     before = sandbox.run("REPLY = make_response(200, store.get(1)['id'])", read_only=True)
     met = sandbox.run("REPLY = make_response(200, len(store.list()[0]))", read_only=True)
-    after = sandbox.run("REPLY = make_response(200, store.get(1)['id'])", read_only=True)
 
     assert isinstance(before, Completed)
-    assert isinstance(met, SessionDamaged)
-    assert after == SessionDamaged("it was set aside")
-    assert (sandbox.root / "s1.damaged" / "store.db").read_bytes() == bytes(content)
+    assert isinstance(met, Completed)
+    assert met.body == b"600"
+    assert path.read_bytes()[100 * 4096 : 101 * 4096] != b"\xff" * 4096
 
 
 def test_a_plan_that_lies_about_damage_loses_nothing(sandbox: Sandbox) -> None:
@@ -236,18 +219,20 @@ def test_a_plan_that_lies_about_damage_loses_nothing(sandbox: Sandbox) -> None:
     assert counted.body == b"1"
 
 
-def test_a_later_format_is_left_alone(sandbox: Sandbox) -> None:
-    """Nothing is wrong with the file of a later version: it stays where it is for that one to serve."""
-    sandbox.run("REPLY = make_response(201, store.insert({}))")
-    sandbox.guests.drop("s1")
-    with sqlite3.connect(sandbox.root / "s1" / "store.db") as connection:
-        connection.execute("PRAGMA user_version=99")
-    connection.close()
-    outcome = sandbox.run("REPLY = make_response(200, 1)", read_only=True)
+@pytest.mark.parametrize("content", [b"no database " * 1_000, b"SQLite format 3\0" + bytes(5_000)])
+def test_a_file_of_before_that_is_damaged_is_left_alone(
+    sandbox_over: Callable[[Path], Sandbox], tmp_path: Path, content: bytes
+) -> None:
+    """It cannot be taken over: each request is told, and it stays for somebody to salvage."""
+    old = tmp_path / OLD
+    old.mkdir()
+    (old / "store.db").write_bytes(content)
+    sandbox = sandbox_over(tmp_path)
+    look = "REPLY = make_response(200, 1)"
+    outcomes = [sandbox.run(look, session=OLD, read_only=read) for read in (True, False)]
 
-    assert isinstance(outcome, SessionDamaged)
-    assert outcome.too_new
-    assert (sandbox.root / "s1" / "store.db").exists()
+    assert all(isinstance(outcome, SessionDamaged) for outcome in outcomes)
+    assert isinstance(sandbox.run(look, session="other"), Completed)
 
 
 def test_a_catch_all_cannot_outlive_the_memory_limit(small: Sandbox) -> None:

@@ -23,12 +23,15 @@ from wasm_runtime import runner
 from wasm_runtime.outcome import Completed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from server.values.model import Method, RequestContext
     from tests.sandbox.conftest import Sandbox
     from tests.unit.server.planning.worked import Worked
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.slot import Job
 
+OLD = "0123456789abcdef" * 2
 EXAMPLES = worked(Path(server.planning.prompt.__file__).with_name("examples.md"))
 TRIED = worked(Path(__file__).parent.parent / "data" / "tried_answers.md")
 
@@ -46,8 +49,7 @@ class Executor:
     def run_now(self, job: Job) -> Outcome:
         self._next += 1
         inner = runner.Job(self._next, job.plan_id, job.plan, job.read_only, job.request)
-        self._sandbox.runner.run(job.session, [inner])
-        return self._sandbox.outcomes[inner.id]
+        return self._sandbox.run_job(job.session, inner)
 
     async def start(self) -> None: ...
 
@@ -61,7 +63,6 @@ class Api:
     """A session that is served by worked plans; `seed` stores records without one."""
 
     def __init__(self, sandbox: Sandbox, plans: dict[str, Worked]) -> None:
-        (sandbox.root / "d1").mkdir(exist_ok=True)
         self._sandbox = sandbox
         self._plans = plans
         self.executor = Executor(sandbox)
@@ -283,13 +284,13 @@ async def test_collections_of_the_path_come_first(examples: Api) -> None:
     assert schemas.more
 
 
-async def test_a_session_that_cannot_be_read(sandbox: Sandbox) -> None:
+async def test_a_session_that_cannot_be_read(sandbox_over: Callable[[Path], Sandbox], tmp_path: Path) -> None:
     """A failed run is the service's error, never an empty session."""
-    (sandbox.root / "d1").mkdir()
-    (sandbox.root / "d1" / "store.db").write_bytes(b"no database" * 1000)
+    (tmp_path / OLD).mkdir()
+    (tmp_path / OLD / "store.db").write_bytes(b"no database" * 1000)
 
     with pytest.raises(SessionDamaged):
-        await read_schemas(Executor(sandbox), Session("s1", "d1"))
+        await read_schemas(Executor(sandbox_over(tmp_path)), Session("s1", OLD))
 
 
 def test_tried_checkout(tried: Api) -> None:
@@ -368,7 +369,7 @@ def test_tried_login(tried: Api) -> None:
     """A login gives a token and never a password; a wrong one is 401, a missing field 422."""
     title, path = "Log in", "/users/login"
     hashed = 'REPLY = make_response(200, store.insert({"email": "a@b", "password": hash_secret("pw")}))'
-    tried._sandbox.runner.run("d1", [tried._sandbox.job(hashed.replace("store.", 'session_store["users"].'))])
+    tried._sandbox.run(hashed.replace("store.", 'session_store["users"].'), session="d1")
     user = {"email": "a@b", "password": "pw"}
 
     assert shows_the_request(TRIED[title], a_request("POST", path, body={"user": user}))

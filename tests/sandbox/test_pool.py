@@ -23,6 +23,7 @@ from wasm_runtime.worker_process import PoolConfig, WorkerProcess
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from tests.keeper import ThreadKeeper
     from wasm_runtime.artifact import Artifact
 
 INSERT = 'REPLY = make_response(201, store.insert(ctx["body_json"]))'
@@ -45,14 +46,15 @@ def job(code: str, session: str = "s1", *, read_only: bool = False, body: Any = 
 
 @pytest.fixture
 async def make_pool(
-    guest_artifact: Artifact, tmp_path: Path
+    guest_artifact: Artifact, keeper: ThreadKeeper
 ) -> AsyncIterator[Callable[..., Awaitable[WorkerPool]]]:
     pools: list[WorkerPool] = []
 
     async def make(limits: Limits | None = None, **options: Any) -> WorkerPool:
         config = PoolConfig(
             component=guest_artifact.path,
-            data_root=tmp_path,
+            data_root=keeper.caches,
+            keeper=keeper,
             limits=limits or Limits(),
             reuse=GuestReuse(spare_guests=1),
             **{"workers": 1, **options},
@@ -103,7 +105,7 @@ async def test_a_killed_worker_costs_the_request_it_ran(make_pool: MakePool) -> 
 
 
 async def test_where_the_time_went(make_pool: MakePool) -> None:
-    """A job that comes while the worker serves another has waited for it; one that writes has a commit."""
+    """A job that comes while the worker serves another has waited for it; one that wrote, for the record."""
     pool = await make_pool()
     long = asyncio.ensure_future(pool.run(job(SOME_WORK)))
     await until_running(pool)
@@ -120,7 +122,7 @@ async def test_where_the_time_went(make_pool: MakePool) -> None:
     assert isinstance(raised, Raised)
     waits = [each.queue_micros for each in (first, write, read, raised)]
     assert waits == sorted(set(waits))
-    assert [each.settle_micros > 0 for each in (first, write, read, raised)] == [True, True, False, True]
+    assert [each.settle_micros > 0 for each in (first, write, read, raised)] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("pinned", [True, False])
@@ -222,7 +224,7 @@ async def test_those_that_left_make_room(make_pool: MakePool) -> None:
 
 async def test_a_job_waits_only_so_long_to_begin(make_pool: MakePool) -> None:
     """It is told while the worker is still in another's run, which goes on; what comes later is served."""
-    pool = await make_pool(Limits(fuel=10**13, wall_ms=1_500), queue_seconds=0.5)
+    pool = await make_pool(Limits(fuel=10**13, wall_ms=3_000), queue_seconds=1.0)
     first = asyncio.ensure_future(pool.run(job("while True:\n    pass")))
     await until_running(pool)
     waiting = [asyncio.ensure_future(pool.run(job(INSERT, name, body={}))) for name in ("s1", "s2", "s1")]
@@ -231,7 +233,7 @@ async def test_a_job_waits_only_so_long_to_begin(make_pool: MakePool) -> None:
     late = [asyncio.ensure_future(pool.run(job(COUNT, name, read_only=True))) for name in ("s1", "s2")]
     ended = await first
 
-    assert early == [Overloaded("it has waited for 0.5 seconds")] * 3
+    assert early == [Overloaded("it has waited for 1 seconds")] * 3
     assert still_running
     assert isinstance(ended, OutOfTime)
     assert [type(each) for each in await asyncio.gather(*late)] in ([Completed] * 2, [Overloaded] * 2)

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import os
 import resource
-import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from store.keeper_wire import Head, Opened
 from tests.sandbox.programs import BYPASS
-from wasm_runtime import session_files, sound_files
 from wasm_runtime.limits import GuestReuse, Limits
 from wasm_runtime.outcome import (
     Completed,
     GuestFailed,
-    OutOfFuel,
     Raised,
-    SessionDamaged,
-    StorageFailed,
     StorageFull,
 )
-from wasm_runtime.sound_files import SoundFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import Literal
 
     from tests.sandbox.conftest import Sandbox
-    from wasm_runtime.session_files import Found
 
 
 def body(outcome: object) -> bytes | None:
@@ -122,54 +114,52 @@ def test_idle_guests_are_dropped_and_spares_kept_ready(make_sandbox: Callable[..
     assert len(sandbox.guests) == 0
 
 
-@pytest.fixture
-def long_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock by which a file has just been written is a second ahead: whatever is there is known."""
-    clock = SimpleNamespace(time_ns=lambda: time.time_ns() + 10**9)
-    monkeypatch.setattr(sound_files, "time", clock)
-
-
-@pytest.mark.usefixtures("long_after")
-def test_a_closed_session_is_looked_over_when_it_was_touched(
-    make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A small file is read through when it is opened, but not one that nobody touched since it was closed."""
-    sandbox = make_sandbox(reuse=GuestReuse(mode="never", spare_guests=0))
-    answers: list[bool] = []
-    has = SoundFiles.has
-
-    def watched(sound: SoundFiles, session: str, found: Found) -> bool:
-        answers.append(has(sound, session, found))
-        return answers[-1]
-
-    monkeypatch.setattr(SoundFiles, "has", watched)
-    sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')
+def test_a_file_that_was_closed_is_opened_again(sandbox: Sandbox) -> None:
+    """It has all that was kept, and nobody makes it anew."""
+    insert = 'REPLY = make_response(201, store.insert({"n": 1}))'
     count = "REPLY = make_response(200, store.count())"
-    assert [body(sandbox.run(count, read_only=True)) for _ in range(2)] == [b"1"] * 2
-    path = sandbox.root / "s1" / "store.db"
-    content = bytearray(path.read_bytes())
-    content[content.index(b'"n":1')] ^= 0x80
-    path.write_bytes(content)
-    damaged = sandbox.run("REPLY = make_response(200, 1)", read_only=True)
-
-    assert isinstance(damaged, SessionDamaged)
-    assert answers[:4] == [True, True, True, False]
-    assert (sandbox.root / "s1.damaged").exists()
+    for expected in (b"1", b"2"):
+        sandbox.run(insert)
+        sandbox.guests.drop("s1")
+        before = (sandbox.root / "s1" / "store.db").stat()
+        assert body(sandbox.run(count, read_only=True)) == expected
+        assert (sandbox.root / "s1" / "store.db").stat().st_ino == before.st_ino
 
 
-@pytest.mark.usefixtures("long_after")
-def test_a_guest_that_ended_badly_leaves_its_session_to_be_looked_over(
-    make_sandbox: Callable[..., Sandbox],
-) -> None:
-    """However it looks, nobody knows what was done to its file."""
-    sandbox = make_sandbox(Limits(fuel=500_000_000))
+def test_a_file_that_was_touched_is_made_anew(sandbox: Sandbox) -> None:
+    """Whatever somebody has put in its place, the session is what the record has."""
     sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')
-    sandbox.guests._sound.note("s1", sandbox.root / "s1")
-    assert len(sandbox.guests._sound) == 1
-    ended = sandbox.run("n = 0\nwhile True:\n    n += 1")
+    path = sandbox.root / "s1" / "store.db"
+    for spoil in (
+        lambda: path.write_bytes(b"not a database, certainly not " * 300),
+        path.unlink,
+        lambda: (path.unlink(), path.mkdir()),
+        lambda: (path.unlink(), path.symlink_to("/etc/hostname")),
+        lambda: (path.parent / "store.db-journal").write_bytes(b"x" * 5000),
+    ):
+        sandbox.guests.drop("s1")
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        spoil()
 
-    assert isinstance(ended, OutOfFuel)
-    assert len(sandbox.guests) == len(sandbox.guests._sound) == 0
+        count = sandbox.run("REPLY = make_response(200, store.count())", read_only=True)
+        assert body(count) == b"1"
+
+
+@pytest.mark.parametrize(
+    "end", ["n = 0\nwhile True:\n    n += 1", "x = 'x' * 2**29", "f = lambda: f()\nf()\nREPLY = 1"]
+)
+def test_a_guest_that_ended_badly_takes_nothing_along(make_sandbox: Callable[..., Sandbox], end: str) -> None:
+    """What was kept before is in the record, and nowhere else: its guest has never written it to the file."""
+    sandbox = make_sandbox(Limits(fuel=500_000_000))
+    for n in range(3):
+        sandbox.run('REPLY = make_response(201, store.insert(ctx["body_json"]))', body={"n": n})
+    ended = sandbox.run(f"store.insert({{}})\n{end}")
+
+    assert not isinstance(ended, Completed)
+    look = "REPLY = make_response(200, [store.count(), store.get(3)])"
+    assert body(sandbox.run(look, read_only=True)) == b'[3,{"id":3,"n":2}]'
+    assert sandbox.live_rows() == sandbox.keeper.rows("s1")
 
 
 @pytest.mark.parametrize("mode", ["session", "never"])
@@ -184,26 +174,8 @@ def test_an_empty_session_opens_no_file_until_something_is_written(
     assert os.listdir(sandbox.root / "s1") == []
     assert body(sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')) == b'{"id":1,"n":1}'
     assert body(sandbox.run(look, read_only=True)) == b'[1,{"id":1,"n":1},[{"id":1,"n":1}]]'
+    sandbox.guests.drop("s1")
     assert (sandbox.root / "s1" / "store.db").stat().st_size > 0
-
-
-def test_the_directory_of_an_empty_session_is_synced_once(
-    make_sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And again when it is another one, which somebody has put in its place."""
-    sandbox = make_sandbox(reuse=GuestReuse(mode="never", spare_guests=0))
-    synced: list[Path] = []
-    monkeypatch.setattr(session_files, "sync", synced.append)
-    directory = sandbox.root / "s1"
-    for _ in range(3):
-        sandbox.run("REPLY = make_response(200, 1)", read_only=True)
-    assert synced == [sandbox.root]
-
-    (sandbox.root / "new").mkdir()
-    directory.rmdir()
-    (sandbox.root / "new").rename(directory)
-    sandbox.run("REPLY = make_response(200, 1)", read_only=True)
-    assert synced == [sandbox.root] * 2
 
 
 def test_a_plan_is_the_same_compiled_here_or_elsewhere(sandbox: Sandbox) -> None:
@@ -250,19 +222,16 @@ def test_many_plans_are_compiled_again_when_dropped(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("name", ["", "..", "a/b", "../s1", "a.b", "a" * 65, "\u00e9"])
 def test_only_derived_names_become_directories(sandbox: Sandbox, name: str) -> None:
     """The last door before the disk knows the grammar of its own names."""
+    sandbox.guests.ready(name, Opened(1, name, Head("", 0, ""), 0, new=True))
     with pytest.raises(ValueError, match="derived"):
-        sandbox.run("REPLY = make_response(200, 1)", session=name)
+        sandbox.guests.get(name)
 
 
-def test_a_directory_is_the_owners_alone_and_may_be_there_before(sandbox: Sandbox) -> None:
-    """It is made with mode 0700; one that was there is used; one that cannot be made is an outcome."""
+def test_a_directory_is_the_owners_alone(sandbox: Sandbox) -> None:
+    """It is made with mode 0700."""
     sandbox.run("REPLY = make_response(201, store.insert({}))", session="a")
-    sandbox.guests.drop("a")
-    (sandbox.root / "file").write_text("")
 
     assert (sandbox.root / "a").stat().st_mode & 0o777 == 0o700
-    assert body(sandbox.run("REPLY = make_response(200, store.count())", session="a", read_only=True)) == b"1"
-    assert isinstance(sandbox.run("REPLY = make_response(200, 1)", session="file"), StorageFailed)
 
 
 def test_a_guest_that_has_grown_is_not_kept(sandbox: Sandbox) -> None:

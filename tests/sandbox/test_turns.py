@@ -1,4 +1,4 @@
-"""What is done around a session's turn: after its answers, and every so many of its reads."""
+"""What is done around a session's turn, and every so many of its reads."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ import orjson
 import pytest
 from attrs import evolve
 
-from wasm_runtime.limits import GuestReuse
 from wasm_runtime.outcome import Completed
-from wasm_runtime.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.sandbox.conftest import Sandbox
 
 FILL = 'REPLY = make_response(201, store.insert({"n": 1}))'
@@ -24,25 +20,9 @@ READ = 'REPLY = make_response(200, store.get(1)["n"])'
 ODD_TEXTS = ["", "\0", "\x1d", "é", "\U0001f980 and \U0010ffff", "x" * 70_000, "ü" * 33_333, "\\u0000"]
 
 
-def test_a_guest_goes_after_the_answer(make_sandbox: Callable[..., Sandbox]) -> None:
-    """Nobody waits for its end, nor for what is looked at then."""
-    sandbox = make_sandbox(reuse=GuestReuse(mode="never", spare_guests=0))
-    seen: list[tuple[int, bool]] = []
-    runner = Runner(
-        sandbox.guests,
-        sandbox.cell,
-        sandbox._report,
-        lambda: seen.append((len(sandbox.outcomes), "s1" in sandbox.guests)),
-    )
-    runner.run("s1", [sandbox.job(FILL)])
-
-    assert seen == [(1, True)]
-    assert "s1" not in sandbox.guests
-
-
 @pytest.mark.parametrize("together", [1, 2, 4, 6])
 def test_reads_are_looked_after(sandbox: Sandbox, together: int) -> None:
-    """However they are grouped, what a guest leaves beside its files is found after sixteen reads or so."""
+    """However they are grouped, what a guest leaves beside its files is found."""
     assert isinstance(sandbox.run(FILL), Completed)
     assert isinstance(sandbox.run(READ, read_only=True), Completed)
     foreign = sandbox.root / "s1" / "foreign"
@@ -55,8 +35,8 @@ def test_reads_are_looked_after(sandbox: Sandbox, together: int) -> None:
     assert isinstance(sandbox.run(READ, read_only=True), Completed)
 
 
-def test_a_group_waits_for_one_commit(sandbox: Sandbox) -> None:
-    """Requests that ran together have the same share, the same commit, and have waited for one another."""
+def test_a_group_is_told_together(sandbox: Sandbox) -> None:
+    """Requests that ran together have the same share, and have waited for one another and for the record."""
     sandbox.run(FILL)
     came = time.monotonic_ns()
     jobs = [evolve(sandbox.job(FILL), waits_since_ns=came) for _ in range(6)]
@@ -64,8 +44,9 @@ def test_a_group_waits_for_one_commit(sandbox: Sandbox) -> None:
     took = (time.monotonic_ns() - came) // 1000
 
     assert len(together) == 6
-    ((share, settle, queue),) = {(each.micros, each.settle_micros, each.queue_micros) for each in together}
-    assert settle > 0
+    ((share, queue),) = {(each.micros, each.queue_micros) for each in together}
+    settle = max(each.settle_micros for each in together)
+    assert all(each.settle_micros > 0 for each in together)
     assert share * 5 <= queue
     assert queue + share + settle <= took
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +14,9 @@ from attrs import define
 
 from server.planning.learned.library_file import FILE_NAME as LIBRARY
 from tools.torture import faults
-from tools.torture.at_rest import directory_of
 from tools.torture.file_faults import Fault, Injector, Kind, Operation
+from tools.torture.service import kill
 from tools.torture.wire import Answer, ask
-from wasm_runtime.session_files import has_hot_journal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -45,11 +45,28 @@ class Disk:
     def new(self) -> str:
         return f"{self.session}-new"
 
-    def fails(
-        self, kind: Kind, only: Callable[[Operation], bool], *, session: str = "", lasting: bool = False
-    ) -> None:
-        directory = str(directory_of(self.service.data_root, session or self.session))
-        self.injector.arm(Fault(kind, 1, lasting, directory, also=str(self.service.data_root), only=only))
+    def fails(self, kind: Kind, only: Callable[[Operation], bool], *, lasting: bool = False) -> None:
+        self.injector.arm(Fault(kind, 1, lasting, str(self.service.data_root), only=only))
+
+    async def recovered(self) -> None:
+        """Until both sessions can be written again."""
+        for session in (self.session, self.other):
+            async with asyncio.timeout(15):
+                while (await self.post("recovered", session)).status != 201:
+                    await asyncio.sleep(0.05)
+
+    async def spoil(self) -> None:
+        """Have the session's file be made anew when it is next opened.
+
+        Two others take its guest's place, and another keeper believes no file.
+        """
+        for session in (self.other, f"{self.session}-third"):
+            assert (await self.post("in its place", session)).status == 201
+        for keeper in self.service.keepers():
+            kill(keeper)
+        async with asyncio.timeout(15):
+            while (await self.post("after the kill", self.other)).status != 201:
+                await asyncio.sleep(0.05)
 
     def heals(self) -> None:
         assert self.injector.failed, "the fault found nothing to hit"
@@ -96,83 +113,81 @@ async def disk(faulty: tuple[ServiceProcess, Injector]) -> AsyncIterator[Disk]:
     disk.injector.lift()
 
 
-def journal_sync(operation: Operation) -> bool:
-    return operation.syncs and operation.path.endswith("-journal")
+def name_of(operation: Operation) -> str:
+    return Path(operation.path).name
 
 
-def after_truncation() -> Callable[[Operation], bool]:
-    """The journal's sync after it was truncated, which is the commit."""
-    truncated = False
-
-    def only(operation: Operation) -> bool:
-        nonlocal truncated
-        truncated = truncated or operation.name == "ftruncate"
-        return truncated and journal_sync(operation)
-
-    return only
+def record_write(operation: Operation) -> bool:
+    return operation.writes and name_of(operation).startswith("record.db")
 
 
-def write(operation: Operation) -> bool:
-    return operation.writes
+def log_sync(operation: Operation) -> bool:
+    return operation.syncs and name_of(operation) == "record.db-wal"
 
 
-def write_of_database(operation: Operation) -> bool:
-    return operation.writes and operation.path.endswith("store.db")
+def record_read(operation: Operation) -> bool:
+    return operation.name == "pread64" and name_of(operation).startswith("record.db")
 
 
-def opening(operation: Operation) -> bool:
-    return operation.opens
+def scratch_write(operation: Operation) -> bool:
+    return (operation.writes or operation.creates) and name_of(operation).startswith("scratch-")
 
 
 @on_one_loop
 @pytest.mark.parametrize(
     ("kind", "only", "said"),
     [
-        (Kind.ENOSPC, write, (503, "storage-failed")),
-        (Kind.ENOSPC, write_of_database, (503, "not-confirmed")),
-        (Kind.SHORT, write, (503, "storage-failed")),
-        (Kind.EIO, write, (503, "storage-failed")),
-        (Kind.EIO, write_of_database, (503, "not-confirmed")),
-        (Kind.EIO, journal_sync, (503, "not-confirmed")),
+        (Kind.ENOSPC, record_write, (507, "storage-full")),
+        (Kind.SHORT, record_write, (507, "storage-full")),
+        (Kind.EIO, record_write, (503, "storage-failed")),
+        (Kind.EIO, log_sync, (503, "not-confirmed")),
     ],
 )
-async def test_a_disk_that_fails_costs_its_requests_alone(
+async def test_a_disk_that_fails_under_the_record_loses_nothing(
     disk: Disk, kind: Kind, only: Callable[[Operation], bool], said: tuple[int, str]
 ) -> None:
-    """507 or 503 while it lasts, others are served, and then all is as it was: no restart, nothing torn."""
-    workers = disk.service.workers()
+    """Writes get 507 or 503 while it lasts, reads of loaded sessions go on; then all is as it was."""
+    before = (disk.service.workers(), disk.service.keepers())
+    await disk.keys()
+    await disk.keys(disk.other)
     disk.fails(kind, only, lasting=True)
     answers = [await disk.post(f"refused-{n}") for n in range(2)]
-    other = await disk.post("second", disk.other)
+    other = await disk.post("refused", disk.other)
+    read = await disk.get(disk.other)
     disk.heals()
 
     assert (answers[0].status, answers[0].problem) == said
-    assert answers[1].status in {503, 507}
-    assert other.status == 201
-    assert await disk.keys() == ["first"]
-    assert (await disk.post("second")).status == 201
-    assert await disk.keys() == ["first", "second"]
-    assert disk.service.workers() == workers
+    assert {answers[1].status, other.status} <= {503, 507}
+    assert read.status in {200, 503}
+    await disk.recovered()
+    for session in (disk.session, disk.other):
+        assert await disk.keys(session) == ["first", "recovered"]
+    assert (disk.service.workers(), disk.service.keepers()) == before
 
 
 @on_one_loop
-async def test_without_descriptors_nothing_opens_and_nothing_is_lost(disk: Disk) -> None:
-    """EMFILE for a session that is new: 503, and when there are some again, it is made."""
-    disk.fails(Kind.EMFILE, opening, session=disk.new, lasting=True)
-    refused = await disk.post("refused", disk.new)
-    other = await disk.post("second", disk.other)
+async def test_a_full_disk_is_told_within_a_second_and_once(disk: Disk) -> None:
+    """Reads go on; when there is room, writes do too, with no restart."""
+    await disk.keys(disk.other)
+    disk.fails(Kind.ENOSPC, record_write, lasting=True)
+    answers = [await disk.post(f"refused-{n}") for n in range(4)]
+    health = await ask(disk.service.address, "GET", "/healthz", "")
+    reads = [await disk.get(disk.other) for _ in range(4)]
     disk.heals()
 
-    assert (refused.status, refused.problem) == (503, "storage-failed")
-    assert other.status == 201
-    assert (await disk.post("first", disk.new)).status == 201
-    assert await disk.keys(disk.new) == ["first"]
+    assert [answer.problem for answer in answers] == ["storage-full"] * 4
+    assert answers[0].json["limit"] == "disk"
+    assert (health.json["status"], health.json["record"]) == ("impaired", "full")
+    assert [answer.status for answer in reads] == [200] * 4
+    await disk.recovered()
+    health = await ask(disk.service.address, "GET", "/healthz", "")
+    assert (health.json["status"], health.json["record"]) == ("ok", "ok")
 
 
 @on_one_loop
 async def test_a_short_write_is_finished(disk: Disk) -> None:
     """Half a write is no error: the rest is written next."""
-    disk.fails(Kind.SHORT, write_of_database)
+    disk.fails(Kind.SHORT, record_write)
     answer = await disk.post("second")
     disk.heals()
 
@@ -181,24 +196,20 @@ async def test_a_short_write_is_finished(disk: Disk) -> None:
 
 
 @on_one_loop
-async def test_a_group_whose_commit_is_in_doubt_is_not_run_again(disk: Disk) -> None:
-    """Its journal is gone, so it is committed; who ran it again would do everything twice."""
-    disk.fails(Kind.EIO, after_truncation())
+async def test_a_sync_that_fails_once_is_tried_again_and_nothing_is_done_twice(disk: Disk) -> None:
+    """What it may have left in the log is written over by the next try."""
+    disk.fails(Kind.EIO, log_sync)
     answers = await asyncio.gather(*(disk.post(f"k{n}") for n in range(6)))
     disk.heals()
-    keys = await disk.keys()
 
-    doubted = [f"k{n}" for n, answer in enumerate(answers) if answer.problem == "not-confirmed"]
-    assert doubted
-    assert {answer.said for answer in answers if answer.status != 201} == {"503 'not-confirmed'"}
-    assert sorted(keys) == sorted({"first", *keys}), "nothing is there twice"
-    assert {f"k{n}" for n, answer in enumerate(answers) if answer.status == 201} <= set(keys)
+    assert [answer.status for answer in answers] == [201] * 6
+    assert sorted(await disk.keys()) == ["first", *(f"k{n}" for n in range(6))]
 
 
 @on_one_loop
 async def test_a_key_ends_the_doubt(disk: Disk) -> None:
     """Asked again with the same Idempotency-Key, a request whose commit was in doubt has one effect."""
-    disk.fails(Kind.EIO, after_truncation())
+    disk.fails(Kind.EIO, log_sync, lasting=True)
     doubted = await disk.post("second", key="k1")
     disk.heals()
     again = [await disk.post("second", key="k1") for _ in range(2)]
@@ -210,33 +221,25 @@ async def test_a_key_ends_the_doubt(disk: Disk) -> None:
 
 
 @on_one_loop
-async def test_a_file_that_could_not_be_opened_for_writing_is_opened_again(disk: Disk) -> None:
-    """SQLite then opens it for reading; the session must not stay so for the life of its guest."""
-    disk.fails(Kind.EMFILE, lambda operation: operation.opens and operation.path.endswith("store.db"))
-    await disk.get_when_hit()
-    disk.heals()
-    answers = [await disk.post(f"next-{n}") for n in range(2)]
-
-    assert [answer.status for answer in answers] == [201, 201]
-
-
-@on_one_loop
-async def test_one_failed_read_is_not_damage(disk: Disk) -> None:
-    """SQLite calls it corruption; a second look finds the file as good as it is."""
-    disk.fails(
-        Kind.EIO, lambda operation: operation.name == "pread64" and operation.path.endswith("store.db")
-    )
+async def test_a_file_that_cannot_be_made_costs_its_session_alone(disk: Disk) -> None:
+    """The record is well: who is loaded is served, and the file is made when it can be."""
+    await disk.spoil()
+    disk.fails(Kind.ENOSPC, scratch_write, lasting=True)
     answer = await disk.get_when_hit()
+    other = await disk.post("second", disk.other)
     disk.heals()
 
-    assert answer.status == 200
+    assert answer.status in {503, 507}
+    assert other.status == 201
     assert await disk.keys() == ["first"]
+    assert (await disk.post("second")).status == 201
 
 
 @on_one_loop
-async def test_a_disk_that_cannot_be_read_is_not_damage_either(disk: Disk) -> None:
-    """However often it is tried: 503, and the file is left as it is."""
-    disk.fails(Kind.EIO, lambda operation: operation.name in {"pread64", "read"}, lasting=True)
+async def test_a_disk_that_cannot_be_read_is_no_damage(disk: Disk) -> None:
+    """SQLite calls it corruption; the session is 503, not 500, and the record is left as it is."""
+    await disk.spoil()
+    disk.fails(Kind.EIO, record_read, lasting=True)
     answer = await disk.get_when_hit()
     disk.heals()
 
@@ -245,47 +248,25 @@ async def test_a_disk_that_cannot_be_read_is_not_damage_either(disk: Disk) -> No
 
 
 @on_one_loop
-async def test_a_hot_journal_that_cannot_be_seen_is_not_passed_over(disk: Disk) -> None:
-    """To SQLite a journal that cannot be stat'ed is none, and half a transaction would be served."""
-    disk.fails(
-        Kind.EIO, lambda operation: operation.syncs and operation.path.endswith("store.db"), lasting=True
-    )
-    await disk.post("in doubt")
-    disk.heals()
-    assert has_hot_journal(directory_of(disk.service.data_root, disk.session)), "its guest could not undo it"
-    disk.fails(
-        Kind.EIO,
-        lambda operation: operation.name == "statx" and operation.path.endswith("-journal"),
-        lasting=True,
-    )
-    answer = await disk.get()
+async def test_a_keeper_that_cannot_open_the_record_is_started_until_it_can(disk: Disk) -> None:
+    """Workers stay; what was acknowledged is there."""
+    workers = disk.service.workers()
+    disk.fails(Kind.EIO, record_read, lasting=True)
+    for keeper in disk.service.keepers():
+        kill(keeper)
+    refused = await disk.post("refused")
     disk.heals()
 
-    assert (answer.status, answer.problem) == (503, "storage-failed")
-    assert await disk.keys() == ["first"]
-
-
-@on_one_loop
-@pytest.mark.parametrize("where", ["root", "session"])
-async def test_a_name_that_is_not_on_disk_is_not_acknowledged(disk: Disk, where: str) -> None:
-    """Of the session's directory, and of the files in it; the next try makes up for it."""
-    root = disk.service.data_root
-    path = str(root if where == "root" else directory_of(root, disk.new))
-    disk.fails(
-        Kind.EIO, lambda operation: operation.syncs and operation.path == path, session=disk.new, lasting=True
-    )
-    refused = [await disk.post(f"refused-{n}", disk.new) for n in range(2)]
-    disk.heals()
-
-    assert {answer.status for answer in refused} == {503}
-    assert (await disk.post("first", disk.new)).status == 201
-    assert disk.injector.unsynced == set()
+    assert refused.status == 503
+    await disk.recovered()
+    assert await disk.keys() == ["first", "recovered"]
+    assert disk.service.workers() == workers
 
 
 @on_one_loop
 async def test_the_plan_is_not_blamed(disk: Disk) -> None:
     """A disk that fails costs no call of the provider, and the route stays learned."""
-    disk.fails(Kind.EIO, write, lasting=True)
+    disk.fails(Kind.EIO, record_write, lasting=True)
     for n in range(4):
         await disk.post(f"refused-{n}")
     disk.heals()

@@ -11,9 +11,9 @@ from server.pipeline import job_for
 from server.planning.policy.checker import check
 from server.sessions.identity import session_for
 from server.values.model import Plan, RequestContext, RunnablePlan, SourceCode
+from tools.alone import Alone
 from tools.bench.ours import guest
 from wasm_runtime.engine import Runtime
-from wasm_runtime.guests import Guests
 from wasm_runtime.limits import GuestReuse
 from wasm_runtime.live_guest import READ, Call, LiveGuest
 from wasm_runtime.verdict import Answer
@@ -44,20 +44,21 @@ def runner(code: str, spares: int) -> Callable[[], int]:
     job, runtime = _job(code), _runtime()
     directory = tempfile.TemporaryDirectory(prefix="bench-")
     atexit.register(directory.cleanup)
-    guests = Guests(runtime, GuestReuse(mode="never", spare_guests=spares), Path(directory.name), "full")
-    while guests.tidy():
+    alone = Alone(runtime, GuestReuse(mode="never", spare_guests=spares), Path(directory.name))
+    while alone.guests.tidy():
         pass  # as a worker does while it has nothing else to do
-    return lambda: _run(guests, job)
+    return lambda: _run(alone, job)
 
 
-def _run(guests: Guests, job: Job) -> int:
-    guest = guests.get(job.session)
+def _run(alone: Alone, job: Job) -> int:
+    alone.ready(job.session)
+    guest = alone.guests.get(job.session)
     if not isinstance(guest, LiveGuest):
         raise SystemExit(f"ours: {guest}")
     answer = guest.run(Call(job.plan_id, job.plan, READ, job.request))
     if not isinstance(answer, Answer) or answer.body is None:
         raise SystemExit(f"ours: {answer}")
-    guests.release(job.session)
+    alone.guests.release(job.session)
     return int(answer.body)
 
 

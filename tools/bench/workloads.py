@@ -15,6 +15,10 @@ from attrs import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeAlias
+
+    #: A request of a session, about the member with a number; what is left to chance, the dice say.
+    Make: TypeAlias = "Callable[[str, int, random.Random], Request]"
 
 #: Requests of one workload.
 COUNT = 2_000
@@ -59,10 +63,10 @@ class Place:
     sessions: tuple[str, ...]
     size: int
 
-    def requests(self, make: Callable[[str, int], Request]) -> list[Request]:
+    def requests(self, make: Make) -> list[Request]:
         """Each in any of the sessions, about any member: in turn would be the worst case of an LRU."""
         dice = random.Random(1)
-        return [make(dice.choice(self.sessions), dice.randint(1, self.size)) for _ in range(COUNT)]
+        return [make(dice.choice(self.sessions), dice.randint(1, self.size), dice) for _ in range(COUNT)]
 
 
 def member(number: int) -> dict[str, Any]:
@@ -80,37 +84,38 @@ def _email(number: int) -> str:
     return f"member.{number}@example.com"
 
 
-def _get(session: str, number: int) -> Request:
+def _get(session: str, number: int, _dice: random.Random) -> Request:
     return Request("GET", f"/members/{number}", session)
 
 
-def _list(session: str, _number: int) -> Request:
+def _list(session: str, _number: int, _dice: random.Random) -> Request:
     return Request("GET", "/members?limit=20", session)
 
 
-def _search(session: str, number: int) -> Request:
+def _search(session: str, number: int, _dice: random.Random) -> Request:
     return Request("GET", f"/members/search?email={_email(number)}", session)
 
 
-def _post(session: str, number: int) -> Request:
+def _post(session: str, number: int, _dice: random.Random) -> Request:
     return Request("POST", "/members", session, member(1_000_000 + number))
 
 
-def _patch(session: str, number: int) -> Request:
+def _patch(session: str, number: int, _dice: random.Random) -> Request:
     return Request("PATCH", f"/members/{number}", session, {"city": f"City {SERIAL}"})
 
 
-def _mixed(session: str, number: int) -> Request:
-    """80 reads to 20 writes: 60 % GET, 20 % lists, 10 % POST, 10 % PATCH."""
-    kinds = (_get, _get, _get, _get, _get, _get, _list, _list, _post, _patch)
-    return kinds[number * 7 % 10](session, number)
+def _mixed(session: str, number: int, dice: random.Random) -> Request:
+    """80 reads to 20 writes: 60 % GET, 20 % lists, 10 % POST, 10 % PATCH, each about any member."""
+    kinds: tuple[Make, ...] = (_get, _list, _post, _patch)
+    (kind,) = dice.choices(kinds, (6, 2, 1, 1))
+    return kind(session, number, dice)
 
 
-def _compute(session: str, _number: int) -> Request:
+def _compute(session: str, _number: int, _dice: random.Random) -> Request:
     return Request("GET", "/compute", session)
 
 
-WORKLOADS: dict[str, Callable[[str, int], Request]] = {
+WORKLOADS: dict[str, Make] = {
     "get": _get,
     "list": _list,
     "search": _search,

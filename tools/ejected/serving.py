@@ -135,7 +135,7 @@ async def _content(request: web.Request) -> content.Content:
         content.check_encoding(request.headers)
         data = await content.read_body(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
         if data:
-            return await multipart.read_content(request.headers, data, file_bytes=MAX_FILE_BYTES)
+            return multipart.read_content(request.headers, data, file_bytes=MAX_FILE_BYTES)
         return content.NO_CONTENT
     kind, data = await content.read_content(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
     return await content.parse(request.method, kind, data)

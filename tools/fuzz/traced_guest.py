@@ -17,15 +17,16 @@ from attrs import define, field
 
 from server.planning.policy import ALLOWED_BUILTINS, ALLOWED_METHODS, GIVEN_NAMES, PROTECTED_NAMES
 from server.planning.policy.names import FORBIDDEN_NAMES
+from tools.alone import Alone
 from tools.fuzz import oracle
 from wasm_runtime import status_cell
-from wasm_runtime.guests import Guests
 from wasm_runtime.limits import GuestReuse
 from wasm_runtime.outcome import Completed, GuestFailed, Outcome
-from wasm_runtime.runner import Job, Runner
+from wasm_runtime.runner import Job, Runner, outcome_of
 
 if TYPE_CHECKING:
     from wasm_runtime.engine import Runtime
+    from wasm_runtime.gate import Report
 
 LISTS = oracle.Lists(
     given=GIVEN_NAMES | ALLOWED_BUILTINS,
@@ -67,12 +68,16 @@ class TracedGuest:
     seen: dict[str, int] = field(factory=dict)
     _outcomes: dict[int, Outcome] = field(factory=dict)
     _numbers: count[int] = field(factory=count)
+    _alone: Alone = field(init=False)
     _runner: Runner = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        guests = Guests(self.runtime, GuestReuse(spare_guests=0), self.root, "relaxed")
+        self._alone = Alone(self.runtime, GuestReuse(spare_guests=0), self.root, self._release)
         cell = status_cell.StatusCell(status_cell.create())
-        self._runner = Runner(guests, cell, self._outcomes.__setitem__)
+        self._runner = Runner(self._alone.guests, self._alone.gate, cell, self._outcomes.__setitem__)
+
+    def _release(self, report: Report, waited: bool) -> None:  # noqa: FBT001  the gate's
+        self._outcomes[report.job.id] = outcome_of(report, waited=waited)
 
     def run(
         self, code: str, ctx: dict[str, Any] | None = None, plan: dict[str, Any] | None = None
@@ -103,7 +108,12 @@ class TracedGuest:
         ctx = {**_CTX, **ctx}
         body, query = ctx.pop("body_json", None), ctx.pop("query")
         request = "\n".join(map(json.dumps, ({}, query, ctx, body)))
-        self._runner.run(SESSION, [Job(number, f"p{number}", document, read_only=False, request=request)])
+        jobs = [Job(number, f"p{number}", document, read_only=False, request=request)]
+        while jobs:
+            self._alone.ready(SESSION)
+            jobs = self._runner.run(SESSION, jobs)
+            self._alone.guests.release(SESSION)
+            self._alone.settle()
         return self._outcomes.pop(number)
 
 

@@ -17,6 +17,7 @@ from tools.torture import (
     kill,
     loris,
     names,
+    power,
     providers,
     sessions,
     soak,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 #: How much of each part fits CI, and how much is to be shown.
 _SHORT = {
     "kills": 8,
+    "points": 25,
     "histories": 1,
     "operations": 400,
     "mutants": 400,
@@ -41,6 +43,7 @@ _SHORT = {
 }
 _LONG = {
     "kills": 500,
+    "points": 200,
     "histories": 50,
     "operations": 2_000,
     "mutants": 20_000,
@@ -53,6 +56,7 @@ _LONG = {
 
 _PARTS: dict[str, Callable[[int, argparse.Namespace], Awaitable[Report]]] = {
     "kill": lambda seed, options: kill.torture(seed, options.kills),
+    "power": lambda seed, options: power.torture(seed, options.points),
     "faults": lambda seed, options: faults.torture(seed, short=options.short),
     "history": lambda seed, options: history.torture(seed, options.histories, options.operations),
     "hostile": lambda seed, options: hostile.torture(seed, short=options.short),
@@ -93,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="default: a new one")
     parser.add_argument("--short", action="store_true", help="what fits into CI")
     parser.add_argument("--kills", type=int, help="of the kill loop")
+    parser.add_argument("--points", type=int, help="at which the power fails")
     parser.add_argument("--histories", type=int)
     parser.add_argument("--operations", type=int, help="of each history")
     parser.add_argument("--mutants", type=int, help="of the HTTP corpus")

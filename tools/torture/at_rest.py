@@ -1,71 +1,92 @@
-"""A session's file as a stranger finds it: on a private copy, so that the session keeps what it has.
-
-The copy takes the journal along; SQLite on this machine then recovers from a kill as the guest's would.
-"""
+"""What the record holds, as a stranger reads it; and whether sessions' files are what it says they are."""
 
 from __future__ import annotations
 
-import shutil
+import json
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.record import files
+from server.record.process import CACHES
+from server.record.sqlite_record import SqliteRecord
 from server.sessions.identity import session_for
-from store import records
-from store.errors import StoreError
-from store.session_store import Session
-from store.sqlite import DATABASE_NAME
+from store import dump
 
 if TYPE_CHECKING:
     from tools.torture.ledger import Contents
 
-_LIMIT_BYTES = 2**40
+_RECORDS = """\
+SELECT doc FROM records JOIN sessions ON sessions.id = records.session
+JOIN collections ON collections.session = sessions.id AND collections.number = records.collection
+WHERE sessions.name = ? AND collections.name = ? ORDER BY row"""
+#: Files that an orderly stop has left to be opened again.
+_CLOSED = "SELECT session FROM caches"
+
+
+def name_of(session: str) -> str:
+    """What the record and the directories call it."""
+    return session_for(session, None, "reject").directory
 
 
 def directory_of(data_root: Path, session: str) -> Path:
-    return data_root / session_for(session, None, "reject").directory
+    """Where a worker has the session's file."""
+    return data_root / CACHES / name_of(session)
 
 
 def read_at_rest(data_root: Path, session: str, collections: tuple[str, ...]) -> Contents | str:
-    """The session's records by collection; or what is wrong with its file."""
-    directory = directory_of(data_root, session)
-    if not (directory / DATABASE_NAME).exists():
+    """The session's records by collection; or what is wrong with the record."""
+    path = data_root / files.NAME
+    if not path.exists():
         return {name: [] for name in collections}
-    with tempfile.TemporaryDirectory() as scratch:
-        for path in directory.glob(f"{DATABASE_NAME}*"):
-            shutil.copy(path, scratch)
-        try:
-            contents = _read(scratch, collections)
-        except StoreError as error:
-            return f"{type(error).__name__}: {error}"
-        verdict = integrity(Path(scratch) / DATABASE_NAME)
-    return contents if verdict == "ok" else f"integrity_check: {verdict}"
-
-
-def _read(directory: str, collections: tuple[str, ...]) -> Contents:
-    session = Session.open(directory, page_limit_bytes=_LIMIT_BYTES)
     try:
-        session.check_file()
-        known = session.plan_view.collections()
-        return {
-            name: [records.decode(text) for text in session.table(name).documents()] if name in known else []
-            for name in collections
-        }
-    finally:
-        session.close()
+        with closing(_reader(path)) as record:
+            return {
+                name: [json.loads(doc) for (doc,) in record.execute(_RECORDS, (name_of(session), name))]
+                for name in collections
+            }
+    except (sqlite3.Error, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    """Without leave to write: what a kill has left in the log stays there for the next keeper."""
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True)
 
 
 def integrity(path: Path) -> str:
     """What `PRAGMA integrity_check` says of a database: `ok`, or its first complaints."""
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            connection.create_function("fold", 1, _fold, deterministic=True)
+        with closing(_reader(path)) as connection:
             return "; ".join(row[0] for row in connection.execute("PRAGMA integrity_check(3)"))
     except sqlite3.Error as error:
         return str(error)
 
 
-def _fold(text: object) -> str | None:
-    return text.casefold() if isinstance(text, str) else None
+async def untrue_files(data_root: Path) -> tuple[int, list[str]]:
+    """After an orderly stop: how many files may be opened again, and which are not what the record has.
+
+    Row by row, catalogue and kept answers included. Raises ValueError for a file that cannot be read.
+    """
+    with closing(_reader(data_root / files.NAME)) as connection:
+        sessions = [session for (session,) in connection.execute(_CLOSED)]
+    record = SqliteRecord(data_root / files.NAME)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            found = [each for each in sessions if await _differs(record, data_root, each, Path(scratch))]
+    finally:
+        await record.close()
+    return len(sessions), found
+
+
+async def _differs(record: SqliteRecord, data_root: Path, session: str, scratch: Path) -> bool:
+    held, there = scratch / f"{session}.record", scratch / f"{session}.file"
+    await record.dump(session, held)
+    with redirect_stdout(StringIO()) as told:
+        failed = dump.main([str(data_root / CACHES / session), str(there)])
+    if failed:
+        raise ValueError(f"{session}: {told.getvalue()}")
+    return held.read_text("utf-8") != there.read_text("utf-8")

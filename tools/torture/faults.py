@@ -1,36 +1,41 @@
-"""The n-th file operation of a session fails, for n = 1, 2, 3 … until there is none left to fail.
+"""The n-th file operation of the record, or of a session's file, fails, for n = 1, 2, 3 … until none is left.
 
-By `seccomp`, below the guest: what fails is the system call that Wasmtime makes for it. Each round is a
-session of its own, new or with a hot journal to recover from, a workload, and a fault: once, or until it is
-lifted.
+By `seccomp`: what fails is the system call that SQLite makes in the keeper, or Wasmtime for a guest. Each
+round is a session of its own, a workload, and a fault: once, or until it is lifted. It hits the record's
+files (`record`); the same while another keeper opens them after a kill (`start`); or the session's file,
+which is to be made anew all the time (`file`).
 
 1. What was acknowledged is there, what was refused is not, a request's writes are there whole or not at all;
    what a read answers during the fault is true.
-2. A write is acknowledged only if nothing it needed was left unsynced by a failed fsync.
-3. During the fault requests get their answer, or 503 or 507. Afterwards the same processes serve the session
-   again, with no restart.
-4. Another session of the same worker is served all the while, reads and writes.
-5. Each file is sound, and holds what is served.
+2. A write is acknowledged only if the last sync of the record's log did not fail.
+3. During the fault requests get their answer, or 503 or 507. Afterwards the same service serves the session
+   again: workers have not died, and the keeper only where it could not open the record.
+4. Where the session's file is hit, another session of the same worker is served all the while; where the
+   record is, afterwards.
+5. The record is sound, and holds what is served.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
+from server.record import files
+from server.record.shelf import SCRATCH
 from tools.torture import served
 from tools.torture.at_rest import directory_of
 from tools.torture.file_faults import Fault, Injector, Kind, Operation
 from tools.torture.ledger import BATCH, TRANSFER, SessionLedger
 from tools.torture.planned import bank_service
 from tools.torture.report import Report
-from tools.torture.service import NotStarted
+from tools.torture.service import NotStarted, kill
 from tools.torture.wire import Gone, Hung
 from tools.torture.writers import Gate, Writer
 
@@ -40,33 +45,37 @@ if TYPE_CHECKING:
     from tools.torture.service import ServiceProcess
 
 #: One worker, so that sessions share it; guests are replaced within the workload, so that files are reopened.
-_SANDBOX = {"workers": 1, "max_uses": 5}
+_SANDBOX = {"workers": 1, "max_uses": 5, "live_guests": 2}
 #: What a request may be told while a fault lasts.
-REFUSALS = frozenset({(503, "storage-failed"), (507, "storage-full"), (503, "overloaded")})
+REFUSALS = frozenset(
+    {(503, "storage-failed"), (507, "storage-full"), (503, "overloaded"), (503, "not-confirmed")}
+)
+#: A keeper that cannot open the record is started again with pauses.
+_RECOVERY_SECONDS = 15.0
 _WITNESS = "witness"
 #: Rounds of a short run: some from each combination, wherever the seed puts them.
 _SHORT_ROUNDS = 3
 _MOST = 2_000
 
 
+Where: TypeAlias = Literal["record", "start", "file"]
+
+
 @frozen
 class Series:
-    """All n of one kind of fault, in one kind of session."""
+    """All n of one kind of fault, in one place."""
 
     kind: Kind
     lasting: bool
-    recovering: bool
+    where: Where
 
     def __str__(self) -> str:
-        return (
-            f"{self.kind.name} {'lasting' if self.lasting else 'once'}, "
-            f"{'recovering' if self.recovering else 'new'} session"
-        )
+        return f"{self.where}: {self.kind.name} {'lasting' if self.lasting else 'once'}"
 
 
 ALL = tuple(
-    Series(kind, lasting, recovering)
-    for recovering in (False, True)
+    Series(kind, lasting, where)
+    for where in ("record", "start", "file")
     for kind in Kind
     for lasting in (False, True)
 )
@@ -102,7 +111,7 @@ class FaultLoop:
     told: Counter[str] = field(factory=Counter)
     rounds: Counter[str] = field(factory=Counter)
     ends: dict[str, int] = field(factory=dict)
-    _counts: dict[tuple[Kind, bool], int] = field(factory=dict)
+    _counts: dict[tuple[Kind, Where], int] = field(factory=dict)
     _round: int = 0
     _place: str = "before the first round"
     _witness: Writer | None = None
@@ -129,7 +138,7 @@ class FaultLoop:
         """1, 2, 3 …; or a few of those that there are, which a round out of reach has counted."""
         if not short:
             return iter(range(1, _MOST))
-        counted = (series.kind, series.recovering)
+        counted = (series.kind, series.where)
         if counted not in self._counts:
             await self._run_round(series, _MOST)
             self._counts[counted] = self.injector.counted
@@ -157,31 +166,40 @@ class FaultLoop:
         self.rounds[str(series)] += 1
         self._place = f"{series}, n={nth}"
         writer = self._writer(f"f{self._round}")
-        if series.recovering:
-            await self._leave_hot_journal(writer)
+        if series.where != "record":
+            await writer.insert(TRANSFER)
+            for keeper in self.service.keepers():
+                kill(keeper)  # the next one believes no file: each is made anew
+        if series.where == "file":
+            await self._recover(writer)
         self.injector.arm(self._fault(series, nth, writer.session))
         await self._work(writer)
-        await self._check_witness()
+        if series.where == "file":
+            await self._check_witness()
         self.injector.lift()
+        await self._recover(writer)
         await self._check(writer)
+        if series.where != "file":
+            await self._check_witness()
         return bool(self.injector.failed)
 
     def _fault(self, series: Series, nth: int, session: str) -> Fault:
         root = str(self.service.data_root)
-        directory = str(directory_of(self.service.data_root, session))
-        return Fault(series.kind, nth, series.lasting, directory, also=root)
+        if series.where == "file":
+            directory = str(directory_of(self.service.data_root, session))
+            return Fault(series.kind, nth, series.lasting, directory)
+        return Fault(series.kind, nth, series.lasting, root, only=_of_the_record)
 
-    async def _leave_hot_journal(self, writer: Writer) -> None:
-        """Records, and a transaction that got as far as the database's own sync."""
-        await writer.insert(TRANSFER)
-        await writer.insert(BATCH)
-        directory = str(directory_of(self.service.data_root, writer.session))
-        self.injector.arm(Fault(Kind.EIO, 1, lasting=True, directory=directory, only=_syncs_the_database))
-        await writer.patch(writer.own[0])
-        self.injector.lift()
-        journal = Path(directory) / "store.db-journal"
-        if not journal.exists() or not journal.read_bytes()[:1].strip(b"\0"):
-            self._violation(writer, "there is no hot journal to recover from")
+    async def _recover(self, writer: Writer) -> None:
+        """Until a write is acknowledged: then all is well again, or it is a violation."""
+        deadline = time.monotonic() + _RECOVERY_SECONDS
+        before = self.told["acknowledged"]
+        while time.monotonic() < deadline:
+            await writer.insert(TRANSFER)
+            if self.told["acknowledged"] > before:
+                return
+            await asyncio.sleep(0.1)
+        self._violation(writer, f"nothing is acknowledged {_RECOVERY_SECONDS} s after the fault")
 
     async def _work(self, writer: Writer) -> None:
         """Alone and in a group, one collection and two; what is read between is checked."""
@@ -201,9 +219,8 @@ class FaultLoop:
     async def _step(self, writer: Writer, request: Awaitable[bool]) -> None:
         before = self.told["acknowledged"]
         await request
-        if self.told["acknowledged"] > before and self.injector.unsynced:
-            unsynced = ", ".join(sorted(Path(path).name for path in self.injector.unsynced))
-            self._violation(writer, f"acknowledged while the last fsync of {unsynced} has failed")
+        if self.told["acknowledged"] > before and any(map(_is_log, self.injector.unsynced)):
+            self._violation(writer, "acknowledged while the last fsync of the log has failed")
 
     async def _read_during(self, writer: Writer) -> None:
         try:
@@ -251,5 +268,10 @@ class FaultLoop:
         self.report.violation(f"[{self._place} ({hit}); {writer.session}] {what}")
 
 
-def _syncs_the_database(operation: Operation) -> bool:
-    return operation.syncs and operation.path.endswith("store.db")
+def _of_the_record(operation: Operation) -> bool:
+    name = Path(operation.path).name
+    return name.startswith((files.NAME, SCRATCH))
+
+
+def _is_log(path: str) -> bool:
+    return path.endswith("-wal")

@@ -181,7 +181,7 @@ def _flags(call: Call) -> int:
     if call.name == "openat":
         return call.arguments[2]
     if call.name == "openat2":
-        return int.from_bytes(_memory(call.task, call.arguments[2], 8), sys.byteorder)
+        return int.from_bytes(memory(call.task, call.arguments[2], 8), sys.byteorder)
     return 0
 
 
@@ -190,7 +190,7 @@ def _half(call: Call) -> Verdict | None:
     descriptor, address, size, offset = call.arguments[:4]
     if call.name != "pwrite64" or size < 2:
         return None
-    data = _memory(call.task, address, size // 2)
+    data = memory(call.task, address, size // 2)
     target = os.open(f"/proc/{call.task}/fd/{descriptor}", os.O_WRONLY)
     try:
         return Verdict(value=os.pwrite(target, data, offset))
@@ -214,13 +214,13 @@ def _text(task: int, address: int) -> str:
     if not address:
         return ""
     size = _LONGEST_PATH - address % _LONGEST_PATH
-    data = _memory(task, address, size)
+    data = memory(task, address, size)
     if b"\0" not in data:
-        data += _memory(task, address + size, _LONGEST_PATH)
+        data += memory(task, address + size, _LONGEST_PATH)
     return data.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
-def _memory(task: int, address: int, size: int) -> bytes:
+def memory(task: int, address: int, size: int) -> bytes:
     descriptor = os.open(f"/proc/{task}/mem", os.O_RDONLY)
     try:
         return os.pread(descriptor, size, address)

@@ -1,7 +1,8 @@
 """Concurrent clients on one session, and whether what they were told has an order that explains it.
 
-Clients read, create, replace, patch, delete and list a few records at the same time, while a worker is killed
-now and then. What nobody was answered for, or with 503 `worker-lost`, counts as perhaps.
+Clients read, create, replace, patch, delete and list a few records at the same time, while workers or the
+keeper of the record are killed now and then. What nobody was answered for, or with 503 `worker-lost` or
+`not-confirmed`, counts as perhaps.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 CLIENTS = 6
 _IDS = ("a", "b", "c")
 _CHOICES = (("GET", 5), ("PATCH", 4), ("PUT", 3), ("DELETE", 2), ("POST", 3), ("LIST", 2), ("CREATE", 1))
-_PERHAPS = "worker-lost"
-_NOT_DONE = {(503, "overloaded")}
-#: A worker dies once in so many operations, on average.
+_PERHAPS = {"worker-lost", "not-confirmed"}
+_NOT_DONE = {(503, "overloaded"), (503, "storage-failed")}
+#: A worker dies once in so many operations, on average, or the keeper, or both.
 _OPERATIONS_PER_KILL = 200
 
 
@@ -80,6 +81,7 @@ class Recorder:
     session: str
     random: Random
     operations: int
+    operations_per_kill: int = _OPERATIONS_PER_KILL
     history: list[Operation] = field(factory=list)
     told: Counter[str] = field(factory=Counter)
     violations: list[str] = field(factory=list)
@@ -89,23 +91,25 @@ class Recorder:
     async def record(self) -> list[Operation]:
         self._left = self.operations
         clients = [self._client(Random(self.random.random())) for _ in range(CLIENTS)]
-        killing = asyncio.create_task(self._kill_workers())
+        killing = asyncio.create_task(self._kill())
         try:
             await asyncio.gather(*clients)
         finally:
             killing.cancel()
         return self.history
 
-    async def _kill_workers(self) -> None:
+    async def _kill(self) -> None:
         """When so many operations are done, not after so much time: a slow machine gets no more of them."""
-        kills = self.operations // _OPERATIONS_PER_KILL
+        kills = self.operations // self.operations_per_kill
         marks = sorted(self.random.sample(range(self.operations), kills), reverse=True)
         for mark in reversed(marks):
             while self.operations - self._left < mark:  # noqa: ASYNC110 - waits for a counter
                 await asyncio.sleep(0.005)
-            for pid in self.service.workers():
+            aim = self.random.choice((("workers",), ("keeper",), ("workers", "keeper")))
+            pids = {"workers": self.service.workers, "keeper": self.service.keepers}
+            for pid in [pid for name in aim for pid in pids[name]()]:
                 services.kill(pid)
-            self.told["kills"] += 1
+            self.told["killed " + " and ".join(aim)] += 1
 
     async def _client(self, random: Random) -> None:
         own: list[int] = []
@@ -148,7 +152,7 @@ class Recorder:
         if (answer.status, answer.problem) in _NOT_DONE:
             self.told["refused"] += 1
             return None
-        if answer.status == 503 and answer.problem == _PERHAPS:
+        if answer.status == 503 and answer.problem in _PERHAPS:
             self.told["lost"] += 1
             self._write_down(called, request, None)
             return None

@@ -1,8 +1,9 @@
-"""Kill -9 of server and workers, at any moment, under writers that keep count.
+"""Kill -9 of server, workers and keeper, at any moment, under writers that keep count.
 
 1. What was acknowledged is there, what was refused is not, nothing is there by half or twice (`ledger`).
-2. Each session's file is sound right after the kill, and holds what the next service then serves.
+2. The record is sound right after the kill, and holds what the next service then serves.
 3. The service starts again on its data, every time; what it knows of plans is sound, too.
+4. In the end it is stopped in order: each file that may be opened again is what the record has, row by row.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 
 from server.planning.learned.library_file import FILE_NAME as LIBRARY
+from server.record.files import NAME as RECORD
 from tools.torture import served
 from tools.torture import service as services
-from tools.torture.at_rest import integrity, read_at_rest
+from tools.torture.at_rest import integrity, read_at_rest, untrue_files
 from tools.torture.ledger import COLLECTIONS, Contents, SessionLedger
 from tools.torture.planned import bank_service
 from tools.torture.report import Report
@@ -45,11 +47,13 @@ class Aim:
 
 
 WORKER = Aim("worker", 5, server=False)
+KEEPER = Aim("keeper", 5, server=False)
+BOTH = Aim("worker-and-keeper", 2, server=False)
 TWICE = Aim("worker-twice", 1, server=False)
 SERVER = Aim("server", 3, server=True)
 ALL = Aim("all", 2, server=True)
 START = Aim("start", 1, server=True)
-_AIMS = (WORKER, TWICE, SERVER, ALL, START)
+_AIMS = (WORKER, TWICE, KEEPER, BOTH, SERVER, ALL, START)
 
 
 async def torture(seed: int, kills: int) -> Report:
@@ -76,6 +80,8 @@ class KillLoop:
     kills: Counter[str] = field(factory=Counter)
     ledgers: dict[str, SessionLedger] = field(factory=dict)
     writers: list[Writer] = field(factory=list)
+    #: That were closed in the end, and compared with the record.
+    files: int = 0
     _generation: int = 0
     _checks: int = 0
 
@@ -88,6 +94,7 @@ class KillLoop:
             "entries": entries,
             "sessions": len(self.ledgers),
             "checks": self._checks,
+            "files": self.files,
         }
 
     async def run(self, kills: int) -> None:
@@ -101,6 +108,8 @@ class KillLoop:
             self.gate.shut()
             await self.gate.all_parked(len(self.writers))
             await self._check(list(self.ledgers))
+            await self.service.stop()
+            await self._compare_files()
         finally:
             for task in tasks:
                 task.cancel()
@@ -116,14 +125,19 @@ class KillLoop:
                 task.result()  # a writer has no end of its own but an error
         self.kills[aim.name] += 1
         if not aim.server:
-            await self._kill_workers(aim)
+            await self._kill_below(aim)
             return
         self.gate.shut()
         await self.service.kill(workers=aim is ALL)
         await self.gate.all_parked(len(self.writers))
         await self._restart(during_start=aim is START)
 
-    async def _kill_workers(self, aim: Aim) -> None:
+    async def _kill_below(self, aim: Aim) -> None:
+        if aim in {KEEPER, BOTH}:
+            for keeper in self.service.keepers():
+                services.kill(keeper)
+        if aim is KEEPER:
+            return
         for _ in range(2 if aim is TWICE else 1):
             workers = self.service.workers()
             if workers:
@@ -183,20 +197,28 @@ class KillLoop:
             for wrong in self.ledgers[session].check(found):
                 self._violation(session, wrong)
 
+    async def _compare_files(self) -> None:
+        self.files, untrue = await untrue_files(self.service.data_root)
+        for session in untrue:
+            self._violation(session, "its file is not what the record has")
+        if not self.files:
+            self._violation("-", "no session's file was closed")
+
     def _read_at_rest(self, session: str) -> Contents | None:
         contents = read_at_rest(self.service.data_root, session, COLLECTIONS)
         if isinstance(contents, str):
-            self._violation(session, f"its file after the kill: {contents}")
+            self._violation(session, f"the record after the kill: {contents}")
             return None
         for wrong in self.ledgers[session].check(contents):
             self._violation(session, f"on the disk after the kill: {wrong}")
         return contents
 
     def _check_library(self) -> None:
-        path = self.service.data_root / LIBRARY
-        verdict = integrity(path) if path.exists() else "ok"
-        if verdict != "ok":
-            self._violation("-", f"the plan library: {verdict}")
+        for name in (LIBRARY, RECORD):
+            path = self.service.data_root / name
+            verdict = integrity(path) if path.exists() else "ok"
+            if verdict != "ok":
+                self._violation("-", f"{name}: {verdict}")
 
     async def _served(self, session: str) -> Contents | None:
         try:

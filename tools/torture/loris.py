@@ -263,7 +263,7 @@ class Kept:
 
 
 def _lines(method: str, target: str, session: str, body: bytes | None) -> Iterator[bytes]:
-    yield f"{method} {target} HTTP/1.1\r\nHost: torture\r\n".encode()
+    yield f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n".encode()
     if session:
         yield f"X-Session-ID: {session}\r\n".encode()
     if body is not None:

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tools.processes import environment, workers_of
+from tools.processes import environment, is_running, keepers_of, workers_of
 from tools.torture import seccomp
 
 if TYPE_CHECKING:
@@ -92,11 +92,17 @@ class ServiceProcess:
     def workers(self) -> list[int]:
         return workers_of(self.pid)
 
+    def keepers(self) -> list[int]:
+        return keepers_of(self.pid)
+
     async def kill(self, *, workers: bool = False) -> None:
-        """SIGKILL for the server, and for its workers at the same moment, or they end by themselves."""
-        pids = self.workers() if workers else []
+        """SIGKILL for the server, and for those it has started at once, or they end by themselves."""
+        keepers = self.keepers()
+        pids = [*self.workers(), *keepers] if workers else []
         for pid in [self.pid, *pids]:
             kill(pid)
+        for pid in keepers:
+            await _ended(pid)
         if self._process is not None:
             # communicate, not wait: it also closes the pipe.
             await self._process.communicate()
@@ -122,6 +128,12 @@ class ServiceProcess:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+
+
+async def _ended(pid: int) -> None:
+    """Until nobody writes to the record any more."""
+    while is_running(pid):  # noqa: ASYNC110 - it is nobody's child any more
+        await asyncio.sleep(0.005)
 
 
 def kill(pid: int) -> None:

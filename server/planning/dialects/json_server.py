@@ -128,7 +128,7 @@ def _filter(key: str, values: list[str]) -> dict[str, Any]:
     field, operator = key[: found.start()], found[1]
     ways: list[dict[str, Any]]
     if operator == "like":
-        ways = [_like(key, field, value) for value in values]
+        ways = [each for value in values for each in _like(key, field, value)]
     elif operator == "ne":
         ways = [{f"{field}__ne": values if len(values) > 1 else values[0]}]
     else:
@@ -136,8 +136,11 @@ def _filter(key: str, values: list[str]) -> dict[str, Any]:
     return {"field": field, "always": True, "is": ways[0] if len(ways) == 1 else {"$or": ways}}
 
 
-def _like(key: str, field: str, text: str) -> dict[str, Any]:
-    """The original takes a regular expression, which may take for ever: ours takes what is searched for."""
+def _like(key: str, field: str, text: str) -> list[dict[str, Any]]:
+    """The original takes a regular expression, which may take for ever: ours takes what is searched for.
+
+    A number is found where it is the same.
+    """
     begins, ends = text.startswith("^"), text.endswith("$")
     core = text[1 if begins else 0 : -1 if ends else None]
     parts = core.split(".*")
@@ -146,7 +149,8 @@ def _like(key: str, field: str, text: str) -> dict[str, Any]:
             f"{key[:64]}: takes text, with .* for any, and ^ and $ at its ends; no other pattern"
         )
     pattern = "*".join(parts)
-    return {f"{field}__ilike": f"{'' if begins else '*'}{pattern}{'' if ends else '*'}"}
+    found = {f"{field}__ilike": f"{'' if begins else '*'}{pattern}{'' if ends else '*'}"}
+    return [found, {field: text}] if text.lstrip("-").isdigit() else [found]
 
 
 # -- programs ----------------------------------------------------------------------------------------
@@ -198,8 +202,9 @@ if asked["q"]:
             elif value and asked["q"] in str(value).lower():
                 hits.append(rec)
                 break
-    total = len(hits)
     items = hits[start:stop]
+    if asked["total"]:
+        total = len(hits)
 else:
     if asked["total"]:
         total = store.count(criteria)
@@ -369,7 +374,7 @@ REPLY = make_response(200, rec)
 
 def error(problem: Problem) -> ErrorForm:
     """404 and `{}` for what is not there, and for a method too; else the service's own words."""
-    if problem.status in (404, 405):
+    if problem.status in (404, 405, 501):
         return ErrorForm(404, {})
     return ErrorForm(problem.status, dict(problem.document))
 

@@ -345,7 +345,7 @@ REPLY = make_response(200, rec)
 
 def error(problem: Problem) -> ErrorForm:
     """lib/app.js: an object with `error`; a path or method that is not known is a 404."""
-    if problem.status in (404, 405):
+    if problem.status in (404, 405, 501):
         return ErrorForm(404, {"error": "Not Found"})
     return ErrorForm(problem.status, {"error": problem.detail})
 

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.resource_store import ResourceStore
+    from store.sqlite import Durability
 
 LIMIT_BYTES = 64 * 1024 * 1024
 
 
-def open_session(directory: Path, *, page_limit_bytes: int = LIMIT_BYTES) -> Session:
-    return Session.open(str(directory), page_limit_bytes=page_limit_bytes, durability="relaxed")
+def open_session(
+    directory: Path, *, page_limit_bytes: int = LIMIT_BYTES, durability: Durability = "cache"
+) -> Session:
+    return Session.open(str(directory), page_limit_bytes=page_limit_bytes, durability=durability)
 
 
 def case_name(value: object) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def members(tmp_path: Path) -> Iterator[ResourceStore]:
     session = Session.open(
-        str(tmp_path), page_limit_bytes=LIMIT_BYTES, durability="relaxed", enforce_types=True
+        str(tmp_path), page_limit_bytes=LIMIT_BYTES, durability="cache", enforce_types=True
     )
     session.begin(read_only=False)
     store = session.plan_view["members"]

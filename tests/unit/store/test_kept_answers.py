@@ -29,7 +29,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def answers(session: Session, clock: Clock) -> KeptAnswers:
-    return KeptAnswers(session._database, session._catalogue, clock)
+    return KeptAnswers(session._workspace, clock)
 
 
 def rows(session: Session) -> int:

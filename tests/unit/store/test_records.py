@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from store.change_set import RECORD_DEPTH
 from store.errors import InvalidRecord
 from store.lazy import stored
-from store.records import MAX_DEPTH, check, decode, encode
+from store.records import check, decode, encode
 
 
 def nested(depth: int) -> Any:
@@ -31,7 +32,7 @@ def nested(depth: int) -> Any:
         ({"a": {1: 2}}, "field 'a': has a key that is int, not text"),
         ({"a": "\ud800"}, "field 'a': text with half of a surrogate pair"),
         ({"\ud800": 1}, "field '?': text with half of a surrogate pair"),
-        ({"a": nested(MAX_DEPTH)}, "nested more than 32 deep"),
+        ({"a": nested(RECORD_DEPTH)}, "nested more than 32 deep"),
     ],
 )
 def test_unstorable_records(record: dict[Any, Any], place: str) -> None:
@@ -60,7 +61,7 @@ def test_a_key_of_the_record_itself() -> None:
 def test_the_edges_are_stored() -> None:
     """What is just inside the limits comes back as it was."""
     record = {
-        "deep": nested(MAX_DEPTH - 1),
+        "deep": nested(RECORD_DEPTH - 1),
         "big": 2**63 - 1,
         "small": -(2**63) + 1,
         "float": 1.0,

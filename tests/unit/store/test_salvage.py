@@ -47,7 +47,7 @@ def read(directory: Path) -> Data:
     """Everything, in lists and one by one. Raises StoreDamaged."""
     session = open_session(directory)
     try:
-        session.check_small_file()
+        session.check_file()
         session.begin(read_only=True)
         data: Data = {}
         for name in session.plan_view.collections():
@@ -205,7 +205,7 @@ def test_deleted_rows_stay_deleted(tmp_path: Path) -> None:
 def test_a_transaction_cut_short_is_rolled_back_first(tmp_path: Path) -> None:
     """The journal that a crash left belongs to the file."""
     directory = fill(tmp_path / "full")
-    session = open_session(directory)
+    session = open_session(directory, durability="full")
     session.begin(read_only=False)
     session._database.run("PRAGMA cache_spill=1")
     session._database.run("PRAGMA cache_size=1")

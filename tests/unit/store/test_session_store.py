@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.catalogue import MAX_COLLECTIONS, MAX_INDEXES
+from store.catalogue import MAX_COLLECTIONS
+from store.entries import MAX_INDEXES
 from store.errors import DuplicateId, ReadOnlyRequest, StoreFull
+from store.ids import FIRST_TEXT_ROWID
+from store.room import Room
 from store.sqlite import Database
 from store.workspace import Change
 from tests.unit.store.conftest import open_session
@@ -160,12 +163,12 @@ def test_a_request_knows_its_changes(session: Session, store: ResourceStore) -> 
     store.delete_all()
 
     assert session.changes == [
-        Change("things", "insert", 1, '{"id":1,"a":1}'),
-        Change("things", "insert", "x", '{"id":"x"}'),
-        Change("things", "update", 1, '{"id":1,"a":2}'),
-        Change("things", "replace", "x", '{"id":"x","b":1}'),
-        Change("things", "delete", 1, None),
-        Change("things", "delete", "x", None),
+        Change("things", "insert", 1, '{"id":1,"a":1}', 1, 1),
+        Change("things", "insert", "x", '{"id":"x"}', 1, FIRST_TEXT_ROWID),
+        Change("things", "update", 1, '{"id":1,"a":2}', 1, 1),
+        Change("things", "replace", "x", '{"id":"x","b":1}', 1, FIRST_TEXT_ROWID),
+        Change("things", "delete", 1, None, 1, 1),
+        Change("things", "delete", "x", None, 1, FIRST_TEXT_ROWID),
     ]
     session.settle(keep=True)
     assert len(session.changes) == 6
@@ -254,7 +257,7 @@ def test_a_failed_commit_is_rolled_back(tmp_path: Path) -> None:
     """Whoever hears of a failed commit knows that nothing of it stays, and the session goes on."""
     with closing(open_session(tmp_path)) as session:
         database = session._database
-        session._database = FailingCommit(lambda: database._connection)  # type: ignore[arg-type,return-value]
+        session._database = FailingCommit(lambda: database._connection, Room(0))  # type: ignore[arg-type,return-value]
         store = session.plan_view["things"]
         session.begin(read_only=False)
         store.insert({})

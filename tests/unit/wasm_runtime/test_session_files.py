@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wasm_runtime.session_files import ensure, is_within, remove_foreign
+from wasm_runtime.session_files import directory_of, is_within, look, remove_foreign
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    made = ensure(tmp_path, "s1", {})
+    made = tmp_path / "s1"
+    made.mkdir()
     (made / "store.db").write_bytes(b"x" * 100)
     (made / "store.db-journal").write_bytes(b"y" * 20)
     return made
@@ -88,4 +89,16 @@ def test_depth_and_number_do_not_matter(directory: Path) -> None:
 def test_only_derived_names_become_directories(tmp_path: Path, name: str) -> None:
     """The last door before the disk knows the grammar of its own names."""
     with pytest.raises(ValueError, match="derived"):
-        ensure(tmp_path, name, {})
+        directory_of(tmp_path, name)
+
+
+def test_a_database_is_a_file(directory: Path) -> None:
+    """What else has its name is none, and neither is nothing."""
+    found = look(directory)
+    assert found is not None
+    assert found.st_size == 100
+    (directory / "store.db").unlink()
+    assert look(directory) is None
+    (directory / "store.db").symlink_to("store.db-journal")
+    assert look(directory) is None
+    assert look(directory / "nowhere") is None

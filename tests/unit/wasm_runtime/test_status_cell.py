@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from wasm_runtime import status_cell
-from wasm_runtime.status_cell import StatusCell
+from wasm_runtime.status_cell import MAX_STAGED, StatusCell
 
 
 def both_ends() -> tuple[StatusCell, StatusCell]:
@@ -25,14 +25,30 @@ def test_what_is_withdrawn_does_not_begin() -> None:
 
 
 def test_what_has_begun_is_not_withdrawn() -> None:
-    """The pool hears so, and leaves it to the worker; the next turn's jobs are others."""
+    """The pool hears so, and leaves it to the worker, until that has given it back."""
     pool, worker = both_ends()
 
     assert worker.begin([6, 7]) == [6, 7]
     assert not pool.withdraw(7)
     assert pool.withdraw(8)
     worker.idle()
+    assert not pool.withdraw(6)
+    worker.returned([6])
     assert pool.withdraw(6)
+
+
+def test_what_is_on_its_way_to_the_record_can_be_told_from_outside() -> None:
+    """From before it is sent, until its answer has been."""
+    pool, worker = both_ends()
+    for job in range(1, MAX_STAGED + 1):
+        worker.stage(job)
+    assert worker.staged == MAX_STAGED
+    worker.answered(range(1, MAX_STAGED - 1))
+    worker.answered([1])
+
+    assert pool.read().staged == {MAX_STAGED - 1, MAX_STAGED}
+    worker.stage(7)
+    assert pool.read().staged == {7, MAX_STAGED - 1, MAX_STAGED}
 
 
 def test_places_are_shared_by_ids_far_apart() -> None:

@@ -19,7 +19,7 @@ from wasm_runtime.outcome import (
     StorageFull,
     Unmet,
 )
-from wasm_runtime.verdict import Answer, clean_headers, judge
+from wasm_runtime.verdict import Answer, clean_headers, judge, judge_index
 
 LIMITS = Limits(result_bytes=100, reply_depth=4, stdout_bytes=10)
 
@@ -257,3 +257,83 @@ def test_claims_are_booleans() -> None:
         judged = judge(answer(record=said, replayed=said), LIMITS)
         assert isinstance(judged, Answer)
         assert (judged.record, judged.replayed) == (believed, believed)
+
+
+# Change sets
+
+ENTRY = 'e ["members",1,2,"2026-01-01","{}","[]"]'
+
+
+def told(changes: str, body: str = '{"id":1}', **head: object) -> str:
+    return f"{answer(body, **head)}\x1f{changes}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "written"),
+    [
+        ("p 1 1 =", 'p 1 1 {"id":1}'),
+        ('p 1 7 {"id":7}', 'p 1 7 {"id":7}'),
+        ('p 1 7 {"id":"7"}', 'p 1 7 {"id":"7"}'),
+        ('p 1 1152921504606846976 {"id":"x"}', 'p 1 1152921504606846976 {"id":"x"}'),
+        (f"{ENTRY}\nD 2\nd 1 3\nx 4", f"{ENTRY}\nD 2\nd 1 3\nx 4"),
+        ('e [ "members", 1, 2, "2026-01-01", "{}", "[]" ]', ENTRY),
+    ],
+)
+def test_changes_that_pass_are_written_anew(changes: str, written: str) -> None:
+    """In the trusted side's own words, whatever spaces the guest put in."""
+    judged = judge(told(changes), LIMITS)
+
+    assert isinstance(judged, Answer)
+    assert judged.changes == written
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        "p 1 2 =",
+        'p 1 1 {"id":2}',
+        'p 1 1 {"id":"x"}',
+        'p 1 1 {"id":1.5}',
+        'p 1 1 {"id":true}',
+        'p 1 1 {"id":null}',
+        "p 1 1 {}",
+        "p 1 1 [1]",
+        "p 1 1 7",
+        "p 1 1 {",
+        'p 1 1 {"id":1,"a":NaN}',
+        'p 1 1 {"id":1} {"id":1}',
+        'p 1 1 {"id":1,"a":"\x1f"}',
+        'p 1 1152921504606846976 {"id":7}',
+        'p 1 1152921504606846976 {"id":"7"}',
+        'p 1 1152921504606846976 {"id":"a b"}',
+        f'p 1 1 {{"id":1,"a":{"[" * 32}{"]" * 32}}}',
+        "p 1 1 =\n",
+        "nothing of the kind",
+        " ",
+    ],
+)
+def test_changes_that_no_honest_guest_tells_are_a_lie(changes: str) -> None:
+    """Nothing of it is kept, and the guest is not asked again."""
+    assert isinstance(judge(told(changes), LIMITS), GuestFailed)
+
+
+def test_changes_of_what_is_not_kept_are_a_lie() -> None:
+    """As is telling any with a failure; the deepest and the largest that may be pass."""
+    assert isinstance(judge(told("p 1 1 =", status=404), LIMITS), GuestFailed)
+    assert isinstance(judge(told("p 1 1 =", status=404, keep=True), LIMITS), Answer)
+    assert isinstance(judge('{"ok": false, "kind": "full"}\x1fD 1', LIMITS), GuestFailed)
+    deep = f'p 1 1 {{"id":1,"a":{"[" * 31}{"]" * 31}}}'
+    assert isinstance(judge(told(deep), LIMITS), Answer)
+    row = f'p 1 1 {{"id":1,"a":"{"x" * 600}"}}'
+    assert isinstance(judge(told(row), Limits(change_bytes=600)), GuestFailed)
+    assert isinstance(judge(told(row), Limits(change_bytes=700)), Answer)
+
+
+def test_an_index_that_was_made_is_told() -> None:
+    """Or none was; whatever else is said is no success."""
+    assert judge_index(f'{{"ok":true}}\x1f{ENTRY}', LIMITS) == ENTRY
+    assert judge_index('{"ok":true}', LIMITS) == ""
+    assert isinstance(judge_index('{"ok":true}\x1fD', LIMITS), GuestFailed)
+    assert isinstance(judge_index(told("p 1 1 ="), LIMITS), GuestFailed)
+    assert judge_index('{"ok": false, "kind": "full"}', LIMITS) == StorageFull(LIMITS.session_disk_bytes)
+    assert judge('{"ok": false, "kind": "large", "size": 7}', LIMITS) == OutputTooLarge(7, 100)

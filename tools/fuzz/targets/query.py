@@ -283,4 +283,4 @@ def _finder(key: str, known: set[str]) -> str:
 @cache
 def _session() -> Session:
     directory = tempfile.mkdtemp(prefix="fuzz-query-")
-    return Session.open(directory, page_limit_bytes=64 * 1024 * 1024, durability="relaxed")
+    return Session.open(directory, page_limit_bytes=64 * 1024 * 1024, durability="cache")

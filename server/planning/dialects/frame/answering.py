@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING
 import orjson
 from attrs import evolve
 
-from server.planning.dialects.frame.registry import known
+from server.planning.dialects.frame.registry import known, marked
 from server.planning.dialects.frame.table import JSON, Problem
 
 if TYPE_CHECKING:
-    from server.values.model import Reply
+    from server.values.model import Reply, RequestContext
 
 _PROBLEM = "application/problem+json"
+
+
+def with_dialect_named(reply: Reply, ctx: RequestContext) -> Reply:
+    """A refusal of a native request that bears a dialect's mark: it names that dialect, too."""
+    name = marked(ctx)
+    if name is None or reply.media_type != _PROBLEM or reply.body is None:
+        return reply
+    document = orjson.loads(reply.body)
+    detail = f"{document['detail']}, or use the dialect {name} (X-Dialect: {name})"
+    body = orjson.dumps({**document, "detail": detail, "error": detail, "dialect": name})
+    return evolve(reply, body=body)
 
 
 def in_dialect(reply: Reply, name: str) -> Reply:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import evolve, field, frozen
 
 from server.planning.dialects.frame.registry import AUTO, NATIVE, known, marked, names
+from server.requests.headers import named_headers
 from server.values.errors import InvalidHeader
 from server.values.preferences import preferences
 
@@ -77,6 +78,12 @@ class DialectChoice:
             return frozenset()
         tables = known().values() if name == AUTO else (known()[name],)
         return frozenset().union(*(each.headers for each in tables))
+
+    def looked_at(self, ctx: RequestContext, headers: MultiMapping[str]) -> RequestContext:
+        """A described request in the dialect that it would be read in; nothing is settled by it."""
+        name = self.named(headers, None, ctx.session)
+        wanted = named_headers(headers, self.headers_of(name))
+        return evolve(self, kept=NoSessionDialects()).settled(evolve(ctx, dialect_headers=wanted), name)
 
     def settled(self, ctx: RequestContext, name: str) -> RequestContext:
         """The request in its dialect; with `auto`, what it is a mark of is its session's from now on."""

@@ -15,6 +15,19 @@ from server.metrics.tally import BUCKETS_MS, Tally
 from server.telemetry.request_line import RequestLine
 
 HEALTH = {"ready": 1, "configured": 2, "lost": 3, "live_guests": 4, "spare_guests": 5, "jobs": 6}
+#: As the keeper tells it: see `server/record/operations.py`.
+RECORD = {
+    "groups": 1,
+    "commits": 2,
+    "commit_seconds": 0.5,
+    "fenced": 3,
+    "loads": 4,
+    "files": 5,
+    "log_bytes": 4_096,
+    "history_bytes": 6,
+    "full": "disk",
+    "waiting": 7,
+}
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
 
@@ -26,7 +39,7 @@ def reading(**parts: Any) -> Reading:
     line.ms = {"plan": 0.1, "guest": 3.0, "total": 20_000.0}
     tally.note(line)
     known = {"version": "1.0", "tally": tally, "calls": ModelCalls(), "health": HEALTH}
-    return Reading(**{**known, "disk": Disk(1, 2, 3, 4), **parts})
+    return Reading(**{**known, "disk": Disk(1, 2, 3, 4, RECORD), **parts})
 
 
 def samples(text: str, parse: Any = parse_text) -> dict[tuple[str, frozenset[str]], float]:

@@ -11,6 +11,7 @@ from server.settings.reading import from_mapping
 
 if TYPE_CHECKING:
     from server.sessions.directories import DataRoot
+    from server.sessions.records import Records
     from wasm_runtime.pool import Executor
 
 
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 )
 def test_the_provider(environ: dict[str, str], verdict: str, said: str) -> None:
     """A setting that has no effect is worth a warning, and so is a key that is missing."""
-    doctor = Doctor(from_mapping({}, environ), cast("DataRoot", None), cast("Executor", None))
+    doctor = Doctor(
+        from_mapping({}, environ), cast("DataRoot", None), cast("Executor", None), cast("Records", None)
+    )
     finding = doctor._provider(tried=False)
 
     assert finding.verdict == verdict

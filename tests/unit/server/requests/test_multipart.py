@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from server.requests.multipart import MAX_PARTS, is_multipart, read_parts
+from server.requests.multipart import MAX_PART_HEADERS, MAX_PARTS, is_multipart, read_parts
 from server.values.errors import BadRequest, PayloadTooLarge, ServiceError, UnsupportedMediaType
 
 TYPE = "multipart/form-data; boundary=b"
@@ -20,9 +20,9 @@ def part(head: str, data: bytes = b"1", *, more: str = "") -> bytes:
     return f"--b\r\nContent-Disposition: form-data; {head}{more}\r\n\r\n".encode() + data + b"\r\n"
 
 
-async def read(*parts: bytes, file_bytes: int = 100, end: bytes = b"--b--\r\n") -> dict[str, Any]:
+def read(*parts: bytes, file_bytes: int = 100, end: bytes = b"--b--\r\n") -> dict[str, Any]:
     headers = CIMultiDict({"Content-Type": TYPE})
-    return await read_parts(headers, b"".join(parts) + end, file_bytes=file_bytes)
+    return read_parts(headers, b"".join(parts) + end, file_bytes=file_bytes)
 
 
 @pytest.mark.parametrize(
@@ -34,18 +34,18 @@ def test_the_type(value: str | None, expected: bool) -> None:
     assert is_multipart(CIMultiDict({} if value is None else {"Content-Type": value})) is expected
 
 
-async def test_fields() -> None:
+def test_fields() -> None:
     """Texts, lists of such where a name comes again, in any language."""
-    found = await read(
+    found = read(
         part('name="a"'), part('name="b"', "\u00e9\n".encode()), part('name="a"', b"2"), part('name="a"', b"")
     )
 
     assert found == {"a": ["1", "2", ""], "b": "\u00e9\n"}
 
 
-async def test_files() -> None:
+def test_files() -> None:
     """With the last part of their name, and a type that is one."""
-    found = await read(
+    found = read(
         part('name="f"; filename="/etc/x.png"', b"\x00\r\n--", more="\r\nContent-Type: Image/PNG; x=y"),
         part('name="g"; filename="y"', b"", more="\r\nContent-Type: no type"),
         part('name="h"; filename=""', b""),
@@ -58,21 +58,21 @@ async def test_files() -> None:
     }
 
 
-async def test_the_size_of_a_file() -> None:
+def test_the_size_of_a_file() -> None:
     """As large as the setting, and no larger; 0 takes none, but fields as before."""
-    assert (await read(part('name="f"; filename="x"', b"x" * 7), file_bytes=7))["f"]["size"] == 7
+    assert (read(part('name="f"; filename="x"', b"x" * 7), file_bytes=7))["f"]["size"] == 7
     with pytest.raises(PayloadTooLarge, match="larger than 6 bytes"):
-        await read(part('name="f"; filename="x"', b"x" * 7), file_bytes=6)
+        read(part('name="f"; filename="x"', b"x" * 7), file_bytes=6)
     with pytest.raises(UnsupportedMediaType, match="not taken"):
-        await read(part('name="f"; filename="x"', b"x"), file_bytes=0)
-    assert await read(part('name="a"'), file_bytes=0) == {"a": "1"}
+        read(part('name="f"; filename="x"', b"x"), file_bytes=0)
+    assert read(part('name="a"'), file_bytes=0) == {"a": "1"}
 
 
-async def test_the_number_of_parts() -> None:
+def test_the_number_of_parts() -> None:
     """As many as a form's pairs."""
-    assert len(await read(*(part(f'name="n{number}"') for number in range(MAX_PARTS)))) == MAX_PARTS
+    assert len(read(*(part(f'name="n{number}"') for number in range(MAX_PARTS)))) == MAX_PARTS
     with pytest.raises(BadRequest, match="More than 1000 parts"):
-        await read(*(part(f'name="n{number}"') for number in range(MAX_PARTS + 1)))
+        read(*(part(f'name="n{number}"') for number in range(MAX_PARTS + 1)))
 
 
 @pytest.mark.parametrize(
@@ -94,18 +94,77 @@ async def test_the_number_of_parts() -> None:
         (part('name="_charset_"', b"u" * 60) + b"--b--", BadRequest),
     ],
 )
-async def test_what_is_no_form(body: bytes, error: type[ServiceError]) -> None:
+def test_what_is_no_form(body: bytes, error: type[ServiceError]) -> None:
     """It is refused, whatever is wrong with it, and never half read."""
     with pytest.raises(error):
-        await read(body, end=b"")
+        read(body, end=b"")
 
 
 @given(st.binary(max_size=60), st.integers(0, 3))
-async def test_any_bytes_are_a_form_or_refused(data: bytes, whole: int) -> None:
+def test_any_bytes_are_a_form_or_refused(data: bytes, whole: int) -> None:
     """Nothing else than the service's own errors comes out of any body."""
     body = part('name="a"') * whole + data
     try:
-        found = await read(body)
+        found = read(body)
     except ServiceError:
         return
     assert isinstance(found, dict)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'name="\xff"',
+        b'name="a"; filename="\xff"',
+        b"name*=unicode-escape'x'%5cud800",
+        b"name=\"a\"; filename*=unicode-escape'x'%5cud800",
+    ],
+)
+def test_names_that_are_no_text(head: bytes) -> None:
+    """Bytes that are not UTF-8, and half of a surrogate pair, which no JSON can hold."""
+    with pytest.raises(BadRequest):
+        read(b"--b\r\nContent-Disposition: form-data; " + head + b"\r\n\r\n1\r\n")
+
+
+@pytest.mark.parametrize("number", [MAX_PART_HEADERS - 1, MAX_PART_HEADERS])
+def test_the_number_of_headers(number: int) -> None:
+    """One is the part's name."""
+    body = part('name="a"', more="\r\nX: y" * number)
+    if number < MAX_PART_HEADERS:
+        assert read(body) == {"a": "1"}
+    else:
+        with pytest.raises(BadRequest, match="too long"):
+            read(body)
+
+
+def test_what_stands_around_the_parts() -> None:
+    """Text before and after them, blanks behind a boundary, and a boundary's beginning in a part."""
+    found = read(
+        b"before\r\n" + part('name="a"', b"\r\n--").replace(b"--b", b"--b \t"), end=b"--b--\r\nafter"
+    )
+    assert found == {"a": "\r\n--"}
+    with pytest.raises(BadRequest):
+        read(part('name="a"', b"\r\n--bc\r\n"))
+
+
+@pytest.mark.parametrize(("said", "taken"), [("UTF-8", True), ("latin-1", False)])
+def test_the_field_that_names_an_encoding(said: str, taken: bool) -> None:
+    """RFC 7578 §4.6: it says how the other fields are encoded, and is none itself."""
+    body = part('name="_charset_"', said.encode()) + part('name="a"')
+    if taken:
+        assert read(body) == {"a": "1"}
+    else:
+        with pytest.raises(BadRequest, match="UTF-8"):
+            read(body)
+
+
+@pytest.mark.parametrize("length", [70, 71])
+def test_the_length_of_a_boundary(length: int) -> None:
+    """RFC 2046 §5.1.1."""
+    headers = CIMultiDict({"Content-Type": f"multipart/form-data; boundary={'b' * length}"})
+    body = part('name="a"').replace(b"--b", b"--" + b"b" * length) + b"--" + b"b" * length + b"--"
+    if length == 70:
+        assert read_parts(headers, body, file_bytes=0) == {"a": "1"}
+    else:
+        with pytest.raises(BadRequest):
+            read_parts(headers, body, file_bytes=0)

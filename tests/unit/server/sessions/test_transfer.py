@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from server.record.sqlite_record import SqliteRecord
 from server.sessions import transfer
 from server.sessions.transfer import TransferError
+from store import dump
 from tests.unit.tools.test_layout import DOCUMENTED, made
 
 if TYPE_CHECKING:
@@ -34,27 +36,35 @@ def read(path: Path) -> dict[str, str]:
         return {member.name: tar.extractfile(member).read().decode() for member in tar}  # type: ignore[union-attr]
 
 
-def test_the_documents_files_come_back(tmp_path: Path) -> None:
+async def test_the_documents_files_come_back(tmp_path: Path) -> None:
     """Import what the document shows, export it, and there is no difference; equal data is an equal file."""
     session, out, again = tmp_path / "session", tmp_path / "out.tar", tmp_path / "again.tar"
+    rows = tmp_path / "rows"
 
-    assert transfer.import_(archive(tmp_path / "in.tar", DOCUMENTED), session, most_bytes=LIMIT) == ["users"]
+    assert transfer.imported(archive(tmp_path / "in.tar", DOCUMENTED), rows, most_bytes=LIMIT) == ["users"]
+    record = SqliteRecord(tmp_path / "record.db")
+    await record.adopt("s", dump.read(rows))
+    session.mkdir()
+    await record.load("s", session / "store.db")
+    await record.close()
     assert transfer.export(session, out) == ["users"]
     assert read(out) == DOCUMENTED
     transfer.export(session, again)
     assert out.read_bytes() == again.read_bytes()
 
 
-def test_a_description_has_no_records(tmp_path: Path) -> None:
-    """Names, counts, next ids, fields with types."""
-    found = {each["name"]: each for each in transfer.describe(made(tmp_path / "session"))}
+def test_the_rows_of_a_session_are_those_of_its_file(tmp_path: Path) -> None:
+    """As text that the record takes; what is no session is refused with a reason, and leaves nothing."""
+    assert transfer.rows_of(made(tmp_path / "session"), tmp_path / "rows") == {}
+    chunks = list(dump.read(tmp_path / "rows"))
+    assert [entry.name for entry in chunks[0].entries] == ["things", "named", "empty"]
+    assert sum(len(chunk.puts) for chunk in chunks) == 2_501
 
-    assert [(name, each["records"], each["next_id"]) for name, each in found.items()] == [
-        ("empty", 0, 2),
-        ("named", 2, 1),
-        ("things", 2_499, 2_501),
-    ]
-    assert found["things"]["fields"] == {"id": ["integer"], "n": ["integer"], "text": ["string"]}
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "store.db").write_bytes(b"no database" * 1_000)
+    assert "error" in transfer.rows_of(tmp_path / "none", tmp_path / "other")
+    assert "error" in transfer.rows_of(tmp_path / "nobody", tmp_path / "other")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["none", "rows", "session"]
 
 
 @pytest.mark.parametrize(
@@ -63,8 +73,8 @@ def test_a_description_has_no_records(tmp_path: Path) -> None:
 def test_an_archive_holds_nothing_but_the_layout(tmp_path: Path, name: str) -> None:
     """Other names are refused, and so nothing is ever written elsewhere."""
     with pytest.raises(TransferError, match="no file of the documented layout"):
-        transfer.import_(archive(tmp_path / "in.tar", {name: "[]"}), tmp_path / "session", most_bytes=LIMIT)
-    assert not (tmp_path / "session").exists()
+        transfer.imported(archive(tmp_path / "in.tar", {name: "[]"}), tmp_path / "rows", most_bytes=LIMIT)
+    assert not (tmp_path / "rows").exists()
 
 
 def test_an_archive_holds_no_links(tmp_path: Path) -> None:
@@ -75,7 +85,7 @@ def test_an_archive_holds_no_links(tmp_path: Path) -> None:
         tar.addfile(link)
 
     with pytest.raises(TransferError, match="documented layout"):
-        transfer.import_(tmp_path / "in.tar", tmp_path / "session", most_bytes=LIMIT)
+        transfer.imported(tmp_path / "in.tar", tmp_path / "rows", most_bytes=LIMIT)
 
 
 def test_the_size_of_an_archive_is_bounded(tmp_path: Path) -> None:
@@ -83,9 +93,9 @@ def test_the_size_of_an_archive_is_bounded(tmp_path: Path) -> None:
     text = '[{"n": 1}]'
     given = archive(tmp_path / "in.tar", {"users.json": text})
 
-    assert transfer.import_(given, tmp_path / "session", most_bytes=len(text)) == ["users"]
+    assert transfer.imported(given, tmp_path / "rows", most_bytes=len(text)) == ["users"]
     with pytest.raises(TransferError, match=f"more than {len(text) - 1} bytes"):
-        transfer.import_(given, tmp_path / "other", most_bytes=len(text) - 1)
+        transfer.imported(given, tmp_path / "other", most_bytes=len(text) - 1)
 
 
 @pytest.mark.parametrize("data", [b"", b"no tar file", b"\x1f\x8b\x08broken"])
@@ -94,17 +104,43 @@ def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "in.tar").write_bytes(data)
 
     with pytest.raises(TransferError, match="not a readable tar file"):
-        transfer.import_(tmp_path / "in.tar", tmp_path / "session", most_bytes=LIMIT)
+        transfer.imported(tmp_path / "in.tar", tmp_path / "rows", most_bytes=LIMIT)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+@pytest.mark.parametrize(("size", "reason"), [(65_536, "end of data|header"), (65_537, "longer than")])
+def test_an_extended_header_takes_no_more_memory_than_it_may(
+    tmp_path: Path, kind: bytes, size: int, reason: str
+) -> None:
+    """Whatever it claims: it is refused before it is read, and one as long as may be is read."""
+    member = tarfile.TarInfo("x")
+    member.type, member.size = kind, size
+    path = tmp_path / "in.tar"
+    path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(tarfile.BLOCKSIZE))
+    with pytest.raises(TransferError, match=reason):
+        transfer.imported(path, tmp_path / "rows", most_bytes=LIMIT)
+
+
+def test_an_extended_header_behind_other_members(tmp_path: Path) -> None:
+    """Members are stepped over by their sizes, directories and links by none; a negative size is refused."""
+    path = archive(tmp_path / "in.tar", {"users.json": "[]" * 400})
+    with tarfile.open(path, "a") as tar:
+        directory = tarfile.TarInfo("d")
+        directory.type = tarfile.DIRTYPE
+        tar.addfile(directory)
+        offset = tar.offset
+    long = tarfile.TarInfo("x")
+    long.type, long.size = tarfile.GNUTYPE_LONGNAME, 10**10
+    path.write_bytes(path.read_bytes()[:offset] + long.tobuf(tarfile.GNU_FORMAT))
+    with pytest.raises(TransferError, match="longer than"):
+        transfer.imported(path, tmp_path / "rows", most_bytes=LIMIT)
 
 
 def test_refusals_come_through(tmp_path: Path) -> None:
     """What the other process refuses is an error with its words."""
     bad = archive(tmp_path / "in.tar", {"users.json": "{"})
     with pytest.raises(TransferError, match=r"users\.json: not JSON"):
-        transfer.import_(bad, tmp_path / "session", most_bytes=LIMIT)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(TransferError, match=r"no store\.db"):
-        transfer.describe(tmp_path / "empty")
+        transfer.imported(bad, tmp_path / "rows", most_bytes=LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +156,9 @@ def test_refusals_come_through(tmp_path: Path) -> None:
         ({"users.json": '[{"id": "' + "x" * 300 + '"}]'}, "record 1"),
         ({"users.json": '[{"' + "k" * 5_000 + '": NaN}]'}, "record 1"),
         ({"users.json": '[{"n": 99999999999999999999999999}]'}, "record 1"),
-        ({"users.json": "[" * 100_000}, "not JSON"),
+        ({"users.json": "[" * 100_000}, "not JSON (nested too deeply)"),
+        ({"users.json": "[" + "9" * 5_000 + "]"}, "not JSON (a number with too many digits)"),
+        ({"users.json": "[1,]"}, ": line 1, column 4)"),
         ({"users.json": '[{"a": ' + "[" * 900 + "]" * 900 + "}]"}, "record 1"),
         ({"users.json": '[{"a": "\\ud800"}]'}, "record 1"),
         ({"users.json": "[{}]", "./users.json": "[]"}, "users.json twice"),
@@ -133,7 +171,7 @@ def test_what_would_be_lost_or_cannot_be_kept_is_refused(
 ) -> None:
     """With a reason, which names the file and holds no path of this host; nothing is put in place."""
     with pytest.raises(TransferError) as refused:
-        transfer.import_(archive(tmp_path / "in.tar", files), tmp_path / "session", most_bytes=LIMIT)
+        transfer.imported(archive(tmp_path / "in.tar", files), tmp_path / "rows", most_bytes=LIMIT)
 
     assert named in str(refused.value)
     assert len(str(refused.value)) < 400
@@ -147,7 +185,7 @@ def test_the_reader_has_nothing_but_what_it_was_given(tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
 
     def describe(allowed: Path, read: Path) -> dict[str, Any]:
-        confinement = transfer._confinement(tmp_path / "scratch", "describe", allowed)
+        confinement = transfer._confinement(tmp_path / "scratch", allowed)
         command = confinement.command("store.transfer", "describe", str(read))
         environment = {"TMPDIR": str(tmp_path / "scratch")}
         done = subprocess.run(command, env=environment, capture_output=True, check=False)

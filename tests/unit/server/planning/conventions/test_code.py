@@ -19,7 +19,7 @@ BOB = {"id": 2, "name": "Bob", "age": 25}
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Iterator[Service]:
-    session = Session.open(str(tmp_path), page_limit_bytes=2**24, durability="relaxed")
+    session = Session.open(str(tmp_path), page_limit_bytes=2**24, durability="cache")
     yield Service(session)
     session.close()
 

@@ -68,6 +68,7 @@ def ids(found: tuple[int, Any, dict[str, str]]) -> list[Any]:
         ("title_like=two$", [3]),
         ("title_like=b.*o$", [3]),
         ("title_like=server&title_like=two", [1, 3]),
+        ("views_like=30", [3]),
         ("q=BET", [2, 3]),
         ("q=typi", [1]),
         ("q=30", [3]),
@@ -124,6 +125,7 @@ def test_the_total_comes_with_a_page_alone(ask: DialectService) -> None:
     headers = ask("GET", "/list?_end=2")[2]
     assert headers["x-total-count"] == "15"
     assert headers["access-control-expose-headers"] == "X-Total-Count"
+    assert "x-total-count" not in ask("GET", "/posts?q=beta")[2]
     assert ask("GET", "/posts?_limit=1&q=beta")[2]["x-total-count"] == "2"
 
 
@@ -202,7 +204,7 @@ def test_a_singular_resource(ask: DialectService) -> None:
 def test_what_is_not_there_is_404_and_an_empty_object(ask: DialectService) -> None:
     for method, path in [
         ("GET", "/undefined"), ("GET", "/undefined?q=1"), ("GET", "/posts/9001"), ("DELETE", "/posts"),
-        ("POST", "/posts/1"), ("DELETE", "/posts/1/comments"),
+        ("POST", "/posts/1"), ("DELETE", "/posts/1/comments"), ("GET", "/a/b/c/d"),
     ]:  # fmt: skip
         assert ask(method, path)[:2] == (404, {}), (method, path)
 

@@ -1,0 +1,41 @@
+"""`serve --seed db.json`: a file to begin with, in the session of requests that name none."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from server.cli.channel import Ask, LocalChannel, Refusal
+from server.cli.offline import opened
+from server.cli.progress import Progress
+from server.cli.sessions import archived
+from server.operations.naming import ANONYMOUS
+
+if TYPE_CHECKING:
+    from server.settings.schema import Settings
+
+_TAKEN: Final = 409
+
+
+async def plant(settings: Settings, seed: Path) -> list[str]:
+    """What to tell of it. A session that has data already is left as it is: a restart loses nothing.
+
+    Raises Refusal for a file that cannot be read, and what `opened` does.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            archive, notes = await asyncio.to_thread(archived, seed, Path(scratch))
+        except OSError as error:
+            raise Refusal({"detail": f"{seed}: {error.strerror}."}) from None
+        async with opened(settings, Progress(sys.stderr)) as api:
+            ask = Ask("PUT", ("sessions", ANONYMOUS, "import"), upload=archive)
+            try:
+                found = await LocalChannel(api).call(ask)
+            except Refusal as refusal:
+                if refusal.problem.get("status") != _TAKEN:
+                    raise
+                return [f"{seed} is not read: the session has data already, which is kept"]
+    return [*notes, f"{seed}: {', '.join(found['collections'])}"]

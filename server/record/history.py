@@ -1,0 +1,293 @@
+"""What a session was: superseded rows, and which commit has superseded them.
+
+1. A commit's row names the one before it of its session (`previous`), and the superseded rows that it has
+   made, which follow each other. So a session's history is a chain, found without an index that each write
+   would have to keep; and old history goes from the front of both tables, whosever it is.
+2. A row was there at version v if it was written at v or before, and, where it was superseded, after v.
+3. A row of the catalogue is kept as a record of row 0, which no record has.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from server.record import sums
+from server.record.record import Damaged, Difference, LogEntry, Missing
+from store.change_set import RecordRow
+from store.entries import EntryRow
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+    from server.record.record import Moment, Part
+
+#: Where a superseded row of the catalogue is.
+ENTRY_ROW: Final = 0
+#: Counted for a row of history beside its texts.
+_ROW_BYTES: Final = 64
+_PRUNED_AT_ONCE: Final = 500
+
+
+class History:
+    """Of all sessions, within the writer's transactions; `keep_seconds` 0: there is none.
+
+    `most_bytes` bounds what both tables hold; the oldest goes first.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, keep_seconds: float, most_bytes: int) -> None:
+        self._execute = connection.execute
+        self._keep_seconds = keep_seconds
+        self._most_bytes = most_bytes
+        self.on = keep_seconds > 0 and most_bytes > 0
+        self._size: int | None = None
+        self._first = 0
+        self._made = 0
+
+    def undone(self) -> None:
+        """The transaction was rolled back."""
+        self._size, self._made = None, 0
+
+    # Writing
+
+    def keep(self, session: int, number: int, row: int, found: Sequence[Any], until: int) -> None:
+        """Keep a record as it was: `found` is its id, version, crc and document."""
+        if self.on:
+            _, version, crc, doc = found
+            self._insert(session, number, row, version, until, crc, doc)
+
+    def keep_entry(self, session: int, found: Sequence[Any], until: int) -> None:
+        """Keep a row of the catalogue as it was: an EntryRow's values, version and crc."""
+        if self.on:
+            *values, version, crc = found
+            self._insert(session, found[1], ENTRY_ROW, version, until, crc, json.dumps(values))
+
+    def _insert(  # noqa: PLR0917  a row
+        self, session: int, number: int, row: int, version: int, until: int, crc: int, doc: str
+    ) -> None:
+        done = self._execute(
+            "INSERT INTO superseded (session, collection, row, version, until, crc, doc) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: E501
+            (session, number, row, version, until, crc, doc),
+        )
+        if not self._made:
+            self._first = done.lastrowid or 0
+        self._made += 1
+        self._grow(len(doc))
+
+    def keep_all(self, session: int, number: int, until: int) -> None:
+        """Keep all records of a collection as they were."""
+        if not self.on:
+            return
+        done = self._execute(
+            """\
+            INSERT INTO superseded (session, collection, row, version, until, crc, doc)
+            SELECT session, collection, row, version, ?, crc, doc FROM records
+            WHERE session = ? AND collection = ? ORDER BY row""",
+            (until, session, number),
+        )
+        if done.rowcount > 0:
+            last = self._execute("SELECT max(id) FROM superseded").fetchone()[0]
+            if not self._made:
+                self._first = last - done.rowcount + 1
+            self._made += done.rowcount
+            self._size = None
+
+    def note(
+        self, session: int, version: int, previous: int, part: Part, changes: dict[str, list[int]]
+    ) -> int:
+        """A commit's row; its id, 0 where there is no history."""
+        if not self.on:
+            return 0
+        text = json.dumps(changes, separators=(",", ":"))
+        done = self._execute(
+            "INSERT INTO commits (session, version, at, request, route, plan, changes, previous, first_superseded, superseded) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: E501
+            (
+                *(session, version, part.at, part.request, part.route, part.plan, text),
+                *(previous, self._first if self._made else 0, self._made),
+            ),
+        )
+        self._made = 0
+        self._grow(len(text) + len(part.route))
+        return done.lastrowid or 0
+
+    def _grow(self, by: int) -> None:
+        if self._size is not None:
+            self._size += by + _ROW_BYTES
+
+    # Upkeep
+
+    @property
+    def size(self) -> int:
+        """About what both tables hold, in bytes. Read once, then counted."""
+        if self._size is None:
+            commits = self._execute(
+                "SELECT coalesce(sum(length(changes) + length(route) + ?), 0) FROM commits", (_ROW_BYTES,)
+            ).fetchone()[0]
+            rows = self._execute(
+                "SELECT coalesce(sum(length(doc) + ?), 0) FROM superseded", (_ROW_BYTES,)
+            ).fetchone()[0]
+            self._size = int(commits) + int(rows)
+        return self._size
+
+    def prune(self) -> bool:
+        """Remove some of what is too old, or too much; whether there may be more. In a transaction.
+
+        The last commit of all stays, so that its number is not given again.
+        """
+        before = time.time() - self._keep_seconds if self.on else float("inf")
+        rows = self._execute(
+            "SELECT id, at, length(changes) + length(route), first_superseded, superseded FROM commits ORDER BY id LIMIT ?",  # noqa: E501
+            (_PRUNED_AT_ONCE + 1,),
+        ).fetchall()[:-1]
+        gone = last_superseded = 0
+        for id_, at, size, first, count in rows:
+            if at >= before and self.size <= self._most_bytes:
+                break
+            gone = id_
+            self._grow_by(-(size + _ROW_BYTES))
+            if count:
+                last_superseded = first + count - 1
+                self._grow_by(-self._superseded_bytes(first, count))
+        if gone:
+            self._execute("DELETE FROM commits WHERE id <= ?", (gone,))
+            self._execute("DELETE FROM superseded WHERE id <= ?", (last_superseded,))
+        return gone > 0 and len(rows) == _PRUNED_AT_ONCE
+
+    def _grow_by(self, by: int) -> None:
+        if self._size is not None:
+            self._size += by
+
+    def _superseded_bytes(self, first: int, count: int) -> int:
+        sql = "SELECT coalesce(sum(length(doc) + ?), 0) FROM superseded WHERE id BETWEEN ? AND ?"
+        return int(self._execute(sql, (_ROW_BYTES, first, first + count - 1)).fetchone()[0])
+
+    def purge(self, session: int, last_commit: int) -> None:
+        """Remove a session's history."""
+        for id_, _, first, count in list(chain(self._execute, session, last_commit)):
+            if count:
+                self._execute("DELETE FROM superseded WHERE id BETWEEN ? AND ?", (first, first + count - 1))
+            # Not the row: its number must not be given again while others' rows may name it.
+            self._execute(
+                "UPDATE commits SET session = 0, request = '', route = '', plan = '', changes = '{}', superseded = 0 WHERE id = ?",  # noqa: E501
+                (id_,),
+            )
+        self._size = None
+
+
+def chain(execute: Any, session: int, last_commit: int) -> Iterator[tuple[int, int, int, int]]:
+    """A session's commits, the last one first: id, version, and the superseded rows that it has made."""
+    current = last_commit
+    while current:
+        row = execute(
+            "SELECT id, version, first_superseded, superseded, previous FROM commits WHERE id = ? AND session = ?",  # noqa: E501
+            (current, session),
+        ).fetchone()
+        if row is None:
+            return  # as far back as history goes
+        yield row[:4]
+        current = row[4]
+
+
+class Past:
+    """One session's history, read in the open transaction of any connection."""
+
+    def __init__(self, connection: sqlite3.Connection, session: int, version: int, last_commit: int) -> None:
+        self._execute = connection.execute
+        self._session = session
+        self._version = version
+        self._last_commit = last_commit
+
+    def log(self, *, most: int, before: int | None) -> list[LogEntry]:
+        """The last versions there were before `before`, the last one first."""
+        found: list[LogEntry] = []
+        for id_, version, _, _ in chain(self._execute, self._session, self._last_commit):
+            if before is not None and version >= before:
+                continue
+            if len(found) == most:
+                break
+            sql = "SELECT at, request, route, plan, changes FROM commits WHERE id = ?"
+            at, request, route, plan, changes = self._execute(sql, (id_,)).fetchone()
+            counts = {
+                name: (new, changed, gone) for name, (new, changed, gone) in json.loads(changes).items()
+            }
+            found.append(LogEntry(version, at, request, route, plan, counts))
+        return found
+
+    def version_at(self, moment: Moment) -> int:
+        """The number of the version that was there at a moment. Raises Missing."""
+        oldest: int | None = None
+        for id_, version, _, _ in chain(self._execute, self._session, self._last_commit):
+            if isinstance(moment, int) and version <= moment:
+                return self._checked(moment)
+            if isinstance(moment, float):
+                at = self._execute("SELECT at FROM commits WHERE id = ?", (id_,)).fetchone()[0]
+                if at <= moment:
+                    return version
+            oldest = version
+        # The version before the oldest commit that is kept can still be told: what that has superseded is
+        # kept.
+        if oldest is not None and oldest - 1 >= 1 and moment == oldest - 1:
+            return oldest - 1
+        if isinstance(moment, int) and moment == self._version:
+            return moment
+        reach = (
+            "there is no history of it" if oldest is None else f"its history reaches back to version {oldest}"
+        )
+        raise Missing(reach)
+
+    def _checked(self, version: int) -> int:
+        if not 1 <= version <= self._version:
+            raise Missing(f"the session is at version {self._version}")
+        return version
+
+    def superseded_since(self, version: int) -> Iterator[tuple[int, int, int, int, str]]:
+        """Rows that were there at a version and no longer are: collection, row, version, crc, document."""
+        for _, made, first, count in chain(self._execute, self._session, self._last_commit):
+            if made <= version:
+                return
+            if not count:
+                continue
+            yield from self._execute(
+                "SELECT collection, row, version, crc, doc FROM superseded WHERE id BETWEEN ? AND ? AND version <= ?",  # noqa: E501
+                (first, first + count - 1, version),
+            ).fetchall()
+
+    def differences(self, version: int, most: int) -> list[Difference]:
+        """Records that are not as they were at a version, by collection and row."""
+        sql = "SELECT number, name FROM collections WHERE session = ?"
+        names: dict[int, str] = dict(self._execute(sql, (self._session,)).fetchall())
+        before: dict[tuple[int, int], str] = {}
+        for number, row, _, _, doc in self.superseded_since(version):
+            if row == ENTRY_ROW:
+                names.setdefault(number, json.loads(doc)[0])
+            else:
+                before[number, row] = doc
+        after = {
+            (number, row): doc
+            for number, row, doc in self._execute(
+                "SELECT collection, row, doc FROM records WHERE session = ? AND version > ?",
+                (self._session, version),
+            )
+        }
+        places = sorted(before.keys() | after.keys())
+        changed = [place for place in places if before.get(place) != after.get(place)]
+        return [
+            Difference(names[number], row, before.get((number, row)), after.get((number, row)))
+            for number, row in changed[:most]
+        ]
+
+
+def checked_rows(rows: Iterator[tuple[int, int, int, int, str]]) -> Iterator[RecordRow | EntryRow]:
+    """Superseded rows as they were. Raises Damaged."""
+    for number, row, _, crc, doc in rows:
+        if row == ENTRY_ROW:
+            entry = EntryRow(*json.loads(doc))
+            if sums.of_entry(entry) != crc:
+                raise Damaged("a superseded row of the catalogue is not what was written")
+            yield entry
+            continue
+        if sums.of_record(number, row, doc.encode()) != crc:
+            raise Damaged("a superseded record is not what was written")
+        yield RecordRow(number, row, doc)

@@ -1,0 +1,356 @@
+"""What the keeper does for workers and for the API process; `process.py` has the sockets.
+
+1. Commits that have come while the last group was being synced are the next group. A frame is answered when
+   all its parts have been decided.
+2. Whoever opens a session, or asks for its head, is answered when all commits that came before are decided.
+3. A session that a worker has open is nobody else's: its file is not touched, and it does not expire.
+4. When the disk is full, files of sessions that nobody has open make room. What then is still refused is told
+   to all workers and to the API process, and tried again until it works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter, deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from server.record.files import failures
+from server.record.record import Damaged, Fenced, Full, Head, RecordError, Unknown
+from server.record.shelf import SCRATCH, Shelf
+from store.keeper_wire import Closed, Committed, HeadIs, Opened, Refusal, Refused, Room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from server.record.adoption import Adoption
+    from server.record.record import Part
+    from server.record.sqlite_record import SqliteRecord
+    from store.keeper_wire import Commit, Message
+
+#: With less on the disk than this, the next commits will fail: it is full.
+LEAST_FREE_BYTES: Final = 1024 * 1024
+#: And with so much it is not any more.
+_ENOUGH_FREE_BYTES: Final = 2 * LEAST_FREE_BYTES
+_WATCH_SECONDS: Final = 0.5
+_UPKEEP_SECONDS: Final = 30.0
+_EXPIRED_AT_ONCE: Final = 50
+
+
+class Keeper:
+    """`tell` goes to all workers, `report` to the API process. Times in seconds; 0: without end."""
+
+    def __init__(
+        self,
+        record: SqliteRecord,
+        shelf: Shelf,
+        adoption: Adoption,
+        *,
+        template: str = "",
+        expire_seconds: float = 0.0,
+        cache_seconds: float = 0.0,
+        tell: Callable[[Message], None],
+        report: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.record = record
+        self.shelf = shelf
+        self.adoption = adoption
+        self._template = template
+        self._expire_seconds = expire_seconds
+        self._cache_seconds = cache_seconds
+        self._tell = tell
+        self._report = report
+        self.room = Room("")
+        self._open: set[str] = set()
+        self._used: set[str] = set()
+        self._opening: Counter[str] = Counter()
+        self._waiting: list[tuple[Commit, Callable[[Message], None]]] = []
+        #: Commits that have come, and how many of them are decided; who waits for how many to be.
+        self._come = self._decided = 0
+        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._group = asyncio.Event()
+        #: Commit groups, their parts, and the seconds they took; files that were made.
+        #: What a sync has failed for may still be in the log: a crash now would bring it back.
+        self._in_doubt = False
+        self.groups = self.parts = self.loads = self.fenced = 0
+        self.seconds = 0.0
+
+    async def begin(self) -> None:
+        """Remove the sessions that were there for a moment when the last keeper ended."""
+        left = [each.name async for each in self.record.sessions() if each.name.startswith(SCRATCH)]
+        if left:
+            await self.record.remove(left)
+
+    # Commits
+
+    def commit(self, asked: Commit, answer: Callable[[Message], None]) -> None:
+        """Put it into the next group."""
+        self._waiting.append((asked, answer))
+        self._come += 1
+        self._group.set()
+
+    async def commit_groups(self) -> None:
+        """For ever: a group after the other."""
+        while True:
+            await self._group.wait()
+            await self.commit_waiting()
+
+    async def commit_waiting(self) -> None:
+        """Decide all that waits."""
+        waiting, self._waiting = self._waiting, []
+        self._group.clear()
+        if waiting:
+            await self._commit(waiting)
+        self._decided += len(waiting)
+        while self._waiters and self._waiters[0][0] <= self._decided:
+            waiter = self._waiters.popleft()[1]
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _commit(self, waiting: list[tuple[Commit, Callable[[Message], None]]]) -> None:
+        group = [part for asked, _ in waiting for part in asked.parts]
+        started = time.monotonic()
+        results = await self.record.commit(group)
+        if any(isinstance(each, Full) and each.reason == "disk" for each in results) and self._make_room():
+            results = await self._again(group, results)
+        results = [self.record.explained(each) if isinstance(each, RecordError) else each for each in results]
+        if any(isinstance(each, Unknown) for each in results):
+            if not self._in_doubt:
+                self._report({"event": "doubt"})
+            self._in_doubt = True
+        elif any(isinstance(each, Head) for each in results):
+            self._in_doubt = False
+        self.groups += 1
+        self.parts += len(group)
+        self.fenced += sum(isinstance(each, Fenced) for each in results)
+        self.seconds += time.monotonic() - started
+        decided = iter(results)
+        for asked, answer in waiting:
+            self._open.update(part.session for part in asked.parts)
+            answer(Committed(asked.n, tuple(_refusal(next(decided)) for _ in asked.parts)))
+        self._look_for_room(results)
+
+    async def _again(self, group: list[Part], results: list[Head | RecordError]) -> list[Head | RecordError]:
+        """There is room now: what was refused for want of it, and what came after it in its session."""
+        failed = [place for place, each in enumerate(results) if isinstance(each, RecordError)]
+        for place, each in zip(failed, await self.record.commit([group[i] for i in failed]), strict=True):
+            results[place] = each
+        return results
+
+    async def settled(self) -> None:
+        """Until everything that has come before is decided; what comes meanwhile is not waited for."""
+        if self._come == self._decided:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((self._come, waiter))
+        await waiter
+
+    # Sessions
+
+    def _end_doubt(self) -> None:
+        """Write over what may be in the log and nobody knows of. Raises Unknown while that cannot be done."""
+        if self._in_doubt and not self._can_write():
+            raise Unknown("the disk fails: what was to be written last may be there, or not")
+        self._in_doubt = False
+
+    async def head(self, n: int, session: str) -> Message:
+        """An answer to Outcome."""
+        await self.settled()
+        try:
+            self._end_doubt()
+            return HeadIs(n, session, await self.record.head(session))
+        except RecordError as error:
+            return _refused(n, session, self.record.explained(error))
+
+    async def open(self, n: int, session: str) -> Message:
+        """Have the session's file be the record's."""
+        await self.settled()
+        self._opening[session] += 1
+        try:
+            return await self._opened(n, session)
+        except RecordError as error:
+            return _refused(n, session, self.record.explained(error))
+        finally:
+            self._opening[session] -= 1
+            if not self._opening[session]:
+                del self._opening[session]
+
+    async def _opened(self, n: int, session: str) -> Message:
+        self._end_doubt()
+        head = await self.ensure(session)
+        new = head.version == 0
+        with failures():
+            if new:
+                self.shelf.clear(session)
+                self.shelf.directory(session)
+            elif not self.shelf.take(session, head):
+                await self._load(session)
+        self._open.add(session)
+        return Opened(n, session, head, self.record.used_bytes(session), new)
+
+    async def ensure(self, session: str) -> Head:
+        """Its head, when it was adopted or forked from the template if that is what it begins with."""
+        await self.adoption.adopt(session)
+        if self._template:
+            await self.adoption.adopt(self._template)
+        head = await self.record.head(session)
+        if head.version == 0 and self.adoption.is_set_aside(session):
+            raise Damaged("it was set aside, and waits to be salvaged")
+        begins = session != self._template and not session.startswith(SCRATCH)
+        if head.version == 0 and self._template and begins:
+            head = await self.record.copy(self._template, session, missing_ok=True)
+        return head
+
+    async def _load(self, session: str) -> None:
+        """Make its file, with other sessions' files out of the way if there is no room."""
+        self.loads += 1
+        while True:
+            made = self.shelf.scratch()
+            try:
+                await self.record.load(session, made)
+                self.shelf.put(made, session)
+            except Full:
+                if not self.shelf.free_oldest():
+                    raise
+            else:
+                return
+            finally:
+                with suppress(OSError):
+                    made.unlink(missing_ok=True)
+
+    def closed(self, closed: Closed) -> None:
+        self._open.discard(closed.session)
+        self.shelf.keep(closed)
+
+    def used(self, session: str) -> None:
+        """Somebody has read it. That is written down before long, and not synced for."""
+        self._open.add(session)
+        self._used.add(session)
+
+    async def _note_used(self) -> None:
+        used, self._used = self._used, set()
+        if used:
+            await self.record.use(used)
+
+    def lost(self, sessions: set[str]) -> None:
+        """A worker has ended, with these sessions open: their files are worth nothing."""
+        self._open -= sessions
+
+    def is_open(self, session: str) -> bool:
+        return session in self._open or session in self._opening
+
+    @property
+    def open_count(self) -> int:
+        return len(self._open)
+
+    # Room
+
+    def _make_room(self) -> bool:
+        """Free the oldest files until there is enough; whether any was freed."""
+        freed = False
+        while self._free_bytes() < _ENOUGH_FREE_BYTES and self.shelf.free_oldest():
+            freed = True
+        return freed
+
+    def _free_bytes(self) -> int:
+        try:
+            disk = os.statvfs(self.shelf.root)
+        except OSError:
+            return 0
+        return disk.f_bavail * disk.f_frsize
+
+    def _look_for_room(self, results: list[Head | RecordError]) -> None:
+        """After a group: see whether there is room for another."""
+        if any(isinstance(each, Full) and each.reason == "disk" for each in results):
+            self._set_room(Room("disk"))
+        else:
+            self.look_at_total()
+
+    def look_at_total(self) -> None:
+        """See whether all sessions together have reached their limit."""
+        total = self.record.writer.limits.total_bytes
+        if self.room.full == "disk":
+            return
+        if total and self.record.writer.total >= total:
+            self._set_room(Room("total", total))
+        elif self.room.full == "total":
+            self._set_room(Room(""))
+
+    def _set_room(self, room: Room) -> None:
+        if room != self.room:
+            self.room = room
+            self._tell(room)
+            self._report({"event": "room", "full": room.full, "limit": room.limit_bytes})
+
+    async def watch(self) -> None:
+        """For ever: see whether the disk is full, and whether it still is."""
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            self.look_at_disk()
+
+    def look_at_disk(self) -> None:
+        free = self._free_bytes()
+        if free < LEAST_FREE_BYTES:
+            self._make_room()
+            free = self._free_bytes()
+        if free < LEAST_FREE_BYTES:
+            self._set_room(Room("disk"))
+        elif self.room.full == "disk" and free >= _ENOUGH_FREE_BYTES and self._can_write():
+            self._set_room(Room(""))
+            self.look_at_total()
+
+    def _can_write(self) -> bool:
+        """A quota, for one, does not show in what is free."""
+        try:
+            self.record.execute("INSERT OR REPLACE INTO meta VALUES ('tried', ?)", (str(time.time()),))
+        except RecordError:
+            return False
+        return True
+
+    # Upkeep
+
+    async def upkeep(self) -> None:
+        """For ever: what nobody waits for."""
+        while True:
+            await asyncio.sleep(_UPKEEP_SECONDS)
+            with suppress(RecordError, OSError):
+                await self.tidy()
+
+    async def tidy(self) -> list[str]:
+        """Remove what has expired, files that nobody asks for, and old history; the sessions that went."""
+        now = time.time()
+        await self._note_used()
+        if self._cache_seconds:
+            self.shelf.expire(now - self._cache_seconds)
+        while self.record.prune_history():  # noqa: ASYNC110  a step; and others have their turn
+            await asyncio.sleep(0)
+        return await self._expire(now) if self._expire_seconds else []
+
+    async def _expire(self, now: float) -> list[str]:
+        before = now - self._expire_seconds
+        old = [
+            entry.name
+            async for entry in self.record.sessions()
+            if entry.used_at < before and not self.is_open(entry.name)
+        ]
+        gone: list[str] = []
+        for start in range(0, len(old), _EXPIRED_AT_ONCE):
+            batch = [each for each in old[start : start + _EXPIRED_AT_ONCE] if not self.is_open(each)]
+            batch = await self.record.remove(batch, unused_since=before)
+            for session in batch:
+                self.shelf.remove(session)
+            gone += batch
+            await asyncio.sleep(0)
+        return gone + self.adoption.expire(before)
+
+
+def _refusal(result: Head | RecordError) -> Refusal | None:
+    if isinstance(result, RecordError):
+        return Refusal(result.trouble, result.reason, result.limit_bytes)
+    return None
+
+
+def _refused(n: int, session: str, error: RecordError) -> Refused:
+    return Refused(n, session, error.trouble, error.reason, error.limit_bytes)

@@ -1,0 +1,106 @@
+"""Writes go to the record: through its keeper's end, and with nothing written on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from tests.e2e.inprocess import Served, serving
+from tools.processes import workers_of
+from tools.torture.at_rest import untrue_files
+
+if TYPE_CHECKING:
+    from tests.http.client import Answer
+
+pytestmark = pytest.mark.usefixtures("guest_artifact")
+
+
+async def send(served: Served, method: str, target: str, body: Any = None, session: str = "s1") -> Answer:
+    return await served.ask(method, target, session, None if body is None else orjson.dumps(body))
+
+
+def keeper(served: Served) -> int:
+    return served.service._keeper.pid
+
+
+async def test_the_keepers_end_costs_no_request_anything(tmp_path: Path) -> None:
+    """kill -9, again and again, under writers of several sessions: all are answered, and written once."""
+    async with serving(tmp_path, {}, workers=2) as served:
+        sessions = [f"s{n}" for n in range(4)]
+
+        async def write(session: str) -> None:
+            for n in range(40):
+                answer = await send(served, "POST", "/members", {"n": n}, session)
+                assert (answer.status, answer.json) == (201, {"id": n + 1, "n": n})
+
+        writing = asyncio.gather(*map(write, sessions))
+        kills = 0
+        while not writing.done():
+            await asyncio.sleep(0.3)
+            if served.service._keeper.ready and not writing.done():
+                os.kill(keeper(served), signal.SIGKILL)
+                kills += 1
+                await asyncio.sleep(1)
+        await writing
+        assert kills
+        for session in sessions:
+            assert len(await served.records(session)) == 40
+    files, untrue = await untrue_files(tmp_path)
+    assert (files, untrue) == (4, [])
+
+
+async def test_a_keeper_that_says_nothing_leaves_a_write_in_doubt(tmp_path: Path) -> None:
+    """After some seconds the client is told so; what was written is there afterwards, once."""
+    async with serving(tmp_path, {}, workers=1) as served:
+        assert (await send(served, "POST", "/members", {"n": 0})).status == 201
+        pid = keeper(served)
+        os.kill(pid, signal.SIGSTOP)
+        doubtful = await send(served, "POST", "/members", {"n": 1})
+        os.kill(pid, signal.SIGCONT)
+        after = await send(served, "POST", "/members", {"n": 2})
+
+        assert (doubtful.status, doubtful.json["type"]) == (503, "/_meta/problems/not-confirmed")
+        assert after.status == 201
+        assert [record["n"] for record in await served.records()] in ([0, 1, 2], [0, 2])
+
+
+async def test_reads_go_on_without_a_keeper(tmp_path: Path) -> None:
+    """Of sessions that a guest has: nothing that they see waits for the record."""
+    async with serving(tmp_path, {}, workers=1) as served:
+        await send(served, "POST", "/members", {"n": 0})
+        pid = keeper(served)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(3):
+                for _ in range(10):
+                    assert (await send(served, "GET", "/members/1")).status == 200
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_hot_guest_writes_nothing(tmp_path: Path) -> None:
+    """What its session writes goes over a socket to the keeper: no write call of the worker's is for it."""
+    async with serving(tmp_path, {}, workers=1, spare_guests=0) as served:
+        for n in range(50):
+            await send(served, "POST", "/members", {"n": n})
+        (pid,) = workers_of(os.getpid())
+        before = _write_calls(pid)
+        for n in range(100):
+            await send(served, "POST", "/members", {"n": n})
+            await send(served, "PATCH", f"/members/{n + 1}", {"n": n + 1})
+            await send(served, "DELETE", f"/members/{n + 1}")
+            await send(served, "GET", f"/members/{n + 2}")
+
+        assert _write_calls(pid) == before
+
+
+def _write_calls(pid: int) -> int:
+    """Of a process, to files of any kind; what is sent over a socket does not count (proc(5), io)."""
+    found = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return int(found["syscw"])

@@ -1,0 +1,309 @@
+"""What is the embedded engine's own: damage, a full disk, a sync that fails, its log, old history."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from server.record import backup, checkpoints, files
+from server.record.record import Damaged, Exists, Full, Head, Missing, RecordError, Unavailable, Unknown
+from server.record.sqlite_record import Options, SqliteRecord
+from store.change_set import ChangeSet
+from tests.unit.server.record.rows import first, part, record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+HISTORY = Options(history_seconds=3600, history_bytes=1024 * 1024)
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[SqliteRecord]:
+    opened = SqliteRecord(tmp_path / "record.db", HISTORY)
+    yield opened
+    await opened.close()
+
+
+async def filled(ledger: SqliteRecord, *sessions: str, text: str = "x") -> None:
+    results = await ledger.commit([part(session, 0, first(text)) for session in sessions])
+    assert all(isinstance(result, Head) for result in results)
+
+
+# The disk
+
+
+async def test_when_there_is_no_page_left_only_who_needs_one_fails(ledger: SqliteRecord) -> None:
+    """And all is well again when there is room."""
+    await filled(ledger, "a", "b", "c")
+    pages = ledger.execute("PRAGMA page_count")[0][0]
+    ledger.execute(f"PRAGMA max_page_count={pages}")
+    big = ChangeSet(puts=(record(2, "x" * 50_000),))
+    results = await ledger.commit(
+        [part("a", 1, ChangeSet(puts=(record(1, "y"),))), part("b", 1, big), part("c", 1, ChangeSet())]
+    )
+    assert [type(result) for result in results] == [Head, Full, Head]
+    assert isinstance(results[1], Full)
+    assert (results[1].reason, results[1].limit_bytes) == ("disk", 0)
+    ledger.execute("PRAGMA max_page_count=1000000")
+    assert isinstance((await ledger.commit([part("b", 1, big)]))[0], Head)
+
+
+def failing(ledger: SqliteRecord, monkeypatch: pytest.MonkeyPatch, times: int, code: int) -> list[str]:
+    """So many COMMITs fail, as a sync does; what was executed."""
+    execute, said = ledger.writer.execute, []
+
+    def failed(sql: str, *arguments: Any) -> sqlite3.Cursor:
+        said.append(sql)
+        if sql == "COMMIT" and said.count("COMMIT") <= times:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = code
+            raise error
+        return execute(sql, *arguments)
+
+    monkeypatch.setattr(ledger.writer, "execute", failed)
+    return said
+
+
+async def test_a_sync_that_fails_once_is_tried_again(
+    ledger: SqliteRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it may have left in the log is written over by that."""
+    failing(ledger, monkeypatch, 1, sqlite3.SQLITE_IOERR_FSYNC)
+    [result] = await ledger.commit([part("a", 0, first("x"))])
+    assert isinstance(result, Head)
+    assert (await ledger.head("a")).version == 1
+
+
+async def test_a_sync_that_goes_on_failing_is_in_doubt_and_said_to_be(
+    ledger: SqliteRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(ledger, monkeypatch, 2, sqlite3.SQLITE_IOERR_FSYNC)
+    [result] = await ledger.commit([part("a", 0, first("x"))])
+    assert isinstance(result, Unknown)
+    assert (await ledger.head("a")).version == 0
+    monkeypatch.undo()
+    assert isinstance((await ledger.commit([part("a", 0, first("y"))]))[0], Head)
+
+
+async def test_a_commit_for_which_there_is_no_room_is_in_no_doubt(
+    ledger: SqliteRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(ledger, monkeypatch, 2, sqlite3.SQLITE_FULL)
+    [result] = await ledger.commit([part("a", 0, first("x"))])
+    assert isinstance(result, Full)
+
+
+# Damage
+
+
+async def test_a_flipped_bit_is_told_by_its_row_and_costs_no_other_session(
+    ledger: SqliteRecord, tmp_path: Path
+) -> None:
+    await filled(ledger, "a", "b")
+    ledger.execute("UPDATE records SET doc = replace(doc, 'x', 'y') WHERE session = 1")
+    with pytest.raises(Damaged, match="row 1 of collection 1"):
+        await ledger.load("a", tmp_path / "a.db")
+    assert not (tmp_path / "a.db").exists()
+    with pytest.raises(Damaged):
+        await ledger.copy("a", "fork")
+    assert (await ledger.head("fork")).version == 0
+    await ledger.load("b", tmp_path / "b.db")
+    found = backup.verify(ledger.path)
+    assert len(found["damaged"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE collections SET schema = '{}' WHERE session = 1", "catalogue"),
+        ("UPDATE records SET row = 2 WHERE session = 1", "row 2"),
+        ("UPDATE records SET collection = 2 WHERE session = 1", "in no collection"),
+        ("DELETE FROM records WHERE session = 1", "it says"),
+        ("UPDATE sessions SET version = 0 WHERE id = 1", "version 0"),
+        ("UPDATE commits SET version = 9 WHERE id = 1", "history ends"),
+    ],
+)
+async def test_a_record_that_is_not_as_it_was_written_is_found(
+    ledger: SqliteRecord, change: str, told: str
+) -> None:
+    await filled(ledger, "a")
+    await filled(ledger, "b")
+    ledger.execute(change)
+    faults = backup.verify(ledger.path)["damaged"]
+    assert all(fault.startswith("session a") for fault in faults)
+    assert told in faults[0]
+
+
+async def test_pages_that_are_no_pages_are_damage(tmp_path: Path) -> None:
+    """Of the sessions that they are of; the keeper says so and goes on."""
+    ledger = SqliteRecord(tmp_path / "record.db")
+    await filled(ledger, *(f"s{n}" for n in range(40)), text="x" * 3_000)
+    await ledger.close()
+    path = tmp_path / "record.db"
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 4096] = b"\xff" * 4096
+    path.write_bytes(data)
+    ledger = SqliteRecord(path)
+    served, told = 0, []
+    for number in range(40):
+        into = tmp_path / f"{number}.db"
+        try:
+            await ledger.load(f"s{number}", into)
+            served += 1
+        except Damaged as error:
+            told.append(ledger.explained(error) is error and not into.exists())
+    assert 20 < served < 40
+    assert all(told)
+    assert backup.verify(path)["damaged"]
+    await ledger.close()
+
+
+async def test_a_disk_that_cannot_read_is_no_damage(
+    ledger: SqliteRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite says that the file is malformed; the disk says better."""
+    error = files.meaning(sqlite_error(sqlite3.SQLITE_CORRUPT))
+    assert isinstance(error, Damaged)
+    assert ledger.explained(error) is error
+
+    def fails(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", fails)
+    assert isinstance(ledger.explained(error), Unavailable)
+    assert isinstance(ledger.explained(Damaged("a row is not what was written")), Damaged)
+
+
+def sqlite_error(code: int) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = code
+    return error
+
+
+async def test_what_is_no_record_is_not_opened(tmp_path: Path) -> None:
+    """Nor written to."""
+    path = tmp_path / "record.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE notes (text TEXT)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(RecordError, match="no record"):
+        SqliteRecord(path)
+    assert path.read_bytes() == before
+
+
+# The log
+
+
+async def test_the_log_begins_anew_under_constant_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is copied into the file beside the commits, and so does not grow for ever."""
+    monkeypatch.setattr(checkpoints, "ENOUGH_PAGES", 50)
+    monkeypatch.setattr(checkpoints, "COMMITS_BETWEEN_LOOKS", 2)
+    ledger = SqliteRecord(tmp_path / "record.db")
+    await filled(ledger, "a")
+    most = shorter = before = 0
+    for version in range(1, 600):
+        await ledger.commit([part("a", version, ChangeSet(puts=(record(version % 50 + 1, "y" * 500),)))])
+        pages = ledger.checkpoints.log_pages
+        most, shorter, before = max(most, pages), shorter + (pages < before), pages
+    await ledger.close()
+    assert shorter >= 1
+    assert most < 2_000
+    assert not (tmp_path / "record.db-wal").exists()
+
+
+# History
+
+
+async def test_old_history_goes_by_its_age_and_what_is_left_can_be_rewound(tmp_path: Path) -> None:
+    """The last commit of all stays, so that its number is not given again."""
+    ledger = SqliteRecord(tmp_path / "record.db", HISTORY)
+    await filled(ledger, "a", "b")
+    for version in range(1, 6):
+        await ledger.commit([part("a", version, ChangeSet(puts=(record(1, str(version)),)))])
+    ledger.execute("UPDATE commits SET at = at - 7200 WHERE version <= 3")
+    assert ledger.prune_history() is False
+    assert [each.version for each in await ledger.log("a", most=9)] == [6, 5, 4]
+    assert await ledger.log("b", most=9) == []
+    with pytest.raises(Missing, match="reaches back to version 4"):
+        await ledger.rewind("a", 2)
+    await ledger.rewind("a", 3)
+    assert ledger.execute("SELECT doc FROM records WHERE session = 1")[0][0] == record(1, "2").doc
+    ledger.execute("UPDATE commits SET at = at - 7200")
+    ledger.prune_history()
+    assert ledger.execute("SELECT count(*) FROM commits") == [(1,)]
+    await ledger.commit([part("b", 1, ChangeSet(puts=(record(2),)))])
+    assert [each.version for each in await ledger.log("b", most=9)] == [2]
+    await ledger.close()
+
+
+async def test_history_takes_no_more_than_it_may(tmp_path: Path) -> None:
+    ledger = SqliteRecord(tmp_path / "record.db", Options(history_seconds=3600, history_bytes=20_000))
+    await filled(ledger, "a")
+    for version in range(1, 100):
+        await ledger.commit([part("a", version, ChangeSet(puts=(record(1, "x" * 1_000),)))])
+    assert ledger.history.size > 50_000
+    while ledger.prune_history():
+        pass
+    assert ledger.history.size <= 20_000
+    counted, ledger.history._size = ledger.history.size, None
+    assert ledger.history.size == counted
+    assert len(await ledger.log("a", most=1000)) >= 10
+    await ledger.close()
+
+
+# Backups
+
+
+async def test_a_backup_is_restored_as_another_record(ledger: SqliteRecord, tmp_path: Path) -> None:
+    """With an identity of its own: no file made of the first is believed. One that is there stays beside."""
+    await filled(ledger, "a")
+    made = backup.make(tmp_path, tmp_path / "saved")
+    assert made["sessions"] == 1
+    root = tmp_path / "other"
+    root.mkdir()
+    assert backup.restore(tmp_path / "saved", root)["records"] == 1
+    again = SqliteRecord(root / "record.db")
+    assert again.identity != ledger.identity
+    assert (await again.head("a")).version == 1
+    await filled(again, "b")
+    await again.close()
+    with pytest.raises(Exists):
+        backup.restore(tmp_path / "saved", root)
+    backup.restore(tmp_path / "saved", root, replace=True)
+    assert (root / "record.db.before-restore").exists()
+    third = SqliteRecord(root / "record.db")
+    assert (await third.head("b")).version == 0
+    await third.close()
+
+
+@pytest.mark.parametrize("harm", ["cut", "flipped", "no record", "missing"])
+async def test_a_backup_that_is_not_whole_is_not_restored(
+    ledger: SqliteRecord, tmp_path: Path, harm: str
+) -> None:
+    """And leaves the data root as it is."""
+    await filled(ledger, "a", text="needle" * 50)
+    saved = tmp_path / "saved"
+    backup.make(tmp_path, saved)
+    data = saved.read_bytes()
+    match harm:
+        case "cut":
+            saved.write_bytes(data[: len(data) // 2])
+        case "flipped":
+            saved.write_bytes(data.replace(b"needle", b"noodle", 1))
+        case "no record":
+            saved.write_bytes(b"no database")
+        case _:
+            saved.unlink()
+    root = tmp_path / "other"
+    root.mkdir()
+    with pytest.raises(RecordError):
+        backup.restore(saved, root)
+    assert os.listdir(root) == []

@@ -1,0 +1,141 @@
+"""Installs what package.json pins, starts the service and the originals, and tries the one with the others.
+
+    python -m tools.clients [--short]
+
+`--short`: the clients alone. Everything is below `.clients/`, and listens on loopback. The exit status is 1
+where a client failed, or where an answer differs from the original's without a reason in docs/dialects.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from tools.clients.cases import CASES, DATA, KNOWN
+from tools.clients.compare import ask, difference
+from tools.processes import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HERE = Path(__file__).parent
+_PLACE = Path(".clients")
+_START_SECONDS = 120
+_CLIENTS = {"ra-data-json-server": "json-server", "ra-data-simple-rest": "ra-data-simple-rest"}
+_ORIGINALS = {
+    "json-server": ("node_modules/json-server/lib/cli/bin.js", "--quiet"),
+    "json-server-1": ("node_modules/json-server-1/lib/bin.js",),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tools.clients", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="the clients alone")
+    options = parser.parse_args()
+    _install()
+    with tempfile.TemporaryDirectory() as scratch, _service(Path(scratch)) as url:
+        failed = [name for name, dialect in _CLIENTS.items() if not _client(name, url, dialect)]
+        differing = 0 if options.short else sum(_compared(name, url, Path(scratch)) for name in _ORIGINALS)
+    return 1 if failed or differing else 0
+
+
+def _install() -> None:
+    _PLACE.mkdir(exist_ok=True)
+    for path in _HERE.glob("*.mjs"):
+        shutil.copy(path, _PLACE)
+    wanted = (_HERE / "package.json").read_text("utf-8")
+    kept = _PLACE / "package.json"
+    if kept.exists() and kept.read_text("utf-8") == wanted and (_PLACE / "node_modules").exists():
+        return
+    kept.write_text(wanted, "utf-8")
+    command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
+    subprocess.run(command, cwd=_PLACE, check=True)
+
+
+@contextmanager
+def _service(scratch: Path) -> Iterator[str]:
+    settings = {"SANDBOX_DATA_ROOT": str(scratch / "data"), "LARS_PORT": "0"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "server", "serve"],
+        cwd=scratch,
+        env={**environment(settings), "PYTHONPATH": str(Path.cwd())},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().split()[1]
+        finally:
+            process.terminate()
+
+
+def _client(name: str, url: str, dialect: str) -> bool:
+    command = ["node", "providers.mjs", name, url, f"client-{name}", dialect]
+    return subprocess.run(command, cwd=_PLACE, check=False, timeout=120).returncode == 0
+
+
+@contextmanager
+def _original(name: str, data: dict[str, Any], scratch: Path) -> Iterator[str]:
+    file = scratch / f"{name}.json"
+    file.write_text(json.dumps(data), "utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script, *more = _ORIGINALS[name]
+    command = ["node", script, str(file.resolve()), "--port", str(port), "--host", "127.0.0.1", *more]
+    with subprocess.Popen(command, cwd=_PLACE, stdout=subprocess.DEVNULL) as process:
+        try:
+            _wait(port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _wait(port: int) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise TimeoutError("the original does not listen")
+
+
+def _compared(name: str, url: str, scratch: Path) -> int:
+    """How many answers differ and are not known to."""
+    said = {"X_Session_ID": f"compare-{name}", "X_Dialect": name}
+    data = DATA[name]
+    for collection, records in data.items():
+        for record in records if isinstance(records, list) else ():
+            ask(url, "POST", f"/{collection}", record, **{**said, "X_Dialect": "json-server"})
+        if isinstance(records, dict):
+            ask(url, "PUT", f"/{collection}", records, **said)
+    differing = known = 0
+    with _original(name, data, scratch) as original:
+        for method, target, body in CASES[name]:
+            target = quote(target, safe="/?=&%:,.-_$^*~!@")  # noqa: PLW2901
+            found = difference(ask(original, method, target, body), ask(url, method, target, body, **said))
+            is_known = any(f"{method} {target}".startswith(each) for each in KNOWN[name])
+            if found and not is_known:
+                differing += 1
+                sys.stdout.write(f"{name}: {method} {target}: {found}\n")
+            known += bool(found) and is_known
+    sys.stdout.write(f"{name}: {len(CASES[name])} requests, {differing} differ, {known} more as documented\n")
+    return differing
+
+
+if __name__ == "__main__":
+    sys.exit(main())
