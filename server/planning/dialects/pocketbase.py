@@ -122,14 +122,17 @@ def _sort(text: str | None) -> list[str] | None:
             raise InvalidQuery("sort: -@rowid is not done; write sort=-created")
         if name.startswith("@") and name != _ROW:
             raise InvalidQuery(f"sort: {name[:32]}: macros are not done")
-        if not name or name[0] in "-+" or ":" in name or "__" in name or not name.replace(".", "").isidentifier():
-            if name != _ROW:
-                raise InvalidQuery(f"sort: '{name[:32]}' is no field's name")
         if name == _ROW:
             break
+        if not _is_name(name):
+            raise InvalidQuery(f"sort: '{name[:32]}' is no field's name")
         terms.append((name, down))
     sort = sort_of(terms)
     return None if sort is None else sort.split(",")
+
+
+def _is_name(text: str) -> bool:
+    return "__" not in text and all(step.isidentifier() for step in text.split("."))
 
 
 def _shown(fields: str | None, expand: str | None) -> dict[str, Any]:
@@ -143,7 +146,9 @@ def _fields(text: str | None) -> dict[str, Any] | None:
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     for name in names:
         if ":" in name:
-            raise InvalidQuery(f"fields: {name[:32]}: modifiers (:excerpt) are not done; ask for the whole field")
+            raise InvalidQuery(
+                f"fields: {name[:32]}: modifiers (:excerpt) are not done; ask for the whole field"
+            )
     if not names:
         return None
     plain = [name.removesuffix(".*") for name in names if name != "*"]
@@ -219,7 +224,13 @@ def _job(request: dict[str, Any]) -> dict[str, Any]:
     if query.get("expand"):
         raise BadRequest("expand: is not done in a batch; ask for the record after it")
     rid = steps[4] if wanted == 5 else None
-    return {"op": op, "name": steps[2], "id": rid, "given": given or {}, "fields": _fields(query.get("fields"))}
+    return {
+        "op": op,
+        "name": steps[2],
+        "id": rid,
+        "given": given or {},
+        "fields": _fields(query.get("fields")),
+    }
 
 
 # -- errors ------------------------------------------------------------------------------------------

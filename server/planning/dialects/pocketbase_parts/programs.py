@@ -1,6 +1,7 @@
 """The programs of the dialect `pocketbase`, one of each kind, put together from snippets.
 
-In all of them `name` is the collection at hand, `kids` its store, `fault` an error's `(status, message, data)`.
+In all of them `name` is the collection at hand and `kids` its store; `fault` is an error's status,
+message, data.
 Answers are those of pocketbase 0.40.6 where no other source is named.
 """
 
@@ -28,9 +29,12 @@ marks = {"collectionId": f"pbc_{crc ^ 4294967295}", "collectionName": name}
 """
 
 # `expand` is the dialect's own member: a stored one is not shown.
-_MARKED = _COLLECTION_ID + """\
+_MARKED = (
+    _COLLECTION_ID
+    + """\
 found = [{**{key: rec[key] for key in rec if key != "expand"}, **marks} for rec in found]
 """
+)
 
 # `target`: the collection that holds records with the ids that a field has; those of its name first. An id
 # of 15 characters is in one collection only.
@@ -80,7 +84,7 @@ for test in asked["tests"]:
         if test["deep"]:
             abort(400, f"filter: '{test['field']}' goes over more than one relation; filter {target} first")
         if several and (test["unlike"] or not test["any"]):
-            abort(400, f"filter: {test['field']}: '{field}' points at several; only ?= ?> ?>= ?< ?<= ?~ are done")
+            abort(400, f"filter: {test['field']}: '{field}' points at several: write ?= ?> ?>= ?< ?<= or ?~")
         part = test["rest"].keys()
         near = session_store[target].schema()["fields"]
         if test["step"] not in near and test["step"] not in ("created", "updated"):
@@ -169,7 +173,7 @@ if asked["fields"]:
     if some["star"]:
         deep = some["deep"]
         items = [
-            {**{key: rec[key] for key in rec if key not in deep}, **(pick(rec, some["names"]) if some["names"] else {})}
+            {**{key: rec[key] for key in rec if key not in deep}, **(pick(rec, some["names"] or ["id"]))}
             for rec in items
         ]
     else:
@@ -255,7 +259,8 @@ for key in given:
         elif not isinstance(old, list) and change == "without":
             value = "" if old in more else old
         elif old is not None and not isinstance(old, list):
-            faults[field] = {"code": "validation_invalid_modifier", "message": f"'{key}' takes a list or numbers."}
+            message = f"'{key}' takes a list or numbers."
+            faults[field] = {"code": "validation_invalid_modifier", "message": message}
         elif change == "without":
             value = [each for each in have if each not in more]
         elif change == "after":
@@ -380,7 +385,11 @@ CODE = {
     "get-plain": _FOUND + _MARKED + "REPLY = make_response(200, found[0])\n",
     "create": 'asked, name, kids = ctx["asked"], plan["resource"], store\n' + _GIVEN + _CREATED + _WRITTEN,
     "update": _THERE + _GIVEN + 'rid = params["id"]\n' + _UPDATED + _WRITTEN,
-    "delete": _THERE + 'fault, rid = None, params["id"]\n' + _DELETED + _FAILED + "REPLY = make_response(204)\n",
+    "delete": _THERE
+    + 'fault, rid = None, params["id"]\n'
+    + _DELETED
+    + _FAILED
+    + "REPLY = make_response(204)\n",
     "batch": _BATCH,
     "batch-refused": 'abort(400, ctx["asked"]["refused"])\nREPLY = None\n',
     "health": 'REPLY = make_response(200, {"message": "API is healthy.", "code": 200, "data": {}})\n',

@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    opened = Session.open(str(tmp_path), page_limit_bytes=2**24, durability="relaxed")
+    opened = Session.open(str(tmp_path), page_limit_bytes=2**24, durability="cache")
     yield opened
     opened.close()
