@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from server.planning.dialects.frame.reading import first, sort_of
+from server.planning.dialects.frame.reading import first, json_value, sort_of
 from server.planning.dialects.frame.table import Asked, Dialect, ErrorForm, Marks, Place
 from server.planning.dialects.pocketbase_parts.filters import read_filter
 from server.planning.dialects.pocketbase_parts.programs import CODE
@@ -54,9 +54,11 @@ _MAX_PATHS, _MAX_STEPS = 8, 6
 _MAX_JOBS = 50
 _NO_AUTH = (
     "Signing in is not done: this dialect keeps no users or passwords. Use the service's own tokens, as "
-    "in Authorization: Bearer TOKEN (pb.authStore.save(token) in the SDK)."
+    "in Authorization: Bearer TOKEN, which pb.beforeSend can set."
 )
 _NO_LIVE = "Realtime subscriptions are not done by this dialect; ask for the list again instead."
+#: The part of a form that holds what is no file.
+_PAYLOAD = "@jsonPayload"
 #: `sort` in the store's words of what is none.
 _ROW = "@rowid"
 
@@ -65,18 +67,33 @@ def read(ctx: RequestContext, found: Found) -> Asked:
     if found.kind == "absent":
         return Asked({"why": _NO_LIVE if found.route.endswith("/realtime") else _NO_AUTH})
     if found.kind == "batch":
-        return _batch(ctx.body_json)
+        return _batch(_formed(ctx.body_json))
     if found.kind in ("create", "update") and not isinstance(ctx.body_json, dict | None):
         raise BadRequest("The body is a JSON object.")
     shown = _shown(first(ctx.query, "fields"), first(ctx.query, "expand"))
     if found.kind == "get":
         return Asked(shown, "" if shown["expand"] or shown["fields"] else "get-plain")
     if found.kind != "list":
-        return Asked(shown)
+        formed = isinstance(ctx.body_json, dict) and _PAYLOAD in ctx.body_json
+        return Asked({**shown, "given": _formed(ctx.body_json)} if formed else shown)
     words = {key for key in ctx.query if first(ctx.query, key)}
     if words.isdisjoint({"page", "perPage", "sort", "filter", "skipTotal", "fields", "expand"}):
         return Asked({}, "list-all")
     return Asked({**shown, **_list_asked(ctx)})
+
+
+def _formed(body: Any) -> Any:
+    """A form's JSON, as the SDK sends batches, and records with files. Raises InvalidQuery."""
+    if not isinstance(body, dict) or _PAYLOAD not in body:
+        return body
+    whole = {key: value for key, value in body.items() if key != _PAYLOAD}
+    texts = body[_PAYLOAD] if isinstance(body[_PAYLOAD], list) else [body[_PAYLOAD]]
+    for text in texts:
+        part = json_value(_PAYLOAD, text) if isinstance(text, str) else None
+        if not isinstance(part, dict):
+            raise InvalidQuery(f"{_PAYLOAD}: takes the text of a JSON object")
+        whole |= part
+    return whole
 
 
 def _list_asked(ctx: RequestContext) -> dict[str, Any]:
@@ -168,6 +185,8 @@ def _batch(body: Any) -> Asked:
     requests = body.get("requests", []) if isinstance(body, dict) else None
     if not isinstance(requests, list) or not all(isinstance(each, dict) for each in requests):
         return _refused("Failed to read the submitted batch data.", {})
+    if any(key.startswith("requests.") for key in body):
+        return _refused("Files in a batch are not done; create their records one by one.", {})
     if not requests:
         blank = {"code": "validation_required", "message": "Cannot be blank."}
         return _refused("Invalid batch request data.", {"requests": blank})

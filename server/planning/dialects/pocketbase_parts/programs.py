@@ -332,7 +332,7 @@ if fault:
 
 _GIVEN = """\
 fault, done = None, None
-given = ctx["body_json"] or {}
+given = asked.get("given") or ctx["body_json"] or {}
 """
 
 _WRITTEN = _FAILED + "found = [done]\n" + _SHOWN + "REPLY = make_response(200, items[0])\n"

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import orjson
 import pytest
 
 from server.planning.dialects.frame.registry import known
@@ -396,6 +397,20 @@ def test_batches_that_are_refused(ask: DialectService, body: Any, message: str) 
     status, answer, _ = ask("POST", "/api/batch", body)
     assert (status, answer["message"]) == (400, message)
     assert ask("GET", TAGS)[1]["totalItems"] == 2
+
+
+def test_a_form_as_the_sdk_sends_it(ask: DialectService) -> None:
+    payload = orjson.dumps({"requests": [job("POST", TAGS, {"name": "x"})]}).decode()
+    status, body, _ = ask("POST", "/api/batch", {"@jsonPayload": payload})
+    assert (status, body[0]["body"]["name"]) == (200, "x")
+    status, body, _ = ask("POST", TAGS, {"@jsonPayload": ['{"name":"y"}', '{"n":1}'], "more": "z"})
+    assert (status, body["name"], body["n"], body["more"]) == (200, "y", 1, "z")
+    assert "@jsonPayload" not in body
+    for wrong in ("[1]", "{", 5, "[" * 99):
+        status, body, _ = ask("POST", TAGS, {"@jsonPayload": wrong})
+        assert (status, body["message"].partition(":")[0]) == (400, "@jsonPayload")
+    body = ask("POST", "/api/batch", {"@jsonPayload": payload, "requests.0.file": "x"})[1]
+    assert body["message"].startswith("Files in a batch are not done")
 
 
 def test_a_batch_of_fifty(ask: DialectService) -> None:
