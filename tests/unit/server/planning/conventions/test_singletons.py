@@ -21,7 +21,7 @@ DARK = {"theme": "dark", "size": 2}
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    session = Session.open(str(tmp_path), page_limit_bytes=2**24, durability="relaxed")
+    session = Session.open(str(tmp_path), page_limit_bytes=2**24, durability="cache")
     yield session
     session.close()
 

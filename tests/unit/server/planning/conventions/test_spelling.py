@@ -24,7 +24,7 @@ POSTS = [
 @pytest.fixture
 def ask(tmp_path: Path) -> Iterator[Service]:
     """A service that has posts, and comments of camelCase style."""
-    session = Session.open(str(tmp_path), page_limit_bytes=2**24, durability="relaxed")
+    session = Session.open(str(tmp_path), page_limit_bytes=2**24, durability="cache")
     service = Service(session)
     service("POST", "/posts", POSTS)
     service("POST", "/comments", [{"postId": 1, "text": "x"}])
