@@ -16,7 +16,6 @@ from server.planning.dialects.pocketbase_parts.filters import read_filter
 from server.planning.dialects.pocketbase_parts.programs import CODE
 from server.planning.kinds.route import is_collection_name
 from server.values.errors import BadRequest, InvalidQuery
-from store.schema import MAX_FIELDS
 
 if TYPE_CHECKING:
     from server.planning.dialects.frame.table import Found, Problem
@@ -52,6 +51,8 @@ _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False", ""})
 _MAX_PATHS, _MAX_STEPS = 8, 6
 _MAX_JOBS = 50
+#: As many fields as the store learns of a collection (its schema.MAX_FIELDS); with more, none is unknown.
+MOST_FIELDS = 256
 _NO_AUTH = (
     "Signing in is not done: this dialect keeps no users or passwords. Use the service's own tokens, as "
     "in Authorization: Bearer TOKEN, which pb.beforeSend can set."
@@ -113,7 +114,7 @@ def _list_asked(ctx: RequestContext) -> dict[str, Any]:
         "page": max(page, 1),
         "size": min(size if size > 0 else _PAGE_SIZE, _LARGEST_PAGE),
         "skip": skip in _TRUE,
-        "most": MAX_FIELDS,
+        "most": MOST_FIELDS,
     }
 
 

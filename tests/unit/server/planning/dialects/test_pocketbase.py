@@ -10,6 +10,8 @@ import orjson
 import pytest
 
 from server.planning.dialects.frame.registry import known
+from server.planning.dialects.pocketbase import MOST_FIELDS
+from store.schema import MAX_FIELDS
 from tests.unit.server.planning.dialects.service import DialectService
 
 if TYPE_CHECKING:
@@ -462,3 +464,7 @@ def test_a_hostile_query_is_answered(ask: DialectService, query: str) -> None:
 
 def test_auto_knows_it_by_its_paths() -> None:
     assert known()["pocketbase"].marks.paths[0] == "/api/collections/"
+
+
+def test_as_many_fields_are_known_as_the_store_learns() -> None:
+    assert MOST_FIELDS == MAX_FIELDS
