@@ -12,9 +12,9 @@ _default:
 serve *args:
     uv run metaservice serve "$@"
 
-# Run the tests; arguments go to pytest.
+# Run the tests, two at a time, a file's on one of them; arguments go to pytest (`-n 0`: one after the other).
 test *args:
-    {{with_tools}} pytest "$@"
+    {{with_tools}} pytest -n 2 --dist loadfile "$@"
 
 # Style and import borders.
 lint:
@@ -36,7 +36,7 @@ coverage:
     {{with_tools}} pytest -q tests/policy tests/unit/store tests/unit/server/planning/kinds/test_shape.py \
         tests/unit/server/planning/kinds/test_route.py tests/unit/wasm_runtime/test_frames.py \
         --cov=server.planning.policy --cov=server.planning.kinds.shape --cov=server.planning.kinds.route \
-        --cov=store.query --cov=wasm_runtime.frames --cov-branch --cov-report=term-missing --cov-fail-under=100
+        --cov=store.query --cov=store.operators --cov=wasm_runtime.frames --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 # All that CI runs.
 check: lint types coverage browser test
@@ -65,6 +65,14 @@ schemathesis *args:
 # /docs and /redoc in a real browser; needs Chromium (`apt-get install chromium`).
 browser *args:
     {{with_tools}} pytest -m browser "$@" tests/browser
+
+# Generated clients in TypeScript and a Postman collection; needs Node 20 (`apt-get install nodejs npm`).
+clients *args:
+    {{with_tools}} pytest -m clients "$@" tests/clients
+
+# The proxies of docs/proxy.md, for real; needs them (`apt-get install nginx-light caddy`).
+proxies *args:
+    {{with_tools}} pytest -m proxies "$@" tests/proxies
 
 # Measure the service against hand-written ones; needs wrk (`apt-get install wrk`). `--quick` takes two minutes.
 bench *args:

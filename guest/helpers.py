@@ -1,8 +1,9 @@
-"""The pure helpers a plan may call. Each docstring is shown to the planner as it stands."""
+"""The pure helpers a plan may call. What a planner is told of them stands in the prompt's `reference.md`."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import secrets
 import unicodedata
@@ -11,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from guest.reply import RequestFault
+from guest.reply import MAX_DEPTH, RequestFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 _LARGEST_INT = 2**53 - 1
 _INTEGER = re.compile(r"[+-]?[0-9]{1,17}")
 _NUMBER = re.compile(r"[+-]?([0-9]++(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+#: To its end, or to the text's: an attempt that fails there would be made again at each quote.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 
@@ -64,6 +68,32 @@ def as_bool(text: Any, default: bool | None = None) -> bool | None:  # noqa: FBT
     if word in _FALSE:
         return False
     raise RequestFault(400, f"{_shown(text)} is not a boolean (true or false)")
+
+
+def parse_json(text: Any) -> Any:
+    """JSON in a text of the request: `parse_json(ctx["query"].get("filter"))`. A wrong one: 400."""
+    if not isinstance(text, str):
+        raise RequestFault(400, "A text with JSON in it is missing")
+    if _depth(text) > MAX_DEPTH:
+        raise RequestFault(400, f"{_shown(text)} is nested deeper than {MAX_DEPTH} levels")
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except ValueError:
+        raise RequestFault(400, f"{_shown(text)} is not JSON") from None
+
+
+def _depth(text: str) -> int:
+    """How deep a JSON text nests. Seen beforehand, as what nests too deep cannot even be dropped again."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _no_number(word: str) -> None:
+    """RFC 8259 §6: no NaN, no infinity."""
+    raise ValueError(word)
 
 
 def _shown(text: Any) -> str:

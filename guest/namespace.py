@@ -9,7 +9,7 @@ import builtins
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from guest import helpers, pages, patches
+from guest import credentials, helpers, pages, patches, times
 from guest.reply import abort, make_response
 
 if TYPE_CHECKING:
@@ -33,8 +33,12 @@ PURE_HELPERS: tuple[Callable[..., Any], ...] = (
     helpers.as_int,
     helpers.as_float,
     helpers.as_bool,
+    helpers.parse_json,
+    credentials.bearer,
     helpers.now,
     helpers.today,
+    times.add_time,
+    times.seconds_between,
     helpers.uuid4,
     helpers.new_token,
     helpers.slugify,
@@ -100,7 +104,7 @@ class Namespace:
 
 
 def describe(functions: tuple[Callable[..., Any], ...]) -> list[dict[str, str]]:
-    """Name, signature and documentation of each function, for the planner's prompt."""
+    """Name, signature and documentation of each function: what the prompt's reference is held against."""
     return [
         {
             "name": function.__name__,

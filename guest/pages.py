@@ -1,6 +1,6 @@
 """What a query asks to see of a list: which page of it, and which fields of its records.
 
-Helpers that a plan may call; each docstring is shown to the planner as it stands.
+Helpers that a plan may call.
 """
 
 from __future__ import annotations

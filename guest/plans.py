@@ -47,6 +47,8 @@ class LoadedPlan:
     about: str | None
     #: Whether it has a name like `ctx` or `plan` at all; those that only want params have no such names made.
     looks_further: bool
+    #: Whether it may call `bearer`.
+    wants_credentials: bool
     store: ResourceStore
     #: All names that it can use, but for those of a request.
     builtins: dict[str, Any]
@@ -70,7 +72,8 @@ class LoadedPlan:
             code=marshal.loads(a2b_base64(code)) if code else _compiled(source),  # noqa: S302  of our own making
             slot=slot,
             about=last[1] if last and identifier is None else slot,
-            looks_further="ctx" in source or "plan" in source,
+            looks_further="ctx" in source or "plan" in source or "bearer" in source,
+            wants_credentials="bearer" in source,
             store=store,
             builtins=namespace.builtins_with(store, collections),
         )

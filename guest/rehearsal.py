@@ -27,6 +27,7 @@ _CONFIG = {
     "disk_bytes": 2**20,
     "stdout_bytes": 64,
     "answers_bytes": 0,
+    "head_bytes": 2**17,
     "result_bytes": 2**20,
     "reply_depth": 64,
     "change_bytes": 2**20,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from guest import blame, patches
 from guest.conditions import MARK, Conditions, UnmetError
+from guest.credentials import AUTHORIZATION
 from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
 from guest.reply import (
@@ -104,6 +105,7 @@ class GuestSession:
         )
         self._plans = PlanShelf()
         self._conditions = Conditions(self._session, int(config["answers_bytes"]))
+        self._head_bytes = int(config["head_bytes"])
         self._result_bytes = int(config["result_bytes"])
         self._change_bytes = int(config["change_bytes"])
         self._depth = min(int(config["reply_depth"]), MAX_DEPTH)
@@ -245,6 +247,8 @@ class GuestSession:
         if plan.looks_further:
             names["ctx"] = ctx = _CTX.of(rest)
             names["plan"] = plan.bind(ctx, params)
+            if plan.wants_credentials:
+                AUTHORIZATION.set(ctx["headers"].get("authorization", ""))
         Abort.first = None
         try:
             exec(plan.code, names)
@@ -270,7 +274,13 @@ class GuestSession:
             head["unindexed"] = session.unindexed_searches
         if len(head) == 1:
             return f'{{"ok":true,"status":{head["status"]}}}\n{body}'
-        return f"{json_text.encode({'ok': True, **head})}\n{body}"
+        text = json_text.encode({"ok": True, **head})
+        if len(text) > self._head_bytes:
+            self._keep = False
+            return _failed(
+                "bad-reply", reason=f"its headers and the like take more than {self._head_bytes} bytes"
+            )
+        return f"{text}\n{body}"
 
     def _raised(self, error: Exception, *, blamed: str, status: int, detail: str, **members: Any) -> str:
         place = blame.place_of(error)

@@ -60,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from server.cli import run as command_line  # noqa: PLC0415 - see _parser
 
         return command_line.run(options)
-    given = {_OPTIONS[name]: text for name, text in vars(options).items() if name in _OPTIONS and text}
+    texts = {name: ",".join(text) if isinstance(text, list) else text for name, text in vars(options).items()}
+    given = {_OPTIONS[name]: text for name, text in texts.items() if name in _OPTIONS and text}
     seed: Path | None = getattr(options, "seed", None)
     if seed is not None and not os.environ.get(_ANONYMOUS):
         given[_ANONYMOUS] = "shared"
@@ -100,12 +101,17 @@ def _parser(*, whole: bool = True) -> argparse.ArgumentParser:
     serve.add_argument(
         "--dialect", metavar="NAME", help="whose words requests are read in: docs/dialects.md has the names"
     )
-    serve.add_argument("--cors", metavar="ORIGINS", help="origins of pages in browsers; *: any")
     serve.add_argument(
         "--seed",
         type=Path,
         metavar="FILE",
         help="a db.json to begin with; requests without X-Session-ID share a session then",
+    )
+    serve.add_argument(
+        "--cors",
+        metavar="ORIGIN",
+        action="append",
+        help="an origin whose pages may use the service, such as http://localhost:5173; may be given again",
     )
     if whole:
         build = commands.add_parser("build", help="build the sandboxed Python beforehand, for the next start")

@@ -261,6 +261,7 @@ def make_app(
         new_line=RequestLine if tracing is None else tracing.new_line,
         held=held,
         dialects=dialects,
+        logged_address=reader.origin.client_ip if settings.log.client_address else None,
     )
 
     def renew(again: Settings) -> None:
@@ -350,8 +351,8 @@ def worker_pool(
     return pool
 
 
-def cors_of(options: CorsSettings) -> Cors | None:
-    return Cors(frozenset(options.origins), options.max_age_seconds) if options.origins else None
+def cors_of(options: CorsSettings) -> Cors:
+    return Cors(frozenset(options.origins), options.max_age_seconds)
 
 
 def _hosts(settings: Settings) -> Hosts:
@@ -390,7 +391,6 @@ def _api_pages(settings: Settings, planner: Planner, executor: Executor, records
     anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
     terms = Terms(
         secured=secured,
-        session_needed=not secured and anonymous == "reject",
         enforced=settings.schema.enforce,
         delete_collections=settings.conventions.delete_collections,
         url=settings.server.public_url,

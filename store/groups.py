@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from store.errors import InvalidQuery
 from store.fields import path_of
 from store.json_text import decode
+from store.operators import Parameters
 from store.paging import in_order, sort_keys, sorted_field
-from store.query import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import Any
 
 from store.errors import InvalidQuery
 from store.fields import path_of
-from store.query import Parameters
+from store.operators import Parameters
 
 MAX_SORT_KEYS = 8
 #: More rows than SQLite can hold; limits and offsets beyond it mean the same as it.

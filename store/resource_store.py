@@ -1,4 +1,4 @@
-"""The store that plans see. Its docstrings are its reference: planners are shown them as they stand."""
+"""The store that plans see. What a planner is told of it stands in the prompt's `reference.md`."""
 
 # ruff: noqa: A002  the parameter is called what the field is called
 from __future__ import annotations

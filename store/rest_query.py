@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from store import filter_groups, spelling
 from store.errors import InvalidQuery
 from store.names import PRESENTATION, RESERVED, WHOLE
-from store.query import OPERATORS
+from store.operators import OPERATORS
 from store.schema import MAX_FIELDS
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from attrs import frozen
 
 from server.pipeline import job_for
 from server.planning.conventions.checked import CheckedConventions
-from server.sessions.directories import DataRoot
+from server.record.client import KeeperClient, KeeperConfig
+from server.sessions.directories import CACHES, DataRoot
 from server.sessions.identity import session_for
 from server.settings.reading import load
 from server.telemetry.logs import configure
@@ -146,13 +147,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _measure(root: DataRoot, options: argparse.Namespace) -> None:
-    pool = WorkerPool(_pool_config(root))
-    await pool.start()
+    keeper = KeeperClient(KeeperConfig(root.path))
+    await keeper.start()
+    pool = WorkerPool(_pool_config(root, keeper))
     try:
+        await pool.start()
         planner = CheckedConventions()
         targets = [Target(pool, planner, name, getattr(options, name)) for name in ("small", "large")]
         for target in targets:
-            await _fill(root, target)
+            await _fill(keeper, target)
         for kind in PROMISED:
             for target in targets:
                 await target.warm_up(kind, options.warm_up)
@@ -160,15 +163,16 @@ async def _measure(root: DataRoot, options: argparse.Namespace) -> None:
             print(*findings, sep="\n")
     finally:
         await pool.close()
+        await keeper.close()
 
 
-async def _fill(root: DataRoot, target: Target) -> None:
+async def _fill(keeper: KeeperClient, target: Target) -> None:
     directory = session_for(target.name, None, "reject").directory
     started = time.perf_counter()
     await target.fill()
     seconds = time.perf_counter() - started
-    size = (root.path / directory / "store.db").stat().st_size
-    print(f"filled {target.name}: {target.size} records in {seconds:.1f} s, {size / 2**20:.1f} MiB on disk")
+    size = (await keeper.call("session", session=directory))["size_bytes"]
+    print(f"filled {target.name}: {target.size} records in {seconds:.1f} s, {size / 2**20:.1f} MiB")
 
 
 async def compare(kind: str, small: Target, large: Target, *, rounds: int, requests: int) -> list[Finding]:
@@ -183,12 +187,13 @@ async def compare(kind: str, small: Target, large: Target, *, rounds: int, reque
     return [Finding(f"{kind}, {what}", PROMISED[kind], *medians) for what, *medians in parts]
 
 
-def _pool_config(root: DataRoot) -> PoolConfig:
+def _pool_config(root: DataRoot, keeper: KeeperClient) -> PoolConfig:
     """One worker, so that both sessions are served by the same process, and the default limits."""
     settings = load(guest_environment())
     return PoolConfig(
         component=artifact.ensure(settings.store.cache_path, _show).path,
-        data_root=root.path,
+        data_root=root.path / CACHES,
+        keeper=keeper,
         limits=settings.sandbox.limits(),
         reuse=settings.sandbox.reuse_policy(),
         workers=1,

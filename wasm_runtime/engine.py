@@ -102,16 +102,24 @@ class Runtime:
         export = self._exports[name] = _Export(index, function.type(wasm_store), self._text)
         return export
 
-    def arm(self, wasm_store: Store, most_ms: int | None = None, most_bytes: int | None = None) -> None:
+    def arm(
+        self,
+        wasm_store: Store,
+        most_ms: int | None = None,
+        most_bytes: int | None = None,
+        told_bytes: int = 0,
+    ) -> None:
         """Give the next call its fuel, its deadline (`most_ms` if that is sooner) and its key derivations.
 
-        Of its answer, `most_bytes` are read; a longer one is a TextTooLongError.
+        Of its answer, `most_bytes` are read, and `told_bytes` of what it tells of changes; a longer one is a
+        TextTooLongError.
         """
         wall_ms = self.limits.wall_ms if most_ms is None else min(most_ms, self.limits.wall_ms)
         wasm_store.set_fuel(self.limits.fuel)
         wasm_store.set_epoch_deadline(wall_ms // TICK_MS + 1)
         self._clock.wind()
         self._text.most_bytes = _ANSWER_BYTES if most_bytes is None else most_bytes
+        self._text.told_bytes = told_bytes
         self._derivation.arm()
 
     @property

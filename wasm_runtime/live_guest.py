@@ -151,6 +151,7 @@ class LiveGuest:
                 "disk_bytes": limits.session_disk_bytes,
                 "stdout_bytes": limits.stdout_bytes,
                 "answers_bytes": limits.idempotency_bytes,
+                "head_bytes": limits.head_bytes,
                 "result_bytes": limits.result_bytes,
                 "reply_depth": limits.reply_depth,
                 "change_bytes": limits.change_bytes,
@@ -168,9 +169,11 @@ class LiveGuest:
         if problem is not None:
             return problem
         limits = self._runtime.limits
-        most_bytes = limits.answer_bytes + limits.change_bytes
+        told_bytes = limits.change_bytes if call.mode == WRITE else 0
         try:
-            answer = self._call(lambda: self._run(call.text), most_bytes=most_bytes)
+            answer = self._call(
+                lambda: self._run(call.text), most_bytes=limits.answer_bytes, told_bytes=told_bytes
+            )
         except TextTooLongError as long:
             # An honest guest says that a reply is too long; this one may have kept what came with it.
             self.dead = True
@@ -196,9 +199,13 @@ class LiveGuest:
             return None
         together = _SEPARATOR.join([call.text for call in calls])
         limits = self._runtime.limits
-        most_bytes = len(calls) * (limits.answer_bytes + 1) + limits.change_bytes
+        most_bytes = len(calls) * (limits.answer_bytes + 1)
+        writes = any(call.mode == WRITE for call in calls)
+        told_bytes = most_bytes + limits.change_bytes if writes else 0
         try:
-            text = self._call(lambda: self._run(together), most_ms=_GROUP_MS, most_bytes=most_bytes)
+            text = self._call(
+                lambda: self._run(together), most_ms=_GROUP_MS, most_bytes=most_bytes, told_bytes=told_bytes
+            )
         except TextTooLongError:
             return None
         return text.split(_SEPARATOR, len(calls)) if isinstance(text, str) else None
@@ -270,10 +277,15 @@ class LiveGuest:
         return GuestFailed("it replied where it had nothing to say") if isinstance(judged, Answer) else judged
 
     def _call(
-        self, call: Callable[[], str], *, most_ms: int | None = None, most_bytes: int | None = None
+        self,
+        call: Callable[[], str],
+        *,
+        most_ms: int | None = None,
+        most_bytes: int | None = None,
+        told_bytes: int = 0,
     ) -> str | Outcome:
         """What the guest answers, or how it ended. Raises TextTooLongError; the guest may go on then."""
-        self._runtime.arm(self._wasm_store, most_ms, most_bytes)
+        self._runtime.arm(self._wasm_store, most_ms, most_bytes, told_bytes)
         try:
             answer = call()
         except TextTooLongError:

@@ -24,10 +24,12 @@ _ROOMS: Final = frozenset({"guest", "server", "store", "tools", "wasm_runtime"})
 _WHOLE: Final = frozenset(
     {
         "guest.blame",
+        "guest.credentials",
         "guest.helpers",
         "guest.pages",
         "guest.patches",
         "guest.reply",
+        "guest.times",
         "server.concurrency.aside",
         "server.requests.content",
         "server.requests.headers",
@@ -44,10 +46,12 @@ _WHOLE: Final = frozenset(
 _ENTRIES: Final = ("tools.ejected.serving",)
 #: Where plans' helpers are.
 _HELPERS: Final = (
+    "guest.credentials",
     "guest.helpers",
     "guest.pages",
     "guest.reply",
     "guest.patches",
+    "guest.times",
     "tools.ejected.secret_keys",
 )
 #: What the parts of modules that are not copied whole are, for the first line of theirs.

@@ -17,15 +17,16 @@ from server.http.pages import settled
 from server.requests.context import SESSION_ID
 from server.requests.target import parse_query
 from server.sessions.identity import session_for
-from server.values.errors import NotFound, SessionInvalid
+from server.values.errors import InvalidQuery, NotFound, SessionInvalid
 from server.values.model import Reply
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
 
     from server.openapi.describer import Describes
+    from server.openapi.schemas import Types
     from server.requests.auth import Caller
-    from server.requests.target import Target
+    from server.requests.target import Pairs, Target
     from server.sessions.identity import Anonymous, Scope
     from server.values.model import Session
 
@@ -56,16 +57,27 @@ class ApiPages:
             return options
         if file is not None:
             return _file(file, headers)
-        session = self._session(target, headers, caller)
-        return Reply(200, (("Vary", SESSION_ID),), await self.describer.document(session))
+        query = parse_query(target.raw_query, query_bytes=self.query_bytes)
+        session = self._session(query, headers, caller)
+        document = await self.describer.document(session, _types(query.get("types", "enforced")))
+        return Reply(200, (("Vary", SESSION_ID),), document)
 
-    def _session(self, target: Target, headers: MultiMapping[str], caller: Caller) -> Session:
+    def _session(self, query: Pairs, headers: MultiMapping[str], caller: Caller) -> Session:
         """The header names it, or `?session=` where no header can be sent."""
-        asked = parse_query(target.raw_query, query_bytes=self.query_bytes).get("session")
+        asked = query.get("session")
         named = [*headers.getall(SESSION_ID, ()), *([asked] if isinstance(asked, str) else asked or [])]
         if len(set(named)) > 1:
             raise SessionInvalid("The session is named more than once, and differently.")
         return session_for(named[0] if named else None, caller.token_name, self.anonymous, self.scope)
+
+
+def _types(asked: str | list[str]) -> Types:
+    """Raises InvalidQuery."""
+    match asked:
+        case "enforced" | "learned":
+            return asked
+        case _:
+            raise InvalidQuery("types: learned, for generators of clients; or enforced, as without it.")
 
 
 def _file(file: browser.File, headers: MultiMapping[str]) -> Reply:

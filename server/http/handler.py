@@ -21,8 +21,10 @@ from server.concurrency.uninterrupted import uninterrupted
 from server.http import pages, request_id
 from server.http.api_pages import NAMES as API_PAGES
 from server.http.conditional import conditional
+from server.http.cors import Cors
 from server.http.held import Claim, HeldBytes
 from server.http.response import SENT, came_in_chunks, to_response, whole
+from server.http.terminal import for_terminal
 from server.planning.dialects.frame.answering import in_dialect, with_dialect_named
 from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.dialects.frame.registry import AUTO, NATIVE
@@ -39,9 +41,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from aiohttp import web
+    from multidict import MultiMapping
 
     from server.http.api_pages import ApiPages
-    from server.http.cors import Cors
     from server.requests.auth import Authenticator, Caller
     from server.requests.target import Target
     from server.values.model import RequestContext
@@ -84,10 +86,12 @@ class Handler:
         new_line: Callable[..., RequestLine] = RequestLine,
         held: HeldBytes | None = None,
         dialects: DialectChoice | None = None,
+        logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
 
-        `held` counts what is held of bodies.
+        `held` counts what is held of bodies. `logged_address` says, of a peer and its headers, which address
+        the line has; None: no line has one.
         """
         self._use_case = use_case
         self._authenticator = authenticator
@@ -95,12 +99,13 @@ class Handler:
         self._api_pages = api_pages
         self._health = health
         self._hosts = hosts or Hosts()
-        self._cors = cors
+        self._cors = cors or Cors()
         self._door = door
         self._note = note
         self._new_line = new_line
         self._held = held or HeldBytes()
         self._dialects = dialects or DialectChoice()
+        self._logged_address = logged_address
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
@@ -108,13 +113,15 @@ class Handler:
         if self._reader.tokens.are_in(number):
             number = request_id.new()
         line = self._new_line(request_id=number, method=request.method)
+        if self._logged_address is not None:
+            line.client = self._logged_address(request.remote or "", request.headers)
         try:
             reply = await self._reply(request, line)
             if line.dialect:
                 reply = in_dialect(reply, line.dialect)
             line.status = reply.status
-            if self._cors is not None:
-                reply = self._cors.marked(request.headers, reply)
+            line.origin_refused = self._cors.refused(request.headers)
+            reply = self._cors.marked(request.headers, for_terminal(reply, request.headers))
             return await self._send(request, reply, line)
         finally:
             line.emit()
@@ -139,7 +146,7 @@ class Handler:
         is_health = request.raw_path.partition("?")[0] == pages.HEALTH
         if not is_health:  # load balancers ask by an address
             self._hosts.check(request.headers)
-        if self._cors is not None and (preflight := self._cors.preflight(request.method, request.headers)):
+        if preflight := self._cors.preflight(request.method, request.headers):
             return preflight
         if is_health:
             return pages.health(request.method, self._health)
@@ -173,6 +180,7 @@ class Handler:
         if request.version not in (HttpVersion10, HttpVersion11):
             raise BadRequest("The service speaks HTTP/1.1 and HTTP/1.0.")
         caller = self._caller(request)
+        line.token_name = caller.token_name or ""
         check_method(request.method)
         if request.raw_path == "*" and request.method == "OPTIONS":
             return Reply(204, (("Allow", ", ".join(METHODS)),))

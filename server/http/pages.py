@@ -26,15 +26,29 @@ _WELCOME = {
     "what": "An HTTP service without fixed endpoints. Send REST requests to any path; "
     "each is planned, checked, and run in a sandbox of its session.",
     "try": "POST /members/ with a JSON object, a Content-Type of application/json and an X-Session-ID header",
-    "api": "/openapi.json of a session; to look at and to try out: /docs, /redoc",
-    "health": HEALTH,
-    "more": "README.md",
+    "links": {
+        "docs": "/docs",
+        "redoc": "/redoc",
+        "openapi": "/openapi.json",
+        "openapi_for_generators": "/openapi.json?types=learned",
+        "health": HEALTH,
+        "operators": "/_meta/",
+    },
+}
+_LINKED = {
+    "docs": "A session's API, to try out; a new session's first steps",
+    "redoc": "A session's API, to read",
+    "openapi": "Its OpenAPI document; X-Session-ID or ?session= names the session",
+    "openapi_for_generators": "The same with types as learned, for generators of clients",
+    "health": "Whether the service is well",
+    "operators": "What operators can ask for, with the admin token",
 }
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+    '<link rel="icon" href="data:,">'
     "<h1>{title}</h1><dl>{rows}</dl></html>"
 )
-_HTML_HEADERS = (("Content-Security-Policy", "default-src 'none'"), ("Vary", "Accept"))
+_HTML_HEADERS = (("Content-Security-Policy", "default-src 'none'; img-src data:"), ("Vary", "Accept"))
 
 
 def health(method: str, state: Callable[[], Mapping[str, object]]) -> Reply:
@@ -82,9 +96,20 @@ def _document(title: str, members: Mapping[str, Any], accept: str) -> Reply:
     """HTML for browsers, which are those who name it; JSON for all others."""
     if "text/html" not in accept:
         return _json(members, (("Vary", "Accept"),))
-    rows = "".join(f"<dt>{escape(name)}<dd>{escape(str(value))}" for name, value in members.items())
+    rows = "".join(f"<dt>{escape(name)}<dd>{_cell(value)}" for name, value in members.items())
     body = _PAGE.format(title=escape(title), rows=rows).encode()
     return Reply(200, _HTML_HEADERS, body, "text/html; charset=utf-8")
+
+
+def _cell(value: object) -> str:
+    """A value as HTML; paths of the service are links."""
+    if not isinstance(value, dict):
+        return escape(str(value))
+    links = (
+        f'<li><a href="{escape(str(path))}">{escape(str(path))}</a> {escape(_LINKED[str(name)])}'
+        for name, path in value.items()
+    )
+    return f"<ul>{''.join(links)}</ul>"
 
 
 def _json(members: Mapping[str, object], headers: tuple[tuple[str, str], ...] = ()) -> Reply:

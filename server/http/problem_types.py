@@ -22,6 +22,8 @@ MEANINGS: dict[str, str] = {
     "session-invalid": "X-Session-ID must be one header of 1 to 128 letters, digits, `_` or `-`, starting "
     "with a letter or a digit.",
     "unauthorized": "The service asks for a bearer token, in Authorization or in X-Service-Token.",
+    "origin-refused": "A browser asks whether scripts of a page of `origin` may use the service, and CORS is "
+    "off or lists others. The operator can list it: `cors.origins`, LARS_CORS_ORIGINS, or `serve --cors`.",
     "not-found": "There is nothing at this path.",
     "not-learned": "This route has not been learned, and planning new ones is switched off.",
     "method-not-allowed": "The path exists, but not for this method. Allow lists those it has.",

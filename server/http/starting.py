@@ -9,15 +9,16 @@ import orjson
 from attrs import evolve
 
 from server.http import pages, request_id
+from server.http.cors import Cors
 from server.http.response import to_response
+from server.http.terminal import for_terminal
 from server.telemetry.request_line import RequestLine
-from server.values.errors import Starting
+from server.values.errors import OriginRefused, Starting
 from server.values.replies import error_reply
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from server.http.cors import Cors
     from server.values.model import Reply
     from wasm_runtime.artifact import Progress
 
@@ -51,14 +52,13 @@ class StartingHandler:
 
     def __init__(self, steps: Steps, cors: Cors | None = None) -> None:
         self._steps = steps
-        self._cors = cors
+        self._cors = cors or Cors()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         line = RequestLine(request_id=request_id.of(request.headers), method=request.method)
         reply = self._reply(request, line)
         line.status = reply.status
-        if self._cors is not None:
-            reply = self._cors.marked(request.headers, reply)
+        reply = self._cors.marked(request.headers, for_terminal(reply, request.headers))
         response = to_response(reply, line)
         # The next request on this connection is for the service, which is another server.
         response.force_close()
@@ -70,8 +70,12 @@ class StartingHandler:
         return response
 
     def _reply(self, request: web.BaseRequest, line: RequestLine) -> Reply:
-        if self._cors is not None and (preflight := self._cors.preflight(request.method, request.headers)):
-            return preflight
+        try:
+            if preflight := self._cors.preflight(request.method, request.headers):
+                return preflight
+        except OriginRefused as refused:
+            line.problem = refused.slug
+            return error_reply(refused, line.request_id)
         line.problem = Starting.slug
         members = self._steps.members()
         error = Starting(_DETAIL, headers={"Retry-After": str(_RETRY_SECONDS)}, **members)

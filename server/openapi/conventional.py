@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from server.openapi import filters, named, parameters, replies
 from server.openapi.json_patch import EXAMPLE as JSON_PATCH
 from server.openapi.operation import Operation, schema_ref
-from server.openapi.schemas import ID_IN_PATH
 from server.planning.conventions.planner import ACTION_WORDS
 from server.planning.kinds.route import Slot, split_prefix
 from server.requests.target import RESERVED
@@ -22,13 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from server.openapi.operation import Json
-    from server.openapi.schemas import CollectionSchemas
+    from server.openapi.schemas import CollectionSchemas, Types
     from server.planning.kinds.schemas import CollectionSchema, Schemas
 
 _JSON = "application/json"
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
-_ID_SLOT: Json = {"type": "string", "pattern": ID_IN_PATH, "examples": ["1"]}
 _CALCULATED: Json = {"type": "integer", "minimum": 0}
 #: Schemas of replies that are no records, by the names of their components.
 SCHEMAS: dict[str, Json] = {
@@ -53,7 +51,12 @@ SCHEMAS: dict[str, Json] = {
 
 
 def operations(
-    schemas: Schemas, described: dict[str, CollectionSchemas], there: Json, *, delete_collections: bool
+    schemas: Schemas,
+    described: dict[str, CollectionSchemas],
+    there: Json,
+    *,
+    delete_collections: bool,
+    types: Types,
 ) -> Iterator[Operation]:
     """Those of all collections that have a path, and of those that are below others.
 
@@ -61,14 +64,14 @@ def operations(
     """
     addressed = [(name, schema) for name, schema in schemas.collections if _has_path(name)]
     for name, schema in addressed:
-        place = _Place(name, described[name], frozenset(there), delete_collections)
+        place = _Place(name, described[name], frozenset(there), delete_collections, types)
         if schema.single:
             yield from place.operations_of_one()
             continue
         yield from place.operations()
         for parent, _ in addressed:
             if is_below(schema, parent) and name not in ACTION_WORDS:
-                yield from evolve(place, parent=parent).operations()
+                yield from evolve(place, parent=parent, above=described[parent].slot()).operations()
 
 
 def responses(described: Iterable[CollectionSchemas]) -> Iterator[tuple[str, Json]]:
@@ -111,7 +114,10 @@ class _Place:
     #: Names of the parameters that are components.
     there: frozenset[str] = frozenset()
     delete_collections: bool = False
+    types: Types = "enforced"
     parent: str | None = None
+    #: What stands in the path for the parent.
+    above: Json = field(factory=dict)
 
     def operations(self) -> Iterator[Operation]:
         yield self._list()
@@ -189,8 +195,7 @@ class _Place:
 
     def _create(self) -> Operation:
         new, record = schema_ref(f"{self.name}.new"), schema_ref(f"{self.name}.record")
-        both: Json = {"anyOf": [new, _array(new)]}
-        made: Json = {"anyOf": [record, _array(record)]}
+        both, made = self.schemas.made(new), self.schemas.made(record)
         headers = replies.headers(Location="Location", **_OF_CHANGES)
         created = _reply(
             "The record as stored; of an array all records.", made, self.schemas.example_record(), headers
@@ -254,6 +259,10 @@ class _Place:
 
     # Parts
 
+    def _slots(self, tail: tuple[str | Slot, ...]) -> tuple[Json, ...]:
+        own = tuple(self.schemas.slot() for part in tail if isinstance(part, Slot))
+        return own if self.parent is None else (self.above, *own)
+
     @property
     def _what(self) -> str:
         return self.name if self.parent is None else f"{self.name} of {_one_of(self.parent)}"
@@ -266,7 +275,10 @@ class _Place:
 
     def _query(self, keys: tuple[str, ...]) -> dict[str, Json]:
         own = filters.references(self.name, self.schemas.schema.fields, apart_from=keys)
-        return named.references(self.name, keys, self.there) | own
+        if self.types == "enforced":
+            keys = tuple(key for key in keys if key not in parameters.SAID_OTHERWISE)
+        query = named.references(self.name, keys, self.there) | own
+        return query | {"sort": parameters.refer("sort_groups")} if "group_by" in keys else query
 
     def _given(self, kind: str) -> Json:
         return {"schema": schema_ref(f"{self.name}.{kind}"), "example": self.schemas.example()}
@@ -305,9 +317,9 @@ class _Place:
             words=self._words(word),
             summary=summary,
             tag=self.name,
-            slots=tuple(_ID_SLOT for part in parts if isinstance(part, Slot)),
+            slots=self._slots(tail),
             query=query or {},
-            headers=parameters.headers_of(method),
+            headers=parameters.headers_of(method, self.types),
             content=content or {},
             has_body=bool(content),
             responses=responses,
@@ -320,6 +332,7 @@ _CREATING = (
     "An array creates several records, all of them or none. A form makes one, too, of texts; that of "
     "multipart/form-data may have files, kept as base64 with name, type and size."
 )
+_AS_TABLE = "With `Accept: text/csv` or `application/x-ndjson` it comes as a table."
 _SUMMARIES = {"list": "List", "search": "Search", "count": "Count", "stats": "Group and add up"}
 _OF_CHANGES = {
     "ETag": "RecordETag",
@@ -356,9 +369,9 @@ def _shown(description: str, schema: Json, example: object) -> Json:
 
 
 def _listed(description: str, schema: Json, example: object, headers: Json | None = None) -> Json:
-    """A list, which comes as a table, too."""
-    reply = _reply(description, schema, example, replies.headers(ETag="ETag") | (headers or {}))
-    return reply | {"content": reply["content"] | replies.as_table()}
+    """A list. As a table it is told of in words: else clients would have to tell texts from records."""
+    sent = replies.headers(ETag="ETag") | (headers or {})
+    return _reply(f"{description} {_AS_TABLE}", schema, example, sent)
 
 
 def _changed(description: str, schema: Json, example: object) -> Json:

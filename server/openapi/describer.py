@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from server.openapi.document import Terms
+    from server.openapi.schemas import Types
     from server.planning.planned import Planner, RoutesInForce
     from server.values.model import Session
     from wasm_runtime.pool import Executor
 
 
 class Describes(Protocol):
-    async def document(self, session: Session) -> bytes:
+    async def document(self, session: Session, types: Types = "enforced") -> bytes:
         """The session's OpenAPI document, as JSON. Raises ServiceError."""
         ...
 
@@ -37,13 +38,16 @@ class Describer:
     exists: Callable[[Session], Awaitable[bool]]
     documents: KeptDocuments = field(factory=KeptDocuments)
 
-    async def document(self, session: Session) -> bytes:
+    async def document(self, session: Session, types: Types = "enforced") -> bytes:
         """Raises the ServiceError that ends a request, too, where the session cannot be read."""
         routes = await self.planner.routes_in_force(session)
-        known = await read_all(self.executor, session) if await self.exists(session) else b""
+        known = b""
+        if await self.exists(session):
+            known = await read_all(self.executor, session, everywhere=types == "learned")
         source = (routes, hashlib.sha256(known).digest())
-        return await self.documents.of(session.directory, source, partial(self._made, session, routes, known))
+        make = partial(self._made, session, routes, known, types)
+        return await self.documents.of(f"{session.directory} {types}", source, make)
 
-    def _made(self, session: Session, routes: RoutesInForce, known: bytes) -> bytes:
+    def _made(self, session: Session, routes: RoutesInForce, known: bytes, types: Types) -> bytes:
         schemas = decode_schemas(known, most=MAX_DESCRIBED) if known else Schemas()
-        return orjson.dumps(describe(session, routes, schemas, self.terms))
+        return orjson.dumps(describe(session, routes, schemas, self.terms, types))

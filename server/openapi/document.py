@@ -10,19 +10,25 @@ import orjson
 from attrs import evolve, frozen
 
 from server.openapi import conventional, filters, json_patch, learned, named, parameters, replies
-from server.openapi.schemas import CollectionSchemas
+from server.openapi.schemas import VALUE, CollectionSchemas
+from server.openapi.typed import TypedSchemas
 from server.planning.kinds.route import Slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from server.openapi.operation import Json, Operation
+    from server.openapi.schemas import Types
     from server.planning.kinds.schemas import Schemas
     from server.planning.planned import RoutesInForce
     from server.values.model import Session
 
-_SESSION_REF: Json = {"$ref": "#/components/parameters/Session"}
-_SESSION_ID = "^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$"
+_SESSION: Json = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "X-Session-ID",
+    "description": "Whose data requests are about: 1 to 128 letters, digits, `_` and `-`.",
+}
 _BEARER: Json = {"type": "http", "scheme": "bearer"}
 _SERVICE_TOKEN: Json = {
     "type": "apiKey",
@@ -36,29 +42,29 @@ _SERVICE_TOKEN: Json = {
 class Terms:
     """What the settings say of every session.
 
-    `secured`: a token is needed; `session_needed`: the session's header is; `enforced`: fields keep
-    their types; `delete_collections`: conventions take DELETE of a collection.
+    `secured`: a token is needed; `enforced`: fields keep their types; `delete_collections`: conventions take
+    DELETE of a collection.
     """
 
     secured: bool
-    session_needed: bool
     enforced: bool
     delete_collections: bool = False
     #: The service's address, where the settings name one.
     url: str = ""
 
 
-def describe(session: Session, routes: RoutesInForce, schemas: Schemas, terms: Terms) -> Json:
+def describe(
+    session: Session, routes: RoutesInForce, schemas: Schemas, terms: Terms, types: Types = "enforced"
+) -> Json:
     """An OpenAPI 3.1 document; equal for equal arguments."""
-    described = {
-        name: CollectionSchemas(name, schema, terms.enforced) for name, schema in schemas.collections
-    }
-    operations = [learned.operation(route) for route in routes.learned]
-    components = _components(session, list(described.values()), terms)
+    kind = TypedSchemas if types == "learned" else CollectionSchemas
+    described = {name: kind(name, schema, terms.enforced) for name, schema in schemas.collections}
+    operations = [learned.operation(route, types) for route in routes.learned]
+    components = _components(list(described.values()), terms, types)
     if routes.conventions:
-        more = _of_conventions(list(described.values()), complete=not schemas.more)
+        more = _of_conventions(list(described.values()), types, complete=not schemas.more)
         given = conventional.operations(
-            schemas, described, more["parameters"], delete_collections=terms.delete_collections
+            schemas, described, more["parameters"], delete_collections=terms.delete_collections, types=types
         )
         if routes.planned:
             expected = {each.key: each for each in given}
@@ -73,23 +79,50 @@ def describe(session: Session, routes: RoutesInForce, schemas: Schemas, terms: T
         "info": {
             "title": f"Session {session.id}",
             "version": hashlib.sha256(content).hexdigest()[:12],
-            "description": _description(routes, schemas, terms),
+            "description": _description(routes, schemas, terms, types),
         },
         "servers": [{"url": terms.url or "/"}],
         "tags": [{"name": tag} for tag in sorted({each.tag for each in operations})],
         "paths": paths,
         "components": components,
     }
-    return {**document, "security": [{"bearer": []}, {"serviceToken": []}]} if terms.secured else document
+    return {**document, "security": _security(terms)}
 
 
-def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms) -> str:
+def _security(terms: Terms) -> list[Json]:
+    """A session, and a token where there are any; a token alone means the session of its name."""
+    if not terms.secured:
+        # The second one, for checkers: a session is no secret, and any name is one.
+        return [{"session": []}, {}]
+    tokens: list[Json] = [{"bearer": []}, {"serviceToken": []}]
+    return [*({**each, "session": []} for each in tokens), *tokens]
+
+
+_LEARNED = (
+    "For generators of clients. Types are those of what is stored, as are ids; `required` is what all records"
+    " have (where there are at most 500,000 values). The service enforces none of it: what comes next may be "
+    "otherwise."
+)
+_PLAIN = (
+    "It claims what is enforced. `/openapi.json?types=learned` has types for generators of clients, and "
+    "the headers and words whose use depends on what is stored or stands beside them: `If-Match`, "
+    "`If-None-Match`, `Idempotency-Key`, `page`, `per_page`."
+)
+
+
+def _types_of_fields(terms: Terms, types: Types) -> str:
+    if types == "learned":
+        return _LEARNED
+    if terms.enforced:
+        return f"Fields keep the types named here. {_PLAIN}"
+    return f"Types of fields are what was seen so far, not rules. {_PLAIN}"
+
+
+def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms, types: Types) -> str:
     texts = [
         "What this session answers at the moment. It grows with what is stored and learned: ask again.",
         _others(routes),
-        "Fields keep the types named here."
-        if terms.enforced
-        else "Types of fields are what was seen so far, not rules.",
+        _types_of_fields(terms, types),
         "Integers have at most 63 bits and a sign.",
         "What is read with `GET` has a `HEAD`, too; errors are problem documents, whatever is accepted.",
     ]
@@ -209,8 +242,7 @@ def _written(operation: Operation, slots: list[str], ids: dict[object, str], ter
         written["x-plan-source"] = operation.source
     if operation.description:
         written["description"] = operation.description
-    # Not at the path, where it would be once for all: Swagger UI does not look a reference up there.
-    written["parameters"] = [*in_path, *in_query, *in_headers, _SESSION_REF]
+    written["parameters"] = [*in_path, *in_query, *in_headers]
     if operation.content:
         written["requestBody"] = {"required": operation.has_body, "content": dict(operation.content)}
     responses = dict(operation.responses)
@@ -227,32 +259,32 @@ def _written(operation: Operation, slots: list[str], ids: dict[object, str], ter
     return written
 
 
-def _components(session: Session, described: list[CollectionSchemas], terms: Terms) -> Json:
+def _components(described: list[CollectionSchemas], terms: Terms, types: Types) -> Json:
     """What every document has: also with a model, which is told nothing of what it shall answer."""
     schemas: Json = {"Problem": replies.PROBLEM}
     for each in described:
         schemas[f"{each.name}.record"] = each.record()
     components: Json = {
         "schemas": schemas,
-        "parameters": {"Session": _session_parameter(session, terms), **parameters.header_components()},
+        "parameters": parameters.header_components(types),
         "responses": replies.components(),
         "headers": replies.HEADERS,
     }
-    if terms.secured:
-        components["securitySchemes"] = {"bearer": _BEARER, "serviceToken": _SERVICE_TOKEN}
+    tokens = {"bearer": _BEARER, "serviceToken": _SERVICE_TOKEN} if terms.secured else {}
+    components["securitySchemes"] = {"session": _SESSION, **tokens}
     return components
 
 
-def _of_conventions(described: list[CollectionSchemas], *, complete: bool) -> Json:
+def _of_conventions(described: list[CollectionSchemas], types: Types, *, complete: bool) -> Json:
     """What the conventions' operations refer to, besides."""
     schemas: Json = {
         **conventional.SCHEMAS,
         **json_patch.SCHEMAS,
-        **dict(replies.TABLES.values()),
         "Text": parameters.TEXT,
         "Number": parameters.NUMBER,
+        "Value": VALUE,
     }
-    of_query = parameters.query_components([each.name for each in described], complete=complete)
+    of_query = parameters.query_components([each.name for each in described], complete=complete, types=types)
     by_name = {each.name: each.schema for each in described}
     for each in described:
         of_query |= named.components(each.name, by_name, complete=complete)
@@ -271,19 +303,3 @@ def _of_conventions(described: list[CollectionSchemas], *, complete: bool) -> Js
 def _add(components: Json, more: Json) -> None:
     for kind, parts in more.items():
         components[kind] = {**components[kind], **parts}
-
-
-def _session_parameter(session: Session, terms: Terms) -> Json:
-    parameter: Json = {
-        "name": "X-Session-ID",
-        "in": "header",
-        "required": terms.session_needed,
-        "description": "Whose data the request is about. This document is about one session.",
-        "schema": {"type": "string", "pattern": _SESSION_ID},
-    }
-    # A session that was derived from a token has a name that nobody can send.
-    return (
-        {**parameter, "example": session.id}
-        if session.id[0].isalnum() and ":" not in session.id
-        else parameter
-    )

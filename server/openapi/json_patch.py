@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 _POINTER: Json = {
     "type": "string",
     "description": "A JSON pointer (RFC 6901) into the record.",
-    "pattern": "^(/([^/~]|~[01])*)*$",
+    # At least one step: what is put in place of a whole record has to be an object.
+    "pattern": "^(/([^/~]|~[01])*)+$",
 }
 
 

@@ -21,6 +21,7 @@ from server.values.replies import phrase
 
 if TYPE_CHECKING:
     from server.openapi.operation import Json
+    from server.openapi.schemas import Types
     from server.planning.kinds.route_table import LearnedRoute
     from server.values.model import ContentKind
 
@@ -39,7 +40,7 @@ MEDIA_TYPES: dict[ContentKind, str] = {
 _BODILESS = frozenset({"204", "205", "304"})
 
 
-def operation(route: LearnedRoute) -> Operation:
+def operation(route: LearnedRoute, types: Types = "enforced") -> Operation:
     """The operation of one route; several routes may share one, see `Operation.merged`."""
     plan = route.runnable.plan
     parts = route.template.parts
@@ -52,7 +53,7 @@ def operation(route: LearnedRoute) -> Operation:
         tag=plan.resource,
         slots=tuple(_SLOTS[part.kind] for part in parts if isinstance(part, Slot)),
         query={key: {"description": "A filter or an option of the plan."} for key in route.query or ()},
-        headers=parameters.headers_of(route.method.lower()),
+        headers=parameters.headers_of(route.method.lower(), types),
         content=_content(route),
         has_body=route.content != "none",
         responses=_responses(route.method, route.runnable.code.text),

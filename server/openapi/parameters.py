@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.openapi.operation import schema_ref
 from server.planning.kinds.route import MAX_INT
 from store.names import RESERVED, foreign_key
 
@@ -16,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from server.openapi.operation import Json
+    from server.openapi.schemas import Types
 
 #: A query's text; the service refuses control characters in it.
 TEXT: Json = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"}
 #: What a field equals that never held a text: an operator in front of it is refused.
 _NO_OPERATOR = "(?!(eq|neq|ne|gt|gte|lt|lte|in|is|not|like|ilike)[.:]|[=<>!])"
 NUMBER: Json = {"type": "string", "pattern": f"^{_NO_OPERATOR}{TEXT['pattern'][1:]}"}
-_TEXT_REF: Json = schema_ref("Text")
 
 # A field: steps without a quotation mark or a backslash, joined by dots. No step begins or ends with a blank.
 _INNER = r"[^\"\\\u0000-\u001f\u007f-\u009f.,]"
@@ -34,6 +33,15 @@ _SORTED_BY = rf"[+-]?(?![+-]){FIELD}"
 _BLANK = r"[^\S\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]"
 _WORD = r"[^\s\u0000-\u001f\u007f-\u009f]+"
 
+#: Of `or=` and `and=` what is sure to be read in every collection; their grammar is not a regular one.
+_COMPARED = r"id__(lt|lte|gt|gte|ne)=-?[0-9]{1,9}"
+_GROUP: Json = {"type": "string", "pattern": rf"^\({_COMPARED}(,{_COMPARED}){{0,7}}\)$"}
+#: Likewise of what groups are sorted by.
+_SORTED_GROUPS: Json = {
+    "description": "Members of the answer, separated by commas; `-` before one: descending. `count` is one.",
+    "schema": {"type": "string", "pattern": "^[+-]?count$", "examples": ["-count"]},
+}
+
 _PAGE = ("limit", "offset", "page", "per_page", "page_size")
 _VIEW = ("fields", "embed", "expand")
 _WHOLE = ("q", "or", "and")
@@ -44,6 +52,8 @@ OF_FILTERS = _WHOLE
 OF_RECORD = _VIEW
 OF_LIST = (*_PAGE, "sort", *_VIEW, *_WHOLE)
 OF_STATS = ("group_by", *_FUNCTIONS, *_PAGE, "sort", *_WHOLE)
+#: Words for what others say already, which do not go with these: for people, and not for a checker.
+SAID_OTHERWISE = frozenset({"page", "per_page", "page_size"})
 #: Of these a collection has its own where more is known, see `named`.
 NAMED = frozenset({"sort", *_VIEW, "group_by", *_FUNCTIONS})
 #: Names that are no plain filter anywhere.
@@ -58,33 +68,50 @@ def references(names: Iterable[str]) -> dict[str, Json]:
     return {name: refer(name) for name in names}
 
 
-def query_components(collections: Sequence[str], *, complete: bool) -> dict[str, Json]:
+def query_components(
+    collections: Sequence[str], *, complete: bool, types: Types = "enforced"
+) -> dict[str, Json]:
     """Parameter Objects by name. `complete`: whether `collections` are all that there are."""
-    found = {**_paging(), **_wholes(), **_views(collections, complete=complete), **_grouping()}
-    return {name: {"name": name, "in": "query", **each} for name, each in found.items()}
+    found = {
+        **_paging(typed=types == "learned"),
+        **_wholes(),
+        **_views(collections, complete=complete),
+        **_grouping(),
+    }
+    if types == "enforced":
+        found = {name: each for name, each in found.items() if name not in SAID_OTHERWISE}
+    written = {name: {"name": name, "in": "query", **each} for name, each in found.items()}
+    return {**written, "sort_groups": {"name": "sort", "in": "query", **_SORTED_GROUPS}}
 
 
-def header_components() -> dict[str, Json]:
+def header_components(types: Types = "enforced") -> dict[str, Json]:
+    named = {name for method in _HEADERS_OF for name in headers_of(method, types)}
     return {
         name: {"name": name, "in": "header", "description": text, "schema": schema}
         for name, (text, schema) in _HEADERS.items()
+        if name in named
     }
 
 
-def headers_of(method: str) -> tuple[str, ...]:
-    """The request headers that count for a method, in lower case, whatever plan answers it."""
-    return _HEADERS_OF.get(method, ())
+def headers_of(method: str, types: Types = "enforced") -> tuple[str, ...]:
+    """The request headers that count for a method, in lower case, whatever plan answers it.
+
+    Whether a condition holds, or a key has come before, depends on what is stored. So these are for
+    generated clients; a checker, to which a good value is one that is taken, is not told of them.
+    """
+    named = _HEADERS_OF.get(method, ())
+    return named if types == "learned" else tuple(name for name in named if name == "Prefer")
 
 
 # --- the query ----------------------------------------------------------------------------------------
 
 
-def _paging() -> dict[str, Json]:
+def _paging(*, typed: bool) -> dict[str, Json]:
     pages = "Not beside `offset`."
     sizes = "As `limit`; one of these words is enough."
     return {
-        "limit": _integer("At most so many.", 0),
-        "offset": _integer("Leave out so many at the beginning.", 0),
+        "limit": _integer("At most so many.", 0, empty=not typed),
+        "offset": _integer("Leave out so many at the beginning.", 0, empty=not typed),
         "page": _integer(f"Which page, from 1; of 20 where no size is given. {pages}", 1),
         "per_page": _integer(sizes, 1),
         "page_size": _integer(sizes, 1),
@@ -105,11 +132,11 @@ def _wholes() -> dict[str, Json]:
         ),
         "or": _described(
             f"Filters in parentheses, of which one is enough. {inside}",
-            {**_TEXT_REF, "examples": ["(id__lt=3,id__gt=9)"]},
+            {**_GROUP, "examples": ["(id__lt=3,id__gt=9)"]},
         ),
         "and": _described(
             f"Filters in parentheses, all of which are needed. {inside}",
-            {**_TEXT_REF, "examples": ["(id__gt=3,id__lt=9)"]},
+            {**_GROUP, "examples": ["(id__gt=3,id__lt=9)"]},
         ),
     }
 
@@ -152,8 +179,10 @@ def _described(text: str, schema: Json) -> Json:
     return {"description": text, "schema": schema}
 
 
-def _integer(text: str, minimum: int) -> Json:
-    return _described(text, {"type": "integer", "minimum": minimum, "maximum": MAX_INT})
+def _integer(text: str, minimum: int, *, empty: bool = False) -> Json:
+    """`empty`: an empty text is as none, as forms send it."""
+    number: Json = {"type": "integer", "minimum": minimum, "maximum": MAX_INT}
+    return _described(text, {"anyOf": [number, {"type": "string", "maxLength": 0}]} if empty else number)
 
 
 def _listed(item: str, most: int, *examples: str) -> Json:

@@ -81,17 +81,6 @@ HEADERS: dict[str, Json] = {
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
-#: Schemas of the media types in which lists come besides JSON (docs/http.md).
-TABLES: dict[str, tuple[str, Json]] = {
-    "text/csv": (
-        "Csv",
-        {"type": "string", "description": "A header row, and a row for each record (RFC 4180)."},
-    ),
-    "application/x-ndjson": (
-        "NdJson",
-        {"type": "string", "description": "A line of JSON for each record."},
-    ),
-}
 _SHARED: dict[str, Json] = {
     "NotModified": {"description": "`If-None-Match` lists the tag of what is here."},
     "Done": {"description": "Done. With `Prefer: return=minimal` there is nothing to show."},
@@ -111,11 +100,6 @@ def headers(**names: str) -> Json:
     return {
         header.replace("_", "-"): {"$ref": f"#/components/headers/{name}"} for header, name in names.items()
     }
-
-
-def as_table() -> dict[str, Json]:
-    """Media Type Objects of lists, besides JSON's."""
-    return {kind: {"schema": schema_ref(name)} for kind, (name, _) in TABLES.items()}
 
 
 def problems(statuses: Iterable[str]) -> dict[str, Json]:

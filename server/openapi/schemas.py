@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import frozen
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from server.openapi.operation import Json
     from server.planning.kinds.schemas import CollectionSchema, Fields
     from server.planning.kinds.shape import JsonType
+
+#: Whose types a document has: those that are enforced, if any are; or those that were learned, as claims.
+Types: TypeAlias = Literal["enforced", "learned"]
 
 #: Steps of a path are no ids, and are no part of one between slashes or backslashes.
 _NO_STEP = r"(?!(.*[/\\])?\.{1,2}([/\\].*)?$)"
@@ -31,6 +34,17 @@ ID: Json = {
     "anyOf": [
         {"type": "integer", "minimum": -LARGEST_ID, "maximum": LARGEST_ID},
         {"type": "string", "pattern": TEXT_ID},
+    ],
+}
+_VALUE: Json = schema_ref("Value")
+#: What a field may hold. No integer is beyond 63 bits and a sign, and JSON Schema has one kind of number.
+VALUE: Json = {
+    "description": "Any JSON. Integers have at most 63 bits and a sign.",
+    "anyOf": [
+        {"type": ["null", "boolean", "string"]},
+        {"type": "number", "minimum": -LARGEST_INTEGER, "maximum": LARGEST_INTEGER},
+        {"type": "array", "items": _VALUE},
+        {"type": "object", "additionalProperties": _VALUE},
     ],
 }
 #: A value of each JSON type.
@@ -64,8 +78,16 @@ class CollectionSchemas:
 
     def record(self) -> Json:
         """What is stored, and answered: an id, too, but where `fields` leaves it out."""
-        fields = {name: self._field(kinds) for name, kinds in self._fields()}
+        fields = {name: self._field_of(name, kinds) for name, kinds in self._fields()}
         return self._object("A record", self._id(), fields)
+
+    def slot(self) -> Json:
+        """What stands in a path for a record."""
+        return {"type": "string", "pattern": ID_IN_PATH, "examples": ["1"]}
+
+    def made(self, record: Json) -> Json:
+        """A body that makes records, or what it made: one of them or several."""
+        return {"anyOf": [record, {"type": "array", "items": record}]}
 
     def page(self) -> Json:
         """What a list answers."""
@@ -107,14 +129,19 @@ class CollectionSchemas:
         return {"id": 1, **others}
 
     def _given(self, what: str, id_: Json) -> Json:
-        fields = {name: self._field(kinds) | self._bounds(kinds) for name, kinds in self._fields()}
-        return self._object(what, id_, fields)
+        return self._object(what, id_, self._given_fields()) | self._open()
 
-    def _bounds(self, kinds: tuple[str, ...]) -> Json:
-        """Of integers; where fractions are taken, too, JSON Schema cannot tell them apart."""
-        if not self.enforced or "integer" not in kinds or "number" in kinds:
-            return {}
-        return {"minimum": -LARGEST_INTEGER, "maximum": LARGEST_INTEGER}
+    def _given_fields(self) -> Json:
+        return {name: self._given_field(name, kinds) for name, kinds in self._fields()}
+
+    def _given_field(self, name: str, kinds: tuple[str, ...]) -> Json:
+        if self.enforced and kinds:
+            return _kept(kinds)
+        return self._field_of(name, kinds) | _VALUE
+
+    def _open(self) -> Json:
+        """Of the fields that are not named."""
+        return {"additionalProperties": _VALUE}
 
     def _object(self, what: str, id_: Json, fields: Json) -> Json:
         more = " It may have others, and need have none of these." if self.schema.more else ""
@@ -139,7 +166,7 @@ class CollectionSchemas:
         kept = [each for each in ID["anyOf"] if each["type"] in kinds]
         return {"description": ID["description"], "anyOf": kept} if kept else ID
 
-    def _field(self, kinds: tuple[str, ...]) -> Json:
+    def _field_of(self, _name: str, kinds: tuple[str, ...]) -> Json:
         if not kinds:
             return {"description": "Nothing is known of its type."}
         if self.enforced:
@@ -152,10 +179,27 @@ def _quoted(name: str) -> str:
 
 
 def _or_null(field: Json) -> Json:
+    if "anyOf" in field:
+        return {**field, "anyOf": [*field["anyOf"], {"type": "null"}]}
     if "type" not in field:
         return field
     kinds = [field["type"]] if isinstance(field["type"], str) else field["type"]
     return {**field, "type": list(dict.fromkeys([*kinds, "null"]))}
+
+
+_BOUNDS: Json = {"minimum": -LARGEST_INTEGER, "maximum": LARGEST_INTEGER}
+_KEPT: dict[str, Json] = {
+    "integer": {"type": "integer", **_BOUNDS},
+    "number": {"type": "number", **_BOUNDS},
+    "array": {"type": "array", "items": _VALUE},
+    "object": {"type": "object", "additionalProperties": _VALUE},
+}
+
+
+def _kept(kinds: tuple[str, ...]) -> Json:
+    """The types that a field keeps, as far as the service takes them."""
+    each = [_KEPT.get(kind, {"type": kind}) for kind in kinds if kind != "integer" or "number" not in kinds]
+    return each[0] if len(each) == 1 else {"anyOf": each}
 
 
 def _typed(kinds: tuple[str, ...]) -> Json:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from server.record.sqlite_record import SqliteRecord
     from store.keeper_wire import Commit, Message
 
-#: With less on the disk than this, the next commits will fail: it is full.
-LEAST_FREE_BYTES: Final = 1024 * 1024
+#: With less on the disk than this it is full: the rest is for sessions' files, so that they can be read.
+LEAST_FREE_BYTES: Final = 4 * 1024 * 1024
 #: And with so much it is not any more.
 _ENOUGH_FREE_BYTES: Final = 2 * LEAST_FREE_BYTES
 _WATCH_SECONDS: Final = 0.5
@@ -265,6 +265,8 @@ class Keeper:
         """After a group: see whether there is room for another."""
         if any(isinstance(each, Full) and each.reason == "disk" for each in results):
             self._set_room(Room("disk"))
+        elif not self.room.full and self._free_bytes() < LEAST_FREE_BYTES:
+            self.look_at_disk()
         else:
             self.look_at_total()
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 SERVICE_TOKEN = "X-Service-Token"  # noqa: S105 - a header's name
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 _BASIC = re.compile(r"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
-_BROWSER_CHALLENGE = 'Basic realm="metaservice: any name, and the token as password", charset="UTF-8", Bearer'
+#: Alone: with a second challenge in the same line Chromium (156) asks for no login.
+_BROWSER_CHALLENGE = 'Basic realm="metaservice: any name, and the token as password", charset="UTF-8"'
 
 
 @frozen

@@ -20,7 +20,7 @@ LOCK_FILE = "lock"
 #: Below it, sessions' files: all that workers see of the data root (server/record/process.py makes it).
 CACHES = "caches"
 #: With less on the disk than this, writes fail: see `server/record/keeper.py`.
-_LEAST_FREE_BYTES = 1024 * 1024
+_LEAST_FREE_BYTES = 4 * 1024 * 1024
 #: As long as an old server may take to end its workers once it was told to stop.
 LOCK_WAIT_SECONDS = 5.0
 

@@ -122,7 +122,7 @@ class PlannerSettings:
     )
     house_rules: str = setting(
         "",
-        "Markdown file with your rules for every plan; empty: none",
+        "File with your rules for every plan: Markdown, or an OpenAPI document; empty: none",
         check=is_plain,
         allowed="a file's name",
     )

@@ -425,6 +425,9 @@ class MetricsSettings:
 class LogSettings:
     level: LogLevel = setting("INFO", "Least level that is logged", variable="LARS_LOG_LEVEL")
     format: LogFormat = setting("auto", "auto: console when standard error is a terminal, else json")
+    client_address: bool = setting(
+        default=False, meaning="Whether a request's line has the address of the client, 401s too"
+    )
 
 
 @frozen

@@ -4,7 +4,7 @@
     ├── BadRequest 400
     │   ├── InvalidJson, InvalidPath, InvalidQuery, InvalidHeader
     │   └── SessionMissing, SessionInvalid
-    ├── Unauthorized 401
+    ├── Unauthorized 401, OriginRefused 403
     ├── NotFound 404
     │   └── NotLearned
     ├── MethodNotAllowed 405
@@ -97,6 +97,10 @@ class SessionInvalid(BadRequest):
 
 class Unauthorized(ServiceError):
     status, slug, title = 401, "unauthorized", "Authentication required"
+
+
+class OriginRefused(ServiceError):
+    status, slug, title = 403, "origin-refused", "Not open to this page"
 
 
 class NotFound(ServiceError):

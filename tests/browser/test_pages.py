@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.e2e.conftest import service
+from tests.e2e.conftest import service, start_service
 from tests.e2e.shop import open_shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.e2e.conftest import StartService
     from tests.e2e.service import RunningService
 
-__all__ = ["service"]
+__all__ = ["service", "start_service"]
 
 pytestmark = pytest.mark.browser
 #: Where screenshots go, for somebody to look at.
@@ -120,14 +122,66 @@ def test_fields_that_would_read_as_references(service: RunningService, path: str
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
-def test_without_a_session(service: RunningService, path: str) -> None:
-    """The page asks for one; the document's 400 is what tells it."""
-    with sync_playwright() as playwright:
-        executable = shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
-        page = browser.new_page()
+def test_the_first_record(service: RunningService, path: str) -> None:
+    """Without a session the page offers a name, shows the conventions, and lets the first record be made."""
+    with sync_playwright() as playwright:  # the document's 400 is an error to the browser's console
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(_TIMEOUT_MS)
         page.goto(service.url + path)
-        expect(page.locator("#hint")).to_have_text(
-            "Which session's API is it to be? Name it above.", timeout=_TIMEOUT_MS
-        )
+        expect(page.locator("#hint")).to_contain_text("Which session's API is it to be?")
+        name = page.locator("#start .session-name").inner_text()
+        assert re.fullmatch("try-[a-z0-9]{6}", name)
+        expect(page.get_by_label("Session", exact=True)).to_have_value(name)
+        expect(page.locator("#start table")).to_contain_text("GET /members?age__gte=30&sort=-age&limit=10")
+        _shoot(page, f"{path[1:]}-first-steps")
+        page.get_by_label("First record").fill('{"name": "Ann", }')
+        page.get_by_role("button", name="Make the first record").click()
+        expect(page.locator("#start output")).to_contain_text("not JSON yet")
+        page.get_by_label("First record").fill('{"name": "Ann"}')
+        page.get_by_role("button", name="Make the first record").click()
+        expect(page.locator("#api h1").first).to_contain_text(f"Session {name}")
+        expect(page.locator("#api")).to_contain_text("Create a member")
+        expect(page.locator("#start")).to_be_hidden()
+        _shoot(page, f"{path[1:]}-after-the-first-record")
         browser.close()
+
+    assert service.client(name).read("/members/1") == {"id": 1, "name": "Ann"}
+
+
+def test_an_unknown_session(service: RunningService) -> None:
+    """It is as good as a new one: under its name, which is the one that was asked for."""
+    with chromium(service) as page:
+        page.goto(f"{service.url}/docs?session=nobody-s")
+        expect(page.locator("#start .session-name")).to_have_text("nobody-s")
+        page.get_by_label("Collection").fill("books")
+        page.get_by_role("button", name="Make the first record").click()
+        expect(page.locator("#api")).to_contain_text("Create a book")
+
+    assert service.client("nobody-s").read("/books/1")["id"] == 1
+
+
+def test_the_first_record_of_a_service_with_a_token(start_service: StartService) -> None:
+    """The page takes the token along; what the browser remembers of the login stays with the pages."""
+    service = start_service(LARS_AUTH_TOKEN="the-token-of-the-shop")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_FLAGS)
+        login = {"username": "ann", "password": "the-token-of-the-shop"}
+        page = browser.new_context(http_credentials=login).new_page()
+        page.set_default_timeout(_TIMEOUT_MS)
+        page.goto(f"{service.url}/docs?session=tokens")
+        page.get_by_label("Token", exact=True).fill("the-token-of-the-shop")
+        page.get_by_role("button", name="Make the first record").click()
+        expect(page.locator("#api")).to_contain_text("Create a member")
+        browser.close()
+
+
+def test_links_lead_to_pages(service: RunningService) -> None:
+    """From `/` to what there is."""
+    with chromium(service) as page:
+        page.goto(service.url)
+        _shoot(page, "root")
+        expect(page.get_by_role("link", name="/docs")).to_have_attribute("href", "/docs")
+        links = [link.get_attribute("href") for link in page.get_by_role("link").all()]
+
+    assert {"/docs", "/redoc", "/openapi.json", "/healthz"} <= {*links}

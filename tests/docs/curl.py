@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def _headers(given: list[str], *, has_body: bool) -> dict[str, str]:
-    headers = {"Accept": "*/*"} | ({"Content-Type": _FORM} if has_body else {})
+    headers = {"Accept": "*/*", "User-Agent": "curl/8.5.0"} | ({"Content-Type": _FORM} if has_body else {})
     for line in given:
         name, _, value = line.partition(":")
         headers[name] = value.strip()

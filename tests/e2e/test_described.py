@@ -25,6 +25,8 @@ class Shop:
         open_shop(client)
         self.client = client
         self.document = Document(client.read("/openapi.json"))
+        #: For the parameters that depend on what is stored.
+        self.typed = Document(client.read("/openapi.json?types=learned"))
 
     def ask(
         self,
@@ -39,7 +41,7 @@ class Shop:
         target = path.replace("{id}", "1").replace("{member_id}", "1")
         answer = self.client.request(method, target + query, body, content_type=media_type, **headers)
         self.document.check(method, path, answer.status, answer.headers, answer.body)
-        known = {name.lower() for name in self.document.parameters(method, path)}
+        known = {name.lower() for name in self.typed.parameters(method, path)}
         assert {name.replace("_", "-").lower() for name in headers} <= known | {"accept"}
         return answer
 
@@ -66,11 +68,12 @@ def test_lists_come_as_tables(shop: Shop, path: str, tables: bool) -> None:
     name = shop.document.operation("GET", path)["responses"]["200"]["$ref"].rpartition("/")[2]
     answer = shop.ask("GET", path)
 
-    assert (len(content[name]["content"]) == 3) is tables
+    assert ("`Accept: text/csv`" in content[name]["description"]) is tables
     assert shop.ask("GET", path, If_None_Match=answer.headers["etag"]).status == 304
     if tables:
         for kind in ("text/csv", "application/x-ndjson"):
-            assert shop.ask("GET", path, Accept=kind).headers["content-type"].startswith(kind)
+            table = shop.client.request("GET", path.replace("{member_id}", "1"), Accept=kind)
+            assert table.headers["content-type"].startswith(kind)
         assert shop.ask("GET", path, Accept="image/png").status == 406
 
 
@@ -91,7 +94,7 @@ def test_pages_and_views(shop: Shop) -> None:
 
 def test_largest_numbers_of_pages(shop: Shop) -> None:
     """The largest that the document allows, with whatever else is asked for, and the next one."""
-    schema = shop.document.parameters("GET", "/members")["limit"]["schema"]
+    schema = shop.typed.parameters("GET", "/members")["limit"]["schema"]
     for keys in ("limit={0}&offset={0}", "page={0}&per_page={0}", "limit={0}&offset={0}&fields=id"):
         far = shop.ask("GET", "/members", query="?" + keys.format(schema["maximum"]))
         assert (far.status, far.json["items"]) == (200, [])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+
+from server.cli.seed import plant
+from server.settings.reading import from_mapping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -198,3 +202,16 @@ def test_lists_in_a_dialect_as_a_browser_reads_them(start_service: StartService,
     exposed = listed.headers["access-control-expose-headers"].split(", ")
     assert "Content-Range" in exposed
     assert exposed.count("Content-Range") == 1
+
+
+def test_a_seed_is_read_once_and_needs_no_session(start_service: StartService, tmp_path: Path) -> None:
+    """What `serve --seed` does before it listens, and that a second start keeps what is there."""
+    file = tmp_path / "db.json"
+    file.write_text(json.dumps({"posts": [{"id": "a"}, {"id": 7}], "profile": {"name": "x"}, "empty": []}))
+    data = tmp_path / "data"
+    settings = from_mapping({"store": {"data_root": str(data)}}, {})
+    assert asyncio.run(plant(settings, file)) == [f"{file}: empty, posts, profile"]
+    client = start_service(LARS_DIALECT="json-server", LARS_ANONYMOUS="shared").client()
+    assert client.read("/posts") == [{"id": 7}, {"id": "a"}]
+    assert client.read("/profile") == {"name": "x"}
+    assert client.read("/empty") == []

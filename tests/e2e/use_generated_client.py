@@ -19,39 +19,38 @@ from shop_client.models import MembersChanges, MembersNew, MembersRecord, Proble
 URL, TOKEN = sys.argv[1:]
 SESSION = "shop"
 
-with AuthenticatedClient(base_url=URL, token=TOKEN) as client:
-    made = create_members.sync(client=client, x_session_id=SESSION, body=MembersNew(name="Bob", age=25))
+with AuthenticatedClient(base_url=URL, token=TOKEN, headers={"X-Session-ID": SESSION}) as client:
+    made = create_members.sync(client=client, body=MembersNew(name="Bob", age=25, email=None, tags=[]))
     assert isinstance(made, MembersRecord), made
     assert (made.name, made.age) == ("Bob", 25)
-    address = str(made.id)
+    assert isinstance(made.id, int)
+    address = made.id
 
-    found = get_members.sync(address, client=client, x_session_id=SESSION)
+    found = get_members.sync(address, client=client)
     assert found == made, found
 
-    page = list_members.sync(client=client, x_session_id=SESSION, age_lt="30", sort="-age", limit=5)
+    page = list_members.sync(client=client, age_lt="30", sort="-age", limit=5)
     assert page is not None
     assert [each.name for each in page.items] == ["Bob"]
     assert page.page.total == 1
 
-    counted = count_members.sync(
-        client=client, x_session_id=SESSION, name_startswith="Bo", or_="(id=9,age=25)"
-    )
+    counted = count_members.sync(client=client, name_startswith="Bo", or_="(id__lt=9,id__gt=9)")
     assert counted is not None
     assert counted.to_dict() == {"count": 1}
 
-    changed = change_members.sync(address, client=client, x_session_id=SESSION, body=MembersChanges(age=26))
+    changed = change_members.sync(address, client=client, body=MembersChanges(age=26))
     assert isinstance(changed, MembersRecord), changed
     assert (changed.name, changed.age) == ("Bob", 26)
 
     replaced = replace_members.sync(
-        address, client=client, x_session_id=SESSION, body=MembersChanges(name="Rob")
+        address, client=client, body=MembersChanges(name="Rob", age=27, email=None, tags=["x"])
     )
     assert isinstance(replaced, MembersRecord), replaced
-    assert replaced.to_dict() == {"id": made.id, "name": "Rob"}
+    assert replaced.to_dict() == {"id": made.id, "name": "Rob", "age": 27, "email": None, "tags": ["x"]}
 
-    gone = delete_members.sync_detailed(address, client=client, x_session_id=SESSION)
+    gone = delete_members.sync_detailed(address, client=client)
     assert gone.status_code == 204, gone
-    missing = get_members.sync(address, client=client, x_session_id=SESSION)
+    missing = get_members.sync(address, client=client)
     assert isinstance(missing, Problem), missing
     assert missing.status == 404
 

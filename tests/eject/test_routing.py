@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from guest.credentials import bearer
+from guest.reply import make_response
 from server.eject.api import routes_of
 from server.eject.modules import modules
 from server.planning.kinds.route import RouteTemplate
@@ -13,7 +15,12 @@ from server.planning.kinds.route_table import LearnedRoute
 from server.planning.policy import check
 from server.values.errors import InvalidQuery, MethodNotAllowed, NotFound, Unprocessable, UnsupportedMediaType
 from server.values.model import ContentKind, Method, Plan, RunnablePlan, Session, SourceCode
+from store.session_store import Session as StoreSession
+from tools.ejected.execution import execute
 from tools.ejected.routing import Routes, Table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UUID = "6f1c0d3e-7f0e-4f59-9c85-0f4d2f6a1b2c"
 things = Routes("things")
@@ -175,3 +182,22 @@ def test_what_serves_one_request_or_nobody_is_left_out_and_said() -> None:
 
     assert got == [f"/things{tail}" for tail in ("/{id:int}", "", "/search", "/count", "/stats", "/{id}")]
     assert [line.partition(":")[0] for line in left_out] == ["GET /things/odd", "GET /things/{id"]
+
+
+def test_a_handler_reads_the_token_of_its_request(tmp_path: Path) -> None:
+    """`bearer` is given nothing, and means the request that is served."""
+    people = Routes("people")
+
+    @people.get("/me")
+    def me() -> dict[str, Any]:
+        return make_response(200, bearer("Token"))
+
+    session = StoreSession.open(str(tmp_path), page_limit_bytes=1 << 24)
+    ctx = {"method": "GET", "path": "/me", "segments": ["me"], "query": {}, "body_json": None}
+    answers = [
+        execute(session, next(iter(people)), {**ctx, "headers": headers}).body
+        for headers in ({"authorization": "token t1"}, {"authorization": "Bearer t1"}, {})
+    ]
+    session.close()
+
+    assert answers == ['"t1"', "null", "null"]

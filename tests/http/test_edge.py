@@ -282,9 +282,11 @@ async def test_the_front_page_is_for_people_and_programs(start: Start) -> None:
     data = await ask(service.address, "GET", "/", {"Accept": "*/*"})
 
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert page.headers["content-security-policy"] == "default-src 'none'"
+    assert page.headers["content-security-policy"] == "default-src 'none'; img-src data:"
+    assert '<a href="/docs">' in page.body.decode()
+    assert data.json["links"]["openapi"] == "/openapi.json"
     assert b"/healthz" in page.body
-    assert data.json["health"] == "/healthz"
+    assert data.json["links"]["health"] == "/healthz"
     assert (await ask(service.address, "DELETE", "/")).status == 405
     assert not planner.asked
 
@@ -472,6 +474,7 @@ async def test_one_line_a_request_without_values(start: Start) -> None:
         "plan_source": "conventions",
         "status": 200,
         "fuel": 1,
+        "token_name": "default",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.fakes import FakeExecutor, FakePlanner, completed
 from tests.http.client import ask
@@ -147,15 +148,121 @@ async def test_preferences_are_for_writes(start: Start) -> None:
 
 
 async def test_cors_is_off(start: Start) -> None:
-    """Unless the settings list origins, no response says anything about them, and OPTIONS is OPTIONS."""
+    """Unless the settings list origins: no response lets a page read it, and OPTIONS is OPTIONS."""
     service = await start(TOKEN)
     answers = [
         await ask(service.address, "OPTIONS", "/m", PREFLIGHT),
+        await ask(service.address, "OPTIONS", "/m", {"Access-Control-Request-Method": "PATCH"}),
         await ask(service.address, "GET", "/healthz", APP),
     ]
 
-    assert [answer.status for answer in answers] == [401, 200]
+    assert [answer.status for answer in answers] == [403, 401, 200]
     assert not any("access-control" in name or name == "vary" for each in answers for name in each.headers)
+
+
+@pytest.mark.parametrize(
+    ("settings", "origin", "shown", "said"),
+    [
+        ({}, "http://localhost:5173", "http://localhost:5173", "CORS is off."),
+        (CORS, "http://localhost:5173", "http://localhost:5173", "CORS is on for other origins."),
+        ({}, "null", "ORIGIN", "CORS is off."),
+        ({}, 'https://a"b<c>', "ORIGIN", "CORS is off."),
+    ],
+)
+async def test_a_refused_preflight_says_how_it_is_opened(
+    settings: dict[str, Any], origin: str, shown: str, said: str, start: Start
+) -> None:
+    """By each of the ways, with the very origin; and the log says whose page was refused."""
+    service = await start(settings | TOKEN)
+    with capture_logs() as logs:
+        answer = await ask(service.address, "OPTIONS", "/m", PREFLIGHT | {"Origin": origin})
+
+    assert (answer.status, answer.json["type"]) == (403, "/_meta/problems/origin-refused")
+    assert answer.json["detail"].startswith(said)
+    for way in (f"serve --cors {shown}", f"LARS_CORS_ORIGINS={shown}", "cors.origins"):
+        assert way in answer.json["detail"]
+    assert [(line["problem"], line["origin_refused"]) for line in logs] == [("origin-refused", origin)]
+
+
+@pytest.mark.parametrize(
+    ("headers", "refused"),
+    [
+        ({"Origin": "https://other.example"}, "https://other.example"),
+        ({"Origin": "http://service.localhost:80", "Host": "service.localhost:80"}, None),
+        (APP, None),
+        ({}, None),
+    ],
+)
+async def test_the_log_says_which_page_was_refused(
+    headers: dict[str, str], refused: str | None, start: Start
+) -> None:
+    """Also where there was no preflight; the service's own pages are none of another site."""
+    service = await start(CORS)
+    with capture_logs() as logs:
+        await ask(service.address, "GET", "/healthz", headers)
+
+    assert [line.get("origin_refused") for line in logs] == [refused]
+
+
+@pytest.mark.parametrize(
+    ("headers", "ends"),
+    [
+        ({"User-Agent": "curl/8.5.0", "Accept": "*/*"}, b"\n"),
+        ({"User-Agent": "curl/8.5.0", "Accept": "application/json"}, b"}"),
+        ({"User-Agent": "python-requests/2.32", "Accept": "*/*"}, b"}"),
+        ({"User-Agent": "curl/8.5.0"}, b"}"),
+        ({"Accept": "*/*"}, b"}"),
+    ],
+)
+async def test_a_terminal_s_curl_gets_a_line_that_ends(
+    headers: dict[str, str], ends: bytes, start: Start
+) -> None:
+    """The length has it, for HEAD too; the tag is that of all other clients, and errors are lines as well."""
+    service = await start(executor=answering({"a": 1}))
+    plain = await ask(service.address, "GET", "/m/1")
+    answers = [await ask(service.address, method, "/m/1", headers) for method in ("GET", "HEAD")]
+    error = await ask(service.address, "GET", "/m/1", headers, session=None)
+    known = await ask(service.address, "GET", "/m/1", headers | {"If-None-Match": plain.headers["etag"]})
+
+    assert answers[0].body == b'{"a":1}' + (b"\n" if ends == b"\n" else b"")
+    assert {each.headers["content-length"] for each in answers} == {str(len(answers[0].body))}
+    assert {each.headers["etag"] for each in answers} == {plain.headers["etag"]}
+    assert error.body.endswith(ends)
+    assert (known.status, known.body) == (304, b"")
+
+
+async def test_what_is_no_json_has_no_line_s_end(start: Start) -> None:
+    """A table is somebody's bytes."""
+    service = await start(executor=answering(PAGE))
+    curl = {"User-Agent": "curl/8.5.0", "Accept": "*/*"}
+    metrics = await ask(service.address, "GET", "/docs/page.css", curl)
+    table = await ask(service.address, "GET", "/m", {"User-Agent": "curl/8.5.0", "Accept": "text/csv"})
+
+    assert metrics.status == 404
+    assert table.body == b"a,b\r\n1,\r\n,x\r\n"
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_a_line_has_the_token_s_name_and_the_client_s_address(shown: bool, start: Start) -> None:
+    """The address by setting, for 401s too, and as far as a proxy is believed."""
+    options = {"trusted_proxies": ["127.0.0.0/8"]}
+    tokens = {
+        "auth": {"tokens": {"ann": "the-token-of-ann"}},
+        "log": {"client_address": shown},
+        "server": options,
+    }
+    service = await start(tokens)
+    sent = {"X-Forwarded-For": "203.0.113.7"}
+    with capture_logs() as logs:
+        await ask(service.address, "GET", "/m", sent)
+        await ask(service.address, "GET", "/m", sent | {"Authorization": "Bearer the-token-of-ann"})
+
+    address = "203.0.113.7" if shown else None
+    assert [(line["status"], line.get("token_name"), line.get("client")) for line in logs] == [
+        (401, None, address),
+        (200, "ann", address),
+    ]
+    assert "the-token-of-ann" not in str(logs)
 
 
 @pytest.mark.parametrize("target", ["/m", "/healthz", "/", "*", "/../x"])
@@ -202,10 +309,10 @@ async def test_another_origin(origin: str | None, start: Start) -> None:
     """Gets what any client gets, and its browser is told nothing; caches are told why."""
     service = await start(CORS | TOKEN)
     headers = {} if origin is None else {"Origin": origin}
-    preflight = await ask(service.address, "OPTIONS", "/m", PREFLIGHT | {"Origin": origin or ""})
+    preflight = await ask(service.address, "OPTIONS", "/m", PREFLIGHT | {"Origin": origin or "null"})
     health = await ask(service.address, "GET", "/healthz", headers)
 
-    assert (preflight.status, health.status) == (401, 200)
+    assert (preflight.status, health.status) == (403, 200)
     for answer in (preflight, health):
         assert answer.headers["vary"] == "Origin"
         assert not any("access-control" in name for name in answer.headers)

@@ -36,14 +36,17 @@ def plan_id(code: str) -> str:
 
 
 def request(
-    body: Any = None, params: dict[str, Any] | None = None, query: dict[str, str] | None = None
+    body: Any = None,
+    params: dict[str, Any] | None = None,
+    query: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
 ) -> str:
     """The request's JSON text, as the pipeline makes it."""
     ctx = {
         "method": "POST",
         "path": "/members",
         "segments": ["members"],
-        "headers": {},
+        "headers": headers or {},
         "client": {"ip": "127.0.0.1"},
         "session": {"id": "s1", "token": None},
         "base_url": "http://127.0.0.1:8000",

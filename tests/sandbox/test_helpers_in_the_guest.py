@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from wasm_runtime.outcome import Completed
+from wasm_runtime.outcome import Completed, Raised
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Sandbox
@@ -18,6 +18,14 @@ CALLS: dict[str, list[tuple[str, object]]] = {
     "as_int": [('as_int("7")', 7), ('as_int(ctx["query"].get("none"), 20)', 20)],
     "as_float": [('as_float("1.5")', 1.5)],
     "as_bool": [('as_bool("yes")', True), ("as_bool(None, False)", False)],
+    "parse_json": [('parse_json("[1, null]")', [1, None])],
+    "bearer": [("bearer()", None)],
+    "add_time": [
+        ('add_time("2026-01-31", months=1)', "2026-02-28"),
+        ('add_time("2026-03-01T12:30:00.123Z", days=-1, seconds=1)', "2026-02-28T12:30:01.123Z"),
+        ("add_time(now(), days=1) > now()", True),
+    ],
+    "seconds_between": [('seconds_between("2026-03-01", "2026-03-02T00:00:01Z")', 86401.0)],
     "now": [("len(now())", 24), ('now() > "2026"', True)],
     "today": [("now().startswith(today())", True)],
     "uuid4": [("len(uuid4())", 36), ("uuid4() != uuid4()", True)],
@@ -101,3 +109,55 @@ def test_what_ends_a_plan(sandbox: Sandbox, code: str, status: int, body: bytes 
     assert (outcome.status, outcome.body) == (status, body)
     assert isinstance(counted, Completed)
     assert counted.body == b"0"
+
+
+@pytest.mark.parametrize(
+    ("header", "called", "token"),
+    [
+        ("Bearer t-1", "bearer()", "t-1"),
+        ("bearer   t-1 ", "bearer()", "t-1"),
+        ("Token t-1", 'bearer("Token")', "t-1"),
+        ("Token t-1", "bearer()", None),
+        ("Bearer", "bearer()", None),
+        ("Bearert-1", "bearer()", None),
+        (None, "bearer()", None),
+    ],
+)
+def test_bearer_reads_the_request_that_is_served(
+    sandbox: Sandbox, header: str | None, called: str, token: str | None
+) -> None:
+    """A scheme in any case (RFC 9110 §11.1), and never the token of the request before."""
+    code = f"REPLY = make_response(200, [{called}])"
+    sandbox.run(code, headers={"authorization": "Bearer of-another Token"})
+    outcome = sandbox.run(code, headers={} if header is None else {"authorization": header})
+
+    assert isinstance(outcome, Completed), outcome
+    assert orjson.loads(outcome.body or b"") == [token]
+
+
+@pytest.mark.parametrize("text", ["{", "NaN", "[" * 70 + "]" * 70, "1" * 5_000, "[1,]", ""])
+def test_a_wrong_json_text_is_the_clients(sandbox: Sandbox, text: str) -> None:
+    code = 'REPLY = make_response(200, parse_json(ctx["body_json"]["meta"]))'
+    outcome = sandbox.run(code, body={"meta": text})
+
+    assert isinstance(outcome, Completed), outcome
+    assert outcome.status == 400
+
+
+@pytest.mark.parametrize("date", ["soon", "2026-02-30", None, 7, "2026-01-01T25:00:00Z", "9999-12-31"])
+def test_a_date_of_the_body_that_is_none(sandbox: Sandbox, date: object) -> None:
+    """The client's mistake, and so is one that would lead beyond all dates."""
+    code = 'REPLY = make_response(200, add_time(ctx["body_json"]["on"], days=1))'
+    outcome = sandbox.run(code, body={"on": date})
+
+    assert isinstance(outcome, Raised), outcome
+    assert (outcome.blame, outcome.status) == ("request", 422)
+
+
+def test_a_refusal_in_the_middle_of_an_expression(sandbox: Sandbox) -> None:
+    """What is missing ends the plan where it is looked for."""
+    code = 'REPLY = make_response(200, {"a": store.get(1) or abort(404, "no such member")})'
+
+    outcome = sandbox.run(code)
+    assert isinstance(outcome, Completed), outcome
+    assert (outcome.status, outcome.body) == (404, b'"no such member"')

@@ -45,7 +45,7 @@ def test_an_honest_program_answers(filled: Sandbox, program: Honest) -> None:
         program.method in SAFE_METHODS,
         "\n".join(map(json.dumps, (program.params, program.query, program.ctx, program.body))),
     )
-    filled.runner.run("s1", [job])
+    filled.run_job("s1", job)
     outcome = filled.outcomes[job.id]
 
     assert isinstance(outcome, Completed), outcome

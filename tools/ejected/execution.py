@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from guest import blame
+from guest.credentials import AUTHORIZATION
 from guest.reply import Abort, ReplyError, RequestFault, encode_reply, make_response
 from server.values.errors import BadReply, PlanFailed, ServiceError, SessionDamaged, StorageFull
 from server.values.model import SAFE_METHODS
@@ -164,6 +165,7 @@ def _reply(session: Session, route: Route, ctx: dict[str, Any]) -> Any:
         "store": lambda: store,
         "session_store": lambda: session.plan_view,
     }
+    AUTHORIZATION.set(ctx["headers"].get("authorization", ""))
     Abort.first = None
     reply = None
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tools.torture import (
     faults,
+    full,
     history,
     hostile,
     http_loop,
@@ -56,6 +57,7 @@ _LONG = {
 
 _PARTS: dict[str, Callable[[int, argparse.Namespace], Awaitable[Report]]] = {
     "kill": lambda seed, options: kill.torture(seed, options.kills),
+    "full": lambda seed, _options: full.torture(seed),
     "power": lambda seed, options: power.torture(seed, options.points),
     "faults": lambda seed, options: faults.torture(seed, short=options.short),
     "history": lambda seed, options: history.torture(seed, options.histories, options.operations),

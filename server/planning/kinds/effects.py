@@ -128,7 +128,13 @@ class _Program:
             return self.resource if node.id == "store" else self.is_store.get(node.id)
         if isinstance(node, ast.Subscript) and _is_name(node.value, "session_store"):
             return _text(node.slice)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+        if isinstance(node, ast.BoolOp):  # `store.singleton() or abort(404)`
+            return next(filter(None, map(self._store, node.values)), None)
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            return None
+        if node.func.attr == "singleton":
+            return self._store(node.func.value)
+        if node.args:
             called = node.func.attr == "collection" and _is_name(node.func.value, "session_store")
             return _text(node.args[0]) if called else None
         return None
@@ -228,8 +234,9 @@ class _Program:
 
     def _note_call(self, store: str, method: str, call: ast.Call) -> None:
         if method in _WRITES:
-            place = _WRITES[method]
-            given = call.args[place] if len(call.args) > place else None
+            # The one object's `replace` and `update` take no id.
+            place = min(_WRITES[method], len(call.args) - 1)
+            given = call.args[place] if call.args else None
             self.writes.setdefault(store, set()).update(self._written(given) or {ALL_ELSE})
         elif method == "delete":
             self.writes.setdefault(store, set())

@@ -48,6 +48,10 @@ MAX_INNER = 24
 #: A field within a field whose name is longer is passed over: a name may be as long as a record.
 MAX_INNER_CHARS = 64
 MAX_WORDS = 12
+#: For what all records have: values in all collections, fields in one question, and nulls of a field.
+MAX_LOOKED_AT = 500_000
+MAX_COUNTED = 15
+MAX_NULLS = 1_000
 MAX_WORD_CHARS = 24
 #: More than the largest honest answer has.
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -123,6 +127,47 @@ for name in found:
             words[field] = sorted(seen[field])
     found[name]["words"] = words
 """
+#: Which fields all records have, up to so many values that are looked at; a null is a value.
+_EVERYWHERE = f"""\
+left = {MAX_LOOKED_AT}
+for name in found:
+    kinds = found[name]["fields"]
+    names = [field for field in kinds if re_match("^[A-Za-z_][A-Za-z0-9_-]*$", field)]
+    total = session_store[name].count()
+    everywhere = []
+    left = left - total * len(names)
+    for start in range(0, len(names) if total and left >= 0 else 0, {MAX_COUNTED}):
+        some = names[start:start + {MAX_COUNTED}]
+        counts = session_store[name].group(count=",".join(some))[0]
+        for field in some:
+            without = total - counts["count_" + field]
+            if "null" in kinds[field] and 0 < without <= {MAX_NULLS}:
+                nulls = session_store[name].search({{field + "__isnull": True}})
+                without = len([record for record in nulls if field not in record])
+            if without == 0:
+                everywhere.append(field)
+    found[name]["everywhere"] = everywhere
+    arrays = {{field: [] for field in kinds if "array" in kinds[field]}}
+    latest = session_store[name].list(offset=max(total - 20, 0))[0] if arrays else []
+    for record in latest:
+        for field in arrays:
+            value = record.get(field)
+            for item in value[:20] if isinstance(value, list) else []:
+                kind = "null"
+                if isinstance(item, bool):
+                    kind = "boolean"
+                elif isinstance(item, int):
+                    kind = "integer"
+                elif isinstance(item, float):
+                    kind = "number"
+                elif isinstance(item, str):
+                    kind = "string"
+                elif isinstance(item, (list, dict)):
+                    kind = "array" if isinstance(item, list) else "object"
+                if kind not in arrays[field]:
+                    arrays[field].append(kind)
+    found[name]["elements"] = arrays
+"""
 _ANSWER = """\
 REPLY = make_response(200, {"collections": found, "more": len(found) < len(known)})
 """
@@ -139,6 +184,7 @@ _READERS: dict[Disclosure, RunnablePlan] = {
     "shapes_and_enums": _reader(_FIRST + _SHAPES + _INSIDE + _WORDS + _ANSWER),
 }
 _READER_OF_ALL = _reader(_ALL + _SHAPES + _INSIDE + _ANSWER)
+_READER_OF_TYPES = _reader(_ALL + _SHAPES + _INSIDE + _EVERYWHERE + _ANSWER)
 _SEEKER = _reader("""\
 name = ctx["segments"][0]
 REPLY = make_response(200, {"exists": name in session_store.collections()})
@@ -169,6 +215,10 @@ class CollectionSchema:
     more: bool = False
     #: It holds one object.
     single: bool = False
+    #: Fields that all of its records have; only where that was asked for.
+    everywhere: tuple[str, ...] = ()
+    #: Types of the elements of its arrays; likewise.
+    elements: Fields = ()
 
     def as_json(self) -> dict[str, Any]:
         """``{name: type}``, types as in `JsonType.as_json`, or ``{"string": [words]}`` for known words."""
@@ -225,13 +275,14 @@ async def read_schemas(
     return decode_schemas(await _read(executor, session, _READERS[disclose], segments), disclose=disclose)
 
 
-async def read_all(executor: Executor, session: Session) -> bytes:
+async def read_all(executor: Executor, session: Session, *, everywhere: bool = False) -> bytes:
     """The collections of a session, for whoever may see the session itself: more of them, no words.
 
+    `everywhere`: also which fields all records have, which takes a look at all of them.
     As they were answered: `decode_schemas(..., most=MAX_DESCRIBED)` is work for another thread.
     Raises the ServiceError that the run's outcome means.
     """
-    return await _read(executor, session, _READER_OF_ALL, ())
+    return await _read(executor, session, _READER_OF_TYPES if everywhere else _READER_OF_ALL, ())
 
 
 async def collection_exists(executor: Executor, session: Session, name: str) -> bool:
@@ -305,13 +356,22 @@ def _collection(document: dict[str, Any], *, words: bool) -> CollectionSchema:
     kept = sorted(given)[:MAX_FIELDS]
     inside = _dict(document.get("inside"))
     said = _dict(document.get("words")) if words else {}
+    elements = _dict(document.get("elements"))
     return CollectionSchema(
         fields=_fields(given, kept),
         inside=tuple((printable(name), _inner(_dict(inside.get(name)))) for name in kept if name in inside),
         words=tuple(_words(said, kept)),
         more=document.get("more") is True or len(kept) < len(given),
         single=document.get("single") is True,
+        everywhere=_everywhere(document.get("everywhere"), kept),
+        elements=_fields(elements, [name for name in kept if name in elements]),
     )
+
+
+def _everywhere(names: Any, fields: list[str]) -> tuple[str, ...]:
+    listed = names[:MAX_FIELDS] if isinstance(names, list) else []
+    said = {name for name in listed if isinstance(name, str)}
+    return tuple(printable(name) for name in fields if name in said)
 
 
 def _dict(value: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What a model is shown, and nothing else: the whole of it is in the golden files of the tests.
 
 1. The fixed part is the same for every request, so that providers can cache it: `contract.md` with the
-   reference of the real guest and the policy's own lists in it, `examples.md`, and the house rules.
+   policy's own lists and `reference.md` in it, which a test holds against the real guest; `examples.md`; and
+   the house rules. It has a budget in tokens: many servers have little room.
 2. The request part is one sentence and one block of JSON, in ASCII: names and types, never a value. Names are
    hostile text; escaped and capped, they cannot leave their quotes.
 3. Values are shown only to a caller who passes them, which the setting `planner.values` decides.

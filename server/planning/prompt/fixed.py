@@ -1,4 +1,4 @@
-"""The fixed part of the prompt: the contract, filled with the guest's reference and the policy's lists."""
+"""The fixed part of the prompt: the contract, filled with the reference and the policy's lists."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING, Any
 from server.planning.policy import ALLOWED_BUILTINS, PROTECTED_NAMES
 from server.planning.policy.hints import NODE_HINTS, NODE_WORDS
 from server.planning.policy.names import MAX_DEPTH, MAX_SOURCE_BYTES
+from server.planning.prompt.described import (
+    MAX_DOCUMENT_BYTES,
+    ApiDescription,
+    DescriptionError,
+    read_description,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,8 +27,13 @@ MAX_HOUSE_RULES_BYTES = 32 * 1024
 
 _HERE = Path(__file__).parent
 _CONTRACT = (_HERE / "contract.md").read_text("utf-8")
+_REFERENCE = (_HERE / "reference.md").read_text("utf-8")
 _EXAMPLES = (_HERE / "examples.md").read_text("utf-8")
 _PLACE = re.compile(r"@@([A-Z_]+)@@")
+DESCRIBED = (
+    "They are an OpenAPI document. Its operations are these; the one that is asked about comes with the"
+    " request, with what it refers to. Do as it says, also where these are its words for what others do."
+)
 HOUSE_RULES_HEAD = """
 ## House rules
 
@@ -38,10 +49,7 @@ class PromptError(Exception):
 def contract_text(description: Mapping[str, Any]) -> str:
     """The fixed part without house rules. `description` is the guest's own (`Artifact.description`)."""
     parts = {
-        "REPLIES": _reference(description["replies"]),
-        "STORE": _reference(description["store"]),
-        "SESSION_STORE": _reference(description["session_store"]),
-        "HELPERS": _reference(description["helpers"]),
+        "REFERENCE": _unwrapped(_REFERENCE).strip(),
         "REFUSED": _refused(),
         "BUILTINS": _words(filter(str.islower, ALLOWED_BUILTINS.intersection(description["builtins"]))),
         "PROTECTED": _words(PROTECTED_NAMES),
@@ -49,7 +57,7 @@ def contract_text(description: Mapping[str, Any]) -> str:
         "MAX_DEPTH": str(MAX_DEPTH),
         "EXAMPLES": _EXAMPLES.strip(),
     }
-    return _PLACE.sub(lambda place: parts[place[1]], _CONTRACT)
+    return _PLACE.sub(lambda place: parts[place[1]], _unwrapped(_CONTRACT))
 
 
 def with_house_rules(contract: str, house_rules: str) -> str:
@@ -58,18 +66,32 @@ def with_house_rules(contract: str, house_rules: str) -> str:
     return f"{contract}{HOUSE_RULES_HEAD}{rules}\n" if rules else contract
 
 
+def described(house_rules: str) -> ApiDescription | None:
+    """House rules that are an OpenAPI document, read. Raises PromptError."""
+    try:
+        return read_description(house_rules)
+    except DescriptionError as error:
+        raise PromptError(f"planner.house_rules: the file {error}") from None
+
+
 def digest(*parts: str) -> str:
     """Twelve hex digits; no text of one part can pass for another."""
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=6).hexdigest()
 
 
-def _reference(functions: Iterable[Mapping[str, str]]) -> str:
-    """Signature and docstring of each function, as a list."""
-    return "\n".join(f"- `{each['name']}{each['signature']}`: {_indented(each['doc'])}" for each in functions)
-
-
-def _indented(doc: str) -> str:
-    return "\n".join(f"  {line}".rstrip() for line in doc.splitlines() if line).lstrip()
+def _unwrapped(text: str) -> str:
+    """A paragraph or item a line: the wraps that people read by cost a model some hundred tokens."""
+    lines: list[str] = []
+    inside = joins = False
+    for line in text.splitlines():
+        fence = line.startswith("```")
+        if joins and not fence and line and not line.startswith(("- ", "#", "@@")):
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+        inside ^= fence
+        joins = bool(line) and not inside and not fence and not line.startswith("#")
+    return "\n".join(lines) + "\n"
 
 
 def _words(names: Iterable[str]) -> str:
@@ -91,12 +113,17 @@ def read_house_rules(path: str) -> str:
         with Path(path).open("rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise PromptError(f"planner.house_rules: {path} is not a file")
-            data = file.read(MAX_HOUSE_RULES_BYTES + 1)
+            data = file.read(MAX_DOCUMENT_BYTES + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:
         raise PromptError(f"planner.house_rules: {path} can't be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise PromptError(f"planner.house_rules: {path} is not UTF-8 text") from None
-    if len(data) > MAX_HOUSE_RULES_BYTES:
-        raise PromptError(f"planner.house_rules: {path} is over {MAX_HOUSE_RULES_BYTES} bytes")
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise PromptError(f"planner.house_rules: {path} is over {MAX_DOCUMENT_BYTES} bytes")
+    if len(data) > MAX_HOUSE_RULES_BYTES and described(text) is None:
+        raise PromptError(
+            f"planner.house_rules: {path} is over {MAX_HOUSE_RULES_BYTES} bytes; only an OpenAPI document,"
+            " of which each prompt shows what it needs, may be longer"
+        )
     return text

@@ -20,6 +20,7 @@ CONFIG = {
     "disk_bytes": LIMIT,
     "stdout_bytes": 64,
     "answers_bytes": 4096,
+    "head_bytes": 1_000,
     "result_bytes": 4096,
     "reply_depth": 8,
     "change_bytes": 100_000,
@@ -89,6 +90,7 @@ def test_a_kept_write_tells_its_changes(native: Native) -> None:
         ("store.insert({})\nraise ValueError", WRITE),
         ("store.insert({})\nREPLY = 7", WRITE),
         ("store.insert({})\nREPLY = make_response(200, 'x' * 5000)", WRITE),
+        ("store.insert({})\nREPLY = make_response(200, 1, {'X-Long': 'x' * 1000})", WRITE),
         ("store.insert({})\nREPLY = make_response(200, [[[[[[[[[1]]]]]]]]])", WRITE),
         (
             "REPLY = make_response(200, [[[store.insert({'a': {'b': {'c': {'d': {'e': {'f': 1}}}}}})]]])",

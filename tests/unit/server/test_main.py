@@ -46,6 +46,17 @@ def test_the_start_line_says_that_learning_is_off(learn: bool, said: str) -> Non
     assert ("learn=off" in line) is not learn
 
 
+def test_origins_by_flag(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--cors` may be given again; it is checked as the setting is, and named when it is wrong."""
+    seen: list[str] = []
+    monkeypatch.setattr("server.__main__._serve", lambda settings: seen.extend(settings.cors.origins) or 0)
+
+    assert main(["serve", "--cors", "http://localhost:5173", "--cors", "https://app.example.com"]) == 0
+    assert seen == ["http://localhost:5173", "https://app.example.com"]
+    assert main(["serve", "--cors", "http://localhost:5173/"]) == 2
+    assert "cors.origins" in capsys.readouterr().err
+
+
 def test_an_address_without_a_provider_is_warned_of() -> None:
     """With what is missing for it to be used."""
     planner = from_mapping({}, {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}).planner

@@ -59,7 +59,7 @@ def names_in(directory: Path) -> list[str]:
 
 
 def opened(directory: Path) -> Session:
-    return Session.open(str(directory), page_limit_bytes=2**26, durability="cache")
+    return Session.open(str(directory), page_limit_bytes=2**26, durability="full")
 
 
 def made(directory: Path) -> Path:

@@ -19,7 +19,8 @@ from server.values.errors import BadRequest, UriTooLong
 from store.errors import InvalidQuery
 from store.fields import can_index
 from store.names import RESERVED
-from store.query import OPERATORS, compile_criteria, split_key
+from store.operators import OPERATORS
+from store.query import compile_criteria, split_key
 from store.rest_query import criteria_of
 from store.session_store import Session
 from tools.fuzz.naive_matcher import matches

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from attrs import evolve
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from server.openapi.document import Terms, describe
-from server.planning.kinds.route import RouteTemplate
+from server.planning.kinds.route import MAX_INT, RouteTemplate
 from server.planning.kinds.route_table import LearnedRoute
 from server.planning.kinds.schemas import CollectionSchema, Schemas
 from server.planning.kinds.shape import body_type
@@ -22,8 +23,10 @@ from store.names import RESERVED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from server.openapi.schemas import Types
+
 SESSION = Session("shop", "0" * 32)
-OPEN = Terms(secured=False, session_needed=True, enforced=False)
+OPEN = Terms(secured=False, enforced=False)
 MEMBERS = CollectionSchema(
     fields=(
         ("age", ("integer",)),
@@ -54,10 +57,14 @@ def learned(method: str, route: str, code: str = "REPLY = make_response(200)", *
 
 
 def document(
-    *routes: LearnedRoute, schemas: Schemas = SHOP, conventions: bool = True, terms: Terms = OPEN
+    *routes: LearnedRoute,
+    schemas: Schemas = SHOP,
+    conventions: bool = True,
+    terms: Terms = OPEN,
+    types: Types = "enforced",
 ) -> dict[str, Any]:
     """Every document that a test makes is a valid one."""
-    made = describe(SESSION, RoutesInForce(routes, conventions=conventions), schemas, terms)
+    made = describe(SESSION, RoutesInForce(routes, conventions=conventions), schemas, terms, types)
     OpenAPIV31SpecValidator(made).validate()
     return made
 
@@ -248,7 +255,7 @@ def test_filters_by_the_fields_there_are() -> None:
         "startswith",
     ]
 
-    assert query(document(), "/members") == [
+    assert query(document(types="learned"), "/members") == [
         *OF_MEMBERS,
         *(f"age{each}" for each in numbers),
         *(f"id{each}" for each in numbers),
@@ -260,7 +267,8 @@ def test_filters_by_the_fields_there_are() -> None:
 @pytest.mark.parametrize("name", ["count", "sum", "avg", "min", "max"])
 def test_what_stats_compute_is_no_filter_there(name: str) -> None:
     """A field of that name is one everywhere else."""
-    made = document(schemas=Schemas((("members", CollectionSchema(fields=((name, ("integer",)),))),)))
+    schemas = Schemas((("members", CollectionSchema(fields=((name, ("integer",)),))),))
+    made = document(schemas=schemas, types="learned")
 
     assert query(made, "/members").count(name) == query(made, "/members/count").count(name) == 1
     assert query(made, "/members/stats")[: len(STATS)] == STATS
@@ -269,11 +277,31 @@ def test_what_stats_compute_is_no_filter_there(name: str) -> None:
 
 def test_each_path_s_own_words() -> None:
     assert set(LIST) == RESERVED
-    assert query(document(), "/members/search")[: len(OF_MEMBERS)] == OF_MEMBERS
+    assert query(document(types="learned"), "/members/search")[: len(OF_MEMBERS)] == OF_MEMBERS
     assert query(document(), "/members/count")[:4] == [*WHOLE, "age"]
     assert query(document(), "/members/{id}") == [each for each in VIEW if each != "expand"]
     assert query(document(), "/orders/{id}") == [each for each in VIEW if each != "embed"]
     assert query(document(), "/members/{id}", "patch") == []
+
+
+def test_a_checker_is_told_of_what_goes_together() -> None:
+    """Of several words for a page one pair; an empty number is none, as forms send it."""
+    made = document()
+    limit = made["components"]["parameters"]["limit"]["schema"]
+
+    assert not {"page", "per_page", "page_size"} & {
+        *query(made, "/members"),
+        *made["components"]["parameters"],
+    }
+    for value, fits in (
+        (0, True),
+        ("", True),
+        (-1, False),
+        ("x", False),
+        (MAX_INT, True),
+        (MAX_INT + 1, False),
+    ):
+        assert OAS31Validator(limit).is_valid(value) is fits
 
 
 @pytest.mark.parametrize(
@@ -286,14 +314,16 @@ def test_each_path_s_own_words() -> None:
     ],
 )
 def test_request_headers_where_they_mean_something(method: str, headers: list[str]) -> None:
-    """Of learned routes, too: the service sees to them, whatever a plan does."""
-    route = learned(method.upper(), "/tags/{id:int}")
+    """Of learned routes, too: the service sees to them, whatever a plan does.
 
-    assert named(document(), "/members/{id}", method, "header") == [*headers, "X-Session-ID"]
-    assert named(document(route, conventions=False), "/tags/{id}", method, "header") == [
-        *headers,
-        "X-Session-ID",
-    ]
+    Whether they hold depends on what is stored, so a checker is told of none of these.
+    """
+    route = learned(method.upper(), "/tags/{id:int}")
+    of_tags = document(route, conventions=False, types="learned")
+
+    assert named(document(types="learned"), "/members/{id}", method, "header") == headers
+    assert named(of_tags, "/tags/{id}", method, "header") == headers
+    assert {*named(document(), "/members/{id}", method, "header")} <= {"Prefer"}
 
 
 @pytest.mark.parametrize(
@@ -328,7 +358,7 @@ def test_request_headers_where_they_mean_something(method: str, headers: list[st
     ],
 )
 def test_what_fits_a_parameter(name: str, value: str, fits: bool) -> None:
-    schema = document()["components"]["parameters"][name]["schema"]
+    schema = document(types="learned")["components"]["parameters"][name]["schema"]
 
     assert (re.search(schema["pattern"], value) is not None) is fits
 
@@ -343,50 +373,123 @@ def test_of_more_collections_than_are_listed_none_is_ruled_out() -> None:
 def test_a_field_whose_name_means_something_else(name: str) -> None:
     schemas = Schemas((("members", CollectionSchema(fields=((name, ("string",)),))),))
 
-    assert query(document(schemas=schemas), "/members") == ALONE
+    assert query(document(schemas=schemas, types="learned"), "/members") == ALONE
 
 
 @pytest.mark.parametrize(("fields", "filters"), [(11, 44), (12, 45)])
 def test_parameters_are_as_many_as_a_query_may_have(fields: int, filters: int) -> None:
     """The commonest of each field come first."""
     schema = CollectionSchema(fields=tuple((f"f{n:02}", ("boolean",)) for n in range(fields)))
-    made = document(schemas=Schemas((("members", schema),)))
+    made = document(schemas=Schemas((("members", schema),)), types="learned")
 
     assert len(query(made, "/members")) == len(ALONE) + filters
     assert len(query(made, "/members/stats")) == len(STATS) + filters <= 64
     assert {f"f{n:02}" for n in range(fields)} <= set(query(made, "/members"))
 
 
-@pytest.mark.parametrize("needed", [True, False])
-def test_the_session_s_header(needed: bool) -> None:
-    """Needed only where nothing else says whose data it is."""
-    parameter = document(terms=evolve(OPEN, session_needed=needed))["components"]["parameters"]["Session"]
+@pytest.mark.parametrize("types", ["enforced", "learned"])
+def test_a_session_and_a_token_are_said_once(types: Types) -> None:
+    """As security schemes, so that generated clients take them once; no operation asks for them."""
+    made, secured = document(types=types), document(terms=evolve(OPEN, secured=True), types=types)
+    schemes = secured["components"]["securitySchemes"]
 
-    assert (parameter["name"], parameter["required"], parameter["example"]) == (
-        "X-Session-ID",
-        needed,
-        "shop",
-    )
-
-
-def test_a_derived_session_has_no_name_to_send() -> None:
-    made = describe(Session("token:default", "0" * 32), RoutesInForce(), SHOP, OPEN)
-
-    assert "example" not in made["components"]["parameters"]["Session"]
-
-
-def test_the_token() -> None:
-    made = document(terms=evolve(OPEN, secured=True))
-    statuses = [
-        operation["responses"]
-        for item in made["paths"].values()
-        for operation in map(item.get, item)
-        if isinstance(operation, dict)
+    assert made["security"] == [{"session": []}, {}]
+    assert made["components"]["securitySchemes"].keys() == {"session"}
+    assert (schemes["session"]["in"], schemes["session"]["name"]) == ("header", "X-Session-ID")
+    assert secured["security"] == [
+        {"bearer": [], "session": []},
+        {"serviceToken": [], "session": []},
+        {"bearer": []},
+        {"serviceToken": []},
     ]
+    for item in secured["paths"].values():
+        for method, operation in item.items():
+            assert "401" in operation["responses"]
+            assert "X-Session-ID" not in [each.get("name") for each in operation["parameters"]], method
 
-    assert made["security"] == [{"bearer": []}, {"serviceToken": []}]
-    assert all("401" in responses for responses in statuses)
-    assert "security" not in document()
+
+def test_types_as_learned() -> None:
+    """Unions where several were seen, what is within, `required` where all have it, ids as they are."""
+    orders = CollectionSchema(
+        fields=(
+            ("id", ("integer",)),
+            ("lines", ("array",)),
+            ("member_id", ("string",)),
+            ("note", ("null", "string")),
+            ("size", ("object", "string")),
+            ("tags", ("array",)),
+            ("total", ("integer", "number")),
+        ),
+        inside=(("lines", (("qty", ("integer",)),)), ("size", (("w", ("integer", "null")),))),
+        everywhere=("id", "note", "total"),
+        elements=(("tags", ("string",)), ("lines", ("object",))),
+    )
+    people = CollectionSchema(fields=(("id", ("string",)),), everywhere=("id",))
+    made = document(schemas=Schemas((("members", people), ("orders", orders))), types="learned")
+    record = made["components"]["schemas"]["orders.record"]
+    fields = {name: each for name, each in record["properties"].items() if name != "id"}
+
+    assert record["required"] == ["id", "note", "total"]
+    assert record["properties"]["id"]["type"] == "integer"
+    assert fields == {
+        "lines": {"type": "array", "items": {"type": "object", "properties": {"qty": {"type": "integer"}}}},
+        "member_id": {"type": "string"},
+        "note": {"type": ["null", "string"]},
+        "size": {
+            "anyOf": [
+                {"type": "object", "properties": {"w": {"type": ["integer", "null"]}}},
+                {"type": "string"},
+            ]
+        },
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "total": {"type": "number"},
+    }
+    new = made["components"]["schemas"]["orders.new"]
+    assert "required" not in new
+    assert new["properties"].keys() == {"id", *fields}
+    assert "id" not in made["components"]["schemas"]["orders.changes"]["properties"]
+    slots = [
+        each["schema"]
+        for each in parameters(made, "/members/{member_id}/orders/{id}")
+        if each["in"] == "path"
+    ]
+    assert [each["type"] for each in slots] == ["string", "integer"]
+    created = made["paths"]["/orders"]["post"]
+    assert created["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/orders.new"
+    }
+    assert "The service enforces none of it" in made["info"]["description"]
+
+
+def test_only_the_document_of_learned_types_claims_them() -> None:
+    made = document()
+    new = made["components"]["schemas"]["members.new"]
+
+    assert "type" not in made["components"]["schemas"]["members.record"]["properties"]["age"]
+    assert "required" not in made["components"]["schemas"]["members.record"]
+    assert new["properties"]["age"] == {
+        "description": "So far: integer.",
+        "$ref": "#/components/schemas/Value",
+    }
+    assert "types=learned" in made["info"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [(2**63 - 1, True), (2**63, False), ([{"a": -(2**63)}], False), ({"a": [None, True, "x", 1.5]}, True)],
+)
+def test_integers_have_63_bits(value: object, fits: bool) -> None:
+    """In a field that nobody knows, too, and however deep."""
+    made = document()
+    schema = {"components": made["components"], "$ref": "#/components/schemas/members.new"}
+
+    assert OAS31Validator(schema).is_valid({"anything": value}) is fits
+
+
+def test_lists_are_described_as_json_alone() -> None:
+    """A 200 that may be text as well makes clients tell texts from records."""
+    for name, response in document()["components"]["responses"].items():
+        assert len(response.get("content", {})) <= 1, name
 
 
 @pytest.mark.parametrize(("url", "shown"), [("", "/"), ("https://api.example/x", "https://api.example/x")])

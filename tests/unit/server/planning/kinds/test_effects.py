@@ -58,6 +58,21 @@ REPLY = make_response(201, order)
             {},
         ),
         ('x = "tags" in session_store', {"tags": ()}, {}),
+        ('r = store.get(1) or abort(404)\nx = r["likes"]', {"posts": ("likes",)}, {}),
+        (
+            'x = (store.search({"slug": 1}, limit=1) or abort(404))[0]["title"]',
+            {"posts": ("slug", "title")},
+            {},
+        ),
+        (
+            (
+                "one = store.singleton(make=True) or abort(409)\n"
+                'x = one.get()["theme"]\none.replace({"lang": "en"})'
+            ),
+            {"posts": ("theme",)},
+            {"posts": ("lang",)},
+        ),
+        ('session_store["settings"].singleton().update(ctx["body_json"])', {}, {"settings": ("...",)}),
         ("store.delete_all({'old': 1})", {}, {"posts": ("old",)}),
         ('r = store.get(1) or store.get(2)\nx = r["a"]\ny = {**r}\nz = y["b"]', {"posts": ("a", "b")}, {}),
         (
