@@ -36,6 +36,7 @@ _CLIENTS = {
     "ra-data-json-server": ("providers.mjs", "json-server"),
     "ra-data-simple-rest": ("providers.mjs", "ra-data-simple-rest"),
     "@supabase/postgrest-js": ("postgrest.mjs", "postgrest"),
+    "pocketbase": ("pocketbase.mjs", "pocketbase"),
 }
 _ORIGINALS = {
     "json-server": ("node_modules/json-server/lib/cli/bin.js", "--quiet"),
