@@ -41,10 +41,6 @@ coverage:
 # All that CI runs.
 check: lint types coverage browser test
 
-# Try the service with other tools' clients, and beside the originals (needs node and npm); --short: clients alone.
-clients *args:
-    {{with_tools}} python -m tools.clients "$@"
-
 # Write down the versions of all packages as they are installed now.
 pin:
     uv lock --upgrade
@@ -66,9 +62,10 @@ schemathesis *args:
 browser *args:
     {{with_tools}} pytest -m browser "$@" tests/browser
 
-# Generated clients in TypeScript and a Postman collection; needs Node 20 (`apt-get install nodejs npm`).
+# Clients: generated ones, a Postman collection, other tools' and their originals (not with `--short`); needs Node 20.
 clients *args:
-    {{with_tools}} pytest -m clients "$@" tests/clients
+    {{with_tools}} pytest -q -m clients tests/clients
+    {{with_tools}} python -m tools.clients "$@"
 
 # The proxies of docs/proxy.md, for real; needs them (`apt-get install nginx-light caddy`).
 proxies *args:
