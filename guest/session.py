@@ -109,10 +109,9 @@ class GuestSession:
         self._result_bytes = int(config["result_bytes"])
         self._change_bytes = int(config["change_bytes"])
         self._depth = min(int(config["reply_depth"]), MAX_DEPTH)
-        #: Of the last run: its mode, whether its answer wants its writes kept, and its reply's body.
+        #: Of the last run: its mode, and whether its answer wants its writes kept.
         self._mode = READ
         self._keep = False
-        self._body = ""
 
     def finish(self) -> str:
         """Close the file, with all in it that was kept."""
@@ -149,11 +148,14 @@ class GuestSession:
 
         What is kept is told behind the answer: it is durable when others have made it so.
         """
-        self._mode, self._keep, self._body = READ, False, ""
+        self._mode, self._keep = READ, False
         answer, changes = answering(self._run, request), ""
+        body = answer.partition("\n")[2]
+        if _bytes_of(body) > self._result_bytes:
+            answer, self._keep = _failed("large", size=_bytes_of(body)), False
         keep = self._keep and self._mode == WRITE
         if keep:
-            changes = self._session.told(self._body)
+            changes = self._session.told(body)
             if _bytes_of(changes) > self._change_bytes:
                 answer, changes, keep = self._too_much(), "", False
         try:
@@ -213,8 +215,6 @@ class GuestSession:
             if detail is not None:
                 return self._raised(error, blamed="request", status=422, detail=detail)
             return self._raised(error, blamed="plan", status=500, detail="")
-        if _bytes_of(text) > self._result_bytes:
-            return _failed("large", size=_bytes_of(text))
         if mode != READ and text and self._is_stored(bound.get("body"), text):
             reply["record"] = True
         return self._answer(reply, text)
@@ -264,7 +264,6 @@ class GuestSession:
 
     def _answer(self, head: dict[str, Any], body: str) -> str:
         self._keep = head["status"] < 400 or "keep" in head
-        self._body = body
         session = self._session
         if session.changes:
             head["changed"] = len(session.changes)

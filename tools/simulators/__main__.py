@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,8 @@ _SIMULATORS: Final[dict[str, type[Simulator]]] = {"openai": OpenAISimulator, "an
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve until interrupted."""
+    """Serve until interrupted, also where a shell has started it in the background and ignores that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options = _parser().parse_args(arguments)
     plans = json.loads(options.plans.read_text("utf-8"))
     script = by_match(plans, options.latency_ms / 1_000, say=_say)

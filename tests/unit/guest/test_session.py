@@ -144,6 +144,15 @@ def test_a_request_that_writes_too_much_is_undone_and_told_so(native: Native) ->
     assert native.run(COUNT, mode=READ)[1] == 91
 
 
+def test_a_reply_that_nobody_wants_may_be_large(native: Native) -> None:
+    """What was written is told in full then: there is no body that it could be."""
+    code = "store.insert({'t': 'x' * 5000})\nREPLY = make_response(201, store.get(1))"
+    head, body, changes = native.run(code, asked={"minimal": True})
+
+    assert (head["ok"], body) == (True, None)
+    assert decode(changes).puts[0].doc == '{"id":1,"t":"' + "x" * 5000 + '"}'
+
+
 def test_a_stored_record_is_as_deep_as_it_is(native: Native) -> None:
     """Nobody has looked into it, but its depth is counted."""
     native.run(INSERT, {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}, "text": "[[[[[[[[["})
