@@ -132,7 +132,7 @@ async def show(options: argparse.Namespace, channel: Channel, out: Output) -> in
             "directory": found["directory"],
             "data": size(found["size_bytes"]) if "size_bytes" in found else "nothing",
             "changed": moment(found.get("changed_at")),
-            "dialect": found["dialect"] or "as the settings say",
+            **({"dialect": found["dialect"]} if found["dialect"] else {}),
         }
     )
     out.gap()
