@@ -13,7 +13,7 @@ import aiohttp
 import orjson
 from attrs import define, field, frozen
 
-from server.operations.api import Archive, Call, Piece
+from server.operations.call import Archive, Call, Piece
 from server.values.errors import ServiceError
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from server.concurrency.aside import aside
-from server.operations.api import ROOMS, Api, Archive, Call, Piece
+from server.operations.api import ROOMS, Api
+from server.operations.call import Archive, Call, Piece
 from server.requests import content, strict_json
 from server.requests.auth import Authenticator
 from server.requests.target import parse_query, parse_target

@@ -40,12 +40,12 @@ from __future__ import annotations
 import secrets
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from attrs import field, frozen
 from multidict import CIMultiDict
 
+from server.operations.call import Answer, Archive, Call, Piece
 from server.operations.plans import shown_violations
 from server.planning.codec import PlanInvalid
 from server.planning.dialects.frame.choice import DialectChoice
@@ -55,7 +55,7 @@ from server.requests.described import Described
 from server.values.errors import BadRequest, MethodNotAllowed, NotFound, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from server.operations.doctor import Doctor
     from server.operations.eject import Ejector
@@ -75,69 +75,6 @@ MAX_PAGE: Final = 1_000
 _NAME: Final = "*"
 
 log = structlog.get_logger(__name__)
-
-
-@frozen
-class Call:
-    """One request of an operator. `upload` is a file that was sent, for the paths that take one."""
-
-    method: str
-    segments: tuple[str, ...]
-    query: Mapping[str, Any] = field(factory=dict)
-    body: Any = None
-    upload: Path | None = None
-
-    def text(self, name: str, default: str = "") -> str:
-        value = self.query.get(name, default)
-        if not isinstance(value, str):
-            raise BadRequest(f"`{name}` is there more than once.")
-        return value
-
-    def flag(self, name: str, *, default: bool = False) -> bool:
-        """Raises BadRequest for what is neither true nor false."""
-        text = self.text(name, "true" if default else "false")
-        if text not in ("true", "false"):
-            raise BadRequest(f"`{name}` must be true or false.")
-        return text == "true"
-
-    def number(self, name: str, default: int, most: int) -> int:
-        text = self.text(name, str(default))
-        if not (text.isascii() and text.isdecimal() and len(text) <= 18 and int(text) <= most):
-            raise BadRequest(f"`{name}` must be a number up to {most}.")
-        return int(text)
-
-    def members(self, *known: str) -> dict[str, Any]:
-        """The body, an object with none but these members. Raises BadRequest."""
-        body = {} if self.body is None else self.body
-        if not isinstance(body, dict) or not body.keys() <= set(known):
-            raise BadRequest(f"The body must be a JSON object of: {', '.join(known)}.")
-        return body
-
-
-@frozen
-class Archive:
-    """A tar file to be handed over; whoever has got it closes it."""
-
-    path: Path
-    name: str
-    keeper: tempfile.TemporaryDirectory[str]
-
-    def __enter__(self) -> Path:
-        return self.path
-
-    def __exit__(self, *_: object) -> None:
-        self.keeper.cleanup()
-
-
-@frozen
-class Piece:
-    """Bytes of a file from an offset on; none at its end."""
-
-    data: bytes
-    name: str
-
-
-Answer: TypeAlias = "dict[str, Any] | Archive | Piece"
 
 
 class Api:
