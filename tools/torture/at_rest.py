@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from server.record import files
 from server.record.process import CACHES
+from server.record.record import Missing
 from server.record.sqlite_record import SqliteRecord
 from server.sessions.identity import session_for
 from store import dump
@@ -84,7 +85,10 @@ async def untrue_files(data_root: Path) -> tuple[int, list[str]]:
 
 async def _differs(record: SqliteRecord, data_root: Path, session: str, scratch: Path) -> bool:
     held, there = scratch / f"{session}.record", scratch / f"{session}.file"
-    await record.dump(session, held)
+    try:
+        await record.dump(session, held)
+    except Missing:  # nothing was ever kept of it: its file has to be as empty
+        held.write_text("", "utf-8")
     with redirect_stdout(StringIO()) as told:
         failed = dump.main([str(data_root / CACHES / session), str(there)])
     if failed:
