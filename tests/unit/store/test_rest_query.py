@@ -74,7 +74,6 @@ def test_an_operator_spelt_as_elsewhere(key: str, value: Any, right: str) -> Non
         ("age_gte", {"id"}),
         ("age_gte", {"age", *(f"f{number}" for number in range(MAX_FIELDS))}),
         ("check_in", {"check"}),
-        ("name_like", {"name"}),
         ("_gte", {"age"}),
         ("a<b>c", {"a"}),
         (">30", {"age"}),
