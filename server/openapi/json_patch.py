@@ -24,6 +24,8 @@ def _operation(operators: list[str], description: str, **members: Json) -> Json:
         "description": description,
         "required": ["op", "path", *members],
         "properties": {"op": {"type": "string", "enum": operators}, "path": _POINTER, **members},
+        # Others are passed over (RFC 6902 §4), but they are JSON as the service takes it.
+        "additionalProperties": schema_ref("Value"),
     }
 
 
@@ -39,7 +41,9 @@ SCHEMAS: dict[str, Json] = {
         # openapi-python-client makes fail for all of them (`isinstance` with `list[...]`).
         "allOf": [_OPERATIONS, {"title": "Operations"}],
     },
-    "JsonPatchValue": _operation(["add", "replace", "test"], "Sets a value, or compares it.", value={}),
+    "JsonPatchValue": _operation(
+        ["add", "replace", "test"], "Sets a value, or compares it.", value=schema_ref("Value")
+    ),
     "JsonPatchMove": _operation(
         ["move", "copy"], "Takes a value from elsewhere in the record.", **{"from": _POINTER}
     ),

@@ -40,7 +40,19 @@ COMMANDS = dict(commands(_parser()))
 def test_these_are_the_commands() -> None:
     """What was asked for is there."""
     plans = ("list", "show", "edit", "pin", "forget", "replay", "export", "import")
-    sessions = ("list", "show", "export", "import", "fork", "log", "rewind", "reset", "delete", "salvage")
+    sessions = (
+        "list",
+        "show",
+        "export",
+        "import",
+        "fork",
+        "set",
+        "log",
+        "rewind",
+        "reset",
+        "delete",
+        "salvage",
+    )
 
     assert list(COMMANDS) == [
         "serve",

@@ -122,7 +122,7 @@ class Shell:
         ended = subprocess.run(
             ["sh", "-c", "\n".join([*self._before, *script])],
             cwd=self.directory,
-            env={**os.environ, "PATH": f"{self.directory / 'bin'}:{os.environ['PATH']}"},
+            env={**os.environ, "COLUMNS": "80", "PATH": f"{self.directory / 'bin'}:{os.environ['PATH']}"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

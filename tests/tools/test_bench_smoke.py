@@ -50,7 +50,7 @@ def test_every_contestant_has_its_figures(results: dict[str, Any]) -> None:
     assert all(0 < one["p50"] <= one["p95"] <= one["p99"] for one in rounds)
     assert {frozenset(one["cpu_us"]) for one in rounds} == {
         frozenset({"server", "load"}),
-        frozenset({"api", "workers", "load"}),
+        frozenset({"api", "keeper", "workers", "load"}),
     }
 
 

@@ -49,7 +49,9 @@ def test_the_start_line_says_that_learning_is_off(learn: bool, said: str) -> Non
 def test_origins_by_flag(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """`--cors` may be given again; it is checked as the setting is, and named when it is wrong."""
     seen: list[str] = []
-    monkeypatch.setattr("server.__main__._serve", lambda settings: seen.extend(settings.cors.origins) or 0)
+    monkeypatch.setattr(
+        "server.__main__._serve", lambda settings, *_: seen.extend(settings.cors.origins) or 0
+    )
 
     assert main(["serve", "--cors", "http://localhost:5173", "--cors", "https://app.example.com"]) == 0
     assert seen == ["http://localhost:5173", "https://app.example.com"]
