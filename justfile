@@ -12,9 +12,9 @@ _default:
 serve *args:
     uv run metaservice serve "$@"
 
-# Run the tests, two at a time, a file's on one of them; arguments go to pytest (`-n 0`: one after the other).
+# Run the tests; arguments go to pytest (`-n 2`: two at a time).
 test *args:
-    {{with_tools}} pytest -n 2 --dist loadfile "$@"
+    {{with_tools}} pytest "$@"
 
 # Style and import borders.
 lint:

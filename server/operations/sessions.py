@@ -397,12 +397,13 @@ def _time(seconds: float) -> str:
 
 
 def _described(collection: dict[str, Any]) -> dict[str, Any]:
-    fields = orjson.loads(collection["schema"]).get("fields", {})
+    schema = orjson.loads(collection["schema"])
     return {
         "name": collection["name"],
+        **({"single": schema["single"]} if schema.get("single") else {}),
         "records": collection["records"],
         "next_id": collection["next_id"],
-        "fields": fields,
+        "fields": schema.get("fields", {}),
         "updated_at": collection["updated_at"],
     }
 
