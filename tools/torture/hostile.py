@@ -112,6 +112,7 @@ class HostileLoop:
     _victim: bytes = b""
     _sessions: set[str] = field(factory=set)
     _outside: set[str] = field(factory=set)
+    _beside: set[str] = field(factory=set)
     _attack: Attack | None = None
 
     def figures(self) -> dict[str, object]:
@@ -156,6 +157,7 @@ class HostileLoop:
         await self._create(_VICTIM, records)
         self._victim = (await self._ask("GET", "/members", _VICTIM)).body
         self._outside = {path.name for path in self.root.iterdir() if not path.is_dir()}
+        self._beside = {path.name for path in self.root.parent.iterdir()}
         self._base_memory = _memory()
 
     async def _run(self, attack: Attack, session: str) -> None:
@@ -196,6 +198,9 @@ class HostileLoop:
         outside = {path.name for path in self.root.iterdir()} - self._sessions
         if outside != self._outside:
             self._violation(f"among the sessions' files: {outside ^ self._outside}")
+        beside = {path.name for path in self.root.parent.iterdir()}
+        if beside != self._beside:
+            self._violation(f"in the data root: {beside ^ self._beside}")
         self._check_canary("by the guest")
 
     def _check_canary(self, how: str) -> None:
