@@ -1,0 +1,1 @@
+"""What follows from a change: who hears of it, which replies are still remembered, and who watches."""
