@@ -19,6 +19,12 @@ from server.http.held import HeldBytes, HeldLimits
 from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.semantics import HttpSemantics
 from server.http.traced import traced
+from server.http.watching import Watching
+from server.live.changes import Changes
+from server.live.publishing import publish_result
+from server.live.streams import Registry, StreamLimits
+from server.live.tickets import Tickets
+from server.live.topics import Topics
 from server.metrics.meter import Meter
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
@@ -40,7 +46,7 @@ from server.sessions.names import SessionNames
 from server.sessions.records import Records
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
-from wasm_runtime.pool import WorkerPool
+from wasm_runtime.pool import Executor, Holder, Telling, WorkerPool
 from wasm_runtime.worker_process import PoolConfig
 
 if TYPE_CHECKING:
@@ -49,14 +55,12 @@ if TYPE_CHECKING:
 
     from server.http.admin import Admin
     from server.http.handler import Door
-    from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
     from server.record.client import KeeperClient
     from server.settings.schema import CorsSettings, Settings
     from server.telemetry.tracing import Tracing
     from wasm_runtime.artifact import Artifact
-    from wasm_runtime.pool import Executor
 
 #: Connections that wait to be taken.
 BACKLOG = 1_024
@@ -78,7 +82,9 @@ class Service:
         renew: Callable[[Settings], None],
         usage: UsageBook,
         tracing: Tracing | None = None,
+        streams: Registry,
     ) -> None:
+        self._streams = streams
         self._settings = settings
         self._handler = handler
         self._planner = planner
@@ -186,15 +192,20 @@ class Service:
             closing.push_async_callback(self._executor.close)
             closing.push_async_callback(self._planner.close)
             if self._runner is not None:
+                await self._streams.drain(self._settings.server.shutdown_seconds)
                 await self._runner.cleanup()
                 self._runner = None
+
+
+class ServingExecutor(Executor, Holder, Telling, Protocol):
+    """Runs plans, keeps everybody out of a session, and tells what becomes of runs."""
 
 
 def make_app(
     settings: Settings,
     *,
     planner: Planner | None = None,
-    executor: HoldingExecutor | None = None,
+    executor: ServingExecutor | None = None,
     data_root: DataRoot | None = None,
     tracing: Tracing | None = None,
     progress: artifact.Progress = lambda _what, _seconds: None,
@@ -230,6 +241,7 @@ def make_app(
     except BaseException:
         root.close()
         raise
+    changes = Changes()
     names = SessionNames(keeper)
     dialects = dialect_choice(settings, root)
     reader = _reader(settings, names)
@@ -237,7 +249,15 @@ def make_app(
     doors: list[Renewable] = []
     if admin:
         door = _operators(
-            settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects
+            settings,
+            root,
+            plans,
+            pool,
+            names=names,
+            records=records,
+            usage=usage,
+            dialects=dialects,
+            changes=changes,
         )
         doors.append(door)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
@@ -248,8 +268,12 @@ def make_app(
     authenticator = Authenticator(settings.auth.by_name)
     sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
+    use_case = FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)))
+    pool.on_result(partial(publish_result, changes))
+    streams = registry_of(settings, changes)
+    watching = Watching(streams, Tickets(settings.live.ticket_seconds), reader, dialects, use_case)
     handler = Handler(
-        FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds))),
+        use_case,
         authenticator=authenticator,
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, records),
@@ -261,12 +285,14 @@ def make_app(
         new_line=RequestLine if tracing is None else tracing.new_line,
         held=held,
         dialects=dialects,
+        watching=watching,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
     )
 
     def renew(again: Settings) -> None:
         authenticator.renew(again.auth.by_name)
         reader.tokens.renew(again.auth.all_tokens)
+        watching.renew()
         for each in doors:
             each.renew(again)
 
@@ -281,6 +307,7 @@ def make_app(
         usage=usage,
         renew=renew,
         tracing=tracing,
+        streams=streams,
     )
 
 
@@ -310,19 +337,30 @@ def _operators(
     settings: Settings,
     root: DataRoot,
     plans: Planner,
-    pool: HoldingExecutor,
+    pool: ServingExecutor,
     *,
     names: SessionNames,
     records: Records,
     usage: UsageBook,
     dialects: DialectChoice,
+    changes: Changes,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
     from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
     limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects)
+    api = make_api(
+        settings,
+        root,
+        plans,
+        pool,
+        names=names,
+        records=records,
+        usage=usage,
+        dialects=dialects,
+        changes=changes,
+    )
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
 
@@ -349,6 +387,21 @@ def worker_pool(
     )
     keeper.on_restart(pool.reconnect)
     return pool
+
+
+def registry_of(settings: Settings, changes: Changes) -> Registry:
+    """Event streams, none of them open yet."""
+    live = settings.live
+    topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
+    limits = StreamLimits(
+        in_all=live.streams,
+        per_session=live.streams_per_session,
+        routes=live.routes_per_stream,
+        buffered_bytes=live.buffered_bytes,
+        heartbeat_seconds=live.heartbeat_seconds,
+        patience_seconds=settings.server.body_seconds,
+    )
+    return Registry(topics, limits)
 
 
 def cors_of(options: CorsSettings) -> Cors:

@@ -72,6 +72,7 @@ class FakeExecutor:
     def __init__(self, answer: Callable[[Job], Outcome] | None = None) -> None:
         self.answer = answer or (lambda job: completed({"ok": True}))
         self.jobs: list[Job] = []
+        self.listeners: list[Callable[[Job, Outcome], None]] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.entered = asyncio.Event()
@@ -84,7 +85,13 @@ class FakeExecutor:
         self.jobs.append(job)
         self.entered.set()
         await self.gate.wait()
-        return self.answer(job)
+        outcome = self.answer(job)
+        for listener in self.listeners:
+            listener(job, outcome)
+        return outcome
+
+    def on_result(self, listener: Callable[[Job, Outcome], None]) -> None:
+        self.listeners.append(listener)
 
     async def close(self) -> None:
         self.closed = True

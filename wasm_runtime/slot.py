@@ -86,6 +86,8 @@ class Slot:
 
     index: int
     config: PoolConfig
+    #: Told of each result, before whoever waits for it.
+    tell: Callable[[Job, Outcome], None] = lambda _job, _outcome: None
     #: Sent to the worker, or waiting for one; by job id, which is the order they came in.
     pending: dict[int, Pending] = field(factory=dict)
     ready: asyncio.Event = field(factory=asyncio.Event)
@@ -352,6 +354,7 @@ class Slot:
     def _finish(self, job: int, outcome: Outcome) -> None:
         pending = self.pending.pop(job, None)
         if pending is not None:
+            self.tell(pending.job, outcome)
             pending.resolve(outcome)
 
     def _expire_later(self, pending: Pending) -> None:
