@@ -92,10 +92,10 @@ class Registry:
         """Why another stream cannot be opened in a session; "": it can."""
         if self._closing:
             return self._closing
-        if len(self.open) >= self.limits.in_all:
-            return f"There are {self.limits.in_all} event streams already."
         if self._of_session[session.directory] >= self.limits.per_session:
             return f"The session has {self.limits.per_session} event streams already."
+        if len(self.open) >= self.limits.in_all:
+            return f"There are {self.limits.in_all} event streams already."
         return ""
 
     def add(self, stream: Stream) -> None:
