@@ -146,7 +146,7 @@ async def watching(
     connection = socket.socket()
     if receive_buffer:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    connection.setblocking(False)  # noqa: FBT003  socket has it so
+    connection.setblocking(False)
     await asyncio.get_running_loop().sock_connect(connection, address)
     limit = {"limit": receive_buffer} if receive_buffer else {"limit": 64 * 1024 * 1024}
     reader, writer = await asyncio.open_connection(sock=connection, **limit)  # type: ignore[arg-type]

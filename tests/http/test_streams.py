@@ -72,7 +72,7 @@ async def watched(streams: AsyncExitStack, service: Service, *arguments: Any, **
         ("text/*", False),
     ],
 )
-async def test_who_asks_for_a_stream(start: Start, accept: str, is_stream: bool) -> None:  # noqa: FBT001
+async def test_who_asks_for_a_stream(start: Start, accept: str, is_stream: bool) -> None:
     """It is named, and named before what ends."""
     service = await start(executor=State())
     async with watching(service.address, "/m", accept=accept) as stream:
@@ -242,7 +242,7 @@ async def test_what_may_be_watched(start: Start, target: str, status: int) -> No
         assert stream.status == status
 
 
-async def ticket_of(service: Service, session: str | None = "shop", token: str = "first-token-of-all") -> str:  # noqa: S107
+async def ticket_of(service: Service, session: str | None = "shop", token: str = "first-token-of-all") -> str:
     headers = {"Authorization": f"Bearer {token}"}
     answer = await ask(service.address, "POST", "/_meta/tickets", headers, session=session)
     assert answer.status == 201, answer
