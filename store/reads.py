@@ -1,9 +1,9 @@
 """What a request has looked at, or has touched, as text: collections, and records in them by their address.
 
-An answer that was made of it is good until some of it changes. So it may say too much, and never too little:
+An answer that was made of it is good until some of it changes. So it may say too much, and not too little:
 
-1. `{"orders":[1,"a1"],"members":null}`: two records of one collection, and all of another; `null` alone is all
-   of the session. A record is named by its address, so that 1 and "1" are one (store/ids.py).
+1. `{"orders":[1,"a1"],"members":null}`: two records of one collection, and all of another; `null` alone is
+   all of the session. A record is named by its address, so that 1 and "1" are one (store/ids.py).
 2. More than `MAX_RECORDS` records, or a text longer than `MAX_TEXT`: the collection of the next one counts as
    a whole. More than `MAX_COLLECTIONS` collections: it is all of the session.
 3. `NAMES` stands for which collections there are. No collection can be called so.
@@ -85,7 +85,7 @@ class Reads:
             return WHOLE
         if self._count == 1 and len(self._found) == 1:  # nearly always
             ((name, found),) = self._found.items()
-            (address,) = found or ()
+            address = next(iter(found or ()), None)
             if type(address) is int:
                 return f'{{"{name}":[{address}]}}'
         text = _text(self._found)

@@ -1,9 +1,9 @@
 """What an answer was made of, and what a write has touched: as the guest says it, checked, and as a value.
 
-Not believed: whoever says it is untrusted. A lie can only make its own session's remembered answers older than
-they may be, and a guest that lies could have answered so in the first place. What is checked here is the form,
-so that nobody else is harmed: names that a collection can have, addresses that a record can have, and no more
-of either than `store.reads` says.
+Not believed: whoever says it is untrusted. A lie can only make its own session's remembered answers older
+than they may be, and a guest that lies could have answered so in the first place. The form is checked, so
+that nobody else is harmed: names that a collection can have, addresses that a record can have, and no more of
+either than `store.reads` says.
 """
 
 from __future__ import annotations
