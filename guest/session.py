@@ -271,15 +271,24 @@ class GuestSession:
             head["stdout"] = self._printed.take()
         if session.unindexed_searches:
             head["unindexed"] = session.unindexed_searches
+        looked = self._looked()
         if len(head) == 1:
-            return f'{{"ok":true,"status":{head["status"]}}}\n{body}'
+            return f'{{"ok":true,"status":{head["status"]}{looked}}}\n{body}'
         text = json_text.encode({"ok": True, **head})
         if len(text) > self._head_bytes:
             self._keep = False
             return _failed(
                 "bad-reply", reason=f"its headers and the like take more than {self._head_bytes} bytes"
             )
-        return f"{text}\n{body}"
+        return f"{text[:-1]}{looked}}}\n{body}"
+
+    def _looked(self) -> str:
+        """The head's last member: what the answer was made of, or what the request has touched."""
+        if self._mode == READ:
+            return f',"reads":{self._session.reads()}'
+        return (
+            f',"touched":{self._session.touched()}' if self._keep and self._session.changes_anything else ""
+        )
 
     def _raised(self, error: Exception, *, blamed: str, status: int, detail: str, **members: Any) -> str:
         place = blame.place_of(error)

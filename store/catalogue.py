@@ -95,6 +95,8 @@ class Catalogue:
         self._request, self._earlier = _Changed(), _Changed()
         #: Names of rows that the request has written.
         self._saved: dict[str, None] = {}
+        #: Whether the request has made a collection.
+        self.has_new = False
         if not self._blank:
             self._check_own_table()
             self._entries = {entry.name: entry for entry in self._read()}
@@ -120,6 +122,7 @@ class Catalogue:
         number = 1 + max((entry.number for entry in self._entries.values()), default=0)
         entry = Entry(name, number, 1, {}, timestamp(), [], 1, None, 0)
         self._note_saved(entry)
+        self.has_new = True
         self._database.take_room(name)
         for statement in tables.of_records(number):
             self._database.run(statement)
@@ -173,6 +176,11 @@ class Catalogue:
         """Whether the request has written any row."""
         return bool(self._saved)
 
+    @property
+    def saved(self) -> tuple[str, ...]:
+        """The collections whose rows these are."""
+        return tuple(self._saved)
+
     def written(self) -> tuple[EntryRow, ...]:
         """The rows that the request has written, as they are now."""
         return tuple(_row(self._entries[name]) for name in self._saved if name in self._entries)
@@ -192,6 +200,7 @@ class Catalogue:
         self._earlier.add(self._request)
         self._request.clear()
         self._saved.clear()
+        self.has_new = False
 
     def ended(self) -> None:
         """The transaction is over, one way or the other."""

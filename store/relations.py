@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from store.catalogue import Catalogue
+    from store.reads import Reads
 
 #: Relations of one request, each step counted once.
 MAX_RELATIONS = 8
@@ -41,9 +42,10 @@ class Searched(Protocol):
 class Relations:
     """Adds related records to those of a session's collections."""
 
-    def __init__(self, catalogue: Catalogue, open_: Open) -> None:
+    def __init__(self, catalogue: Catalogue, open_: Open, reads: Reads) -> None:
         self._catalogue = catalogue
         self._open = open_
+        self._reads = reads
 
     def embed(self, collection: str, records: list[Record], names: object) -> list[Record]:
         """Copies of the records, each with the lists of its children. Raises InvalidQuery."""
@@ -97,6 +99,7 @@ class Relations:
 
     def _links(self, children: str, parent: str) -> list[str]:
         """The fields by which `children` point at `parent`. Raises InvalidQuery where there are none."""
+        self._reads.collection(children)
         entry = self._catalogue.get(children)
         if entry is None:
             raise InvalidQuery(f"embed: there is no collection '{children[:64]}'{self._alike(children)}")
@@ -107,6 +110,7 @@ class Relations:
 
     def _parent(self, name: str) -> str:
         """The collection that `<name>_id` points at."""
+        self._reads.names()
         names = self._catalogue.names()
         fitting = next((each for each in names if plain(foreign_key(each)) == f"{plain(name)}id"), None)
         if fitting is not None:
@@ -120,6 +124,7 @@ class Relations:
 
     def _pointing(self, collection: str, parent: str, records: list[Record], name: str) -> list[str]:
         """The fields by which records point at a parent. Raises InvalidQuery where no record can."""
+        self._reads.collection(collection)
         entry = self._catalogue.get(collection)
         known = entry.fields if entry else {}
         found = links_among(parent, dict.fromkeys([*known, *(field for each in records for field in each)]))

@@ -60,12 +60,12 @@ class ResourceStore:
 
     def get(self, id: int | str) -> Record | None:
         """The record with this id, or None. 1 and "1" are the same id."""
-        document = self._find(ids.address_of(id))
+        document = self._look(ids.address_of(id))
         return None if document is None else stored(document)
 
     def exists(self, id: int | str) -> bool:
         """Whether there is a record with this id."""
-        return self._find(ids.address_of(id)) is not None
+        return self._look(ids.address_of(id)) is not None
 
     def delete(self, id: int | str) -> bool:
         """Delete the record with this id; False when there is none. Its id is never assigned again."""
@@ -110,6 +110,7 @@ class ResourceStore:
 
         items, total = store.list(limit=10, offset=20, sort="-price,name", where={"status": "open"})
         """
+        self._seen()
         size, start = _slice(limit, offset)
         matching, order = self._where(where), self._order(sort)
         table = self._table()
@@ -134,6 +135,7 @@ class ResourceStore:
         Ops: contains icontains startswith endswith like ilike (* is a wildcard) gt gte lt lte ne in isnull
         has (array). "30" finds 30; {"$or": [{"a": 1}, ...]}, "$and"; {"$text": "al rome"}: all words.
         """
+        self._seen()
         size, start = _slice(limit, offset)
         matching, order = self._where(criteria) or _ALL, self._order(sort)
         table = self._table()
@@ -141,6 +143,7 @@ class ResourceStore:
 
     def count(self, criteria: Record | None = None) -> int:
         """How many records match the criteria (see search); without any, how many there are."""
+        self._seen()
         where, table = self._where(criteria), self._table()
         return 0 if table is None else table.count(where)
 
@@ -163,6 +166,7 @@ class ResourceStore:
         store.group("status", sum="total", max="total,created_at", sort="-sum_total") ->
         [{"status": "open", "count": 2, "sum_total": 12, "max_total": 9, "max_created_at": "..."}, ...]
         """
+        self._seen()
         functions = {"sum": sum, "avg": avg, "min": min, "max": max, "count": count}
         grouping = groups.compile_groups(by, functions, sort)
         size, start = _slice(limit, offset)
@@ -214,12 +218,14 @@ class ResourceStore:
         {"name": "hart*", "age__gt": "30", "limit": "5"} -> {"name__ilike": "hart*", "age__gt": "30"};
         {"q": "rome", "or": "(a=1,b__gt=2)"} -> {"$text": "rome", "$or": [{"a": "1"}, {"b__gt": "2"}]}
         """
+        self._seen()
         entry = self._entry()
         return rest_query.criteria_of(query, entry.fields if entry else {})
 
     def vet(self, query: Record, sums: bool = False) -> None:  # noqa: FBT001, FBT002  programs pass it by position
         """Refuse (400) a ctx["query"] whose sort, page or fields cannot be; sums: of a query for groups."""
         if query:
+            self._seen()
             entry = self._entry()
             asked.check(query, entry.fields if entry else {}, sums=sums)
 
@@ -228,6 +234,7 @@ class ResourceStore:
 
         The first is the one to write in `record`.
         """
+        self._seen()
         entry = self._entry()
         known, given = entry.fields if entry else {}, record or {}
         found = names.links_among(parent, dict.fromkeys([*known, *given]))
@@ -235,6 +242,7 @@ class ResourceStore:
 
     def schema(self) -> Record:
         """The fields seen so far, with JSON types: {"fields": {"name": ["string"]}, "updated_at": "..."}."""
+        self._seen()
         entry = self._entry()
         if entry is None:
             return {"fields": {}, "updated_at": None}
@@ -247,6 +255,7 @@ class ResourceStore:
 
         None for a collection; with make only for one with records.
         """
+        self._seen()
         entry, table = self._entry(), self._table()
         if entry is not None and entry.single:
             return Singleton(self, entry.single)
@@ -261,12 +270,25 @@ class ResourceStore:
         entry = self._workspace.catalogue.get(self._name)
         return None if entry is None else Table.of(self._workspace.database, entry)
 
+    def _look(self, address: ids.Address | None) -> str | None:
+        """As `_find`; that it was looked at is noted."""
+        if address is None:
+            return None
+        self._workspace.reads.record(self._name, address)
+        table = self._table()
+        return None if table is None else table.find(address)
+
+    def _seen(self) -> None:
+        """The request has looked at more than some records: at anything of the collection."""
+        self._workspace.reads.collection(self._name)
+
     def _find(self, address: ids.Address | None) -> str | None:
         table = self._table()
         return None if table is None or address is None else table.find(address)
 
     def _relations(self) -> Relations:
-        return Relations(self._workspace.catalogue, lambda name: ResourceStore(self._workspace, name))
+        workspace = self._workspace
+        return Relations(workspace.catalogue, lambda name: ResourceStore(workspace, name), workspace.reads)
 
     def _related(self, records: Any, names: Sort, add: Callable[[Records], Records]) -> Any:
         if names is None or names == "":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from store import records, sqlite
 from store.catalogue import Catalogue, checked_name
+from store.entries import NAME
 from store.errors import StoreFull
 from store.kept_answers import KeptAnswers
 from store.resource_store import ResourceStore
@@ -42,6 +43,8 @@ class SessionStore:
 
     def __contains__(self, name: object) -> bool:
         """Whether anything was ever stored in the collection."""
+        if type(name) is str and NAME.fullmatch(name):  # no other can ever be there
+            self._workspace.reads.collection(name)
         return name in self._workspace.catalogue
 
     def collection(self, name: str) -> ResourceStore:
@@ -55,6 +58,7 @@ class SessionStore:
 
     def collections(self) -> list[str]:
         """The names of all collections, sorted."""
+        self._workspace.reads.names()
         return self._workspace.catalogue.names()
 
 
@@ -130,6 +134,7 @@ class Session:
         workspace.forget_changes()
         workspace.catalogue.begin_request()
         workspace.unindexed.clear()
+        workspace.reads.clear()
         workspace.read_only = read_only
         self._database.fault = None
         if self._query_only is not read_only:
@@ -212,6 +217,19 @@ class Session:
     def told(self, body: str) -> str:
         """The text of it; `body` is the reply's."""
         return self._workspace.told(body)
+
+    def reads(self) -> str:
+        """What the request has looked at, as `store.reads` has it."""
+        return self._workspace.reads.text()
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether the request has written anything that another one could read."""
+        return bool(self.changes) or self._catalogue.has_written
+
+    def touched(self) -> str:
+        """What it wrote, in the same form."""
+        return self._workspace.touched()
 
     def change_set(self) -> ChangeSet:
         """What the request wrote that was kept last."""

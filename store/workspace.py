@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from store import change_set, records
 from store.change_set import ChangeSet, RecordRow
 from store.errors import ReadOnlyRequest, StoreFull
+from store.reads import Reads, address_of_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,8 @@ class Workspace:
     changes: list[Change] = field(default_factory=list)
     written: Written = field(default_factory=Written)
     unindexed: list[tuple[str, str]] = field(default_factory=list)
+    #: What the request has looked at.
+    reads: Reads = field(default_factory=Reads)
 
     def require_writable(self) -> None:
         """Raises ReadOnlyRequest; StoreFull where SQLite has ended the transaction by itself."""
@@ -109,6 +112,20 @@ class Workspace:
         if only.record is None:
             return f"d {only.number} {only.row}"
         return f"p {only.number} {only.row} {change_set.BODY if only.record == body else only.record}"
+
+    def touched(self) -> str:
+        """What the request has written, as `store.reads` has it: whoever has read some of it is to know."""
+        found = Reads()
+        for change in self.changes:
+            found.record(change.collection, address_of_row(change.row, change.id))
+        if self.catalogue.has_written:
+            written = {change.collection for change in self.changes}
+            for name in self.catalogue.saved:
+                if name not in written:
+                    found.collection(name)
+            if self.catalogue.has_new:
+                found.names()
+        return found.text()
 
     def change_set(self) -> ChangeSet:
         """What the request has written; the last write of each row is the one that counts."""

@@ -61,7 +61,7 @@ class Runtime:
         self._linker = Linker(self._engine)
         self._linker.add_wasip2()
         self._text = Text()
-        self._text.beginning_bytes = limits.head_bytes
+        self._text.beginning_bytes = limits.line_bytes
         self._derivation = KeyDerivation()
         self._exports: dict[str, _Export] = {}
         with self._linker.root() as root:

@@ -12,11 +12,11 @@ A frame is a 4-byte little-endian length (of what follows), one byte of kind, an
     DROP    JSON, a session                         to the worker: let go of the session's files
     DROPPED JSON, a session                         from the worker: nothing of it is open any more
     DONE    u64 job, u16 status, u8 flags, u64 fuel, u64 micros, u64 queue micros,      from the worker
-            u64 settle micros, u64 changed, u32 length,
-            headers and output as JSON (nothing: there are none), body
+            u64 settle micros, u64 changed, u64 version, u32 length,
+            headers, output, reads and touched as JSON (nothing: there are none), body
 
 `sent` is the system's monotonic clock in nanoseconds, which both ends share. DONE is a RESULT that completed:
-nearly all are, and most have neither headers nor output.
+nearly all are.
 
 Both ends are ours, so a frame that does not decode is a bug: FrameError, and the connection ends.
 """
@@ -45,7 +45,7 @@ _COMMITTED, _HAS_BODY, _RECORD, _REPLAYED = 1, 2, 4, 8
 _LENGTH = struct.Struct("<I")
 _JOB = struct.Struct("<QQB")
 _RESULT = struct.Struct("<QI")
-_DONE = struct.Struct("<QHBQQQQQI")
+_DONE = struct.Struct("<QHBQQQQQQI")
 
 
 class FrameError(Exception):
@@ -139,11 +139,12 @@ def _encode_result(frame: ResultFrame) -> bytes:
 
 
 def _encode_done(job: int, done: Completed) -> bytes:
-    more = orjson.dumps([done.headers, done.stdout]) if done.headers or done.stdout else b""
+    said = (done.headers, done.stdout, done.reads, done.touched)
+    more = orjson.dumps(said) if any(said) else b""
     flags = _COMMITTED * done.committed | _HAS_BODY * (done.body is not None)
     flags |= _RECORD * done.record | _REPLAYED * done.replayed
     times = (done.micros, done.queue_micros, done.settle_micros)
-    head = _DONE.pack(job, done.status, flags, done.fuel, *times, done.changed, len(more))
+    head = _DONE.pack(job, done.status, flags, done.fuel, *times, done.changed, done.version, len(more))
     return b"%b%b%b" % (head, more, done.body or b"")
 
 
@@ -224,12 +225,12 @@ def _decode_result(rest: bytes) -> ResultFrame:
 
 
 def _decode_done(rest: bytes) -> ResultFrame:
-    job, status, flags, fuel, micros, queue, settle, changed, length = _DONE.unpack_from(rest)
+    job, status, flags, fuel, micros, queue, settle, changed, version, length = _DONE.unpack_from(rest)
     start = _DONE.size + length
     headers: tuple[tuple[str, str], ...] = ()
-    stdout = ""
+    stdout = reads = touched = ""
     if length:
-        pairs, stdout = orjson.loads(rest[_DONE.size : start])
+        pairs, stdout, reads, touched = orjson.loads(rest[_DONE.size : start])
         headers = tuple((name, value) for name, value in pairs)
     completed = Completed(
         status=status,
@@ -244,6 +245,9 @@ def _decode_done(rest: bytes) -> ResultFrame:
         replayed=flags & _REPLAYED > 0,
         queue_micros=queue,
         settle_micros=settle,
+        version=version,
+        reads=reads,
+        touched=touched,
     )
     return ResultFrame(job, completed)
 

@@ -43,7 +43,10 @@ _MOST_TRIES = 3
 
 @frozen
 class Report:
-    """What a job has come to, told as soon as it may be. `ran_ns`: when it had run, monotonic."""
+    """What a job has come to, told as soon as it may be. `ran_ns`: when it had run, monotonic.
+
+    `version`: the session's that it has seen, or has made; None: not known.
+    """
 
     job: Job
     answer: Answer | Outcome
@@ -51,6 +54,7 @@ class Report:
     micros: int = 0
     queue_micros: int = 0
     ran_ns: int = 0
+    version: int | None = None
 
 
 @define(eq=False)
@@ -127,6 +131,11 @@ class Gate:
         """The version that the session's guest has, staged or not."""
         line = self._lines[session]
         return Head(line.durable.identity, line.version, line.batch)
+
+    def version(self, session: str) -> int | None:
+        """The version that the session's guest has, staged or not; None: it has none."""
+        line = self._lines.get(session)
+        return None if line is None else line.version
 
     def stage(self, session: str, changes: str, report: Report | None = None) -> None:
         """A change set is the session's next version."""

@@ -8,6 +8,8 @@ from attrs import frozen
 
 MIB = 1024 * 1024
 _HEAD_BYTES = 128 * 1024
+#: What an answer says of what it was made of (store/reads.py), in UTF-8.
+_READS_BYTES = 4 * 8_192
 
 
 @frozen
@@ -43,9 +45,14 @@ class Limits:
         return _HEAD_BYTES + 6 * self.stdout_bytes
 
     @property
+    def line_bytes(self) -> int:
+        """All of an answer's first line: that, and what it was made of, which no plan has chosen."""
+        return self.head_bytes + _READS_BYTES
+
+    @property
     def answer_bytes(self) -> int:
         """One request's answer, without what it has written."""
-        return self.head_bytes + self.result_bytes
+        return self.line_bytes + self.result_bytes
 
 
 #: What a live guest has of its own as a rule: some 1.5 MiB, and what it keeps of its session's data.

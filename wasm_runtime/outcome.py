@@ -35,6 +35,12 @@ class Completed:
     replayed: bool = False
     queue_micros: int = 0
     settle_micros: int = 0
+    #: The session's version that the run has seen, or has made.
+    version: int = 0
+    #: What the reply was made of, and what the run has touched, as `wasm_runtime.read_set` reads it. "": that
+    #: is not known of a reply, and nothing was touched.
+    reads: str = ""
+    touched: str = ""
 
 
 @frozen

@@ -193,7 +193,7 @@ class Runner:
                 return [evolve(job, tried=True)]
             answer = self._guests.explained(answer)
         waited = max(started - job.waits_since_ns, 0) // 1000
-        self._hand_on(session, Report(job, answer, fuel, micros, waited, ran))
+        self._hand_on(session, Report(job, answer, fuel, micros, waited, ran, self._version(session, answer)))
         return []
 
     def _run_group(self, session: str, guest: LiveGuest, jobs: list[Job]) -> list[Job]:
@@ -209,8 +209,16 @@ class Runner:
         for job, answer in zip(jobs, answers, strict=False):
             waited = max(started - job.waits_since_ns + others_ns, 0) // 1000
             self._note_speed(session, job, quick=micros <= SLOW_MICROS)
-            self._hand_on(session, Report(job, answer, fuel, micros, waited, ran))
+            self._hand_on(
+                session, Report(job, answer, fuel, micros, waited, ran, self._version(session, answer))
+            )
         return jobs[len(answers) :]
+
+    def _version(self, session: str, answer: Answer | Outcome) -> int | None:
+        """The one that the answer has seen, or makes."""
+        version = self._gate.version(session)
+        makes_one = isinstance(answer, Answer) and bool(answer.changes)
+        return version if version is None else version + makes_one
 
     def _hand_on(self, session: str, report: Report) -> None:
         answer = report.answer
@@ -292,6 +300,9 @@ def outcome_of(report: Report, *, waited: bool) -> Outcome:
         replayed=answer.replayed,
         queue_micros=report.queue_micros,
         settle_micros=settle_micros,
+        version=report.version or 0,
+        reads=answer.reads if report.version is not None and report.job.mode == READ else "",
+        touched=answer.touched if committed else "",
     )
 
 

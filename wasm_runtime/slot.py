@@ -11,7 +11,7 @@ import structlog
 from attrs import define, field, frozen
 
 from wasm_runtime import frames, status_cell
-from wasm_runtime.outcome import Outcome, OutOfTime, Overloaded, WorkerLost
+from wasm_runtime.outcome import Completed, NotConfirmed, Outcome, OutOfTime, Overloaded, WorkerLost
 from wasm_runtime.worker_process import PoolConfig, WorkerProcess
 
 if TYPE_CHECKING:
@@ -249,11 +249,20 @@ class Slot:
     def on_frame(self, frame: frames.Frame) -> None:
         self._heard_ns = time.monotonic_ns()
         if isinstance(frame, frames.ResultFrame):
+            self._tell(frame.job, frame.outcome)
             self._finish(frame.job, frame.outcome)
         elif isinstance(frame, frames.JsonFrame) and frame.kind == frames.READY:
             self._on_ready(frame.value)
         elif isinstance(frame, frames.JsonFrame) and frame.kind == frames.DROPPED:
             self._dropped(frame.value)
+
+    def _tell(self, job: int, outcome: Outcome) -> None:
+        """Whoever depends on what was written hears of it before anybody is answered."""
+        if type(outcome) is Completed:
+            if outcome.touched and (pending := self.pending.get(job)) is not None:
+                self.config.hears.written(pending.job, outcome)
+        elif type(outcome) is NotConfirmed and (pending := self.pending.get(job)) is not None:
+            self.config.hears.doubted(pending.job.session)
 
     def _on_ready(self, said: dict[str, Any]) -> None:
         self.enforced = said["enforced"]
@@ -291,6 +300,10 @@ class Slot:
         self._background(self._spawn())
 
     def _settle_accounts(self, snapshot: status_cell.Snapshot, *, killed_for_time: bool) -> None:
+        """Of what a dead worker had to do: what may have been written, and who is to be told what."""
+        begun = (each.job for each in self.pending.values() if each.attempts)
+        for session in {job.session for job in begun if not job.read_only}:
+            self.config.hears.doubted(session)
         for pending in tuple(self.pending.values()):
             if pending.attempts == 0:
                 continue

@@ -23,6 +23,8 @@ from attrs import frozen
 
 from store.change_set import RECORD_DEPTH, SEPARATOR, ChangeSetError, decode, encode
 from store.ids import FIRST_TEXT_ROWID, MAX_INT_ID, address_of
+from store.reads import WHOLE
+from wasm_runtime import read_set
 from wasm_runtime.nesting import depth_within
 from wasm_runtime.outcome import (
     BadReply,
@@ -79,6 +81,8 @@ _MAX_ERRORS = 32
 _BODY_ALONE = re.compile(r"p ([1-9][0-9]{0,8}) ([1-9][0-9]{0,15}) =")
 #: A pointer to a field with the longest name that is learned, in UTF-8.
 _MAX_POINTER = 512
+#: Kinds of rows that no plan reads; they come last in a change set.
+_NOTHING_READABLE = ("x ", "a ")
 _NO_BODY = frozenset({204, 304})
 _TOO_MUCH_TOLD = "it tells of changes where nothing is kept"
 
@@ -100,6 +104,9 @@ class Answer:
     replayed: bool = False
     #: What the record is to keep, as the text of a change set; "": nothing.
     changes: str = ""
+    #: What the reply was made of, and what was touched, as `read_set` has it; "": not known, and nothing.
+    reads: str = ""
+    touched: str = ""
 
 
 #: What a guest may say was asked for and does not hold.
@@ -130,7 +137,7 @@ def judge_too_long(beginning: str, size: int, limits: Limits) -> Outcome:
 
 
 def _head(head: str, limits: Limits) -> dict[str, Any] | Outcome:
-    if len(head) > limits.head_bytes:
+    if len(head) > limits.line_bytes:
         return _head_too_long(limits)
     try:
         meta = orjson.loads(head)
@@ -184,7 +191,16 @@ def _reply(meta: dict[str, Any], body: str, changes: str, limits: Limits) -> Ans
         record=meta.get("record") is True,
         replayed=meta.get("replayed") is True,
         changes=checked,
+        reads=read_set.checked(meta["reads"]) if "reads" in meta else "",
+        touched=_touched(meta, checked),
     )
+
+
+def _touched(meta: dict[str, Any], changes: str) -> str:
+    """Of a change set that no honest guest says nothing of, all of the session."""
+    if not changes or changes.startswith(_NOTHING_READABLE):
+        return ""
+    return (read_set.checked(meta["touched"]) if "touched" in meta else "") or WHOLE
 
 
 def _checked_changes(text: str, body: str, value: Any, limits: Limits) -> str | Outcome:

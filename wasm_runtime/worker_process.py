@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wasm_runtime.limits import GuestReuse, Limits
+    from wasm_runtime.outcome import Completed
+    from wasm_runtime.slot import Job
 
 _READ_BYTES = 256 * 1024
 #: What a worker runs.
@@ -30,6 +32,24 @@ class KeeperLink(Protocol):
 
     def connect(self, slot: int, slots: int) -> socket.socket:
         """The worker's end of a stream to the keeper, for the worker in a slot. Raises OSError."""
+
+
+class Hears(Protocol):
+    """Who hears of what is written in sessions, before whoever has asked for it does."""
+
+    def written(self, job: Job, outcome: Completed) -> None:
+        """It is durable, whether its client has left or not."""
+
+    def doubted(self, session: str) -> None:
+        """Something may have been written in the session, and nobody will say what."""
+
+
+class NobodyHears:
+    """Where nothing depends on it."""
+
+    def written(self, job: Job, outcome: Completed) -> None: ...
+
+    def doubted(self, session: str) -> None: ...
 
 
 @frozen
@@ -48,6 +68,7 @@ class PoolConfig:
     workers: int
     #: Where workers get their streams to the record; without it they answer nothing but 503s.
     keeper: KeeperLink | None = None
+    hears: Hears = field(factory=NobodyHears)
     enforce_types: bool = False
     pinned: bool = True
     queue_per_session: int = 64

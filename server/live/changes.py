@@ -72,5 +72,5 @@ class Changes:
         for listener in tuple(self._listeners.values()):
             try:
                 listener(touched)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others are to hear
                 _log.exception("listener failed", session=touched.session, exc_info=error)

@@ -119,13 +119,24 @@ class SourceCode:
 
 
 @frozen
+class Purity:
+    """Code whose reply depends on its request and on its session's records alone.
+
+    `members` are those of `ctx` that it reads beside the query: `("path",)`, `("headers", "accept")`.
+    """
+
+    members: tuple[tuple[str, ...], ...] = ()
+
+
+@frozen
 class ValidatedCode:
     """Plan code that passed the policy: the `ast.unparse` of the tree that was checked.
 
-    Made by `server.planning.policy.check` alone.
+    Made by `server.planning.policy.check` alone. `purity` is None where its replies cannot be remembered.
     """
 
     text: str
+    purity: Purity | None = field(default=None, eq=False)
 
 
 @frozen

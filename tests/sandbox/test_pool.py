@@ -447,3 +447,68 @@ def _mappings(pid: int) -> list[tuple[int, int]]:
     lines = [line.split() for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
     ranges = [line[0].split("-") for line in lines if len(line) == 5]
     return [(int(start, 16), int(end, 16)) for start, end in ranges]
+
+
+class Heard:
+    """What a pool's workers have told of writes, and which answers had been given by then."""
+
+    def __init__(self) -> None:
+        self.written_: list[tuple[str, str, int]] = []
+        self.doubted_: list[str] = []
+        self.answered: list[bool] = []
+        self.runs: list[asyncio.Future[Outcome]] = []
+
+    def written(self, job: Job, outcome: Completed) -> None:
+        self.written_.append((job.session, outcome.touched, outcome.version))
+        self.answered.append(any(run.done() for run in self.runs))
+
+    def doubted(self, session: str) -> None:
+        self.doubted_.append(session)
+
+
+async def test_writes_are_told_before_they_are_answered(
+    make_pool: Callable[..., Awaitable[WorkerPool]],
+) -> None:
+    """What was durable is told with what it has touched, and only that; reads and undone writes are not."""
+    heard = Heard()
+    pool = await make_pool(hears=heard)
+    heard.runs.append(asyncio.ensure_future(pool.run(job(INSERT, body={"n": 1}))))
+    await heard.runs[0]
+    await pool.run(job(COUNT, read_only=True))
+    await pool.run(job("store.insert({'n': 2})\nREPLY = make_response(404)"))
+
+    assert heard.written_ == [("s1", '{"members":[1],"*":null}', 1)]
+    assert heard.answered == [False]
+    assert heard.doubted_ == []
+
+
+async def test_a_write_counts_although_its_client_has_left(
+    make_pool: Callable[..., Awaitable[WorkerPool]],
+) -> None:
+    """Nobody waits for its answer, and what it has touched is told all the same."""
+    heard = Heard()
+    pool = await make_pool(hears=heard)
+    await pool.run(job(INSERT, body={"n": 0}))
+    leaving = asyncio.ensure_future(pool.run(job(SOME_WORK)))
+    await until_running(pool)
+    leaving.cancel()
+    await pool.run(job(COUNT, read_only=True))
+
+    assert heard.written_[-1] == ("s1", '{"members":[2]}', 2)
+
+
+async def test_a_worker_s_end_puts_the_sessions_in_doubt_that_it_was_writing(
+    make_pool: Callable[..., Awaitable[WorkerPool]],
+) -> None:
+    """Before anybody is told that the worker is lost; sessions that were only read are as they were."""
+    heard = Heard()
+    pool = await make_pool(hears=heard)
+    writing = asyncio.ensure_future(pool.run(job(SLEEP, "writing")))
+    await until_running(pool)
+    reading = asyncio.ensure_future(pool.run(job(COUNT, "reading", read_only=True)))
+    await asyncio.sleep(0)
+    os.kill(pool.health()["pids"][0], signal.SIGKILL)
+
+    assert isinstance(await writing, WorkerLost)
+    assert heard.doubted_ == ["writing"]
+    assert isinstance(await reading, Completed)

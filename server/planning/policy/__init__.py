@@ -9,7 +9,8 @@
 6. REPLY is assigned by a plain assignment statement.
 7. Text, nodes, depth and literals are bounded before anything recurses over them.
 8. What runs is `ast.unparse` of the checked tree, proved by parsing it again.
-9. Where the route is known, code reads no slots but the route's, and names that it sets or tests for.
+9. Whether a plan's replies can be remembered is decided here, too (`purity`), and goes with the checked code.
+10. Where the route is known, code reads no slots but the route's, and names that it sets or tests for.
 
 Every violation is reported with its line, in words that say what to write instead: the reader
 is a model with one try left.

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from server.planning.policy.names import MAX_DEPTH, MAX_NODES, MAX_SOURCE_BYTES
+from server.planning.policy.purity import purity_of
 from server.planning.policy.rules import violations_in
 from server.planning.policy.slots import unknown_slots
 from server.planning.policy.violation import CodeRefused, Violation
@@ -50,7 +51,7 @@ def _checked(code: SourceCode, slots: Collection[str] | None) -> ValidatedCode:
     with _parsing(code.text):
         # The compiler refuses what the grammar lets pass, such as `break` outside a loop. Nothing runs here.
         compile(tree, "<plan>", "exec", dont_inherit=True)
-    return ValidatedCode(_text_of(tree))
+    return ValidatedCode(_text_of(tree), purity_of(tree))
 
 
 def _parse(text: str) -> ast.Module:
