@@ -21,10 +21,10 @@ from server.http.semantics import HttpSemantics
 from server.http.traced import traced
 from server.http.watching import Watching
 from server.live.changes import Changes
-from server.live.publishing import publish_result
 from server.live.streams import Registry, StreamLimits
 from server.live.tickets import Tickets
 from server.live.topics import Topics
+from server.live.writes import Writes
 from server.metrics.meter import Meter
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
@@ -46,8 +46,8 @@ from server.sessions.names import SessionNames
 from server.sessions.records import Records
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
-from wasm_runtime.pool import Executor, Holder, Telling, WorkerPool
-from wasm_runtime.worker_process import PoolConfig
+from wasm_runtime.pool import WorkerPool
+from wasm_runtime.worker_process import NobodyHears, PoolConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,12 +55,15 @@ if TYPE_CHECKING:
 
     from server.http.admin import Admin
     from server.http.handler import Door
+    from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
     from server.record.client import KeeperClient
     from server.settings.schema import CorsSettings, Settings
     from server.telemetry.tracing import Tracing
     from wasm_runtime.artifact import Artifact
+    from wasm_runtime.pool import Executor
+    from wasm_runtime.worker_process import Hears
 
 #: Connections that wait to be taken.
 BACKLOG = 1_024
@@ -197,17 +200,14 @@ class Service:
                 self._runner = None
 
 
-class ServingExecutor(Executor, Holder, Telling, Protocol):
-    """Runs plans, keeps everybody out of a session, and tells what becomes of runs."""
-
-
 def make_app(
     settings: Settings,
     *,
     planner: Planner | None = None,
-    executor: ServingExecutor | None = None,
+    executor: HoldingExecutor | None = None,
     data_root: DataRoot | None = None,
     tracing: Tracing | None = None,
+    changes: Changes | None = None,
     progress: artifact.Progress = lambda _what, _seconds: None,
 ) -> Service:
     """Put the service together; every part that touches the world is a parameter.
@@ -221,9 +221,10 @@ def make_app(
     guest = cache(partial(artifact.ensure, settings.store.cache_path, progress))
     keeper = make_keeper(settings, root)
     records = Records(keeper)
+    changes = changes or Changes()
     try:
         files.remove_leftovers()
-        pool = executor or worker_pool(settings, root, guest(), keeper)
+        pool = executor or worker_pool(settings, root, guest(), keeper, hears=Writes(changes))
         admin = bool(settings.auth.admin_token)
         meter = Meter(settings, root.path, records, pool.health)
         usage = usage_book(settings.planner, root.path)
@@ -241,7 +242,6 @@ def make_app(
     except BaseException:
         root.close()
         raise
-    changes = Changes()
     names = SessionNames(keeper)
     dialects = dialect_choice(settings, root)
     reader = _reader(settings, names)
@@ -269,7 +269,6 @@ def make_app(
     sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     use_case = FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)))
-    pool.on_result(partial(publish_result, changes))
     streams = registry_of(settings, changes)
     watching = Watching(streams, Tickets(settings.live.ticket_seconds), reader, dialects, use_case)
     handler = Handler(
@@ -337,7 +336,7 @@ def _operators(
     settings: Settings,
     root: DataRoot,
     plans: Planner,
-    pool: ServingExecutor,
+    pool: HoldingExecutor,
     *,
     names: SessionNames,
     records: Records,
@@ -365,15 +364,22 @@ def _operators(
 
 
 def worker_pool(
-    settings: Settings, root: DataRoot, guest: Artifact, keeper: KeeperClient, *, workers: int | None = None
+    settings: Settings,
+    root: DataRoot,
+    guest: Artifact,
+    keeper: KeeperClient,
+    *,
+    workers: int | None = None,
+    hears: Hears | None = None,
 ) -> WorkerPool:
-    """The pool that the settings ask for; `workers` overrides how many."""
+    """The pool that the settings ask for; `workers` overrides how many. `hears` of what is written."""
     sandbox = settings.sandbox
     pool = WorkerPool(
         PoolConfig(
             component=guest.path,
             data_root=root.path / CACHES,
             keeper=keeper,
+            hears=hears or NobodyHears(),
             limits=sandbox.limits(),
             reuse=sandbox.reuse_policy(),
             workers=sandbox.worker_count() if workers is None else workers,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from server.live.changes import Changes
 from server.planning.kinds.route import refuse_unplannable, template_text
 from server.planning.planned import Fixed, RoutesInForce
 from server.values.model import Plan, RequestContext, RunnablePlan, SourceCode, ValidatedCode
@@ -72,7 +73,8 @@ class FakeExecutor:
     def __init__(self, answer: Callable[[Job], Outcome] | None = None) -> None:
         self.answer = answer or (lambda job: completed({"ok": True}))
         self.jobs: list[Job] = []
-        self.listeners: list[Callable[[Job, Outcome], None]] = []
+        #: Who hears of what it says was written.
+        self.changes = Changes()
         self.gate = asyncio.Event()
         self.gate.set()
         self.entered = asyncio.Event()
@@ -85,13 +87,7 @@ class FakeExecutor:
         self.jobs.append(job)
         self.entered.set()
         await self.gate.wait()
-        outcome = self.answer(job)
-        for listener in self.listeners:
-            listener(job, outcome)
-        return outcome
-
-    def on_result(self, listener: Callable[[Job, Outcome], None]) -> None:
-        self.listeners.append(listener)
+        return self.answer(job)
 
     async def close(self) -> None:
         self.closed = True

@@ -8,8 +8,7 @@
    whether they are there; every other job had not taken effect, and runs again on the next worker.
 4. While a session is held, nothing runs in it and no guest has its files open: its jobs wait.
 5. Jobs wait a limited time, less for a worker that is being replaced, in queues of limited length.
-6. Listeners are told of each result as it arrives, before the job's caller can go on, and where it has left.
-7. A job whose caller has left, or that has waited too long, is withdrawn: it does not begin. It counts as
+6. A job whose caller has left, or that has waited too long, is withdrawn: it does not begin. It counts as
    waiting until its worker has let go of it. One that has begun ends as if nothing had happened.
 """
 
@@ -29,7 +28,7 @@ from wasm_runtime.outcome import Outcome, Overloaded, SessionDamaged
 from wasm_runtime.slot import START_SECONDS, Job, Pending, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
     from wasm_runtime.worker_process import PoolConfig
@@ -55,14 +54,6 @@ class Executor(Protocol):
     async def close(self) -> None: ...
 
 
-class Telling(Protocol):
-    """Tells what becomes of jobs."""
-
-    def on_result(self, listener: Callable[[Job, Outcome], None]) -> None:
-        """Have it told of each job's outcome before whoever waits for that can go on. It may not wait."""
-        ...
-
-
 class Holder(Protocol):
     """Keeps everybody out of a session's files for a while."""
 
@@ -86,8 +77,7 @@ class WorkerPool:
 
     def __init__(self, config: PoolConfig) -> None:
         self._config = config
-        self._listeners: list[Callable[[Job, Outcome], None]] = []
-        self._slots = [Slot(index, config, self._tell) for index in range(config.workers)]
+        self._slots = [Slot(index, config) for index in range(config.workers)]
         self._waiting: Counter[str] = Counter()
         self._in_all = 0
         self._held: dict[str, _Hold] = {}
@@ -134,13 +124,6 @@ class WorkerPool:
         if type(outcome) is SessionDamaged:
             log.error("session damaged", session=job.session, reason=outcome.reason)
         return outcome
-
-    def on_result(self, listener: Callable[[Job, Outcome], None]) -> None:
-        self._listeners.append(listener)
-
-    def _tell(self, job: Job, outcome: Outcome) -> None:
-        for listener in self._listeners:
-            listener(job, outcome)
 
     def _ended(self, session: str) -> None:
         """A job of the session is in no queue and no worker any more."""

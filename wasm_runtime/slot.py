@@ -86,8 +86,6 @@ class Slot:
 
     index: int
     config: PoolConfig
-    #: Told of each result, before whoever waits for it.
-    tell: Callable[[Job, Outcome], None] = lambda _job, _outcome: None
     #: Sent to the worker, or waiting for one; by job id, which is the order they came in.
     pending: dict[int, Pending] = field(factory=dict)
     ready: asyncio.Event = field(factory=asyncio.Event)
@@ -367,7 +365,6 @@ class Slot:
     def _finish(self, job: int, outcome: Outcome) -> None:
         pending = self.pending.pop(job, None)
         if pending is not None:
-            self.tell(pending.job, outcome)
             pending.resolve(outcome)
 
     def _expire_later(self, pending: Pending) -> None:

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from attrs import evolve
 
+from server.live.changes import Touched
 from tests.fakes import FakeExecutor, FakePlanner, completed, runnable
 from tests.http.client import Wire, ask
 from tests.streams import PATIENCE_SECONDS, EventReader, watching
@@ -41,7 +42,8 @@ class State(FakeExecutor):
         if job.read_only:
             return completed({"value": self.value})
         self.value = orjson.loads(job.body)["value"]
-        return evolve(completed({}, status=201), changed=1)
+        self.changes.publish(Touched(job.session, whole=True))
+        return completed({}, status=201)
 
     @property
     def reads(self) -> int:
@@ -139,22 +141,6 @@ async def test_other_sessions_are_not_told(start: Start) -> None:
         await two.event()
 
         assert executor.reads - before == 1
-
-
-async def test_a_write_whose_client_has_left_is_told(start: Start) -> None:
-    """A change set counts, whoever waits for its answer."""
-    executor = State()
-    service = await start(executor=executor)
-    async with watching(service.address, "/m") as stream:
-        await stream.event()
-        job = executor.jobs[-1]
-        executor.value = 7
-        done = evolve(completed({}, status=201), changed=1)
-        for listener in executor.listeners:
-            listener(evolve(job, read_only=False, request=""), done)
-        event = await stream.event()
-
-    assert event.body == {"value": 7}
 
 
 async def test_trouble_is_told_and_passes(start: Start) -> None:
