@@ -17,8 +17,12 @@ from server.http.file_fields import FileFields
 from server.http.handler import Handler
 from server.http.held import HeldBytes, HeldLimits
 from server.http.metrics_page import MetricsPage, wanted_tokens
+from server.http.remembered import RawDoor
 from server.http.semantics import HttpSemantics
 from server.http.traced import traced
+from server.live.changes import Changes, Touched
+from server.live.memory import Memory
+from server.live.writes import Writes
 from server.metrics.meter import Meter
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
@@ -27,6 +31,7 @@ from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
 from server.planning.dialects.frame.choice import DialectChoice, checked
 from server.planning.drafting.usage import UsageBook, usage_book
+from server.planning.planner import LearningPlanner
 from server.requests.auth import Authenticator
 from server.requests.context import ContextReader, EdgeLimits
 from server.requests.hosts import Hosts, is_local
@@ -41,7 +46,7 @@ from server.sessions.records import Records
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
-from wasm_runtime.worker_process import PoolConfig
+from wasm_runtime.worker_process import NobodyHears, PoolConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +62,7 @@ if TYPE_CHECKING:
     from server.telemetry.tracing import Tracing
     from wasm_runtime.artifact import Artifact
     from wasm_runtime.pool import Executor
+    from wasm_runtime.worker_process import Hears
 
 #: Connections that wait to be taken.
 BACKLOG = 1_024
@@ -78,7 +84,9 @@ class Service:
         renew: Callable[[Settings], None],
         usage: UsageBook,
         tracing: Tracing | None = None,
+        raw_door: RawDoor | None = None,
     ) -> None:
+        self._raw_door = raw_door
         self._settings = settings
         self._handler = handler
         self._planner = planner
@@ -131,6 +139,7 @@ class Service:
             idle_seconds=options.header_seconds,
             read_seconds=options.body_seconds,
             target_bytes=options.path_bytes + options.query_bytes,
+            door=self._raw_door,
         )
         # aiohttp waits that long for requests to end, cancels those that don't, and waits once more.
         self._runner = web.ServerRunner(server, shutdown_timeout=options.shutdown_seconds / 2)
@@ -210,11 +219,14 @@ def make_app(
     guest = cache(partial(artifact.ensure, settings.store.cache_path, progress))
     keeper = make_keeper(settings, root)
     records = Records(keeper)
+    changes = Changes()
+    memory = _memory(settings, changes)
     try:
         files.remove_leftovers()
-        pool = executor or worker_pool(settings, root, guest(), keeper)
+        pool = executor or worker_pool(settings, root, guest(), keeper, hears=Writes(changes))
         admin = bool(settings.auth.admin_token)
-        meter = Meter(settings, root.path, records, pool.health)
+        remembered = None if memory is None else memory.counts
+        meter = Meter(settings, root.path, records, pool.health, remembered)
         usage = usage_book(settings.planner, root.path)
         plans = planner or make_planner(
             settings.planner,
@@ -232,12 +244,21 @@ def make_app(
         raise
     names = SessionNames(keeper)
     dialects = dialect_choice(settings, root)
+    _tell_of_plans(plans, dialects, changes)
     reader = _reader(settings, names)
     door: Door | None = None
     doors: list[Renewable] = []
     if admin:
         door = _operators(
-            settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects
+            settings,
+            root,
+            plans,
+            pool,
+            names=names,
+            records=records,
+            usage=usage,
+            dialects=dialects,
+            changes=changes,
         )
         doors.append(door)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
@@ -248,8 +269,12 @@ def make_app(
     authenticator = Authenticator(settings.auth.by_name)
     sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
+    note = None if tokens is None else meter.tally.note
+    raw_door = None
+    if memory is not None and tracing is None:  # a span is the long way's
+        raw_door = RawDoor(memory, note, shows_client=settings.log.client_address)
     handler = Handler(
-        FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds))),
+        FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))),
         authenticator=authenticator,
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, records),
@@ -257,16 +282,19 @@ def make_app(
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
         door=door,
-        note=None if tokens is None else meter.tally.note,
+        note=note,
         new_line=RequestLine if tracing is None else tracing.new_line,
         held=held,
         dialects=dialects,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
+        raw_door=raw_door,
     )
 
     def renew(again: Settings) -> None:
         authenticator.renew(again.auth.by_name)
         reader.tokens.renew(again.auth.all_tokens)
+        if memory is not None:
+            memory.forget_spellings()
         for each in doors:
             each.renew(again)
 
@@ -281,7 +309,29 @@ def make_app(
         usage=usage,
         renew=renew,
         tracing=tracing,
+        raw_door=raw_door,
     )
+
+
+def _memory(settings: Settings, changes: Changes) -> Memory | None:
+    """What remembers replies, and hears of what makes them fall; None where nothing is to be remembered."""
+    if not settings.sandbox.remember or not settings.server.remembered_bytes:
+        return None
+    memory = Memory(settings.server.remembered_bytes)
+    changes.subscribe(memory.heard)
+    return memory
+
+
+def _tell_of_plans(plans: Planner, dialects: DialectChoice, changes: Changes) -> None:
+    """Have it published where requests of a session, or of all, may get another plan."""
+
+    def told(directory: str) -> None:
+        changes.publish(Touched(directory, cause="plan"))
+
+    if isinstance(plans, LearningPlanner):
+        plans.on_change(told)
+    if isinstance(dialects.kept, KeptDialects):
+        dialects.kept.on_change = told
 
 
 class Renewable(Protocol):
@@ -316,26 +366,44 @@ def _operators(
     records: Records,
     usage: UsageBook,
     dialects: DialectChoice,
+    changes: Changes,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
     from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
     limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects)
+    api = make_api(
+        settings,
+        root,
+        plans,
+        pool,
+        names=names,
+        records=records,
+        usage=usage,
+        dialects=dialects,
+        changes=changes,
+    )
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
 
 def worker_pool(
-    settings: Settings, root: DataRoot, guest: Artifact, keeper: KeeperClient, *, workers: int | None = None
+    settings: Settings,
+    root: DataRoot,
+    guest: Artifact,
+    keeper: KeeperClient,
+    *,
+    workers: int | None = None,
+    hears: Hears | None = None,
 ) -> WorkerPool:
-    """The pool that the settings ask for; `workers` overrides how many."""
+    """The pool that the settings ask for; `workers` overrides how many. `hears` is told of writes."""
     sandbox = settings.sandbox
     pool = WorkerPool(
         PoolConfig(
             component=guest.path,
             data_root=root.path / CACHES,
             keeper=keeper,
+            hears=hears or NobodyHears(),
             limits=sandbox.limits(),
             reuse=sandbox.reuse_policy(),
             workers=sandbox.worker_count() if workers is None else workers,

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
     from server.http.api_pages import ApiPages
+    from server.http.remembered import RawDoor
     from server.requests.auth import Authenticator, Caller
     from server.requests.target import Target
     from server.values.model import RequestContext
@@ -87,12 +88,14 @@ class Handler:
         held: HeldBytes | None = None,
         dialects: DialectChoice | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
+        raw_door: RawDoor | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
 
         `held` counts what is held of bodies. `logged_address` says, of a peer and its headers, which address
-        the line has; None: no line has one.
+        the line has; None: no line has one. `raw_door` is told of replies that the same bytes get again.
         """
+        self._raw_door = raw_door
         self._use_case = use_case
         self._authenticator = authenticator
         self._reader = reader
@@ -227,6 +230,8 @@ class Handler:
         Nothing more is done for a client whose connection is full; `Connection` ends the wait.
         """
         started = perf_counter()
+        if line.entry is not None and self._raw_door is not None:
+            self._raw_door.keep(request, reply, line)
         response: web.StreamResponse = SENT
         try:
             data = whole(request, reply, line)

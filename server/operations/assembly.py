@@ -20,6 +20,7 @@ from server.sessions.files import SessionFiles
 from wasm_runtime.pool import Executor, Holder
 
 if TYPE_CHECKING:
+    from server.live.changes import Changes
     from server.planning.drafting.usage import UsageBook
     from server.planning.planned import Planner
     from server.sessions.directories import DataRoot
@@ -43,6 +44,7 @@ def make_api(
     usage: UsageBook,
     running: bool = True,
     dialects: DialectChoice | None = None,
+    changes: Changes | None = None,
 ) -> Api:
     """The interface over a service's parts, which it does not own. `running`: requests are served, too."""
     chosen = dialects or DialectChoice()
@@ -56,6 +58,7 @@ def make_api(
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
         dialects=chosen.kept,
+        changes=changes,
     )
     plans = PlanOperations(learned, switch, sessions.named)
     conventions = make_conventions(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from server.live.changes import Changes, Touched
 from server.operations.naming import BY_DIRECTORY, session_named
 from server.planning.dialects.frame.choice import NoSessionDialects
 from server.planning.dialects.frame.registry import names as dialect_names
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from server.live.changes import Cause
     from server.planning.dialects.frame.choice import SessionDialects
     from server.planning.learned.library_rows import LearnedRecord
     from server.planning.learned.routes import LearnedRoutes
@@ -58,7 +60,10 @@ class SessionOperations:
         token_names: tuple[str, ...] = (),
         disk_bytes: int,
         dialects: SessionDialects | None = None,
+        changes: Changes | None = None,
     ) -> None:
+        """`changes` hears of sessions that are replaced, before anybody can ask them again."""
+        self._changes = changes or Changes()
         self._dialects = dialects or NoSessionDialects()
         self._files = files
         self._records = records
@@ -151,7 +156,7 @@ class SessionOperations:
                 )
             except transfer.TransferError as error:
                 raise Unprocessable(f"The archive is refused: {error}.") from None
-            async with self._holder.hold(session.directory):
+            async with self._replaced(session.directory, "import"):
                 await self._adopt(session, rows, replace=replace)
         finally:
             rows.unlink(missing_ok=True)
@@ -178,7 +183,7 @@ class SessionOperations:
         moment = moment_of(at) if at else None
         await self._require_free(target)
         if await self._records.exists(source.directory):
-            async with self._holder.hold(target.directory):
+            async with self._replaced(target.directory, "import"):
                 try:
                     await self._records.copy(source.directory, target.directory, at=moment)
                 except Conflict:
@@ -207,7 +212,7 @@ class SessionOperations:
         Raises NotFound; SessionDamaged for one that was set aside, whose data is not in service.
         """
         session = await self._whole(name)
-        async with self._holder.hold(session.directory):
+        async with self._replaced(session.directory, "reset"):
             if await self._records.exists(session.directory):
                 await self._records.reset(session.directory)
         return {"session": session.id}
@@ -218,7 +223,7 @@ class SessionOperations:
         Raises NotFound.
         """
         session = await self._existing(name)
-        async with self._holder.hold(session.directory):
+        async with self._replaced(session.directory, "deleted"):
             await self._records.remove(session.directory)
             await asyncio.to_thread(self._files.remove_all, session.directory)
         routes = 0
@@ -235,7 +240,7 @@ class SessionOperations:
         """
         session = await self.named(name)
         directory = session.directory
-        async with self._holder.hold(directory):
+        async with self._replaced(directory, "import"):
             waiting = (await self._records.listed())["waiting"]
             if directory in waiting and not self._files.is_set_aside(directory):
                 await asyncio.to_thread(self._files.set_aside, directory)
@@ -261,6 +266,15 @@ class SessionOperations:
         finally:
             rows.unlink(missing_ok=True)
 
+    @asynccontextmanager
+    async def _replaced(self, directory: str, cause: Cause) -> AsyncIterator[None]:
+        """Hold the session while all of it becomes another one; tell of that before anybody can ask it."""
+        async with self._holder.hold(directory):
+            try:
+                yield
+            finally:
+                self._changes.publish(Touched(directory, whole=True, cause=cause))
+
     # History
 
     async def log(self, name: str, *, most: int, before: int | None) -> dict[str, Any]:
@@ -280,7 +294,7 @@ class SessionOperations:
         if dry:
             found = await self._records.ask("differences", **asked)
             return {"session": session.id, "to": found["version"], "differences": found["differences"]}
-        async with self._holder.hold(directory):
+        async with self._replaced(directory, "rewind"):
             found = await self._records.ask("differences", **asked)
             head = await self._records.ask("rewind", session=directory, to=found["version"])
         changed = len(found["differences"])
