@@ -17,10 +17,12 @@ from server.http.file_fields import FileFields
 from server.http.handler import Handler
 from server.http.held import HeldBytes, HeldLimits
 from server.http.metrics_page import MetricsPage, wanted_tokens
+from server.http.remembered import RawDoor
 from server.http.semantics import HttpSemantics
 from server.http.traced import traced
 from server.http.watching import Watching
-from server.live.changes import Changes
+from server.live.changes import Changes, Touched
+from server.live.memory import Memory
 from server.live.streams import Registry, StreamLimits
 from server.live.tickets import Tickets
 from server.live.topics import Topics
@@ -33,6 +35,7 @@ from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
 from server.planning.dialects.frame.choice import DialectChoice, checked
 from server.planning.drafting.usage import UsageBook, usage_book
+from server.planning.planner import LearningPlanner
 from server.requests.auth import Authenticator
 from server.requests.context import ContextReader, EdgeLimits
 from server.requests.hosts import Hosts, is_local
@@ -85,8 +88,10 @@ class Service:
         renew: Callable[[Settings], None],
         usage: UsageBook,
         tracing: Tracing | None = None,
+        raw_door: RawDoor | None = None,
         streams: Registry,
     ) -> None:
+        self._raw_door = raw_door
         self._streams = streams
         self._settings = settings
         self._handler = handler
@@ -140,6 +145,7 @@ class Service:
             idle_seconds=options.header_seconds,
             read_seconds=options.body_seconds,
             target_bytes=options.path_bytes + options.query_bytes,
+            door=self._raw_door,
         )
         # aiohttp waits that long for requests to end, cancels those that don't, and waits once more.
         self._runner = web.ServerRunner(server, shutdown_timeout=options.shutdown_seconds / 2)
@@ -222,11 +228,13 @@ def make_app(
     keeper = make_keeper(settings, root)
     records = Records(keeper)
     changes = changes or Changes()
+    memory = _memory(settings, changes)
     try:
         files.remove_leftovers()
         pool = executor or worker_pool(settings, root, guest(), keeper, hears=Writes(changes))
         admin = bool(settings.auth.admin_token)
-        meter = Meter(settings, root.path, records, pool.health)
+        remembered = None if memory is None else memory.counts
+        meter = Meter(settings, root.path, records, pool.health, remembered)
         usage = usage_book(settings.planner, root.path)
         plans = planner or make_planner(
             settings.planner,
@@ -244,6 +252,7 @@ def make_app(
         raise
     names = SessionNames(keeper)
     dialects = dialect_choice(settings, root)
+    _tell_of_plans(plans, dialects, changes)
     reader = _reader(settings, names)
     door: Door | None = None
     doors: list[Renewable] = []
@@ -268,9 +277,15 @@ def make_app(
     authenticator = Authenticator(settings.auth.by_name)
     sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
-    use_case = FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)))
+    use_case = FileFields(
+        HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))
+    )
     streams = registry_of(settings, changes)
     watching = Watching(streams, Tickets(settings.live.ticket_seconds), reader, dialects, use_case)
+    note = None if tokens is None else meter.tally.note
+    raw_door = None
+    if memory is not None and tracing is None:  # a span is the long way's
+        raw_door = RawDoor(memory, note, shows_client=settings.log.client_address)
     handler = Handler(
         use_case,
         authenticator=authenticator,
@@ -280,18 +295,21 @@ def make_app(
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
         door=door,
-        note=None if tokens is None else meter.tally.note,
+        note=note,
         new_line=RequestLine if tracing is None else tracing.new_line,
         held=held,
         dialects=dialects,
         watching=watching,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
+        raw_door=raw_door,
     )
 
     def renew(again: Settings) -> None:
         authenticator.renew(again.auth.by_name)
         reader.tokens.renew(again.auth.all_tokens)
         watching.renew()
+        if memory is not None:
+            memory.forget_spellings()
         for each in doors:
             each.renew(again)
 
@@ -307,7 +325,29 @@ def make_app(
         renew=renew,
         tracing=tracing,
         streams=streams,
+        raw_door=raw_door,
     )
+
+
+def _memory(settings: Settings, changes: Changes) -> Memory | None:
+    """What remembers replies, and hears of what makes them fall; None where nothing is to be remembered."""
+    if not settings.sandbox.remember or not settings.server.remembered_bytes:
+        return None
+    memory = Memory(settings.server.remembered_bytes)
+    changes.subscribe(memory.heard)
+    return memory
+
+
+def _tell_of_plans(plans: Planner, dialects: DialectChoice, changes: Changes) -> None:
+    """Have it published where requests of a session, or of all, may get another plan."""
+
+    def told(directory: str) -> None:
+        changes.publish(Touched(directory, cause="plan"))
+
+    if isinstance(plans, LearningPlanner):
+        plans.on_change(told)
+    if isinstance(dialects.kept, KeptDialects):
+        dialects.kept.on_change = told
 
 
 class Renewable(Protocol):
@@ -372,7 +412,7 @@ def worker_pool(
     workers: int | None = None,
     hears: Hears | None = None,
 ) -> WorkerPool:
-    """The pool that the settings ask for; `workers` overrides how many. `hears` of what is written."""
+    """The pool that the settings ask for; `workers` overrides how many. `hears` is told of writes."""
     sandbox = settings.sandbox
     pool = WorkerPool(
         PoolConfig(

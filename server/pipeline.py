@@ -13,17 +13,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 from attrs import evolve
 
+from server.live.keys import is_told_by_bytes, key_of
 from server.planning.kinds.route import RouteTemplate
 from server.values.conditions import Turns, conditions_of
 from server.values.errors import Overloaded, PlanFailed
 from server.values.model import PATCH_TYPES, SAFE_METHODS, Reply
 from server.values.preferences import preferences
 from server.values.replies import reply_to
+from wasm_runtime.outcome import Completed
+from wasm_runtime.read_set import ReadSet, places
 from wasm_runtime.slot import Job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
+    from server.live.memory import Entry, Filling, Memory
     from server.planning.kinds.route import Params
     from server.planning.planned import Planned, Planner
     from server.telemetry.request_line import RequestLine
@@ -38,8 +42,19 @@ MAX_REPLACEMENTS = 3
 
 
 class Pipeline:
-    def __init__(self, planner: Planner, executor: Executor, *, queue_seconds: float = 20.0) -> None:
-        """`queue_seconds`: how long a request waits for another one with its Idempotency-Key."""
+    def __init__(
+        self,
+        planner: Planner,
+        executor: Executor,
+        *,
+        queue_seconds: float = 20.0,
+        memory: Memory | None = None,
+    ) -> None:
+        """`queue_seconds`: how long a request waits for another one with its Idempotency-Key.
+
+        `memory` has replies that need no run; None: each request runs.
+        """
+        self._memory = memory
         self._planner = planner
         self._executor = executor
         self._queue_seconds = queue_seconds
@@ -77,6 +92,38 @@ class Pipeline:
 
     async def _serve(self, ctx: RequestContext, line: RequestLine, conditions: str = "") -> Reply:
         planned = await self._timed(self._planner.plan(ctx), line)
+        key = None if self._memory is None else key_of(ctx, planned)
+        if self._memory is None or key is None:
+            return (await self._made(ctx, planned, line, conditions))[0]
+        started = perf_counter()
+        entry = self._memory.find(ctx.session.directory, key)
+        if entry is None:
+            return await self._filled(self._memory.fill(ctx.session.directory, key), ctx, planned, line)
+        line.took("remembered", perf_counter() - started)
+        line.planned(planned.runnable)
+        line.remembered = True
+        _note_entry(entry, planned, line)
+        await planned.settled(entry.outcome)
+        return entry.reply
+
+    async def _filled(
+        self, filling: Filling, ctx: RequestContext, planned: Planned, line: RequestLine
+    ) -> Reply:
+        """The reply to a request that may be remembered, from a run."""
+        try:
+            reply, outcome, used = await self._made(ctx, planned, line, "")
+            if used is planned and isinstance(outcome, Completed) and _is_worth_keeping(outcome):
+                entry = filling.keep(reply, outcome, line.reads) if line.reads is not None else None
+                if entry is not None:
+                    _note_entry(entry, planned, line)
+            return reply
+        finally:
+            filling.end()
+
+    async def _made(
+        self, ctx: RequestContext, planned: Planned, line: RequestLine, conditions: str
+    ) -> tuple[Reply, Outcome, Planned]:
+        """The reply that a run gives, how that ended, and whose plan it was in the end."""
         outcome = await self._run(ctx, planned, line, conditions)
         for _ in range(MAX_REPLACEMENTS):
             other = await self._timed(planned.instead(outcome), line)
@@ -84,7 +131,7 @@ class Pipeline:
                 break
             planned, outcome = other, await self._run(ctx, other, line, conditions)
         await planned.settled(outcome)
-        return reply_to(outcome, ctx.request_id)
+        return reply_to(outcome, ctx.request_id), outcome, planned
 
     async def _timed(self, planning: Awaitable[_T], line: RequestLine) -> _T:
         started = perf_counter()
@@ -102,7 +149,26 @@ class Pipeline:
         started = perf_counter()
         outcome = await self._executor.run(job)
         line.ran(outcome, perf_counter() - started)
+        line.reads = reads_of(outcome, ctx.session.directory)
         return outcome
+
+
+def reads_of(outcome: Outcome, session: str) -> ReadSet | None:
+    """What a reply was made of; None where that is not known."""
+    if type(outcome) is not Completed or not outcome.reads:
+        return None
+    found = places(outcome.reads)
+    return ReadSet(session, outcome.version, found.records, found.collections, found.whole)
+
+
+def _is_worth_keeping(outcome: Completed) -> bool:
+    return outcome.status == 200 and not outcome.replayed and not outcome.stdout
+
+
+def _note_entry(entry: Entry, planned: Planned, line: RequestLine) -> None:
+    line.reads = entry.reads
+    if planned.lasting and is_told_by_bytes(planned.runnable.code.purity):
+        line.entry = entry
 
 
 def _options(allowed: tuple[str, ...]) -> Reply:

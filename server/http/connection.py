@@ -6,6 +6,7 @@ front of it, 13,975 without).
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -14,6 +15,7 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 
 from server.http import request_id
+from server.http.framing import Framing
 from server.http.response import to_response
 from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, ServiceError
@@ -22,6 +24,8 @@ from server.values.replies import error_reply
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
+
+    from server.http.remembered import RawDoor
 
     Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -40,7 +44,7 @@ class Connection(web.RequestHandler):
     ever in both cases.
     """
 
-    __slots__ = ("_socket", "_streams", "_unread", "cut_off")
+    __slots__ = ("_framing", "_peer", "_socket", "_streams", "_unread", "cut_off")
     _manager: Server | None
 
     def __init__(self, manager: Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
@@ -51,10 +55,14 @@ class Connection(web.RequestHandler):
         self.cut_off = False
         #: Whether an event stream is written, which looks after its reader itself.
         self._streams = False
+        self._framing = Framing()
+        self._peer = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._socket = cast("asyncio.Transport", transport)
         super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if isinstance(peer, tuple) else str(peer or "")
         if self._manager is not None and self._manager.is_full():
             log.warning("connection_refused", reason="max_connections")
             self.force_close()
@@ -110,10 +118,37 @@ class Connection(web.RequestHandler):
             self.cut_off = True
             self._socket.abort()
 
+    @property
+    def raw(self) -> bytes | None:
+        """The bytes of the request that is served, if they are all of it and nothing else has come since."""
+        return self._framing.raw
+
     def data_received(self, data: bytes) -> None:
+        if self._is_idle() and self._is_answered(data):
+            return
+        before, current = len(self._messages), self._current_request
         super().data_received(data)
+        made = [message for message, _ in islice(self._messages, before, None)]
+        self._framing.take(data, made, alone=not before and current is None)
         if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
             self._break_bodies()
+
+    def _is_idle(self) -> bool:
+        """Whether what comes now is a request that stands behind no other, and can be answered at once."""
+        waits = self._waiter is not None and not self._messages and self._current_request is None
+        ends = self._force_close or self._close
+        return waits and not ends and not self.writing_paused and self._framing.at_end
+
+    def _is_answered(self, data: bytes) -> bool:
+        """Whether it was a request that is known by its bytes; see `RawDoor`."""
+        door = None if self._manager is None else self._manager.door
+        answer = None if door is None else door.answer(data, self._peer)
+        if answer is None or self.transport is None:
+            return False
+        self.transport.write(answer)
+        # As aiohttp does behind each response.
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        return True
 
     def _break_bodies(self) -> None:
         """End the wait for a body whose framing broke.
@@ -162,7 +197,7 @@ def _malformed(error: BaseException | None) -> ServiceError:
 class Server(web.Server):
     """Makes the connections. `idle_seconds` also bounds the time that a request's headers may take.
 
-    `read_seconds`: for which what was sent may lie unread.
+    `read_seconds`: for which what was sent may lie unread. `door` knows requests by their bytes.
     """
 
     def __init__(
@@ -173,12 +208,14 @@ class Server(web.Server):
         idle_seconds: float,
         read_seconds: float,
         target_bytes: int,
+        door: RawDoor | None = None,
     ) -> None:
         # Whoever leaves gives up what it waits for. Not all does: server/concurrency/uninterrupted.py.
         super().__init__(handler, handler_cancellation=True)
         self.read_seconds = read_seconds
         #: Connections that are event streams: they have a limit of their own.
         self.streams = 0
+        self.door = door
         self._max_connections = max_connections
         self._options: dict[str, Any] = {
             "keepalive_timeout": idle_seconds,

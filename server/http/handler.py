@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from server.http.answering import UseCase
     from server.http.api_pages import ApiPages
     from server.http.event_stream import Wish
+    from server.http.remembered import RawDoor
     from server.http.watching import Watching
     from server.requests.auth import Authenticator, Caller
     from server.requests.target import Target
@@ -82,12 +83,15 @@ class Handler:
         dialects: DialectChoice | None = None,
         watching: Watching | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
+        raw_door: RawDoor | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
 
         `held` counts what is held of bodies. `logged_address` says, of a peer and its headers, which address
-        the line has; None: no line has one. Without `watching` there are no event streams.
+        the line has; None: no line has one. Without `watching` there are no event streams. `raw_door` is told
+        of replies that the same bytes get again.
         """
+        self._raw_door = raw_door
         self._use_case = use_case
         self._authenticator = authenticator
         self._reader = reader
@@ -258,6 +262,8 @@ class Handler:
         Nothing more is done for a client whose connection is full; `Connection` ends the wait.
         """
         started = perf_counter()
+        if line.entry is not None and self._raw_door is not None:
+            self._raw_door.keep(request, reply, line)
         response: web.StreamResponse = SENT
         try:
             data = whole(request, reply, line)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SERVER = "metaservice"
 _NO_BODY = frozenset({204, 304})
+_NEW_EACH_TIME = frozenset({"X-Request-ID", "Server-Timing"})
 #: Set here, whatever a reply says; Cache-Control is marked as private, see below.
 _SERVICE_S_OWN = frozenset(
     {
@@ -84,13 +85,29 @@ def whole(request: web.BaseRequest, reply: Reply, line: RequestLine) -> bytes | 
         return None
     if came_in_chunks(request):
         return None
-    headers = _headers(reply, line)
+    head = _lines(reply.status, [*_headers(reply, line), ("Content-Length", str(len(body)))])
+    return None if head is None else b"%bDate: %b\r\n\r\n%b" % (head, date(int(time())).encode(), body)
+
+
+def _lines(status: int, headers: list[tuple[str, str]]) -> bytes | None:
+    """The first line of a response, and these; None where one of them is more than a line."""
     lines = "".join(["%s: %s\r\n" % header for header in headers])  # noqa: UP031  the fastest
-    head = f"{_start(reply.status)}{lines}Content-Length: {len(body)}\r\nDate: {_date(int(time()))}\r\n\r\n"
     # Every value has been looked at where it came from; a line more than that would be a response of its own.
-    if head.count("\n") != len(headers) + 4 or head.count("\r") != len(headers) + 4:
+    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
         return None
-    return head.encode() + body
+    return f"{_start(status)}{lines}".encode()
+
+
+def lasting_head(reply: Reply, line: RequestLine) -> bytes | None:
+    """The head of a response that is given again without a run, up to where what is new each time comes.
+
+    That is `X-Request-ID`, `Server-Timing` and `Date`. None: it is not worth it.
+    """
+    headers = [header for header in _headers(reply, line) if header[0] not in _NEW_EACH_TIME]
+    headers = [(name, "0" if name == "X-Fuel-Used" else value) for name, value in headers]
+    if reply.body is not None:
+        headers.append(("Content-Length", str(len(reply.body))))
+    return _lines(reply.status, headers)
 
 
 def came_in_chunks(request: web.BaseRequest) -> bool:
@@ -108,7 +125,7 @@ def _start(status: int) -> str:
 
 
 @lru_cache(maxsize=1)
-def _date(seconds: int) -> str:
+def date(seconds: int) -> str:
     return formatdate(seconds, usegmt=True)
 
 

@@ -204,7 +204,7 @@ class Watching:
         line = RequestLine(request_id=request_id.new(), method="GET", session=ctx.session.id)
         ctx = evolve(ctx, request_id=line.request_id)
         reply = await answered_always(self._use_case, ctx, line)
-        return Asked(reply, line.plan_id)
+        return Asked(reply, line.plan_id, line.reads)
 
     # Streams
 

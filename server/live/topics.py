@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 from attrs import evolve, field, frozen
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from server.live.changes import Changes, Touched
     from server.values.model import Reply, RequestContext
+    from wasm_runtime.read_set import ReadSet
 
 #: The service, its provider or a limit: another try may do.
 _TRANSIENT: Final = frozenset({429, 502, 503, 504})
@@ -64,10 +65,11 @@ class Answer:
 
 @frozen
 class Asked:
-    """What asking has come to: the reply, and which plan has given it ("": none)."""
+    """What asking has come to: the reply, which plan has given it ("": none), and what it was made of."""
 
     reply: Reply
     plan: str = ""
+    reads: ReadSet | None = None
 
 
 class Watcher(Protocol):
@@ -131,7 +133,7 @@ class Topic:
         self._owed: set[Watcher] = set()
         #: What is taken of the budget for the answer.
         self._taken = 0
-        self._reads: Any = None
+        self._reads: ReadSet | None = None
         self._wanted = asyncio.Event()
         self._urgent = False
         self._pause = 0.0
@@ -216,7 +218,7 @@ class Topic:
             asyncio.get_running_loop().call_later(self._pause, self._again)
             return
         self._pause, self.trouble = 0.0, None
-        self._reads = getattr(asked.reply, "reads", None)
+        self._reads = asked.reads
         if self.answer is not None and self.answer.tag == answer.tag:
             answer = evolve(answer, patches=self.answer.patches)
         self.answer = answer

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from server.metrics.disk import Disk
     from server.metrics.model_calls import ModelCalls
+    from server.metrics.remembered import Remembered
     from server.metrics.tally import Tally
 
 _BOUNDS: Final = (*(str(ms / 1_000) for ms in BUCKETS_MS), "+Inf")
@@ -41,6 +42,7 @@ class Reading:
     calls: ModelCalls
     health: Mapping[str, Any]
     disk: Disk
+    remembered: Remembered | None = None
 
 
 def render(reading: Reading, accept: str) -> tuple[bytes, str]:
@@ -70,6 +72,8 @@ class _Families(Collector):
         yield from _disk(now.disk)
         if now.disk.record:
             yield from _record(now.disk.record)
+        if now.remembered is not None:
+            yield from _remembered(now.remembered)
 
 
 def _requests(tally: Tally) -> Iterator[Metric]:
@@ -148,6 +152,15 @@ def _record(found: Mapping[str, Any]) -> Iterator[Metric]:
         ("waiting", "Sessions still in the format of an earlier release.", found["waiting"]),
     ):
         yield _gauge(f"record_{name}", meaning, value)
+
+
+def _remembered(counts: Remembered) -> Iterator[Metric]:
+    yield _counter("remembered_hits", "Requests answered from memory, by its door.", "door", counts.hits)
+    misses = "Requests that could have been, and ran."
+    yield CounterMetricFamily("metaservice_remembered_misses", misses, counts.misses)
+    yield _gauge("remembered_replies", "Replies that are remembered.", counts.kept)
+    yield _gauge("remembered_bytes", "Bytes that they take.", counts.bytes)
+    yield _counter("remembered_fallen", "Replies forgotten, by why.", "cause", counts.fallen)
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

@@ -14,14 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from server.metrics.remembered import Remembered
     from server.sessions.records import Records
     from server.settings.schema import Settings
 
 
 class Meter:
     def __init__(
-        self, settings: Settings, root: Path, records: Records, health: Callable[[], Mapping[str, Any]]
+        self,
+        settings: Settings,
+        root: Path,
+        records: Records,
+        health: Callable[[], Mapping[str, Any]],
+        remembered: Remembered | None = None,
     ) -> None:
+        """`remembered` counts what is; None: nothing is remembered."""
+        self._remembered = remembered
         self.tally = Tally(routes=settings.metrics.routes)
         self.calls = ModelCalls.priced(settings.planner)
         self._disk = DiskGauge(root, records)
@@ -33,7 +41,9 @@ class Meter:
         from server.metrics.exposition import Reading, render  # noqa: PLC0415
 
         disk = await self._disk.read()
-        return render(Reading(_version(), self.tally, self.calls, self._health(), disk), accept)
+        return render(
+            Reading(_version(), self.tally, self.calls, self._health(), disk, self._remembered), accept
+        )
 
 
 @cache

@@ -62,6 +62,7 @@ class SessionOperations:
         dialects: SessionDialects | None = None,
         changes: Changes | None = None,
     ) -> None:
+        """`changes` hears of sessions that are replaced, before anybody can ask them again."""
         self._changes = changes or Changes()
         self._dialects = dialects or NoSessionDialects()
         self._files = files
@@ -155,7 +156,7 @@ class SessionOperations:
                 )
             except transfer.TransferError as error:
                 raise Unprocessable(f"The archive is refused: {error}.") from None
-            async with self._changing(session.directory, "import"):
+            async with self._replaced(session.directory, "import"):
                 await self._adopt(session, rows, replace=replace)
         finally:
             rows.unlink(missing_ok=True)
@@ -182,7 +183,7 @@ class SessionOperations:
         moment = moment_of(at) if at else None
         await self._require_free(target)
         if await self._records.exists(source.directory):
-            async with self._changing(target.directory, "import"):
+            async with self._replaced(target.directory, "import"):
                 try:
                     await self._records.copy(source.directory, target.directory, at=moment)
                 except Conflict:
@@ -211,7 +212,7 @@ class SessionOperations:
         Raises NotFound; SessionDamaged for one that was set aside, whose data is not in service.
         """
         session = await self._whole(name)
-        async with self._changing(session.directory, "reset"):
+        async with self._replaced(session.directory, "reset"):
             if await self._records.exists(session.directory):
                 await self._records.reset(session.directory)
         return {"session": session.id}
@@ -222,7 +223,7 @@ class SessionOperations:
         Raises NotFound.
         """
         session = await self._existing(name)
-        async with self._changing(session.directory, "deleted"):
+        async with self._replaced(session.directory, "deleted"):
             await self._records.remove(session.directory)
             await asyncio.to_thread(self._files.remove_all, session.directory)
         routes = 0
@@ -239,7 +240,7 @@ class SessionOperations:
         """
         session = await self.named(name)
         directory = session.directory
-        async with self._changing(directory, "import"):
+        async with self._replaced(directory, "import"):
             waiting = (await self._records.listed())["waiting"]
             if directory in waiting and not self._files.is_set_aside(directory):
                 await asyncio.to_thread(self._files.set_aside, directory)
@@ -265,6 +266,20 @@ class SessionOperations:
         finally:
             rows.unlink(missing_ok=True)
 
+    @asynccontextmanager
+    async def _replaced(self, directory: str, cause: Cause) -> AsyncIterator[None]:
+        """Hold the session while all of it becomes another one; tell of that before anybody can ask it.
+
+        What has failed may have been done all the same.
+        """
+        async with self._holder.hold(directory):
+            done: Cause = "doubtful"
+            try:
+                yield
+                done = cause
+            finally:
+                self._changes.publish(Touched(directory, whole=True, cause=done))
+
     # History
 
     async def log(self, name: str, *, most: int, before: int | None) -> dict[str, Any]:
@@ -284,7 +299,7 @@ class SessionOperations:
         if dry:
             found = await self._records.ask("differences", **asked)
             return {"session": session.id, "to": found["version"], "differences": found["differences"]}
-        async with self._changing(directory, "rewind"):
+        async with self._replaced(directory, "rewind"):
             found = await self._records.ask("differences", **asked)
             head = await self._records.ask("rewind", session=directory, to=found["version"])
         changed = len(found["differences"])
@@ -306,20 +321,6 @@ class SessionOperations:
         finally:
             async with self._holder.hold(scratch):
                 await self._records.remove(scratch)
-
-    @asynccontextmanager
-    async def _changing(self, directory: str, cause: Cause) -> AsyncIterator[None]:
-        """Hold a session that is changed as a whole, and tell of it before it goes on.
-
-        What has failed may have been done all the same.
-        """
-        async with self._holder.hold(directory):
-            done: Cause = "doubtful"
-            try:
-                yield
-                done = cause
-            finally:
-                self._changes.publish(Touched(directory, whole=True, cause=done))
 
     # Files
 

@@ -105,6 +105,11 @@ class Trial:
     def params(self) -> None:
         return None
 
+    @property
+    def lasting(self) -> bool:
+        """From now on it is a learned one, or none."""
+        return False
+
     async def instead(self, outcome: Outcome) -> Trial | None:
         """A mended plan, once."""
         problem, record = fault_of_plan(outcome), self.candidate.record
@@ -178,6 +183,11 @@ class LearnedPlan:
     @property
     def params(self) -> Params:
         return self.match.params
+
+    @property
+    def lasting(self) -> bool:
+        """A stale one serves for want of another."""
+        return not self.match.route.stale
 
     async def instead(self, outcome: Outcome) -> Trial | None:
         """A plan that also serves this request, where the learned one failed; or the word's own route."""

@@ -30,6 +30,11 @@ class Planned(Protocol):
         """What a dialect has read in the request, for the plan; None where it is in the service's own."""
         ...
 
+    @property
+    def lasting(self) -> bool:
+        """Whether the same request gets this plan again, until somebody is told that plans have changed."""
+        ...
+
     async def instead(self, outcome: Outcome) -> Planned | None:
         """Another plan to run in place of this one, which ended so; None: the outcome stands.
 
@@ -76,6 +81,7 @@ class Fixed:
     runnable: RunnablePlan
     params: None = None
     asked: Mapping[str, Any] | None = None
+    lasting: bool = True
 
     async def instead(self, outcome: Outcome) -> None:
         """Its outcome stands."""

@@ -12,14 +12,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from server.planning.drafting.author import Draft
 from server.planning.kinds.route import refuse_unplannable
 from server.planning.learning import LearnedPlan, Trial
-from server.planning.planned import RoutesInForce
+from server.planning.planned import Fixed, RoutesInForce
 from server.values.errors import MethodNotAllowed, NotLearned, NotPlannable, ServiceError
 from server.values.model import METHODS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from server.planning.conventions.checked import CheckedConventions
     from server.planning.drafting.drafting import Drafting
     from server.planning.drafting.switch import LearningSwitch
@@ -121,6 +125,11 @@ class LearningPlanner:
         await self._learned.close()
         await self._switch.close()
 
+    def on_change(self, told: Callable[[str], None]) -> None:
+        """Have somebody told of a session (its directory) whose requests may get other plans; "": of all."""
+        self._learned.on_change = told
+        self._switch.on_change = lambda: told("")
+
     @property
     def parts(self) -> tuple[LearnedRoutes, LearningSwitch]:
         """What was learned, and whether more is: for operators, who look at the one and turn the other."""
@@ -152,9 +161,10 @@ class LearningPlanner:
 
     async def _fallen_back(self, ctx: RequestContext, stale: Match | None, error: ServiceError) -> Planned:
         try:
-            return await self._known(ctx, stale)
+            known = await self._known(ctx, stale)
         except ServiceError:
             raise error from None
+        return evolve(known, lasting=False) if isinstance(known, Fixed) else known
 
     async def _known(self, ctx: RequestContext, stale: Match | None) -> Planned:
         """What there is to serve without the model: what was learned at any time, then conventions."""

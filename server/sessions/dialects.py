@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from server.values.model import Session
@@ -28,6 +29,8 @@ class KeptDialects:
     def __init__(self, data_root: Path) -> None:
         self._path = data_root / FILE_NAME
         self._names = self._read()
+        #: Told of a session (its directory) whose requests are read otherwise from now on.
+        self.on_change: Callable[[str], None] = lambda _directory: None
 
     def of(self, session: Session) -> str:
         return self._names.get(session.directory, "")
@@ -41,6 +44,7 @@ class KeptDialects:
         else:
             self._names.pop(session.directory, None)
         self._write(session.directory, name)
+        self.on_change(session.directory)
 
     def _read(self) -> dict[str, str]:
         if not self._path.exists():

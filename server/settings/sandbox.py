@@ -123,6 +123,10 @@ class SandboxSettings:
     patch_bytes: int = setting(
         _GUEST.patch_bytes, "What one JSON Patch may copy and move; beyond: 422", low=1_024, high=64 * MIB
     )
+    remember: bool = setting(
+        default=True,
+        meaning="Whether a read is answered from memory where a run would say the same (docs/live.md)",
+    )
     deny_net: bool = setting(
         default=True,
         meaning="The guest has no network",

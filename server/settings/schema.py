@@ -89,6 +89,12 @@ class ServerSettings:
     header_seconds: int = setting(15, "Time for a request's headers to arrive", low=1, high=300)
     body_seconds: int = setting(20, "Time for a request's body to arrive", low=1, high=3_600)
     max_connections: int = setting(1_000, "Open connections", low=1, high=100_000, unit="connections")
+    remembered_bytes: int = setting(
+        64 * MIB,
+        "Replies to reads that are remembered until what they were made of changes; 0: none (docs/live.md)",
+        low=0,
+        high=MIB * MIB,
+    )
 
     @property
     def proxy_networks(self) -> tuple[Network, ...]:

@@ -17,23 +17,24 @@ from wasm_runtime.outcome import Completed, Overloaded, Raised
 if TYPE_CHECKING:
     from server.values.model import RunnablePlan
     from wasm_runtime.outcome import Outcome
+    from wasm_runtime.read_set import ReadSet
 
 #: In the order in which a request goes through them; `plan` twice, before a run and after it.
-STAGES: Final = ("parse", "plan", "queue", "guest", "settle", "frame", "respond")
+STAGES: Final = ("parse", "plan", "remembered", "queue", "guest", "settle", "frame", "respond")
 
 
 @define
 class RequestLine:
     """The one line a request leaves in the log: identifiers, never bodies, values or tokens.
 
-    Filled in by whoever learns a field, and emitted once, by the edge. `route` is the template, not
-    the path; `problem` the slug of a problem reply; `outcome` how a run ended that did not complete.
+    Filled in by whoever learns a field, and emitted once, by the edge. `route` is the template, not the
+    path; `problem` the slug of a problem reply; `outcome` how a run ended that did not complete.
     `token_name` is the name of the token that was sent, never the token; `client` an address, where the
-    settings want it; `origin_refused` whose page's script cannot read the answer.
-    `ms` has the wall clock of each of the `STAGES` it went through in milliseconds, and `total` when emitted.
-    Of a run the worker measures `queue`, `guest` and `settle` (`Completed` says what they are); `frame` is
-    the rest: the way to the worker and back. A run that ended so that it could not be measured is all
-    `guest`, one that nobody took up all `queue`.
+    settings want it; `origin_refused` whose page's script cannot read the answer. `ms` has the wall clock
+    of each of the `STAGES` it went through in milliseconds, and `total` when emitted. Of a run the worker
+    measures `queue`, `guest` and `settle` (`Completed` says what they are); `frame` is the rest: the way to
+    the worker and back. `remembered` is in place of these, where no worker was asked. A run that ended so
+    that it could not be measured is all `guest`, one that nobody took up all `queue`.
     """
 
     request_id: str = ""
@@ -48,10 +49,16 @@ class RequestLine:
     outcome: str = ""
     reason: str = ""
     fuel: int = 0
+    #: The reply was one that is remembered.
+    remembered: bool = False
     token_name: str = ""
     client: str = ""
     origin_refused: str = ""
     ms: dict[str, float] = field(factory=dict)
+    #: For who asks again when something of it changes: what the reply was made of, as far as that is known.
+    reads: ReadSet | None = None
+    #: For the edge: what the reply is remembered as, if the same bytes get it again.
+    entry: object = None
     _clock: Callable[[], float] = field(default=time.perf_counter, repr=False, kw_only=True)
     _started: float = field(init=False, repr=False)
     _emitted: bool = field(default=False, init=False, repr=False)
@@ -112,7 +119,8 @@ def _stages_of(outcome: Outcome, whole: float) -> list[tuple[str, float]]:
     return [*stages, ("frame", rest)]
 
 
+_NOT_LOGGED: Final = frozenset({"ms", "reads", "entry"})
 _LINE_FIELDS: Final = tuple(
-    name for name in attrs.fields_dict(RequestLine) if name != "ms" and not name.startswith("_")
+    name for name in attrs.fields_dict(RequestLine) if name not in _NOT_LOGGED and not name.startswith("_")
 )
 _log = structlog.get_logger("request")

@@ -24,6 +24,8 @@ class LearningSwitch:
     _make: Callable[[], Drafting | None]
     _made: Drafting | None = None
     _is_made: bool = False
+    #: Told when it is turned.
+    on_change: Callable[[], None] = lambda: None
     _turning: asyncio.Lock = field(init=False, factory=asyncio.Lock)
 
     @classmethod
@@ -43,6 +45,7 @@ class LearningSwitch:
                 self._made = await asyncio.to_thread(self._make)
                 self._is_made = True
             self.on = on
+            self.on_change()
 
     def start_afresh(self) -> None:
         """A person has changed what is learned: see `Drafting.start_afresh`."""

@@ -70,6 +70,8 @@ class LearnedRoutes:
         self._held = 0
         #: Counts what people have changed: what was read before is not kept after.
         self._generation = 0
+        #: Told of a session (the name of its directory) whose requests may get another plan; empty: of all.
+        self.on_change: Callable[[str], None] = lambda _directory: None
 
     def __len__(self) -> int:
         """How many sessions are in memory."""
@@ -147,6 +149,7 @@ class LearnedRoutes:
         if self._sessions.get(session.directory) is routes:
             self._held += len(routes) - before
             self._shrink()
+        self.on_change(session.directory)
         return route
 
     # How a route does
@@ -168,8 +171,10 @@ class LearnedRoutes:
         if route.kept:
             return False
         route.failed_shapes.add(hashlib.blake2b(body_shape(shape).encode(), digest_size=8).hexdigest())
-        route.quarantined = len(route.failed_shapes) >= MAX_FAILURES
+        was, route.quarantined = route.quarantined, len(route.failed_shapes) >= MAX_FAILURES
         self._note_failures(route)
+        if route.quarantined and not was:
+            self.on_change("")
         return route.quarantined
 
     def asked(self, match: Match, word: str) -> None:
@@ -203,6 +208,7 @@ class LearnedRoutes:
             self._generation += 1
             self._sessions.clear()
             self._held = 0
+            self.on_change("")
 
     async def close(self) -> None:
         await self._library.close()
