@@ -229,6 +229,7 @@ def make_app(
     records = Records(keeper)
     changes = changes or Changes()
     memory = _memory(settings, changes)
+    keeper.on_expired(partial(_publish_expired, changes))
     try:
         files.remove_leftovers()
         pool = executor or worker_pool(settings, root, guest(), keeper, hears=Writes(changes))
@@ -433,6 +434,11 @@ def worker_pool(
     )
     keeper.on_restart(pool.reconnect)
     return pool
+
+
+def _publish_expired(changes: Changes, sessions: Sequence[str]) -> None:
+    for session in sessions:
+        changes.publish(Touched(session, whole=True, cause="deleted"))
 
 
 def registry_of(settings: Settings, changes: Changes) -> Registry:

@@ -2,9 +2,9 @@
 
 Objects are compared by member. Of arrays the equal beginning and the equal end stay as they are; what is
 between is replaced element by element, and then removed or added. That is what a list needs into which a
-record comes, of which one goes, or in which one changes; and it takes a time that is linear in the documents,
-whatever is in them (the diff of `jsonpatch`, which the guest has, takes 40 s for 16,000 numbers of which every
-second one goes).
+record comes, of which one goes, or in which one changes; and the time that it takes is linear in the
+documents, whatever is in them. (The diff of `jsonpatch` 1.47, which the guest has, takes 40 s for 16,000
+numbers of which every second one goes.)
 """
 
 from __future__ import annotations
