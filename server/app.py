@@ -23,7 +23,7 @@ from server.http.traced import traced
 from server.http.watching import Watching
 from server.live.changes import Changes, Touched
 from server.live.memory import Memory
-from server.live.streams import Registry, StreamLimits
+from server.live.outlets import Registry, StreamLimits
 from server.live.tickets import Tickets
 from server.live.topics import Topics
 from server.live.writes import Writes
@@ -53,10 +53,11 @@ from wasm_runtime.pool import WorkerPool
 from wasm_runtime.worker_process import NobodyHears, PoolConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from socket import socket
 
-    from server.http.admin import Admin
+    from server.http.admin import Admin, Follow
+    from server.http.answering import UseCase
     from server.http.handler import Door
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
@@ -257,8 +258,9 @@ def make_app(
     reader = _reader(settings, names)
     door: Door | None = None
     doors: list[Renewable] = []
+    follow: Callable[[web.BaseRequest], Awaitable[Follow]] | None = None
     if admin:
-        door = _operators(
+        operators = _operators(
             settings,
             root,
             plans,
@@ -269,7 +271,8 @@ def make_app(
             dialects=dialects,
             changes=changes,
         )
-        doors.append(door)
+        door, follow = operators, operators.follow
+        doors.append(operators)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     if tokens is not None:
@@ -281,12 +284,10 @@ def make_app(
     use_case = FileFields(
         HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))
     )
-    streams = registry_of(settings, changes)
-    watching = Watching(streams, Tickets(settings.live.ticket_seconds), reader, dialects, use_case)
+    watching = _watching(settings, changes, reader, dialects, use_case)
     note = None if tokens is None else meter.tally.note
-    raw_door = None
-    if memory is not None and tracing is None:  # a span is the long way's
-        raw_door = RawDoor(memory, note, shows_client=settings.log.client_address)
+    # Where requests are traced all take the long way: a span is that one's.
+    raw_door = _raw_door(settings, memory, note) if tracing is None else None
     handler = Handler(
         use_case,
         authenticator=authenticator,
@@ -301,6 +302,7 @@ def make_app(
         held=held,
         dialects=dialects,
         watching=watching,
+        follow=follow,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
         raw_door=raw_door,
     )
@@ -325,7 +327,7 @@ def make_app(
         usage=usage,
         renew=renew,
         tracing=tracing,
-        streams=streams,
+        streams=watching.registry,
         raw_door=raw_door,
     )
 
@@ -441,10 +443,21 @@ def _publish_expired(changes: Changes, sessions: Sequence[str]) -> None:
         changes.publish(Touched(session, whole=True, cause="deleted"))
 
 
-def registry_of(settings: Settings, changes: Changes) -> Registry:
+def _raw_door(
+    settings: Settings, memory: Memory | None, note: Callable[[RequestLine], None] | None
+) -> RawDoor | None:
+    return None if memory is None else RawDoor(memory, note, shows_client=settings.log.client_address)
+
+
+def _watching(
+    settings: Settings,
+    changes: Changes,
+    reader: ContextReader,
+    dialects: DialectChoice,
+    use_case: UseCase,
+) -> Watching:
     """Event streams, none of them open yet."""
     live = settings.live
-    topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
     limits = StreamLimits(
         in_all=live.streams,
         per_session=live.streams_per_session,
@@ -453,7 +466,9 @@ def registry_of(settings: Settings, changes: Changes) -> Registry:
         heartbeat_seconds=live.heartbeat_seconds,
         patience_seconds=settings.server.body_seconds,
     )
-    return Registry(topics, limits)
+    topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
+    tickets = Tickets(live.ticket_seconds)
+    return Watching(Registry(limits), topics, changes, tickets, reader, dialects, use_case)
 
 
 def cors_of(options: CorsSettings) -> Cors:

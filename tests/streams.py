@@ -52,11 +52,14 @@ class EventReader:
 
     async def next(self) -> Event | None:
         """The next event; None at the end of the stream."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while (line := await self._line()) is not None:
-                event = self._take(line)
-                if event is not None:
-                    return event
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while (line := await self._line()) is not None:
+                    event = self._take(line)
+                    if event is not None:
+                        return event
+        except TimeoutError:
+            raise AssertionError(f"no event came after {self.lines}") from None
         return None
 
     async def event(self) -> Event:

@@ -21,6 +21,7 @@
     POST   /sessions/{session}/salvage
     GET    /sessions/{session}/log     ?limit= ?before=
     POST   /sessions/{session}/rewind  {"to", "dry"?}
+    GET    /changes                    ?session= ?since= ?limit=
     GET    /record
     GET    /record/verify
     POST   /record/backup
@@ -66,10 +67,10 @@ if TYPE_CHECKING:
     from server.operations.sessions import SessionOperations
     from server.planning.explaining import Explainer, Explanation
     from server.planning.policy import CodeRefused
-    from server.values.model import RequestContext
+    from server.values.model import RequestContext, Session
 
 #: The first segments below `/_meta` that are the operators'.
-ROOMS: Final = frozenset({"plans", "sessions", "record", "explain", "doctor", "learning", "usage"})
+ROOMS: Final = frozenset({"plans", "sessions", "changes", "record", "explain", "doctor", "learning", "usage"})
 MAX_PAGE: Final = 1_000
 #: Stands for any segment.
 _NAME: Final = "*"
@@ -120,6 +121,7 @@ class Api:
             ("sessions", _NAME, "salvage"): {"POST": self._salvage_session},
             ("sessions", _NAME, "log"): {"GET": self._log_session},
             ("sessions", _NAME, "rewind"): {"POST": self._rewind_session},
+            ("changes",): {"GET": self._list_changes},
             ("record",): {"GET": self._show_record},
             ("record", "verify"): {"GET": self._verify_record},
             ("record", "backup"): {
@@ -263,6 +265,15 @@ class Api:
         return await self._sessions.rewind(
             call.segments[1], _moment(body.get("to"), "to"), dry=body.get("dry") is True
         )
+
+    async def _list_changes(self, call: Call) -> Answer:
+        since = call.number("since", 0, 2**53) if "since" in call.query else None
+        most = max(call.number("limit", 100, MAX_PAGE), 1)
+        return await self._sessions.changes(call.text("session"), since, most=most)
+
+    async def session_named(self, name: str) -> Session:
+        """Raises SessionInvalid, BadRequest."""
+        return await self._sessions.named(name)
 
     # The record
 

@@ -288,6 +288,20 @@ class SessionOperations:
         found = await self._records.ask("log", session=session.directory, most=most, before=before)
         return {"session": session.id, "versions": [_logged(each) for each in found]}
 
+    async def changes(self, name: str, since: int | None, *, most: int) -> dict[str, Any]:
+        """What the versions after one have touched, the first ones first; None: only which there is now.
+
+        Of a collection `None` stands for more records than are told. Raises NotFound, also where history does
+        not reach back so far.
+        """
+        session = await self._with_record(name)
+        if since is None:
+            shown = await self._records.show(session.directory)
+            return {"session": session.id, "version": shown["version"], "changes": []}
+        found = await self._records.ask("changes", session=session.directory, since=since, most=most)
+        changes = [_changed(each) for each in found["changes"]]
+        return {"session": session.id, "version": found["version"], "changes": changes}
+
     async def rewind(self, name: str, to: str, *, dry: bool = False) -> dict[str, Any]:
         """Have its records be those of an earlier version or time, as a new version; `dry`: only say how.
 
@@ -438,6 +452,12 @@ def _logged(entry: dict[str, Any]) -> dict[str, Any]:
         timespec="milliseconds"
     )
     return {**entry, "at": at, "changes": changes}
+
+
+def _changed(change: dict[str, Any]) -> dict[str, Any]:
+    entry = _logged(change["entry"])
+    told = {name: entry[name] for name in ("version", "at", "route", "plan", "request")}
+    return {**told, "collections": change["records"]}
 
 
 def _remedy(session: str, *, replaced: bool) -> str:

@@ -42,7 +42,19 @@ _STABLE_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 1.0
 #: What leaves the record as it is, and so may be said to have failed for certain.
 _READS: Final = frozenset(
-    {"head", "load", "rows", "sessions", "session", "names", "settings", "document", "log", "differences"}
+    {
+        "head",
+        "load",
+        "rows",
+        "sessions",
+        "session",
+        "names",
+        "settings",
+        "document",
+        "log",
+        "changes",
+        "differences",
+    }
     | {"backup", "verify", "stats", "start"}
 )
 

@@ -53,6 +53,7 @@ class Operations:
             "keep_document": self._keep_document,
             "document": self._document,
             "log": self._log,
+            "changes": self._changes,
             "differences": self._differences,
             "rewind": self._rewind,
             "backup": self._backup,
@@ -207,6 +208,11 @@ class Operations:
     async def _log(self, session: str, most: int, before: int | None = None) -> list[dict[str, Any]]:
         await self._there(session)
         return [asdict(entry) for entry in await self._record.log(session, most=most, before=before)]
+
+    async def _changes(self, session: str, since: int, most: int) -> dict[str, Any]:
+        await self._there(session)
+        head, found = await self._record.changes(session, since=since, most=most)
+        return {"version": head.version, "changes": [asdict(each) for each in found]}
 
     async def _differences(self, session: str, at: Moment, most: int) -> dict[str, Any]:
         await self._there(session)

@@ -143,6 +143,17 @@ class LogEntry:
 
 
 @frozen
+class Changes:
+    """What a version has touched: its log entry, and by collection the addresses of records.
+
+    An address is a number, or a text; None: more records than are told.
+    """
+
+    entry: LogEntry
+    records: dict[str, list[int | str] | None]
+
+
+@frozen
 class Difference:
     """A record that is not the same in two states: its JSON text in each, None where it is not there."""
 
@@ -224,6 +235,13 @@ class Record(Protocol):
     async def change_settings(self, session: SessionName, settings: dict[str, Any]) -> None: ...
 
     async def log(self, session: SessionName, *, most: int, before: int | None = None) -> list[LogEntry]: ...
+
+    async def changes(self, session: SessionName, *, since: int, most: int) -> tuple[Head, list[Changes]]:
+        """What the versions after one have touched, the first ones first; and the head.
+
+        Raises Missing where history does not reach back so far, and for a version that was never there.
+        """
+        ...
 
     async def differences(
         self, session: SessionName, at: Moment, *, most: int

@@ -22,6 +22,7 @@ from server.record.caches import Loader, check_records
 from server.record.checkpoints import Checkpoints
 from server.record.history import History, Past, checked_rows
 from server.record.record import (
+    Changes,
     Collection,
     Damaged,
     Difference,
@@ -344,6 +345,11 @@ class SqliteRecord:
     async def log(self, session: SessionName, *, most: int, before: int | None = None) -> list[LogEntry]:
         known = self._there(session)
         return await self.read(lambda connection: self._past(known, connection).log(most=most, before=before))
+
+    async def changes(self, session: SessionName, *, since: int, most: int) -> tuple[Head, list[Changes]]:
+        known = self._there(session)
+        found = await self.read(lambda connection: self._past(known, connection).changes(since, most))
+        return Head(self.identity, known.version, known.batch), found
 
     async def differences(
         self, session: SessionName, at: Moment, *, most: int

@@ -376,6 +376,57 @@ async def four_versions(ledger: Record) -> None:
     await committed(ledger, "a", 3, ChangeSet(cleared=(1,), puts=(record(9, "last"),)))
 
 
+async def test_what_each_version_has_touched(ledger: Record) -> None:
+    """The addresses of what was new, changed or removed in it; of very many, that it was."""
+    await four_versions(ledger)
+    text = FIRST_TEXT_ROWID
+    await committed(ledger, "a", 4, ChangeSet(puts=(record(text, id_="x/1"), record(text + 1, id_="0"))))
+    await committed(ledger, "a", 5, ChangeSet(deletes=((1, text),)))
+    await committed(ledger, "a", 6, ChangeSet(puts=tuple(record(row) for row in range(20, 85))))
+    await committed(ledger, "a", 7, ChangeSet(entries=(entry(indexes='["text"]'),)))
+    head, found = await ledger.changes("a", since=0, most=99)
+
+    assert head == await ledger.head("a")
+    assert [(each.entry.version, each.records) for each in found] == [
+        (1, {"orders": [1, 2, 3]}),
+        (2, {"orders": [1, 4]}),
+        (3, {"orders": [2]}),
+        (4, {"orders": [1, 3, 4, 9]}),
+        (5, {"orders": ["0", "x/1"]}),
+        (6, {"orders": ["x/1"]}),
+        (7, {"orders": None}),
+        (8, {}),
+    ]
+    assert [each.entry for each in reversed(found)] == await ledger.log("a", most=99)
+    some = (await ledger.changes("a", since=2, most=2))[1]
+    assert [each.entry.version for each in some] == [3, 4]
+    assert (await ledger.changes("a", since=8, most=9))[1] == []
+
+
+async def test_changes_reach_back_as_far_as_history(engine: Engine) -> None:
+    """Further back, or ahead of what there is: that is said."""
+    without = engine(history_seconds=0)
+    await committed(without, "a", 0, first("x"))
+    with pytest.raises(Missing):
+        await without.changes("a", since=0, most=9)
+    with pytest.raises(Missing):
+        await without.changes("a", since=2, most=9)
+    assert (await without.changes("a", since=1, most=9))[1] == []
+    with pytest.raises(Missing):
+        await without.changes("b", since=0, most=9)
+    await without.close()
+
+
+async def test_changes_of_what_is_no_more(ledger: Record) -> None:
+    """A reset and a rewind have touched all records that they took or brought back."""
+    await committed(ledger, "a", 0, first("x", "y"))
+    await ledger.reset("a")
+    await ledger.rewind("a", 1)
+    found = (await ledger.changes("a", since=1, most=9))[1]
+
+    assert [each.records for each in found] == [{"orders": [1, 2]}, {"orders": [1, 2]}]
+
+
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
 async def test_a_rewind_brings_the_records_of_then_back(ledger: Record, tmp_path: Path, version: int) -> None:
     """And is a version of its own, which can be rewound in turn."""
