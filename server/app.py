@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from socket import socket
 
-    from server.http.admin import Admin
-    from server.http.handler import Door
+    from server.console.door import Console
+    from server.http.handler import Door, UseCase
+    from server.operations.api import Api
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
@@ -233,23 +234,28 @@ def make_app(
     names = SessionNames(keeper)
     dialects = dialect_choice(settings, root)
     reader = _reader(settings, names)
+    sandbox = settings.sandbox
+    use_case = FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)))
+    new_line = RequestLine if tracing is None else tracing.new_line
+    notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
     doors: list[Renewable] = []
     if admin:
-        door = _operators(
+        api = _operators(
             settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects
         )
-        doors.append(door)
+        door = _console(settings, api, use_case, notes, new_line)
+        doors += [door.beside, door]
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     if tokens is not None:
         door = MetricsPage(meter, tokens, door)
         doors.append(door)
+        notes.append(meter.tally.note)
     authenticator = Authenticator(settings.auth.by_name)
-    sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
-        FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds))),
+        use_case,
         authenticator=authenticator,
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, records),
@@ -257,8 +263,8 @@ def make_app(
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
         door=door,
-        note=None if tokens is None else meter.tally.note,
-        new_line=RequestLine if tracing is None else tracing.new_line,
+        note=_all_of(notes),
+        new_line=new_line,
         held=held,
         dialects=dialects,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
@@ -316,14 +322,53 @@ def _operators(
     records: Records,
     usage: UsageBook,
     dialects: DialectChoice,
-) -> Admin:
+) -> Api:
     # What operators do needs as many modules as the service itself, and most services have no operators.
-    from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
-    limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects)
-    return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
+    return make_api(settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects)
+
+
+def _console(
+    settings: Settings,
+    api: Api,
+    use_case: UseCase,
+    notes: list[Callable[[RequestLine], None]],
+    new_line: Callable[..., RequestLine],
+) -> Console:
+    """The console, with the operators' pages for programs beside it; `notes` has its ear from now on."""
+    # As with `_operators`.
+    from server.console.asking import Asking  # noqa: PLC0415
+    from server.console.door import Console  # noqa: PLC0415
+    from server.console.tail import Tail  # noqa: PLC0415
+    from server.http.admin import Admin  # noqa: PLC0415
+
+    token, limits = settings.auth.admin_token, _edge_limits(settings)
+    upload_bytes = settings.sandbox.session_disk_bytes
+    tail = Tail()
+    notes.append(tail.note)
+    return Console(
+        api,
+        Asking(use_case, api.named, _all_of(notes) or tail.note, new_line),
+        tail,
+        token,
+        limits,
+        secure=settings.server.public_url.startswith("https:"),
+        upload_bytes=upload_bytes,
+        beside=Admin(api, token, limits, upload_bytes=upload_bytes),
+    )
+
+
+def _all_of(notes: list[Callable[[RequestLine], None]]) -> Callable[[RequestLine], None] | None:
+    """One that tells all; None where there is none."""
+    if len(notes) < 2:
+        return notes[0] if notes else None
+
+    def note(line: RequestLine) -> None:
+        for each in notes:
+            each(line)
+
+    return note
 
 
 def worker_pool(
