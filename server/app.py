@@ -78,9 +78,11 @@ class Service:
         names: SessionNames,
         renew: Callable[[Settings], None],
         usage: UsageBook,
+        console: Console | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
+        self._console = console
         self._handler = handler
         self._planner = planner
         self._executor = executor
@@ -159,6 +161,10 @@ class Service:
     def url(self) -> str:
         host, port = self.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def console_link(self) -> str:
+        """The console's address, with a login that works once; empty where there is no console."""
+        return "" if self._console is None else f"{self.url}{self._console.link()}"
 
     @property
     def data_path(self) -> str:
@@ -240,12 +246,13 @@ def make_app(
     notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
     doors: list[Renewable] = []
+    console: Console | None = None
     if admin:
         api = _operators(
             settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects
         )
-        door = _console(settings, api, use_case, notes, new_line)
-        doors += [door.beside, door]
+        door = console = _console(settings, api, use_case, notes, new_line)
+        doors += [console.beside, console]
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     if tokens is not None:
@@ -285,6 +292,7 @@ def make_app(
         keeper=keeper,
         names=names,
         usage=usage,
+        console=console,
         renew=renew,
         tracing=tracing,
     )

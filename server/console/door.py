@@ -112,6 +112,10 @@ class Console:
         path = raw_path.partition("?")[0]
         return path == BASE or path.startswith(f"{BASE}/") or self.beside.owns(raw_path)
 
+    def link(self) -> str:
+        """A path that logs in whoever opens it first, within ten minutes."""
+        return f"{BASE}/login?once={self.logins.link()}"
+
     def renew(self, settings: Settings) -> None:
         """Take another admin token; without one nobody comes in any more."""
         self.logins.renew(settings.auth.admin_token or self.logins.link())

@@ -191,7 +191,8 @@ class CorsSettings:
         "Origins whose scripts may use the service from a browser; `*`: any; none: CORS is off",
         variable="LARS_CORS_ORIGINS",
         check=is_origin,
-        allowed='origins such as https://app.example.com, lower case, no slash at the end; or "*"',
+        allowed="origins such as https://app.example.com, or http://localhost:* for any port; lower case, no "
+        'slash at the end; or "*"',
     )
     max_age_seconds: int = setting(600, "Time for which browsers keep a preflight's answer", low=0, high=_DAY)
 

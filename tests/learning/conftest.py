@@ -60,6 +60,13 @@ class Api:
         async with self._client.request(method, url, data=data, headers=sent) as response:
             return Answer(response.status, dict(response.headers), await response.read())
 
+    async def raw(self, method: str, target: str, data: bytes | None, headers: dict[str, str]) -> Answer:
+        """Bytes as they are; no redirect is followed, and no cookie kept."""
+        async with self._client.request(
+            method, self.service.url + target, data=data, headers=headers, allow_redirects=False
+        ) as response:
+            return Answer(response.status, dict(response.headers), await response.read())
+
     def kill_workers(self) -> None:
         """SIGKILL for every worker of this process."""
         for worker in workers_of(os.getpid()):
