@@ -9,7 +9,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
-from pygments.formatters.html import HtmlFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,11 +50,5 @@ def _raw() -> Mapping[str, bytes]:
     return {
         "htmx.js": script,
         "console.js": (own / "console.js").read_bytes(),
-        "console.css": (own / "console.css").read_bytes() + _highlighting(),
+        "console.css": (own / "console.css").read_bytes(),
     }
-
-
-def _highlighting() -> bytes:
-    light = HtmlFormatter(style="friendly").get_style_defs(".python")
-    dark = HtmlFormatter(style="github-dark").get_style_defs(".python")
-    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n".encode()

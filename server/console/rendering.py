@@ -54,7 +54,8 @@ def link(*segments: str, **query: object) -> str:
 def code(text: str, marked: Collection[int] = ()) -> Markup:
     """Python with colours and line numbers; `marked` lines stand out."""
     formatter = HtmlFormatter(cssclass="python", linenos="inline", hl_lines=list(marked))
-    return Markup(highlight(text, PythonLexer(), formatter))  # noqa: S704 - Pygments escapes the text
+    shown = highlight(text, PythonLexer(), formatter)  # Pygments escapes the text
+    return Markup(f'<div class="scroll" tabindex="0" role="region" aria-label="Code">{shown}</div>')  # noqa: S704
 
 
 def cell(value: object) -> str:

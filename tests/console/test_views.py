@@ -33,8 +33,9 @@ def shown(answer: Answer) -> str:
 async def test_sessions_are_made_copied_emptied_and_deleted(browser: Browser) -> None:
     assert "s1" in shown(await browser.get("/sessions"))
     assert "No session has" in shown(await browser.get("/sessions?name=nothing"))
-    made = await browser.post("/sessions", session="a new one?")
-    assert made.headers["Location"] == f"{BASE}/sessions/a%20new%20one%3F"
+    made = await browser.post("/sessions", session="brand-new")
+    assert made.headers["Location"] == f"{BASE}/sessions/brand-new"
+    assert (await browser.post("/sessions", session="a b?")).status == 400
     assert "No records yet" in shown(await browser.get("/sessions/brand-new"))
 
     copied = await browser.post("/sessions/s1/fork", to="copy")
@@ -161,6 +162,11 @@ async def test_a_plan_is_read_edited_replayed_pinned_and_forgotten(browser: Brow
     assert edited.status == 303
     assert (await browser.api.get("/members/1")).json == {"found": 1}
     path = edited.headers["Location"].removeprefix(BASE).partition("?")[0]
+    page = shown(await browser.get(path))
+    assert "What the model saw" in page
+    assert '"route": "/members/{id:int}"' in page or "/members/{id:int}" in page
+    assert "Before 1 edit" in page
+    assert "+REPLY = make_response(200, {'found': params['id']})" in page
     assert (await browser.post(f"{path}/pin", pinned="true")).status == 303
     assert (await browser.post(f"{path}/forget")).status == 409
     assert (await browser.post(f"{path}/pin", pinned="false")).status == 303

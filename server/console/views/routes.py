@@ -62,6 +62,7 @@ class RouteViews:
             "diff": [],
             **values,
         }
+        shown["changes"] = _diff
         use = self.tail.uses().get(plan["id"])
         return visit.page(
             "plan.html", "routes", status=status, plan=plan, use=use, sessions=sessions, **shown

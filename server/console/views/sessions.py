@@ -41,10 +41,12 @@ class SessionViews:
         )
 
     async def make(self, visit: Visit) -> Reply:
-        """A session is there with its first record, so all that is made here is the way to it."""
+        """A session is there with its first record, so all that is made here is the way to it.
+
+        Raises SessionInvalid.
+        """
         name = visit.form.get("session", "").strip()
-        if not name:
-            raise BadRequest("Write a name for the session.")
+        await self.api.named(name)
         return go(link("sessions", name))
 
     async def show(self, visit: Visit) -> Reply:
