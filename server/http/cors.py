@@ -105,6 +105,6 @@ class Cors:
 
     def _lists(self, origin: str) -> bool:
         """By itself, or as any port of its host."""
-        return origin in self.origins or not self.origins.isdisjoint(
-            (origin + ANY_PORT, origin.rpartition(":")[0] + ANY_PORT)
-        )
+        host, _, port = origin.rpartition(":")
+        of_host = f"{host if port.isdecimal() else origin}{ANY_PORT}"
+        return origin in self.origins or of_host in self.origins
