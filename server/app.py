@@ -241,7 +241,7 @@ def make_app(
     dialects = dialect_choice(settings, root)
     reader = _reader(settings, names)
     sandbox = settings.sandbox
-    use_case = FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)))
+    use_case: UseCase = FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)))
     new_line = RequestLine if tracing is None else tracing.new_line
     notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
@@ -251,7 +251,8 @@ def make_app(
         api = _operators(
             settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects
         )
-        door = console = _console(settings, api, use_case, notes, new_line)
+        console, use_case = _console(settings, api, use_case, notes, new_line)
+        door = console
         doors += [console.beside, console]
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
@@ -343,28 +344,34 @@ def _console(
     use_case: UseCase,
     notes: list[Callable[[RequestLine], None]],
     new_line: Callable[..., RequestLine],
-) -> Console:
-    """The console, with the operators' pages for programs beside it; `notes` has its ear from now on."""
+) -> tuple[Console, UseCase]:
+    """The console, with the operators' pages for programs beside it, and the use case as it is served.
+
+    `notes` has the console's ear from now on.
+    """
     # As with `_operators`.
     from server.console.asking import Asking  # noqa: PLC0415
     from server.console.door import Console  # noqa: PLC0415
+    from server.console.recent import Recent  # noqa: PLC0415
     from server.console.tail import Tail  # noqa: PLC0415
     from server.http.admin import Admin  # noqa: PLC0415
 
     token, limits = settings.auth.admin_token, _edge_limits(settings)
     upload_bytes = settings.sandbox.session_disk_bytes
-    tail = Tail()
+    tail, recent = Tail(), Recent(use_case, settings.console.keep_requests)
     notes.append(tail.note)
-    return Console(
+    console = Console(
         api,
         Asking(use_case, api.named, _all_of(notes) or tail.note, new_line),
-        tail,
         token,
-        limits,
+        tail=tail,
+        recent=recent,
+        limits=limits,
         secure=settings.server.public_url.startswith("https:"),
         upload_bytes=upload_bytes,
         beside=Admin(api, token, limits, upload_bytes=upload_bytes),
     )
+    return console, recent if recent.most else use_case
 
 
 def _all_of(notes: list[Callable[[RequestLine], None]]) -> Callable[[RequestLine], None] | None:

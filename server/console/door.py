@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
     from server.console.asking import Asking
+    from server.console.recent import Recent
     from server.console.tail import Tail
     from server.http.admin import Admin
     from server.operations.api import Api
@@ -61,10 +62,11 @@ class Console:
         self,
         api: Api,
         asking: Asking,
-        tail: Tail,
         token: str,
-        limits: EdgeLimits,
         *,
+        tail: Tail,
+        recent: Recent,
+        limits: EdgeLimits,
         secure: bool,
         upload_bytes: int,
         beside: Admin,
@@ -76,7 +78,11 @@ class Console:
         self._upload_bytes = upload_bytes
         self.beside = beside
         sessions, data = SessionViews(api), DataViews(api, asking)
-        routes, traffic, model = RouteViews(api, asking, tail), TrafficViews(api, tail), ModelViews(api)
+        routes, traffic, model = (
+            RouteViews(api, asking, tail, recent),
+            TrafficViews(api, tail),
+            ModelViews(api),
+        )
         one, name = ("sessions", _NAME), ("sessions", _NAME, "data", _NAME)
         self._table: dict[tuple[str, ...], dict[str, View]] = {
             ("sessions",): {"GET": sessions.listed, "POST": sessions.make},

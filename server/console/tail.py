@@ -90,6 +90,14 @@ class Tail:
                 by_plan[each.line.plan_id].append(each)
         return {plan: _use(seen) for plan, seen in by_plan.items()}
 
+    def sources(self) -> list[tuple[str, int, float]]:
+        """(plan source, requests, median milliseconds), the commonest first."""
+        by_source: dict[str, list[float]] = defaultdict(list)
+        for each in self._seen:
+            by_source[each.line.plan_source or "no plan"].append(each.total_ms)
+        found = [(source, len(times), _median(times)) for source, times in by_source.items()]
+        return sorted(found, key=lambda row: -row[1])
+
     def a_second(self, seconds: int) -> list[tuple[int, int]]:
         """(answered, failed) in each of the last seconds, the oldest first."""
         now = int(self.clock())
@@ -108,10 +116,14 @@ class Tail:
 
 
 def _use(seen: list[Seen]) -> Use:
-    times = sorted(each.total_ms for each in seen)
     return Use(
         len(seen),
         sum(each.line.status >= 500 for each in seen),
-        times[(len(times) - 1) // 2],
+        _median([each.total_ms for each in seen]),
         max(each.line.fuel for each in seen),
     )
+
+
+def _median(times: list[float]) -> float:
+    """The lower one of two in the middle."""
+    return sorted(times)[(len(times) - 1) // 2]

@@ -275,6 +275,17 @@ class LogSettings:
 
 
 @frozen
+class ConsoleSettings:
+    keep_requests: int = setting(
+        0,
+        "Requests, with their bodies, that the console keeps in memory to be replayed; 0: none",
+        low=0,
+        high=1_000,
+        unit="requests",
+    )
+
+
+@frozen
 class Settings:
     """All settings. `from_mapping({}, environ)` gives the defaults; see `server.settings.reading`."""
 
@@ -289,6 +300,7 @@ class Settings:
     planner: PlannerSettings = section(PlannerSettings)
     metrics: MetricsSettings = section(MetricsSettings)
     log: LogSettings = section(LogSettings)
+    console: ConsoleSettings = section(ConsoleSettings)
 
     @property
     def secrets(self) -> tuple[str, ...]:

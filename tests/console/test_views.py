@@ -10,9 +10,12 @@ import orjson
 import pytest
 
 from tests.console.conftest import BASE, Browser, at
+from tests.operations.conftest import MEMBERS
+from tools.simulators import by_route
 
 if TYPE_CHECKING:
     from tests.answer import Answer
+    from tests.operations.conftest import Operate
 
 HOSTILE = (
     "<script>document.title='run'</script>",
@@ -172,6 +175,20 @@ async def test_a_plan_is_read_edited_replayed_pinned_and_forgotten(browser: Brow
     assert (await browser.post(f"{path}/pin", pinned="false")).status == 303
     assert (await browser.post(f"{path}/forget")).status == 303
     assert (await browser.get(path)).status == 404
+
+
+async def test_requests_are_kept_where_the_settings_say_so(operate: Operate) -> None:
+    """The last so many, without a header; a plan is replayed with one of them. None by default."""
+    operator = await operate(by_route(MEMBERS), console={"keep_requests": 2})
+    browser = Browser(operator)
+    await browser.log_in()
+    secret = {"Authorization": "Bearer of-the-api"}
+    for name in ("Ada", "Bob", "Eve"):
+        await operator.api.ask("POST", "/members", {"name": name}, **secret)
+    plan = await operator.plan_of("POST", "/members")
+    page = (await browser.get(at("routes", plan["id"]))).body.decode()
+    assert "of-the-api" not in page
+    assert ("Bob" in page, "Eve" in page, "Ada" in page) == (True, True, False)
 
 
 async def test_any_request_is_tried(browser: Browser) -> None:

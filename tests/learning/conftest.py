@@ -95,6 +95,7 @@ async def _start(
     sandbox: dict[str, Any] | None = None,
     auth: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
+    console: dict[str, Any] | None = None,
     root: Path | None = None,
     tracing: Tracing | None = None,
     **planner: Any,
@@ -107,6 +108,7 @@ async def _start(
         "sandbox": {"workers": 1, **(sandbox or {})},
         "auth": auth or {},
         "metrics": metrics or {},
+        "console": console or {},
         "planner": {"provider": name, "allowed_hosts": ["127.0.0.1"], **planner},
     }
     keys = {f"{name.upper()}_BASE_URL": model.base_url, f"{name.upper()}_API_KEY": "sk-canary-key"}

@@ -15,6 +15,7 @@ from server.values.errors import BadRequest, ServiceError
 
 if TYPE_CHECKING:
     from server.console.asking import Asking
+    from server.console.recent import Recent
     from server.console.tail import Tail
     from server.operations.api import Api
     from server.values.model import Reply
@@ -28,6 +29,7 @@ class RouteViews:
     api: Api
     asking: Asking
     tail: Tail
+    recent: Recent
 
     async def listed(self, visit: Visit) -> Reply:
         session, after = visit.asked("session"), visit.number("after")
@@ -62,7 +64,7 @@ class RouteViews:
             "diff": [],
             **values,
         }
-        shown["changes"] = _diff
+        shown |= {"changes": _diff, "recent": self.recent.of(plan["id"]), "kept": self.recent.most}
         use = self.tail.uses().get(plan["id"])
         return visit.page(
             "plan.html", "routes", status=status, plan=plan, use=use, sessions=sessions, **shown

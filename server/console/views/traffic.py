@@ -40,6 +40,7 @@ class TrafficViews:
         return {
             "asked": asked,
             "rows": self.tail.last(_ROWS, _wanted(asked)),
+            "sources": self.tail.sources(),
             "bars": self.tail.a_second(_CHART),
         }
 
