@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from attrs import evolve
+from multidict import CIMultiDict
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -18,6 +19,8 @@ from server.planning.kinds.schemas import CollectionSchema, Schemas
 from server.planning.kinds.shape import body_type
 from server.planning.planned import RoutesInForce
 from server.requests import strict_json
+from server.requests.headers import for_plan
+from server.values.errors import InvalidHeader
 from server.values.model import Plan, RunnablePlan, Session, SourceCode, ValidatedCode
 from store import records
 from store.names import RESERVED
@@ -142,6 +145,20 @@ def test_numbers_that_are_taken_are_allowed(number: str, enforced: bool) -> None
     for kind in ("orders.new", "orders.changes", "orders.merged"):
         schema = {"$ref": f"#/components/schemas/{kind}", "components": made["components"]}
         OAS31Validator(schema).validate(body)
+
+
+def test_prefer_is_allowed_as_it_is_taken() -> None:
+    """Character by character: what no preference begins with is passed over, and not refused."""
+    pattern = document()["components"]["parameters"]["Prefer"]["schema"]["pattern"]
+
+    for character in map(chr, range(256)):
+        sent = CIMultiDict({"prefer": f"return=minimal{character}x"})
+        taken = True
+        try:
+            for_plan(sent, authorization=False)
+        except InvalidHeader:
+            taken = False
+        assert (re.search(pattern, sent["prefer"]) is not None) is taken, repr(character)
 
 
 def test_collections_are_deleted_where_the_settings_allow_it() -> None:
