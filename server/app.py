@@ -39,7 +39,7 @@ from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
 from server.telemetry.request_line import RequestLine
-from wasm_runtime import artifact
+from wasm_runtime import affinity, artifact
 from wasm_runtime.pool import WorkerPool
 from wasm_runtime.worker_process import PoolConfig
 
@@ -122,6 +122,16 @@ class Service:
                 await keeper
             raise
         await keeper
+
+    def keep_off_workers(self) -> None:
+        """Leave their processors to the workers, if there are others: for a process that is the service alone.
+
+        So does the keeper, and whatever this thread starts from now on.
+        """
+        sandbox = self._settings.sandbox
+        if sandbox.pin_workers:
+            affinity.keep_off(sandbox.worker_count())
+            affinity.keep_off(sandbox.worker_count(), self._keeper.pid)
 
     async def _listen(self, sockets: Sequence[socket]) -> None:
         options = self._settings.server

@@ -298,8 +298,7 @@ class Worker:
         if reuse.mode == "never":
             self._queues.reads_at_once = MAX_GROUP  # each turn costs a guest
         allocator.share_one_heap()
-        if config["pinned"]:
-            affinity.keep_to_one(config["slot"])
+        affinity.keep_to_one(config["slot"], tuple(config["processors"]))
         runtime = Runtime.load(component, limits)
         runtime.start_clock()
         self._guests = Guests(
