@@ -110,6 +110,11 @@ class Service:
             await self.close()
             raise
 
+    @property
+    def keeper(self) -> KeeperClient:
+        """Whoever asks the record beside the service."""
+        return self._keeper
+
     async def _start_parts(self) -> None:
         """The record is opened while workers load the guest."""
         keeper = asyncio.ensure_future(self._keeper.start())
@@ -124,9 +129,9 @@ class Service:
         await keeper
 
     def keep_off_workers(self) -> None:
-        """Leave their processors to the workers, if there are others: for a process that is the service alone.
+        """Leave their processors to the workers, if there are others; so does the keeper.
 
-        So does the keeper, and whatever this thread starts from now on.
+        For a process that is the service alone: whatever this thread starts from now on is kept off, too.
         """
         sandbox = self._settings.sandbox
         if sandbox.pin_workers:
