@@ -199,6 +199,7 @@ async def _run(
     While the service starts, a signal still ends the process at once: nothing is under way.
     """
     service = await started(settings, tracing=tracing, progress=Progress(sys.stderr))
+    service.keep_off_workers()
     prepare_process()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

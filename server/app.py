@@ -39,7 +39,7 @@ from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
 from server.telemetry.request_line import RequestLine
-from wasm_runtime import artifact
+from wasm_runtime import affinity, artifact
 from wasm_runtime.pool import WorkerPool
 from wasm_runtime.worker_process import PoolConfig
 
@@ -113,6 +113,11 @@ class Service:
             await self.close()
             raise
 
+    @property
+    def keeper(self) -> KeeperClient:
+        """Whoever asks the record beside the service."""
+        return self._keeper
+
     async def _start_parts(self) -> None:
         """The record is opened while workers load the guest."""
         keeper = asyncio.ensure_future(self._keeper.start())
@@ -125,6 +130,16 @@ class Service:
                 await keeper
             raise
         await keeper
+
+    def keep_off_workers(self) -> None:
+        """Leave their processors to the workers, if there are others; so does the keeper.
+
+        For a process that is the service alone: whatever this thread starts from now on is kept off, too.
+        """
+        sandbox = self._settings.sandbox
+        if sandbox.pin_workers:
+            affinity.keep_off(sandbox.worker_count())
+            affinity.keep_off(sandbox.worker_count(), self._keeper.pid)
 
     async def _listen(self, sockets: Sequence[socket]) -> None:
         options = self._settings.server
