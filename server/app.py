@@ -48,17 +48,18 @@ from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
 from server.telemetry.request_line import RequestLine
-from wasm_runtime import artifact
+from wasm_runtime import affinity, artifact
 from wasm_runtime.pool import WorkerPool
 from wasm_runtime.worker_process import NobodyHears, PoolConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from socket import socket
 
-    from server.http.admin import Admin, Follow
+    from server.console.door import Console
     from server.http.answering import UseCase
     from server.http.handler import Door
+    from server.operations.api import Api
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
@@ -88,6 +89,7 @@ class Service:
         names: SessionNames,
         renew: Callable[[Settings], None],
         usage: UsageBook,
+        console: Console | None = None,
         tracing: Tracing | None = None,
         raw_door: RawDoor | None = None,
         streams: Registry,
@@ -95,6 +97,7 @@ class Service:
         self._raw_door = raw_door
         self._streams = streams
         self._settings = settings
+        self._console = console
         self._handler = handler
         self._planner = planner
         self._executor = executor
@@ -125,6 +128,11 @@ class Service:
             await self.close()
             raise
 
+    @property
+    def keeper(self) -> KeeperClient:
+        """Whoever asks the record beside the service."""
+        return self._keeper
+
     async def _start_parts(self) -> None:
         """The record is opened while workers load the guest."""
         keeper = asyncio.ensure_future(self._keeper.start())
@@ -137,6 +145,16 @@ class Service:
                 await keeper
             raise
         await keeper
+
+    def keep_off_workers(self) -> None:
+        """Leave their processors to the workers, if there are others; so does the keeper.
+
+        For a process that is the service alone: whatever this thread starts from now on is kept off, too.
+        """
+        sandbox = self._settings.sandbox
+        if sandbox.pin_workers:
+            affinity.keep_off(sandbox.worker_count())
+            affinity.keep_off(sandbox.worker_count(), self._keeper.pid)
 
     async def _listen(self, sockets: Sequence[socket]) -> None:
         options = self._settings.server
@@ -174,6 +192,10 @@ class Service:
     def url(self) -> str:
         host, port = self.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def console_link(self) -> str:
+        """The console's address, with a login that works once; empty where there is no console."""
+        return "" if self._console is None else f"{self.url}{self._console.link()}"
 
     @property
     def data_path(self) -> str:
@@ -256,11 +278,18 @@ def make_app(
     dialects = dialect_choice(settings, root)
     _tell_of_plans(plans, dialects, changes)
     reader = _reader(settings, names)
+    sandbox = settings.sandbox
+    use_case: UseCase = FileFields(
+        HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))
+    )
+    watching = _watching(settings, changes, reader, dialects, use_case)
+    new_line = RequestLine if tracing is None else tracing.new_line
+    notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
     doors: list[Renewable] = []
-    follow: Callable[[web.BaseRequest], Awaitable[Follow]] | None = None
+    console: Console | None = None
     if admin:
-        operators = _operators(
+        api = _operators(
             settings,
             root,
             plans,
@@ -271,23 +300,21 @@ def make_app(
             dialects=dialects,
             changes=changes,
         )
-        door, follow = operators, operators.follow
-        doors.append(operators)
+        console, use_case = _console(settings, api, use_case, notes, new_line)
+        door = console
+        doors += [console.beside, console]
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     if tokens is not None:
         door = MetricsPage(meter, tokens, door)
         doors.append(door)
+        notes.append(meter.tally.note)
     authenticator = Authenticator(settings.auth.by_name)
-    sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
-    use_case = FileFields(
-        HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))
-    )
-    watching = _watching(settings, changes, reader, dialects, use_case)
-    note = None if tokens is None else meter.tally.note
-    # Where requests are traced all take the long way: a span is that one's.
-    raw_door = _raw_door(settings, memory, note) if tracing is None else None
+    note = _all_of(notes)
+    # Where requests are traced or kept all take the long way.
+    long_way = tracing is not None or settings.console.keep_requests
+    raw_door = None if long_way else _raw_door(settings, memory, note)
     handler = Handler(
         use_case,
         authenticator=authenticator,
@@ -298,23 +325,14 @@ def make_app(
         cors=cors_of(settings.cors),
         door=door,
         note=note,
-        new_line=RequestLine if tracing is None else tracing.new_line,
+        new_line=new_line,
         held=held,
         dialects=dialects,
         watching=watching,
-        follow=follow,
+        follow=None if console is None else console.beside.follow,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
         raw_door=raw_door,
     )
-
-    def renew(again: Settings) -> None:
-        authenticator.renew(again.auth.by_name)
-        reader.tokens.renew(again.auth.all_tokens)
-        watching.renew()
-        if memory is not None:
-            memory.forget_spellings()
-        for each in doors:
-            each.renew(again)
 
     return Service(
         settings,
@@ -325,11 +343,33 @@ def make_app(
         keeper=keeper,
         names=names,
         usage=usage,
-        renew=renew,
+        console=console,
+        renew=_renewing(authenticator, reader, watching, memory, doors),
         tracing=tracing,
         streams=watching.registry,
         raw_door=raw_door,
     )
+
+
+def _renewing(
+    authenticator: Authenticator,
+    reader: ContextReader,
+    watching: Watching,
+    memory: Memory | None,
+    doors: Sequence[Renewable],
+) -> Callable[[Settings], None]:
+    """Has all that knows tokens know those of other settings."""
+
+    def renew(again: Settings) -> None:
+        authenticator.renew(again.auth.by_name)
+        reader.tokens.renew(again.auth.all_tokens)
+        watching.renew()
+        if memory is not None:
+            memory.forget_spellings()
+        for each in doors:
+            each.renew(again)
+
+    return renew
 
 
 def _memory(settings: Settings, changes: Changes) -> Memory | None:
@@ -386,13 +426,11 @@ def _operators(
     usage: UsageBook,
     dialects: DialectChoice,
     changes: Changes,
-) -> Admin:
+) -> Api:
     # What operators do needs as many modules as the service itself, and most services have no operators.
-    from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
-    limit = settings.sandbox.session_disk_bytes
-    api = make_api(
+    return make_api(
         settings,
         root,
         plans,
@@ -403,7 +441,54 @@ def _operators(
         dialects=dialects,
         changes=changes,
     )
-    return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
+
+
+def _console(
+    settings: Settings,
+    api: Api,
+    use_case: UseCase,
+    notes: list[Callable[[RequestLine], None]],
+    new_line: Callable[..., RequestLine],
+) -> tuple[Console, UseCase]:
+    """The console, with the operators' pages for programs beside it, and the use case as it is served.
+
+    `notes` has the console's ear from now on.
+    """
+    # As with `_operators`.
+    from server.console.asking import Asking  # noqa: PLC0415
+    from server.console.door import Console  # noqa: PLC0415
+    from server.console.recent import Recent  # noqa: PLC0415
+    from server.console.tail import Tail  # noqa: PLC0415
+    from server.http.admin import Admin  # noqa: PLC0415
+
+    token, limits = settings.auth.admin_token, _edge_limits(settings)
+    upload_bytes = settings.sandbox.session_disk_bytes
+    tail, recent = Tail(), Recent(use_case, settings.console.keep_requests)
+    notes.append(tail.note)
+    console = Console(
+        api,
+        Asking(use_case, api.named, _all_of(notes) or tail.note, new_line),
+        token,
+        tail=tail,
+        recent=recent,
+        limits=limits,
+        secure=settings.server.public_url.startswith("https:"),
+        upload_bytes=upload_bytes,
+        beside=Admin(api, token, limits, upload_bytes=upload_bytes),
+    )
+    return console, recent if recent.most else use_case
+
+
+def _all_of(notes: list[Callable[[RequestLine], None]]) -> Callable[[RequestLine], None] | None:
+    """One that tells all; None where there is none."""
+    if len(notes) < 2:
+        return notes[0] if notes else None
+
+    def note(line: RequestLine) -> None:
+        for each in notes:
+            each(line)
+
+    return note
 
 
 def worker_pool(

@@ -109,7 +109,7 @@ class Admin:
         query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
         call = Call("GET", target.segments[1:], query)
         name = call.text("session")
-        session = await self._api.session_named(name)
+        session = await self._api.named(name)
         past = partial(self._past, name)
         sent = request.headers.get(_LAST_EVENT_ID, "")
         if sent.isascii() and sent.isdecimal() and len(sent) <= _MOST_DIGITS:

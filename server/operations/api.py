@@ -148,6 +148,10 @@ class Api:
         except LibraryError:
             raise Unavailable("The plan library cannot be used at the moment; the log has more.") from None
 
+    async def named(self, name: str) -> Session:
+        """The session that operators call so. Raises SessionInvalid, BadRequest."""
+        return await self._sessions.named(name)
+
     def takes_upload(self, method: str, segments: tuple[str, ...]) -> bool:
         return method == "PUT" and self._match(segments) == ("sessions", _NAME, "import")
 
@@ -270,10 +274,6 @@ class Api:
         since = call.number("since", 0, 2**53) if "since" in call.query else None
         most = max(call.number("limit", 100, MAX_PAGE), 1)
         return await self._sessions.changes(call.text("session"), since, most=most)
-
-    async def session_named(self, name: str) -> Session:
-        """Raises SessionInvalid, BadRequest."""
-        return await self._sessions.named(name)
 
     # The record
 
