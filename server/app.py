@@ -20,8 +20,12 @@ from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.remembered import RawDoor
 from server.http.semantics import HttpSemantics
 from server.http.traced import traced
+from server.http.watching import Watching
 from server.live.changes import Changes, Touched
 from server.live.memory import Memory
+from server.live.streams import Registry, StreamLimits
+from server.live.tickets import Tickets
+from server.live.topics import Topics
 from server.live.writes import Writes
 from server.metrics.meter import Meter
 from server.openapi.describer import Describer
@@ -85,8 +89,10 @@ class Service:
         usage: UsageBook,
         tracing: Tracing | None = None,
         raw_door: RawDoor | None = None,
+        streams: Registry,
     ) -> None:
         self._raw_door = raw_door
+        self._streams = streams
         self._settings = settings
         self._handler = handler
         self._planner = planner
@@ -195,6 +201,7 @@ class Service:
             closing.push_async_callback(self._executor.close)
             closing.push_async_callback(self._planner.close)
             if self._runner is not None:
+                await self._streams.drain(self._settings.server.shutdown_seconds)
                 await self._runner.cleanup()
                 self._runner = None
 
@@ -206,6 +213,7 @@ def make_app(
     executor: HoldingExecutor | None = None,
     data_root: DataRoot | None = None,
     tracing: Tracing | None = None,
+    changes: Changes | None = None,
     progress: artifact.Progress = lambda _what, _seconds: None,
 ) -> Service:
     """Put the service together; every part that touches the world is a parameter.
@@ -219,8 +227,9 @@ def make_app(
     guest = cache(partial(artifact.ensure, settings.store.cache_path, progress))
     keeper = make_keeper(settings, root)
     records = Records(keeper)
-    changes = Changes()
+    changes = changes or Changes()
     memory = _memory(settings, changes)
+    keeper.on_expired(partial(_publish_expired, changes))
     try:
         files.remove_leftovers()
         pool = executor or worker_pool(settings, root, guest(), keeper, hears=Writes(changes))
@@ -269,12 +278,17 @@ def make_app(
     authenticator = Authenticator(settings.auth.by_name)
     sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
+    use_case = FileFields(
+        HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))
+    )
+    streams = registry_of(settings, changes)
+    watching = Watching(streams, Tickets(settings.live.ticket_seconds), reader, dialects, use_case)
     note = None if tokens is None else meter.tally.note
     raw_door = None
     if memory is not None and tracing is None:  # a span is the long way's
         raw_door = RawDoor(memory, note, shows_client=settings.log.client_address)
     handler = Handler(
-        FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))),
+        use_case,
         authenticator=authenticator,
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, records),
@@ -286,6 +300,7 @@ def make_app(
         new_line=RequestLine if tracing is None else tracing.new_line,
         held=held,
         dialects=dialects,
+        watching=watching,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
         raw_door=raw_door,
     )
@@ -293,6 +308,7 @@ def make_app(
     def renew(again: Settings) -> None:
         authenticator.renew(again.auth.by_name)
         reader.tokens.renew(again.auth.all_tokens)
+        watching.renew()
         if memory is not None:
             memory.forget_spellings()
         for each in doors:
@@ -309,6 +325,7 @@ def make_app(
         usage=usage,
         renew=renew,
         tracing=tracing,
+        streams=streams,
         raw_door=raw_door,
     )
 
@@ -417,6 +434,26 @@ def worker_pool(
     )
     keeper.on_restart(pool.reconnect)
     return pool
+
+
+def _publish_expired(changes: Changes, sessions: Sequence[str]) -> None:
+    for session in sessions:
+        changes.publish(Touched(session, whole=True, cause="deleted"))
+
+
+def registry_of(settings: Settings, changes: Changes) -> Registry:
+    """Event streams, none of them open yet."""
+    live = settings.live
+    topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
+    limits = StreamLimits(
+        in_all=live.streams,
+        per_session=live.streams_per_session,
+        routes=live.routes_per_stream,
+        buffered_bytes=live.buffered_bytes,
+        heartbeat_seconds=live.heartbeat_seconds,
+        patience_seconds=settings.server.body_seconds,
+    )
+    return Registry(topics, limits)
 
 
 def cors_of(options: CorsSettings) -> Cors:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from server.live.changes import Changes
 from server.planning.kinds.route import refuse_unplannable, template_text
 from server.planning.planned import Fixed, RoutesInForce
 from server.values.model import Plan, RequestContext, RunnablePlan, SourceCode, ValidatedCode
@@ -72,6 +73,8 @@ class FakeExecutor:
     def __init__(self, answer: Callable[[Job], Outcome] | None = None) -> None:
         self.answer = answer or (lambda job: completed({"ok": True}))
         self.jobs: list[Job] = []
+        #: Who hears of what it says was written.
+        self.changes = Changes()
         self.gate = asyncio.Event()
         self.gate.set()
         self.entered = asyncio.Event()

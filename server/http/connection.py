@@ -44,7 +44,7 @@ class Connection(web.RequestHandler):
     ever in both cases.
     """
 
-    __slots__ = ("_framing", "_peer", "_socket", "_unread", "cut_off")
+    __slots__ = ("_framing", "_peer", "_socket", "_streams", "_unread", "cut_off")
     _manager: Server | None
 
     def __init__(self, manager: Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
@@ -53,6 +53,8 @@ class Connection(web.RequestHandler):
         self._unread: asyncio.TimerHandle | None = None
         #: Whether it ended because the client did not read.
         self.cut_off = False
+        #: Whether an event stream is written, which looks after its reader itself.
+        self._streams = False
         self._framing = Framing()
         self._peer = ""
 
@@ -66,13 +68,32 @@ class Connection(web.RequestHandler):
             self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self.end_stream()
         self._socket = None
         self._expect_reading(None)
         super().connection_lost(exc)
 
+    def begin_stream(self) -> None:
+        """From now on it counts as a stream, and not as one of `max_connections`."""
+        if not self._streams and self._manager is not None:
+            self._streams = True
+            self._manager.streams += 1
+            self._expect_reading(None)
+
+    def end_stream(self) -> None:
+        """It is a connection as any other; what is left of the stream has to be read."""
+        if not self._streams:
+            return
+        self._streams = False
+        if self._manager is not None:
+            self._manager.streams -= 1
+        if self._socket is not None and self._socket.get_write_buffer_size():
+            self._expect_reading(self._manager)
+
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._expect_reading(self._manager)
+        if not self._streams:
+            self._expect_reading(self._manager)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -192,6 +213,8 @@ class Server(web.Server):
         # Whoever leaves gives up what it waits for. Not all does: server/concurrency/uninterrupted.py.
         super().__init__(handler, handler_cancellation=True)
         self.read_seconds = read_seconds
+        #: Connections that are event streams: they have a limit of their own.
+        self.streams = 0
         self.door = door
         self._max_connections = max_connections
         self._options: dict[str, Any] = {
@@ -203,7 +226,7 @@ class Server(web.Server):
         }
 
     def is_full(self) -> bool:
-        return len(self._connections) > self._max_connections
+        return len(self._connections) - self.streams > self._max_connections
 
     def __call__(self) -> Connection:
         return Connection(self, loop=self._loop, **self._options)

@@ -22,7 +22,7 @@ from server.http.accept import JSON, OFFERED, acceptable, ranges_of
 from server.values.errors import NotAcceptable
 
 if TYPE_CHECKING:
-    from server.http.handler import UseCase
+    from server.http.answering import UseCase
     from server.telemetry.request_line import RequestLine
     from server.values.model import Reply, RequestContext
 

@@ -9,23 +9,23 @@ used (T37, T46).
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from aiohttp import HttpVersion10, HttpVersion11
 
-from server.concurrency.aside import aside
 from server.concurrency.uninterrupted import uninterrupted
 from server.http import pages, request_id
+from server.http.answering import answered
 from server.http.api_pages import NAMES as API_PAGES
-from server.http.conditional import conditional
 from server.http.cors import Cors
+from server.http.event_stream import wish_of
 from server.http.held import Claim, HeldBytes
 from server.http.response import SENT, came_in_chunks, to_response, whole
 from server.http.terminal import for_terminal
-from server.planning.dialects.frame.answering import in_dialect, with_dialect_named
+from server.http.watching import TICKETS, Watch
+from server.planning.dialects.frame.answering import in_dialect
 from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
@@ -33,7 +33,7 @@ from server.requests.hosts import Hosts
 from server.requests.target import parse_target
 from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, ServiceError, Unauthorized
-from server.values.model import METHODS, Reply
+from server.values.model import METHODS, Reply, RequestContext
 from server.values.replies import error_reply
 
 if TYPE_CHECKING:
@@ -43,24 +43,18 @@ if TYPE_CHECKING:
     from aiohttp import web
     from multidict import MultiMapping
 
+    from server.http.answering import UseCase
     from server.http.api_pages import ApiPages
+    from server.http.event_stream import Wish
     from server.http.remembered import RawDoor
+    from server.http.watching import Watching
     from server.requests.auth import Authenticator, Caller
     from server.requests.target import Target
-    from server.values.model import RequestContext
 
 log = structlog.get_logger(__name__)
 
 #: nginx's number for a client that has left.
 _CLIENT_LEFT = 499
-#: Of a query whose words are another tool's.
-_REFUSED = 400
-#: Of which a digest takes a millisecond.
-_HASHED_INLINE_BYTES = 1024 * 1024
-
-
-class UseCase(Protocol):
-    async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply: ...
 
 
 class Door(Protocol):
@@ -87,13 +81,15 @@ class Handler:
         new_line: Callable[..., RequestLine] = RequestLine,
         held: HeldBytes | None = None,
         dialects: DialectChoice | None = None,
+        watching: Watching | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
         raw_door: RawDoor | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
 
         `held` counts what is held of bodies. `logged_address` says, of a peer and its headers, which address
-        the line has; None: no line has one. `raw_door` is told of replies that the same bytes get again.
+        the line has; None: no line has one. Without `watching` there are no event streams. `raw_door` is told
+        of replies that the same bytes get again.
         """
         self._raw_door = raw_door
         self._use_case = use_case
@@ -108,6 +104,7 @@ class Handler:
         self._new_line = new_line
         self._held = held or HeldBytes()
         self._dialects = dialects or DialectChoice()
+        self._watching = watching
         self._logged_address = logged_address
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -120,6 +117,8 @@ class Handler:
             line.client = self._logged_address(request.remote or "", request.headers)
         try:
             reply = await self._reply(request, line)
+            if isinstance(reply, Watch):
+                return await self._stream(request, reply, line)
             if line.dialect:
                 reply = in_dialect(reply, line.dialect)
             line.status = reply.status
@@ -127,11 +126,34 @@ class Handler:
             reply = self._cors.marked(request.headers, for_terminal(reply, request.headers))
             return await self._send(request, reply, line)
         finally:
-            line.emit()
-            if self._note is not None:
-                self._note(line)
+            self._done(line)
 
-    async def _reply(self, request: web.BaseRequest, line: RequestLine) -> Reply:
+    def _done(self, line: RequestLine) -> None:
+        """Write its line and count it; further calls do nothing."""
+        if line.emitted:
+            return
+        line.emit()
+        if self._note is not None:
+            self._note(line)
+
+    async def _stream(self, request: web.BaseRequest, watch: Watch, line: RequestLine) -> web.StreamResponse:
+        """The request is answered when the stream begins; of its end the log has a line of its own."""
+        line.status = 200
+        line.origin_refused = self._cors.refused(request.headers)
+        headers = self._cors.marked(request.headers, Reply(200)).headers
+        self._done(line)
+        try:
+            return await self._watching_there.stream(request, watch, line, headers)
+        except ConnectionError:
+            return SENT
+
+    @property
+    def _watching_there(self) -> Watching:
+        if self._watching is None:
+            raise RuntimeError("there are no event streams")
+        return self._watching
+
+    async def _reply(self, request: web.BaseRequest, line: RequestLine) -> Reply | Watch:
         try:
             return await self._answer(request, line)
         except ServiceError as error:
@@ -145,7 +167,7 @@ class Handler:
             line.problem = ServiceError.slug
             return error_reply(ServiceError("The request failed; the log has more."), line.request_id)
 
-    async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply:
+    async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply | Watch:
         is_health = request.raw_path.partition("?")[0] == pages.HEALTH
         if not is_health:  # load balancers ask by an address
             self._hosts.check(request.headers)
@@ -161,33 +183,35 @@ class Handler:
         finally:
             claim.release()
 
-    async def _served(self, request: web.BaseRequest, line: RequestLine, claim: Claim) -> Reply:
+    async def _served(self, request: web.BaseRequest, line: RequestLine, claim: Claim) -> Reply | Watch:
         started = perf_counter()
         try:
             ctx = await self._read(request, line, claim)
         finally:
             line.took("parse", perf_counter() - started)
-        if isinstance(ctx, Reply):
+        if not isinstance(ctx, RequestContext):
             return ctx
-        reply = await self._use_case.serve(ctx, line)
-        if reply.status == _REFUSED and ctx.query and not ctx.dialect:
-            reply = with_dialect_named(reply, ctx)
-        if reply.body is None or len(reply.body) <= _HASHED_INLINE_BYTES:
-            return conditional(reply, ctx.method, ctx.headers)
-        return await aside(partial(conditional, reply, ctx.method, ctx.headers), ctx.session.directory)
+        return await answered(self._use_case, ctx, line)
 
     async def _read(
         self, request: web.BaseRequest, line: RequestLine, claim: Claim
-    ) -> RequestContext | Reply:
-        """The request's context, or the reply where the service itself has one."""
+    ) -> RequestContext | Reply | Watch:
+        """The request's context, what it is to watch, or the reply where the service itself has one."""
         if request.version not in (HttpVersion10, HttpVersion11):
             raise BadRequest("The service speaks HTTP/1.1 and HTTP/1.0.")
+        wish = None if self._watching is None else wish_of(request.method, request.headers)
+        if wish is not None:
+            watch = await self._watch(request, wish, line)
+            if watch is not None:
+                return watch
         caller = self._caller(request)
         line.token_name = caller.token_name or ""
         check_method(request.method)
         if request.raw_path == "*" and request.method == "OPTIONS":
             return Reply(204, (("Allow", ", ".join(METHODS)),))
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
+        if target.segments == TICKETS and self._watching is not None:
+            return self._watching.ticket(request, target, caller)
         if pages.is_own(target.segments):
             return await self._own_page(request, target, caller)
         session = self._reader.session(request, target, caller)
@@ -209,6 +233,14 @@ class Handler:
         ctx = self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         return ctx
+
+    async def _watch(self, request: web.BaseRequest, wish: Wish, line: RequestLine) -> Watch | None:
+        """What is to be watched; None where the path is one of the service's pages."""
+        watching = self._watching_there
+        admitted = watching.caller(request)
+        caller, session = (self._caller(request), None) if admitted is None else admitted
+        line.token_name = caller.token_name or ""
+        return await watching.read(request, wish, caller, session, line)
 
     def _caller(self, request: web.BaseRequest) -> Caller:
         """Raises Unauthorized."""

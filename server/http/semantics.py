@@ -26,7 +26,7 @@ from server.values.preferences import preferences
 
 if TYPE_CHECKING:
     from server.http.accept import MediaType
-    from server.http.handler import UseCase
+    from server.http.answering import UseCase
     from server.telemetry.request_line import RequestLine
     from server.values.model import RequestContext
 

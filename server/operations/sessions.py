@@ -268,12 +268,17 @@ class SessionOperations:
 
     @asynccontextmanager
     async def _replaced(self, directory: str, cause: Cause) -> AsyncIterator[None]:
-        """Hold the session while all of it becomes another one; tell of that before anybody can ask it."""
+        """Hold the session while all of it becomes another one; tell of that before anybody can ask it.
+
+        What has failed may have been done all the same.
+        """
         async with self._holder.hold(directory):
+            done: Cause = "doubtful"
             try:
                 yield
+                done = cause
             finally:
-                self._changes.publish(Touched(directory, whole=True, cause=cause))
+                self._changes.publish(Touched(directory, whole=True, cause=done))
 
     # History
 

@@ -25,7 +25,7 @@ from server.record.record import RecordError, Unavailable, Unknown
 from store.keeper_wire import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 #: What the keeper's process runs.
@@ -152,6 +152,7 @@ class KeeperClient:
         self._pause = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._restarted: list[Callable[[], None]] = []
+        self._expired: list[Callable[[Sequence[str]], None]] = []
         #: What is full, as the keeper last told: "", "total" or "disk".
         self.full = ""
         #: Keepers that ended without being told to; sessions that were still files at the start.
@@ -194,6 +195,10 @@ class KeeperClient:
     def on_restart(self, callback: Callable[[], None]) -> None:
         """To be called whenever another keeper has taken over."""
         self._restarted.append(callback)
+
+    def on_expired(self, callback: Callable[[Sequence[str]], None]) -> None:
+        """To be called with sessions that were removed because nobody has used them."""
+        self._expired.append(callback)
 
     # The process
 
@@ -324,6 +329,9 @@ class KeeperClient:
                     log.error("record full", what=self.full, limit_bytes=event["limit"])
                 else:
                     log.info("record has room again")
+            case "expired":
+                for callback in self._expired:
+                    callback(event["sessions"])
             case "worker":
                 log.error("worker sent nonsense to the keeper", worker=event["slot"], reason=event["reason"])
             case "doubt":

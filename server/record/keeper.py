@@ -343,6 +343,8 @@ class Keeper:
             batch = await self.record.remove(batch, unused_since=before)
             for session in batch:
                 self.shelf.remove(session)
+            if batch:
+                self._report({"event": "expired", "sessions": batch})
             gone += batch
             await asyncio.sleep(0)
         return gone + self.adoption.expire(before)

@@ -31,6 +31,7 @@ from server.settings.key import (
     section,
     setting,
 )
+from server.settings.live import LiveSettings
 from server.settings.planner import PlannerSettings
 from server.settings.sandbox import SandboxSettings
 from wasm_runtime.limits import MIB
@@ -291,6 +292,7 @@ class Settings:
     store: StoreSettings = section(StoreSettings)
     schema: SchemaSettings = section(SchemaSettings)
     conventions: ConventionsSettings = section(ConventionsSettings)
+    live: LiveSettings = section(LiveSettings)
     planner: PlannerSettings = section(PlannerSettings)
     metrics: MetricsSettings = section(MetricsSettings)
     log: LogSettings = section(LogSettings)

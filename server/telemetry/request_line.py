@@ -87,6 +87,10 @@ class RequestLine:
         raised = f"{outcome.error_type} in line {outcome.line}" if isinstance(outcome, Raised) else ""
         self.reason = raised or getattr(outcome, "reason", "")
 
+    @property
+    def emitted(self) -> bool:
+        return self._emitted
+
     def emit(self) -> None:
         """Write the line; further calls do nothing. Fields that were never learned are left out."""
         if self._emitted:

@@ -28,12 +28,14 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         executor: FakeExecutor | None = None,
         **options: Any,
     ) -> Service:
+        executor = executor or FakeExecutor()
         settings = from_mapping({**(toml or {}), "store": {"data_root": str(tmp_path / "data")}}, {})
         server = evolve(settings.server, port=0, shutdown_seconds=1, **options)
         service = make_app(
             evolve(settings, server=server),
             planner=planner or FakePlanner(),
-            executor=executor or FakeExecutor(),
+            executor=executor,
+            changes=executor.changes,
         )
         await service.start()
         running.append(service)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from server.concurrency.aside import INLINE_BYTES, Lane, aside, prepare_process
-from server.http import handler, semantics
+from server.http import answering, semantics
 from server.requests import content, multipart
 from tests.fakes import FakeExecutor, completed
 from tests.http.client import ask
@@ -85,7 +85,7 @@ async def test_tables(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("characters", "on_loop"), [(1_000, True), (2_000_000, False)])
 async def test_digests(characters: int, on_loop: bool, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tag that If-None-Match is compared with is a digest of the reply."""
-    calls = threads_of("conditional", handler, monkeypatch)
+    calls = threads_of("conditional", answering, monkeypatch)
     service = await start(executor=FakeExecutor(lambda job: completed("x" * characters)))
     first = await ask(service.address, "GET", "/m")
     again = await ask(service.address, "GET", "/m", {"If-None-Match": first.headers["etag"]})

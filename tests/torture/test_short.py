@@ -18,6 +18,7 @@ from tools.torture import (
     providers,
     sessions,
     soak,
+    watchers,
 )
 
 if TYPE_CHECKING:
@@ -105,3 +106,11 @@ async def test_a_short_soak_loses_nothing(guest_artifact: Artifact, seed: int) -
     assert not report.violations, report.text()
     assert report.figures["lost"] == 0
     assert {"kill", "disk", "hostile", "provider", "abort"} <= report.figures.keys()
+
+
+async def test_watchers_see_all_of_it_in_order(guest_artifact: Artifact, seed: int) -> None:
+    """Records, lists and patches; some leave and come again. Each ends with the last state."""
+    report = await watchers.torture(seed, 60, 6, a_second=50, seconds=3)
+
+    assert not report.violations, report.text()
+    assert report.figures["writes"] == 150

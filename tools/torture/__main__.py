@@ -22,6 +22,7 @@ from tools.torture import (
     providers,
     sessions,
     soak,
+    watchers,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ _SHORT = {
     "loris_seconds": 5.0,
     "minutes": 0.2,
     "every": 2.0,
+    "watchers": 60,
+    "watched": 6,
+    "watch_seconds": 3.0,
 }
 _LONG = {
     "kills": 500,
@@ -53,6 +57,9 @@ _LONG = {
     "loris_seconds": 60.0,
     "minutes": 10.0,
     "every": 10.0,
+    "watchers": 1_000,
+    "watched": 100,
+    "watch_seconds": 60.0,
 }
 
 _PARTS: dict[str, Callable[[int, argparse.Namespace], Awaitable[Report]]] = {
@@ -68,6 +75,14 @@ _PARTS: dict[str, Callable[[int, argparse.Namespace], Awaitable[Report]]] = {
     "names": lambda seed, options: names.torture(seed, rounds=options.rounds),
     "loris": lambda seed, options: loris.torture(seed, options.loris_seconds, timed=not options.short),
     "sessions": lambda seed, options: sessions.torture(seed, options.count),
+    "watchers": lambda seed, options: watchers.torture(
+        seed,
+        options.watchers,
+        options.watched,
+        options.writes,
+        options.watch_seconds,
+        timed=not options.short,
+    ),
 }
 
 
@@ -106,6 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=int, help="of sessions")
     parser.add_argument("--rounds", type=int, help="of attacks by names")
     parser.add_argument("--loris-seconds", type=float, help="of the clients nobody would like to have")
+    parser.add_argument("--watchers", type=int, help="who watch")
+    parser.add_argument("--watched", type=int, help="sessions that they watch")
+    parser.add_argument("--writes", type=float, default=50.0, help="a second, in all that are watched")
+    parser.add_argument("--watch-seconds", type=float, help="for which is written")
     parser.add_argument("--minutes", type=float, help="of the soak")
     parser.add_argument("--every", type=float, help="seconds between two faults of the soak")
     parser.add_argument(

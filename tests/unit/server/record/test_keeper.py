@@ -381,6 +381,8 @@ async def test_a_new_session_begins_as_a_copy_of_the_template(tmp_path: Path) ->
 
 async def test_sessions_that_nobody_uses_expire_and_those_that_are_open_do_not(tmp_path: Path) -> None:
     keeper = KeeperClient(KeeperConfig(tmp_path, expire_seconds=0.2))
+    told: list[str] = []
+    keeper.on_expired(told.extend)
     await keeper.start()
     worker = Worker(keeper)
     await worker.commit(*(part(name, 0, first("x")) for name in ("gone", "open", "read")))
@@ -392,7 +394,7 @@ async def test_sessions_that_nobody_uses_expire_and_those_that_are_open_do_not(t
     await worker.send(Used("read"))
     await worker.closed("read", heads["read"], file_of(tmp_path, "read"))
     await worker.head("read")
-    assert await keeper.call("tidy") == ["gone"]
+    assert await keeper.call("tidy") == told == ["gone"]
     assert sorted(os.listdir(tmp_path / "caches")) == ["open", "read"]
     worker.close()
     await keeper.close()

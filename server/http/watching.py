@@ -1,0 +1,278 @@
+"""Requests for event streams: who may have one, what is watched, and the stream from its head to its end.
+
+A browser's EventSource sends no headers. So on these requests, and on no others, the session may be named by
+`?session=` where no header does, and a ticket (`?ticket=`) stands for a token and its session.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+import orjson
+import structlog
+from attrs import evolve, frozen
+
+from server.http import pages, request_id
+from server.http.answering import answered_always
+from server.http.event_stream import ConnectionWire, own_keys, response_of, ticket_of
+from server.live import events
+from server.live.streams import Stream
+from server.live.topics import Asked
+from server.requests.auth import Caller
+from server.requests.context import SESSION_ID, SESSION_KEY
+from server.requests.target import parse_query, parse_target
+from server.telemetry.request_line import RequestLine
+from server.values.errors import InvalidQuery, MethodNotAllowed, Overloaded, SessionInvalid
+from server.values.model import Reply
+from server.values.replies import error_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp import web
+
+    from server.http.answering import UseCase
+    from server.http.event_stream import Wish
+    from server.live.streams import Registry
+    from server.live.tickets import Tickets
+    from server.planning.dialects.frame.choice import DialectChoice
+    from server.requests.context import ContextReader
+    from server.requests.target import Target
+    from server.values.model import RequestContext, Session
+
+log = structlog.get_logger(__name__)
+
+TICKETS: Final = ("_meta", "tickets")
+_LAST_EVENT_ID: Final = "Last-Event-ID"
+#: On conditions nothing is watched, and what is asked again is asked by nobody's key.
+_LEFT_OUT: Final = (
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "idempotency-key",
+)
+_FULL_RETRY_MS: Final = (5_000, 15_000)
+_LONGEST_ID: Final = 1_024
+
+
+@frozen
+class Question:
+    """A request that is watched, and how it is asked."""
+
+    ctx: RequestContext
+    route: str
+    ask: Callable[[], Awaitable[Asked]]
+
+
+@frozen
+class Watch:
+    """What a request for a stream comes to."""
+
+    session: Session
+    questions: tuple[Question, ...]
+    delta: bool
+    last_id: str
+
+
+class Watching:
+    def __init__(
+        self,
+        registry: Registry,
+        tickets: Tickets,
+        reader: ContextReader,
+        dialects: DialectChoice,
+        use_case: UseCase,
+    ) -> None:
+        self.registry = registry
+        self._tickets = tickets
+        self._reader = reader
+        self._dialects = dialects
+        self._use_case = use_case
+
+    def renew(self) -> None:
+        """The tokens are others: tickets of before are none any more, and all streams have to come again."""
+        self._tickets.renew()
+        self.registry.end_all("the service's tokens were read again")
+
+    # Tickets
+
+    def ticket(self, request: web.BaseRequest, target: Target, caller: Caller) -> Reply:
+        """A ticket for the session that the request names. Raises MethodNotAllowed, SessionMissing."""
+        if request.method != "POST":
+            raise MethodNotAllowed(("POST",), "Tickets are made, with POST.")
+        session = self._reader.session(request, target, caller)
+        ticket = self._tickets.mint(session, caller.token_name)
+        told = {"ticket": ticket, "session": session.id, "seconds": self._tickets.seconds}
+        return Reply(201, body=orjson.dumps(told))
+
+    def caller(self, request: web.BaseRequest) -> tuple[Caller, Session] | None:
+        """Whom a ticket lets in; None where there is none. Raises Unauthorized."""
+        ticket = ticket_of(request.raw_path)
+        if ticket is None:
+            return None
+        admitted = self._tickets.admitted(ticket)
+        return Caller(admitted.token_name, owns_authorization=True), admitted.session
+
+    # Requests
+
+    async def read(
+        self,
+        request: web.BaseRequest,
+        wish: Wish,
+        caller: Caller,
+        admitted: Session | None,
+        line: RequestLine,
+    ) -> Watch | None:
+        """What is to be watched; None: it is a page of the service's own.
+
+        Raises what reading a request raises.
+        """
+        target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
+        own = own_keys(target.raw_query)
+        if pages.is_own(target.segments) and (target.segments or not own.watch):
+            return None
+        session = self._session(request, target, caller, admitted)
+        line.session = session.id
+        targets = [] if pages.is_own(target.segments) else [evolve(target, raw_query=own.rest)]
+        linked = SESSION_ID not in request.headers and admitted is None
+        targets += [self._also(text, linked=linked) for text in own.watch]
+        most = self.registry.limits.routes
+        if len(targets) > most:
+            raise InvalidQuery(f"A stream carries {most} routes at most.", limit=most)
+        asked_by = (caller, session, line)
+        questions = [await self._question(request, wish, each, *asked_by) for each in targets]
+        last_id = request.headers.get(_LAST_EVENT_ID, "")
+        return Watch(session, tuple(questions), wish.delta, last_id[:_LONGEST_ID])
+
+    def _session(
+        self, request: web.BaseRequest, target: Target, caller: Caller, admitted: Session | None
+    ) -> Session:
+        if admitted is None:
+            return evolve(self._reader, in_query=True).session(request, target, caller)
+        query = parse_query(target.raw_query, query_bytes=self._reader.limits.query_bytes)
+        named = [*request.headers.getall(SESSION_ID, ()), *_texts(query.get(SESSION_KEY))]
+        if any(name != admitted.id for name in named):
+            raise SessionInvalid("The ticket is for another session.")
+        self._reader.note(admitted)
+        return admitted
+
+    def _also(self, text: str, *, linked: bool) -> Target:
+        """A further route. Raises InvalidQuery, InvalidPath."""
+        target = parse_target(text, path_bytes=self._reader.limits.path_bytes)
+        if pages.is_own(target.segments) or not text.startswith("/"):
+            raise InvalidQuery(
+                "watch: a path of the session's API, percent-encoded, such as %2Forders%3Fopen%3D1."
+            )
+        if linked and SESSION_KEY in parse_query(
+            target.raw_query, query_bytes=self._reader.limits.query_bytes
+        ):
+            raise InvalidQuery("watch: all routes of a stream are of one session, which the stream names.")
+        return target
+
+    async def _question(  # noqa: PLR0917  what a request has been found to be
+        self,
+        request: web.BaseRequest,
+        wish: Wish,
+        target: Target,
+        caller: Caller,
+        session: Session,
+        line: RequestLine,
+    ) -> Question:
+        named = self._dialects.named(request.headers, caller.token_name, session)
+        ctx = await self._reader.read(
+            request,
+            target,
+            caller,
+            session,
+            line.request_id,
+            dialect_headers=self._dialects.headers_of(named),
+        )
+        ctx = self._dialects.settled(ctx, named)
+        line.dialect = ctx.dialect
+        headers = {name: value for name, value in ctx.headers.items() if name not in _LEFT_OUT}
+        headers["accept"] = wish.accept or "*/*"
+        linked = SESSION_ID not in request.headers
+        ctx = evolve(ctx, headers=headers, linked=linked, body_json=None, body_text=None, content="none")
+        query = _without_session(target.raw_query) if linked else target.raw_query
+        route = f"{target.path}?{query}" if query else target.path
+        return Question(ctx, route, partial(self._ask, ctx))
+
+    async def _ask(self, ctx: RequestContext) -> Asked:
+        line = RequestLine(request_id=request_id.new(), method="GET", session=ctx.session.id)
+        ctx = evolve(ctx, request_id=line.request_id)
+        reply = await answered_always(self._use_case, ctx, line)
+        return Asked(reply, line.plan_id, line.reads)
+
+    # Streams
+
+    async def stream(
+        self,
+        request: web.BaseRequest,
+        watch: Watch,
+        line: RequestLine,
+        headers: tuple[tuple[str, str], ...],
+    ) -> web.StreamResponse:
+        """Until it ends. Raises ConnectionError, CancelledError."""
+        response = response_of(line, headers)
+        refusal = self.registry.refusal(watch.session)
+        protocol = request.protocol
+        wire = ConnectionWire(request)
+        begin, end = getattr(protocol, "begin_stream", None), getattr(protocol, "end_stream", None)
+        if begin is not None:
+            begin()
+        try:
+            await response.prepare(request)
+            if refusal:
+                await self._refuse(wire, watch, line, refusal)
+            else:
+                await self._serve(wire, watch, line)
+        finally:
+            if end is not None:
+                end()
+        return response
+
+    async def _refuse(self, wire: ConnectionWire, watch: Watch, line: RequestLine, refusal: str) -> None:
+        """As an event: by any other status a browser's EventSource would end for good."""
+        self.registry.refused += 1
+        log.warning("stream refused", request_id=line.request_id, session=line.session, reason=refusal)
+        least, most = _FULL_RETRY_MS
+        problem = error_reply(Overloaded(refusal), line.request_id)
+        route = watch.questions[0].route if watch.questions else ""
+        head = events.reply_head(route, problem.status, problem.headers, problem.body, problem.media_type)
+        data = events.closed(head, "body", events.body_text(problem.body, problem.media_type))
+        await wire.write(events.retry(least_ms=least, most_ms=most))
+        await wire.write(events.event("problem", watch.last_id or "-", data))
+
+    async def _serve(self, wire: ConnectionWire, watch: Watch, line: RequestLine) -> None:
+        stream = Stream(self.registry, watch.session, wire, watch.delta)
+        started = perf_counter()
+        log.info(
+            "stream opened",
+            request_id=line.request_id,
+            session=line.session,
+            routes=len(watch.questions),
+            resumed=bool(watch.last_id),
+        )
+        reason = "client left"
+        try:
+            reason = await stream.serve(watch.questions, watch.last_id)
+        finally:
+            log.info(
+                "stream closed",
+                request_id=line.request_id,
+                session=line.session,
+                reason=reason,
+                events=stream.events,
+                seconds=round(perf_counter() - started, 3),
+            )
+
+
+def _texts(value: str | list[str] | None) -> list[str]:
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
+def _without_session(raw_query: str) -> str:
+    return "&".join(part for part in raw_query.split("&") if part.partition("=")[0] != SESSION_KEY)
