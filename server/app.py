@@ -28,6 +28,7 @@ from server.live.tickets import Tickets
 from server.live.topics import Topics
 from server.live.writes import Writes
 from server.metrics.meter import Meter
+from server.metrics.streams import StreamCounts
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
 from server.operations.keeping import make_keeper
@@ -258,7 +259,8 @@ def make_app(
         pool = executor or worker_pool(settings, root, guest(), keeper, hears=Writes(changes))
         admin = bool(settings.auth.admin_token)
         remembered = None if memory is None else memory.counts
-        meter = Meter(settings, root.path, records, pool.health, remembered)
+        streams = StreamCounts()
+        meter = Meter(settings, root.path, records, pool.health, remembered, streams=streams)
         usage = usage_book(settings.planner, root.path)
         plans = planner or make_planner(
             settings.planner,
@@ -282,7 +284,7 @@ def make_app(
     use_case: UseCase = FileFields(
         HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))
     )
-    watching = _watching(settings, changes, reader, dialects, use_case)
+    watching = _watching(settings, changes, reader, dialects, use_case, streams)
     new_line = RequestLine if tracing is None else tracing.new_line
     notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
@@ -534,12 +536,13 @@ def _raw_door(
     return None if memory is None else RawDoor(memory, note, shows_client=settings.log.client_address)
 
 
-def _watching(
+def _watching(  # noqa: PLR0917  parts, each of another kind
     settings: Settings,
     changes: Changes,
     reader: ContextReader,
     dialects: DialectChoice,
     use_case: UseCase,
+    counts: StreamCounts,
 ) -> Watching:
     """Event streams, none of them open yet."""
     live = settings.live
@@ -553,7 +556,7 @@ def _watching(
     )
     topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
     tickets = Tickets(live.ticket_seconds)
-    return Watching(Registry(limits), topics, changes, tickets, reader, dialects, use_case)
+    return Watching(Registry(limits, counts), topics, changes, tickets, reader, dialects, use_case)
 
 
 def cors_of(options: CorsSettings) -> Cors:

@@ -244,7 +244,7 @@ class Watching:
         self, wire: ConnectionWire, wanted: Watch | Follow, line: RequestLine, refusal: str
     ) -> None:
         """As an event: by any other status a browser's EventSource would end for good."""
-        self.registry.refused += 1
+        self.registry.counts.refused += 1
         log.warning("stream refused", request_id=line.request_id, session=line.session, reason=refusal)
         least, most = _FULL_RETRY_MS
         problem = error_reply(Overloaded(refusal), line.request_id)

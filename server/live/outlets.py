@@ -18,6 +18,7 @@ import structlog
 from attrs import define, field, frozen
 
 from server.live import events
+from server.metrics.streams import StreamCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,16 +62,15 @@ class Wire(Protocol):
 class Registry:
     """All streams of a service."""
 
-    def __init__(self, limits: StreamLimits) -> None:
+    def __init__(self, limits: StreamLimits, counts: StreamCounts | None = None) -> None:
         self.limits = limits
+        self.counts = counts or StreamCounts()
         self.open: set[Outlet] = set()
         self._of_session: Counter[str] = Counter()
         self._idle = asyncio.Event()
         self._idle.set()
         #: Why no more are taken.
         self._closing = ""
-        #: Since the start: streams that were opened, refused, and closed for being slow; events sent.
-        self.opened = self.refused = self.slow = self.sent = 0
 
     def refusal(self, session: Session) -> str:
         """Why another stream cannot be opened in a session; "": it can."""
@@ -95,10 +95,12 @@ class Registry:
         self.open.add(outlet)
         self._of_session[outlet.session.directory] += 1
         self._idle.clear()
-        self.opened += 1
+        self.counts.opened += 1
+        self.counts.open = len(self.open)
 
     def _remove(self, outlet: Outlet) -> None:
         self.open.discard(outlet)
+        self.counts.open = len(self.open)
         self._of_session[outlet.session.directory] -= 1
         if not self._of_session[outlet.session.directory]:
             del self._of_session[outlet.session.directory]
@@ -169,7 +171,7 @@ class Outlet(abc.ABC):
         return self._ending
 
     async def _close_slow(self) -> str:
-        self.registry.slow += 1
+        self.registry.counts.slow += 1
         text = f"closed: {self.wire.unsent()} bytes were not read in time"
         await self.wire.write(events.comment(text) + events.retry())
         return "slow reader"
@@ -187,7 +189,7 @@ class Outlet(abc.ABC):
         if not await self._fits(len(block)):
             return False
         self.events += 1
-        self.registry.sent += 1
+        self.registry.counts.events += 1
         await self.wire.write(block)
         return True
 
