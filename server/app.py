@@ -33,11 +33,11 @@ from server.requests.hosts import Hosts, is_local
 from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
 from server.sessions import address
-from server.sessions.dialects import KeptDialects
 from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
+from server.sessions.settings import SessionSettings
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
@@ -75,6 +75,7 @@ class Service:
         *,
         keeper: KeeperClient,
         names: SessionNames,
+        session_settings: SessionSettings,
         renew: Callable[[Settings], None],
         usage: UsageBook,
         tracing: Tracing | None = None,
@@ -86,6 +87,7 @@ class Service:
         self._data_root = data_root
         self._keeper = keeper
         self._names = names
+        self._session_settings = session_settings
         self._renew = renew
         self._usage = usage
         self._tracing = tracing
@@ -102,6 +104,7 @@ class Service:
         try:
             await self._start_parts()
             await self._names.adopt(self._data_root.path)
+            await self._session_settings.adopt(self._data_root.path)
             await self._listen(sockets)
             await self._publish()
         except BaseException:
@@ -231,13 +234,22 @@ def make_app(
         root.close()
         raise
     names = SessionNames(keeper)
-    dialects = dialect_choice(settings, root)
+    session_settings = SessionSettings(keeper)
+    dialects = dialect_choice(settings, session_settings)
     reader = _reader(settings, names)
     door: Door | None = None
     doors: list[Renewable] = []
     if admin:
         door = _operators(
-            settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects
+            settings,
+            root,
+            plans,
+            pool,
+            names=names,
+            records=records,
+            usage=usage,
+            session_settings=session_settings,
+            dialects=dialects,
         )
         doors.append(door)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
@@ -261,6 +273,7 @@ def make_app(
         new_line=RequestLine if tracing is None else tracing.new_line,
         held=held,
         dialects=dialects,
+        settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
     )
 
@@ -278,6 +291,7 @@ def make_app(
         root,
         keeper=keeper,
         names=names,
+        session_settings=session_settings,
         usage=usage,
         renew=renew,
         tracing=tracing,
@@ -290,14 +304,13 @@ class Renewable(Protocol):
     def renew(self, settings: Settings) -> None: ...
 
 
-def dialect_choice(settings: Settings, root: DataRoot) -> DialectChoice:
+def dialect_choice(settings: Settings, kept: SessionSettings) -> DialectChoice:
     """Raises DialectError."""
     chosen = settings.conventions
     by_token = {
         token: checked(name, f"conventions.token_dialects.{token}")
         for token, name in chosen.token_dialects.items()
     }
-    kept = KeptDialects(root.path)
     return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
 
 
@@ -315,6 +328,7 @@ def _operators(
     names: SessionNames,
     records: Records,
     usage: UsageBook,
+    session_settings: SessionSettings,
     dialects: DialectChoice,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
@@ -322,7 +336,17 @@ def _operators(
     from server.operations.assembly import make_api  # noqa: PLC0415
 
     limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects)
+    api = make_api(
+        settings,
+        root,
+        plans,
+        pool,
+        names=names,
+        records=records,
+        usage=usage,
+        session_settings=session_settings,
+        dialects=dialects,
+    )
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
 
