@@ -76,7 +76,7 @@ class DialectChoice:
         """A described request in the dialect that it would be read in; nothing is settled by it."""
         name = self.named(headers, None, ctx.settings)
         seen = evolve(ctx, dialect_headers=named_headers(headers, self.headers_of(name)))
-        return _in_dialect(seen, marked(seen) or NATIVE if name == AUTO else name)
+        return read_in(seen, marked(seen) or NATIVE if name == AUTO else name)
 
     async def settled(self, ctx: RequestContext, name: str) -> RequestContext:
         """The request in its dialect; with `auto`, what it is a mark of is its session's from now on.
@@ -85,7 +85,7 @@ class DialectChoice:
         """
         if name == AUTO:
             name = await self._settle(ctx, marked(ctx) or NATIVE)
-        return _in_dialect(ctx, name)
+        return read_in(ctx, name)
 
     async def _settle(self, ctx: RequestContext, name: str) -> str:
         """The session's dialect, which another request may have settled meanwhile."""
@@ -97,7 +97,8 @@ class DialectChoice:
         return settled if settled in known() else name
 
 
-def _in_dialect(ctx: RequestContext, name: str) -> RequestContext:
+def read_in(ctx: RequestContext, name: str) -> RequestContext:
+    """The request as a dialect reads it; in `native` as it is."""
     if name == NATIVE:
         return ctx
     own = known()[name].headers
