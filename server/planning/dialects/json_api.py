@@ -60,7 +60,12 @@ DIALECT = Dialect(
     code=CODE,
     read=read,
     error=error,
-    marks=Marks(rank=0, types=(MEDIA_TYPE,), words=frozenset({"page[number]", "page[size]"})),
+    marks=Marks(
+        rank=1,
+        types=(MEDIA_TYPE,),
+        beginnings=("filter[", "page[", "fields["),
+        hints={"include": "[a-z]"},
+    ),
     headers=frozenset({"accept", "content-type"}),
     media_type=MEDIA_TYPE,
 )

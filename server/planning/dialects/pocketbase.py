@@ -283,6 +283,16 @@ DIALECT = Dialect(
     code=CODE,
     read=read,
     error=error,
-    marks=Marks(rank=0, paths=("/api/collections/", "/api/batch", "/api/realtime")),
+    marks=Marks(
+        rank=0,
+        paths=("/api/collections/", "/api/batch", "/api/realtime"),
+        hints={
+            "perPage|skipTotal": "",
+            "filter": r"[( ]*[A-Za-z_][\w.]* *\??(?:=|!=|~|!~|<|>)",
+            "sort": "-?@",
+            "expand": r"[\w.,]*_via_",
+            "fields": r"[^:]*:excerpt\(",
+        },
+    ),
     prefixed=False,
 )

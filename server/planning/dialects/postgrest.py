@@ -33,6 +33,12 @@ DIALECT = Dialect(
         rank=2,
         paths=("/rest/v1/",),
         words=frozenset({"select", "on_conflict"}),
+        hints={
+            r"[\w.>-]+": r"(?:not\.)?(?:n?eq|[gl]te?|i?like|i?match|in|is|isdistinct|cs|cd|ov|[a-z]*fts)[.(]",
+            "order": r"[\w.]+\.(?:asc|desc|nulls)",
+            r"(?:not\.)?(?:or|and)": r"\([^()=]*\.",
+            "columns|missing": "",
+        },
         types=("application/vnd.pgrst.object+json", "application/vnd.pgrst.array+json"),
     ),
     headers=frozenset({"range", "range-unit", "prefer"}),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 from attrs import evolve
 
-from server.planning.dialects.frame.registry import known, marked
+from server.planning.dialects.frame.registry import known, meant
 from server.planning.dialects.frame.table import JSON, Problem
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ _PROBLEM = "application/problem+json"
 
 
 def with_dialect_named(reply: Reply, ctx: RequestContext) -> Reply:
-    """A refusal of a native request that bears a dialect's mark: it names that dialect, too."""
-    name = marked(ctx)
+    """A refusal of a native request in a dialect's words: it names that dialect, too."""
+    name = meant(ctx)
     if name is None or reply.media_type != _PROBLEM or reply.body is None:
         return reply
     document = orjson.loads(reply.body)

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -66,16 +67,30 @@ class Marks:
     endings: tuple[str, ...] = ()
     #: What the value of a key begins with: `{"range": "["}`.
     values: Mapping[str, str] = field(factory=dict)
+    #: Beginnings of such keys.
+    beginnings: tuple[str, ...] = ()
     #: Media types that `Accept` or `Content-Type` names.
     types: tuple[str, ...] = ()
+    #: What is too little for `auto`, and enough to name the dialect where a native query is refused:
+    #: patterns of keys, each with one that the value begins with.
+    hints: Mapping[str, str] = field(factory=dict)
 
     def on(self, ctx: RequestContext) -> bool:
         return (
             any(ctx.path.startswith(each) for each in self.paths)
             or not self.words.isdisjoint(ctx.query)
             or (bool(self.endings) and any(key.endswith(self.endings) for key in ctx.query))
+            or (bool(self.beginnings) and any(key.startswith(self.beginnings) for key in ctx.query))
             or any(_begins(ctx.query.get(key), text) for key, text in self.values.items())
             or any(each in ctx.headers.get(name, "") for each in self.types for name in _TYPED)
+        )
+
+    def hinted(self, ctx: RequestContext) -> bool:
+        return any(
+            re.fullmatch(name, key) and re.match(text, value)
+            for name, text in self.hints.items()
+            for key, values in ctx.query.items()
+            for value in (values if isinstance(values, list) else [values])
         )
 
 
