@@ -262,7 +262,8 @@ body = ctx["body_json"] or {}
 single = store.singleton()
 place = "/" + "/".join(ctx["segments"])
 if single is not None:
-    REPLY = make_response(201, single.replace(body), {"Location": place})
+    headers = {"Location": place, "Access-Control-Expose-Headers": "Location"}
+    REPLY = make_response(201, single.replace(body), headers)
 else:
 """
 
@@ -276,11 +277,9 @@ REPLY = make_response(201, rec, headers)
 
 _OWN_BODY = """\
 hints = plan["response_hints"]
-parent = session_store[hints["parent"]].get(params["parent_id"])
-owner = params["parent_id"] if parent is None else parent["id"]
 body = ctx["body_json"] or {}
 links = store.links(hints["parent"], body)
-body = {**body, links[0]: owner}
+body = {**body, links[0]: str(params["parent_id"])}
 place = f"/{plan['resource']}"
 """
 
@@ -347,6 +346,7 @@ DIALECT = Dialect(
     code=CODE,
     read=read,
     error=error,
+    reply_headers=(("Cache-Control", "no-cache"), ("Pragma", "no-cache"), ("Expires", "-1")),
     marks=Marks(
         rank=2,
         words=WORDS - {"q"},

@@ -30,6 +30,8 @@ def with_dialect_named(reply: Reply, ctx: RequestContext) -> Reply:
 def in_dialect(reply: Reply, name: str) -> Reply:
     """`name` is a dialect's."""
     dialect = known()[name]
+    if dialect.reply_headers:
+        reply = evolve(reply, headers=(*reply.headers, *dialect.reply_headers))
     if reply.media_type == _PROBLEM and reply.body is not None:
         form = dialect.error(Problem(reply.status, orjson.loads(reply.body)))
         body = None if form.body is None else orjson.dumps(form.body)

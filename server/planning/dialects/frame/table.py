@@ -135,7 +135,8 @@ class Dialect:
     it in `response_hints`. `headers` are request headers that `read` finds in `ctx.dialect_headers`, in lower
     case. `clearing`: kinds that are about all records of a collection at once, which conventions'
     `delete_collections` has to permit, and what is said where it does not. `prefixed`: whether
-    `/api` and `/v1` may stand before its paths. `media_type`: of its replies.
+    `/api` and `/v1` may stand before its paths. `media_type`: of its replies; `reply_headers`: what all of
+    them have.
     """
 
     name: str
@@ -150,3 +151,4 @@ class Dialect:
     clearing: Mapping[str, str] = field(factory=dict)
     prefixed: bool = True
     media_type: str = JSON
+    reply_headers: tuple[tuple[str, str], ...] = ()
