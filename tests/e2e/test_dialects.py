@@ -118,7 +118,6 @@ def test_what_is_settled_survives_a_restart(start_service: StartService) -> None
     assert start_service().client("s1").request("GET", "/posts").headers["x-dialect"] == "json-server"
 
 
-DIALECTS = ("json-server", "json-server-1", "ra-data-simple-rest")
 HOSTILE = [
     *("_sort=" + "a," * 500, "_sort=-", "_sort=%00", "_page=9e99", "_page=99999999999999999999", "_limit=-1"),
     *("_start=-99999999999&_end=-1", "_embed=" + "x" * 999, "_embed=../../etc", "_expand=__proto__"),
@@ -142,7 +141,7 @@ BODIES = (b"[", b"null", b"[]", b'"x"', b'{"id":{}}', b'{"id":""}', b'{"a":' + b
 WRITES = (("POST", "/posts"), ("PUT", "/posts/77"), ("PATCH", "/posts/77"), ("PUT", "/posts"))
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", ["json-server", "json-server-1", "ra-data-simple-rest"])
 def test_hostile_requests_are_answered_and_change_nothing(client: Client, dialect: str) -> None:
     said = {"X_Dialect": dialect}
     client.create("/posts", [{"title": "a", "views": 1}, {"title": "b"}])
@@ -151,22 +150,8 @@ def test_hostile_requests_are_answered_and_change_nothing(client: Client, dialec
         for path in ("/posts", "/posts/1", "/posts/1/comments", "/nothing"):
             answer = client.request("GET", f"{path}?{quote(query, safe='=&%:[]{},')}", **said)
             assert answer.status < 500 or answer.status == 501, (path, query, answer.body)
-    for body in (
-        b"[",
-        b"null",
-        b"[]",
-        b'"x"',
-        b'{"id":{}}',
-        b'{"id":""}',
-        b'{"a":' + b"[" * 99,
-        b'{"id":1e99}',
-    ):
-        for method, path in (
-            ("POST", "/posts"),
-            ("PUT", "/posts/77"),
-            ("PATCH", "/posts/77"),
-            ("PUT", "/posts"),
-        ):
+    for body in BODIES:
+        for method, path in WRITES:
             answer = client.request(method, path, raw=body, **said)
             assert answer.status < 500 or answer.status == 501, (method, path, body, answer.body)
             if answer.status == 201:

@@ -54,15 +54,18 @@ class DialectChoice:
     kept: ChangesSettings | None = None
 
     def named(self, headers: MultiMapping[str], token_name: str | None, settings: Mapping[str, Any]) -> str:
-        """A dialect's name, `native` or `auto`; `settings` are the session's. Raises InvalidHeader."""
+        """A dialect's name, `native` or `auto`; `settings` are the session's. Raises InvalidHeader.
+
+        `auto` in a request is what was settled for its session, if anything was.
+        """
+        own = settings.get(SETTING, "")
+        if own not in names():
+            own = ""  # a later release may have set one that there is not
         if HEADER in headers:
             values = headers.getall(HEADER)
             if len(values) > 1 or values[0] not in names():
                 raise InvalidHeader(f"{HEADER}: takes one of {', '.join(names())}.", header=HEADER.lower())
-            return values[0]
-        own = settings.get(SETTING, "")
-        # A later release may have set one that there is not.
-        own = own if own in names() else ""
+            return values[0] if values[0] != AUTO or not own else own
         return own or self.by_token.get(token_name or "", "") or self.default
 
     def headers_of(self, name: str) -> frozenset[str]:
