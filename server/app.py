@@ -264,7 +264,9 @@ def make_app(
         FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds))),
         authenticator=authenticator,
         reader=reader,
-        api_pages=_api_pages(settings, plans, pool, records),
+        api_pages=_api_pages(
+            settings, plans, pool, records, dialects=dialects, session_settings=session_settings
+        ),
         health=_health(pool, root, keeper),
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
@@ -411,7 +413,15 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
     )
 
 
-def _api_pages(settings: Settings, planner: Planner, executor: Executor, records: Records) -> ApiPages:
+def _api_pages(
+    settings: Settings,
+    planner: Planner,
+    executor: Executor,
+    records: Records,
+    *,
+    dialects: DialectChoice,
+    session_settings: SessionSettings,
+) -> ApiPages:
     anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
     terms = Terms(
         secured=secured,
@@ -420,7 +430,14 @@ def _api_pages(settings: Settings, planner: Planner, executor: Executor, records
         url=settings.server.public_url,
     )
     describer = Describer(planner, executor, terms, lambda session: records.exists(session.directory))
-    return ApiPages(describer, anonymous, settings.server.query_bytes, settings.auth.scope)
+    return ApiPages(
+        describer,
+        anonymous,
+        settings.server.query_bytes,
+        settings.auth.scope,
+        dialects,
+        session_settings,
+    )
 
 
 def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callable[[], Mapping[str, object]]:

@@ -31,7 +31,7 @@ from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
-from server.sessions.settings import NoSettings
+from server.sessions.settings import NoSettings, ReadsSettings
 from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply
@@ -61,16 +61,6 @@ _HASHED_INLINE_BYTES = 1024 * 1024
 
 class UseCase(Protocol):
     async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply: ...
-
-
-class ReadsSettings(Protocol):
-    """What was set for a session, by its directory."""
-
-    def known(self, session: str) -> Mapping[str, Any] | None:
-        """None where `of` has to be waited for."""
-        ...
-
-    async def of(self, session: str) -> Mapping[str, Any]: ...
 
 
 class Door(Protocol):

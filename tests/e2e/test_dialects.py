@@ -200,3 +200,20 @@ def test_a_seed_is_read_once_and_needs_no_session(start_service: StartService, t
     assert client.read("/posts") == [{"id": 7}, {"id": "a"}]
     assert client.read("/profile") == {"name": "x"}
     assert client.read("/empty") == []
+
+
+def test_the_document_of_a_session_is_in_its_dialect(client: Client) -> None:
+    """What it lists is served: by the header, and for a session that was settled."""
+    client.create("/posts", [{"title": "a"}])
+    client.create("/comments", [{"post_id": 1}])
+    assert "/posts/search" in client.read("/openapi.json")["paths"]
+    assert "/db" in client.request("GET", "/openapi.json", **JSON_SERVER).json["paths"]
+    client.request("GET", "/posts?_sort=title", X_Dialect="auto")
+    paths = client.read("/openapi.json")["paths"]
+    assert "/posts/search" not in paths
+    for path, item in paths.items():
+        target = path.replace("{id}", "1").replace("{parent_id}", "1")
+        for method in item:
+            body = {"a": 1} if method in ("post", "put", "patch") else None
+            if method != "delete":
+                assert client.request(method.upper(), target, body).status in (200, 201, 404), (method, path)

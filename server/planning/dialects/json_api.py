@@ -48,6 +48,15 @@ def _present(members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value}
 
 
+_LIST_WORDS = {
+    "include": "Relationships to come with it, separated by commas; a dot goes one step further.",
+    "sort": "Attributes, separated by commas; `-` before one: descending.",
+    "page[number]": "Which page, from 1.",
+    "page[size]": "How many a page has: 20, at most 1000.",
+    "page[offset]": "Leave out so many at the beginning.",
+    "page[limit]": "At most so many, beside `page[offset]`.",
+}
+
 DIALECT = Dialect(
     name="json-api",
     tool="JSON:API 1.1",
@@ -68,4 +77,12 @@ DIALECT = Dialect(
     ),
     headers=frozenset({"accept", "content-type"}),
     media_type=MEDIA_TYPE,
+    query={
+        "list": _LIST_WORDS,
+        "get": {"include": _LIST_WORDS["include"]},
+        "related": {"include": _LIST_WORDS["include"]},
+        "create": {"include": _LIST_WORDS["include"]},
+        "update": {"include": _LIST_WORDS["include"]},
+    },
+    filters="`filter[name]=value` filters, `filter[name][gte]=1` otherwise; `fields[TYPE]=a,b` picks.",
 )

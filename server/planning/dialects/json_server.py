@@ -339,6 +339,18 @@ def error(problem: Problem) -> ErrorForm:
     return ErrorForm(problem.status, dict(problem.document))
 
 
+_LIST_WORDS = {
+    "_sort": "Fields, separated by commas.",
+    "_order": "`asc` or `desc` for each of them.",
+    "_page": "Which page, from 1.",
+    "_limit": "How many; of a page 10 unless it says otherwise.",
+    "_start": "The first one, from 0; negative from the end.",
+    "_end": "The one behind the last.",
+    "q": "A text that is in any of its values.",
+    "_embed": "Collections that point at it, to come with it.",
+    "_expand": "What it points at, in the singular, to come with it.",
+}
+
 DIALECT = Dialect(
     name="json-server",
     tool="json-server 0.17.4",
@@ -352,4 +364,10 @@ DIALECT = Dialect(
         words=WORDS - {"q"},
         endings=("_gte", "_lte", "_ne", "_like"),
     ),
+    query={
+        "list": _LIST_WORDS,
+        "list-nested": _LIST_WORDS,
+        "get": {key: _LIST_WORDS[key] for key in ("_embed", "_expand")},
+    },
+    filters="A field's name filters by it, with `_gte`, `_lte`, `_ne` or `_like` behind it otherwise.",
 )

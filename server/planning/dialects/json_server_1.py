@@ -317,6 +317,14 @@ def error(problem: Problem) -> ErrorForm:
     return ErrorForm(problem.status, {"error": problem.detail})
 
 
+_LIST_WORDS = {
+    "_sort": "Fields, separated by commas; `-` before one: descending.",
+    "_page": "Which page, from 1: an envelope comes then.",
+    "_per_page": "How many a page has, 10 unless it says otherwise.",
+    "_embed": "Collections that point at it, or what it points at in the singular.",
+    "_where": "Filters as JSON, in the place of others.",
+}
+
 DIALECT = Dialect(
     name="json-server-1",
     tool="json-server 1.0.0-beta.15",
@@ -329,4 +337,10 @@ DIALECT = Dialect(
         words=frozenset({"_per_page", "_where", "_dependent"}),
         endings=tuple(f":{operator}" for operator in _OPERATORS),
     ),
+    query={
+        "list": _LIST_WORDS,
+        "get": {"_embed": _LIST_WORDS["_embed"]},
+        "delete": {"_dependent": "Collections whose records that point at it go with it."},
+    },
+    filters="A field's name filters by it, with `:gt`, `:contains` and the like behind it otherwise.",
 )

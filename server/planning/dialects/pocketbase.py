@@ -276,6 +276,17 @@ def _form(status: int, message: str, data: dict[str, Any]) -> ErrorForm:
     return ErrorForm(status, {"status": status, "message": message, "data": data})
 
 
+_LIST_WORDS = {
+    "page": "Which page, from 1.",
+    "perPage": "How many a page has: 30, at most 1000.",
+    "sort": "Fields, separated by commas; `-` before one: descending.",
+    "filter": "Comparisons with `&&`, `||` and parentheses.",
+    "expand": "Relations to come with it, separated by commas.",
+    "fields": "Fields to be shown, separated by commas.",
+    "skipTotal": "`true`: totals are not counted.",
+}
+_RECORD_WORDS = {key: _LIST_WORDS[key] for key in ("expand", "fields")}
+
 DIALECT = Dialect(
     name="pocketbase",
     tool="PocketBase 0.40.6",
@@ -295,4 +306,6 @@ DIALECT = Dialect(
         },
     ),
     prefixed=False,
+    query={"list": _LIST_WORDS, "get": _RECORD_WORDS, "create": _RECORD_WORDS, "update": _RECORD_WORDS},
+    absent="absent",
 )

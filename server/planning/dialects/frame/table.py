@@ -136,7 +136,8 @@ class Dialect:
     case. `clearing`: kinds that are about all records of a collection at once, which conventions'
     `delete_collections` has to permit, and what is said where it does not. `prefixed`: whether
     `/api` and `/v1` may stand before its paths. `media_type`: of its replies; `reply_headers`: what all of
-    them have.
+    them have. `query` has the words of the query by kind, each with what it says, and `filters` says how
+    filters are spelt: for descriptions. `absent` is a kind that only says that something is not done.
     """
 
     name: str
@@ -152,3 +153,9 @@ class Dialect:
     prefixed: bool = True
     media_type: str = JSON
     reply_headers: tuple[tuple[str, str], ...] = ()
+    query: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    filters: str = ""
+    absent: str = ""
+
+    def is_served(self, kind: str) -> bool:
+        return kind != self.absent

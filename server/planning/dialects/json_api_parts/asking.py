@@ -66,7 +66,7 @@ def read(ctx: RequestContext, found: Found) -> Asked:
 
 def _check_type(ctx: RequestContext) -> None:
     """Section "Server Responsibilities": other parameters, and unknown extensions, are a 415."""
-    said = ctx.dialect_headers.get("content-type", "")
+    said = ctx.dialect_headers.get("content-type", MEDIA_TYPE)
     kind = media_type.read(said)
     if kind is None or kind.name not in _JSON:
         raise _unsupported(f"A document of JSON:API is sent as {MEDIA_TYPE}.")
