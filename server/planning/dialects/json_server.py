@@ -203,6 +203,9 @@ if asked["q"]:
     items = hits[start:stop]
     if asked["total"]:
         total = len(hits)
+elif asked["total"] and (start or 0) >= 0 and (stop or 0) >= 0:
+    limit = None if stop is None else max(stop - (start or 0), 0)
+    items, total = store.list(limit=limit, offset=start or 0, sort=asked["sort"], where=criteria)
 else:
     if asked["total"]:
         total = store.count(criteria)

@@ -7,8 +7,12 @@ filter language, `pocketbase_parts.programs` its programs.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+from zlib import crc32
+
+from attrs import evolve
 
 from server.planning.dialects.frame.reading import first, json_value, sort_of
 from server.planning.dialects.frame.table import Asked, Dialect, ErrorForm, Marks, Place
@@ -65,6 +69,17 @@ _ROW = "@rowid"
 
 
 def read(ctx: RequestContext, found: Found) -> Asked:
+    asked = _read(ctx, found)
+    return evolve(asked, values={**asked.values, "marks": _marks(found.resource)})
+
+
+@lru_cache(maxsize=1024)
+def _marks(name: str) -> dict[str, str]:
+    """core/collection_model.go: "pbc_" and the CRC-32 (IEEE 802.3) of the collection's type and name."""
+    return {"collectionId": f"pbc_{crc32(f'base{name}'.encode())}", "collectionName": name}
+
+
+def _read(ctx: RequestContext, found: Found) -> Asked:
     if found.kind == "absent":
         return Asked({"why": _NO_LIVE if found.route.endswith("/realtime") else _NO_AUTH})
     if found.kind == "batch":
