@@ -33,6 +33,8 @@ _CLIENTS = {
     "ra-data-json-server": ("providers.mjs", "json-server"),
     "ra-data-simple-rest": ("providers.mjs", "ra-data-simple-rest"),
     "@supabase/postgrest-js": ("postgrest.mjs", "postgrest"),
+    "json-server's front end": ("frontend.mjs", "json-server"),
+    "json-server 1's front end": ("frontend.mjs", "json-server-1"),
     "kitsu": ("kitsu.mjs", "json-api"),
     "pocketbase": ("pocketbase.mjs", "pocketbase"),
 }
@@ -84,7 +86,7 @@ def _service(scratch: Path) -> Iterator[str]:
 
 def _client(name: str, url: str) -> bool:
     script, dialect = _CLIENTS[name]
-    command = ["node", script, name, url, f"client-{dialect}", dialect]
+    command = ["node", script, name, url, f"client-{script[:-4]}-{dialect}", dialect]
     return subprocess.run(command, cwd=PLACE, check=False, timeout=120).returncode == 0
 
 
