@@ -1,4 +1,4 @@
-"""Todo-Backend by house rules and a scripted model: its specification (todobackend.com) has 16 expectations."""
+"""Todo-Backend by house rules and a scripted model: what its specification (todobackend.com) expects."""
 
 from __future__ import annotations
 

@@ -85,3 +85,35 @@ def test_a_data_root_in_use_stops_the_start(
     assert main(["serve"]) == 1
     assert "in use by another running service" in capsys.readouterr().err
     root.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "anonymous", "line"),
+    [
+        ("", "shared", "requests without X-Session-ID share its session; LARS_ANONYMOUS=reject shuts it"),
+        ("shared", "shared", "requests without X-Session-ID share its session"),
+        ("reject", "reject", "no request reaches its session, as LARS_ANONYMOUS=reject shuts it"),
+    ],
+)
+def test_a_seed_says_who_comes_to_it(
+    said: str,
+    anonymous: str,
+    line: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It wins over the file, not over the variable; and the start tells which it is."""
+    (tmp_path / "metaservice.toml").write_text('[sessions]\nanonymous = "reject"\n')
+    (tmp_path / "db.json").write_text('{"$schema": "x", "posts": [{"id": 1}], "profile": {"a": 1}}')
+    if said:
+        monkeypatch.setenv("LARS_ANONYMOUS", said)
+    seen: list[str] = []
+    monkeypatch.setattr(
+        "server.__main__._serve", lambda settings, *_: seen.append(settings.sessions.anonymous) or 0
+    )
+    assert main(["serve", "--seed", "db.json"]) == 0
+    assert seen == [anonymous]
+    told = capsys.readouterr().err
+    assert line in told
+    assert "posts, profile" in told
