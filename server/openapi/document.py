@@ -134,7 +134,7 @@ def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms, types: T
         _NOW,
         _others(routes),
         _types_of_fields(terms, types),
-        "Integers have at most 63 bits and a sign.",
+        "Integers written in digits have at most 63 bits and a sign.",
         "What is read with `GET` has a `HEAD`, too; errors are problem documents, whatever is accepted.",
     ]
     if dialect:
