@@ -36,6 +36,7 @@ _CLIENTS = {
     "ra-data-json-server": ("providers.mjs", "json-server"),
     "ra-data-simple-rest": ("providers.mjs", "ra-data-simple-rest"),
     "@supabase/postgrest-js": ("postgrest.mjs", "postgrest"),
+    "kitsu": ("kitsu.mjs", "json-api"),
     "pocketbase": ("pocketbase.mjs", "pocketbase"),
 }
 _ORIGINALS = {
