@@ -276,7 +276,7 @@ def _is_meant(key: str, value: Any, known: Collection[str]) -> bool:
     if _PLAIN[key] is not _SORT:
         return True
     terms = [term.strip().lstrip("+-") for text in texts for term in text.split(",")]
-    names = {plain(_direction(term, "") or term) for term in terms}
+    names = {plain(re.split("[.:;| ]", _direction(term, "") or term, maxsplit=1)[0]) for term in terms}
     meant = _DIRECTIONS | {plain(name) for name in known} | (_YES if key in _FLAGGED else frozenset())
     return bool(names & meant)
 
