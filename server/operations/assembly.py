@@ -55,6 +55,7 @@ def make_api(
         learned,
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
+        object_members=settings.sandbox.object_members,
         dialects=chosen.kept,
     )
     plans = PlanOperations(learned, switch, sessions.named)
