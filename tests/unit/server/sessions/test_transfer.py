@@ -42,7 +42,9 @@ async def test_the_documents_files_come_back(tmp_path: Path) -> None:
     session, out, again = tmp_path / "session", tmp_path / "out.tar", tmp_path / "again.tar"
     rows = tmp_path / "rows"
 
-    assert transfer.imported(archive(tmp_path / "in.tar", DOCUMENTED), rows, most_bytes=LIMIT, most_members=MEMBERS) == ["users"]
+    assert transfer.imported(
+        archive(tmp_path / "in.tar", DOCUMENTED), rows, most_bytes=LIMIT, most_members=MEMBERS
+    ) == ["users"]
     record = SqliteRecord(tmp_path / "record.db")
     await record.adopt("s", dump.read(rows))
     session.mkdir()
@@ -74,7 +76,12 @@ def test_the_rows_of_a_session_are_those_of_its_file(tmp_path: Path) -> None:
 def test_an_archive_holds_nothing_but_the_layout(tmp_path: Path, name: str) -> None:
     """Other names are refused, and so nothing is ever written elsewhere."""
     with pytest.raises(TransferError, match="no file of the documented layout"):
-        transfer.imported(archive(tmp_path / "in.tar", {name: "[]"}), tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS)
+        transfer.imported(
+            archive(tmp_path / "in.tar", {name: "[]"}),
+            tmp_path / "rows",
+            most_bytes=LIMIT,
+            most_members=MEMBERS,
+        )
     assert not (tmp_path / "rows").exists()
 
 
@@ -110,7 +117,9 @@ def test_the_size_of_an_archive_is_bounded(tmp_path: Path) -> None:
     text = '[{"n": 1}]'
     given = archive(tmp_path / "in.tar", {"users.json": text})
 
-    assert transfer.imported(given, tmp_path / "rows", most_bytes=len(text), most_members=MEMBERS) == ["users"]
+    assert transfer.imported(given, tmp_path / "rows", most_bytes=len(text), most_members=MEMBERS) == [
+        "users"
+    ]
     with pytest.raises(TransferError, match=f"more than {len(text) - 1} bytes"):
         transfer.imported(given, tmp_path / "other", most_bytes=len(text) - 1, most_members=MEMBERS)
 
@@ -188,7 +197,9 @@ def test_what_would_be_lost_or_cannot_be_kept_is_refused(
 ) -> None:
     """With a reason, which names the file and holds no path of this host; nothing is put in place."""
     with pytest.raises(TransferError) as refused:
-        transfer.imported(archive(tmp_path / "in.tar", files), tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS)
+        transfer.imported(
+            archive(tmp_path / "in.tar", files), tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS
+        )
 
     assert named in str(refused.value)
     assert len(str(refused.value)) < 400
