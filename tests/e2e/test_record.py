@@ -127,7 +127,7 @@ async def test_what_a_dead_worker_has_got_into_the_record_is_told(tmp_path: Path
 
 
 async def test_what_a_dead_worker_has_not_got_into_the_record_runs_again(tmp_path: Path) -> None:
-    """The keeper dies with it, before it has read anything: the client is answered, and it is written once."""
+    """The keeper dies with it, and has read nothing: the client is answered, and it is written once."""
     async with serving(tmp_path, {}, workers=1) as served:
         assert (await send(served, "POST", "/members", {"n": 0})).status == 201
         pid = keeper(served)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from wasm_runtime.queues import QUANTUM_NS, Queues
@@ -131,7 +133,7 @@ def test_a_session_that_brings_its_guest_down_again_and_again_is_served_last() -
     worker.add("quiet", 0.1, times=300)
     served = worker.turns(deadly="deadly")
     places = [place for place, session in enumerate(served) if session == "deadly"]
-    between = [after - before for before, after in zip(places, places[1:], strict=False)]
+    between = [after - before for before, after in pairwise(places)]
 
     assert between == sorted(between)
     assert between[-1] > 30
