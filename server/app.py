@@ -43,11 +43,11 @@ from server.requests.hosts import Hosts, is_local
 from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
 from server.sessions import address
-from server.sessions.dialects import KeptDialects
 from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
+from server.sessions.settings import SessionSettings
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import affinity, artifact
 from wasm_runtime.pool import WorkerPool
@@ -88,6 +88,7 @@ class Service:
         *,
         keeper: KeeperClient,
         names: SessionNames,
+        session_settings: SessionSettings,
         renew: Callable[[Settings], None],
         usage: UsageBook,
         console: Console | None = None,
@@ -105,6 +106,7 @@ class Service:
         self._data_root = data_root
         self._keeper = keeper
         self._names = names
+        self._session_settings = session_settings
         self._renew = renew
         self._usage = usage
         self._tracing = tracing
@@ -121,6 +123,7 @@ class Service:
         try:
             await self._start_parts()
             await self._names.adopt(self._data_root.path)
+            await self._session_settings.adopt(self._data_root.path)
             await self._listen(sockets)
             await self._publish()
         except BaseException:
@@ -277,14 +280,15 @@ def make_app(
         root.close()
         raise
     names = SessionNames(keeper)
-    dialects = dialect_choice(settings, root)
-    _tell_of_plans(plans, dialects, changes)
+    session_settings = SessionSettings(keeper)
+    dialects = dialect_choice(settings, session_settings)
+    _tell_of_plans(plans, session_settings, changes)
     reader = _reader(settings, names)
     sandbox = settings.sandbox
     use_case: UseCase = FileFields(
         HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))
     )
-    watching = _watching(settings, changes, reader, dialects, use_case, streams)
+    watching = _watching(settings, changes, reader, dialects, session_settings, use_case, streams)
     new_line = RequestLine if tracing is None else tracing.new_line
     notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
@@ -299,6 +303,7 @@ def make_app(
             names=names,
             records=records,
             usage=usage,
+            session_settings=session_settings,
             dialects=dialects,
             changes=changes,
         )
@@ -321,7 +326,9 @@ def make_app(
         use_case,
         authenticator=authenticator,
         reader=reader,
-        api_pages=_api_pages(settings, plans, pool, records),
+        api_pages=_api_pages(
+            settings, plans, pool, records, dialects=dialects, session_settings=session_settings
+        ),
         health=_health(pool, root, keeper),
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
@@ -332,6 +339,7 @@ def make_app(
         dialects=dialects,
         watching=watching,
         follow=None if console is None else console.beside.follow,
+        settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
         raw_door=raw_door,
     )
@@ -344,6 +352,7 @@ def make_app(
         root,
         keeper=keeper,
         names=names,
+        session_settings=session_settings,
         usage=usage,
         console=console,
         renew=_renewing(authenticator, reader, watching, memory, doors),
@@ -383,7 +392,7 @@ def _memory(settings: Settings, changes: Changes) -> Memory | None:
     return memory
 
 
-def _tell_of_plans(plans: Planner, dialects: DialectChoice, changes: Changes) -> None:
+def _tell_of_plans(plans: Planner, settings: SessionSettings, changes: Changes) -> None:
     """Have it published where requests of a session, or of all, may get another plan."""
 
     def told(directory: str) -> None:
@@ -391,8 +400,7 @@ def _tell_of_plans(plans: Planner, dialects: DialectChoice, changes: Changes) ->
 
     if isinstance(plans, LearningPlanner):
         plans.on_change(told)
-    if isinstance(dialects.kept, KeptDialects):
-        dialects.kept.on_change = told
+    settings.on_change = told
 
 
 class Renewable(Protocol):
@@ -401,14 +409,13 @@ class Renewable(Protocol):
     def renew(self, settings: Settings) -> None: ...
 
 
-def dialect_choice(settings: Settings, root: DataRoot) -> DialectChoice:
+def dialect_choice(settings: Settings, kept: SessionSettings) -> DialectChoice:
     """Raises DialectError."""
     chosen = settings.conventions
     by_token = {
         token: checked(name, f"conventions.token_dialects.{token}")
         for token, name in chosen.token_dialects.items()
     }
-    kept = KeptDialects(root.path)
     return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
 
 
@@ -426,6 +433,7 @@ def _operators(
     names: SessionNames,
     records: Records,
     usage: UsageBook,
+    session_settings: SessionSettings,
     dialects: DialectChoice,
     changes: Changes,
 ) -> Api:
@@ -440,6 +448,7 @@ def _operators(
         names=names,
         records=records,
         usage=usage,
+        session_settings=session_settings,
         dialects=dialects,
         changes=changes,
     )
@@ -469,7 +478,7 @@ def _console(
     notes.append(tail.note)
     console = Console(
         api,
-        Asking(use_case, api.named, _all_of(notes) or tail.note, new_line),
+        Asking(use_case, api, _all_of(notes) or tail.note, new_line),
         token,
         tail=tail,
         recent=recent,
@@ -541,6 +550,7 @@ def _watching(  # noqa: PLR0917  parts, each of another kind
     changes: Changes,
     reader: ContextReader,
     dialects: DialectChoice,
+    session_settings: SessionSettings,
     use_case: UseCase,
     counts: StreamCounts,
 ) -> Watching:
@@ -556,7 +566,9 @@ def _watching(  # noqa: PLR0917  parts, each of another kind
     )
     topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
     tickets = Tickets(live.ticket_seconds)
-    return Watching(Registry(limits, counts), topics, changes, tickets, reader, dialects, use_case)
+    return Watching(
+        Registry(limits, counts), topics, changes, tickets, reader, dialects, session_settings, use_case
+    )
 
 
 def cors_of(options: CorsSettings) -> Cors:
@@ -595,7 +607,15 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
     )
 
 
-def _api_pages(settings: Settings, planner: Planner, executor: Executor, records: Records) -> ApiPages:
+def _api_pages(
+    settings: Settings,
+    planner: Planner,
+    executor: Executor,
+    records: Records,
+    *,
+    dialects: DialectChoice,
+    session_settings: SessionSettings,
+) -> ApiPages:
     anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
     terms = Terms(
         secured=secured,
@@ -604,7 +624,14 @@ def _api_pages(settings: Settings, planner: Planner, executor: Executor, records
         url=settings.server.public_url,
     )
     describer = Describer(planner, executor, terms, lambda session: records.exists(session.directory))
-    return ApiPages(describer, anonymous, settings.server.query_bytes, settings.auth.scope)
+    return ApiPages(
+        describer,
+        anonymous,
+        settings.server.query_bytes,
+        settings.auth.scope,
+        dialects,
+        session_settings,
+    )
 
 
 def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callable[[], Mapping[str, object]]:

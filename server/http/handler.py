@@ -31,6 +31,7 @@ from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
+from server.sessions.settings import NoSettings, ReadsSettings
 from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply, RequestContext
@@ -86,6 +87,7 @@ class Handler:
         dialects: DialectChoice | None = None,
         watching: Watching | None = None,
         follow: Callable[[web.BaseRequest], Awaitable[Follow]] | None = None,
+        settings: ReadsSettings | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
         raw_door: RawDoor | None = None,
     ) -> None:
@@ -110,6 +112,7 @@ class Handler:
         self._dialects = dialects or DialectChoice()
         self._watching = watching
         self._follow = follow
+        self._settings = settings or NoSettings()
         self._logged_address = logged_address
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -226,7 +229,10 @@ class Handler:
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
-        named = self._dialects.named(request.headers, caller.token_name, session)
+        settings = self._settings.known(session.directory)
+        if settings is None:
+            settings = await self._settings.of(session.directory)
+        named = self._dialects.named(request.headers, caller.token_name, settings)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(
             request,
@@ -236,10 +242,11 @@ class Handler:
             line.request_id,
             holds=claim.grow,
             dialect_headers=self._dialects.headers_of(named),
+            settings=settings,
         )
         if named == NATIVE:
             return ctx
-        ctx = self._dialects.settled(ctx, named)
+        ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         return ctx
 

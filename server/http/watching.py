@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from server.planning.dialects.frame.choice import DialectChoice
     from server.requests.context import ContextReader
     from server.requests.target import Target
+    from server.sessions.settings import ReadsSettings
     from server.values.model import RequestContext, Session
 
 log = structlog.get_logger(__name__)
@@ -91,6 +92,7 @@ class Watching:
         tickets: Tickets,
         reader: ContextReader,
         dialects: DialectChoice,
+        settings: ReadsSettings,
         use_case: UseCase,
     ) -> None:
         self.registry = registry
@@ -99,6 +101,7 @@ class Watching:
         self._tickets = tickets
         self._reader = reader
         self._dialects = dialects
+        self._settings = settings
         self._use_case = use_case
 
     def renew(self) -> None:
@@ -190,7 +193,8 @@ class Watching:
         session: Session,
         line: RequestLine,
     ) -> Question:
-        named = self._dialects.named(request.headers, caller.token_name, session)
+        settings = await self._settings.of(session.directory)
+        named = self._dialects.named(request.headers, caller.token_name, settings)
         ctx = await self._reader.read(
             request,
             target,
@@ -198,8 +202,9 @@ class Watching:
             session,
             line.request_id,
             dialect_headers=self._dialects.headers_of(named),
+            settings=settings,
         )
-        ctx = self._dialects.settled(ctx, named)
+        ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         headers = {name: value for name, value in ctx.headers.items() if name not in _LEFT_OUT}
         headers["accept"] = wish.accept or "*/*"
