@@ -234,8 +234,7 @@ def make_app(
         files.remove_leftovers()
         pool = executor or worker_pool(settings, root, guest(), keeper, hears=Writes(changes))
         admin = bool(settings.auth.admin_token)
-        remembered = None if memory is None else memory.counts
-        meter = Meter(settings, root.path, records, pool.health, remembered)
+        meter = Meter(settings, root.path, records, pool.health, None if memory is None else memory.counts)
         usage = usage_book(settings.planner, root.path)
         plans = planner or make_planner(
             settings.planner,
@@ -284,9 +283,8 @@ def make_app(
     streams = registry_of(settings, changes)
     watching = Watching(streams, Tickets(settings.live.ticket_seconds), reader, dialects, use_case)
     note = None if tokens is None else meter.tally.note
-    raw_door = None
-    if memory is not None and tracing is None:  # a span is the long way's
-        raw_door = RawDoor(memory, note, shows_client=settings.log.client_address)
+    # What is traced takes the long way, where its spans are.
+    raw_door = _raw_door(settings, memory if tracing is None else None, note)
     handler = Handler(
         use_case,
         authenticator=authenticator,
@@ -337,6 +335,12 @@ def _memory(settings: Settings, changes: Changes) -> Memory | None:
     memory = Memory(settings.server.remembered_bytes)
     changes.subscribe(memory.heard)
     return memory
+
+
+def _raw_door(
+    settings: Settings, memory: Memory | None, note: Callable[[RequestLine], None] | None
+) -> RawDoor | None:
+    return None if memory is None else RawDoor(memory, note, shows_client=settings.log.client_address)
 
 
 def _tell_of_plans(plans: Planner, dialects: DialectChoice, changes: Changes) -> None:

@@ -31,6 +31,9 @@ _ENDED_BY = 10
 FIRST = Request("POST", "/members", "first", member(1))
 
 
+#: For fewer replies than there are records read in turn: none is there when it is asked for again.
+LITTLE_ROOM = 512 * 1024
+
 #: By name, each made of the model's base URL.
 CONTESTANTS: Final[dict[str, Callable[[str], Contestant]]] = {
     "aiohttp": lambda _url: by_hand.aiohttp(),
@@ -39,6 +42,10 @@ CONTESTANTS: Final[dict[str, Callable[[str], Contestant]]] = {
     "conventions": lambda _url: ours.conventions(),
     "learned": ours.learned,
     "never": lambda url: ours.learned(url, name="never", reuse="never"),
+    "remembered": lambda url: ours.learned(url, name="remembered", remember=True),
+    "little room": lambda url: ours.learned(
+        url, name="little room", remember=True, remembered_bytes=LITTLE_ROOM
+    ),
     "2 workers": lambda url: ours.learned(url, name="2 workers", workers=2),
 }
 
