@@ -98,7 +98,10 @@ class Pipeline:
         started = perf_counter()
         entry = self._memory.find(ctx.session.directory, key)
         if entry is None:
-            return await self._filled(self._memory.fill(ctx.session.directory, key), ctx, planned, line)
+            filling = self._memory.fill(ctx.session.directory, key)
+            if filling is None:
+                return (await self._made(ctx, planned, line, conditions))[0]
+            return await self._filled(filling, ctx, planned, line)
         line.took("remembered", perf_counter() - started)
         line.planned(planned.runnable)
         line.remembered = True

@@ -16,7 +16,7 @@ from aiohttp.http_exceptions import LineTooLong
 
 from server.http import request_id
 from server.http.framing import Framing
-from server.http.response import to_response
+from server.http.response import SENT, to_response
 from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, ServiceError
 from server.values.replies import error_reply
@@ -44,7 +44,7 @@ class Connection(web.RequestHandler):
     ever in both cases.
     """
 
-    __slots__ = ("_framing", "_peer", "_socket", "_streams", "_unread", "cut_off")
+    __slots__ = ("_framing", "_is_free", "_peer", "_socket", "_streams", "_unread", "cut_off")
     _manager: Server | None
 
     def __init__(self, manager: Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
@@ -56,6 +56,8 @@ class Connection(web.RequestHandler):
         #: Whether an event stream is written, which looks after its reader itself.
         self._streams = False
         self._framing = Framing()
+        #: Whether the last response was one after which nothing is left to do.
+        self._is_free = False
         self._peer = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -123,9 +125,18 @@ class Connection(web.RequestHandler):
         """The bytes of the request that is served, if they are all of it and nothing else has come since."""
         return self._framing.raw
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """What aiohttp does behind a handler; see `_is_idle`."""
+        finished = await super().finish_response(request, resp, start_time)
+        self._is_free = resp is SENT
+        return finished
+
     def data_received(self, data: bytes) -> None:
         if self._is_idle() and self._is_answered(data):
             return
+        self._is_free = False
         before, current = len(self._messages), self._current_request
         super().data_received(data)
         made = [message for message, _ in islice(self._messages, before, None)]
@@ -134,10 +145,14 @@ class Connection(web.RequestHandler):
             self._break_bodies()
 
     def _is_idle(self) -> bool:
-        """Whether what comes now is a request that stands behind no other, and can be answered at once."""
-        waits = self._waiter is not None and not self._messages and self._current_request is None
-        ends = self._force_close or self._close
-        return waits and not ends and not self.writing_paused and self._framing.at_end
+        """Whether what comes now is a request that stands behind no other, and can be answered at once.
+
+        aiohttp waits for it, or is about to: all of the last response is written, and its connection stays.
+        A quick client's next request is here before a turn of the event loop has passed.
+        """
+        waits = (self._is_free or self._waiter is not None) and not self._messages
+        ends = self._force_close or self._close or self.writing_paused
+        return waits and self._current_request is None and not ends and self._framing.at_end
 
     def _is_answered(self, data: bytes) -> bool:
         """Whether it was a request that is known by its bytes; see `RawDoor`."""

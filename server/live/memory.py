@@ -53,6 +53,10 @@ MOST_SPELLINGS: Final = 8
 _LARGEST_SHARE: Final = 4
 #: Changes that are noted for fillings that are under way; beyond, the oldest counts for everything.
 _MOST_NOTED: Final = 256
+#: So many replies of a session have fallen without a hit, one after the other: now it costs more than it
+#: gives.
+MOST_WASTED: Final = 256
+_TRIED_ONE_IN: Final = 16
 #: After so long without a run, a session's replies are asked for anew; workers tell of its use each hour.
 USED_EVERY_SECONDS: Final = 1_800.0
 
@@ -67,6 +71,7 @@ class Entry:
     reads: ReadSet
     size: int
     alive: bool = True
+    used: bool = False
     #: What the edge has made of it for requests that came in just these bytes.
     spellings: OrderedDict[bytes, Any] = field(factory=OrderedDict)
 
@@ -91,6 +96,11 @@ class _Session:
     touched: OrderedDict[tuple[str, str], int] = field(factory=OrderedDict)
     floor: int = 0
     run_at: float = 0.0
+    #: Replies that have fallen without a hit, since the last one that had one; what was not remembered since,
+    #: and the key of what was asked for last.
+    wasted: int = 0
+    passed: int = 0
+    last: bytes = b""
 
 
 @define(eq=False)
@@ -150,6 +160,8 @@ class Memory:
         return True
 
     def _use(self, session: _Session, entry: Entry) -> None:
+        entry.used = True
+        session.wasted = 0
         session.entries.move_to_end(entry.key)
         self._by_size[session.size.bit_length()].move_to_end(session.name)
 
@@ -162,11 +174,13 @@ class Memory:
 
     # Filling
 
-    def fill(self, session: str, key: bytes) -> Filling:
-        """To be asked for before the run whose answer may be remembered."""
+    def fill(self, session: str, key: bytes) -> Filling | None:
+        """To be asked for before the run whose answer may be remembered; None: it is not worth that."""
         known = self._sessions.get(session)
         if known is None:
             known = self._sessions[session] = _Session(session)
+        if known.wasted >= MOST_WASTED and not _is_worth_a_try(known, key):
+            return None
         known.filling += 1
         return Filling(self, known, known.age, key)
 
@@ -269,6 +283,7 @@ class Memory:
         for raw in entry.spellings:
             del self.spelt[raw]
         entry.spellings.clear()
+        session.wasted += not entry.used
         self._grow(session, -entry.size)
         self.counts.kept -= 1
         if cause:
@@ -291,6 +306,13 @@ class Memory:
             session = self._sessions[next(iter(largest))]
             self._drop(session, next(iter(session.entries.values())), ROOM)
             self._forget_empty(session)
+
+
+def _is_worth_a_try(session: _Session, key: bytes) -> bool:
+    """Where nothing was asked for twice: one in so many, and what is asked for twice in a row."""
+    again, session.last = key == session.last, key
+    session.passed += 1
+    return again or session.passed % _TRIED_ONE_IN == 0
 
 
 def _size_of(key: bytes, reply: Reply, reads: ReadSet) -> int:

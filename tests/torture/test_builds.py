@@ -1,4 +1,4 @@
-"""What the history check is for: a build with the gate, or with the version compare, taken out fails it."""
+"""What the history check is for: a build with gate, compare or invalidation taken out fails it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import frozen
 
+from server import app
 from server.record import client
 from tests.e2e.inprocess import serving
+from tools.torture.builds.deaf_memory import DeafMemory
 from tools.torture.history import Recorder, anomalies
 from wasm_runtime import worker_process
 
@@ -72,6 +74,16 @@ async def test_a_build_without_the_version_compare_is_found_out(
 ) -> None:
     """What was made upon a version that the record has refused is written: then it runs again."""
     monkeypatch.setattr(client, "MODULE", f"{_BUILDS}.no_compare")
+
+    assert await wrong_in(tmp_path, histories=_MOST_HISTORIES, operations_per_kill=_OPERATIONS)
+
+
+@pytest.mark.usefixtures("guest_artifact")
+async def test_a_build_without_invalidation_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replies that are remembered whatever is written."""
+    monkeypatch.setattr(app, "Memory", DeafMemory)
 
     assert await wrong_in(tmp_path, histories=_MOST_HISTORIES, operations_per_kill=_OPERATIONS)
 

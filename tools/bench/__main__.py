@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 #: In the order in which they run: what matters most first.
 SECTIONS: dict[str, Callable[[Arena], None]] = {
     "side-by-side": races.side_by_side,
+    "remembered": races.remembered,
     "sessions": races.sessions,
     "records": races.records,
     "connections": races.connections,

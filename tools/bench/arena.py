@@ -37,6 +37,9 @@ def _in_dialect(name: str, _url: str) -> Contestant:
     return ours.conventions(name=name)
 
 
+#: For fewer replies than there are records read in turn: none is there when it is asked for again.
+LITTLE_ROOM = 512 * 1024
+
 #: By name, each made of the model's base URL.
 CONTESTANTS: Final[dict[str, Callable[[str], Contestant]]] = {
     "aiohttp": lambda _url: by_hand.aiohttp(),
@@ -46,6 +49,10 @@ CONTESTANTS: Final[dict[str, Callable[[str], Contestant]]] = {
     "learned": ours.learned,
     "never": lambda url: ours.learned(url, name="never", reuse="never"),
     **{name: partial(_in_dialect, name) for name in DIALECTS},
+    "remembered": lambda url: ours.learned(url, name="remembered", remember=True),
+    "little room": lambda url: ours.learned(
+        url, name="little room", remember=True, remembered_bytes=LITTLE_ROOM
+    ),
     "2 workers": lambda url: ours.learned(url, name="2 workers", workers=2),
 }
 

@@ -15,7 +15,7 @@ from tools import processes
 from tools.bench.workloads import fill, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tools.bench.workloads import Place, Request
@@ -73,19 +73,30 @@ class Running:
 
     def ask(self, requests: Iterable[Request]) -> dict[str, str]:
         """One after the other, on one connection; the last reply's headers. BenchError for a failure."""
+        answers = list(self._answers(list(requests)))
+        return answers[-1][1] if answers else {}
+
+    def share_of_hits(self, requests: Iterable[Request]) -> float:
+        """How many of the reads among these, of all of them, are answered from memory."""
+        timings = [
+            headers.get("Server-Timing", "")
+            for request, headers in self._answers(list(requests))
+            if request.method == "GET"
+        ]
+        return sum("remembered;" in timing for timing in timings) / len(timings)
+
+    def _answers(self, asked: Sequence[Request]) -> Iterator[tuple[Request, dict[str, str]]]:
+        """Each with its reply's headers."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        headers: dict[str, str] = {}
-        asked = list(requests)
         for request, body in zip(asked, numbered(one.encoded for one in asked), strict=True):
             _send(connection, request, body)
             response = connection.getresponse()
             content = response.read()
-            headers = dict(response.getheaders())
+            yield request, dict(response.getheaders())
             if response.status >= 400:
                 what = f"{request.method} {request.path}"
                 raise BenchError(f"{self.name}: {what} was answered {response.status}: {content[:300]!r}")
         connection.close()
-        return headers
 
     def last_words(self) -> str:
         """How its log ends."""

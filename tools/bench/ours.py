@@ -53,13 +53,20 @@ def learned(
     workers: int = 1,
     reuse: Literal["session", "never"] = "session",
     log_level: str = "WARNING",
+    remember: bool = False,
+    remembered_bytes: int | None = None,
 ) -> Contestant:
-    """Ours, with routes that the simulated model has planned once; nothing else may answer."""
+    """Ours, with routes that the simulated model has planned once; nothing else may answer.
+
+    Every request runs, unless it is to `remember` replies, in so many bytes where they are not the default.
+    """
     provider: dict[str, object] = {"provider": "openai", "fallback": "none", "allowed_hosts": ["127.0.0.1"]}
     keys = {"OPENAI_BASE_URL": model_url, "OPENAI_API_KEY": "sk-simulated", "LARS_LOG_LEVEL": log_level}
 
     def launch(scratch: Path, port: int) -> Launch:
-        return _launch(scratch, port, {"planner": provider, "sandbox": _sandbox(workers, reuse)}, keys)
+        sandbox = _sandbox(workers, reuse, remember=remember)
+        room: dict[str, object] = {} if remembered_bytes is None else {"remembered_bytes": remembered_bytes}
+        return _launch(scratch, port, {"server": room, "planner": provider, "sandbox": sandbox}, keys)
 
     return Contestant(name, launch, "learned")
 
@@ -78,8 +85,8 @@ def conventions(*, name: str = "conventions", cache: Path | None = None) -> Cont
     return Contestant(name, launch, "conventions")
 
 
-def _sandbox(workers: int, reuse: str) -> dict[str, object]:
-    return {"workers": workers, "reuse": reuse}
+def _sandbox(workers: int, reuse: str, *, remember: bool = False) -> dict[str, object]:
+    return {"workers": workers, "reuse": reuse, "remember": remember}
 
 
 def _launch(

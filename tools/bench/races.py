@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.bench.arena import BASELINE, Race
-from tools.bench.workloads import DIALECTS, WORKLOADS, Place, in_dialect
+from tools.bench.workloads import COUNT, DIALECTS, WORKLOADS, Place, Request, in_dialect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tools.bench.arena import Arena
+    from tools.bench.contestant import Running
 
 #: Members of the hot session.
 _HOT = 100
@@ -27,6 +30,32 @@ def side_by_side(arena: Arena) -> None:
         for workload, place in places.items():
             requests = place.requests(WORKLOADS[workload])
             arena.race(Race("side-by-side", workload, _CONNECTIONS, requests), field)
+
+
+def remembered(arena: Arena) -> None:
+    """Reads that are answered from memory, a mix of reads and writes, and reads of which none is remembered.
+
+    The share of reads that were hits is counted afterwards, over the same requests one at a time.
+    """
+    places = {workload: Place((f"kept-{workload}",), _HOT) for workload in ("get", "list", "search", "mixed")}
+    with arena.started(arena.contestants(BASELINE, "aiohttp tuned", "learned", "remembered")) as field:
+        arena.fill(field, *places.values())
+        for workload, place in places.items():
+            requests = place.requests(WORKLOADS[workload])
+            arena.race(Race("remembered", workload, _CONNECTIONS, requests), field)
+            _count_hits(arena, workload, field, requests)
+    cold = Place(("cold",), COUNT)
+    with arena.started(arena.contestants(BASELINE, "learned", "little room")) as field:
+        arena.fill(field, cold)
+        requests = [Request("GET", f"/members/{number}", "cold") for number in range(1, COUNT + 1)]
+        arena.race(Race("remembered", "never hits", _CONNECTIONS, requests, warm_up=COUNT), field)
+        _count_hits(arena, "never hits", field, requests)
+
+
+def _count_hits(arena: Arena, workload: str, field: Sequence[Running], requests: Sequence[Request]) -> None:
+    for one in field:
+        if one.contestant.plan_source is not None:
+            arena.add_fact("hits", workload, one.name, "of reads", one.share_of_hits(requests))
 
 
 def connections(arena: Arena) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 #: What a section varies, in words.
 VARIES = {
     "side-by-side": "connections",
+    "remembered": "connections",
     "connections": "connections",
     "sessions": "sessions",
     "records": "records",

@@ -35,26 +35,36 @@ class Target:
 
 
 def _throughput(
-    section: str, workload: str, at: int | None = None, ours: str = "learned"
+    section: str, workload: str, at: int | None = None, ours: str = "learned", to: str = BASELINE
 ) -> Callable[[Results], float | None]:
-    """The learned route's to hand-written aiohttp's."""
+    """The learned route's to another's, which is hand-written aiohttp unless it is named."""
 
     def measured(results: Results) -> float | None:
         cell = results.cell(section, workload, ours, at)
-        baseline = results.cell(section, workload, BASELINE, at)
+        baseline = results.cell(section, workload, to, at)
         return None if cell is None or baseline is None else ratio(cell, baseline).median
 
     return measured
 
 
-def _tail(results: Results) -> float | None:
+def _tail(section: str, ours: str) -> Callable[[Results], float | None]:
     """The worst of the learned routes."""
-    tails = [
-        cell.tail
-        for cell in results.cells
-        if (cell.section, cell.contestant) == ("side-by-side", "learned") and cell.workload != "mixed"
-    ]
-    return max(tails, default=None)
+
+    def measured(results: Results) -> float | None:
+        tails = [
+            cell.tail
+            for cell in results.cells
+            if (cell.section, cell.contestant) == (section, ours) and cell.workload != "mixed"
+        ]
+        return max(tails, default=None)
+
+    return measured
+
+
+def _kept(workload: str, bar: float, to: str = BASELINE) -> Target:
+    """Of replies that are remembered."""
+    measured = _throughput("remembered", workload, ours="remembered", to=to)
+    return Target(f"{workload}, remembered to {to}", "at least", bar, measured)
 
 
 def _fresh(name: str) -> Callable[[Results], float | None]:
@@ -121,7 +131,19 @@ TARGETS = (
         for count in FULL.sessions
         for name, ours in (("1 worker", "learned"), ("2 workers", "2 workers"))
     ),
-    Target("p99 / p50 at 16 connections, the worst", "at most", 4.0, _tail),
+    *(
+        _kept(workload, bar)
+        for workload, bar in (("get", 1.8), ("search", 1.8), ("list", 3.0), ("mixed", 1.0))
+    ),
+    *(_kept(workload, 1.3, "aiohttp tuned") for workload in ("get", "search", "list")),
+    Target(
+        "what is never remembered, with memory to without",
+        "at least",
+        0.95,
+        _throughput("remembered", "never hits", ours="little room", to="learned"),
+    ),
+    Target("p99 / p50 at 16 connections, the worst", "at most", 4.0, _tail("side-by-side", "learned")),
+    Target("the same of what is remembered", "at most", 4.0, _tail("remembered", "remembered")),
     Target(
         "fresh guest to pyeryx's fresh sandbox, from the spare ones",
         "at most",

@@ -23,7 +23,7 @@ from tools.torture.collection_model import Request, Result, State, record_of, re
 from tools.torture.linearize import Operation, find_anomaly
 from tools.torture.report import Report
 from tools.torture.service import ServiceProcess
-from tools.torture.wire import Answer, Gone, Hung, ask
+from tools.torture.wire import Answer, Gone, Hung, Kept, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,11 @@ class Recorder:
 
     async def record(self) -> list[Operation]:
         self._left = self.operations
-        clients = [self._client(Random(self.random.random())) for _ in range(CLIENTS)]
+        # Every second one keeps its connection: there a read that is remembered is known by its bytes.
+        clients = [
+            self._client(Random(self.random.random()), Kept() if number % 2 else None)
+            for number in range(CLIENTS)
+        ]
         killing = asyncio.create_task(self._kill())
         try:
             await asyncio.gather(*clients)
@@ -111,14 +115,18 @@ class Recorder:
                 services.kill(pid)
             self.told["killed " + " and ".join(aim)] += 1
 
-    async def _client(self, random: Random) -> None:
+    async def _client(self, random: Random, kept: Kept | None) -> None:
         own: list[int] = []
-        while self._left > 0:
-            self._left -= 1
-            request = self._choose(random, own)
-            result = await self._do(request)
-            if request.method == "POST" and request.id is None and result and result.status == 201:
-                own += [int(record[0]) for record in result.records]
+        try:
+            while self._left > 0:
+                self._left -= 1
+                request = self._choose(random, own)
+                result = await self._do(request, kept)
+                if request.method == "POST" and request.id is None and result and result.status == 201:
+                    own += [int(record[0]) for record in result.records]
+        finally:
+            if kept is not None:
+                kept.close()
 
     def _choose(self, random: Random, own: list[int]) -> Request:
         methods, weights = zip(*_CHOICES, strict=True)
@@ -132,12 +140,13 @@ class Recorder:
         value = next(self._values) if method in ("POST", "PUT", "PATCH") else None
         return Request(method, random.choice(_IDS), value)
 
-    async def _do(self, request: Request) -> Result | None:
+    async def _do(self, request: Request, kept: Kept | None) -> Result | None:
         """Send it and write it down; None where nobody knows."""
         method, target, body = _as_http(request)
+        send = ask if kept is None else kept.ask
         called = time.monotonic()
         try:
-            answer = await ask(self.service.address, method, target, self.session, body)
+            answer = await send(self.service.address, method, target, self.session, body)
         except Gone:
             self.told["gone"] += 1
             self._write_down(called, request, None)
@@ -157,6 +166,8 @@ class Recorder:
             self._write_down(called, request, None)
             return None
         self.told["operations"] += 1
+        if "remembered;" in (timing := answer.header("Server-Timing")):
+            self.told["remembered, by key" if "parse;" in timing else "remembered, by bytes"] += 1
         if answer.status >= 500:
             self.violations.append(f"{request}: {answer.said}")
         result = _result(answer)

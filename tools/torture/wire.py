@@ -1,4 +1,4 @@
-"""HTTP as bytes: one connection a request, nothing repeated, nothing repaired.
+"""HTTP as bytes: one connection a request, or one for all, nothing repeated, nothing repaired.
 
 A client library would send a request again when a kept connection turns out dead, and a write that is sent
 twice behind the recorder's back is no record.
@@ -83,6 +83,51 @@ async def ask(
     if not answers:
         raise Gone
     return answers[0]
+
+
+class Kept:
+    """One connection for one request after the other, as browsers and pools of clients have it.
+
+    After a request without an answer there is another connection; the request is not sent again.
+    """
+
+    def __init__(self) -> None:
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, address: Address, method: str, target: str, session: str, body: Any = None) -> Answer:
+        """Raises Gone or Hung."""
+        data = b"" if body is None else orjson.dumps(body)
+        lines = [f"{method} {target} HTTP/1.1", "Host: localhost", f"X-Session-ID: {session}"]
+        if body is not None:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(data)}"]
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._exchange(address, "\r\n".join([*lines, "", ""]).encode() + data)
+        except TimeoutError:
+            self.close()
+            raise Hung from None
+        except (OSError, asyncio.IncompleteReadError):
+            self.close()
+            raise Gone from None
+
+    async def _exchange(self, address: Address, data: bytes) -> Answer:
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(*address)
+        reader, writer = self._streams
+        writer.write(data)
+        head = (await reader.readuntil(b"\r\n\r\n"))[:-4]
+        status, length = _STATUS.match(head), _LENGTH.search(head)
+        if status is None:
+            raise ConnectionError
+        answer = Answer(int(status[1]), await reader.readexactly(int(length[1]) if length else 0), head)
+        if answer.header("Connection").lower() == "close":
+            self.close()
+        return answer
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].transport.abort()
+            self._streams = None
 
 
 async def exchange(
