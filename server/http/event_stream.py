@@ -32,10 +32,7 @@ EVENT_STREAM: Final = "text/event-stream"
 #: Of the query of such a request, what is not the route's.
 WATCH: Final = "watch"
 TICKET: Final = "ticket"
-_DELTA: Final = re.compile(
-    r"text/event-stream\s*;[^,]*\bdelta\s*=\s*\"?json-patch\"?\s*(?:[;,]|$)", re.IGNORECASE
-)
-_PART: Final = re.compile(r"text/event-stream\s*(?:;[^,]*)?(?:,|$)", re.IGNORECASE)
+_DELTA: Final = "delta=json-patch"
 _TICKET: Final = re.compile(r"(?:^|[?&])ticket=([A-Za-z0-9_-]*)(?:&|$)")
 #: What the kernel takes of a stream before it has been sent; by itself it would be some megabytes.
 _SEND_BUFFER_BYTES: Final = 65_536
@@ -66,8 +63,18 @@ def _wish(accept: str) -> Wish | None:
     others = max((ranges.get(each, 0.0) for each in OFFERED), default=0.0)
     if not quality or others >= quality:
         return None
-    rest = ", ".join(filter(None, (part.strip() for part in _PART.sub(",", accept).split(","))))
-    return Wish(_DELTA.search(accept) is not None, rest)
+    parts = [part.strip() for part in accept.split(",")]
+    ours = [part for part in parts if _kind(part) == EVENT_STREAM]
+    delta = any(_DELTA in _parameters(part) for part in ours)
+    return Wish(delta, ", ".join(part for part in parts if part and part not in ours))
+
+
+def _kind(media_range: str) -> str:
+    return media_range.partition(";")[0].strip().lower()
+
+
+def _parameters(media_range: str) -> list[str]:
+    return [each.strip().lower().replace('"', "") for each in media_range.split(";")[1:]]
 
 
 def ticket_of(raw_path: str) -> str | None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 from attrs import evolve
+from multidict import CIMultiDict
 
+from server.http.event_stream import Wish, wish_of
 from server.live.changes import Touched
 from tests.fakes import FakeExecutor, FakePlanner, completed, runnable
 from tests.http.client import Wire, ask
@@ -79,6 +81,24 @@ async def test_who_asks_for_a_stream(start: Start, accept: str, is_stream: bool)
     service = await start(executor=State())
     async with watching(service.address, "/m", accept=accept) as stream:
         assert (stream.headers["content-type"] == "text/event-stream") == is_stream
+
+
+@pytest.mark.parametrize(
+    ("accept", "wish"),
+    [
+        ("text/event-stream", Wish(delta=False, accept="")),
+        ("text/event-stream; delta=json-patch", Wish(delta=True, accept="")),
+        ('text/event-stream;q=1 ; Delta="JSON-Patch"', Wish(delta=True, accept="")),
+        (
+            "text/csv;q=0.5, text/event-stream;delta=other, */*;q=0.1",
+            Wish(False, "text/csv;q=0.5, */*;q=0.1"),
+        ),
+        ("application/json; delta=json-patch", None),
+    ],
+)
+def test_what_it_asks_for(accept: str, wish: Wish | None) -> None:
+    """Patches or none, and what a reply in the stream may be."""
+    assert wish_of("GET", CIMultiDict(Accept=accept)) == wish
 
 
 async def test_other_methods_are_as_ever(start: Start) -> None:
