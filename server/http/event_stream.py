@@ -19,6 +19,8 @@ from attrs import frozen
 
 from server.http.accept import OFFERED, ranges_of
 from server.http.response import to_response
+from server.live import events
+from server.live.outlets import NO_ID
 from server.requests.target import parse_pairs
 from server.values.errors import InvalidQuery
 from server.values.model import Reply
@@ -34,9 +36,10 @@ WATCH: Final = "watch"
 TICKET: Final = "ticket"
 _DELTA: Final = "delta=json-patch"
 _TICKET: Final = re.compile(r"(?:^|[?&])ticket=([A-Za-z0-9_-]*)(?:&|$)")
+_LONGEST_ID: Final = 1_024
 #: What the kernel takes of a stream before it has been sent; by itself it would be some megabytes.
 _SEND_BUFFER_BYTES: Final = 65_536
-_HEADERS: Final = (("Cache-Control", "no-store"), ("X-Accel-Buffering", "no"), ("Vary", "Accept"))
+HEADERS: Final = (("Cache-Control", "no-store"), ("X-Accel-Buffering", "no"), ("Vary", "Accept"))
 
 
 @frozen
@@ -132,9 +135,26 @@ class ConnectionWire:
         await self._request.writer.drain()
 
 
+def refusal_text(problem: Reply, route: str, last_id: str, *, least_ms: int, most_ms: int) -> bytes:
+    """All that a stream says which cannot be had now: why, and after how long to come again.
+
+    By any other status than 200 a browser's EventSource would end for good. `last_id`: what it has sent.
+    """
+    head = events.reply_head(route, problem.status, problem.headers, problem.body, problem.media_type)
+    data = events.closed(head, "body", events.body_text(problem.body, problem.media_type))
+    again = events.retry(least_ms=least_ms, most_ms=most_ms)
+    return again + events.event("problem", last_id or NO_ID, data)
+
+
+def last_id_of(headers: MultiMapping[str]) -> str:
+    """The id of the last event that a client has got, if it can be one; empty where there is none."""
+    sent = headers.get("Last-Event-ID", "")[:_LONGEST_ID]
+    return sent if sent.isascii() and sent.isprintable() else ""
+
+
 def response_of(line: RequestLine, headers: tuple[tuple[str, str], ...]) -> web.StreamResponse:
     """Its head, with these headers beside its own."""
-    head = to_response(Reply(200, (*_HEADERS, *headers), b"", EVENT_STREAM), line)
+    head = to_response(Reply(200, (*HEADERS, *headers), b"", EVENT_STREAM), line)
     response = web.StreamResponse(headers=head.headers)
     response.headers.pop("Content-Length", None)
     response.force_close()

@@ -1,4 +1,7 @@
-"""What the port answers before the service can: 503, with what it waits for, and when to ask again."""
+"""What the port answers before the service can: 503, with what it waits for, and when to ask again.
+
+An event stream is told so in an event: a 503 would end a browser's EventSource for good.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,23 @@ from attrs import evolve
 
 from server.http import pages, request_id
 from server.http.cors import Cors
+from server.http.event_stream import EVENT_STREAM, HEADERS, last_id_of, refusal_text, wish_of
 from server.http.response import to_response
 from server.http.terminal import for_terminal
 from server.telemetry.request_line import RequestLine
 from server.values.errors import OriginRefused, Starting
+from server.values.model import Reply
 from server.values.replies import error_reply
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from server.values.model import Reply
     from wasm_runtime.artifact import Progress
 
 _RETRY_SECONDS: Final = 5
+#: For event streams, which are not to come all at once.
+_LEAST_MS: Final = 3_000
+_MOST_MS: Final = 8_000
 _DETAIL: Final = (
     "The service starts: it builds the sandboxed Python, as it does once after an upgrade. "
     "That takes less than a minute; nothing is lost."
@@ -48,7 +55,7 @@ class Steps:
 
 
 class StartingHandler:
-    """Answers every request with 503; `/healthz` with its own document, and the others with a problem."""
+    """Answers every request with 503: `/healthz` with its own document, and the others with a problem."""
 
     def __init__(self, steps: Steps, cors: Cors | None = None) -> None:
         self._steps = steps
@@ -80,6 +87,9 @@ class StartingHandler:
         members = self._steps.members()
         error = Starting(_DETAIL, headers={"Retry-After": str(_RETRY_SECONDS)}, **members)
         reply = error_reply(error, line.request_id)
+        if wish_of(request.method, request.headers) is not None:
+            told = refusal_text(reply, "", last_id_of(request.headers), least_ms=_LEAST_MS, most_ms=_MOST_MS)
+            return Reply(200, HEADERS, told, EVENT_STREAM)
         if request.raw_path.partition("?")[0] != pages.HEALTH:
             return reply
         body = orjson.dumps({"status": "starting", "detail": _DETAIL, **members})

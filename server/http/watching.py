@@ -16,10 +16,15 @@ from attrs import evolve, frozen
 
 from server.http import pages, request_id
 from server.http.answering import answered_always
-from server.http.event_stream import ConnectionWire, own_keys, response_of, ticket_of
-from server.live import events
+from server.http.event_stream import (
+    ConnectionWire,
+    last_id_of,
+    own_keys,
+    refusal_text,
+    response_of,
+    ticket_of,
+)
 from server.live.feed import Feed
-from server.live.outlets import NO_ID
 from server.live.streams import Stream
 from server.live.topics import Asked
 from server.requests.auth import Caller
@@ -51,7 +56,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 TICKETS: Final = ("_meta", "tickets")
-_LAST_EVENT_ID: Final = "Last-Event-ID"
 #: On conditions nothing is watched, and what is asked again is asked by nobody's key.
 _LEFT_OUT: Final = (
     "if-match",
@@ -61,7 +65,6 @@ _LEFT_OUT: Final = (
     "idempotency-key",
 )
 _FULL_RETRY_MS: Final = (5_000, 15_000)
-_LONGEST_ID: Final = 1_024
 
 
 @frozen
@@ -156,8 +159,7 @@ class Watching:
             raise InvalidQuery(f"A stream carries {most} routes at most.", limit=most)
         asked_by = (caller, session, line)
         questions = [await self._question(request, wish, each, *asked_by) for each in targets]
-        last_id = request.headers.get(_LAST_EVENT_ID, "")
-        return Watch(session, tuple(questions), wish.delta, last_id[:_LONGEST_ID])
+        return Watch(session, tuple(questions), wish.delta, last_id_of(request.headers))
 
     def _session(
         self, request: web.BaseRequest, target: Target, caller: Caller, admitted: Session | None
@@ -254,10 +256,7 @@ class Watching:
         least, most = _FULL_RETRY_MS
         problem = error_reply(Overloaded(refusal), line.request_id)
         route, last_id = _begun(wanted)
-        head = events.reply_head(route, problem.status, problem.headers, problem.body, problem.media_type)
-        data = events.closed(head, "body", events.body_text(problem.body, problem.media_type))
-        await wire.write(events.retry(least_ms=least, most_ms=most))
-        await wire.write(events.event("problem", last_id or NO_ID, data))
+        await wire.write(refusal_text(problem, route, last_id, least_ms=least, most_ms=most))
 
     async def _serve(self, wire: ConnectionWire, wanted: Watch | Follow, line: RequestLine) -> None:
         outlet, serving = self._outlet(wire, wanted)

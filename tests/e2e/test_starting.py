@@ -113,8 +113,15 @@ def test_the_port_answers_while_the_guest_is_built(start: Start) -> None:
         assert (problem["type"], problem["status"]) == ("/_meta/problems/starting", 503)
         assert (problem["seconds"] >= 0, len(problem["request_id"])) == (True, 16)
 
+    stream = Client(start.url, "s1", {}).request("GET", "/members", Accept="text/event-stream")
+
     banner = start.finish()
 
+    assert (stream.status, stream.headers["content-type"]) == (200, "text/event-stream")
+    lines = stream.body.decode().splitlines()
+    assert int(lines[0].removeprefix("retry: ")) >= 1_000
+    assert lines[1] == "event: problem"
+    assert json.loads(lines[3].removeprefix("data: "))["body"]["type"] == "/_meta/problems/starting"
     assert banner.startswith(f"metaservice: {start.url} ")
     assert start.ask()[0] == 200
     assert Client(start.url, "s1", {}).create("/members", {"name": "Ada"})["id"] == 1
