@@ -126,7 +126,8 @@ for path in asked["expand"]:
         origin, back, link = step.partition("_via_")
         field = step
         if back:
-            target = origin if origin in session_store else ""
+            there = origin in session_store and link in session_store[origin].schema()["fields"]
+            target = origin if there else ""
             ids = [rec["id"] for rec in recs]
             criteria = {"$or": [{link: ids}, {f"{link}__has": ids}]}
         else:
