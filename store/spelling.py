@@ -38,9 +38,13 @@ _FOREIGN: dict[str, str] = {
     "skiptotal": "nothing in its place: lists tell their total",
     "publicationstate": "nothing in its place: there are no drafts",
 }
+#: Words for a direction, which take a field or a yes.
+_FLAGGED = ("desc", "asc", "descending", "ascending", "reverse")
+_YES = frozenset({"true", "yes", "on", "1"})
 #: Words that a field might have for its name.
 _PLAIN: dict[str, str] = {
-    **dict.fromkeys(("order", "orders", "sorting", "direction", "dir", "desc", "asc"), _SORT),
+    **dict.fromkeys(("order", "orders", "sorting", "direction", "dir"), _SORT),
+    **dict.fromkeys(_FLAGGED, _SORT),
     **dict.fromkeys(
         ("skip", "take", "top", "start", "end", "size", "first", "last", "from", "cursor"), _PAGE
     ),
@@ -139,8 +143,8 @@ _SIGNS = {
     "=": "",
 }
 _NO_TEXT = frozenset({"integer", "number", "boolean", "null"})
-#: `views:desc`, `views desc`, `views.desc` and `desc(views)`.
-_ORDERED = re.compile(r"([^\s:()]+?)(?:[\s:]+|\.)(asc|desc|ascending|descending|-?1)", re.IGNORECASE)
+#: `views:desc`, `views desc`, `views.desc`, `views;desc`, `views|desc`, `views__desc` and `desc(views)`.
+_ORDERED = re.compile(r"([^\s:;|()]+?)(?:[\s:;|]+|\.|__)(asc|desc|ascending|descending|-?1)", re.IGNORECASE)
 _ORDERED_CALL = re.compile(r"(asc|desc)\(([^()]+)\)", re.IGNORECASE)
 _DIRECTIONS = frozenset({"asc", "desc", "ascending", "descending"})
 #: Fields that an error lists.
@@ -271,8 +275,10 @@ def _is_meant(key: str, value: Any, known: Collection[str]) -> bool:
         return all(text.isdigit() for text in texts)
     if _PLAIN[key] is not _SORT:
         return True
-    names = {plain(re.split("[.: ]", text.strip().lstrip("+-"), maxsplit=1)[0]) for text in texts}
-    return bool(names & (_DIRECTIONS | {plain(name) for name in known}))
+    terms = [term.strip().lstrip("+-") for text in texts for term in text.split(",")]
+    names = {plain(re.split("[.:;| ]", _direction(term, "") or term, maxsplit=1)[0]) for term in terms}
+    meant = _DIRECTIONS | {plain(name) for name in known} | (_YES if key in _FLAGGED else frozenset())
+    return bool(names & meant)
 
 
 def _check_operator(key: str, value: Any, known: Collection[str], operators: Collection[str]) -> None:
