@@ -152,8 +152,9 @@ for kind, rec in shown + extra:
 """
     + _in(1, _KIND)
     + """\
-    attributes = {key: rec[key] for key in rec if key != "id"}
-    related, table = {}, relations[kind]
+    rec = rec.copy()
+    attributes, related, table = rec.copy(), {}, relations[kind]
+    attributes.pop("id")
     for name in identified[kind]:
         value = rec.get(name)
         kept = value if isinstance(value, list) else [value]
