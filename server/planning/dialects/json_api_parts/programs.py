@@ -152,7 +152,7 @@ for kind, rec in shown + extra:
 """
     + _in(1, _KIND)
     + """\
-    rec = rec.copy()
+    rec = dict(rec.items())
     attributes, related, table = rec.copy(), {}, relations[kind]
     attributes.pop("id")
     for name in identified[kind]:

@@ -30,7 +30,7 @@ marks = {"collectionId": f"pbc_{crc ^ 4294967295}", "collectionName": name}
 
 # `expand` is the dialect's own member: a stored one is not shown.
 _WITH_MARKS = """\
-found = [rec.copy() for rec in found]
+found = [dict(rec.items()) for rec in found]
 for rec in found:
     rec.update(marks)
     rec.pop("expand", None)
