@@ -33,11 +33,11 @@ from server.requests.hosts import Hosts, is_local
 from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
 from server.sessions import address
-from server.sessions.dialects import KeptDialects
 from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
+from server.sessions.settings import SessionSettings
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import affinity, artifact
 from wasm_runtime.pool import WorkerPool
@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from socket import socket
 
-    from server.http.admin import Admin
-    from server.http.handler import Door
+    from server.console.door import Console
+    from server.http.handler import Door, UseCase
+    from server.operations.api import Api
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
@@ -75,17 +76,21 @@ class Service:
         *,
         keeper: KeeperClient,
         names: SessionNames,
+        session_settings: SessionSettings,
         renew: Callable[[Settings], None],
         usage: UsageBook,
+        console: Console | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
+        self._console = console
         self._handler = handler
         self._planner = planner
         self._executor = executor
         self._data_root = data_root
         self._keeper = keeper
         self._names = names
+        self._session_settings = session_settings
         self._renew = renew
         self._usage = usage
         self._tracing = tracing
@@ -102,6 +107,7 @@ class Service:
         try:
             await self._start_parts()
             await self._names.adopt(self._data_root.path)
+            await self._session_settings.adopt(self._data_root.path)
             await self._listen(sockets)
             await self._publish()
         except BaseException:
@@ -173,6 +179,10 @@ class Service:
     def url(self) -> str:
         host, port = self.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def console_link(self) -> str:
+        """The console's address, with a login that works once; empty where there is no console."""
+        return "" if self._console is None else f"{self.url}{self._console.link()}"
 
     @property
     def data_path(self) -> str:
@@ -246,36 +256,55 @@ def make_app(
         root.close()
         raise
     names = SessionNames(keeper)
-    dialects = dialect_choice(settings, root)
+    session_settings = SessionSettings(keeper)
+    dialects = dialect_choice(settings, session_settings)
     reader = _reader(settings, names)
+    sandbox = settings.sandbox
+    use_case: UseCase = FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)))
+    new_line = RequestLine if tracing is None else tracing.new_line
+    notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
     doors: list[Renewable] = []
+    console: Console | None = None
     if admin:
-        door = _operators(
-            settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects
+        api = _operators(
+            settings,
+            root,
+            plans,
+            pool,
+            names=names,
+            records=records,
+            usage=usage,
+            session_settings=session_settings,
+            dialects=dialects,
         )
-        doors.append(door)
+        console, use_case = _console(settings, api, use_case, notes, new_line)
+        door = console
+        doors += [console.beside, console]
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     if tokens is not None:
         door = MetricsPage(meter, tokens, door)
         doors.append(door)
+        notes.append(meter.tally.note)
     authenticator = Authenticator(settings.auth.by_name)
-    sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
-        FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds))),
+        use_case,
         authenticator=authenticator,
         reader=reader,
-        api_pages=_api_pages(settings, plans, pool, records),
+        api_pages=_api_pages(
+            settings, plans, pool, records, dialects=dialects, session_settings=session_settings
+        ),
         health=_health(pool, root, keeper),
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
         door=door,
-        note=None if tokens is None else meter.tally.note,
-        new_line=RequestLine if tracing is None else tracing.new_line,
+        note=_all_of(notes),
+        new_line=new_line,
         held=held,
         dialects=dialects,
+        settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
     )
 
@@ -293,7 +322,9 @@ def make_app(
         root,
         keeper=keeper,
         names=names,
+        session_settings=session_settings,
         usage=usage,
+        console=console,
         renew=renew,
         tracing=tracing,
     )
@@ -305,14 +336,13 @@ class Renewable(Protocol):
     def renew(self, settings: Settings) -> None: ...
 
 
-def dialect_choice(settings: Settings, root: DataRoot) -> DialectChoice:
+def dialect_choice(settings: Settings, kept: SessionSettings) -> DialectChoice:
     """Raises DialectError."""
     chosen = settings.conventions
     by_token = {
         token: checked(name, f"conventions.token_dialects.{token}")
         for token, name in chosen.token_dialects.items()
     }
-    kept = KeptDialects(root.path)
     return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
 
 
@@ -330,15 +360,71 @@ def _operators(
     names: SessionNames,
     records: Records,
     usage: UsageBook,
+    session_settings: SessionSettings,
     dialects: DialectChoice,
-) -> Admin:
+) -> Api:
     # What operators do needs as many modules as the service itself, and most services have no operators.
-    from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
-    limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects)
-    return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
+    return make_api(
+        settings,
+        root,
+        plans,
+        pool,
+        names=names,
+        records=records,
+        usage=usage,
+        session_settings=session_settings,
+        dialects=dialects,
+    )
+
+
+def _console(
+    settings: Settings,
+    api: Api,
+    use_case: UseCase,
+    notes: list[Callable[[RequestLine], None]],
+    new_line: Callable[..., RequestLine],
+) -> tuple[Console, UseCase]:
+    """The console, with the operators' pages for programs beside it, and the use case as it is served.
+
+    `notes` has the console's ear from now on.
+    """
+    # As with `_operators`.
+    from server.console.asking import Asking  # noqa: PLC0415
+    from server.console.door import Console  # noqa: PLC0415
+    from server.console.recent import Recent  # noqa: PLC0415
+    from server.console.tail import Tail  # noqa: PLC0415
+    from server.http.admin import Admin  # noqa: PLC0415
+
+    token, limits = settings.auth.admin_token, _edge_limits(settings)
+    upload_bytes = settings.sandbox.session_disk_bytes
+    tail, recent = Tail(), Recent(use_case, settings.console.keep_requests)
+    notes.append(tail.note)
+    console = Console(
+        api,
+        Asking(use_case, api, _all_of(notes) or tail.note, new_line),
+        token,
+        tail=tail,
+        recent=recent,
+        limits=limits,
+        secure=settings.server.public_url.startswith("https:"),
+        upload_bytes=upload_bytes,
+        beside=Admin(api, token, limits, upload_bytes=upload_bytes),
+    )
+    return console, recent if recent.most else use_case
+
+
+def _all_of(notes: list[Callable[[RequestLine], None]]) -> Callable[[RequestLine], None] | None:
+    """One that tells all; None where there is none."""
+    if len(notes) < 2:
+        return notes[0] if notes else None
+
+    def note(line: RequestLine) -> None:
+        for each in notes:
+            each(line)
+
+    return note
 
 
 def worker_pool(
@@ -402,7 +488,15 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
     )
 
 
-def _api_pages(settings: Settings, planner: Planner, executor: Executor, records: Records) -> ApiPages:
+def _api_pages(
+    settings: Settings,
+    planner: Planner,
+    executor: Executor,
+    records: Records,
+    *,
+    dialects: DialectChoice,
+    session_settings: SessionSettings,
+) -> ApiPages:
     anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
     terms = Terms(
         secured=secured,
@@ -411,7 +505,14 @@ def _api_pages(settings: Settings, planner: Planner, executor: Executor, records
         url=settings.server.public_url,
     )
     describer = Describer(planner, executor, terms, lambda session: records.exists(session.directory))
-    return ApiPages(describer, anonymous, settings.server.query_bytes, settings.auth.scope)
+    return ApiPages(
+        describer,
+        anonymous,
+        settings.server.query_bytes,
+        settings.auth.scope,
+        dialects,
+        session_settings,
+    )
 
 
 def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callable[[], Mapping[str, object]]:

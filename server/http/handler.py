@@ -31,6 +31,7 @@ from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
+from server.sessions.settings import NoSettings, ReadsSettings
 from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply
@@ -86,6 +87,7 @@ class Handler:
         new_line: Callable[..., RequestLine] = RequestLine,
         held: HeldBytes | None = None,
         dialects: DialectChoice | None = None,
+        settings: ReadsSettings | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
@@ -105,6 +107,7 @@ class Handler:
         self._new_line = new_line
         self._held = held or HeldBytes()
         self._dialects = dialects or DialectChoice()
+        self._settings = settings or NoSettings()
         self._logged_address = logged_address
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -190,7 +193,10 @@ class Handler:
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
-        named = self._dialects.named(request.headers, caller.token_name, session)
+        settings = self._settings.known(session.directory)
+        if settings is None:
+            settings = await self._settings.of(session.directory)
+        named = self._dialects.named(request.headers, caller.token_name, settings)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(
             request,
@@ -200,10 +206,11 @@ class Handler:
             line.request_id,
             holds=claim.grow,
             dialect_headers=self._dialects.headers_of(named),
+            settings=settings,
         )
         if named == NATIVE:
             return ctx
-        ctx = self._dialects.settled(ctx, named)
+        ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         return ctx
 
@@ -219,7 +226,13 @@ class Handler:
     async def _own_page(self, request: web.BaseRequest, target: Target, caller: Caller) -> Reply:
         if target.segments and target.segments[0] in API_PAGES:
             return await self._api_pages.reply(request.method, target, request.headers, caller)
-        return pages.page(request.method, target.segments, request.headers.get("Accept", ""))
+        accept = request.headers.get("Accept", "")
+        if not target.segments:
+            console = self._door is not None and self._door.owns(pages.CONSOLE)
+            return pages.home(
+                request.method, accept, self._reader.origin.base_url(request.headers), console=console
+            )
+        return pages.page(request.method, target.segments, accept)
 
     async def _send(self, request: web.BaseRequest, reply: Reply, line: RequestLine) -> web.StreamResponse:
         """Write the response here, so that the line knows how long it took.

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from server.operations.naming import BY_DIRECTORY, session_named
-from server.planning.dialects.frame.choice import NoSessionDialects
-from server.planning.dialects.frame.registry import names as dialect_names
+from server.operations.session_settings import checked_changes
 from server.sessions import transfer
 from server.sessions.files import DIRECTORY
 from server.values.errors import BadRequest, Conflict, NotFound, SessionDamaged, Unprocessable
@@ -29,13 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from server.planning.dialects.frame.choice import SessionDialects
     from server.planning.learned.library_rows import LearnedRecord
     from server.planning.learned.routes import LearnedRoutes
     from server.record.record import Moment
     from server.sessions.files import SessionFiles
     from server.sessions.names import SessionNames
     from server.sessions.records import Records
+    from server.sessions.settings import SessionSettings
     from server.values.model import Session
     from wasm_runtime.pool import Holder
 
@@ -58,9 +57,9 @@ class SessionOperations:
         token_names: tuple[str, ...] = (),
         disk_bytes: int,
         object_members: int,
-        dialects: SessionDialects | None = None,
+        settings: SessionSettings,
     ) -> None:
-        self._dialects = dialects or NoSessionDialects()
+        self._settings = settings
         self._files = files
         self._records = records
         self._names = names
@@ -131,7 +130,7 @@ class SessionOperations:
             found |= _shown(session.directory, session.id, shown["size_bytes"], shown["changed_at"])
             found["version"] = shown["version"]
             collections = [_described(each) for each in shown["collections"]]
-        found["dialect"] = self._dialects.of(session)
+        found["settings"] = dict(await self._settings.of(session.directory))
         return {**found, "collections": collections, "learned": await self._learned_by(session)}
 
     async def export(self, name: str, archive: Path) -> list[str]:
@@ -197,26 +196,27 @@ class SessionOperations:
                     await self._records.copy(source.directory, target.directory, at=moment)
                 except Conflict:
                     raise Conflict(f"Session {target.id} has data already.") from None
+                finally:
+                    self._settings.forget([target.directory])
+        else:
+            await self._settings.change(target.directory, dict(await self._settings.of(source.directory)))
         routes = 0
         if self._learned is not None:
             routes = await self._learned.change(
                 lambda library: library.copy_session(source.directory, target)
             )
         self._names.note(target)
-        self._dialects.settle(target, self._dialects.of(source))
         return {"session": target.id, "from": source.id, "routes": routes}
 
-    async def set_dialect(self, name: str, dialect: object) -> dict[str, Any]:
-        """From now on its requests are read so, but for those that say otherwise.
+    async def change_settings(self, name: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Set what holds for this session alone; None takes a setting out. All that it has then.
 
-        Raises BadRequest, NotFound.
+        Raises BadRequest.
         """
         session = await self._to_write(name)
-        if not isinstance(dialect, str) or dialect not in dialect_names():
-            raise BadRequest(f"`dialect` must be one of {', '.join(dialect_names())}.")
-        self._dialects.settle(session, dialect)
+        found = await self._settings.change(session.directory, checked_changes(changes))
         self._names.note(session)
-        return {"session": session.id, "dialect": dialect}
+        return {"session": session.id, "settings": dict(found)}
 
     async def reset(self, name: str) -> dict[str, Any]:
         """Remove a session's data, and keep what it has learned.
@@ -242,7 +242,7 @@ class SessionOperations:
         if self._learned is not None:
             routes = await self._learned.change(lambda library: library.forget_session(session.directory))
         await self._names.forget(session)
-        self._dialects.settle(session, "")
+        self._settings.forget([session.directory])
         return {"session": session.id, "routes": routes}
 
     async def salvage(self, name: str) -> dict[str, Any]:
@@ -346,9 +346,9 @@ class SessionOperations:
         return [{**_route(record), "stale": record.plan.is_stale(versions)} for record in records]
 
     async def _existing(self, name: str) -> Session:
-        """One that has data, was set aside, or has learned anything. Raises NotFound."""
+        """One that has data or settings, was set aside, or has learned anything. Raises NotFound."""
         session = await self.named(name)
-        if not await self._is_known(session):
+        if not await self._is_known(session) and not await self._settings.of(session.directory):
             raise NotFound(f"There is no session {name}.")
         return session
 
