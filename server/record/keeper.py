@@ -180,6 +180,11 @@ class Keeper:
         except RecordError as error:
             return _refused(n, session, self.record.explained(error))
 
+    async def versions(self, sessions: list[str]) -> dict[str, int]:
+        """Of each, when all that has come is decided. Raises RecordError."""
+        self._end_doubt()
+        return {session: (await self.record.head(session)).version for session in sessions}
+
     async def open(self, n: int, session: str) -> Message:
         """Have the session's file be the record's.
 

@@ -140,6 +140,8 @@ for path in asked["expand"]:
     + """\
             criteria = {"id": ids}
         further = []
+        for rec in recs if target else []:
+            rec.setdefault("expand", {})
         if target and ids:
             found = session_store[target].search(criteria, limit=1001)
             if len(found) > 1000:
