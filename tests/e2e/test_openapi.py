@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.e2e.service import RunningService
 
 TOKEN = "the-token"
-#: How long Schemathesis goes on in each of its two tests. `just schemathesis` says longer, and draws its inputs
+#: How long Schemathesis goes on in each of its two tests. `just schemathesis` says longer, and draws inputs
 #: anew; without it they are the same each time.
 SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "")
 HOW_LONG = ("--max-time", SECONDS) if SECONDS else ("--max-time", "20", "--seed", "1")
