@@ -134,7 +134,8 @@ class Pipeline:
                 break
             planned, outcome = other, await self._run(ctx, other, line, conditions)
         await planned.settled(outcome)
-        return reply_to(outcome, ctx.request_id), outcome, planned
+        reply = reply_to(outcome, ctx.request_id, writes=ctx.method not in SAFE_METHODS)
+        return reply, outcome, planned
 
     async def _timed(self, planning: Awaitable[_T], line: RequestLine) -> _T:
         started = perf_counter()
