@@ -98,8 +98,8 @@ class _Session:
     touched: OrderedDict[tuple[str, str], int] = field(factory=OrderedDict)
     floor: int = 0
     run_at: float = 0.0
-    #: Replies that have fallen without a hit, less what hits are worth; what was not remembered for that reason,
-    #: and the key of what was asked for last.
+    #: Replies that have fallen without a hit, less what hits are worth; what was not remembered for that; and
+    #: the key of what was asked for last.
     wasted: int = 0
     passed: int = 0
     last: bytes = b""
