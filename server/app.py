@@ -23,11 +23,12 @@ from server.http.traced import traced
 from server.http.watching import Watching
 from server.live.changes import Changes, Touched
 from server.live.memory import Memory
-from server.live.streams import Registry, StreamLimits
+from server.live.outlets import Registry, StreamLimits
 from server.live.tickets import Tickets
 from server.live.topics import Topics
 from server.live.writes import Writes
 from server.metrics.meter import Meter
+from server.metrics.streams import StreamCounts
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
 from server.operations.keeping import make_keeper
@@ -42,13 +43,13 @@ from server.requests.hosts import Hosts, is_local
 from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
 from server.sessions import address
-from server.sessions.dialects import KeptDialects
 from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
+from server.sessions.settings import SessionSettings
 from server.telemetry.request_line import RequestLine
-from wasm_runtime import artifact
+from wasm_runtime import affinity, artifact
 from wasm_runtime.pool import WorkerPool
 from wasm_runtime.worker_process import NobodyHears, PoolConfig
 
@@ -56,8 +57,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from socket import socket
 
-    from server.http.admin import Admin
+    from server.console.door import Console
+    from server.http.answering import UseCase
     from server.http.handler import Door
+    from server.operations.api import Api
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
@@ -85,8 +88,10 @@ class Service:
         *,
         keeper: KeeperClient,
         names: SessionNames,
+        session_settings: SessionSettings,
         renew: Callable[[Settings], None],
         usage: UsageBook,
+        console: Console | None = None,
         tracing: Tracing | None = None,
         raw_door: RawDoor | None = None,
         streams: Registry,
@@ -94,12 +99,14 @@ class Service:
         self._raw_door = raw_door
         self._streams = streams
         self._settings = settings
+        self._console = console
         self._handler = handler
         self._planner = planner
         self._executor = executor
         self._data_root = data_root
         self._keeper = keeper
         self._names = names
+        self._session_settings = session_settings
         self._renew = renew
         self._usage = usage
         self._tracing = tracing
@@ -116,6 +123,7 @@ class Service:
         try:
             await self._start_parts()
             await self._names.adopt(self._data_root.path)
+            await self._session_settings.adopt(self._data_root.path)
             await self._listen(sockets)
             await self._publish()
         except BaseException:
@@ -123,6 +131,11 @@ class Service:
                 each.close()
             await self.close()
             raise
+
+    @property
+    def keeper(self) -> KeeperClient:
+        """Whoever asks the record beside the service."""
+        return self._keeper
 
     async def _start_parts(self) -> None:
         """The record is opened while workers load the guest."""
@@ -136,6 +149,16 @@ class Service:
                 await keeper
             raise
         await keeper
+
+    def keep_off_workers(self) -> None:
+        """Leave their processors to the workers, if there are others; so does the keeper.
+
+        For a process that is the service alone: whatever this thread starts from now on is kept off, too.
+        """
+        sandbox = self._settings.sandbox
+        if sandbox.pin_workers:
+            affinity.keep_off(sandbox.worker_count())
+            affinity.keep_off(sandbox.worker_count(), self._keeper.pid)
 
     async def _listen(self, sockets: Sequence[socket]) -> None:
         options = self._settings.server
@@ -173,6 +196,10 @@ class Service:
     def url(self) -> str:
         host, port = self.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def console_link(self) -> str:
+        """The console's address, with a login that works once; empty where there is no console."""
+        return "" if self._console is None else f"{self.url}{self._console.link()}"
 
     @property
     def data_path(self) -> str:
@@ -234,7 +261,9 @@ def make_app(
         files.remove_leftovers()
         pool = executor or worker_pool(settings, root, guest(), keeper, hears=Writes(changes))
         admin = bool(settings.auth.admin_token)
-        meter = Meter(settings, root.path, records, pool.health, None if memory is None else memory.counts)
+        remembered = None if memory is None else memory.counts
+        streams = StreamCounts()
+        meter = Meter(settings, root.path, records, pool.health, remembered, streams=streams)
         usage = usage_book(settings.planner, root.path)
         plans = planner or make_planner(
             settings.planner,
@@ -251,13 +280,22 @@ def make_app(
         root.close()
         raise
     names = SessionNames(keeper)
-    dialects = dialect_choice(settings, root)
-    _tell_of_plans(plans, dialects, changes)
+    session_settings = SessionSettings(keeper)
+    dialects = dialect_choice(settings, session_settings)
+    _tell_of_plans(plans, session_settings, changes)
     reader = _reader(settings, names)
+    sandbox = settings.sandbox
+    use_case: UseCase = FileFields(
+        HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))
+    )
+    watching = _watching(settings, changes, reader, dialects, session_settings, use_case, streams)
+    new_line = RequestLine if tracing is None else tracing.new_line
+    notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
     doors: list[Renewable] = []
+    console: Console | None = None
     if admin:
-        door = _operators(
+        api = _operators(
             settings,
             root,
             plans,
@@ -265,43 +303,73 @@ def make_app(
             names=names,
             records=records,
             usage=usage,
+            session_settings=session_settings,
             dialects=dialects,
             changes=changes,
         )
-        doors.append(door)
+        console, use_case = _console(settings, api, use_case, notes, new_line)
+        door = console
+        doors += [console.beside, console]
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     if tokens is not None:
         door = MetricsPage(meter, tokens, door)
         doors.append(door)
+        notes.append(meter.tally.note)
     authenticator = Authenticator(settings.auth.by_name)
-    sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
-    use_case = FileFields(
-        HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))
-    )
-    streams = registry_of(settings, changes)
-    watching = Watching(streams, Tickets(settings.live.ticket_seconds), reader, dialects, use_case)
-    note = None if tokens is None else meter.tally.note
-    # What is traced takes the long way, where its spans are.
-    raw_door = _raw_door(settings, memory if tracing is None else None, note)
+    note = _all_of(notes)
+    # Where requests are traced or kept all take the long way.
+    long_way = tracing is not None or settings.console.keep_requests
+    raw_door = None if long_way else _raw_door(settings, memory, note)
     handler = Handler(
         use_case,
         authenticator=authenticator,
         reader=reader,
-        api_pages=_api_pages(settings, plans, pool, records),
+        api_pages=_api_pages(
+            settings, plans, pool, records, dialects=dialects, session_settings=session_settings
+        ),
         health=_health(pool, root, keeper),
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
         door=door,
         note=note,
-        new_line=RequestLine if tracing is None else tracing.new_line,
+        new_line=new_line,
         held=held,
         dialects=dialects,
         watching=watching,
+        follow=None if console is None else console.beside.follow,
+        settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
         raw_door=raw_door,
     )
+
+    return Service(
+        settings,
+        handler,
+        plans,
+        pool,
+        root,
+        keeper=keeper,
+        names=names,
+        session_settings=session_settings,
+        usage=usage,
+        console=console,
+        renew=_renewing(authenticator, reader, watching, memory, doors),
+        tracing=tracing,
+        streams=watching.registry,
+        raw_door=raw_door,
+    )
+
+
+def _renewing(
+    authenticator: Authenticator,
+    reader: ContextReader,
+    watching: Watching,
+    memory: Memory | None,
+    doors: Sequence[Renewable],
+) -> Callable[[Settings], None]:
+    """Has all that knows tokens know those of other settings."""
 
     def renew(again: Settings) -> None:
         authenticator.renew(again.auth.by_name)
@@ -312,20 +380,7 @@ def make_app(
         for each in doors:
             each.renew(again)
 
-    return Service(
-        settings,
-        handler,
-        plans,
-        pool,
-        root,
-        keeper=keeper,
-        names=names,
-        usage=usage,
-        renew=renew,
-        tracing=tracing,
-        streams=streams,
-        raw_door=raw_door,
-    )
+    return renew
 
 
 def _memory(settings: Settings, changes: Changes) -> Memory | None:
@@ -337,13 +392,7 @@ def _memory(settings: Settings, changes: Changes) -> Memory | None:
     return memory
 
 
-def _raw_door(
-    settings: Settings, memory: Memory | None, note: Callable[[RequestLine], None] | None
-) -> RawDoor | None:
-    return None if memory is None else RawDoor(memory, note, shows_client=settings.log.client_address)
-
-
-def _tell_of_plans(plans: Planner, dialects: DialectChoice, changes: Changes) -> None:
+def _tell_of_plans(plans: Planner, settings: SessionSettings, changes: Changes) -> None:
     """Have it published where requests of a session, or of all, may get another plan."""
 
     def told(directory: str) -> None:
@@ -351,8 +400,7 @@ def _tell_of_plans(plans: Planner, dialects: DialectChoice, changes: Changes) ->
 
     if isinstance(plans, LearningPlanner):
         plans.on_change(told)
-    if isinstance(dialects.kept, KeptDialects):
-        dialects.kept.on_change = told
+    settings.on_change = told
 
 
 class Renewable(Protocol):
@@ -361,14 +409,13 @@ class Renewable(Protocol):
     def renew(self, settings: Settings) -> None: ...
 
 
-def dialect_choice(settings: Settings, root: DataRoot) -> DialectChoice:
+def dialect_choice(settings: Settings, kept: SessionSettings) -> DialectChoice:
     """Raises DialectError."""
     chosen = settings.conventions
     by_token = {
         token: checked(name, f"conventions.token_dialects.{token}")
         for token, name in chosen.token_dialects.items()
     }
-    kept = KeptDialects(root.path)
     return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
 
 
@@ -386,15 +433,14 @@ def _operators(
     names: SessionNames,
     records: Records,
     usage: UsageBook,
+    session_settings: SessionSettings,
     dialects: DialectChoice,
     changes: Changes,
-) -> Admin:
+) -> Api:
     # What operators do needs as many modules as the service itself, and most services have no operators.
-    from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
-    limit = settings.sandbox.session_disk_bytes
-    api = make_api(
+    return make_api(
         settings,
         root,
         plans,
@@ -402,10 +448,58 @@ def _operators(
         names=names,
         records=records,
         usage=usage,
+        session_settings=session_settings,
         dialects=dialects,
         changes=changes,
     )
-    return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
+
+
+def _console(
+    settings: Settings,
+    api: Api,
+    use_case: UseCase,
+    notes: list[Callable[[RequestLine], None]],
+    new_line: Callable[..., RequestLine],
+) -> tuple[Console, UseCase]:
+    """The console, with the operators' pages for programs beside it, and the use case as it is served.
+
+    `notes` has the console's ear from now on.
+    """
+    # As with `_operators`.
+    from server.console.asking import Asking  # noqa: PLC0415
+    from server.console.door import Console  # noqa: PLC0415
+    from server.console.recent import Recent  # noqa: PLC0415
+    from server.console.tail import Tail  # noqa: PLC0415
+    from server.http.admin import Admin  # noqa: PLC0415
+
+    token, limits = settings.auth.admin_token, _edge_limits(settings)
+    upload_bytes = settings.sandbox.session_disk_bytes
+    tail, recent = Tail(), Recent(use_case, settings.console.keep_requests)
+    notes.append(tail.note)
+    console = Console(
+        api,
+        Asking(use_case, api, _all_of(notes) or tail.note, new_line),
+        token,
+        tail=tail,
+        recent=recent,
+        limits=limits,
+        secure=settings.server.public_url.startswith("https:"),
+        upload_bytes=upload_bytes,
+        beside=Admin(api, token, limits, upload_bytes=upload_bytes),
+    )
+    return console, recent if recent.most else use_case
+
+
+def _all_of(notes: list[Callable[[RequestLine], None]]) -> Callable[[RequestLine], None] | None:
+    """One that tells all; None where there is none."""
+    if len(notes) < 2:
+        return notes[0] if notes else None
+
+    def note(line: RequestLine) -> None:
+        for each in notes:
+            each(line)
+
+    return note
 
 
 def worker_pool(
@@ -445,10 +539,23 @@ def _publish_expired(changes: Changes, sessions: Sequence[str]) -> None:
         changes.publish(Touched(session, whole=True, cause="deleted"))
 
 
-def registry_of(settings: Settings, changes: Changes) -> Registry:
+def _raw_door(
+    settings: Settings, memory: Memory | None, note: Callable[[RequestLine], None] | None
+) -> RawDoor | None:
+    return None if memory is None else RawDoor(memory, note, shows_client=settings.log.client_address)
+
+
+def _watching(  # noqa: PLR0917  parts, each of another kind
+    settings: Settings,
+    changes: Changes,
+    reader: ContextReader,
+    dialects: DialectChoice,
+    session_settings: SessionSettings,
+    use_case: UseCase,
+    counts: StreamCounts,
+) -> Watching:
     """Event streams, none of them open yet."""
     live = settings.live
-    topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
     limits = StreamLimits(
         in_all=live.streams,
         per_session=live.streams_per_session,
@@ -457,7 +564,11 @@ def registry_of(settings: Settings, changes: Changes) -> Registry:
         heartbeat_seconds=live.heartbeat_seconds,
         patience_seconds=settings.server.body_seconds,
     )
-    return Registry(topics, limits)
+    topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
+    tickets = Tickets(live.ticket_seconds)
+    return Watching(
+        Registry(limits, counts), topics, changes, tickets, reader, dialects, session_settings, use_case
+    )
 
 
 def cors_of(options: CorsSettings) -> Cors:
@@ -496,7 +607,15 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
     )
 
 
-def _api_pages(settings: Settings, planner: Planner, executor: Executor, records: Records) -> ApiPages:
+def _api_pages(
+    settings: Settings,
+    planner: Planner,
+    executor: Executor,
+    records: Records,
+    *,
+    dialects: DialectChoice,
+    session_settings: SessionSettings,
+) -> ApiPages:
     anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
     terms = Terms(
         secured=secured,
@@ -505,7 +624,14 @@ def _api_pages(settings: Settings, planner: Planner, executor: Executor, records
         url=settings.server.public_url,
     )
     describer = Describer(planner, executor, terms, lambda session: records.exists(session.directory))
-    return ApiPages(describer, anonymous, settings.server.query_bytes, settings.auth.scope)
+    return ApiPages(
+        describer,
+        anonymous,
+        settings.server.query_bytes,
+        settings.auth.scope,
+        dialects,
+        session_settings,
+    )
 
 
 def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callable[[], Mapping[str, object]]:

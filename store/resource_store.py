@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from store import asked, groups, ids, names, paging, query, records, rest_query, schema
 from store.errors import DuplicateId, InvalidId, InvalidRecord, NoIdLeft, TypeMismatch
+from store.fields import path_of
 from store.lazy import all_stored, stored, written
 from store.query import Where
 from store.relations import Relations
@@ -227,7 +228,8 @@ class ResourceStore:
         if query:
             self._seen()
             entry = self._entry()
-            asked.check(query, entry.fields if entry else {}, sums=sums)
+            known = asked.with_unlearned(query, entry.fields if entry else {}, self._is_in_a_record)
+            asked.check(query, known, sums=sums)
 
     def links(self, parent: str, record: Record | None = None) -> Names:
         """The fields that point at `parent`'s records as spelt here: orders.links("members") -> ["memberId"].
@@ -281,6 +283,11 @@ class ResourceStore:
     def _seen(self) -> None:
         """The request has looked at more than some records: at anything of the collection."""
         self._workspace.reads.collection(self._name)
+
+    def _is_in_a_record(self, field: str) -> bool:
+        table = self._table()
+        where = Where("json_type(doc, :path) IS NOT NULL", {"path": path_of(field)})
+        return table is not None and table.select(where, paging.BY_ROW, 1, 0) != []
 
     def _find(self, address: ids.Address | None) -> str | None:
         table = self._table()

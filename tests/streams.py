@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -52,11 +52,14 @@ class EventReader:
 
     async def next(self) -> Event | None:
         """The next event; None at the end of the stream."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while (line := await self._line()) is not None:
-                event = self._take(line)
-                if event is not None:
-                    return event
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while (line := await self._line()) is not None:
+                    event = self._take(line)
+                    if event is not None:
+                        return event
+        except TimeoutError:
+            raise AssertionError(f"no event came after {self.lines}") from None
         return None
 
     async def event(self) -> Event:
@@ -128,8 +131,11 @@ class EventReader:
         self.complete = length == 0
         return data[:-2]
 
-    def leave(self) -> None:
+    async def leave(self) -> None:
+        """Until the other end can know."""
         self.writer.transport.abort()
+        with suppress(OSError):
+            await self.writer.wait_closed()
 
 
 @asynccontextmanager
@@ -162,4 +168,4 @@ async def watching(
             await stream.head()
         yield stream
     finally:
-        stream.leave()
+        await stream.leave()

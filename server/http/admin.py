@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from attrs import frozen
 
 from server.concurrency.aside import aside
+from server.live.feed import version_now
 from server.operations.api import ROOMS, Api
 from server.operations.call import Archive, Call, Piece
 from server.requests import content, strict_json
@@ -28,17 +30,36 @@ from server.values.model import Reply
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from server.live.feed import Past
     from server.requests.context import EdgeLimits
     from server.requests.target import Target
     from server.settings.schema import Settings
+    from server.values.model import Session
 
 _PREFIX = "/_meta/"
 _INDEX = ("/_meta", "/_meta/")
 #: Files of plans, and bodies of requests to replay.
 #: In the place of a session, where work is done beside the event loop.
 _OPERATOR = "operator"
+#: The room of the page that can be followed.
+CHANGES = "changes"
+_LAST_EVENT_ID = "Last-Event-ID"
+_MOST_DIGITS = 15
 _BODY_BYTES = 64 * 1024 * 1024
 _UPLOAD_SECONDS = 600.0
+
+
+@frozen
+class Follow:
+    """A session's changes after a version, and how those that were missed are had.
+
+    `resumed`: the version was asked for, and is not just the last one.
+    """
+
+    session: Session
+    since: int
+    past: Past
+    resumed: bool
 
 
 class Admin:
@@ -80,6 +101,30 @@ class Admin:
         if isinstance(answer, Piece):
             return Reply(200, (), answer.data, "application/octet-stream")
         return Reply(200, body=await aside(partial(orjson.dumps, answer), _OPERATOR))
+
+    async def follow(self, request: web.BaseRequest) -> Follow:
+        """What is to be followed: `GET /_meta/changes` as a stream. Raises ServiceError."""
+        self._authenticator.authenticate(request.headers)
+        target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
+        query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
+        call = Call("GET", target.segments[1:], query)
+        name = call.text("session")
+        session = await self._api.named(name)
+        past = partial(self._past, name)
+        sent = request.headers.get(_LAST_EVENT_ID, "")
+        if sent.isascii() and sent.isdecimal() and len(sent) <= _MOST_DIGITS:
+            return Follow(session, int(sent), past, resumed=True)
+        if "since" in query:
+            return Follow(session, call.number("since", 0, 2**53), past, resumed=True)
+        # What "now" is has to be known before the client can see that it follows.
+        return Follow(session, await version_now(past), past, resumed=False)
+
+    async def _past(self, name: str, since: int | None) -> dict[str, Any]:
+        query = {"session": name} | ({} if since is None else {"since": str(since)})
+        answer = await self._api.call(Call("GET", (CHANGES,), query))
+        if not isinstance(answer, dict):
+            raise TypeError(answer)
+        return answer
 
     async def _content(
         self, request: web.BaseRequest, target: Target, scratch: Path

@@ -31,18 +31,20 @@ from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
+from server.sessions.settings import NoSettings, ReadsSettings
 from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply, RequestContext
 from server.values.replies import error_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from typing import Any
 
     from aiohttp import web
     from multidict import MultiMapping
 
+    from server.http.admin import Follow
     from server.http.answering import UseCase
     from server.http.api_pages import ApiPages
     from server.http.event_stream import Wish
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+#: The operators' page that can be a stream.
+FOLLOWED = "/_meta/changes"
 #: nginx's number for a client that has left.
 _CLIENT_LEFT = 499
 
@@ -82,14 +86,16 @@ class Handler:
         held: HeldBytes | None = None,
         dialects: DialectChoice | None = None,
         watching: Watching | None = None,
+        follow: Callable[[web.BaseRequest], Awaitable[Follow]] | None = None,
+        settings: ReadsSettings | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
         raw_door: RawDoor | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
 
         `held` counts what is held of bodies. `logged_address` says, of a peer and its headers, which address
-        the line has; None: no line has one. Without `watching` there are no event streams. `raw_door` is told
-        of replies that the same bytes get again.
+        the line has; None: no line has one. Without `watching` there are no event streams; `follow` reads
+        which one an operator wants. `raw_door` is told of replies that the same bytes get again.
         """
         self._raw_door = raw_door
         self._use_case = use_case
@@ -105,6 +111,8 @@ class Handler:
         self._held = held or HeldBytes()
         self._dialects = dialects or DialectChoice()
         self._watching = watching
+        self._follow = follow
+        self._settings = settings or NoSettings()
         self._logged_address = logged_address
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -117,7 +125,7 @@ class Handler:
             line.client = self._logged_address(request.remote or "", request.headers)
         try:
             reply = await self._reply(request, line)
-            if isinstance(reply, Watch):
+            if not isinstance(reply, Reply):
                 return await self._stream(request, reply, line)
             if line.dialect:
                 reply = in_dialect(reply, line.dialect)
@@ -136,14 +144,16 @@ class Handler:
         if self._note is not None:
             self._note(line)
 
-    async def _stream(self, request: web.BaseRequest, watch: Watch, line: RequestLine) -> web.StreamResponse:
+    async def _stream(
+        self, request: web.BaseRequest, wanted: Watch | Follow, line: RequestLine
+    ) -> web.StreamResponse:
         """The request is answered when the stream begins; of its end the log has a line of its own."""
         line.status = 200
         line.origin_refused = self._cors.refused(request.headers)
         headers = self._cors.marked(request.headers, Reply(200)).headers
         self._done(line)
         try:
-            return await self._watching_there.stream(request, watch, line, headers)
+            return await self._watching_there.stream(request, wanted, line, headers)
         except ConnectionError:
             return SENT
 
@@ -153,7 +163,7 @@ class Handler:
             raise RuntimeError("there are no event streams")
         return self._watching
 
-    async def _reply(self, request: web.BaseRequest, line: RequestLine) -> Reply | Watch:
+    async def _reply(self, request: web.BaseRequest, line: RequestLine) -> Reply | Watch | Follow:
         try:
             return await self._answer(request, line)
         except ServiceError as error:
@@ -167,7 +177,7 @@ class Handler:
             line.problem = ServiceError.slug
             return error_reply(ServiceError("The request failed; the log has more."), line.request_id)
 
-    async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply | Watch:
+    async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply | Watch | Follow:
         is_health = request.raw_path.partition("?")[0] == pages.HEALTH
         if not is_health:  # load balancers ask by an address
             self._hosts.check(request.headers)
@@ -175,6 +185,8 @@ class Handler:
             return preflight
         if is_health:
             return pages.health(request.method, self._health)
+        if self._follow is not None and _is_followed(request):
+            return await self._follow(request)
         if self._door is not None and self._door.owns(request.raw_path):
             return await uninterrupted(self._door.answer(request))
         claim = Claim(self._held)
@@ -217,7 +229,10 @@ class Handler:
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
-        named = self._dialects.named(request.headers, caller.token_name, session)
+        settings = self._settings.known(session.directory)
+        if settings is None:
+            settings = await self._settings.of(session.directory)
+        named = self._dialects.named(request.headers, caller.token_name, settings)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(
             request,
@@ -227,10 +242,11 @@ class Handler:
             line.request_id,
             holds=claim.grow,
             dialect_headers=self._dialects.headers_of(named),
+            settings=settings,
         )
         if named == NATIVE:
             return ctx
-        ctx = self._dialects.settled(ctx, named)
+        ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         return ctx
 
@@ -254,7 +270,13 @@ class Handler:
     async def _own_page(self, request: web.BaseRequest, target: Target, caller: Caller) -> Reply:
         if target.segments and target.segments[0] in API_PAGES:
             return await self._api_pages.reply(request.method, target, request.headers, caller)
-        return pages.page(request.method, target.segments, request.headers.get("Accept", ""))
+        accept = request.headers.get("Accept", "")
+        if not target.segments:
+            console = self._door is not None and self._door.owns(pages.CONSOLE)
+            return pages.home(
+                request.method, accept, self._reader.origin.base_url(request.headers), console=console
+            )
+        return pages.page(request.method, target.segments, accept)
 
     async def _send(self, request: web.BaseRequest, reply: Reply, line: RequestLine) -> web.StreamResponse:
         """Write the response here, so that the line knows how long it took.
@@ -292,6 +314,11 @@ class Handler:
             response.force_close()
         await response.prepare(request)
         return response
+
+
+def _is_followed(request: web.BaseRequest) -> bool:
+    path = request.raw_path.partition("?")[0]
+    return path == FOLLOWED and wish_of(request.method, request.headers) is not None
 
 
 def _first_segment(raw_path: str) -> str:

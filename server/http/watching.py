@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import structlog
@@ -18,6 +18,8 @@ from server.http import pages, request_id
 from server.http.answering import answered_always
 from server.http.event_stream import ConnectionWire, own_keys, response_of, ticket_of
 from server.live import events
+from server.live.feed import Feed
+from server.live.outlets import NO_ID
 from server.live.streams import Stream
 from server.live.topics import Asked
 from server.requests.auth import Caller
@@ -33,13 +35,17 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from server.http.admin import Follow
     from server.http.answering import UseCase
     from server.http.event_stream import Wish
-    from server.live.streams import Registry
+    from server.live.changes import Changes
+    from server.live.outlets import Outlet, Registry
     from server.live.tickets import Tickets
+    from server.live.topics import Topics
     from server.planning.dialects.frame.choice import DialectChoice
     from server.requests.context import ContextReader
     from server.requests.target import Target
+    from server.sessions.settings import ReadsSettings
     from server.values.model import RequestContext, Session
 
 log = structlog.get_logger(__name__)
@@ -78,18 +84,24 @@ class Watch:
 
 
 class Watching:
-    def __init__(
+    def __init__(  # noqa: PLR0917  parts, each of another kind
         self,
         registry: Registry,
+        topics: Topics,
+        changes: Changes,
         tickets: Tickets,
         reader: ContextReader,
         dialects: DialectChoice,
+        settings: ReadsSettings,
         use_case: UseCase,
     ) -> None:
         self.registry = registry
+        self._topics = topics
+        self._changes = changes
         self._tickets = tickets
         self._reader = reader
         self._dialects = dialects
+        self._settings = settings
         self._use_case = use_case
 
     def renew(self) -> None:
@@ -181,7 +193,8 @@ class Watching:
         session: Session,
         line: RequestLine,
     ) -> Question:
-        named = self._dialects.named(request.headers, caller.token_name, session)
+        settings = await self._settings.of(session.directory)
+        named = self._dialects.named(request.headers, caller.token_name, settings)
         ctx = await self._reader.read(
             request,
             target,
@@ -189,8 +202,9 @@ class Watching:
             session,
             line.request_id,
             dialect_headers=self._dialects.headers_of(named),
+            settings=settings,
         )
-        ctx = self._dialects.settled(ctx, named)
+        ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         headers = {name: value for name, value in ctx.headers.items() if name not in _LEFT_OUT}
         headers["accept"] = wish.accept or "*/*"
@@ -211,63 +225,66 @@ class Watching:
     async def stream(
         self,
         request: web.BaseRequest,
-        watch: Watch,
+        wanted: Watch | Follow,
         line: RequestLine,
         headers: tuple[tuple[str, str], ...],
     ) -> web.StreamResponse:
         """Until it ends. Raises ConnectionError, CancelledError."""
         response = response_of(line, headers)
-        refusal = self.registry.refusal(watch.session)
-        protocol = request.protocol
+        protocol: Any = request.protocol
         wire = ConnectionWire(request)
-        begin, end = getattr(protocol, "begin_stream", None), getattr(protocol, "end_stream", None)
-        if begin is not None:
-            begin()
+        protocol.begin_stream()
         try:
             await response.prepare(request)
+            refusal = self.registry.refusal(wanted.session)
             if refusal:
-                await self._refuse(wire, watch, line, refusal)
+                await self._refuse(wire, wanted, line, refusal)
             else:
-                await self._serve(wire, watch, line)
+                await self._serve(wire, wanted, line)
         finally:
-            if end is not None:
-                end()
+            protocol.end_stream()
         return response
 
-    async def _refuse(self, wire: ConnectionWire, watch: Watch, line: RequestLine, refusal: str) -> None:
+    async def _refuse(
+        self, wire: ConnectionWire, wanted: Watch | Follow, line: RequestLine, refusal: str
+    ) -> None:
         """As an event: by any other status a browser's EventSource would end for good."""
-        self.registry.refused += 1
+        self.registry.counts.refused += 1
         log.warning("stream refused", request_id=line.request_id, session=line.session, reason=refusal)
         least, most = _FULL_RETRY_MS
         problem = error_reply(Overloaded(refusal), line.request_id)
-        route = watch.questions[0].route if watch.questions else ""
+        route, last_id = _begun(wanted)
         head = events.reply_head(route, problem.status, problem.headers, problem.body, problem.media_type)
         data = events.closed(head, "body", events.body_text(problem.body, problem.media_type))
         await wire.write(events.retry(least_ms=least, most_ms=most))
-        await wire.write(events.event("problem", watch.last_id or "-", data))
+        await wire.write(events.event("problem", last_id or NO_ID, data))
 
-    async def _serve(self, wire: ConnectionWire, watch: Watch, line: RequestLine) -> None:
-        stream = Stream(self.registry, watch.session, wire, watch.delta)
+    async def _serve(self, wire: ConnectionWire, wanted: Watch | Follow, line: RequestLine) -> None:
+        outlet, serving = self._outlet(wire, wanted)
         started = perf_counter()
-        log.info(
-            "stream opened",
-            request_id=line.request_id,
-            session=line.session,
-            routes=len(watch.questions),
-            resumed=bool(watch.last_id),
-        )
+        route, last_id = _begun(wanted)
+        whose = {"request_id": line.request_id, "session": wanted.session.id}
+        log.info("stream opened", **whose, resumed=bool(last_id), follows=not route)
         reason = "client left"
         try:
-            reason = await stream.serve(watch.questions, watch.last_id)
+            reason = await serving
         finally:
-            log.info(
-                "stream closed",
-                request_id=line.request_id,
-                session=line.session,
-                reason=reason,
-                events=stream.events,
-                seconds=round(perf_counter() - started, 3),
-            )
+            seconds = round(perf_counter() - started, 3)
+            log.info("stream closed", **whose, reason=reason, events=outlet.events, seconds=seconds)
+
+    def _outlet(self, wire: ConnectionWire, wanted: Watch | Follow) -> tuple[Outlet, Awaitable[str]]:
+        if isinstance(wanted, Watch):
+            stream = Stream(self.registry, wanted.session, wire, topics=self._topics, delta=wanted.delta)
+            return stream, stream.serve(wanted.questions, wanted.last_id)
+        feed = Feed(self.registry, wanted.session, wire, past=wanted.past)
+        return feed, feed.serve(self._changes, wanted.since)
+
+
+def _begun(wanted: Watch | Follow) -> tuple[str, str]:
+    """The first route, none of a feed; and the id after which it goes on."""
+    if isinstance(wanted, Watch):
+        return wanted.questions[0].route, wanted.last_id
+    return "", str(wanted.since) if wanted.resumed else ""
 
 
 def _texts(value: str | list[str] | None) -> list[str]:

@@ -8,7 +8,8 @@
 3. A change that comes during a run makes another run. So the last state is always told.
 4. Two runs begin at least `min_interval` apart, and what changes meanwhile is one change: the latest wins. A
    watcher that comes has a run of its own at once, or shares one that has not begun.
-5. An answer that says only that now is a bad time is no state. It is told as trouble, and asked for again.
+5. Few runs of a session are under way at a time, so that however much is watched there is room for requests.
+6. An answer that says only that now is a bad time is no state. It is told as trouble, and asked for again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 
 from server.concurrency.aside import INLINE_BYTES, aside
 from server.live import events
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 _TRANSIENT: Final = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 30.0
+#: Of one session.
+RUNS_AT_ONCE: Final = 4
 #: What changes a whole session, and is told beside what has become of its routes.
 _TOLD_CAUSES: Final = frozenset({"import", "reset", "rewind", "deleted"})
 
@@ -113,18 +116,21 @@ class Topic:
         route: str,
         session: str,
         ask: Callable[[], Awaitable[Asked]],
+        *,
         min_interval: float,
         budget: Budget,
+        turns: asyncio.Semaphore,
     ) -> None:
         """`route`: the target as the watchers name it; `session`: its directory; seconds.
 
-        `budget`: for answers of which the next is told as a patch.
+        `budget`: for answers of which the next is told as a patch; `turns` lets so many run at a time.
         """
         self.route = route
         self.session = session
         self._ask = ask
         self._min_interval = min_interval
         self._budget = budget
+        self._turns = turns
         self.watchers: set[Watcher] = set()
         self.answer: Answer | None = None
         self.trouble: Answer | None = None
@@ -178,10 +184,11 @@ class Topic:
             while not self._urgent and (rest := last + self._min_interval - clock()) > 0:
                 self._wanted.clear()
                 await self._woken(rest)
-            self._wanted.clear()
-            self._urgent = False
-            last = clock()
-            asked = await self._ask()
+            async with self._turns:
+                self._wanted.clear()
+                self._urgent = False
+                last = clock()
+                asked = await self._ask()
             self._take(asked, await self._answer_of(asked))
             self.runs += 1
 
@@ -262,6 +269,14 @@ def _patch(before: Answer, answer: Answer) -> bytes:
     return patch if len(patch) < len(answer.head) + answer.size else b""
 
 
+@define(eq=False)
+class _Session:
+    """What is watched in a session."""
+
+    topics: set[Topic] = field(factory=set)
+    turns: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(RUNS_AT_ONCE))
+
+
 class Topics:
     """All that is watched in a service."""
 
@@ -269,7 +284,7 @@ class Topics:
         """Seconds; `kept_bytes` bounds what is kept of answers so that patches can be made."""
         self._budget = Budget(kept_bytes)
         self._topics: dict[Hashable, Topic] = {}
-        self._by_session: dict[str, set[Topic]] = {}
+        self._by_session: dict[str, _Session] = {}
         self._min_interval = min_interval
         self._unsubscribe = changes.subscribe(self._touched)
 
@@ -283,10 +298,16 @@ class Topics:
         key = key_of(ctx, route)
         topic = self._topics.get(key)
         if topic is None:
+            session = self._by_session.setdefault(ctx.session.directory, _Session())
             topic = self._topics[key] = Topic(
-                route, ctx.session.directory, ask, self._min_interval, self._budget
+                route,
+                ctx.session.directory,
+                ask,
+                min_interval=self._min_interval,
+                budget=self._budget,
+                turns=session.turns,
             )
-            self._by_session.setdefault(topic.session, set()).add(topic)
+            session.topics.add(topic)
         topic.join(watcher)
         return key, topic
 
@@ -295,14 +316,15 @@ class Topics:
         if topic is None or not topic.leave(watcher):
             return
         del self._topics[key]
-        of_session = self._by_session[topic.session]
-        of_session.discard(topic)
-        if not of_session:
+        session = self._by_session[topic.session]
+        session.topics.discard(topic)
+        if not session.topics:
             del self._by_session[topic.session]
 
     def _touched(self, touched: Touched) -> None:
-        found = self._by_session.get(touched.session, ()) if touched.session else self._topics.values()
-        for topic in tuple(found):
+        session = self._by_session.get(touched.session)
+        of_session = () if session is None else session.topics
+        for topic in tuple(of_session if touched.session else self._topics.values()):
             topic.touched(touched)
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -16,6 +16,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from server.metrics.streams import StreamCounts
 from server.metrics.tally import BUCKETS_MS
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Reading:
     health: Mapping[str, Any]
     disk: Disk
     remembered: Remembered | None = None
+    streams: StreamCounts = field(factory=StreamCounts)
 
 
 def render(reading: Reading, accept: str) -> tuple[bytes, str]:
@@ -74,6 +76,7 @@ class _Families(Collector):
             yield from _record(now.disk.record)
         if now.remembered is not None:
             yield from _remembered(now.remembered)
+        yield from _streams(now.streams)
 
 
 def _requests(tally: Tally) -> Iterator[Metric]:
@@ -161,6 +164,17 @@ def _remembered(counts: Remembered) -> Iterator[Metric]:
     yield _gauge("remembered_replies", "Replies that are remembered.", counts.kept)
     yield _gauge("remembered_bytes", "Bytes that they take.", counts.bytes)
     yield _counter("remembered_fallen", "Replies forgotten, by why.", "cause", counts.fallen)
+
+
+def _streams(counts: StreamCounts) -> Iterator[Metric]:
+    yield _gauge("streams", "Event streams that are open.", counts.open)
+    for name, meaning, value in (
+        ("streams_opened", "Event streams that were opened.", counts.opened),
+        ("streams_refused", "Event streams for which there was no room.", counts.refused),
+        ("streams_slow", "Event streams closed because their clients did not read.", counts.slow),
+        ("stream_events", "Events that were sent.", counts.events),
+    ):
+        yield CounterMetricFamily(f"metaservice_{name}", meaning, value)
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.metrics.disk import DiskGauge
 from server.metrics.model_calls import ModelCalls
+from server.metrics.streams import StreamCounts
 from server.metrics.tally import Tally
 
 if TYPE_CHECKING:
@@ -27,9 +28,12 @@ class Meter:
         records: Records,
         health: Callable[[], Mapping[str, Any]],
         remembered: Remembered | None = None,
+        *,
+        streams: StreamCounts | None = None,
     ) -> None:
         """`remembered` counts what is; None: nothing is remembered."""
         self._remembered = remembered
+        self._streams = streams or StreamCounts()
         self.tally = Tally(routes=settings.metrics.routes)
         self.calls = ModelCalls.priced(settings.planner)
         self._disk = DiskGauge(root, records)
@@ -41,9 +45,8 @@ class Meter:
         from server.metrics.exposition import Reading, render  # noqa: PLC0415
 
         disk = await self._disk.read()
-        return render(
-            Reading(_version(), self.tally, self.calls, self._health(), disk, self._remembered), accept
-        )
+        now = (self.tally, self.calls, self._health(), disk, self._remembered, self._streams)
+        return render(Reading(_version(), *now), accept)
 
 
 @cache

@@ -13,7 +13,6 @@ from server.operations.records import RecordOperations
 from server.operations.replay import Replayer
 from server.operations.sessions import SessionOperations
 from server.planning.assembly import make_conventions
-from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.explaining import Explainer
 from server.planning.planner import LearningPlanner
 from server.sessions.files import SessionFiles
@@ -21,11 +20,13 @@ from wasm_runtime.pool import Executor, Holder
 
 if TYPE_CHECKING:
     from server.live.changes import Changes
+    from server.planning.dialects.frame.choice import DialectChoice
     from server.planning.drafting.usage import UsageBook
     from server.planning.planned import Planner
     from server.sessions.directories import DataRoot
     from server.sessions.names import SessionNames
     from server.sessions.records import Records
+    from server.sessions.settings import SessionSettings
     from server.settings.schema import Settings
 
 
@@ -43,11 +44,11 @@ def make_api(
     records: Records,
     usage: UsageBook,
     running: bool = True,
-    dialects: DialectChoice | None = None,
+    session_settings: SessionSettings,
+    dialects: DialectChoice,
     changes: Changes | None = None,
 ) -> Api:
     """The interface over a service's parts, which it does not own. `running`: requests are served, too."""
-    chosen = dialects or DialectChoice()
     learned, switch = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
     sessions = SessionOperations(
         SessionFiles(root.path),
@@ -57,7 +58,8 @@ def make_api(
         learned,
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
-        dialects=chosen.kept,
+        settings=session_settings,
+        object_members=settings.sandbox.object_members,
         changes=changes,
     )
     plans = PlanOperations(learned, switch, sessions.named)
@@ -73,5 +75,6 @@ def make_api(
         ejector=Ejector(sessions, learned, executor),
         records=RecordOperations(SessionFiles(root.path), records, names),
         learning=LearningOperations(settings.planner, switch, usage, running=running),
-        dialects=chosen,
+        settings=session_settings,
+        dialects=dialects,
     )

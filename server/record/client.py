@@ -25,7 +25,7 @@ from server.record.record import RecordError, Unavailable, Unknown
 from store.keeper_wire import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
 #: What the keeper's process runs.
@@ -42,9 +42,25 @@ _STABLE_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 1.0
 #: What leaves the record as it is, and so may be said to have failed for certain.
 _READS: Final = frozenset(
-    {"head", "load", "rows", "sessions", "session", "names", "settings", "document", "log", "differences"}
+    {
+        "head",
+        "versions",
+        "load",
+        "rows",
+        "sessions",
+        "session",
+        "names",
+        "settings",
+        "document",
+        "log",
+        "changes",
+        "differences",
+    }
     | {"backup", "verify", "stats", "start"}
 )
+
+#: Keepers that are asked before one is out of reach.
+_TRIES: Final = 3
 
 log = structlog.get_logger()
 
@@ -152,7 +168,7 @@ class KeeperClient:
         self._pause = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._restarted: list[Callable[[], None]] = []
-        self._expired: list[Callable[[Sequence[str]], None]] = []
+        self._expired: list[Callable[[list[str]], None]] = []
         #: What is full, as the keeper last told: "", "total" or "disk".
         self.full = ""
         #: Keepers that ended without being told to; sessions that were still files at the start.
@@ -163,6 +179,11 @@ class KeeperClient:
         """Raises RecordError where the record cannot be opened, OSError."""
         if self._process is None:
             await self._spawn()
+
+    @property
+    def template(self) -> str:
+        """The directory of the session that new ones begin as, or ""."""
+        return self._config.template
 
     @property
     def pid(self) -> int:
@@ -196,8 +217,8 @@ class KeeperClient:
         """To be called whenever another keeper has taken over."""
         self._restarted.append(callback)
 
-    def on_expired(self, callback: Callable[[Sequence[str]], None]) -> None:
-        """To be called with sessions that were removed because nobody has used them."""
+    def on_expired(self, callback: Callable[[list[str]], None]) -> None:
+        """To be called with sessions that were removed because nobody had used them."""
         self._expired.append(callback)
 
     # The process
@@ -286,6 +307,18 @@ class KeeperClient:
         self._fail("")
 
     # Questions
+
+    async def versions(self, sessions: list[str]) -> dict[str, int] | None:
+        """See `KeeperLink`. A keeper that ends meanwhile is followed by another, which is asked again."""
+        for _ in range(_TRIES):
+            try:
+                found: dict[str, int] = await self.call("versions", sessions=sessions)
+            except Unavailable:
+                continue
+            except RecordError:
+                return None
+            return found
+        return None
 
     async def call(self, what: str, **arguments: Any) -> Any:
         """See `server/record/operations.py`. Raises RecordError."""

@@ -14,9 +14,10 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from server.record import sums
-from server.record.record import Damaged, Difference, LogEntry, Missing
+from server.record.record import Changes, Damaged, Difference, LogEntry, Missing
 from store.change_set import RecordRow
 from store.entries import EntryRow
+from store.ids import FIRST_TEXT_ROWID
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,6 +30,13 @@ ENTRY_ROW: Final = 0
 #: Counted for a row of history beside its texts.
 _ROW_BYTES: Final = 64
 _PRUNED_AT_ONCE: Final = 500
+#: Versions that somebody who follows a session may have missed; and addresses that are told of a collection.
+_FOLLOWED_COMMITS: Final = 10_000
+_TOLD_ADDRESSES: Final = 64
+#: Of a row: the number, or the text that its record has as `id`.
+_ADDRESS: Final = (
+    f"CASE WHEN row < {FIRST_TEXT_ROWID} THEN row ELSE CAST(json_extract(doc, '$.id') AS TEXT) END"
+)
 
 
 class History:
@@ -207,13 +215,68 @@ class Past:
                 continue
             if len(found) == most:
                 break
-            sql = "SELECT at, request, route, plan, changes FROM commits WHERE id = ?"
-            at, request, route, plan, changes = self._execute(sql, (id_,)).fetchone()
-            counts = {
-                name: (new, changed, gone) for name, (new, changed, gone) in json.loads(changes).items()
-            }
-            found.append(LogEntry(version, at, request, route, plan, counts))
+            found.append(self._entry(id_, version))
         return found
+
+    def changes(self, since: int, most: int) -> list[Changes]:
+        """What the versions after `since` have touched, the first ones first. Raises Missing.
+
+        A record was touched by a version that it was written at, and by one that has superseded it.
+        """
+        if since > self._version:
+            raise Missing(f"the session is at version {self._version}")
+        commits = []
+        for each in chain(self._execute, self._session, self._last_commit):
+            if each[1] <= since:
+                break
+            commits.append(each)
+            if len(commits) > _FOLLOWED_COMMITS:
+                raise Missing("that is too long ago to be followed")
+        if since < self._version and (not commits or commits[-1][1] != since + 1):
+            raise Missing("its history does not reach back to that version")
+        sql = "SELECT number, name FROM collections WHERE session = ?"
+        names: dict[int, str] = dict(self._execute(sql, (self._session,)).fetchall())
+        for number, row, _, _, doc in self.superseded_since(since):
+            if row == ENTRY_ROW:
+                names.setdefault(number, json.loads(doc)[0])
+        touched = self._touched_since(since, commits)
+        found = []
+        for id_, version, _, _ in commits[::-1][:most]:
+            of_version = touched.get(version, {})
+            records = {
+                names[number]: sorted(addresses, key=str) if len(addresses) <= _TOLD_ADDRESSES else None
+                for number, addresses in sorted(of_version.items())
+                if number in names
+            }
+            found.append(Changes(self._entry(id_, version), records))
+        return found
+
+    def _touched_since(
+        self, since: int, commits: Sequence[tuple[int, int, int, int]]
+    ) -> dict[int, dict[int, set[int | str]]]:
+        """By version and collection's number: addresses."""
+        rows = self._execute(
+            f"SELECT collection, {_ADDRESS}, version, NULL FROM records WHERE session = ? AND version > ?",  # noqa: S608  constants
+            (self._session, since),
+        ).fetchall()
+        for _, _, first, count in commits:
+            if count:
+                rows += self._execute(
+                    f"SELECT collection, {_ADDRESS}, version, until FROM superseded WHERE id BETWEEN ? AND ? AND row <> {ENTRY_ROW}",  # noqa: E501, S608  constants
+                    (first, first + count - 1),
+                ).fetchall()
+        touched: dict[int, dict[int, set[int | str]]] = {}
+        for number, address, *versions in rows:
+            for version in versions:
+                if version is not None and version > since:
+                    touched.setdefault(version, {}).setdefault(number, set()).add(address)
+        return touched
+
+    def _entry(self, id_: int, version: int) -> LogEntry:
+        sql = "SELECT at, request, route, plan, changes FROM commits WHERE id = ?"
+        at, request, route, plan, changes = self._execute(sql, (id_,)).fetchone()
+        counts = {name: (new, changed, gone) for name, (new, changed, gone) in json.loads(changes).items()}
+        return LogEntry(version, at, request, route, plan, counts)
 
     def version_at(self, moment: Moment) -> int:
         """The number of the version that was there at a moment. Raises Missing."""

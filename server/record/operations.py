@@ -37,6 +37,7 @@ class Operations:
             "head": self._head,
             "exists": self._exists,
             "found": self._found,
+            "versions": self._keeper.versions,
             "load": self._load,
             "rows": self._rows,
             "adopt": self._adopt,
@@ -48,11 +49,12 @@ class Operations:
             "note": self._note,
             "names": self._names,
             "forget": self._forget,
-            "settings": self._record.settings,
-            "change_settings": self._change_settings,
+            "settings": self._settings,
+            "change_settings": self._record.change_settings,
             "keep_document": self._keep_document,
             "document": self._document,
             "log": self._log,
+            "changes": self._changes,
             "differences": self._differences,
             "rewind": self._rewind,
             "backup": self._backup,
@@ -192,8 +194,13 @@ class Operations:
     async def _forget(self, session: str) -> None:
         self._record.execute("DELETE FROM names WHERE directory = ?", (session,))
 
-    async def _change_settings(self, session: str, settings: dict[str, Any]) -> None:
-        await self._record.change_settings(session, settings)
+    async def _settings(self, session: str) -> dict[str, Any]:
+        """What was set for it; for one that is not there yet, also what it will begin with."""
+        own = await self._record.settings(session)
+        template = self._keeper.template_of(session)
+        if not template or (await self._record.head(session)).version:
+            return own
+        return {**await self._record.settings(template), **own}
 
     async def _keep_document(self, digest: str, text: str) -> None:
         self._record.execute("INSERT OR IGNORE INTO documents VALUES (?, ?)", (digest, text.encode()))
@@ -207,6 +214,11 @@ class Operations:
     async def _log(self, session: str, most: int, before: int | None = None) -> list[dict[str, Any]]:
         await self._there(session)
         return [asdict(entry) for entry in await self._record.log(session, most=most, before=before)]
+
+    async def _changes(self, session: str, since: int, most: int) -> dict[str, Any]:
+        await self._there(session)
+        head, found = await self._record.changes(session, since=since, most=most)
+        return {"version": head.version, "changes": [asdict(each) for each in found]}
 
     async def _differences(self, session: str, at: Moment, most: int) -> dict[str, Any]:
         await self._there(session)

@@ -7,11 +7,19 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from tests.e2e.inprocess import Served
 from tests.streams import watching
+from tools.in_process import GivenPlans, hosting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from server.values.model import RequestContext
     from tests.e2e.client import Client
     from tests.e2e.service import RunningService
+    from wasm_runtime.artifact import Artifact
+    from wasm_runtime.outcome import Outcome
+    from wasm_runtime.slot import Job
 
     Address = tuple[str, int]
 
@@ -162,3 +170,43 @@ async def test_watchers_never_see_an_older_state(client: Client, address: Addres
 
     for numbers in seen:
         assert numbers == sorted(set(numbers))
+
+
+class _Conventions(GivenPlans):
+    def runnable(self, ctx: RequestContext) -> None:
+        return None
+
+
+async def test_only_what_was_read_is_asked_again(
+    guest_artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another collection and another record are nobody's business; an acknowledged write is one run."""
+    async with hosting(tmp_path, _Conventions(), workers=1) as running:
+        served = Served(running)
+        for target, body in (("/orders", b'{"n":1}'), ("/orders", b'{"n":2}'), ("/pets", b'{"n":1}')):
+            assert (await served.ask("POST", target, body=body)).status == 201
+        pool, runs = running._executor, list[str]()
+        run = pool.run
+
+        async def counted(job: Job) -> Outcome:
+            if job.read_only:
+                runs.append(job.route)
+            return await run(job)
+
+        monkeypatch.setattr(pool, "run", counted)
+        async with (
+            watching(running.address, "/orders/1") as record,
+            watching(running.address, "/orders") as orders,
+            watching(running.address, "/pets?n=1") as pets,
+        ):
+            for stream in (record, orders, pets):
+                await stream.event()
+            runs.clear()
+            assert (await served.ask("PATCH", "/orders/2", body=b'{"n":3}')).status == 200
+            changed = await orders.event()
+            assert (await served.ask("POST", "/pets", body=b'{"n":1}')).status == 201
+            more = await pets.event()
+
+    assert [each["n"] for each in changed.body["items"]] == [1, 3]
+    assert len(more.body["items"]) == 2
+    assert runs == ["GET /orders", "GET /pets"]

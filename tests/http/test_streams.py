@@ -362,7 +362,7 @@ async def test_a_place_becomes_free(start: Start) -> None:
 
 async def gone(service: Service) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while service._streams.open or len(service._streams.topics):
+        while service._streams.open:
             await asyncio.sleep(0)
 
 
@@ -390,7 +390,7 @@ async def test_who_does_not_read_is_closed(start: Start) -> None:
         watching(service.address, "/m") as quick,
     ):
         number = 0
-        while service._streams.slow == 0:
+        while service._streams.counts.slow == 0:
             number += 1
             await write(service, f"{number}{value}")
             await quick.until({"value": f"{number}{value}"})
@@ -466,3 +466,20 @@ async def test_scripts_of_other_sites(start: Start) -> None:
         assert stream.headers["access-control-allow-origin"] == "https://app.example"
     async with watching(service.address, "/m", Origin="https://other.example") as stream:
         assert "access-control-allow-origin" not in stream.headers
+
+
+async def test_streams_are_counted(start: Start) -> None:
+    """Those that are open, were opened, and were refused; and events."""
+    service = await start({"metrics": {"open": True}, "live": {"streams": 1}}, executor=State())
+    async with watching(service.address, "/m") as stream:
+        await stream.event()
+        async with watching(service.address, "/m") as refused:
+            await refused.rest()
+        text = (await ask(service.address, "GET", "/_meta/metrics", session=None)).body.decode()
+    found = {name: value for name, _, value in (line.partition(" ") for line in text.splitlines())}
+
+    assert found["metaservice_streams"] == "1.0"
+    assert found["metaservice_streams_opened_total"] == "1.0"
+    assert found["metaservice_streams_refused_total"] == "1.0"
+    assert found["metaservice_stream_events_total"] == "1.0"
+    assert found["metaservice_streams_slow_total"] == "0.0"

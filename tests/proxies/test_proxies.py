@@ -15,6 +15,7 @@ import pytest
 from tests.docs.markdown import ROOT, blocks
 from tests.e2e.client import Client
 from tests.e2e.conftest import start_service
+from tests.streams import watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,3 +126,26 @@ def test_the_configuration_that_is_shown(
     assert once[0] == once[1]
     requests = [line for line in lines if line["event"] == "request"]
     assert {line["client"] for line in requests} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("configured", [nginx, caddy], ids=["nginx", "caddy"])
+async def test_events_come_as_they_happen(
+    configured: Callable[[Path, int, str], list[str]], start_service: StartService, tmp_path: Path
+) -> None:
+    """The configuration that is shown holds none back, whatever encodings the client takes."""
+    settings = tmp_path / "proxied.toml"
+    settings.write_text(shown("toml"))
+    service = start_service(LARS_CONFIG=str(settings))
+    port = free_port()
+    headers = {"Host": "api.example.com", "Accept_Encoding": "gzip, br, zstd"}
+    with running(configured(tmp_path, port, service.url), port):
+        async with watching(("127.0.0.1", port), "/things", "proxied", **headers) as stream:
+            first = await stream.event()
+            service.client("proxied", Host="api.example.com").create("/things", {"n": 1})
+            second = await stream.event()
+        async with watching(
+            ("127.0.0.1", port), "/things", "proxied", Last_Event_ID=first.id, **headers
+        ) as stream:
+            again = await stream.event()
+
+    assert [len(each.body["items"]) for each in (first, second, again)] == [0, 1, 1]

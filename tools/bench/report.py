@@ -19,6 +19,7 @@ VARIES = {
     "sessions": "sessions",
     "records": "records",
     "workers": "connections",
+    "dialects": "connections",
 }
 
 

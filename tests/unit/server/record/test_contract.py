@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.record.record import (
+    MOST_SETTINGS_BYTES,
     Exists,
     Fenced,
     Full,
@@ -343,11 +344,53 @@ async def test_collections_are_described_with_counts_and_next_ids(ledger: Record
 
 
 async def test_settings_belong_to_a_session(ledger: Record) -> None:
+    """One that has no data can have them; they stay with whatever is done to its data, and end with it."""
     assert await ledger.settings("a") == {}
-    await ledger.change_settings("a", {"dialect": "odata"})
+    assert await ledger.change_settings("a", {"dialect": "odata"}) == {"dialect": "odata"}
     assert await ledger.settings("a") == {"dialect": "odata"}
     assert (await committed(ledger, "a", 0, first("x"))).version == 1
+    await ledger.adopt("a", [first("y")], replace=True)
+    await ledger.reset("a")
+    await ledger.rewind("a", 1)
     assert await ledger.settings("a") == {"dialect": "odata"}
+    await ledger.remove(["a"])
+    assert await ledger.settings("a") == {}
+
+
+async def test_settings_are_changed_one_by_one(ledger: Record) -> None:
+    """None takes one out; where one is not what was expected nothing happens."""
+    await ledger.change_settings("a", {"dialect": "odata", "clock": 1})
+    assert await ledger.change_settings("a", {"clock": None, "seed": {"n": 1}}) == {
+        "dialect": "odata",
+        "seed": {"n": 1},
+    }
+    late = await ledger.change_settings("a", {"dialect": "other"}, expected={"dialect": None})
+    assert late["dialect"] == "odata"
+    done = await ledger.change_settings("a", {"dialect": "other"}, expected={"dialect": "odata"})
+    assert done == await ledger.settings("a") == {"dialect": "other", "seed": {"n": 1}}
+
+
+async def test_settings_have_a_limit(ledger: Record) -> None:
+    """As JSON; what is refused changes nothing."""
+    room = MOST_SETTINGS_BYTES - len('{"a": ""}')
+    assert await ledger.change_settings("a", {"a": "x" * room})
+    with pytest.raises(Invalid, match="65536 bytes"):
+        await ledger.change_settings("a", {"a": "x" * (room + 1)})
+    assert len((await ledger.settings("a"))["a"]) == room
+
+
+async def test_settings_go_with_a_copy(ledger: Record) -> None:
+    """A fork has its source's; a template's session keeps what was set for it before."""
+    await committed(ledger, "a", 0, first("x"))
+    await committed(ledger, "a", 1, first("y"))
+    await ledger.change_settings("a", {"dialect": "odata", "clock": 1})
+    for target in ("fork", "begun"):
+        await ledger.change_settings(target, {"dialect": "own"})
+    await ledger.copy("a", "fork")
+    await ledger.copy("a", "then", at=1)
+    await ledger.copy("a", "begun", missing_ok=True)
+    assert await ledger.settings("fork") == await ledger.settings("then") == {"dialect": "odata", "clock": 1}
+    assert await ledger.settings("begun") == {"dialect": "own", "clock": 1}
 
 
 # History
@@ -374,6 +417,57 @@ async def four_versions(ledger: Record) -> None:
         ledger, "a", 2, ChangeSet(entries=(entry(2, "people"), entry(next_id=9)), deletes=((1, 2),))
     )
     await committed(ledger, "a", 3, ChangeSet(cleared=(1,), puts=(record(9, "last"),)))
+
+
+async def test_what_each_version_has_touched(ledger: Record) -> None:
+    """The addresses of what was new, changed or removed in it; of very many, that it was."""
+    await four_versions(ledger)
+    text = FIRST_TEXT_ROWID
+    await committed(ledger, "a", 4, ChangeSet(puts=(record(text, id_="x/1"), record(text + 1, id_="0"))))
+    await committed(ledger, "a", 5, ChangeSet(deletes=((1, text),)))
+    await committed(ledger, "a", 6, ChangeSet(puts=tuple(record(row) for row in range(20, 85))))
+    await committed(ledger, "a", 7, ChangeSet(entries=(entry(indexes='["text"]'),)))
+    head, found = await ledger.changes("a", since=0, most=99)
+
+    assert head == await ledger.head("a")
+    assert [(each.entry.version, each.records) for each in found] == [
+        (1, {"orders": [1, 2, 3]}),
+        (2, {"orders": [1, 4]}),
+        (3, {"orders": [2]}),
+        (4, {"orders": [1, 3, 4, 9]}),
+        (5, {"orders": ["0", "x/1"]}),
+        (6, {"orders": ["x/1"]}),
+        (7, {"orders": None}),
+        (8, {}),
+    ]
+    assert [each.entry for each in reversed(found)] == await ledger.log("a", most=99)
+    some = (await ledger.changes("a", since=2, most=2))[1]
+    assert [each.entry.version for each in some] == [3, 4]
+    assert (await ledger.changes("a", since=8, most=9))[1] == []
+
+
+async def test_changes_reach_back_as_far_as_history(engine: Engine) -> None:
+    """Further back, or ahead of what there is: that is said."""
+    without = engine(history_seconds=0)
+    await committed(without, "a", 0, first("x"))
+    with pytest.raises(Missing):
+        await without.changes("a", since=0, most=9)
+    with pytest.raises(Missing):
+        await without.changes("a", since=2, most=9)
+    assert (await without.changes("a", since=1, most=9))[1] == []
+    with pytest.raises(Missing):
+        await without.changes("b", since=0, most=9)
+    await without.close()
+
+
+async def test_changes_of_what_is_no_more(ledger: Record) -> None:
+    """A reset and a rewind have touched all records that they took or brought back."""
+    await committed(ledger, "a", 0, first("x", "y"))
+    await ledger.reset("a")
+    await ledger.rewind("a", 1)
+    found = (await ledger.changes("a", since=1, most=9))[1]
+
+    assert [each.records for each in found] == [{"orders": [1, 2]}, {"orders": [1, 2]}]
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
