@@ -66,6 +66,17 @@ def test_costs_are_facts(results: dict[str, Any]) -> None:
     assert stages == {"parse", "plan", "queue", "guest", "settle", "frame", "respond", "total"}
 
 
+def test_hits_are_counted(guest_artifact: object, tmp_path: Path) -> None:
+    """Beside what remembers, what runs: of the one all reads are hits, of the other none."""
+    both = frozenset({"learned", "remembered"})
+    found = run(load.choose("python"), TINY, ["remembered"], both, tmp_path)
+    shares = {(fact.what, fact.contestant): fact.median for fact in found.facts}
+
+    assert all(shares[workload, "remembered"] == 1 for workload in ("get", "list", "search"))
+    assert 0 < shares["mixed", "remembered"] < 1
+    assert {share for (_, name), share in shares.items() if name == "learned"} == {0}
+
+
 def test_the_machine_is_named(results: dict[str, Any]) -> None:
     """Figures without it mean nothing; nor do those of the harness's own load, and it says so."""
     assert results["machine"]["processor"]
