@@ -67,14 +67,12 @@ def test_costs_are_facts(results: dict[str, Any]) -> None:
 
 
 def test_hits_are_counted(guest_artifact: object, tmp_path: Path) -> None:
-    """Beside what remembers, what runs: of the one all reads are hits, of the other none."""
-    both = frozenset({"learned", "remembered"})
-    found = run(load.choose("python"), TINY, ["remembered"], both, tmp_path)
-    shares = {(fact.what, fact.contestant): fact.median for fact in found.facts}
+    """Of what is asked for again and again most reads are hits, of a mix with writes some."""
+    found = run(load.choose("python"), TINY, ["remembered"], frozenset({"remembered"}), tmp_path)
+    shares = {fact.what: fact.median for fact in found.facts}
 
-    assert all(shares[workload, "remembered"] == 1 for workload in ("get", "list", "search"))
-    assert 0 < shares["mixed", "remembered"] < 1
-    assert {share for (_, name), share in shares.items() if name == "learned"} == {0}
+    assert all(shares[workload] > 0.5 for workload in ("get", "list", "search"))
+    assert 0 < shares["mixed"] < 1
 
 
 def test_the_machine_is_named(results: dict[str, Any]) -> None:
