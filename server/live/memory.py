@@ -57,6 +57,8 @@ _MOST_NOTED: Final = 256
 #: gives.
 MOST_WASTED: Final = 256
 _TRIED_ONE_IN: Final = 16
+#: A hit spares about as much as so many fillings cost.
+_HIT_IS_WORTH: Final = 16
 #: After so long without a run, a session's replies are asked for anew; workers tell of its use each hour.
 USED_EVERY_SECONDS: Final = 1_800.0
 
@@ -96,8 +98,8 @@ class _Session:
     touched: OrderedDict[tuple[str, str], int] = field(factory=OrderedDict)
     floor: int = 0
     run_at: float = 0.0
-    #: Replies that have fallen without a hit, since the last one that had one; what was not remembered since,
-    #: and the key of what was asked for last.
+    #: Replies that have fallen without a hit, less what hits are worth; what was not remembered for that; and
+    #: the key of what was asked for last.
     wasted: int = 0
     passed: int = 0
     last: bytes = b""
@@ -161,7 +163,7 @@ class Memory:
 
     def _use(self, session: _Session, entry: Entry) -> None:
         entry.used = True
-        session.wasted = 0
+        session.wasted = max(session.wasted - _HIT_IS_WORTH, 0)
         session.entries.move_to_end(entry.key)
         self._by_size[session.size.bit_length()].move_to_end(session.name)
 

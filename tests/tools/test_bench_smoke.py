@@ -66,6 +66,15 @@ def test_costs_are_facts(results: dict[str, Any]) -> None:
     assert stages == {"parse", "plan", "queue", "guest", "settle", "frame", "respond", "total"}
 
 
+def test_hits_are_counted(guest_artifact: object, tmp_path: Path) -> None:
+    """Of what is asked for again and again most reads are hits, of a mix with writes some."""
+    found = run(load.choose("python"), TINY, ["remembered"], frozenset({"remembered"}), tmp_path)
+    shares = {fact.what: fact.median for fact in found.facts}
+
+    assert all(shares[workload] > 0.5 for workload in ("get", "list", "search"))
+    assert 0 < shares["mixed"] < 1
+
+
 def test_the_machine_is_named(results: dict[str, Any]) -> None:
     """Figures without it mean nothing; nor do those of the harness's own load, and it says so."""
     assert results["machine"]["processor"]

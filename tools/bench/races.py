@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.bench.arena import BASELINE, Race
-from tools.bench.workloads import COUNT, DIALECTS, WORKLOADS, Place, Request, in_dialect
+from tools.bench.workloads import DIALECTS, WORKLOADS, Place, Request, in_dialect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _HOT = 100
 #: Connections where they are not what is varied.
 _CONNECTIONS = 16
+#: Requests whose hits are counted.
+_COUNTED = 400
 #: Each session is to have its live guest, as far as they fit, and the plan in it.
 _MOST_WARM_UP = 1_000
 
@@ -44,18 +46,19 @@ def remembered(arena: Arena) -> None:
             requests = place.requests(WORKLOADS[workload])
             arena.race(Race("remembered", workload, _CONNECTIONS, requests), field)
             _count_hits(arena, workload, field, requests)
-    cold = Place(("cold",), COUNT)
+    count = arena.scale.unrepeated
+    cold = Place(("cold",), count)
     with arena.started(arena.contestants(BASELINE, "learned", "little room")) as field:
         arena.fill(field, cold)
-        requests = [Request("GET", f"/members/{number}", "cold") for number in range(1, COUNT + 1)]
-        arena.race(Race("remembered", "never hits", _CONNECTIONS, requests, warm_up=COUNT), field)
+        requests = [Request("GET", f"/members/{number}", "cold") for number in range(1, count + 1)]
+        arena.race(Race("remembered", "never hits", _CONNECTIONS, requests, warm_up=count), field)
         _count_hits(arena, "never hits", field, requests)
 
 
 def _count_hits(arena: Arena, workload: str, field: Sequence[Running], requests: Sequence[Request]) -> None:
     for one in field:
         if one.contestant.plan_source is not None:
-            arena.add_fact("hits", workload, one.name, "of reads", one.share_of_hits(requests))
+            arena.add_fact("hits", workload, one.name, "of reads", one.share_of_hits(requests[:_COUNTED]))
 
 
 def connections(arena: Arena) -> None:

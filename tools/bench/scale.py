@@ -19,6 +19,8 @@ class Scale:
     connections: tuple[int, ...]
     #: Members of the collections that are compared for growth.
     records: tuple[int, ...]
+    #: Members that are read in turn, so that none is remembered when it is asked for again.
+    unrepeated: int
     #: How many "many sessions" are, each with `session_size` members. 200 fit into one worker's live guests.
     sessions: tuple[int, ...]
     session_size: int
@@ -42,6 +44,7 @@ FULL = Scale(
     workloads=("get", "list", "search", "post", "patch", "mixed"),
     connections=(1, 16, 64),
     records=(100, 10_000, 100_000),
+    unrepeated=2_000,
     sessions=(200, 1_000),
     session_size=20,
     spread=("get", "post", "patch"),
@@ -59,6 +62,7 @@ QUICK = Scale(
     workloads=("get", "list", "search", "post", "patch"),
     connections=(1, 64),
     records=(100, 10_000),
+    unrepeated=2_000,
     sessions=(200,),
     session_size=5,
     spread=("get", "post"),
@@ -77,6 +81,7 @@ TINY = Scale(
     workloads=("post",),
     connections=(1, 2),
     records=(10, 50),
+    unrepeated=20,
     sessions=(4,),
     session_size=2,
     spread=("post",),
