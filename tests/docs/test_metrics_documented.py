@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from server.metrics.disk import Disk
 from server.metrics.exposition import Reading, render
 from server.metrics.model_calls import ModelCalls
+from server.metrics.remembered import Remembered
 from server.metrics.tally import Tally
 from server.telemetry.request_line import STAGES, RequestLine
 from tests.docs.markdown import ROOT, section
@@ -27,7 +28,8 @@ def everything() -> str:
     tally.note(line)
     calls = ModelCalls(1, 1, "openai", "small")
     calls.results["answered"] = 1
-    return render(Reading("1.0", tally, calls, FakeExecutor().health(), Disk(record=RECORD)), "")[0].decode()
+    reading = Reading("1.0", tally, calls, FakeExecutor().health(), Disk(record=RECORD), Remembered())
+    return render(reading, "")[0].decode()
 
 
 def test_each_metric() -> None:
