@@ -28,9 +28,8 @@ def everything() -> str:
     tally.note(line)
     calls = ModelCalls(1, 1, "openai", "small")
     calls.results["answered"] = 1
-    return render(
-        Reading("1.0", tally, calls, FakeExecutor().health(), Disk(record=RECORD), Remembered()), ""
-    )[0].decode()
+    reading = Reading("1.0", tally, calls, FakeExecutor().health(), Disk(record=RECORD), Remembered())
+    return render(reading, "")[0].decode()
 
 
 def test_each_metric() -> None:
