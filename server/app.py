@@ -331,6 +331,8 @@ def worker_pool(
 ) -> WorkerPool:
     """The pool that the settings ask for; `workers` overrides how many."""
     sandbox = settings.sandbox
+    # A worker that has no such directory when it confines itself has no wall around its files.
+    (root.path / CACHES).mkdir(mode=0o700, exist_ok=True)
     pool = WorkerPool(
         PoolConfig(
             component=guest.path,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from server.record.adoption import Adoption
-    from server.record.record import Part
-    from server.record.sqlite_record import SqliteRecord
+    from server.record.postgres.membership import Membership
+    from server.record.record import Engine, Part
     from store.keeper_wire import Commit, Message
 
 #: With less on the disk than this it is full: the rest is for sessions' files, so that they can be read.
@@ -37,6 +37,8 @@ _ENOUGH_FREE_BYTES: Final = 2 * LEAST_FREE_BYTES
 _WATCH_SECONDS: Final = 0.5
 _UPKEEP_SECONDS: Final = 30.0
 _EXPIRED_AT_ONCE: Final = 50
+#: In a cluster: how old a session must be that was to be there for a moment.
+_SCRATCH_SECONDS: Final = 3_600.0
 
 
 class Keeper:
@@ -44,7 +46,7 @@ class Keeper:
 
     def __init__(
         self,
-        record: SqliteRecord,
+        record: Engine,
         shelf: Shelf,
         adoption: Adoption,
         *,
@@ -53,6 +55,7 @@ class Keeper:
         cache_seconds: float = 0.0,
         tell: Callable[[Message], None],
         report: Callable[[dict[str, Any]], None],
+        membership: Membership | None = None,
     ) -> None:
         self.record = record
         self.shelf = shelf
@@ -62,6 +65,8 @@ class Keeper:
         self._cache_seconds = cache_seconds
         self._tell = tell
         self._report = report
+        #: None: the record is this service's alone.
+        self._membership = membership
         self.room = Room("")
         self._open: set[str] = set()
         self._used: set[str] = set()
@@ -78,10 +83,18 @@ class Keeper:
         self.seconds = 0.0
 
     async def begin(self) -> None:
-        """Remove the sessions that were there for a moment when the last keeper ended."""
-        left = [each.name async for each in self.record.sessions() if each.name.startswith(SCRATCH)]
+        """Remove the sessions that were there for a moment when the last keeper ended.
+
+        In a cluster the young ones may be another node's.
+        """
+        before = None if self._membership is None else time.time() - _SCRATCH_SECONDS
+        left = [
+            each.name
+            async for each in self.record.sessions()
+            if each.name.startswith(SCRATCH) and (before is None or each.used_at < before)
+        ]
         if left:
-            await self.record.remove(left)
+            await self.record.remove(left, unused_since=before)
 
     # Commits
 
@@ -130,7 +143,7 @@ class Keeper:
         for asked, answer in waiting:
             self._open.update(part.session for part in asked.parts)
             answer(Committed(asked.n, tuple(_refusal(next(decided)) for _ in asked.parts)))
-        self._look_for_room(results)
+        await self._look_for_room(results)
 
     async def _again(self, group: list[Part], results: list[Head | RecordError]) -> list[Head | RecordError]:
         """There is room now: what was refused for want of it, and what came after it in its session."""
@@ -149,9 +162,9 @@ class Keeper:
 
     # Sessions
 
-    def _end_doubt(self) -> None:
+    async def _end_doubt(self) -> None:
         """Write over what may be in the log and nobody knows of. Raises Unknown while that cannot be done."""
-        if self._in_doubt and not self._can_write():
+        if self._in_doubt and not await self.record.can_write():
             raise Unknown("the disk fails: what was to be written last may be there, or not")
         self._in_doubt = False
 
@@ -159,7 +172,8 @@ class Keeper:
         """An answer to Outcome."""
         await self.settled()
         try:
-            self._end_doubt()
+            await self._end_doubt()
+            self._require_mine(session)
             return HeadIs(n, session, await self.record.head(session))
         except RecordError as error:
             return _refused(n, session, self.record.explained(error))
@@ -178,7 +192,8 @@ class Keeper:
                 del self._opening[session]
 
     async def _opened(self, n: int, session: str) -> Message:
-        self._end_doubt()
+        await self._end_doubt()
+        self._require_mine(session)
         head = await self.ensure(session)
         new = head.version == 0
         with failures():
@@ -186,9 +201,14 @@ class Keeper:
                 self.shelf.clear(session)
                 self.shelf.directory(session)
             elif not self.shelf.take(session, head):
-                await self._load(session)
+                head = await self._load(session)
         self._open.add(session)
-        return Opened(n, session, head, self.record.used_bytes(session), new)
+        return Opened(n, session, head, await self.record.used_bytes(session), new)
+
+    def _require_mine(self, session: str) -> None:
+        """Raises Unknown: what was sent of it may be there, and another node may have gone on since."""
+        if self._membership is not None and not self._membership.has(session):
+            raise Unknown("this node does not have the session any more")
 
     async def ensure(self, session: str) -> Head:
         """Its head, when it was adopted or forked from the template if that is what it begins with."""
@@ -203,19 +223,19 @@ class Keeper:
             head = await self.record.copy(self._template, session, missing_ok=True)
         return head
 
-    async def _load(self, session: str) -> None:
-        """Make its file, with other sessions' files out of the way if there is no room."""
+    async def _load(self, session: str) -> Head:
+        """Make its file, with other sessions' files out of the way if there is no room; what it is of."""
         self.loads += 1
         while True:
             made = self.shelf.scratch()
             try:
-                await self.record.load(session, made)
+                head = await self.record.load(session, made)
                 self.shelf.put(made, session)
             except Full:
                 if not self.shelf.free_oldest():
                     raise
             else:
-                return
+                return head
             finally:
                 with suppress(OSError):
                     made.unlink(missing_ok=True)
@@ -261,21 +281,21 @@ class Keeper:
             return 0
         return disk.f_bavail * disk.f_frsize
 
-    def _look_for_room(self, results: list[Head | RecordError]) -> None:
+    async def _look_for_room(self, results: list[Head | RecordError]) -> None:
         """After a group: see whether there is room for another."""
         if any(isinstance(each, Full) and each.reason == "disk" for each in results):
             self._set_room(Room("disk"))
         elif not self.room.full and self._free_bytes() < LEAST_FREE_BYTES:
-            self.look_at_disk()
+            await self.look_at_disk()
         else:
             self.look_at_total()
 
     def look_at_total(self) -> None:
         """See whether all sessions together have reached their limit."""
-        total = self.record.writer.limits.total_bytes
+        total = self.record.limits.total_bytes
         if self.room.full == "disk":
             return
-        if total and self.record.writer.total >= total:
+        if total and self.record.total >= total:
             self._set_room(Room("total", total))
         elif self.room.full == "total":
             self._set_room(Room(""))
@@ -290,26 +310,18 @@ class Keeper:
         """For ever: see whether the disk is full, and whether it still is."""
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            self.look_at_disk()
+            await self.look_at_disk()
 
-    def look_at_disk(self) -> None:
+    async def look_at_disk(self) -> None:
         free = self._free_bytes()
         if free < LEAST_FREE_BYTES:
             self._make_room()
             free = self._free_bytes()
         if free < LEAST_FREE_BYTES:
             self._set_room(Room("disk"))
-        elif self.room.full == "disk" and free >= _ENOUGH_FREE_BYTES and self._can_write():
+        elif self.room.full == "disk" and free >= _ENOUGH_FREE_BYTES and await self.record.can_write():
             self._set_room(Room(""))
             self.look_at_total()
-
-    def _can_write(self) -> bool:
-        """A quota, for one, does not show in what is free."""
-        try:
-            self.record.execute("INSERT OR REPLACE INTO meta VALUES ('tried', ?)", (str(time.time()),))
-        except RecordError:
-            return False
-        return True
 
     # Upkeep
 
@@ -326,7 +338,7 @@ class Keeper:
         await self._note_used()
         if self._cache_seconds:
             self.shelf.expire(now - self._cache_seconds)
-        while self.record.prune_history():  # noqa: ASYNC110  a step; and others have their turn
+        while await self.record.prune_history():  # noqa: ASYNC110  a step; and others have their turn
             await asyncio.sleep(0)
         return await self._expire(now) if self._expire_seconds else []
 
@@ -340,6 +352,8 @@ class Keeper:
         gone: list[str] = []
         for start in range(0, len(old), _EXPIRED_AT_ONCE):
             batch = [each for each in old[start : start + _EXPIRED_AT_ONCE] if not self.is_open(each)]
+            if self._membership is not None:
+                batch = await self._membership.take_free(batch)
             batch = await self.record.remove(batch, unused_since=before)
             for session in batch:
                 self.shelf.remove(session)
