@@ -16,13 +16,14 @@ from server.http.cors import Cors
 from server.http.file_fields import FileFields
 from server.http.handler import Handler
 from server.http.held import HeldBytes, HeldLimits
+from server.http.listening import BACKLOG, listening
 from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.semantics import HttpSemantics
 from server.http.traced import traced
 from server.metrics.meter import Meter
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
-from server.operations.keeping import make_keeper
+from server.operations.keeping import make_keeper, node_id
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
 from server.planning.dialects.frame.choice import DialectChoice, checked
@@ -47,7 +48,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from socket import socket
 
+    from server.cluster.ownership import Ownership
     from server.http.admin import Admin
+    from server.http.clustered import Clustered
+    from server.http.forwarding import Forwarder
     from server.http.handler import Door
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
@@ -57,9 +61,6 @@ if TYPE_CHECKING:
     from server.telemetry.tracing import Tracing
     from wasm_runtime.artifact import Artifact
     from wasm_runtime.pool import Executor
-
-#: Connections that wait to be taken.
-BACKLOG = 1_024
 
 
 class Service:
@@ -78,6 +79,7 @@ class Service:
         renew: Callable[[Settings], None],
         usage: UsageBook,
         tracing: Tracing | None = None,
+        cluster: tuple[Ownership, Forwarder] | None = None,
     ) -> None:
         self._settings = settings
         self._handler = handler
@@ -89,6 +91,7 @@ class Service:
         self._renew = renew
         self._usage = usage
         self._tracing = tracing
+        self._cluster = cluster
         self._runner: web.ServerRunner | None = None
         self._closed = False
 
@@ -100,6 +103,10 @@ class Service:
         Raises RecordError, PoolError, and OSError when the address is taken; nothing is left running then.
         """
         try:
+            if self._cluster is not None and not sockets:
+                sockets = await listening(self._settings.server)
+            if self._cluster is not None:
+                self._name_node(sockets)
             await self._start_parts()
             await self._names.adopt(self._data_root.path)
             await self._listen(sockets)
@@ -122,6 +129,15 @@ class Service:
                 await keeper
             raise
         await keeper
+
+    def _name_node(self, sockets: Sequence[socket]) -> None:
+        """Say where the other nodes find this one."""
+        assert self._cluster is not None  # noqa: S101  the caller has looked
+        host, port = sockets[0].getsockname()[:2]
+        here = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        url = self._settings.record.node_url or here
+        self._cluster[0].url = url
+        self._keeper.change_node_url(url)
 
     async def _listen(self, sockets: Sequence[socket]) -> None:
         options = self._settings.server
@@ -175,6 +191,8 @@ class Service:
         if self._closed:
             return
         self._closed = True
+        if self._cluster is not None and self._runner is not None:
+            await self._drain()
         async with AsyncExitStack() as closing:
             closing.callback(self._data_root.close)
             address.withdraw(self._data_root.path)
@@ -185,9 +203,22 @@ class Service:
             closing.push_async_callback(self._usage.close)
             closing.push_async_callback(self._executor.close)
             closing.push_async_callback(self._planner.close)
+            if self._cluster is not None:
+                closing.push_async_callback(self._cluster[1].close)
             if self._runner is not None:
                 await self._runner.cleanup()
                 self._runner = None
+
+    async def _drain(self) -> None:
+        """Give the sessions to the other nodes, and hand on what comes until load balancers have seen it."""
+        assert self._cluster is not None  # noqa: S101  the caller has looked
+        ownership = self._cluster[0]
+        seconds = self._settings.record.drain_seconds
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds + self._settings.server.shutdown_seconds):
+                await ownership.drain()
+        if ownership.lease.others:
+            await asyncio.sleep(seconds)
 
 
 def make_app(
@@ -213,6 +244,9 @@ def make_app(
     try:
         files.remove_leftovers()
         pool = executor or worker_pool(settings, root, guest(), keeper)
+        ownership = clustered = None
+        if settings.record.engine == "postgres":
+            ownership, clustered, pool = _clustered(settings, root, keeper, pool)
         admin = bool(settings.auth.admin_token)
         meter = Meter(settings, root.path, records, pool.health)
         usage = usage_book(settings.planner, root.path)
@@ -262,6 +296,7 @@ def make_app(
         held=held,
         dialects=dialects,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
+        cluster=clustered,
     )
 
     def renew(again: Settings) -> None:
@@ -281,7 +316,28 @@ def make_app(
         usage=usage,
         renew=renew,
         tracing=tracing,
+        cluster=None if ownership is None or clustered is None else (ownership, clustered.forwarder),
     )
+
+
+def _clustered(
+    settings: Settings, root: DataRoot, keeper: KeeperClient, pool: HoldingExecutor
+) -> tuple[Ownership, Clustered, HoldingExecutor]:
+    """What makes the service a node: whose sessions are, how requests are handed on, who runs its own."""
+    # A service by itself has nothing of it to import.
+    from server.cluster.ownership import Ownership, OwningExecutor  # noqa: PLC0415
+    from server.http.clustered import Clustered  # noqa: PLC0415
+    from server.http.forwarding import Forwarder  # noqa: PLC0415
+
+    options = settings.record
+    ownership = Ownership(node_id(root.path), keeper, idle_seconds=options.idle_seconds)
+    clustered = Clustered(
+        Forwarder(ownership, options.cluster_token),
+        settings.server.request_bytes,
+        settings.server.body_seconds,
+        settings.sandbox.session_disk_bytes,
+    )
+    return ownership, clustered, OwningExecutor(pool, ownership)
 
 
 class Renewable(Protocol):

@@ -22,6 +22,7 @@ from server.http import pages, request_id
 from server.http.api_pages import NAMES as API_PAGES
 from server.http.conditional import conditional
 from server.http.cors import Cors
+from server.http.elsewhere import Elsewhere
 from server.http.held import Claim, HeldBytes
 from server.http.response import SENT, came_in_chunks, to_response, whole
 from server.http.terminal import for_terminal
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
     from server.http.api_pages import ApiPages
+    from server.http.clustered import Clustered
     from server.requests.auth import Authenticator, Caller
     from server.requests.target import Target
     from server.values.model import RequestContext
@@ -87,6 +89,7 @@ class Handler:
         held: HeldBytes | None = None,
         dialects: DialectChoice | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
+        cluster: Clustered | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
 
@@ -106,6 +109,7 @@ class Handler:
         self._held = held or HeldBytes()
         self._dialects = dialects or DialectChoice()
         self._logged_address = logged_address
+        self._cluster = cluster
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
@@ -113,10 +117,15 @@ class Handler:
         if self._reader.tokens.are_in(number):
             number = request_id.new()
         line = self._new_line(request_id=number, method=request.method)
+        if self._cluster is not None:
+            line.node = self._cluster.node
         if self._logged_address is not None:
             line.client = self._logged_address(request.remote or "", request.headers)
         try:
             reply = await self._reply(request, line)
+            if not isinstance(reply, Reply):  # another node's, and sent
+                line.status = reply.status
+                return reply
             if line.dialect:
                 reply = in_dialect(reply, line.dialect)
             line.status = reply.status
@@ -128,13 +137,14 @@ class Handler:
             if self._note is not None:
                 self._note(line)
 
-    async def _reply(self, request: web.BaseRequest, line: RequestLine) -> Reply:
+    async def _reply(self, request: web.BaseRequest, line: RequestLine) -> Reply | web.StreamResponse:
         try:
             return await self._answer(request, line)
         except ServiceError as error:
             line.problem = error.slug
             return error_reply(error, line.request_id)
         except (ConnectionError, asyncio.CancelledError):
+            import traceback; traceback.print_exc()
             line.status = _CLIENT_LEFT
             raise
         except Exception as error:
@@ -142,15 +152,19 @@ class Handler:
             line.problem = ServiceError.slug
             return error_reply(ServiceError("The request failed; the log has more."), line.request_id)
 
-    async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply:
+    async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply | web.StreamResponse:
         is_health = request.raw_path.partition("?")[0] == pages.HEALTH
-        if not is_health:  # load balancers ask by an address
+        if not is_health and not self._was_judged(request):  # load balancers ask by an address
             self._hosts.check(request.headers)
         if preflight := self._cors.preflight(request.method, request.headers):
             return preflight
         if is_health:
             return pages.health(request.method, self._health)
         if self._door is not None and self._door.owns(request.raw_path):
+            if self._cluster is not None:
+                elsewhere = await self._cluster.place_of_operators(request)
+                if elsewhere is not None:
+                    return await self._cluster.forward(request, elsewhere, line, upload=True)
             return await uninterrupted(self._door.answer(request))
         claim = Claim(self._held)
         try:
@@ -158,7 +172,13 @@ class Handler:
         finally:
             claim.release()
 
-    async def _served(self, request: web.BaseRequest, line: RequestLine, claim: Claim) -> Reply:
+    def _was_judged(self, request: web.BaseRequest) -> bool:
+        """Whether another node has looked at the name that it came under, and handed it on."""
+        return self._cluster is not None and self._cluster.may_come(request)
+
+    async def _served(
+        self, request: web.BaseRequest, line: RequestLine, claim: Claim
+    ) -> Reply | web.StreamResponse:
         started = perf_counter()
         try:
             ctx = await self._read(request, line, claim)
@@ -166,6 +186,9 @@ class Handler:
             line.took("parse", perf_counter() - started)
         if isinstance(ctx, Reply):
             return ctx
+        if isinstance(ctx, Elsewhere):
+            assert self._cluster is not None  # noqa: S101  it has said so
+            return await self._cluster.forward(request, ctx, line, holds=claim.grow)
         reply = await self._use_case.serve(ctx, line)
         if reply.status == _REFUSED and ctx.query and not ctx.dialect:
             reply = with_dialect_named(reply, ctx)
@@ -175,8 +198,8 @@ class Handler:
 
     async def _read(
         self, request: web.BaseRequest, line: RequestLine, claim: Claim
-    ) -> RequestContext | Reply:
-        """The request's context, or the reply where the service itself has one."""
+    ) -> RequestContext | Reply | Elsewhere:
+        """The request's context, or the reply where the service itself has one; or who has its session."""
         if request.version not in (HttpVersion10, HttpVersion11):
             raise BadRequest("The service speaks HTTP/1.1 and HTTP/1.0.")
         caller = self._caller(request)
@@ -186,10 +209,19 @@ class Handler:
             return Reply(204, (("Allow", ", ".join(METHODS)),))
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
         if pages.is_own(target.segments):
+            if self._cluster is not None:
+                asked = self._api_pages.session_of(target, request.headers, caller)
+                elsewhere = asked and await self._cluster.place(request, asked.directory)
+                if elsewhere:
+                    return elsewhere
             return await self._own_page(request, target, caller)
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
+        if self._cluster is not None:
+            elsewhere = await self._cluster.place(request, session.directory)
+            if elsewhere is not None:
+                return elsewhere
         named = self._dialects.named(request.headers, caller.token_name, session)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(

@@ -184,6 +184,8 @@ class KeeperClient:
         self._pause = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._restarted: list[Callable[[], None]] = []
+        #: Of this node's lease: a keeper that comes after another goes on with it.
+        self._epoch = 0
         self._lease_heard: list[Callable[[dict[str, Any]], None]] = []
         #: What is full, as the keeper last told: "", "total" or "disk".
         self.full = ""
@@ -246,7 +248,7 @@ class KeeperClient:
             lambda: _Connection(self, process), sock=process.connection
         )
         process.transport = cast("asyncio.WriteTransport", transport)
-        config = {**asdict(self._config), "root": str(self._config.root)}
+        config = {**asdict(self._config), "root": str(self._config.root), "epoch": self._epoch}
         del config["inherit"]
         try:
             async with asyncio.timeout(_START_SECONDS):
@@ -370,6 +372,7 @@ class KeeperClient:
             case "worker":
                 log.error("worker sent nonsense to the keeper", worker=event["slot"], reason=event["reason"])
             case "lease":
+                self._epoch = event["epoch"]
                 for hear in self._lease_heard:
                     hear(event)
             case "doubt":

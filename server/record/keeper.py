@@ -173,8 +173,10 @@ class Keeper:
         await self.settled()
         try:
             await self._end_doubt()
-            self._require_mine(session)
-            return HeadIs(n, session, await self.record.head(session))
+            if not self._is_mine(session):
+                # What was sent of it may be there, and another node may have gone on since.
+                raise Unknown("this node does not have the session any more")
+            return HeadIs(n, session, await self.record.certain_head(session))
         except RecordError as error:
             return _refused(n, session, self.record.explained(error))
 
@@ -193,7 +195,8 @@ class Keeper:
 
     async def _opened(self, n: int, session: str) -> Message:
         await self._end_doubt()
-        self._require_mine(session)
+        if not self._is_mine(session):
+            raise Fenced("this node does not have the session")
         head = await self.ensure(session)
         new = head.version == 0
         with failures():
@@ -205,10 +208,8 @@ class Keeper:
         self._open.add(session)
         return Opened(n, session, head, await self.record.used_bytes(session), new)
 
-    def _require_mine(self, session: str) -> None:
-        """Raises Unknown: what was sent of it may be there, and another node may have gone on since."""
-        if self._membership is not None and not self._membership.has(session):
-            raise Unknown("this node does not have the session any more")
+    def _is_mine(self, session: str) -> bool:
+        return self._membership is None or self._membership.has(session)
 
     async def ensure(self, session: str) -> Head:
         """Its head, when it was adopted or forked from the template if that is what it begins with."""

@@ -254,6 +254,10 @@ class Engine(Record, Protocol):
 
     async def used_bytes(self, session: SessionName) -> int: ...
 
+    async def certain_head(self, session: SessionName) -> Head:
+        """The head, when no commit of a keeper that is no more can change it."""
+        ...
+
     async def entry(self, session: SessionName) -> Entry:
         """Raises Missing."""
         ...

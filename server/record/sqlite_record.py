@@ -106,6 +106,9 @@ class SqliteRecord:
     async def head(self, session: SessionName) -> Head:
         return self.writer.head(session)
 
+    async def certain_head(self, session: SessionName) -> Head:
+        return self.writer.head(session)
+
     async def commit(self, group: Sequence[Part]) -> list[Head | RecordError]:
         results = self.writer.commit(group)
         self.checkpoints.consider()

@@ -116,7 +116,8 @@ def _token_contradictions(settings: Settings) -> list[str]:
 
 def _record_contradictions(settings: Settings) -> list[str]:
     """A node that the others cannot reach, or without a database, is none."""
-    record, problems = settings.record, []
+    record = settings.record
+    problems: list[str] = []
     if record.engine == "sqlite":
         return problems
     if not record.url:

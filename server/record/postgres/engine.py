@@ -165,6 +165,16 @@ class PostgresRecord:
         rows = await self.pool.fetch("SELECT version, batch FROM sessions WHERE name = $1", session)
         return Head(self._identity, *rows[0]) if rows else Head(self._identity, 0, "")
 
+    async def certain_head(self, session: SessionName) -> Head:
+        """Under the locks that every commit takes first."""
+
+        async def look(connection: Connection) -> Head:
+            await connection.fetch("SELECT 1 FROM owners WHERE session = $1 FOR UPDATE", session)
+            there = (await statements.lock(connection, [session])).get(session)
+            return Head(self._identity, 0, "") if there is None else there.head(self._identity)
+
+        return await self._do(look)
+
     async def used_bytes(self, session: SessionName) -> int:
         rows = await self.pool.fetch("SELECT bytes FROM sessions WHERE name = $1", session)
         return int(rows[0][0]) if rows else 0

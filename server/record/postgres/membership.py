@@ -18,7 +18,7 @@ from server.record.postgres.nodes import Lease, Nodes, now
 from server.record.record import Fenced, RecordError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from server.record.postgres.engine import PostgresRecord
 
@@ -35,16 +35,16 @@ class Membership:
         record: PostgresRecord,
         nodes: Nodes,
         lease: Lease,
-        ttl: float,
         report: Callable[[dict[str, Any]], None],
+        owned: Iterable[str] = (),
     ) -> None:
         self._record = record
         self._nodes = nodes
-        self._ttl = ttl
         self._report = report
         self._owned: set[str] = set()
         self._ended = False
         self._begin(lease)
+        self._owned.update(owned)
 
     def _begin(self, lease: Lease) -> None:
         self.lease = self._record.lease = lease
@@ -58,7 +58,7 @@ class Membership:
         while not self._ended:
             with suppress(RecordError):
                 await self.renew()
-            await asyncio.sleep(self._ttl / _RENEWALS)
+            await asyncio.sleep(self._nodes.ttl / _RENEWALS)
 
     async def renew(self) -> None:
         """Renew the lease, or begin another; tell the API process."""
@@ -112,16 +112,16 @@ class Membership:
         await self._nodes.end(self.lease)
 
 
-async def joined(  # noqa: PLR0917  what a node is
-    record: PostgresRecord,
-    node: str,
-    url: str,
-    release: str,
-    ttl: float,
-    report: Callable[[dict[str, Any]], None],
+async def joined(
+    record: PostgresRecord, nodes: Nodes, report: Callable[[dict[str, Any]], None], *, before: int = 0
 ) -> Membership:
-    """A node more. Raises RecordError."""
-    nodes = Nodes(record.pool, node, url, release, ttl)
-    membership = Membership(record, nodes, await nodes.begin(), ttl, report)
+    """A node more; or one that was there, whose lease of the epoch `before` goes on. Raises RecordError."""
+    owned: list[str] = []
+    try:
+        lease = await nodes.renew(Lease(nodes.node, before, 0.0)) if before else await nodes.begin()
+        owned = await nodes.owned(lease) if before else []
+    except Fenced:
+        lease = await nodes.begin()
+    membership = Membership(record, nodes, lease, report, owned)
     await membership.tell()
     return membership

@@ -79,7 +79,7 @@ class Nodes:
         self.node = node
         self._url = url
         self._release = release
-        self._ttl = ttl
+        self.ttl = ttl
 
     async def begin(self) -> Lease:
         """A new lease, with the next epoch: this node owns nothing."""
@@ -94,10 +94,10 @@ class Nodes:
             self.node,
             self._url,
             self._release,
-            self._ttl,
+            self.ttl,
         )
         await self._pool.fetch("DELETE FROM owners WHERE node = $1 AND epoch < $2", self.node, epoch)
-        return Lease(self.node, epoch, asked + self._ttl * _SLOWEST)
+        return Lease(self.node, epoch, asked + self.ttl * _SLOWEST)
 
     async def renew(self, lease: Lease) -> Lease:
         """Raises Fenced: it has ended."""
@@ -108,11 +108,11 @@ class Nodes:
             WHERE node = $1 AND epoch = $2 AND expires > clock_timestamp() RETURNING epoch""",
             lease.node,
             lease.epoch,
-            self._ttl,
+            self.ttl,
         )
         if not rows:
             raise Fenced("the lease of this node has ended")
-        return evolve(lease, until=asked + self._ttl * _SLOWEST)
+        return evolve(lease, until=asked + self.ttl * _SLOWEST)
 
     async def end(self, lease: Lease) -> None:
         """Give everything back."""
@@ -122,6 +122,13 @@ class Nodes:
             lease.node,
             lease.epoch,
         )
+
+    async def owned(self, lease: Lease) -> list[str]:
+        """The sessions of a lease."""
+        rows = await self._pool.fetch(
+            "SELECT session FROM owners WHERE node = $1 AND epoch = $2", lease.node, lease.epoch
+        )
+        return [row[0] for row in rows]
 
     async def live(self) -> list[tuple[str, str]]:
         """Nodes and their addresses, sorted."""

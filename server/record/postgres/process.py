@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from server.record import process
 from server.record.postgres import engine
 from server.record.postgres.membership import joined
+from server.record.postgres.nodes import Nodes
 from server.record.writer import Limits
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ async def opened(
         max(ttl, _SHORTEST_SECONDS),
     )
     record = await engine.open_record(config["url"], options, kept=Path(config["root"]) / "files.json")
-    return record, await joined(record, config["node"], config["node_url"], config["release"], ttl, report)
+    nodes = Nodes(record.pool, config["node"], config["node_url"], config["release"], ttl)
+    return record, await joined(record, nodes, report, before=config["epoch"])
 
 
 def main(arguments: Sequence[str]) -> int:
