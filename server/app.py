@@ -287,7 +287,7 @@ def make_app(
         authenticator=authenticator,
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, records),
-        health=_health(pool, root, keeper),
+        health=_health(pool, root, keeper, ownership),
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
         door=door,
@@ -457,7 +457,9 @@ def _api_pages(settings: Settings, planner: Planner, executor: Executor, records
     return ApiPages(describer, anonymous, settings.server.query_bytes, settings.auth.scope)
 
 
-def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callable[[], Mapping[str, object]]:
+def _health(
+    executor: Executor, root: DataRoot, keeper: KeeperClient, ownership: Ownership | None
+) -> Callable[[], Mapping[str, object]]:
     """What anyone may know: how many workers are ready, and whether data can be written.
 
     `record`: "ok", "full" (its disk, or the limit of all sessions) or "not there".
@@ -467,9 +469,12 @@ def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callabl
         health = executor.health()
         workers = {name: health[name] for name in ("ready", "configured", "enforced")}
         record = "not there" if not keeper.ready else "full" if keeper.full or root.is_full() else "ok"
-        well = record == "ok"
+        if ownership is not None and record == "ok" and not ownership.is_live:
+            record = "out of reach"
+        status = "stopping" if ownership is not None and ownership.draining else "impaired"
+        well = record == "ok" and status == "impaired"
         return {
-            **({} if well else {"status": "impaired"}),
+            **({} if well else {"status": status}),
             "workers": workers,
             "data_root": "ok" if root.is_writable() else "not writable",
             "record": record,

@@ -38,6 +38,11 @@ class Clustered:
     def node(self) -> str:
         return self.forwarder.node
 
+    @property
+    def goes(self) -> bool:
+        """Whether the node is about to stop: each connection ends with its answer."""
+        return self.forwarder.goes
+
     def may_come(self, request: web.BaseRequest) -> bool:
         """Whether another node has judged the name that it came under."""
         return self.forwarder.is_forwarded(request)

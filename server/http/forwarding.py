@@ -38,6 +38,7 @@ MARK: Final = "X-Metaservice-Node"
 TOKEN: Final = "X-Metaservice-Token"  # noqa: S105  a header's name
 #: On a 421: whose the session is.
 OWNER: Final = "X-Metaservice-Owner"
+_CUT_OFF: Final = "The node that has the session ended before it answered: it may have been done, or not."
 _MOST_TRIES: Final = 8
 _PAUSE_SECONDS: Final = 0.05
 _CONNECT_SECONDS: Final = 2.0
@@ -85,6 +86,10 @@ class Forwarder:
     @property
     def node(self) -> str:
         return self._ownership.node
+
+    @property
+    def goes(self) -> bool:
+        return self._ownership.draining
 
     def is_forwarded(self, request: web.BaseRequest) -> bool:
         """Whether another node has handed the request on, which may say so."""
@@ -145,14 +150,17 @@ class Forwarder:
             except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:
                 if asked.method in SAFE_METHODS:
                     raise _NotSent from error
-                raise NotConfirmed(
-                    "The node that has the session ended before it answered: it may have been done, or not."
-                ) from error
+                raise NotConfirmed(_CUT_OFF) from error
             async with response:
                 if response.status == Misplaced.status and OWNER in response.headers:
                     return _owner(response.headers[OWNER])
                 self._ownership.note_place(asked.session, node)
-                return await self._hand_back(request, response, gone)
+                try:
+                    return await self._hand_back(request, response, gone)
+                except NotConfirmed as error:
+                    if asked.method in SAFE_METHODS:
+                        raise _NotSent from error
+                    raise
 
     async def _ask(self, asked: Asked, node: Node, request_id: str) -> aiohttp.ClientResponse:
         headers = CIMultiDict(
@@ -183,18 +191,26 @@ class Forwarder:
     async def _hand_back(
         self, request: web.BaseRequest, answer: aiohttp.ClientResponse, gone: asyncio.Future[None]
     ) -> web.StreamResponse:
-        """As it comes. A node that goes in the middle of its answer ends the client's connection, too."""
+        """As it comes, a small one at once. Where a node goes in the middle the client's connection ends."""
         headers = CIMultiDict(
             (name, value)
             for name, value in answer.headers.items()
             if name.lower() not in _OF_THE_CONNECTION or name.lower() == "x-request-id"
         )
-        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
-        if answer.headers.get("Content-Length", "").isdigit():
-            response.content_length = int(answer.headers["Content-Length"])
+        length = answer.headers.get("Content-Length", "")
+        response: web.StreamResponse
+        if length.isdigit() and 0 < int(length) <= _PIECE_BYTES and request.method != "HEAD":
+            response = await self._whole(answer, headers, gone, int(length))
+        else:
+            response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+            if length.isdigit():
+                response.content_length = int(length)
         if self._ownership.draining:
             response.force_close()
         await response.prepare(request)
+        if isinstance(response, web.Response):
+            await response.write_eof()
+            return response
         try:
             while piece := await _next_piece(answer, gone):
                 await response.write(piece)
@@ -204,6 +220,22 @@ class Forwarder:
             if request.transport is not None:
                 request.transport.abort()
         return response
+
+    async def _whole(
+        self,
+        answer: aiohttp.ClientResponse,
+        headers: CIMultiDict[str],
+        gone: asyncio.Future[None],
+        length: int,
+    ) -> web.Response:
+        """Raises NotConfirmed where the rest does not come."""
+        body = b""
+        try:
+            while len(body) < length and (piece := await _next_piece(answer, gone)):
+                body += piece
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NotConfirmed(_CUT_OFF) from error
+        return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body)
 
     async def close(self) -> None:
         if self._client is not None:

@@ -144,7 +144,6 @@ class Handler:
             line.problem = error.slug
             return error_reply(error, line.request_id)
         except (ConnectionError, asyncio.CancelledError):
-            import traceback; traceback.print_exc()
             line.status = _CLIENT_LEFT
             raise
         except Exception as error:
@@ -261,7 +260,8 @@ class Handler:
         started = perf_counter()
         response: web.StreamResponse = SENT
         try:
-            data = whole(request, reply, line)
+            goes = self._cluster is not None and self._cluster.goes
+            data = None if goes else whole(request, reply, line)
             if data is None:
                 response = await self._prepared(request, reply, line)
                 await response.write_eof()
@@ -283,7 +283,7 @@ class Handler:
         response = to_response(reply, line)
         if not request.content.is_eof():
             response.force_close()  # the rest of the body is not worth reading
-        if came_in_chunks(request):
+        if came_in_chunks(request) or (self._cluster is not None and self._cluster.goes):
             response.force_close()
         await response.prepare(request)
         return response

@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from attrs import evolve
 
 from server.http.problem_types import MEANINGS, all_types
 from server.requests.target import RESERVED
@@ -51,11 +52,17 @@ _PAGE = (
 _HTML_HEADERS = (("Content-Security-Policy", "default-src 'none'; img-src data:"), ("Vary", "Accept"))
 
 
+#: Of a node that hands its requests on, since it is about to stop.
+STOPPING = "stopping"
+
+
 def health(method: str, state: Callable[[], Mapping[str, object]]) -> Reply:
     """Open to all, so it says whether parts are well, and nothing about where they are."""
     if options := settled(method):
         return options
-    return _json({"status": "ok", **state()})
+    found = {"status": "ok", **state()}
+    # Load balancers look at the status alone.
+    return evolve(_json(found), status=503 if found["status"] == STOPPING else 200)
 
 
 def is_own(segments: tuple[str, ...]) -> bool:
