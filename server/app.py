@@ -40,7 +40,7 @@ from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
 from server.telemetry.request_line import RequestLine
-from wasm_runtime import artifact
+from wasm_runtime import affinity, artifact
 from wasm_runtime.pool import WorkerPool
 from wasm_runtime.worker_process import PoolConfig
 
@@ -49,10 +49,11 @@ if TYPE_CHECKING:
     from socket import socket
 
     from server.cluster.ownership import Ownership
-    from server.http.admin import Admin
+    from server.console.door import Console
     from server.http.clustered import Clustered
     from server.http.forwarding import Forwarder
-    from server.http.handler import Door
+    from server.http.handler import Door, UseCase
+    from server.operations.api import Api
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
@@ -78,10 +79,12 @@ class Service:
         names: SessionNames,
         renew: Callable[[Settings], None],
         usage: UsageBook,
+        console: Console | None = None,
         tracing: Tracing | None = None,
         cluster: tuple[Ownership, Forwarder] | None = None,
     ) -> None:
         self._settings = settings
+        self._console = console
         self._handler = handler
         self._planner = planner
         self._executor = executor
@@ -117,6 +120,11 @@ class Service:
             await self.close()
             raise
 
+    @property
+    def keeper(self) -> KeeperClient:
+        """Whoever asks the record beside the service."""
+        return self._keeper
+
     async def _start_parts(self) -> None:
         """The record is opened while workers load the guest."""
         keeper = asyncio.ensure_future(self._keeper.start())
@@ -138,6 +146,16 @@ class Service:
         url = self._settings.record.node_url or here
         self._cluster[0].url = url
         self._keeper.change_node_url(url)
+
+    def keep_off_workers(self) -> None:
+        """Leave their processors to the workers, if there are others; so does the keeper.
+
+        For a process that is the service alone: whatever this thread starts from now on is kept off, too.
+        """
+        sandbox = self._settings.sandbox
+        if sandbox.pin_workers:
+            affinity.keep_off(sandbox.worker_count())
+            affinity.keep_off(sandbox.worker_count(), self._keeper.pid)
 
     async def _listen(self, sockets: Sequence[socket]) -> None:
         options = self._settings.server
@@ -174,6 +192,10 @@ class Service:
     def url(self) -> str:
         host, port = self.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def console_link(self) -> str:
+        """The console's address, with a login that works once; empty where there is no console."""
+        return "" if self._console is None else f"{self.url}{self._console.link()}"
 
     @property
     def data_path(self) -> str:
@@ -267,23 +289,30 @@ def make_app(
     names = SessionNames(keeper)
     dialects = dialect_choice(settings, root)
     reader = _reader(settings, names)
+    sandbox = settings.sandbox
+    use_case: UseCase = FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)))
+    new_line = RequestLine if tracing is None else tracing.new_line
+    notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
     doors: list[Renewable] = []
+    console: Console | None = None
     if admin:
-        door = _operators(
+        api = _operators(
             settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects
         )
-        doors.append(door)
+        console, use_case = _console(settings, api, use_case, notes, new_line)
+        door = console
+        doors += [console.beside, console]
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     if tokens is not None:
         door = MetricsPage(meter, tokens, door)
         doors.append(door)
+        notes.append(meter.tally.note)
     authenticator = Authenticator(settings.auth.by_name)
-    sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
-        FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds))),
+        use_case,
         authenticator=authenticator,
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, records),
@@ -291,8 +320,8 @@ def make_app(
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
         door=door,
-        note=None if tokens is None else meter.tally.note,
-        new_line=RequestLine if tracing is None else tracing.new_line,
+        note=_all_of(notes),
+        new_line=new_line,
         held=held,
         dialects=dialects,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
@@ -314,6 +343,7 @@ def make_app(
         keeper=keeper,
         names=names,
         usage=usage,
+        console=console,
         renew=renew,
         tracing=tracing,
         cluster=None if ownership is None or clustered is None else (ownership, clustered.forwarder),
@@ -372,14 +402,59 @@ def _operators(
     records: Records,
     usage: UsageBook,
     dialects: DialectChoice,
-) -> Admin:
+) -> Api:
     # What operators do needs as many modules as the service itself, and most services have no operators.
-    from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
-    limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects)
-    return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
+    return make_api(settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects)
+
+
+def _console(
+    settings: Settings,
+    api: Api,
+    use_case: UseCase,
+    notes: list[Callable[[RequestLine], None]],
+    new_line: Callable[..., RequestLine],
+) -> tuple[Console, UseCase]:
+    """The console, with the operators' pages for programs beside it, and the use case as it is served.
+
+    `notes` has the console's ear from now on.
+    """
+    # As with `_operators`.
+    from server.console.asking import Asking  # noqa: PLC0415
+    from server.console.door import Console  # noqa: PLC0415
+    from server.console.recent import Recent  # noqa: PLC0415
+    from server.console.tail import Tail  # noqa: PLC0415
+    from server.http.admin import Admin  # noqa: PLC0415
+
+    token, limits = settings.auth.admin_token, _edge_limits(settings)
+    upload_bytes = settings.sandbox.session_disk_bytes
+    tail, recent = Tail(), Recent(use_case, settings.console.keep_requests)
+    notes.append(tail.note)
+    console = Console(
+        api,
+        Asking(use_case, api.named, _all_of(notes) or tail.note, new_line),
+        token,
+        tail=tail,
+        recent=recent,
+        limits=limits,
+        secure=settings.server.public_url.startswith("https:"),
+        upload_bytes=upload_bytes,
+        beside=Admin(api, token, limits, upload_bytes=upload_bytes),
+    )
+    return console, recent if recent.most else use_case
+
+
+def _all_of(notes: list[Callable[[RequestLine], None]]) -> Callable[[RequestLine], None] | None:
+    """One that tells all; None where there is none."""
+    if len(notes) < 2:
+        return notes[0] if notes else None
+
+    def note(line: RequestLine) -> None:
+        for each in notes:
+            each(line)
+
+    return note
 
 
 def worker_pool(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from store.errors import InvalidQuery
 from store.names import plain
-from store.schema import MAX_FIELDS, kinds_of, learnable
+from store.schema import MAX_FIELDS, kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -305,7 +305,7 @@ def check_field(what: str, name: str, known: Collection[str]) -> None:
         if inner and not _leads_on(kinds_of(known, first)):
             raise InvalidQuery(f"{what}: '{name[:100]}' leads nowhere, as {first[:64]} is no object")
         return
-    if not has_all(known) or not learnable(first):
+    if not first or not has_all(known):
         return
     alike = next((each for each in known if plain(each) == plain(first)), None)
     listed = [*known][:_MOST_LISTED]

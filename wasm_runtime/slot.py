@@ -339,10 +339,15 @@ class Slot:
             self._send(frames.encode(frames.ForgetFrame(forgotten)))
 
     def _send(self, data: bytes) -> None:
-        """Collect what this turn of the event loop sends, so that it is one system call."""
+        """Collect what this turn of the event loop sends, so that it is one system call.
+
+        Not for a worker that has nothing to do: it is to begin while other requests are still read.
+        """
         if not self._outbox:
             asyncio.get_running_loop().call_soon(self._flush)
         self._outbox.append(data)
+        if self._worker is not None and not self._worker.cell.started_ns():
+            self._flush()
 
     def _flush(self) -> None:
         if self._outbox and self._worker is not None:

@@ -250,7 +250,13 @@ class Handler:
     async def _own_page(self, request: web.BaseRequest, target: Target, caller: Caller) -> Reply:
         if target.segments and target.segments[0] in API_PAGES:
             return await self._api_pages.reply(request.method, target, request.headers, caller)
-        return pages.page(request.method, target.segments, request.headers.get("Accept", ""))
+        accept = request.headers.get("Accept", "")
+        if not target.segments:
+            console = self._door is not None and self._door.owns(pages.CONSOLE)
+            return pages.home(
+                request.method, accept, self._reader.origin.base_url(request.headers), console=console
+            )
+        return pages.page(request.method, target.segments, accept)
 
     async def _send(self, request: web.BaseRequest, reply: Reply, line: RequestLine) -> web.StreamResponse:
         """Write the response here, so that the line knows how long it took.

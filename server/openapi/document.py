@@ -123,7 +123,7 @@ def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms, types: T
         "What this session answers at the moment. It grows with what is stored and learned: ask again.",
         _others(routes),
         _types_of_fields(terms, types),
-        "Integers have at most 63 bits and a sign.",
+        "Integers written in digits have at most 63 bits and a sign.",
         "What is read with `GET` has a `HEAD`, too; errors are problem documents, whatever is accepted.",
     ]
     if schemas.more:

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from server.operations.sessions import SessionOperations
     from server.planning.explaining import Explainer, Explanation
     from server.planning.policy import CodeRefused
-    from server.values.model import RequestContext
+    from server.values.model import RequestContext, Session
 
 #: The first segments below `/_meta` that are the operators'.
 ROOMS: Final = frozenset({"plans", "sessions", "record", "explain", "doctor", "learning", "usage"})
@@ -145,6 +145,10 @@ class Api:
             return await work(call)
         except LibraryError:
             raise Unavailable("The plan library cannot be used at the moment; the log has more.") from None
+
+    async def named(self, name: str) -> Session:
+        """The session that operators call so. Raises SessionInvalid, BadRequest."""
+        return await self._sessions.named(name)
 
     def takes_upload(self, method: str, segments: tuple[str, ...]) -> bool:
         return method == "PUT" and self._match(segments) == ("sessions", _NAME, "import")

@@ -248,6 +248,11 @@ class Engine(Record, Protocol):
         """What all sessions come to in bytes, as far as it is known without asking."""
         ...
 
+    @property
+    def pending_bytes(self) -> int:
+        """What will be written to this node's disk without anybody asking for it."""
+        ...
+
     def explained(self, error: RecordError) -> RecordError:
         """What the disk says of damage that was found."""
         ...

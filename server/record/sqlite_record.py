@@ -486,6 +486,11 @@ class SqliteRecord:
     def total(self) -> int:
         return self.writer.total
 
+    @property
+    def pending_bytes(self) -> int:
+        """To copy the log into the file."""
+        return self.checkpoints.pending_bytes
+
     async def can_write(self) -> bool:
         """A quota, for one, does not show in what is free."""
         try:

@@ -194,6 +194,17 @@ def test_nothing_is_written_while_there_is_no_room(sandbox: Sandbox) -> None:
     assert names(sandbox) == b'["a","b"]'
 
 
+def test_a_file_that_was_made_ready_for_nothing_is_put_back(sandbox: Sandbox) -> None:
+    """Its one job is refused before it runs: the session is nobody's then, and its file may make room."""
+    sandbox.run(INSERT, body={"n": "a"})
+    sandbox.runner.let_go("s1")
+    sandbox.runner.full = StorageFull(1024, whole=True)
+    sandbox.run(INSERT, body={"n": "b"})
+
+    assert "s1" not in sandbox.guests
+    assert sandbox.keeper.call("reset", session="s1")
+
+
 def test_sessions_take_turns(sandbox: Sandbox) -> None:
     """A session with many requests waits its turn like one with few; what a turn left comes first then."""
     queues = Queues()

@@ -634,6 +634,10 @@ class PostgresRecord:
 
     # Upkeep
 
+    @property
+    def pending_bytes(self) -> int:
+        return 0
+
     async def can_write(self) -> bool:
         try:
             await self.pool.fetch(

@@ -200,6 +200,23 @@ def test_other_tools_words_are_refused_from_the_start(ask: Service, query: str) 
     assert asked(ask, "/drafts", query)[0] == 400
 
 
+@pytest.mark.parametrize("name", ["x" * 65, "a\u200db", "\U000ededcR"])
+def test_names_that_no_schema_learns(ask: Service, name: str) -> None:
+    """One that a record has is a field like others; one that none has is refused, and not passed over."""
+    ask("POST", "/posts", {"title": "odd", name: {"n": 5}, "views": None})
+
+    assert asked(ask, "/posts/4", f"fields=id,{name}.n") == (200, {"id": 4, name: {"n": 5}})
+    assert asked(ask, "/posts/search", f"sort=-{name}.n&fields=id")[1][0] == {"id": 4}
+    assert asked(ask, "/posts/stats", f"sum={name}.n") == (200, [{"count": 4, f"sum_{name}.n": 5}])
+    for path, query in [
+        ("/posts/1", f"fields={name}{name}"),
+        ("/posts", f"sort=title,-{name}_"),
+        ("/posts/stats", f"group_by={name}_"),
+    ]:
+        status, body = asked(ask, path, query)
+        assert (status, "there is no field" in body) == (400, True), body
+
+
 @pytest.mark.parametrize(
     ("query", "right"),
     [
