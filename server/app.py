@@ -282,6 +282,7 @@ def make_app(
             watched=lambda provider: _watched(provider, meter, tracing),
             delete_collections=settings.conventions.delete_collections,
             usage=usage,
+            fleet=ownership,
         )
     except BaseException:
         root.close()

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import structlog
 from attrs import field, frozen
 
+from server.cluster.journal import KeeperJournal, Turns
 from server.record.record import RecordError
 from server.values.errors import Unavailable
 from wasm_runtime.outcome import Completed, Outcome, Overloaded, Raised, Unmet
 from wasm_runtime.pool import Executor, Holder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 
     from server.record.client import KeeperClient
     from wasm_runtime.slot import Job
@@ -85,10 +86,17 @@ class Ownership:
         #: Sessions that this node has claimed, and answers that it did not give for want of a lease.
         self.claimed = self.withheld = 0
         self._lost: list[Callable[[Sequence[str]], None]] = []
+        self.journal = KeeperJournal(keeper)
+        self.turns = Turns(keeper)
+        self._refresh: Callable[[], Awaitable[None]] | None = None
+        self._refreshing: asyncio.Task[None] | None = None
+        #: How much of the plan library this node has seen.
+        self._revision = 0
         keeper.on_lease(self._on_lease)
 
     def start(self, holder: Holder) -> None:
         self._holder = holder
+        self.journal.loop = asyncio.get_running_loop()
         self._release = asyncio.get_running_loop().create_task(self._release_idle())
 
     def on_lost(self, callback: Callable[[Sequence[str]], None]) -> None:
@@ -110,6 +118,8 @@ class Ownership:
                 if not future.done():
                     future.set_result(None)
         self.lease = Lease(event["epoch"], event["until"], others)
+        if event["revision"] > self._revision and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = asyncio.get_running_loop().create_task(self._see(event["revision"]))
 
     def _tell_lost(self, sessions: Sequence[str]) -> None:
         for callback in self._lost:
@@ -150,6 +160,17 @@ class Ownership:
             waiting = self._gone.get(node.id, [])
             if future in waiting:
                 waiting.remove(future)
+
+    # The plan library
+
+    def on_library(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        """To be called when other nodes have done something to the library."""
+        self._refresh = refresh
+
+    async def _see(self, revision: int) -> None:
+        if self._refresh is not None and self.journal.loop is not None and revision > self._revision:
+            await self._refresh()
+            self._revision = max(self._revision, revision)
 
     # Sessions
 
@@ -222,6 +243,8 @@ class Ownership:
                     owner = Node(found["node"], found["url"])
                     self.note_place(session, owner)
                     return owner
+                # What the node before has learned for it.
+                await self._see(found["revision"])
                 if found["epoch"] == self.lease.epoch:
                     self._owned[session] = time.monotonic()
                     self.claimed += 1
@@ -269,8 +292,9 @@ class Ownership:
                 await self.release(list(self._owned))
 
     async def close(self) -> None:
-        if self._release is not None:
-            self._release.cancel()
+        for task in (self._release, self._refreshing):
+            if task is not None:
+                task.cancel()
 
     @property
     def counts(self) -> dict[str, int]:

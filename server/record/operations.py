@@ -63,6 +63,7 @@ class Operations:
                 "owner": membership.owner,
                 "release": membership.release,
                 "nodes": membership.nodes,
+                **membership.fleet.operations,
             }
 
     async def run(self, what: str, arguments: dict[str, Any]) -> Any:

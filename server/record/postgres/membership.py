@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import asdict
 
+from server.record.postgres.fleet import Fleet
 from server.record.postgres.nodes import Lease, Nodes, now
 from server.record.record import Fenced, RecordError, Unavailable
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from server.record.postgres.engine import PostgresRecord
 
 _RENEWALS: Final = 5
+#: What operators change is seen everywhere within a second.
+_LONGEST_SECONDS: Final = 0.5
 #: Sessions that are there for a moment belong to whoever has made them.
 _NOBODYS: Final = "scratch-"
 
@@ -39,6 +42,8 @@ class Membership:
         owned: Iterable[str] = (),
     ) -> None:
         self._record = record
+        #: What all nodes have in common beside sessions.
+        self.fleet = Fleet(record.pool, nodes.node, lambda: self.lease)
         self._nodes = nodes
         self._report = report
         self._owned: set[str] = set()
@@ -58,7 +63,7 @@ class Membership:
         while not self._ended:
             with suppress(RecordError):
                 await self.renew()
-            await asyncio.sleep(self._nodes.ttl / _RENEWALS)
+            await asyncio.sleep(min(self._nodes.ttl / _RENEWALS, _LONGEST_SECONDS))
 
     async def renew(self) -> None:
         """Renew the lease, or begin another; tell the API process."""
@@ -69,8 +74,14 @@ class Membership:
         await self.tell()
 
     async def tell(self) -> None:
-        live = await self._nodes.live()
-        self._report({"event": "lease", "epoch": self.lease.epoch, "until": self.lease.until, "nodes": live})
+        event = {
+            "event": "lease",
+            "epoch": self.lease.epoch,
+            "until": self.lease.until,
+            "nodes": await self._nodes.live(),
+            "revision": await self.fleet.revision(),
+        }
+        self._report(event)
 
     async def claim(self, session: str) -> dict[str, Any]:
         """{"epoch": ...} where the session is this node's now; {"node", "url"}: whose it is."""
@@ -84,7 +95,7 @@ class Membership:
         if self.lease.epoch != lease.epoch:
             raise Unavailable("the lease of this node has ended")
         self._owned.add(session)
-        return {"epoch": lease.epoch}
+        return {"epoch": lease.epoch, "revision": await self.fleet.revision()}
 
     async def owner(self, session: str) -> dict[str, Any] | None:
         """Which other node has it, if any."""

@@ -109,5 +109,19 @@ CREATE TABLE IF NOT EXISTS owners (
 )""",
         "CREATE INDEX IF NOT EXISTS owners_by_node ON owners (node)",
     ),
+    # The plan library of all nodes: what was done to it, in order. One row says how much there is, and who
+    # adds something holds that row; so nobody ever sees a number before a lower one.
+    (
+        "CREATE TABLE IF NOT EXISTS library_head (one bigint PRIMARY KEY, revision bigint NOT NULL)",
+        "INSERT INTO library_head VALUES (1, 0) ON CONFLICT (one) DO NOTHING",
+        """\
+CREATE TABLE IF NOT EXISTS library_log (
+  revision bigint PRIMARY KEY, node text NOT NULL, done text NOT NULL
+)""",
+        """\
+CREATE TABLE IF NOT EXISTS planning (
+  fingerprint text PRIMARY KEY, node text NOT NULL, epoch bigint NOT NULL, until timestamptz NOT NULL
+)""",
+    ),
 )
 FORMAT: Final = len(VERSIONS)
