@@ -156,12 +156,19 @@ def _seeded(settings: Settings, seed: Path) -> bool:
     from server.cli.seed import plant  # noqa: PLC0415
 
     try:
-        for line in asyncio.run(plant(settings, seed)):
+        for line in (*asyncio.run(plant(settings, seed)), _whose(settings)):
             sys.stderr.write(f"metaservice: {line}\n")
     except Refusal as refusal:
         _fail(refusal, status=1)
         return False
     return True
+
+
+def _whose(settings: Settings) -> str:
+    """Who comes to the seed's session. `--seed` means all, whatever the file says of the others."""
+    if settings.sessions.anonymous == "shared":
+        return f"--seed: requests without X-Session-ID share its session; {_ANONYMOUS}=reject shuts it"
+    return f"--seed: no request reaches its session, as {_ANONYMOUS}=reject shuts it"
 
 
 def _serve(settings: Settings, read_again: Callable[[], Settings], *, dev: bool) -> int:

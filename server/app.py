@@ -34,11 +34,11 @@ from server.requests.hosts import Hosts, is_local
 from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
 from server.sessions import address
-from server.sessions.dialects import KeptDialects
 from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
+from server.sessions.settings import SessionSettings
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import affinity, artifact
 from wasm_runtime.pool import WorkerPool
@@ -77,6 +77,7 @@ class Service:
         *,
         keeper: KeeperClient,
         names: SessionNames,
+        session_settings: SessionSettings,
         renew: Callable[[Settings], None],
         usage: UsageBook,
         console: Console | None = None,
@@ -91,6 +92,7 @@ class Service:
         self._data_root = data_root
         self._keeper = keeper
         self._names = names
+        self._session_settings = session_settings
         self._renew = renew
         self._usage = usage
         self._tracing = tracing
@@ -112,6 +114,7 @@ class Service:
                 self._name_node(sockets)
             await self._start_parts()
             await self._names.adopt(self._data_root.path)
+            await self._session_settings.adopt(self._data_root.path)
             await self._listen(sockets)
             await self._publish()
         except BaseException:
@@ -288,7 +291,10 @@ def make_app(
         root.close()
         raise
     names = SessionNames(keeper)
-    dialects = dialect_choice(settings, root)
+    session_settings = SessionSettings(keeper)
+    if ownership is not None:
+        ownership.on_lost(session_settings.forget)
+    dialects = dialect_choice(settings, session_settings)
     reader = _reader(settings, names)
     sandbox = settings.sandbox
     use_case: UseCase = FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)))
@@ -299,7 +305,15 @@ def make_app(
     console: Console | None = None
     if admin:
         api = _operators(
-            settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects
+            settings,
+            root,
+            plans,
+            pool,
+            names=names,
+            records=records,
+            usage=usage,
+            session_settings=session_settings,
+            dialects=dialects,
         )
         console, use_case = _console(settings, api, use_case, notes, new_line)
         door = console
@@ -316,7 +330,9 @@ def make_app(
         use_case,
         authenticator=authenticator,
         reader=reader,
-        api_pages=_api_pages(settings, plans, pool, records),
+        api_pages=_api_pages(
+            settings, plans, pool, records, dialects=dialects, session_settings=session_settings
+        ),
         health=_health(pool, root, keeper, ownership),
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
@@ -325,6 +341,7 @@ def make_app(
         new_line=new_line,
         held=held,
         dialects=dialects,
+        settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
         cluster=clustered,
     )
@@ -343,6 +360,7 @@ def make_app(
         root,
         keeper=keeper,
         names=names,
+        session_settings=session_settings,
         usage=usage,
         console=console,
         renew=renew,
@@ -377,14 +395,13 @@ class Renewable(Protocol):
     def renew(self, settings: Settings) -> None: ...
 
 
-def dialect_choice(settings: Settings, root: DataRoot) -> DialectChoice:
+def dialect_choice(settings: Settings, kept: SessionSettings) -> DialectChoice:
     """Raises DialectError."""
     chosen = settings.conventions
     by_token = {
         token: checked(name, f"conventions.token_dialects.{token}")
         for token, name in chosen.token_dialects.items()
     }
-    kept = KeptDialects(root.path)
     return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
 
 
@@ -402,12 +419,23 @@ def _operators(
     names: SessionNames,
     records: Records,
     usage: UsageBook,
+    session_settings: SessionSettings,
     dialects: DialectChoice,
 ) -> Api:
     # What operators do needs as many modules as the service itself, and most services have no operators.
     from server.operations.assembly import make_api  # noqa: PLC0415
 
-    return make_api(settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects)
+    return make_api(
+        settings,
+        root,
+        plans,
+        pool,
+        names=names,
+        records=records,
+        usage=usage,
+        session_settings=session_settings,
+        dialects=dialects,
+    )
 
 
 def _console(
@@ -434,7 +462,7 @@ def _console(
     notes.append(tail.note)
     console = Console(
         api,
-        Asking(use_case, api.named, _all_of(notes) or tail.note, new_line),
+        Asking(use_case, api, _all_of(notes) or tail.note, new_line),
         token,
         tail=tail,
         recent=recent,
@@ -521,7 +549,15 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
     )
 
 
-def _api_pages(settings: Settings, planner: Planner, executor: Executor, records: Records) -> ApiPages:
+def _api_pages(
+    settings: Settings,
+    planner: Planner,
+    executor: Executor,
+    records: Records,
+    *,
+    dialects: DialectChoice,
+    session_settings: SessionSettings,
+) -> ApiPages:
     anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
     terms = Terms(
         secured=secured,
@@ -530,7 +566,14 @@ def _api_pages(settings: Settings, planner: Planner, executor: Executor, records
         url=settings.server.public_url,
     )
     describer = Describer(planner, executor, terms, lambda session: records.exists(session.directory))
-    return ApiPages(describer, anonymous, settings.server.query_bytes, settings.auth.scope)
+    return ApiPages(
+        describer,
+        anonymous,
+        settings.server.query_bytes,
+        settings.auth.scope,
+        dialects,
+        session_settings,
+    )
 
 
 def _health(

@@ -70,6 +70,8 @@ class Guests:
         self._spare: deque[LiveGuest] = deque()
         self._compiled = CompiledPlans(lambda document: LiveGuest(runtime).compile(document))
         self._resident = resident_bytes()
+        #: How many have died, and not of old age.
+        self.deaths = 0
         #: Two guests at their limit, beside what all the others and the worker itself have.
         self._most_resident = 2 * runtime.limits.memory_bytes + (40 + reuse.live_guests) * GUEST_BYTES
 
@@ -191,6 +193,7 @@ class Guests:
         guest = self._live.pop(session, None)
         if guest is None:
             return
+        self.deaths += guest.dead
         head = self._gate.head(session)
         closed = self._closed(session, guest, head)
         # What the guest has kept, and the record has not, comes before.

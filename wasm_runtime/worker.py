@@ -187,12 +187,13 @@ class Worker:
         if session not in self._guests:
             self._openings.park(session, jobs)
             return
-        started_ns = time.monotonic_ns()
+        started_ns, deaths = time.monotonic_ns(), self._guests.deaths
         self._queues.give_back(session, self._runner.run(session, jobs))
         self._answer()
         self._guests.release(session)
         self._free_ns = time.monotonic_ns()
-        self._queues.charge(session, self._free_ns - started_ns, self._free_ns)
+        died = self._guests.deaths > deaths
+        self._queues.charge(session, self._free_ns - started_ns, self._free_ns, died=died)
         self._cell.idle()
         self._count_guests()
 

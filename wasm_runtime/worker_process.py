@@ -31,6 +31,9 @@ class KeeperLink(Protocol):
     def connect(self, slot: int, slots: int) -> socket.socket:
         """The worker's end of a stream to the keeper, for the worker in a slot. Raises OSError."""
 
+    async def versions(self, sessions: list[str]) -> dict[str, int] | None:
+        """Those that the record has, after all that dead workers had sent; None: it cannot say."""
+
 
 @frozen
 class PoolConfig:

@@ -16,6 +16,7 @@ from server.sessions.directories import DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
+from server.sessions.settings import SessionSettings
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ async def opened(
             usage=usage,
         )
         closing.push_async_callback(planner.close)
-        dialects = dialect_choice(settings, root)
+        session_settings = SessionSettings(keeper)
+        await session_settings.adopt(root.path)
         names = SessionNames(keeper)
         closing.push_async_callback(names.close)
         await names.adopt(root.path)
@@ -115,5 +117,6 @@ async def opened(
             records=records,
             usage=usage,
             running=False,
-            dialects=dialects,
+            session_settings=session_settings,
+            dialects=dialect_choice(settings, session_settings),
         )

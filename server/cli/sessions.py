@@ -132,7 +132,7 @@ async def show(options: argparse.Namespace, channel: Channel, out: Output) -> in
             "directory": found["directory"],
             "data": size(found["size_bytes"]) if "size_bytes" in found else "nothing",
             "changed": moment(found.get("changed_at")),
-            **({"dialect": found["dialect"]} if found["dialect"] else {}),
+            **found["settings"],
         }
     )
     out.gap()
@@ -231,10 +231,10 @@ async def fork(options: argparse.Namespace, channel: Channel, out: Output) -> in
 
 
 async def set_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
-    found = await channel.call(
-        Ask("PUT", ("sessions", options.session, "dialect"), body={"dialect": options.dialect})
-    )
-    out.done(found, f"Session {found['session']} speaks {found['dialect']} from now on.")
+    changes = {"dialect": options.dialect}
+    found = await channel.call(Ask("PATCH", ("sessions", options.session, "settings"), body=changes))
+    said = ", ".join(f"{name} {value}" for name, value in found["settings"].items())
+    out.done(found, f"Session {found['session']} has from now on: {said}.")
     return 0
 
 

@@ -6,20 +6,19 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from attrs import frozen
+from attrs import evolve, frozen
 
 from server.http.conditional import conditional
-from server.requests.content import check_use
-from server.requests.described import Described
 from server.telemetry.request_line import RequestLine
 from server.values.errors import ServiceError
 from server.values.replies import error_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from server.http.handler import UseCase
-    from server.values.model import Reply, Session
+    from server.operations.api import Api
+    from server.values.model import Reply
 
 
 @frozen
@@ -49,10 +48,10 @@ class Answered:
 
 @frozen
 class Asking:
-    """`named` finds a session by its name; `note` is told of each request, as of any client's."""
+    """`note` is told of each request, as of any client's."""
 
     use_case: UseCase
-    named: Callable[[str], Awaitable[Session]]
+    api: Api
     note: Callable[[RequestLine], None]
     new_line: Callable[..., RequestLine] = RequestLine
 
@@ -61,19 +60,24 @@ class Asking:
     ) -> Answered:
         """A body that is no text is sent as JSON. A refusal is an answer like any other."""
         line = self.new_line(request_id=secrets.token_hex(8), method=method.upper())
-        document = {"method": method, "path": path, "body": body, "headers": dict(headers or {})}
-        reply = await self._reply(line, session, document)
+        document = {
+            "session": session,
+            "method": method,
+            "path": path,
+            "body": body,
+            "headers": dict(headers or {}),
+        }
+        reply = await self._reply(line, document)
         line.status = reply.status
         line.emit()
         self.note(line)
         return Answered(reply.status, dict(reply.headers), _value(reply.body), line)
 
-    async def _reply(self, line: RequestLine, session: str, document: dict[str, Any]) -> Reply:
+    async def _reply(self, line: RequestLine, document: dict[str, Any]) -> Reply:
         try:
-            found = await self.named(session)
-            line.session = found.id
-            ctx = Described.of(document).context(found, line.request_id)
-            check_use(ctx.method, ctx.content)
+            found = await self.api.context(document, in_dialect=False)
+            line.session = found.session.id
+            ctx = evolve(found, request_id=line.request_id)
             return conditional(await self.use_case.serve(ctx, line), ctx.method, ctx.headers)
         except ServiceError as error:
             line.problem = error.slug

@@ -32,6 +32,7 @@ from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
+from server.sessions.settings import NoSettings, ReadsSettings
 from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply
@@ -88,6 +89,7 @@ class Handler:
         new_line: Callable[..., RequestLine] = RequestLine,
         held: HeldBytes | None = None,
         dialects: DialectChoice | None = None,
+        settings: ReadsSettings | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
         cluster: Clustered | None = None,
     ) -> None:
@@ -108,6 +110,7 @@ class Handler:
         self._new_line = new_line
         self._held = held or HeldBytes()
         self._dialects = dialects or DialectChoice()
+        self._settings = settings or NoSettings()
         self._logged_address = logged_address
         self._cluster = cluster
 
@@ -221,7 +224,10 @@ class Handler:
             elsewhere = await self._cluster.place(request, session.directory)
             if elsewhere is not None:
                 return elsewhere
-        named = self._dialects.named(request.headers, caller.token_name, session)
+        settings = self._settings.known(session.directory)
+        if settings is None:
+            settings = await self._settings.of(session.directory)
+        named = self._dialects.named(request.headers, caller.token_name, settings)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(
             request,
@@ -231,10 +237,11 @@ class Handler:
             line.request_id,
             holds=claim.grow,
             dialect_headers=self._dialects.headers_of(named),
+            settings=settings,
         )
         if named == NATIVE:
             return ctx
-        ctx = self._dialects.settled(ctx, named)
+        ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         return ctx
 

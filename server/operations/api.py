@@ -16,7 +16,7 @@
     GET    /sessions/{session}/app     ?data= ?conventions=    a tar file
     PUT    /sessions/{session}/import  ?replace=       a tar file
     POST   /sessions/{session}/fork    {"to", "at"?}
-    PUT    /sessions/{session}/dialect {"dialect"}
+    PATCH  /sessions/{session}/settings {"dialect": "json-server"}; null takes one out
     POST   /sessions/{session}/reset
     POST   /sessions/{session}/salvage
     GET    /sessions/{session}/log     ?limit= ?before=
@@ -43,12 +43,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from attrs import evolve
 from multidict import CIMultiDict
 
 from server.operations.call import Answer, Archive, Call, Piece
 from server.operations.plans import shown_violations
+from server.operations.session_settings import SETTABLE
 from server.planning.codec import PlanInvalid
-from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.learned.library_file import LibraryError
 from server.requests.content import check_use
 from server.requests.described import Described
@@ -64,8 +65,10 @@ if TYPE_CHECKING:
     from server.operations.records import RecordOperations
     from server.operations.replay import Replayer
     from server.operations.sessions import SessionOperations
+    from server.planning.dialects.frame.choice import DialectChoice
     from server.planning.explaining import Explainer, Explanation
     from server.planning.policy import CodeRefused
+    from server.sessions.settings import SessionSettings
     from server.values.model import RequestContext, Session
 
 #: The first segments below `/_meta` that are the operators'.
@@ -89,9 +92,11 @@ class Api:
         ejector: Ejector,
         records: RecordOperations,
         learning: LearningOperations,
-        dialects: DialectChoice | None = None,
+        settings: SessionSettings,
+        dialects: DialectChoice,
     ) -> None:
-        self._dialects = dialects or DialectChoice()
+        self._settings = settings
+        self._dialects = dialects
         self._plans = plans
         self._sessions = sessions
         self._replayer = replayer
@@ -115,7 +120,7 @@ class Api:
             ("sessions", _NAME, "app"): {"GET": self._eject_session},
             ("sessions", _NAME, "import"): {"PUT": self._import_session},
             ("sessions", _NAME, "fork"): {"POST": self._fork_session},
-            ("sessions", _NAME, "dialect"): {"PUT": self._set_dialect},
+            ("sessions", _NAME, "settings"): {"PATCH": self._change_settings},
             ("sessions", _NAME, "reset"): {"POST": self._reset_session},
             ("sessions", _NAME, "salvage"): {"POST": self._salvage_session},
             ("sessions", _NAME, "log"): {"GET": self._log_session},
@@ -209,7 +214,7 @@ class Api:
         code, against = body.get("code"), body.get("against") or ""
         if not isinstance(code, str | None) or not isinstance(against, str):
             raise BadRequest("`code` and `against` must be texts.")
-        ctx = await self._context(body)
+        ctx = await self.context(body)
         return await self._replayer.replay(call.segments[1], ctx, code=code, against=against)
 
     # Sessions
@@ -248,8 +253,8 @@ class Api:
             raise BadRequest("`to` must be a session's id.")
         return await self._sessions.fork(call.segments[1], target, at=_moment(at, "at"))
 
-    async def _set_dialect(self, call: Call) -> Answer:
-        return await self._sessions.set_dialect(call.segments[1], call.members("dialect").get("dialect"))
+    async def _change_settings(self, call: Call) -> Answer:
+        return await self._sessions.change_settings(call.segments[1], call.members(*SETTABLE))
 
     async def _reset_session(self, call: Call) -> Answer:
         return await self._sessions.reset(call.segments[1])
@@ -290,7 +295,7 @@ class Api:
 
     async def _explain(self, call: Call) -> Answer:
         body = call.members("session", "method", "path", "headers", "body", "ask")
-        ctx = await self._context(body)
+        ctx = await self.context(body)
         if ctx.method == "OPTIONS":
             raise BadRequest("OPTIONS is answered by the service itself, not by a plan.")
         return explained(await self._explainer.explain(ctx, ask=body.get("ask") is True))
@@ -311,12 +316,20 @@ class Api:
         by, since, session = (call.text(name) for name in ("by", "since", "session"))
         return await self._learning.usage(by=by, since=since, session=session)
 
-    async def _context(self, body: dict[str, Any]) -> RequestContext:
+    async def context(self, body: dict[str, Any], *, in_dialect: bool = True) -> RequestContext:
+        """The request that an operator describes, as it would reach the planner.
+
+        Without `in_dialect` in the service's own words, whatever its session speaks. Raises as the edge does.
+        """
         name = body.get("session")
         if not isinstance(name, str):
             raise BadRequest("`session` must be a session's id.")
-        ctx = Described.of(body).context(await self._sessions.named(name), secrets.token_hex(8))
+        session = await self._sessions.named(name)
+        settings = await self._settings.of(session.directory)
+        ctx = evolve(Described.of(body).context(session, secrets.token_hex(8)), settings=settings)
         check_use(ctx.method, ctx.content)
+        if not in_dialect:
+            return ctx
         headers = body.get("headers")
         return self._dialects.looked_at(ctx, CIMultiDict(headers if isinstance(headers, dict) else {}))
 

@@ -13,18 +13,19 @@ from server.operations.records import RecordOperations
 from server.operations.replay import Replayer
 from server.operations.sessions import SessionOperations
 from server.planning.assembly import make_conventions
-from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.explaining import Explainer
 from server.planning.planner import LearningPlanner
 from server.sessions.files import SessionFiles
 from wasm_runtime.pool import Executor, Holder
 
 if TYPE_CHECKING:
+    from server.planning.dialects.frame.choice import DialectChoice
     from server.planning.drafting.usage import UsageBook
     from server.planning.planned import Planner
     from server.sessions.directories import DataRoot
     from server.sessions.names import SessionNames
     from server.sessions.records import Records
+    from server.sessions.settings import SessionSettings
     from server.settings.schema import Settings
 
 
@@ -42,10 +43,10 @@ def make_api(
     records: Records,
     usage: UsageBook,
     running: bool = True,
-    dialects: DialectChoice | None = None,
+    session_settings: SessionSettings,
+    dialects: DialectChoice,
 ) -> Api:
     """The interface over a service's parts, which it does not own. `running`: requests are served, too."""
-    chosen = dialects or DialectChoice()
     learned, switch = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
     sessions = SessionOperations(
         SessionFiles(root.path),
@@ -55,7 +56,8 @@ def make_api(
         learned,
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
-        dialects=chosen.kept,
+        settings=session_settings,
+        object_members=settings.sandbox.object_members,
     )
     plans = PlanOperations(learned, switch, sessions.named)
     conventions = make_conventions(
@@ -70,5 +72,6 @@ def make_api(
         ejector=Ejector(sessions, learned, executor),
         records=RecordOperations(SessionFiles(root.path), records, names),
         learning=LearningOperations(settings.planner, switch, usage, running=running),
-        dialects=chosen,
+        settings=session_settings,
+        dialects=dialects,
     )

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from server.operations.naming import BY_DIRECTORY, session_named
-from server.planning.dialects.frame.choice import NoSessionDialects
-from server.planning.dialects.frame.registry import names as dialect_names
+from server.operations.session_settings import checked_changes
 from server.sessions import transfer
 from server.sessions.files import DIRECTORY
 from server.values.errors import BadRequest, Conflict, NotFound, SessionDamaged, Unprocessable
@@ -29,13 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from server.planning.dialects.frame.choice import SessionDialects
     from server.planning.learned.library_rows import LearnedRecord
     from server.planning.learned.routes import LearnedRoutes
     from server.record.record import Moment
     from server.sessions.files import SessionFiles
     from server.sessions.names import SessionNames
     from server.sessions.records import Records
+    from server.sessions.settings import SessionSettings
     from server.values.model import Session
     from wasm_runtime.pool import Holder
 
@@ -57,15 +56,17 @@ class SessionOperations:
         *,
         token_names: tuple[str, ...] = (),
         disk_bytes: int,
-        dialects: SessionDialects | None = None,
+        object_members: int,
+        settings: SessionSettings,
     ) -> None:
-        self._dialects = dialects or NoSessionDialects()
+        self._settings = settings
         self._files = files
         self._records = records
         self._names = names
         self._holder = holder
         self._learned = learned
         self._disk_bytes = disk_bytes
+        self._object_members = object_members
         derived = [session_named(f"token:{name}", {}) for name in token_names]
         derived.append(session_named("~anonymous", {}))
         self._derived = {each.directory: each.id for each in derived}
@@ -79,6 +80,16 @@ class SessionOperations:
     async def named(self, name: str) -> Session:
         """Raises SessionInvalid, BadRequest."""
         return session_named(name, await self.names() if name.startswith(BY_DIRECTORY) else {})
+
+    async def _to_write(self, name: str) -> Session:
+        """One that may be new. Raises SessionInvalid, BadRequest, and NotFound for a new one without a name.
+
+        A directory's name is made from the session's: whoever has only the first could never use it.
+        """
+        session = await self.named(name)
+        if session.id.startswith(BY_DIRECTORY) and not await self._is_known(session):
+            raise NotFound(f"There is no session {name}; a new one needs a name of its own.")
+        return session
 
     async def listed(self) -> dict[str, Any]:
         """All sessions that have data or have learned anything, those that changed last first.
@@ -119,7 +130,7 @@ class SessionOperations:
             found |= _shown(session.directory, session.id, shown["size_bytes"], shown["changed_at"])
             found["version"] = shown["version"]
             collections = [_described(each) for each in shown["collections"]]
-        found["dialect"] = self._dialects.of(session)
+        found["settings"] = dict(await self._settings.of(session.directory))
         return {**found, "collections": collections, "learned": await self._learned_by(session)}
 
     async def export(self, name: str, archive: Path) -> list[str]:
@@ -138,16 +149,18 @@ class SessionOperations:
         """Make a session's data out of such a tar file.
 
         Raises Conflict for a session that has data already, without `replace`; Unprocessable for the file;
-        StorageFull.
+        StorageFull; NotFound for a new one without a name.
         """
-        session = await self.named(name)
+        session = await self._to_write(name)
         if not replace:
             await self._require_free(session)  # asked again when it is written; this spares reading the file
         rows = self._files.new_scratch()
         try:
             try:
                 collections = await asyncio.to_thread(
-                    lambda: transfer.imported(archive, rows, most_bytes=self._disk_bytes)
+                    lambda: transfer.imported(
+                        archive, rows, most_bytes=self._disk_bytes, most_members=self._object_members
+                    )
                 )
             except transfer.TransferError as error:
                 raise Unprocessable(f"The archive is refused: {error}.") from None
@@ -170,7 +183,7 @@ class SessionOperations:
         As it is between two requests, however many are under way, or as it was `at` a version or time.
         Raises NotFound, Conflict.
         """
-        source, target = await self._whole(name), await self.named(target_name)
+        source, target = await self._whole(name), await self._to_write(target_name)
         if source.directory == target.directory:
             raise Conflict("A session cannot be forked to itself.")
         if target.directory in await self._routes():
@@ -183,23 +196,27 @@ class SessionOperations:
                     await self._records.copy(source.directory, target.directory, at=moment)
                 except Conflict:
                     raise Conflict(f"Session {target.id} has data already.") from None
+                finally:
+                    self._settings.forget([target.directory])
+        else:
+            await self._settings.change(target.directory, dict(await self._settings.of(source.directory)))
         routes = 0
         if self._learned is not None:
             routes = await self._learned.change(
                 lambda library: library.copy_session(source.directory, target)
             )
         self._names.note(target)
-        self._dialects.settle(target, self._dialects.of(source))
         return {"session": target.id, "from": source.id, "routes": routes}
 
-    async def set_dialect(self, name: str, dialect: object) -> dict[str, Any]:
-        """From now on its requests are read so, but for those that say otherwise. Raises BadRequest."""
-        session = await self.named(name)
-        if not isinstance(dialect, str) or dialect not in dialect_names():
-            raise BadRequest(f"`dialect` must be one of {', '.join(dialect_names())}.")
-        self._dialects.settle(session, dialect)
+    async def change_settings(self, name: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Set what holds for this session alone; None takes a setting out. All that it has then.
+
+        Raises BadRequest.
+        """
+        session = await self._to_write(name)
+        found = await self._settings.change(session.directory, checked_changes(changes))
         self._names.note(session)
-        return {"session": session.id, "dialect": dialect}
+        return {"session": session.id, "settings": dict(found)}
 
     async def reset(self, name: str) -> dict[str, Any]:
         """Remove a session's data, and keep what it has learned.
@@ -225,15 +242,15 @@ class SessionOperations:
         if self._learned is not None:
             routes = await self._learned.change(lambda library: library.forget_session(session.directory))
         await self._names.forget(session)
-        self._dialects.settle(session, "")
+        self._settings.forget([session.directory])
         return {"session": session.id, "routes": routes}
 
     async def salvage(self, name: str) -> dict[str, Any]:
         """Put in service what can be read of an old file that is damaged; the report.
 
-        Raises Conflict where there is no such file, or the session has data.
+        Raises NotFound; Conflict where there is no such file, or the session has data.
         """
-        session = await self.named(name)
+        session = await self._existing(name)
         directory = session.directory
         async with self._holder.hold(directory):
             waiting = (await self._records.listed())["waiting"]
@@ -329,12 +346,17 @@ class SessionOperations:
         return [{**_route(record), "stale": record.plan.is_stale(versions)} for record in records]
 
     async def _existing(self, name: str) -> Session:
-        """One that has data, was set aside, or has learned anything. Raises NotFound."""
+        """One that has data or settings, was set aside, or has learned anything. Raises NotFound."""
         session = await self.named(name)
-        known = await self._records.exists(session.directory) or self._files.is_set_aside(session.directory)
-        if not known and session.directory not in await self._routes():
+        if not await self._is_known(session) and not await self._settings.of(session.directory):
             raise NotFound(f"There is no session {name}.")
         return session
+
+    async def _is_known(self, session: Session) -> bool:
+        directory = session.directory
+        if await self._records.exists(directory) or self._files.is_set_aside(directory):
+            return True
+        return directory in await self._routes()
 
     async def _whole(self, name: str) -> Session:
         """Raises NotFound, and SessionDamaged for one that was set aside."""

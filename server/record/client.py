@@ -53,9 +53,24 @@ _STABLE_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 1.0
 #: What leaves the record as it is, and so may be said to have failed for certain.
 _READS: Final = frozenset(
-    {"head", "load", "rows", "sessions", "session", "names", "settings", "document", "log", "differences"}
+    {
+        "head",
+        "versions",
+        "load",
+        "rows",
+        "sessions",
+        "session",
+        "names",
+        "settings",
+        "document",
+        "log",
+        "differences",
+    }
     | {"backup", "verify", "stats", "start"}
 )
+
+#: Keepers that are asked before one is out of reach.
+_TRIES: Final = 3
 
 log = structlog.get_logger()
 
@@ -187,6 +202,7 @@ class KeeperClient:
         #: Of this node's lease: a keeper that comes after another goes on with it.
         self._epoch = 0
         self._lease_heard: list[Callable[[dict[str, Any]], None]] = []
+        self._expired: list[Callable[[list[str]], None]] = []
         #: What is full, as the keeper last told: "", "total" or "disk".
         self.full = ""
         #: Keepers that ended without being told to; sessions that were still files at the start.
@@ -199,6 +215,11 @@ class KeeperClient:
             raise Unavailable("record.engine is postgres: it needs the extra metaservice[cluster] (asyncpg)")
         if self._process is None:
             await self._spawn()
+
+    @property
+    def template(self) -> str:
+        """The directory of the session that new ones begin as, or ""."""
+        return self._config.template
 
     @property
     def pid(self) -> int:
@@ -239,6 +260,10 @@ class KeeperClient:
     def change_node_url(self, url: str) -> None:
         """Where the others find this node: to be said before the keeper starts."""
         self._config = evolve(self._config, node_url=url)
+
+    def on_expired(self, callback: Callable[[list[str]], None]) -> None:
+        """To be called with sessions that were removed because nobody had used them."""
+        self._expired.append(callback)
 
     # The process
 
@@ -327,6 +352,18 @@ class KeeperClient:
 
     # Questions
 
+    async def versions(self, sessions: list[str]) -> dict[str, int] | None:
+        """See `KeeperLink`. A keeper that ends meanwhile is followed by another, which is asked again."""
+        for _ in range(_TRIES):
+            try:
+                found: dict[str, int] = await self.call("versions", sessions=sessions)
+            except Unavailable:
+                continue
+            except RecordError:
+                return None
+            return found
+        return None
+
     async def call(self, what: str, **arguments: Any) -> Any:
         """See `server/record/operations.py`. Raises RecordError."""
         if not self._ready.is_set():
@@ -369,6 +406,9 @@ class KeeperClient:
                     log.error("record full", what=self.full, limit_bytes=event["limit"])
                 else:
                     log.info("record has room again")
+            case "expired":
+                for callback in self._expired:
+                    callback(event["sessions"])
             case "worker":
                 log.error("worker sent nonsense to the keeper", worker=event["slot"], reason=event["reason"])
             case "lease":

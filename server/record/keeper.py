@@ -196,6 +196,11 @@ class Keeper:
         except RecordError as error:
             return _refused(n, session, self.record.explained(error))
 
+    async def versions(self, sessions: list[str]) -> dict[str, int]:
+        """Of each, when all that has come is decided. Raises RecordError."""
+        await self._end_doubt()
+        return {session: (await self.record.head(session)).version for session in sessions}
+
     async def open(self, n: int, session: str) -> Message:
         """Have the session's file be the record's.
 
@@ -252,10 +257,15 @@ class Keeper:
         head = await self.record.head(session)
         if head.version == 0 and self.adoption.is_set_aside(session):
             raise Damaged("it was set aside, and waits to be salvaged")
-        begins = session != self._template and not session.startswith(SCRATCH)
-        if head.version == 0 and self._template and begins:
-            head = await self.record.copy(self._template, session, missing_ok=True)
+        template = self.template_of(session)
+        if head.version == 0 and template:
+            head = await self.record.copy(template, session, missing_ok=True)
         return head
+
+    def template_of(self, session: str) -> str:
+        """The session that this one begins as; empty where it begins with nothing."""
+        begins = session != self._template and not session.startswith(SCRATCH)
+        return self._template if begins else ""
 
     async def _load(self, session: str) -> Head:
         """Make its file; what it is of. Raises RecordError, OSError."""
@@ -419,6 +429,8 @@ class Keeper:
             batch = await self.record.remove(batch, unused_since=before)
             for session in batch:
                 self.shelf.remove(session)
+            if batch:
+                self._report({"event": "expired", "sessions": batch})
             gone += batch
             await asyncio.sleep(0)
         return gone + self.adoption.expire(before)

@@ -34,6 +34,7 @@ class Operations:
             "head": self._head,
             "exists": self._exists,
             "found": self._found,
+            "versions": self._keeper.versions,
             "load": self._load,
             "rows": self._rows,
             "adopt": self._adopt,
@@ -45,8 +46,8 @@ class Operations:
             "note": self._note,
             "names": self._record.names,
             "forget": self._record.forget_name,
-            "settings": self._record.settings,
-            "change_settings": self._change_settings,
+            "settings": self._settings,
+            "change_settings": self._record.change_settings,
             "keep_document": self._keep_document,
             "document": self._document,
             "log": self._log,
@@ -180,8 +181,13 @@ class Operations:
         """Directories with their owners and labels."""
         await self._record.note_names(names)
 
-    async def _change_settings(self, session: str, settings: dict[str, Any]) -> None:
-        await self._record.change_settings(session, settings)
+    async def _settings(self, session: str) -> dict[str, Any]:
+        """What was set for it; for one that is not there yet, also what it will begin with."""
+        own = await self._record.settings(session)
+        template = self._keeper.template_of(session)
+        if not template or (await self._record.head(session)).version:
+            return own
+        return {**await self._record.settings(template), **own}
 
     async def _keep_document(self, digest: str, text: str) -> None:
         await self._record.keep_document(digest, text.encode())

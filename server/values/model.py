@@ -70,6 +70,8 @@ class RequestContext:
     dialect: str = ""
     #: Headers that the dialect reads, and no plan of another kind sees.
     dialect_headers: dict[str, str] = field(factory=dict)
+    #: What was set for its session (`server/sessions/settings.py`).
+    settings: Mapping[str, Any] = field(factory=dict)
 
     @property
     def safe(self) -> bool:

@@ -246,3 +246,10 @@ async def test_what_clients_send_is_text_wherever_it_is_shown(browser: Browser, 
         for piece in ("<script", "<img", "<svg/", 'href="javascript'):
             assert piece not in outside, piece
     assert sum(text in html.unescape(answer.body.decode()) for answer in pages) >= 5
+
+
+async def test_a_session_s_words_are_chosen(browser: Browser) -> None:
+    """The form has what the session reads in now; another tool's words are read from then on."""
+    assert (await browser.post("/sessions/s1/dialect", dialect="json-server")).status == 303
+    assert "in the words of json-server" in shown(await browser.get("/sessions/s1"))
+    assert (await browser.post("/sessions/s1/dialect", dialect="nonsense")).status == 400

@@ -57,7 +57,7 @@ class SessionViews:
         try:
             session = await self._get("sessions", name)
         except NotFound:
-            session = {"session": name, "collections": [], "learned": [], "dialect": ""}
+            session = {"session": name, "collections": [], "learned": [], "settings": {}}
         return visit.page(
             "session.html",
             "sessions",
@@ -78,7 +78,7 @@ class SessionViews:
 
     async def set_dialect(self, visit: Visit) -> Reply:
         body = {"dialect": visit.form.get("dialect", "")}
-        call = Call("PUT", ("sessions", visit.segments[1], "dialect"), body=body)
+        call = Call("PATCH", ("sessions", visit.segments[1], "settings"), body=body)
         return await self._called(visit, call, link("sessions", visit.segments[1], said="saved"))
 
     async def delete(self, visit: Visit) -> Reply:

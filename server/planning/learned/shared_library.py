@@ -3,8 +3,8 @@
 1. Whatever changes the library is put behind all that was done before (`Journal.add`), and then it is done
    here, in that order, as at every node. So all files are equal, numbers included.
 2. The file is made anew at each start: it is the log's, and nobody's only copy.
-3. What other nodes have done is read when the record says that there is more, several times a second; before a
-   model is asked; and before a session is served that was another node's.
+3. What other nodes have done is read when the record says that there is more, several times a second; before
+   a model is asked; and before a session is served that was another node's.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from server.record.postgres.changing import Change, There, Writes
 from server.record.postgres.connecting import Lost, Pool, prepare
 from server.record.postgres.past import Past
 from server.record.record import (
+    MOST_SETTINGS_BYTES,
     Collection,
     Damaged,
     Difference,
@@ -443,6 +444,9 @@ class PostgresRecord:
             origin = await self._there(connection, source)
             past = Past(connection, origin.id, origin.version)
             change.apply(await self._rows_at(past, at))
+            theirs, own = [await _settings(connection, name) for name in (source, target)]
+            text = json.dumps({**theirs, **own} if missing_ok else theirs)
+            await connection.execute("UPDATE sessions SET settings = $1 WHERE id = $2", text, there.id)
 
         try:
             return await self._changed(target, copied, f"fork of {source}", make=True)
@@ -539,14 +543,28 @@ class PostgresRecord:
         settings: dict[str, Any] = json.loads(rows[0][0]) if rows else {}
         return settings
 
-    async def change_settings(self, session: SessionName, settings: dict[str, Any]) -> None:
-        async def run(connection: Connection) -> None:
-            await statements.make(connection, [session], time.time())
-            await connection.execute(
-                "UPDATE sessions SET settings = $1 WHERE name = $2", json.dumps(settings), session
-            )
+    async def change_settings(
+        self,
+        session: SessionName,
+        changes: dict[str, Any],
+        *,
+        expected: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        async def run(connection: Connection) -> dict[str, Any]:
+            found = await _settings(connection, session, lock=True)
+            if any(found.get(name) != value for name, value in (expected or {}).items()):
+                return found
+            changed = {name: value for name, value in {**found, **changes}.items() if value is not None}
+            text = json.dumps(changed)
+            if len(text) > MOST_SETTINGS_BYTES:
+                raise Invalid(f"a session's settings would take more than {MOST_SETTINGS_BYTES} bytes")
+            if changed != found:
+                await statements.make(connection, [session], time.time())
+                sql = "UPDATE sessions SET settings = $1 WHERE name = $2"
+                await connection.execute(sql, text, session)
+            return changed
 
-        await self._do(run)
+        return await self._do(run)
 
     # History
 
@@ -750,6 +768,12 @@ SELECT c.name,
     WHERE r.session = c.session AND r.collection = c.number AND r."row" < $2), 0)),
   c.schema, c.updated_at
 FROM collections AS c WHERE c.session = $1 ORDER BY c.name COLLATE "C\""""
+
+
+async def _settings(connection: Connection, session: SessionName, *, lock: bool = False) -> dict[str, Any]:
+    sql = f"SELECT settings FROM sessions WHERE name = $1{' FOR UPDATE' if lock else ''}"  # noqa: S608
+    settings: dict[str, Any] = json.loads(await connection.fetchval(sql, session) or "{}")
+    return settings
 
 
 async def _used(connection: Connection, there: There, since: float) -> bool:

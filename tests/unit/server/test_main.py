@@ -88,6 +88,37 @@ def test_a_data_root_in_use_stops_the_start(
     root.close()
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("", "shared", "requests without X-Session-ID share its session; LARS_ANONYMOUS=reject shuts it"),
+        ("shared", "shared", "requests without X-Session-ID share its session"),
+        ("reject", "reject", "no request reaches its session, as LARS_ANONYMOUS=reject shuts it"),
+    ],
+)
+def test_a_seed_says_who_comes_to_it(
+    case: tuple[str, str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It wins over the file, not over the variable; and the start tells which it is."""
+    said, anonymous, line = case
+    (tmp_path / "metaservice.toml").write_text('[sessions]\nanonymous = "reject"\n')
+    (tmp_path / "db.json").write_text('{"$schema": "x", "posts": [{"id": 1}], "profile": {"a": 1}}')
+    if said:
+        monkeypatch.setenv("LARS_ANONYMOUS", said)
+    seen: list[str] = []
+    monkeypatch.setattr(
+        "server.__main__._serve", lambda settings, *_, **__: seen.append(settings.sessions.anonymous) or 0
+    )
+    assert main(["serve", "--seed", "db.json"]) == 0
+    assert seen == [anonymous]
+    told = capsys.readouterr().err
+    assert line in told
+    assert "posts, profile" in told
+
+
 def test_dev_opens_the_service_to_its_own_machine_alone(capsys: pytest.CaptureFixture[str]) -> None:
     """Elsewhere it does not start; what the settings have of tokens and origins stays."""
     assert main(["serve", "--dev", "--host", "0.0.0.0"]) == 2
