@@ -57,6 +57,7 @@ class Operations:
             "verify": self._verify,
             "tidy": keeper.tidy,
             "stats": self._stats,
+            "nodes": self._nodes,
         }
         if membership is not None:
             self._known |= {
@@ -158,6 +159,10 @@ class Operations:
         entry = await self._record.entry(session)
         collections = await self._record.collections(session)
         return {**asdict(entry), "collections": [asdict(each) for each in collections]}
+
+    async def _nodes(self) -> list[dict[str, Any]]:
+        """Of a cluster; a service by itself is none."""
+        return []
 
     async def _stats(self) -> dict[str, Any]:
         keeper = self._keeper
