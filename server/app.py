@@ -33,6 +33,7 @@ from server.requests.context import ContextReader, EdgeLimits
 from server.requests.hosts import Hosts, is_local
 from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
+from server.requests.rates import RateLimits, Rates
 from server.sessions import address
 from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
@@ -344,6 +345,7 @@ def make_app(
         settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
         cluster=clustered,
+        rates=_rates(settings, ownership),
     )
 
     def renew(again: Settings) -> None:
@@ -367,6 +369,15 @@ def make_app(
         tracing=tracing,
         cluster=None if ownership is None or clustered is None else (ownership, clustered.forwarder),
     )
+
+
+def _rates(settings: Settings, ownership: Ownership | None) -> Rates | None:
+    """None: nothing is limited."""
+    options = settings.rates
+    if not options.requests_per_token and not options.requests_per_session:
+        return None
+    limits = RateLimits(options.requests_per_token, options.requests_per_session, options.window_seconds)
+    return Rates(limits) if ownership is None else Rates(limits, lambda: len(ownership.lease.others) + 1)
 
 
 def _clustered(

@@ -48,8 +48,9 @@ if TYPE_CHECKING:
     from server.http.api_pages import ApiPages
     from server.http.clustered import Clustered
     from server.requests.auth import Authenticator, Caller
+    from server.requests.rates import Rates
     from server.requests.target import Target
-    from server.values.model import RequestContext
+    from server.values.model import RequestContext, Session
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +93,7 @@ class Handler:
         settings: ReadsSettings | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
         cluster: Clustered | None = None,
+        rates: Rates | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
 
@@ -113,6 +115,7 @@ class Handler:
         self._settings = settings or NoSettings()
         self._logged_address = logged_address
         self._cluster = cluster
+        self._rates = rates
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
@@ -211,19 +214,16 @@ class Handler:
             return Reply(204, (("Allow", ", ".join(METHODS)),))
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
         if pages.is_own(target.segments):
-            if self._cluster is not None:
-                asked = self._api_pages.session_of(target, request.headers, caller)
-                elsewhere = asked and await self._cluster.place(request, asked.directory)
-                if elsewhere:
-                    return elsewhere
-            return await self._own_page(request, target, caller)
+            asked = self._api_pages.session_of(target, request.headers, caller)
+            return await self._elsewhere(request, asked) or await self._own_page(request, target, caller)
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
-        if self._cluster is not None:
-            elsewhere = await self._cluster.place(request, session.directory)
-            if elsewhere is not None:
-                return elsewhere
+        elsewhere = await self._elsewhere(request, session)
+        if elsewhere is not None:
+            return elsewhere
+        if self._rates is not None:
+            line.rates = self._rates.take(line.token_name, session.directory)
         settings = self._settings.known(session.directory)
         if settings is None:
             settings = await self._settings.of(session.directory)
@@ -244,6 +244,12 @@ class Handler:
         ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         return ctx
+
+    async def _elsewhere(self, request: web.BaseRequest, session: Session | None) -> Elsewhere | None:
+        """Whether another node has the session. Raises Unavailable, Misplaced."""
+        if self._cluster is None or session is None:
+            return None
+        return await self._cluster.place(request, session.directory)
 
     def _caller(self, request: web.BaseRequest) -> Caller:
         """Raises Unauthorized."""

@@ -51,7 +51,9 @@ async def copied(settings: Settings, root: DataRoot, *, to: Engine, replace: boo
     return {"sessions": done, "left": left}
 
 
-async def _opened(settings: Settings, root: DataRoot, engine: Engine, closing: AsyncExitStack) -> KeeperClient:
+async def _opened(
+    settings: Settings, root: DataRoot, engine: Engine, closing: AsyncExitStack
+) -> KeeperClient:
     options = evolve(settings.record, engine=engine, node_url=settings.record.node_url or _NOWHERE)
     keeper = make_keeper(evolve(settings, record=options), root)
     await keeper.start()

@@ -249,6 +249,25 @@ class StoreSettings:
 
 
 @frozen
+class RateSettings:
+    requests_per_token: int = setting(
+        0,
+        "Requests that a token may send in a window; beyond: 429; 0: no limit",
+        low=0,
+        high=10**9,
+        unit="requests",
+    )
+    requests_per_session: int = setting(
+        0,
+        "Requests that a session may get in a window; beyond: 429; 0: no limit",
+        low=0,
+        high=10**9,
+        unit="requests",
+    )
+    window_seconds: int = setting(60, "How long such a window is", low=1, high=_DAY)
+
+
+@frozen
 class RecordSettings:
     engine: Literal["sqlite", "postgres"] = setting(
         "sqlite", "Where all data is kept: in a file of the data root, or in PostgreSQL, for several nodes"
@@ -341,6 +360,7 @@ class Settings:
     sandbox: SandboxSettings = section(SandboxSettings)
     store: StoreSettings = section(StoreSettings)
     record: RecordSettings = section(RecordSettings)
+    rates: RateSettings = section(RateSettings)
     schema: SchemaSettings = section(SchemaSettings)
     conventions: ConventionsSettings = section(ConventionsSettings)
     planner: PlannerSettings = section(PlannerSettings)

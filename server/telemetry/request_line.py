@@ -55,6 +55,8 @@ class RequestLine:
     forwarded_to: str = ""
     origin_refused: str = ""
     ms: dict[str, float] = field(factory=dict)
+    #: What the answer says of how many more may be sent; not of the log.
+    rates: tuple[tuple[str, str], ...] = ()
     _clock: Callable[[], float] = field(default=time.perf_counter, repr=False, kw_only=True)
     _started: float = field(init=False, repr=False)
     _emitted: bool = field(default=False, init=False, repr=False)
@@ -112,6 +114,8 @@ def _stages_of(outcome: Outcome, whole: float) -> list[tuple[str, float]]:
 
 
 _LINE_FIELDS: Final = tuple(
-    name for name in attrs.fields_dict(RequestLine) if name != "ms" and not name.startswith("_")
+    name
+    for name in attrs.fields_dict(RequestLine)
+    if name not in ("ms", "rates") and not name.startswith("_")
 )
 _log = structlog.get_logger("request")
