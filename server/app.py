@@ -16,6 +16,7 @@ from server.http.cors import Cors
 from server.http.file_fields import FileFields
 from server.http.handler import Handler
 from server.http.held import HeldBytes, HeldLimits
+from server.http.listening import BACKLOG, listening
 from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.remembered import RawDoor
 from server.http.semantics import HttpSemantics
@@ -31,7 +32,7 @@ from server.metrics.meter import Meter
 from server.metrics.streams import StreamCounts
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
-from server.operations.keeping import make_keeper
+from server.operations.keeping import make_keeper, node_id
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
 from server.planning.dialects.frame.choice import DialectChoice, checked
@@ -42,6 +43,7 @@ from server.requests.context import ContextReader, EdgeLimits
 from server.requests.hosts import Hosts, is_local
 from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
+from server.requests.rates import RateLimits, Rates
 from server.sessions import address
 from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
@@ -57,8 +59,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from socket import socket
 
+    from server.cluster.ownership import Ownership
     from server.console.door import Console
     from server.http.answering import UseCase
+    from server.http.clustered import Clustered
+    from server.http.forwarding import Forwarder
     from server.http.handler import Door
     from server.operations.api import Api
     from server.operations.assembly import HoldingExecutor
@@ -70,9 +75,6 @@ if TYPE_CHECKING:
     from wasm_runtime.artifact import Artifact
     from wasm_runtime.pool import Executor
     from wasm_runtime.worker_process import Hears
-
-#: Connections that wait to be taken.
-BACKLOG = 1_024
 
 
 class Service:
@@ -95,6 +97,7 @@ class Service:
         tracing: Tracing | None = None,
         raw_door: RawDoor | None = None,
         streams: Registry,
+        cluster: tuple[Ownership, Forwarder] | None = None,
     ) -> None:
         self._raw_door = raw_door
         self._streams = streams
@@ -110,6 +113,7 @@ class Service:
         self._renew = renew
         self._usage = usage
         self._tracing = tracing
+        self._cluster = cluster
         self._runner: web.ServerRunner | None = None
         self._closed = False
 
@@ -121,6 +125,10 @@ class Service:
         Raises RecordError, PoolError, and OSError when the address is taken; nothing is left running then.
         """
         try:
+            if self._cluster is not None and not sockets:
+                sockets = await listening(self._settings.server)
+            if self._cluster is not None:
+                self._name_node(sockets)
             await self._start_parts()
             await self._names.adopt(self._data_root.path)
             await self._session_settings.adopt(self._data_root.path)
@@ -149,6 +157,15 @@ class Service:
                 await keeper
             raise
         await keeper
+
+    def _name_node(self, sockets: Sequence[socket]) -> None:
+        """Say where the other nodes find this one."""
+        assert self._cluster is not None  # noqa: S101  the caller has looked
+        host, port = sockets[0].getsockname()[:2]
+        here = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        url = self._settings.record.node_url or here
+        self._cluster[0].url = url
+        self._keeper.change_node_url(url)
 
     def keep_off_workers(self) -> None:
         """Leave their processors to the workers, if there are others; so does the keeper.
@@ -217,6 +234,8 @@ class Service:
         if self._closed:
             return
         self._closed = True
+        if self._cluster is not None and self._runner is not None:
+            await self._drain()
         async with AsyncExitStack() as closing:
             closing.callback(self._data_root.close)
             address.withdraw(self._data_root.path)
@@ -227,13 +246,26 @@ class Service:
             closing.push_async_callback(self._usage.close)
             closing.push_async_callback(self._executor.close)
             closing.push_async_callback(self._planner.close)
+            if self._cluster is not None:
+                closing.push_async_callback(self._cluster[1].close)
             if self._runner is not None:
                 await self._streams.drain(self._settings.server.shutdown_seconds)
                 await self._runner.cleanup()
                 self._runner = None
 
+    async def _drain(self) -> None:
+        """Give the sessions to the other nodes, and hand on what comes until load balancers have seen it."""
+        assert self._cluster is not None  # noqa: S101  the caller has looked
+        ownership = self._cluster[0]
+        seconds = self._settings.record.drain_seconds
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds + self._settings.server.shutdown_seconds):
+                await ownership.drain()
+        if ownership.lease.others:
+            await asyncio.sleep(seconds)
 
-def make_app(
+
+def make_app(  # noqa: PLR0915  a part after the other
     settings: Settings,
     *,
     planner: Planner | None = None,
@@ -260,6 +292,9 @@ def make_app(
     try:
         files.remove_leftovers()
         pool = executor or worker_pool(settings, root, guest(), keeper, hears=Writes(changes))
+        ownership = clustered = None
+        if settings.record.engine == "postgres":
+            ownership, clustered, pool = _clustered(settings, root, keeper, pool)
         admin = bool(settings.auth.admin_token)
         remembered = None if memory is None else memory.counts
         streams = StreamCounts()
@@ -275,12 +310,16 @@ def make_app(
             watched=lambda provider: _watched(provider, meter, tracing),
             delete_collections=settings.conventions.delete_collections,
             usage=usage,
+            fleet=ownership,
         )
     except BaseException:
         root.close()
         raise
     names = SessionNames(keeper)
     session_settings = SessionSettings(keeper)
+    if ownership is not None:
+        ownership.on_lost(session_settings.forget)
+        ownership.on_lost(partial(_publish_lost, changes))
     dialects = dialect_choice(settings, session_settings)
     _tell_of_plans(plans, session_settings, changes)
     reader = _reader(settings, names)
@@ -289,6 +328,8 @@ def make_app(
         HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))
     )
     watching = _watching(settings, changes, reader, dialects, session_settings, use_case, streams)
+    if ownership is not None:
+        ownership.on_lost(lambda lost: watching.registry.end_of(lost, "another node has the session"))
     new_line = RequestLine if tracing is None else tracing.new_line
     notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
@@ -320,7 +361,9 @@ def make_app(
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     note = _all_of(notes)
     # Where requests are traced or kept all take the long way.
-    long_way = tracing is not None or settings.console.keep_requests
+    # So do they where somebody else may have the session, or it is counted how many there are.
+    rates = _rates(settings, ownership)
+    long_way = tracing is not None or settings.console.keep_requests or ownership is not None or rates
     raw_door = None if long_way else _raw_door(settings, memory, note)
     handler = Handler(
         use_case,
@@ -329,7 +372,7 @@ def make_app(
         api_pages=_api_pages(
             settings, plans, pool, records, dialects=dialects, session_settings=session_settings
         ),
-        health=_health(pool, root, keeper),
+        health=_health(pool, root, keeper, ownership),
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
         door=door,
@@ -342,6 +385,8 @@ def make_app(
         settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
         raw_door=raw_door,
+        cluster=clustered,
+        rates=rates,
     )
 
     return Service(
@@ -359,6 +404,7 @@ def make_app(
         tracing=tracing,
         streams=watching.registry,
         raw_door=raw_door,
+        cluster=None if ownership is None or clustered is None else (ownership, clustered.forwarder),
     )
 
 
@@ -401,6 +447,35 @@ def _tell_of_plans(plans: Planner, settings: SessionSettings, changes: Changes) 
     if isinstance(plans, LearningPlanner):
         plans.on_change(told)
     settings.on_change = told
+
+
+def _rates(settings: Settings, ownership: Ownership | None) -> Rates | None:
+    """None: nothing is limited."""
+    options = settings.rates
+    if not options.requests_per_token and not options.requests_per_session:
+        return None
+    limits = RateLimits(options.requests_per_token, options.requests_per_session, options.window_seconds)
+    return Rates(limits) if ownership is None else Rates(limits, lambda: len(ownership.lease.others) + 1)
+
+
+def _clustered(
+    settings: Settings, root: DataRoot, keeper: KeeperClient, pool: HoldingExecutor
+) -> tuple[Ownership, Clustered, HoldingExecutor]:
+    """What makes the service a node: whose sessions are, how requests are handed on, who runs its own."""
+    # A service by itself has nothing of it to import.
+    from server.cluster.ownership import Ownership, OwningExecutor  # noqa: PLC0415
+    from server.http.clustered import Clustered  # noqa: PLC0415
+    from server.http.forwarding import Forwarder  # noqa: PLC0415
+
+    options = settings.record
+    ownership = Ownership(node_id(root.path), keeper, idle_seconds=options.idle_seconds)
+    clustered = Clustered(
+        Forwarder(ownership, options.cluster_token),
+        settings.server.request_bytes,
+        settings.server.body_seconds,
+        settings.sandbox.session_disk_bytes,
+    )
+    return ownership, clustered, OwningExecutor(pool, ownership)
 
 
 class Renewable(Protocol):
@@ -513,6 +588,8 @@ def worker_pool(
 ) -> WorkerPool:
     """The pool that the settings ask for; `workers` overrides how many. `hears` is told of writes."""
     sandbox = settings.sandbox
+    # A worker that has no such directory when it confines itself has no wall around its files.
+    (root.path / CACHES).mkdir(mode=0o700, exist_ok=True)
     pool = WorkerPool(
         PoolConfig(
             component=guest.path,
@@ -532,6 +609,12 @@ def worker_pool(
     )
     keeper.on_restart(pool.reconnect)
     return pool
+
+
+def _publish_lost(changes: Changes, sessions: Sequence[str]) -> None:
+    """What another node writes in them is not heard here."""
+    for session in sessions:
+        changes.publish(Touched(session, whole=True, cause="doubtful"))
 
 
 def _publish_expired(changes: Changes, sessions: Sequence[str]) -> None:
@@ -565,7 +648,7 @@ def _watching(  # noqa: PLR0917  parts, each of another kind
         patience_seconds=settings.server.body_seconds,
     )
     topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
-    tickets = Tickets(live.ticket_seconds)
+    tickets = Tickets(live.ticket_seconds, shared=settings.record.cluster_token)
     return Watching(
         Registry(limits, counts), topics, changes, tickets, reader, dialects, session_settings, use_case
     )
@@ -634,7 +717,9 @@ def _api_pages(
     )
 
 
-def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callable[[], Mapping[str, object]]:
+def _health(
+    executor: Executor, root: DataRoot, keeper: KeeperClient, ownership: Ownership | None
+) -> Callable[[], Mapping[str, object]]:
     """What anyone may know: how many workers are ready, and whether data can be written.
 
     `record`: "ok", "full" (its disk, or the limit of all sessions) or "not there".
@@ -644,9 +729,12 @@ def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callabl
         health = executor.health()
         workers = {name: health[name] for name in ("ready", "configured", "enforced")}
         record = "not there" if not keeper.ready else "full" if keeper.full or root.is_full() else "ok"
-        well = record == "ok"
+        if ownership is not None and record == "ok" and not ownership.is_live:
+            record = "out of reach"
+        status = "stopping" if ownership is not None and ownership.draining else "impaired"
+        well = record == "ok" and status == "impaired"
         return {
-            **({} if well else {"status": "impaired"}),
+            **({} if well else {"status": status}),
             "workers": workers,
             "data_root": "ok" if root.is_writable() else "not writable",
             "record": record,

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import structlog
-from aiohttp import HttpVersion10, HttpVersion11
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from server.concurrency.uninterrupted import uninterrupted
 from server.http import pages, request_id
 from server.http.answering import answered
 from server.http.api_pages import NAMES as API_PAGES
 from server.http.cors import Cors
+from server.http.elsewhere import Elsewhere
 from server.http.event_stream import wish_of
 from server.http.held import Claim, HeldBytes
 from server.http.response import SENT, came_in_chunks, to_response, whole
@@ -41,17 +42,21 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from typing import Any
 
-    from aiohttp import web
     from multidict import MultiMapping
 
     from server.http.admin import Follow
     from server.http.answering import UseCase
     from server.http.api_pages import ApiPages
-    from server.http.event_stream import Wish
+    from server.http.clustered import Clustered
     from server.http.remembered import RawDoor
     from server.http.watching import Watching
     from server.requests.auth import Authenticator, Caller
+    from server.requests.rates import Rates
     from server.requests.target import Target
+    from server.values.model import Session
+
+#: What becomes of a request: a reply, a stream, or another node's response, which is sent already.
+Answered: TypeAlias = "Reply | Watch | Follow | web.StreamResponse"
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +95,8 @@ class Handler:
         settings: ReadsSettings | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
         raw_door: RawDoor | None = None,
+        cluster: Clustered | None = None,
+        rates: Rates | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
 
@@ -114,6 +121,8 @@ class Handler:
         self._follow = follow
         self._settings = settings or NoSettings()
         self._logged_address = logged_address
+        self._cluster = cluster
+        self._rates = rates
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
@@ -121,10 +130,15 @@ class Handler:
         if self._reader.tokens.are_in(number):
             number = request_id.new()
         line = self._new_line(request_id=number, method=request.method)
+        if self._cluster is not None:
+            line.node = self._cluster.node
         if self._logged_address is not None:
             line.client = self._logged_address(request.remote or "", request.headers)
         try:
             reply = await self._reply(request, line)
+            if isinstance(reply, web.StreamResponse):  # another node's, and sent
+                line.status = reply.status
+                return reply
             if not isinstance(reply, Reply):
                 return await self._stream(request, reply, line)
             if line.dialect:
@@ -163,7 +177,7 @@ class Handler:
             raise RuntimeError("there are no event streams")
         return self._watching
 
-    async def _reply(self, request: web.BaseRequest, line: RequestLine) -> Reply | Watch | Follow:
+    async def _reply(self, request: web.BaseRequest, line: RequestLine) -> Answered:
         try:
             return await self._answer(request, line)
         except ServiceError as error:
@@ -177,9 +191,9 @@ class Handler:
             line.problem = ServiceError.slug
             return error_reply(ServiceError("The request failed; the log has more."), line.request_id)
 
-    async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply | Watch | Follow:
+    async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Answered:
         is_health = request.raw_path.partition("?")[0] == pages.HEALTH
-        if not is_health:  # load balancers ask by an address
+        if not is_health and not self._was_judged(request):  # load balancers ask by an address
             self._hosts.check(request.headers)
         if preflight := self._cors.preflight(request.method, request.headers):
             return preflight
@@ -188,6 +202,10 @@ class Handler:
         if self._follow is not None and _is_followed(request):
             return await self._follow(request)
         if self._door is not None and self._door.owns(request.raw_path):
+            if self._cluster is not None:
+                elsewhere = await self._cluster.place_of_operators(request)
+                if elsewhere is not None:
+                    return await self._cluster.forward(request, elsewhere, line, upload=True)
             return await uninterrupted(self._door.answer(request))
         claim = Claim(self._held)
         try:
@@ -195,27 +213,35 @@ class Handler:
         finally:
             claim.release()
 
-    async def _served(self, request: web.BaseRequest, line: RequestLine, claim: Claim) -> Reply | Watch:
+    def _was_judged(self, request: web.BaseRequest) -> bool:
+        """Whether another node has looked at the name that it came under, and handed it on."""
+        return self._cluster is not None and self._cluster.may_come(request)
+
+    async def _served(self, request: web.BaseRequest, line: RequestLine, claim: Claim) -> Answered:
         started = perf_counter()
         try:
             ctx = await self._read(request, line, claim)
         finally:
             line.took("parse", perf_counter() - started)
+        if isinstance(ctx, Elsewhere):
+            assert self._cluster is not None  # noqa: S101  it has said so
+            return await self._cluster.forward(request, ctx, line, holds=claim.grow)
         if not isinstance(ctx, RequestContext):
             return ctx
         return await answered(self._use_case, ctx, line)
 
     async def _read(
         self, request: web.BaseRequest, line: RequestLine, claim: Claim
-    ) -> RequestContext | Reply | Watch:
-        """The request's context, what it is to watch, or the reply where the service itself has one."""
+    ) -> RequestContext | Reply | Watch | Elsewhere:
+        """The request's context, what it is to watch, or the reply where the service itself has one.
+
+        Or who has its session.
+        """
         if request.version not in (HttpVersion10, HttpVersion11):
             raise BadRequest("The service speaks HTTP/1.1 and HTTP/1.0.")
-        wish = None if self._watching is None else wish_of(request.method, request.headers)
-        if wish is not None:
-            watch = await self._watch(request, wish, line)
-            if watch is not None:
-                return watch
+        watch = await self._watch(request, line)
+        if watch is not None:
+            return watch
         caller = self._caller(request)
         line.token_name = caller.token_name or ""
         check_method(request.method)
@@ -225,13 +251,18 @@ class Handler:
         if target.segments == TICKETS and self._watching is not None:
             return self._watching.ticket(request, target, caller)
         if pages.is_own(target.segments):
-            return await self._own_page(request, target, caller)
+            asked = self._api_pages.session_of(target, request.headers, caller)
+            return await self._elsewhere(request, asked) or await self._own_page(request, target, caller)
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
-        settings = self._settings.known(session.directory)
-        if settings is None:
-            settings = await self._settings.of(session.directory)
+        elsewhere = await self._elsewhere(request, session)
+        if elsewhere is not None:
+            return elsewhere
+        if self._rates is not None:
+            line.rates = self._rates.take(line.token_name, session.directory)
+        known = self._settings.known(session.directory)
+        settings = await self._settings.of(session.directory) if known is None else known
         named = self._dialects.named(request.headers, caller.token_name, settings)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(
@@ -250,13 +281,32 @@ class Handler:
         line.dialect = ctx.dialect
         return ctx
 
-    async def _watch(self, request: web.BaseRequest, wish: Wish, line: RequestLine) -> Watch | None:
-        """What is to be watched; None where the path is one of the service's pages."""
-        watching = self._watching_there
+    async def _watch(self, request: web.BaseRequest, line: RequestLine) -> Watch | Elsewhere | None:
+        """What is to be watched, or who has its session; None where no stream is asked for."""
+        watching = self._watching
+        wish = None if watching is None else wish_of(request.method, request.headers)
+        if watching is None or wish is None:
+            return None
         admitted = watching.caller(request)
         caller, session = (self._caller(request), None) if admitted is None else admitted
         line.token_name = caller.token_name or ""
-        return await watching.read(request, wish, caller, session, line)
+        target = watching.target(request)
+        if target is None:
+            return None
+        session = watching.session(request, target, caller, session)
+        line.session = session.id
+        elsewhere = await self._elsewhere(request, session)
+        if elsewhere is not None:
+            return elsewhere
+        if self._rates is not None:
+            line.rates = self._rates.take(line.token_name, session.directory)
+        return await watching.read(request, wish, target, caller, session, line)
+
+    async def _elsewhere(self, request: web.BaseRequest, session: Session | None) -> Elsewhere | None:
+        """Whether another node has the session. Raises Unavailable, Misplaced."""
+        if self._cluster is None or session is None:
+            return None
+        return await self._cluster.place(request, session.directory)
 
     def _caller(self, request: web.BaseRequest) -> Caller:
         """Raises Unauthorized."""
@@ -288,7 +338,8 @@ class Handler:
             self._raw_door.keep(request, reply, line)
         response: web.StreamResponse = SENT
         try:
-            data = whole(request, reply, line)
+            goes = self._cluster is not None and self._cluster.goes
+            data = None if goes else whole(request, reply, line)
             if data is None:
                 response = await self._prepared(request, reply, line)
                 await response.write_eof()
@@ -310,7 +361,7 @@ class Handler:
         response = to_response(reply, line)
         if not request.content.is_eof():
             response.force_close()  # the rest of the body is not worth reading
-        if came_in_chunks(request):
+        if came_in_chunks(request) or (self._cluster is not None and self._cluster.goes):
             response.force_close()
         await response.prepare(request)
         return response

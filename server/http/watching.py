@@ -133,37 +133,17 @@ class Watching:
 
     # Requests
 
-    async def read(
-        self,
-        request: web.BaseRequest,
-        wish: Wish,
-        caller: Caller,
-        admitted: Session | None,
-        line: RequestLine,
-    ) -> Watch | None:
-        """What is to be watched; None: it is a page of the service's own.
-
-        Raises what reading a request raises.
-        """
+    def target(self, request: web.BaseRequest) -> Target | None:
+        """Of a request for a stream; None: it is a page of the service's own. Raises InvalidPath."""
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
-        own = own_keys(target.raw_query)
-        if pages.is_own(target.segments) and (target.segments or not own.watch):
+        if pages.is_own(target.segments) and (target.segments or not own_keys(target.raw_query).watch):
             return None
-        session = self._session(request, target, caller, admitted)
-        line.session = session.id
-        targets = [] if pages.is_own(target.segments) else [evolve(target, raw_query=own.rest)]
-        linked = SESSION_ID not in request.headers and admitted is None
-        targets += [self._also(text, linked=linked) for text in own.watch]
-        most = self.registry.limits.routes
-        if len(targets) > most:
-            raise InvalidQuery(f"A stream carries {most} routes at most.", limit=most)
-        asked_by = (caller, session, line)
-        questions = [await self._question(request, wish, each, *asked_by) for each in targets]
-        return Watch(session, tuple(questions), wish.delta, last_id_of(request.headers))
+        return target
 
-    def _session(
+    def session(
         self, request: web.BaseRequest, target: Target, caller: Caller, admitted: Session | None
     ) -> Session:
+        """Whose states are watched; `admitted`: by a ticket. Raises SessionMissing, SessionInvalid."""
         if admitted is None:
             return evolve(self._reader, in_query=True).session(request, target, caller)
         query = parse_query(target.raw_query, query_bytes=self._reader.limits.query_bytes)
@@ -172,6 +152,27 @@ class Watching:
             raise SessionInvalid("The ticket is for another session.")
         self._reader.note(admitted)
         return admitted
+
+    async def read(  # noqa: PLR0917  what a request has been found to be
+        self,
+        request: web.BaseRequest,
+        wish: Wish,
+        target: Target,
+        caller: Caller,
+        session: Session,
+        line: RequestLine,
+    ) -> Watch:
+        """What is to be watched. Raises what reading a request raises."""
+        own = own_keys(target.raw_query)
+        targets = [] if pages.is_own(target.segments) else [evolve(target, raw_query=own.rest)]
+        linked = SESSION_ID not in request.headers and ticket_of(request.raw_path) is None
+        targets += [self._also(text, linked=linked) for text in own.watch]
+        most = self.registry.limits.routes
+        if len(targets) > most:
+            raise InvalidQuery(f"A stream carries {most} routes at most.", limit=most)
+        asked_by = (caller, session, line)
+        questions = [await self._question(request, wish, each, *asked_by) for each in targets]
+        return Watch(session, tuple(questions), wish.delta, last_id_of(request.headers))
 
     def _also(self, text: str, *, linked: bool) -> Target:
         """A further route. Raises InvalidQuery, InvalidPath."""

@@ -21,7 +21,7 @@ from server.live import events
 from server.metrics.streams import StreamCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from server.values.model import Session
 
@@ -111,6 +111,13 @@ class Registry:
         """Have all streams that are open end; their clients come again."""
         for outlet in tuple(self.open):
             outlet.end(reason)
+
+    def end_of(self, sessions: Sequence[str], reason: str) -> None:
+        """Have those of these sessions end; their clients come again, and may be sent elsewhere."""
+        gone = frozenset(sessions)
+        for outlet in tuple(self.open):
+            if outlet.session.directory in gone:
+                outlet.end(reason)
 
     async def drain(self, seconds: float) -> None:
         """Take no more streams, and have those that are open end, for so long at most."""

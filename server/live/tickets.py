@@ -38,15 +38,19 @@ class Admitted:
 
 
 class Tickets:
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.time) -> None:
-        """`seconds`: for how long one opens streams."""
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.time, *, shared: str = "") -> None:
+        """`seconds`: for how long one opens streams. `shared`: what the nodes of a cluster know alone."""
         self.seconds = seconds
+        self._shared = shared
         self._clock = clock
         self.renew()
 
     def renew(self) -> None:
-        """No ticket that was minted before is valid any more."""
-        self._key = secrets.token_bytes(_DIGEST_BYTES)
+        """No ticket that was minted before is valid any more; in a cluster, until it is too old."""
+        if self._shared:
+            self._key = hmac.digest(self._shared.encode(), b"tickets for event streams", "sha256")
+        else:
+            self._key = secrets.token_bytes(_DIGEST_BYTES)
 
     def mint(self, session: Session, token_name: str | None) -> str:
         until = self._clock() + self.seconds

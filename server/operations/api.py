@@ -24,6 +24,7 @@
     GET    /changes                    ?session= ?since= ?limit=
     GET    /record
     GET    /record/verify
+    GET    /nodes
     POST   /record/backup
     GET    /record/backup              ?name= ?offset=    a piece of the file
     DELETE /record/backup              ?name=
@@ -73,7 +74,9 @@ if TYPE_CHECKING:
     from server.values.model import RequestContext, Session
 
 #: The first segments below `/_meta` that are the operators'.
-ROOMS: Final = frozenset({"plans", "sessions", "changes", "record", "explain", "doctor", "learning", "usage"})
+ROOMS: Final = frozenset(
+    {"plans", "sessions", "changes", "record", "nodes", "explain", "doctor", "learning", "usage"}
+)
 MAX_PAGE: Final = 1_000
 #: Stands for any segment.
 _NAME: Final = "*"
@@ -129,6 +132,7 @@ class Api:
             ("changes",): {"GET": self._list_changes},
             ("record",): {"GET": self._show_record},
             ("record", "verify"): {"GET": self._verify_record},
+            ("nodes",): {"GET": self._list_nodes},
             ("record", "backup"): {
                 "POST": self._make_backup,
                 "GET": self._send_backup,
@@ -287,6 +291,9 @@ class Api:
 
     async def _verify_record(self, _call: Call) -> Answer:
         return await self._records.verify()
+
+    async def _list_nodes(self, _call: Call) -> Answer:
+        return await self._records.nodes()
 
     async def _make_backup(self, _call: Call) -> Answer:
         return await self._records.make_backup()

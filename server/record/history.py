@@ -32,7 +32,7 @@ _ROW_BYTES: Final = 64
 _PRUNED_AT_ONCE: Final = 500
 #: Versions that somebody who follows a session may have missed; and addresses that are told of a collection.
 _FOLLOWED_COMMITS: Final = 10_000
-_TOLD_ADDRESSES: Final = 64
+TOLD_ADDRESSES: Final = 64
 #: Of a row: the number, or the text that its record has as `id`.
 _ADDRESS: Final = (
     f"CASE WHEN row < {FIRST_TEXT_ROWID} THEN row ELSE CAST(json_extract(doc, '$.id') AS TEXT) END"
@@ -272,7 +272,7 @@ class Past:
         for id_, version, _, _ in commits[::-1][:most]:
             of_version = touched.get(version, {})
             records = {
-                names[number]: sorted(addresses, key=str) if len(addresses) <= _TOLD_ADDRESSES else None
+                names[number]: sorted(addresses, key=str) if len(addresses) <= TOLD_ADDRESSES else None
                 for number, addresses in sorted(of_version.items())
                 if number in names
             }

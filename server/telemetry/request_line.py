@@ -30,7 +30,8 @@ class RequestLine:
     Filled in by whoever learns a field, and emitted once, by the edge. `route` is the template, not the
     path; `problem` the slug of a problem reply; `outcome` how a run ended that did not complete.
     `token_name` is the name of the token that was sent, never the token; `client` an address, where the
-    settings want it; `origin_refused` whose page's script cannot read the answer. `ms` has the wall clock
+    settings want it; `node` of a cluster's nodes the one that writes this, and `forwarded_to` the one that
+    answers; `origin_refused` whose page's script cannot read the answer. `ms` has the wall clock
     of each of the `STAGES` it went through in milliseconds, and `total` when emitted. Of a run the worker
     measures `queue`, `guest` and `settle` (`Completed` says what they are); `frame` is the rest: the way to
     the worker and back. `remembered` is in place of these, where no worker was asked. A run that ended so
@@ -53,12 +54,16 @@ class RequestLine:
     remembered: bool = False
     token_name: str = ""
     client: str = ""
+    node: str = ""
+    forwarded_to: str = ""
     origin_refused: str = ""
     ms: dict[str, float] = field(factory=dict)
     #: For who asks again when something of it changes: what the reply was made of, as far as that is known.
     reads: ReadSet | None = None
     #: For the edge: what the reply is remembered as, if the same bytes get it again.
     entry: object = None
+    #: What the answer says of how many more may be sent; not of the log.
+    rates: tuple[tuple[str, str], ...] = ()
     _clock: Callable[[], float] = field(default=time.perf_counter, repr=False, kw_only=True)
     _started: float = field(init=False, repr=False)
     _emitted: bool = field(default=False, init=False, repr=False)
@@ -119,7 +124,7 @@ def _stages_of(outcome: Outcome, whole: float) -> list[tuple[str, float]]:
     return [*stages, ("frame", rest)]
 
 
-_NOT_LOGGED: Final = frozenset({"ms", "reads", "entry"})
+_NOT_LOGGED: Final = frozenset({"ms", "reads", "entry", "rates"})
 _LINE_FIELDS: Final = tuple(
     name for name in attrs.fields_dict(RequestLine) if name not in _NOT_LOGGED and not name.startswith("_")
 )

@@ -28,11 +28,13 @@ from tools.torture.wire import Answer, Gone, Hung, Kept, ask
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tools.torture.wire import Address
+
 CLIENTS = 6
 _IDS = ("a", "b", "c")
 _CHOICES = (("GET", 5), ("PATCH", 4), ("PUT", 3), ("DELETE", 2), ("POST", 3), ("LIST", 2), ("CREATE", 1))
 _PERHAPS = {"worker-lost", "not-confirmed"}
-_NOT_DONE = {(503, "overloaded"), (503, "storage-failed")}
+_NOT_DONE = {(503, "overloaded"), (503, "storage-failed"), (503, "unavailable"), (503, "starting")}
 #: A worker dies once in so many operations, on average, or the keeper, or both.
 _OPERATIONS_PER_KILL = 200
 
@@ -88,6 +90,10 @@ class Recorder:
     _values: Iterator[int] = field(factory=lambda: count(1))
     _left: int = 0
 
+    def address(self) -> Address:
+        """Whom the next operation is for."""
+        return self.service.address
+
     async def record(self) -> list[Operation]:
         self._left = self.operations
         # Every second one keeps its connection: there a read that is remembered is known by its bytes.
@@ -115,7 +121,7 @@ class Recorder:
                 services.kill(pid)
             self.told["killed " + " and ".join(aim)] += 1
 
-    async def _client(self, random: Random, kept: Kept | None) -> None:
+    async def _client(self, random: Random, kept: Kept | None = None) -> None:
         own: list[int] = []
         try:
             while self._left > 0:
@@ -146,7 +152,7 @@ class Recorder:
         send = ask if kept is None else kept.ask
         called = time.monotonic()
         try:
-            answer = await send(self.service.address, method, target, self.session, body)
+            answer = await send(self.address(), method, target, self.session, body)
         except Gone:
             self.told["gone"] += 1
             self._write_down(called, request, None)
