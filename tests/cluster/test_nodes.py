@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tests.cluster.conftest import ADMIN, CLUSTER_TOKEN
+from tests.streams import watching
 
 if TYPE_CHECKING:
     from tests.cluster.conftest import Cluster
@@ -86,3 +89,22 @@ def test_who_is_not_a_node_is_never_misdirected(cluster: Cluster) -> None:
     assert sorted(each.status for each in answers) == [200, 421, 421]
     owner = next(each for each in answers if each.status == 421).headers["x-metaservice-owner"]
     assert owner.split()[1] in {node.url for node in cluster.nodes}
+
+
+async def test_a_stream_is_the_same_at_every_node(cluster: Cluster) -> None:
+    """Whichever is asked for it, and whichever takes the write; a plain GET goes on beside it."""
+    session = "streamed"
+    assert cluster.nodes[0].client(session).post("/orders", {"n": 0}).status == 201
+    async with AsyncExitStack() as streams:
+        watched = []
+        for node in cluster.nodes:
+            url = urlsplit(node.url)
+            stream = watching((url.hostname or "", url.port or 0), "/orders", session)
+            watched.append(await streams.enter_async_context(stream))
+        first = [await stream.event() for stream in watched]
+        assert cluster.nodes[1].client(session).post("/orders", {"n": 1}).status == 201
+        second = [await stream.event() for stream in watched]
+        plain = cluster.nodes[2].client(session).get("/orders")
+
+    assert [len(each.body["items"]) for each in (*first, *second)] == [1, 1, 1, 2, 2, 2]
+    assert {each.id for each in second} == {plain.headers["etag"]}
