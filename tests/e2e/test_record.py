@@ -98,7 +98,7 @@ async def test_a_hot_guest_writes_nothing(tmp_path: Path) -> None:
 
 
 async def test_what_a_keeper_dies_over_is_asked_of_the_next(tmp_path: Path) -> None:
-    """What the service itself asks of a session's first request: nothing was written, so nobody is refused."""
+    """What the service itself asks for a session's first request: nothing was written, nobody is refused."""
     async with serving(tmp_path, {}, workers=1) as served:
         pid = keeper(served)
         os.kill(pid, signal.SIGSTOP)
