@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from server.cli.options import Commands
     from server.cli.output import Output
 
+#: Takes a setting out.
+_NONE = "none"
 _MOMENT = "a version's number, or a time such as 2026-11-30T12:00:00Z"
 _SESSION = (
     "its X-Session-ID; token:NAME for the session of a token, TOKEN/ID for one of its own, "
@@ -70,7 +72,7 @@ def register(commands: Commands) -> None:
     setter.add_argument(
         "--dialect",
         required=True,
-        help="native, auto, or the name of a dialect",
+        help="native, auto, or the name of a dialect; none: what the settings say for all",
     )
     forker.add_argument("--at", metavar="MOMENT", help=f"as it was: {_MOMENT}")
     logger = _one(
@@ -231,9 +233,9 @@ async def fork(options: argparse.Namespace, channel: Channel, out: Output) -> in
 
 
 async def set_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
-    changes = {"dialect": options.dialect}
+    changes = {"dialect": None if options.dialect == _NONE else options.dialect}
     found = await channel.call(Ask("PATCH", ("sessions", options.session, "settings"), body=changes))
-    said = ", ".join(f"{name} {value}" for name, value in found["settings"].items())
+    said = ", ".join(f"{name} {value}" for name, value in found["settings"].items()) or "nothing of its own"
     out.done(found, f"Session {found['session']} has from now on: {said}.")
     return 0
 
