@@ -24,7 +24,6 @@ from server.sessions.directories import DataRootError
 from server.settings.development import OPENED, opened
 from server.settings.exposure import warnings
 from server.settings.reading import CONFIG_VARIABLE, SettingsError, load
-from server.starting import started
 from server.telemetry.logs import configure
 from server.telemetry.tracing import from_environment
 from wasm_runtime import artifact
@@ -205,6 +204,8 @@ async def _run(
 
     While the service starts, a signal still ends the process at once: nothing is under way.
     """
+    from server.starting import started  # noqa: PLC0415 - what other commands need not wait for
+
     service = await started(settings, tracing=tracing, progress=Progress(sys.stderr))
     service.keep_off_workers()
     prepare_process()
