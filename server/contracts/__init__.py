@@ -1,0 +1,1 @@
+"""Serving the API that a contract describes: an OpenAPI document that somebody has handed over."""
