@@ -1,7 +1,7 @@
 """Checks values by the schemas of a contract, on the trusted side: one compiled validator for all of them.
 
-1. What is compiled was prepared by `server.contracts.schemas`: JSON Schema 2020-12 that refers to nothing outside
-   itself. The validator fetches nothing in any case, and patterns take linear time.
+1. What is compiled was prepared by `server.contracts.schemas`: JSON Schema 2020-12 that refers to nothing
+   outside itself. The validator fetches nothing in any case, and patterns take linear time.
 2. One validator for a whole document: an object that holds the value below its key. A validator for each
    operation takes up to 150 times the memory (measured on a document of 350 operations: 2 GB against 13 MB).
 3. What is found is told without a value: where, which keyword, and what the contract says there.
@@ -48,7 +48,7 @@ def patterns_in_linear_time(size_limit: int = PATTERN_BYTES) -> jsonschema_rs.Re
     return jsonschema_rs.RegexOptions(size_limit=size_limit, dfa_size_limit=size_limit)
 
 
-def compiled(schema: Mapping[str, Any] | bool, **options: Any) -> jsonschema_rs.Validator:
+def compiled(schema: dict[str, Any], **options: Any) -> jsonschema_rs.Validator:
     """Raises SchemaError."""
     options.setdefault("pattern_options", patterns_in_linear_time())
     try:

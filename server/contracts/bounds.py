@@ -5,8 +5,8 @@ one level deeper, a document of a few lines keeps a validator busy for ever. So:
 
 1. What applies to the same value is counted along its references. A reference that leads back to where it
    came from adds nothing; one that makes the count too large is not followed.
-2. What applies to a part of a value is counted level by level. The first level at which the count is too large
-   is how deep a value may be to be checked at all.
+2. What applies to a part of a value is counted level by level. The first level at which the count is too
+   large is how deep a value may be to be checked at all.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The patterns of a contract: each is tried by itself, for one that does not compile would refuse all schemas.
+"""The patterns of a contract: each is tried by itself, for one that does not compile makes all schemas void.
 
 They run on an engine that takes linear time and knows no look-around and no back references. What another
 dialect spells otherwise is respelled; what then does not compile is left out, and listed.

@@ -5,10 +5,10 @@
 2. By direction: a request need not have what is `readOnly` (and may have it, whatever its form: it is not
    stored), a reply must not have what is `writeOnly`. As `required` may stand beside the properties it names,
    in another part of an `allOf`, such names are handed down through whatever applies to the same value.
-3. `nullable`, `discriminator`, boolean `exclusiveMinimum`, `items` as a list, `type: file` become what 2020-12 has.
+3. `nullable`, `discriminator`, boolean `exclusiveMinimum`, `items` as a list become what 2020-12 has.
 4. What cannot be meant is relaxed, and listed: patterns that do not compile, types that are none, references
-   that lead nowhere, parts of an `allOf` each of which refuses the other's properties, values for keywords that
-   would make all schemas invalid.
+   that lead nowhere, parts of an `allOf` each of which refuses the other's properties, values for keywords
+   that would make all schemas invalid.
 5. What would take too long is relaxed, too: `server.contracts.bounds`.
 """
 
@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard
 
 import orjson
 from attrs import define, field, frozen
 
-from server.contracts import pointers
 from server.contracts.bounds import Vertex, bounded
+from server.contracts.document import pointer_of, value_at
 from server.contracts.patterns import Patterns
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Relaxed:
 
 @frozen
 class Prepared:
-    """`text` is what `wasm_runtime.schemas.Checker` takes, `keys` say below which key each pointer's schema is."""
+    """`text` is what `wasm_runtime.schemas.Checker` takes, `keys` say below which key a pointer's schema is."""
 
     text: str = field(repr=False)
     keys: Mapping[str, str]
@@ -103,7 +103,7 @@ def prepare(
 ) -> Prepared:
     """The schemas at the wanted pointers, and all that they refer to."""
     copying = _Copying(document, direction, limits)
-    keys = {pointer: copying.key_of(_Place(pointer.removeprefix("#"))) for pointer in wanted}
+    keys = {pointer: copying.key_of(_Place(pointer)) for pointer in wanted}
     copying.work()
     depth = bounded(copying.vertices, limits.applied, copying.relax_reference)
     schema = {
@@ -170,10 +170,7 @@ class _Copying:
 
     def _at(self, pointer: str) -> Any:
         """What stands there; None: nothing."""
-        try:
-            return pointers.found(self._document, pointer)
-        except LookupError:
-            return None
+        return value_at(self._document, pointer)
 
     # One schema
 
@@ -220,12 +217,12 @@ class _Copying:
         """The schema of a part of the value."""
         vertex = Vertex(at.place.pointer)
         at.vertex.parts.append((label, vertex))
-        below = _At(pointers.joined(at.pointer, *path), _Place(at.place.pointer), vertex, at.depth + 1)
+        below = _At(at.pointer + pointer_of(path)[1:], _Place(at.place.pointer), vertex, at.depth + 1)
         return self._schema(node, below)
 
     def _same(self, node: Any, at: _At, *path: str | int) -> Any:
         """Another schema of the same value."""
-        return self._schema(node, _At(pointers.joined(at.pointer, *path), at.place, at.vertex, at.depth + 1))
+        return self._schema(node, _At(at.pointer + pointer_of(path)[1:], at.place, at.vertex, at.depth + 1))
 
     # What is hidden in this direction, and what closes an object
 
@@ -262,12 +259,11 @@ class _Copying:
     def _target(self, node: dict[str, Any]) -> dict[str, Any] | None:
         """What a reference leads to, if that is a schema."""
         reference = node.get("$ref")
-        pointer = pointers.from_reference(reference) if isinstance(reference, str) else None
-        target = None if pointer is None else self._at(pointer)
+        target = self._at(reference) if isinstance(reference, str) and _is_local(reference) else None
         return target if isinstance(target, dict) else None
 
     def _closes_others(self, node: dict[str, Any]) -> bool:
-        """Whether a part of an allOf refuses all names but its own, so that it refuses those of the others."""
+        """Whether a part of an allOf refuses all names but its own, and so those of the others."""
         parts = node.get("allOf")
         if not isinstance(parts, list):
             return False
@@ -294,9 +290,7 @@ class _Copying:
     def _screened(self, pattern: str, pointer: str) -> str | None:
         usable = self._patterns.usable(pattern)
         if usable is None:
-            self._relax(
-                pointer, f"the pattern {_short(pattern)} is not checked: no engine of linear time takes it"
-            )
+            self._relax(pointer, f"the pattern {_short(pattern)} is not checked: it takes too much to do so")
         elif usable != pattern:
             self._relax(pointer, f"the pattern {_short(pattern)} is read as {_short(usable)}")
         return usable
@@ -355,9 +349,7 @@ class _Copying:
         dependent = node.get("dependentRequired")
         if isinstance(dependent, dict):
             schema["dependentRequired"] = {
-                name: list(
-                    dict.fromkeys(each for each in names if isinstance(each, str) and each not in hidden)
-                )
+                name: [each for each in dict.fromkeys(_texts(names)) if each not in hidden]
                 for name, names in dependent.items()
                 if isinstance(names, list)
             }
@@ -382,17 +374,14 @@ class _Copying:
             self._relax(at.pointer, "dynamic references are not followed")
 
     def _reference(self, reference: str, schema: dict[str, Any], at: _At) -> None:
-        pointer = pointers.from_reference(reference)
-        if pointer is None:
-            self._relax(
-                at.pointer, f"the reference {_short(reference)} leads out of the document: not followed"
-            )
+        if not _is_local(reference):
+            self._relax(at.pointer, f"the reference {_short(reference)} leads out of the document")
             return
-        if self._at(pointer) is None:
+        if self._at(reference) is None:
             self._relax(at.pointer, f"the reference {_short(reference)} leads nowhere")
             return
-        names = self._names_below(pointer)
-        key = self.key_of(_Place(pointer, at.place.hidden & names, at.place.opened))
+        names = self._names_below(reference)
+        key = self.key_of(_Place(reference, at.place.hidden & names, at.place.opened))
         schema["$ref"] = f"#/$defs/{key}"
         at.vertex.same.append((schema, key, at.pointer))
 
@@ -404,19 +393,14 @@ class _Copying:
         if not isinstance(node, dict) or id(node) in seen or len(seen) > self._limits.depth * 4:
             return frozenset()
         seen.add(id(node))
-        required = node.get("required")
-        names = (
-            frozenset(each for each in required if isinstance(each, str))
-            if isinstance(required, list)
-            else frozenset()
-        )
+        names = frozenset(_texts(node.get("required")))
         for other in self._same_value(node):
             names |= self._required_names(other, seen)
         return names
 
     @staticmethod
     def _discriminated(node: dict[str, Any], schema: dict[str, Any]) -> None:
-        """With a discriminator, the value says which of the forms it has: no two of them may fit by chance."""
+        """With a discriminator, the value says which of the forms it has: none other fits by chance."""
         told = node.get("discriminator")
         name = told.get("propertyName") if isinstance(told, dict) else None
         keyword = next((each for each in ("oneOf", "anyOf") if each in schema), None)
@@ -429,6 +413,15 @@ class _Copying:
             {"allOf": [form, {"properties": {name: {"enum": values}}}]} if values else form
             for form, values in zip(forms, [named(each) for each in node[keyword]], strict=True)
         ]
+
+
+def _texts(values: Any) -> list[str]:
+    return [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
+
+
+def _is_local(reference: str) -> bool:
+    """Whether it leads into its document; an anchor's name does not, as nothing here has one."""
+    return reference == "#" or reference.startswith("#/")
 
 
 def _named_by(mapping: dict[Any, Any]) -> Callable[[Any], list[str]]:
@@ -475,7 +468,7 @@ def _numbers(node: dict[str, Any], schema: dict[str, Any], relax: Callable[[str]
         schema["multipleOf"] = step
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     """One that JSON has, and the validator takes."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -524,7 +517,7 @@ def _strings(node: dict[str, Any], schema: dict[str, Any], relax: Callable[[str]
 
 
 def _contradicted(node: dict[str, Any], schema: dict[str, Any], relax: Callable[[str], None]) -> None:  # noqa: ARG001
-    """What no value fulfils is not meant: limits that cross, values of another type than is said beside them."""
+    """What no value fulfils is not meant: limits that cross, values of another type than that beside them."""
     for low, high in _CROSSING:
         if low in schema and high in schema and schema[low] > schema[high]:
             relax(f"its {low} is above its {high}")

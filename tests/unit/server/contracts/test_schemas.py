@@ -1,4 +1,4 @@
-"""A contract's schemas, prepared and compiled: what a request or a reply may be, and how long that may take."""
+"""A contract's schemas, prepared and compiled: what a request or a reply may be, and how long that takes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pytest
 from server.contracts.schemas import Prepared, SchemaLimits, prepare
 from wasm_runtime.schemas import Checker
 
-ROOT = "/root"
+ROOT = "#/root"
 LINEAR_SECONDS = 2.0
 
 
-def prepared(
-    schema: Any, direction: Any = "reply", limits: SchemaLimits = SchemaLimits(), **named: Any
-) -> Prepared:
+DEFAULT = SchemaLimits()
+
+
+def prepared(schema: Any, direction: Any = "reply", limits: SchemaLimits = DEFAULT, **named: Any) -> Prepared:
     return prepare({"root": schema, "components": {"schemas": named}}, [ROOT], direction, limits)
 
 
@@ -228,7 +229,7 @@ def test_what_cannot_be_meant_is_relaxed_and_listed(schema: Any) -> None:
 
     assert found(done, {"odd": 17, "sound": 1}) == set()
     assert found(done, {"odd": {"any": "thing"}, "sound": "1"}) >= {("/sound", "type")}
-    assert [each for each in done.relaxed if each.pointer.startswith("/root/properties/odd")]
+    assert [each for each in done.relaxed if each.pointer.startswith("#/root/properties/odd")]
 
 
 @pytest.mark.parametrize(
@@ -329,7 +330,7 @@ def test_schemas_that_double_at_each_reference() -> None:
 
 
 def test_schemas_that_double_at_each_level_of_the_value() -> None:
-    """Each level of a value would be checked twice as often as the one above it: a deep one is not checked."""
+    """Each level of a value would be checked twice as often as the one above: a deep one is not checked."""
     twice = {"allOf": [{"properties": {"x": ref("T")}}, {"properties": {"x": ref("T")}}], "type": "object"}
     value: dict[str, Any] = {}
     for _ in range(60):
@@ -365,7 +366,11 @@ def test_names_that_are_keywords() -> None:
     """A property may be called as a keyword is."""
     names = ("$ref", "type", "required", "readOnly", "properties", "enum", "nullable")
     done = prepared(
-        {"type": "object", "required": list(names), "properties": dict.fromkeys(names, {"type": "integer"})}
+        {
+            "type": "object",
+            "required": list(names),
+            "properties": {name: {"type": "integer"} for name in names},
+        }
     )
 
     assert found(done, dict.fromkeys(names, 1)) == set()
