@@ -79,7 +79,7 @@ class Relaxed:
 
 @frozen
 class Prepared:
-    """`text` is what `wasm_runtime.schemas.Checker` takes, `keys` say below which key a pointer's schema is."""
+    """`text` is what `wasm_runtime.schemas.Checker` takes, `keys` are the keys of the pointers' schemas."""
 
     text: str = field(repr=False)
     keys: Mapping[str, str]
