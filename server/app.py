@@ -18,6 +18,7 @@ from server.http.handler import Handler
 from server.http.held import HeldBytes, HeldLimits
 from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.semantics import HttpSemantics
+from server.http.simulated import Simulated
 from server.http.traced import traced
 from server.metrics.meter import Meter
 from server.openapi.describer import Describer
@@ -249,7 +250,10 @@ def make_app(
     sandbox = settings.sandbox
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
-        FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds))),
+        Simulated(
+            FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds))),
+            settings.simulation,
+        ),
         authenticator=authenticator,
         reader=reader,
         api_pages=_api_pages(settings, plans, pool, records),

@@ -246,6 +246,23 @@ class StoreSettings:
 
 
 @frozen
+class SimulationSettings:
+    replies: bool = setting(
+        default=True, meaning="Whether `Prefer: code=429` and `Prefer: delay=2` are heard (docs/http.md)"
+    )
+    delay_seconds: int = setting(
+        10, "The longest that a request is delayed on its wish; 0: not at all", low=0, high=300
+    )
+    delayed_requests: int = setting(
+        100,
+        "Requests that wait for their delay at once; further ones do not",
+        low=0,
+        high=100_000,
+        unit="requests",
+    )
+
+
+@frozen
 class SchemaSettings:
     enforce: bool = setting(
         default=False, meaning="Whether a field keeps the JSON types it was first stored with; others: 422"
@@ -285,6 +302,7 @@ class Settings:
     store: StoreSettings = section(StoreSettings)
     schema: SchemaSettings = section(SchemaSettings)
     conventions: ConventionsSettings = section(ConventionsSettings)
+    simulation: SimulationSettings = section(SimulationSettings)
     planner: PlannerSettings = section(PlannerSettings)
     metrics: MetricsSettings = section(MetricsSettings)
     log: LogSettings = section(LogSettings)
