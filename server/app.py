@@ -39,6 +39,7 @@ from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
+from server.sessions.settings import KeptSettings
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
@@ -232,13 +233,22 @@ def make_app(
         root.close()
         raise
     names = SessionNames(keeper)
+    kept = KeptSettings(records)
     dialects = dialect_choice(settings, root)
     reader = _reader(settings, names)
     door: Door | None = None
     doors: list[Renewable] = []
     if admin:
         door = _operators(
-            settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects
+            settings,
+            root,
+            plans,
+            pool,
+            names=names,
+            records=records,
+            usage=usage,
+            dialects=dialects,
+            kept=kept,
         )
         doors.append(door)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
@@ -248,10 +258,11 @@ def make_app(
         doors.append(door)
     authenticator = Authenticator(settings.auth.by_name)
     sandbox = settings.sandbox
+    pipeline = Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, settings=kept)
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
         Simulated(
-            FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds))),
+            FileFields(HttpSemantics(pipeline)),
             settings.simulation,
         ),
         authenticator=authenticator,
@@ -320,13 +331,16 @@ def _operators(
     records: Records,
     usage: UsageBook,
     dialects: DialectChoice,
+    kept: KeptSettings,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
     from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
     limit = settings.sandbox.session_disk_bytes
-    api = make_api(settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects)
+    api = make_api(
+        settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects, kept=kept
+    )
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
 

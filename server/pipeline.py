@@ -14,6 +14,7 @@ import orjson
 from attrs import evolve
 
 from server.planning.kinds.route import RouteTemplate
+from server.sessions.settings import fixed_line
 from server.values.conditions import Turns, conditions_of
 from server.values.errors import Overloaded, PlanFailed
 from server.values.model import PATCH_TYPES, SAFE_METHODS, Reply
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from server.planning.kinds.route import Params
     from server.planning.planned import Planned, Planner
+    from server.sessions.settings import KeptSettings
     from server.telemetry.request_line import RequestLine
     from server.values.model import RequestContext, RunnablePlan
     from wasm_runtime.outcome import Outcome
@@ -38,8 +40,19 @@ MAX_REPLACEMENTS = 3
 
 
 class Pipeline:
-    def __init__(self, planner: Planner, executor: Executor, *, queue_seconds: float = 20.0) -> None:
-        """`queue_seconds`: how long a request waits for another one with its Idempotency-Key."""
+    def __init__(
+        self,
+        planner: Planner,
+        executor: Executor,
+        *,
+        queue_seconds: float = 20.0,
+        settings: KeptSettings | None = None,
+    ) -> None:
+        """`queue_seconds`: how long a request waits for another one with its Idempotency-Key.
+
+        `settings` has what is set for single sessions; None: nothing is.
+        """
+        self._settings = settings
         self._planner = planner
         self._executor = executor
         self._queue_seconds = queue_seconds
@@ -97,12 +110,20 @@ class Pipeline:
         self, ctx: RequestContext, planned: Planned, line: RequestLine, conditions: str
     ) -> Outcome:
         line.planned(planned.runnable)
-        job = job_for(ctx, planned.runnable, planned.params, conditions, asked=planned.asked)
+        fixed = await self._fixed(ctx.session.directory)
+        job = job_for(ctx, planned.runnable, planned.params, conditions, asked=planned.asked, fixed=fixed)
         ctx.release_value()
         started = perf_counter()
         outcome = await self._executor.run(job)
         line.ran(outcome, perf_counter() - started)
         return outcome
+
+    async def _fixed(self, session: str) -> str:
+        """The session's clock and sequence, where it has any. Raises Unavailable."""
+        if self._settings is None:
+            return ""
+        known = self._settings.known(session)
+        return fixed_line(await self._settings.of(session) if known is None else known)
 
 
 def _options(allowed: tuple[str, ...]) -> Reply:
@@ -120,10 +141,11 @@ def job_for(
     conditions: str = "",
     *,
     asked: Mapping[str, Any] | None = None,
+    fixed: str = "",
 ) -> Job:
     """What a worker is handed; `params` as the planner has found them, `conditions` as a line for the guest.
 
-    `asked` is what a dialect has read.
+    `asked` is what a dialect has read, `fixed` the session's clock and sequence.
 
     Raises PlanFailed when the plan is for another route.
     """
@@ -141,6 +163,7 @@ def job_for(
         dry_run="prefer" in ctx.headers and preferences(ctx.headers["prefer"]).dry_run,
         request_id=ctx.request_id,
         route=f"{ctx.method} {runnable.plan.route}",
+        fixed=fixed,
     )
 
 

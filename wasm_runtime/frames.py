@@ -5,7 +5,7 @@ A frame is a 4-byte little-endian length (of what follows), one byte of kind, an
     CONFIG  JSON                                    to the worker, first and once
     PLAN    plan id \0 document                     to the worker, before the first JOB that names it
     FORGET  plan id                                 to the worker
-    JOB     u64 job, u64 sent, u8 flags, session \0 plan id \0 request id \0 route \0 request    to the worker
+    JOB     u64 job, u64 sent, u8 flags, session \0 plan id \0 request id \0 route \0 fixed \0 request   to it
     STOP                                            to the worker: finish what is queued, then end
     READY   JSON                                    from the worker: it can take jobs
     RESULT  u64 job, u32 length, outcome as JSON, body           from the worker
@@ -56,7 +56,8 @@ class FrameError(Exception):
 class JobFrame:
     """One request for a worker. `request` is JSON text for the guest; `alone`: it shares no call of it.
 
-    `request_id` and `route` are for the session's log, and hold no zero character.
+    `request_id` and `route` are for the session's log, and hold no zero character, and neither does `fixed`:
+    JSON of the session's clock, seed and the version that its sequence begins at, or nothing.
     """
 
     job: int
@@ -69,6 +70,7 @@ class JobFrame:
     sent_ns: int = 0
     request_id: str = ""
     route: str = ""
+    fixed: str = ""
 
 
 @frozen
@@ -115,7 +117,7 @@ def _parts(frame: Frame) -> tuple[int, bytes]:
         case JobFrame():
             flags = _READ_ONLY * frame.read_only | _ALONE * frame.alone | _DRY_RUN * frame.dry_run
             head = _JOB.pack(frame.job, frame.sent_ns, flags)
-            whose = f"{frame.session}\0{frame.plan_id}\0{frame.request_id}\0{frame.route}"
+            whose = f"{frame.session}\0{frame.plan_id}\0{frame.request_id}\0{frame.route}\0{frame.fixed}"
             return JOB, head + f"{whose}\0{frame.request}".encode()
         case ResultFrame(job, Completed() as outcome):
             return DONE, _encode_done(job, outcome)
@@ -199,7 +201,7 @@ def _decode_stop(rest: bytes) -> StopFrame:
 
 def _decode_job(rest: bytes) -> JobFrame:
     job, sent_ns, flags = _JOB.unpack_from(rest)
-    session, plan_id, request_id, route, request = rest[_JOB.size :].split(b"\0", 4)
+    session, plan_id, request_id, route, fixed, request = rest[_JOB.size :].split(b"\0", 5)
     return JobFrame(
         job,
         session.decode(),
@@ -211,6 +213,7 @@ def _decode_job(rest: bytes) -> JobFrame:
         sent_ns,
         request_id.decode(),
         route.decode(),
+        fixed.decode(),
     )
 
 

@@ -49,6 +49,8 @@ class Job:
     #: For the session's log.
     request_id: str = ""
     route: str = ""
+    #: See `frames.JobFrame`.
+    fixed: str = ""
 
     @property
     def request(self) -> str:
@@ -328,6 +330,7 @@ class Slot:
             time.monotonic_ns(),
             job.request_id,
             job.route,
+            job.fixed,
         )
         self._send(frames.encode(frame))
 

@@ -169,6 +169,7 @@ class Worker:
             waits_since_ns=waits_since_ns,
             request_id=frame.request_id,
             route=frame.route,
+            fixed=frame.fixed,
         )
 
     def _turn(self) -> None:

@@ -66,12 +66,18 @@ def register(commands: Commands) -> None:
         more="A running service goes on: the copy is the session as it is between two requests.",
     )
     forker.add_argument("to", metavar="NEW", help="the new session's X-Session-ID")
-    setter = _one(sessions, "set", set_, "set whose words a session's requests are read in")
-    setter.add_argument(
-        "--dialect",
-        required=True,
-        help="native, auto, or the name of a dialect",
+    setter = _one(
+        sessions,
+        "set",
+        set_,
+        "set whose words a session's requests are read in, which time it is, which ids it makes",
+        more="With a fixed clock and a seed the same requests upon the same data get the same replies.",
     )
+    setter.add_argument("--dialect", help="native, auto, or the name of a dialect")
+    setter.add_argument(
+        "--clock", metavar="TIME", help="2026-03-01T12:00:00Z, from now on; `real`: the real one"
+    )
+    setter.add_argument("--seed", metavar="TEXT", help="what ids and tokens are made from; `none`: at random")
     forker.add_argument("--at", metavar="MOMENT", help=f"as it was: {_MOMENT}")
     logger = _one(
         sessions, "log", log, "list a session's versions, the last one first: when, what, by which request"
@@ -133,6 +139,7 @@ async def show(options: argparse.Namespace, channel: Channel, out: Output) -> in
             "data": size(found["size_bytes"]) if "size_bytes" in found else "nothing",
             "changed": moment(found.get("changed_at")),
             **({"dialect": found["dialect"]} if found["dialect"] else {}),
+            **found["settings"],
         }
     )
     out.gap()
@@ -231,11 +238,30 @@ async def fork(options: argparse.Namespace, channel: Channel, out: Output) -> in
 
 
 async def set_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
-    found = await channel.call(
-        Ask("PUT", ("sessions", options.session, "dialect"), body={"dialect": options.dialect})
-    )
-    out.done(found, f"Session {found['session']} speaks {found['dialect']} from now on.")
+    fixed = {key: value for key, value in (("clock", options.clock), ("seed", options.seed)) if value}
+    if not fixed and not options.dialect:
+        raise Refusal({"detail": "Nothing to set: name --dialect, --clock or --seed."})
+    found: dict[str, Any] = {}
+    told: list[str] = []
+    if options.dialect:
+        ask = ("sessions", options.session, "dialect")
+        found |= await channel.call(Ask("PUT", ask, body={"dialect": options.dialect}))
+        told.append(f"speaks {found['dialect']} from now on")
+    if fixed:
+        body = {key: None if value in _UNSET else value for key, value in fixed.items()}
+        found |= await channel.call(Ask("PATCH", ("sessions", options.session, "settings"), body=body))
+        told += [_fixed_words(key, found[key]) for key in fixed]
+    out.done(found, f"Session {found['session']} {', '.join(told)}.")
     return 0
+
+
+_UNSET = frozenset({"real", "none"})
+
+
+def _fixed_words(key: str, value: str | None) -> str:
+    if key == "clock":
+        return f"has it that it is {value}" if value else "has the real clock"
+    return f"makes ids from {value!r}" if value else "makes ids at random"
 
 
 async def log(options: argparse.Namespace, channel: Channel, out: Output) -> int:

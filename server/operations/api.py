@@ -17,6 +17,7 @@
     PUT    /sessions/{session}/import  ?replace=       a tar file
     POST   /sessions/{session}/fork    {"to", "at"?}
     PUT    /sessions/{session}/dialect {"dialect"}
+    PATCH  /sessions/{session}/settings {"clock", "seed"}
     POST   /sessions/{session}/reset
     POST   /sessions/{session}/salvage
     GET    /sessions/{session}/log     ?limit= ?before=
@@ -116,6 +117,7 @@ class Api:
             ("sessions", _NAME, "import"): {"PUT": self._import_session},
             ("sessions", _NAME, "fork"): {"POST": self._fork_session},
             ("sessions", _NAME, "dialect"): {"PUT": self._set_dialect},
+            ("sessions", _NAME, "settings"): {"PATCH": self._set_settings},
             ("sessions", _NAME, "reset"): {"POST": self._reset_session},
             ("sessions", _NAME, "salvage"): {"POST": self._salvage_session},
             ("sessions", _NAME, "log"): {"GET": self._log_session},
@@ -246,6 +248,9 @@ class Api:
 
     async def _set_dialect(self, call: Call) -> Answer:
         return await self._sessions.set_dialect(call.segments[1], call.members("dialect").get("dialect"))
+
+    async def _set_settings(self, call: Call) -> Answer:
+        return await self._sessions.set_(call.segments[1], call.members("clock", "seed"))
 
     async def _reset_session(self, call: Call) -> Answer:
         return await self._sessions.reset(call.segments[1])

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from server.sessions.directories import DataRoot
     from server.sessions.names import SessionNames
     from server.sessions.records import Records
+    from server.sessions.settings import KeptSettings
     from server.settings.schema import Settings
 
 
@@ -43,6 +44,7 @@ def make_api(
     usage: UsageBook,
     running: bool = True,
     dialects: DialectChoice | None = None,
+    kept: KeptSettings | None = None,
 ) -> Api:
     """The interface over a service's parts, which it does not own. `running`: requests are served, too."""
     chosen = dialects or DialectChoice()
@@ -56,6 +58,7 @@ def make_api(
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
         dialects=chosen.kept,
+        settings=kept,
     )
     plans = PlanOperations(learned, switch, sessions.named)
     conventions = make_conventions(

@@ -23,10 +23,18 @@ from server.planning.dialects.frame.choice import NoSessionDialects
 from server.planning.dialects.frame.registry import names as dialect_names
 from server.sessions import transfer
 from server.sessions.files import DIRECTORY
+from server.sessions.settings import (
+    CLOCK,
+    SEED,
+    SEED_FROM,
+    KeptSettings,
+    checked_clock,
+    checked_seed,
+)
 from server.values.errors import BadRequest, Conflict, NotFound, SessionDamaged, Unprocessable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from server.planning.dialects.frame.choice import SessionDialects
@@ -40,6 +48,7 @@ if TYPE_CHECKING:
     from wasm_runtime.pool import Holder
 
 _VERSION: Final = re.compile(r"[0-9]{1,15}")
+_SHOWN_SETTINGS: Final = frozenset({CLOCK, SEED})
 #: Differences that are shown; there may be more.
 _MOST_DIFFERENCES: Final = 1_000
 
@@ -58,7 +67,9 @@ class SessionOperations:
         token_names: tuple[str, ...] = (),
         disk_bytes: int,
         dialects: SessionDialects | None = None,
+        settings: KeptSettings | None = None,
     ) -> None:
+        self._settings = settings or KeptSettings(records)
         self._dialects = dialects or NoSessionDialects()
         self._files = files
         self._records = records
@@ -120,6 +131,11 @@ class SessionOperations:
             found["version"] = shown["version"]
             collections = [_described(each) for each in shown["collections"]]
         found["dialect"] = self._dialects.of(session)
+        found["settings"] = {
+            name: value
+            for name, value in (await self._settings.of(session.directory)).items()
+            if name in _SHOWN_SETTINGS
+        }
         return {**found, "collections": collections, "learned": await self._learned_by(session)}
 
     async def export(self, name: str, archive: Path) -> list[str]:
@@ -190,6 +206,10 @@ class SessionOperations:
             )
         self._names.note(target)
         self._dialects.settle(target, self._dialects.of(source))
+        settings = await self._settings.of(source.directory)
+        if settings:
+            await self._settings.change(target.directory, **settings)
+            await self._begin_sequence(target)
         return {"session": target.id, "from": source.id, "routes": routes}
 
     async def set_dialect(self, name: str, dialect: object) -> dict[str, Any]:
@@ -201,6 +221,26 @@ class SessionOperations:
         self._names.note(session)
         return {"session": session.id, "dialect": dialect}
 
+    async def set_(self, name: str, members: Mapping[str, object]) -> dict[str, Any]:
+        """A fixed clock, a sequence in the place of random numbers; null: none. Raises BadRequest."""
+        session = await self.named(name)
+        checks = {CLOCK: checked_clock, SEED: checked_seed}
+        given = {key: value for key, value in members.items() if key in checks}
+        wanted = {key: None if value is None else checks[key](value) for key, value in given.items()}
+        settings = await self._settings.change(session.directory, **wanted)
+        if SEED in wanted:
+            settings = await self._begin_sequence(session)
+        self._names.note(session)
+        return {"session": session.id, **{key: settings.get(key) for key in checks}}
+
+    async def _begin_sequence(self, session: Session) -> Mapping[str, Any]:
+        """The session's sequence, if it has one, begins at the version that there is now."""
+        settings = await self._settings.of(session.directory)
+        if SEED not in settings:
+            return await self._settings.change(session.directory, **{SEED_FROM: None})
+        version = await self._records.version(session.directory)
+        return await self._settings.change(session.directory, **{SEED_FROM: version})
+
     async def reset(self, name: str) -> dict[str, Any]:
         """Remove a session's data, and keep what it has learned.
 
@@ -210,6 +250,8 @@ class SessionOperations:
         async with self._holder.hold(session.directory):
             if await self._records.exists(session.directory):
                 await self._records.reset(session.directory)
+                if SEED in await self._settings.of(session.directory):
+                    await self._begin_sequence(session)
         return {"session": session.id}
 
     async def delete(self, name: str) -> dict[str, Any]:
@@ -226,6 +268,7 @@ class SessionOperations:
             routes = await self._learned.change(lambda library: library.forget_session(session.directory))
         await self._names.forget(session)
         self._dialects.settle(session, "")
+        self._settings.forget(session.directory)
         return {"session": session.id, "routes": routes}
 
     async def salvage(self, name: str) -> dict[str, Any]:
