@@ -12,15 +12,14 @@ one level deeper, a document of a few lines keeps a validator busy for ever. So:
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
+from wasm_runtime.schemas import DEEPEST
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-#: No reply is deeper, and no request.
-DEEPEST: Final = 100
 
 
 @define(eq=False)
