@@ -2,7 +2,7 @@
 
 An operation that answers a token (a login, a sign-up) is planned like any other; the token is whatever its
 plan made. What is kept of it is a digest, and what stood beside it: `{"user": {"email": ..., "token": ...}}`
-has the claims `{"email": ...}`. Where that names nobody, what the request said of itself counts. No passwords.
+has the claims `{"email": ...}`. Where that names nobody, what the request said of itself counts.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class IssuedTokens:
         await self._settings.change(session, **{MEMBER: kept})
 
     async def named(self, session: str, identity: Identity) -> Identity:
-        """The identity with what is known of its token. The same person has the same id with another token."""
+        """With what is known of its token. The same person has the same id with another token."""
         known = (await self._settings.of(session)).get(MEMBER) or {}
         claims = known.get(identity.id)
         if not isinstance(claims, dict):
