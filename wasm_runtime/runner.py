@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from store.keeper_wire import Refusal
     from wasm_runtime.gate import Gate, Waiting
     from wasm_runtime.guests import Guests
+    from wasm_runtime.schemas import Rules
     from wasm_runtime.status_cell import StatusCell
 
 #: A plan that took longer than this runs alone the next time.
@@ -81,6 +82,8 @@ class Job:
     route: str = ""
     #: See `frames.JobFrame`.
     fixed: str = ""
+    #: What its contract says of the reply.
+    rules: Rules | None = None
 
     @property
     def mode(self) -> int:
@@ -254,7 +257,7 @@ class Runner:
 
 
 def _call(job: Job, fixed: str = "") -> Call:
-    return Call(job.plan_id, job.document, job.mode, fixed + job.request)
+    return Call(job.plan_id, job.document, job.mode, fixed + job.request, job.rules)
 
 
 def _refused(waiting: Waiting, refusal: Refusal, *, first: bool) -> Outcome | None:
@@ -306,6 +309,7 @@ def outcome_of(report: Report, *, waited: bool) -> Outcome:
         replayed=answer.replayed,
         queue_micros=report.queue_micros,
         settle_micros=settle_micros,
+        violations=tuple((each.pointer, each.keyword, each.detail) for each in answer.violations),
     )
 
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 import orjson
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wasm_runtime.nesting import depth_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 #: What one pattern may take compiled, and its cache while it runs.
 PATTERN_BYTES = 4 * 1024 * 1024
@@ -27,6 +27,8 @@ PATTERN_BYTES = 4 * 1024 * 1024
 MOST_VIOLATIONS = 16
 #: Errors that are looked at of one value, branches of a choice included.
 _MOST_ERRORS = 64
+#: Of an item's place; a longer number may be somebody's.
+_MOST_DIGITS = 4
 _CHOICES = frozenset({"anyOf", "oneOf"})
 
 
@@ -46,6 +48,10 @@ class Violation:
 def patterns_in_linear_time(size_limit: int = PATTERN_BYTES) -> jsonschema_rs.RegexOptions:
     """The engine without look-around and back references: no pattern takes more than linear time."""
     return jsonschema_rs.RegexOptions(size_limit=size_limit, dfa_size_limit=size_limit)
+
+
+#: No value is deeper: replies by their limit, requests by that of bodies.
+DEEPEST = 100
 
 
 def compiled(schema: dict[str, Any], **options: Any) -> jsonschema_rs.Validator:
@@ -68,6 +74,25 @@ class Checker:
         self._depth: int = prepared["depth"]
         self._keys = frozenset(prepared["schema"]["properties"])
         self._validator = compiled(prepared["schema"])
+        #: Names that the contract has for properties, of any object.
+        self._names = frozenset(_property_names(prepared["schema"]))
+
+    def masked(self, violation: Violation) -> Violation:
+        """With `*` for names in its pointer that are not the contract's: they may be anybody's values."""
+        steps = violation.pointer.split("/")[1:]
+        known = [step if self._is_known(step) else "*" for step in steps]
+        return evolve(violation, pointer="".join(f"/{step}" for step in known))
+
+    def _is_known(self, step: str) -> bool:
+        """The place of an item, or a name of the contract's."""
+        if step.isdigit() and len(step) <= _MOST_DIGITS:
+            return True
+        return step.replace("~1", "/").replace("~0", "~") in self._names
+
+    def _is_shallow(self, value: Any, encoded: bytes | None) -> bool:
+        if not isinstance(value, dict | list):
+            return True
+        return depth_within(orjson.dumps(value) if encoded is None else encoded, self._depth)
 
     def __contains__(self, key: str) -> bool:
         return key in self._keys
@@ -79,7 +104,7 @@ class Checker:
         """
         if key not in self._keys:
             raise KeyError(key)
-        if not depth_within(orjson.dumps(value) if encoded is None else encoded, self._depth):
+        if self._depth < DEEPEST and not self._is_shallow(value, encoded):
             return (
                 Violation("", "depth", f"it is nested deeper than the {self._depth} levels that are checked"),
             )
@@ -89,6 +114,56 @@ class Checker:
         errors = islice(self._validator.iter_errors(instance), _MOST_ERRORS)
         found = [told for error in errors for told in _told(error)]
         return _without_consequences(tuple(dict.fromkeys(found)))[:MOST_VIOLATIONS]
+
+
+@frozen
+class Rules:
+    """What a contract says of the replies to one operation.
+
+    `keys` say which schema a status has: that of the status, of its range (`2XX`), or `default`; "" is any
+    body, or none. `enforce`: a reply that breaks them is none. `bare`: the request wants no body.
+    `checker` None: the schemas do not compile, so nothing passes.
+    """
+
+    checker: Checker | None
+    keys: Mapping[str, str]
+    enforce: bool = False
+    bare: bool = False
+
+    def broken(self, status: int, value: Any, encoded: bytes | None) -> tuple[Violation, ...]:
+        """An error that is a text, or nothing, gets the contract's form later; no form is said of it here."""
+        if status >= 400 and (encoded is None or isinstance(value, str)):
+            return ()
+        key = next((self.keys[name] for name in _names_of(status) if name in self.keys), None)
+        if key is None:
+            if status >= 300:
+                return ()
+            return (Violation("", "status", f"the contract has no {status} here"),)
+        if not key or (encoded is None and self.bare):
+            return ()
+        if encoded is None:
+            return (Violation("", "body", "the contract has a body here"),)
+        if self.checker is None:
+            return (Violation("", "schema", "the contract's schemas cannot be compiled"),)
+        found = self.checker.violations(key, value, encoded)
+        return tuple(map(self.checker.masked, found)) if found else ()
+
+
+def _property_names(schema: Any) -> Iterator[str]:
+    left = [schema]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            properties = node.get("properties")
+            if isinstance(properties, dict):
+                yield from properties
+            left.extend(node.values())
+        elif isinstance(node, list):
+            left.extend(node)
+
+
+def _names_of(status: int) -> tuple[str, str, str]:
+    return str(status), f"{status // 100}XX", "default"
 
 
 def _without_consequences(found: tuple[Violation, ...]) -> tuple[Violation, ...]:

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
+from wasm_runtime.schemas import DEEPEST
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-#: No reply is deeper, and no request.
-DEEPEST: Final = 100
+#: Schemas that are looked at to count levels; the largest real documents take a hundredth.
+_MOST_WORK: Final = 10_000_000
 
 
 @define(eq=False)
@@ -111,15 +113,24 @@ class _Costs:
 def _depth(
     everything: list[Vertex], vertices: Mapping[str, Vertex], costs: Mapping[Vertex, int], most: int
 ) -> int:
-    """The levels of a value at none of which more than `most` schemas apply to one place."""
-    below = {vertex: _parts_by_name(vertex, vertices) for vertex in everything}
+    """The levels of a value at none of which more than `most` schemas apply to one place.
+
+    Where counting takes too long, the levels that were counted.
+    """
+    work = _Work(_MOST_WORK)
+    kinds: dict[tuple[Vertex, ...], list[list[Vertex]]] = {}
+    kind_of: dict[Vertex, tuple[Vertex, ...]] = {}
+    for vertex in everything:
+        kind = tuple(each for each in _applying(vertex, vertices, work) if each.parts)
+        kind_of[vertex] = kind
+        if kind not in kinds and not work.done:
+            kinds[kind] = _parts_by_name(kind, work)
     counts = dict(costs)
     for level in range(1, DEEPEST):
-        changed = {
-            vertex: count
-            for vertex, groups in below.items()
-            if (count := _most_below(groups, counts)) > counts[vertex]
-        }
+        if work.done:
+            return level
+        below = {kind: _most_below(groups, counts, work) for kind, groups in kinds.items()}
+        changed = {vertex: below[kind] for vertex, kind in kind_of.items() if below[kind] > counts[vertex]}
         if not changed:
             return DEEPEST
         if max(changed.values()) > most:
@@ -128,23 +139,47 @@ def _depth(
     return DEEPEST
 
 
-def _parts_by_name(vertex: Vertex, vertices: Mapping[str, Vertex]) -> list[list[Vertex]]:
+class _Work:
+    """What may be looked at in all."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def take(self, amount: int) -> None:
+        self._left -= amount
+
+    @property
+    def done(self) -> bool:
+        return self._left < 0
+
+
+def _parts_by_name(kind: tuple[Vertex, ...], work: _Work) -> list[list[Vertex]]:
     """The schemas of each part; those of any part count with each."""
     groups: dict[str, list[Vertex]] = defaultdict(list)
-    for each in _applying(vertex, vertices):
+    for each in kind:
+        work.take(len(each.parts))
         for name, part in each.parts:
             groups[name].append(part)
     every = groups.pop("*", [])
+    work.take(len(every) * len(groups))
+    if work.done:
+        return []
     return [[*parts, *every] for parts in groups.values()] or ([every] if every else [])
 
 
-def _applying(vertex: Vertex, vertices: Mapping[str, Vertex]) -> list[Vertex]:
+def _applying(vertex: Vertex, vertices: Mapping[str, Vertex], work: _Work) -> list[Vertex]:
     """All that applies to the same value, as often as it does."""
     found = [vertex]
     for each in found:
+        if work.done:
+            break
+        work.take(len(each.same) + 1)
         found += [vertices[key] for _, key, _ in each.same]
     return found
 
 
-def _most_below(groups: list[list[Vertex]], counts: Mapping[Vertex, int]) -> int:
-    return max((sum(counts[part] for part in parts) for parts in groups), default=0)
+def _most_below(groups: list[list[Vertex]], counts: Mapping[Vertex, int], work: _Work) -> int:
+    if work.done:
+        return 0
+    work.take(sum(map(len, groups)))
+    return max((sum([counts[part] for part in parts]) for parts in groups), default=0)

@@ -138,6 +138,10 @@ class _Copying:
         self._limits = limits
         self._patterns = Patterns(limits.pattern_bytes, limits.pattern_characters)
         self._nodes = 0
+        #: By pointer, and by the schema's identity: a schema may be referred to as often as there are others.
+        self._found: dict[str, Any] = {}
+        self._hiding_names: dict[int, frozenset[str]] = {}
+        self._requiring: dict[str, frozenset[str]] = {}
         self._keys: dict[_Place, str] = {}
         self._queue: deque[_Place] = deque()
         self.defs: dict[str, Any] = {}
@@ -170,7 +174,9 @@ class _Copying:
 
     def _at(self, pointer: str) -> Any:
         """What stands there; None: nothing."""
-        return value_at(self._document, pointer)
+        if pointer not in self._found:
+            self._found[pointer] = value_at(self._document, pointer)
+        return self._found[pointer]
 
     # One schema
 
@@ -231,12 +237,19 @@ class _Copying:
         if not isinstance(node, dict) or id(node) in seen or len(seen) > self._limits.depth * 4:
             return frozenset()
         seen.add(id(node))
-        properties = node.get("properties")
-        names = properties.items() if isinstance(properties, dict) else ()
-        hidden = frozenset(name for name, each in names if self._is_hidden(each))
+        hidden = self._own_hidden(node)
         for other in self._same_value(node):
             hidden |= self._hidden_of(other, seen)
         return hidden
+
+    def _own_hidden(self, node: dict[str, Any]) -> frozenset[str]:
+        known = self._hiding_names.get(id(node))
+        if known is None:
+            properties = node.get("properties")
+            names = properties.items() if isinstance(properties, dict) else ()
+            known = frozenset(name for name, each in names if self._is_hidden(each))
+            self._hiding_names[id(node)] = known
+        return known
 
     def _is_hidden(self, node: Any) -> bool:
         if not isinstance(node, dict):
@@ -387,7 +400,9 @@ class _Copying:
 
     def _names_below(self, pointer: str) -> frozenset[str]:
         """Names that what stands there may require: no others need to be told to it."""
-        return self._required_names(self._at(pointer), set())
+        if pointer not in self._requiring:
+            self._requiring[pointer] = self._required_names(self._at(pointer), set())
+        return self._requiring[pointer]
 
     def _required_names(self, node: Any, seen: set[int]) -> frozenset[str]:
         if not isinstance(node, dict) or id(node) in seen or len(seen) > self._limits.depth * 4:

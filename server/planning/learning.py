@@ -16,6 +16,7 @@ from server.planning.learned.library_rows import Origin, plan_text
 from server.values.errors import ServiceError
 from wasm_runtime.outcome import (
     BadReply,
+    BreaksContract,
     Completed,
     OutOfFuel,
     OutOfMemory,
@@ -44,6 +45,8 @@ def fault_of_plan(outcome: Outcome) -> Problem | None:
     """What the plan did wrong, if it is to blame for the outcome and another plan might do better."""
     match outcome:
         case Raised(blame="plan") | BadReply() | OutOfFuel() | OutOfTime() | OutOfMemory() | StackExhausted():
+            return outcome
+        case BreaksContract():
             return outcome
         case Raised(blame="store") if outcome.status >= 500:
             return outcome

@@ -105,7 +105,7 @@ async def test_no_delay_at_all(start: Start) -> None:
 
 
 async def test_so_many_are_delayed_at_once(start: Start) -> None:
-    """Each holds a connection; one more than the limit is answered at once, and says by silence that it was."""
+    """Each holds a connection; one more than the limit is answered at once, and says no word of it."""
     service = await start({"simulation": {"delayed_requests": 2}})
     answers = await asyncio.gather(*(preferring(service, "delay=1") for _ in range(3)))
 

@@ -1,0 +1,57 @@
+"""What a contract says of the replies to its operations, in the form in which workers judge by it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from server.contracts import media_types
+from server.contracts.schemas import SchemaLimits, prepare
+from wasm_runtime.schemas import Checker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from server.contracts.document import Document, Operation
+    from server.contracts.schemas import Relaxed
+
+
+@frozen(eq=False)
+class Judging:
+    """Of one document. `text` is what workers compile, `id` its digest."""
+
+    id: str
+    text: str
+    keys: Mapping[str, str]
+    checker: Checker
+    relaxed: tuple[Relaxed, ...] = ()
+
+    @classmethod
+    def of(cls, document: Document, limits: SchemaLimits | None = None) -> Judging:
+        """Raises SchemaError."""
+        schemas = dict.fromkeys(
+            schema
+            for operation in document.operations
+            for content in operation.replies.values()
+            for schema in content.values()
+            if schema
+        )
+        prepared = prepare(document.raw, schemas, "reply", limits or SchemaLimits())
+        digest = hashlib.blake2b(prepared.text.encode(), digest_size=12).hexdigest()
+        return cls(digest, prepared.text, prepared.keys, Checker(prepared.text), prepared.relaxed)
+
+    def keys_for(self, operation: Operation) -> dict[str, str]:
+        """Which schema each status has; "" for any body, or none."""
+        return {status: self._key(content) for status, content in operation.replies.items()}
+
+    def _key(self, content: Mapping[str, str]) -> str:
+        schema = next((schema for name, schema in content.items() if media_types.is_json(name)), "")
+        return self.keys.get(schema, "")
+
+    def fits(self, schema: str, value: Any) -> bool:
+        """Whether a value fits the schema at a pointer; one that no reply has fits always."""
+        key = self.keys.get(schema)
+        return key is None or not self.checker.violations(key, value)
