@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
+from server.contracts.files import DocumentLimits
+from server.contracts.served import ServedContracts, read_contract
 from server.http.api_pages import ApiPages
 from server.http.connection import Server
 from server.http.cors import Cors
@@ -21,11 +23,13 @@ from server.http.semantics import HttpSemantics
 from server.http.simulated import Simulated
 from server.http.traced import traced
 from server.metrics.meter import Meter
+from server.openapi.contracted import ContractDescriber
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
 from server.operations.keeping import make_keeper
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
+from server.planning.contracted import ContractPlanner
 from server.planning.dialects.frame.choice import DialectChoice, checked
 from server.planning.drafting.usage import UsageBook, usage_book
 from server.requests.auth import Authenticator
@@ -39,7 +43,7 @@ from server.sessions.directories import CACHES, DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
-from server.sessions.settings import KeptSettings
+from server.sessions.settings import KeptDocuments, KeptSettings
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from socket import socket
 
+    from server.contracts.contract import Contract
     from server.http.admin import Admin
     from server.http.handler import Door
     from server.operations.assembly import HoldingExecutor
@@ -229,11 +234,14 @@ def make_app(
             delete_collections=settings.conventions.delete_collections,
             usage=usage,
         )
+        default = contract_of(settings)
     except BaseException:
         root.close()
         raise
     names = SessionNames(keeper)
     kept = KeptSettings(records)
+    contracts = ServedContracts(default, kept, KeptDocuments(records), contract_limits(settings))
+    plans = ContractPlanner(plans, settings.contract)
     dialects = dialect_choice(settings, root)
     reader = _reader(settings, names)
     door: Door | None = None
@@ -249,6 +257,7 @@ def make_app(
             usage=usage,
             dialects=dialects,
             kept=kept,
+            contracts=contracts,
         )
         doors.append(door)
     # Operators can read metrics, too: where no token opens that page, there are no operators.
@@ -267,7 +276,7 @@ def make_app(
         ),
         authenticator=authenticator,
         reader=reader,
-        api_pages=_api_pages(settings, plans, pool, records),
+        api_pages=_api_pages(settings, plans, pool, records, contracts),
         health=_health(pool, root, keeper),
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
@@ -276,6 +285,8 @@ def make_app(
         new_line=RequestLine if tracing is None else tracing.new_line,
         held=held,
         dialects=dialects,
+        contracts=contracts,
+        beyond=settings.contract.beyond,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
     )
 
@@ -316,6 +327,17 @@ def dialect_choice(settings: Settings, root: DataRoot) -> DialectChoice:
     return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
 
 
+def contract_limits(settings: Settings) -> DocumentLimits:
+    chosen = settings.contract
+    return DocumentLimits(document_bytes=chosen.document_bytes, operations=chosen.operations)
+
+
+def contract_of(settings: Settings) -> Contract | None:
+    """The contract of all sessions that have none of their own. Raises ContractError."""
+    path = settings.contract.path
+    return None if path is None else read_contract(path, contract_limits(settings))
+
+
 def _watched(provider: Provider, meter: Meter, tracing: Tracing | None) -> Provider:
     counted = meter.calls.watch(provider)
     return counted if tracing is None else tracing.watch(counted)
@@ -332,6 +354,7 @@ def _operators(
     usage: UsageBook,
     dialects: DialectChoice,
     kept: KeptSettings,
+    contracts: ServedContracts,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
     from server.http.admin import Admin  # noqa: PLC0415
@@ -339,7 +362,16 @@ def _operators(
 
     limit = settings.sandbox.session_disk_bytes
     api = make_api(
-        settings, root, plans, pool, names=names, records=records, usage=usage, dialects=dialects, kept=kept
+        settings,
+        root,
+        plans,
+        pool,
+        names=names,
+        records=records,
+        usage=usage,
+        dialects=dialects,
+        kept=kept,
+        contracts=contracts,
     )
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
 
@@ -405,7 +437,9 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
     )
 
 
-def _api_pages(settings: Settings, planner: Planner, executor: Executor, records: Records) -> ApiPages:
+def _api_pages(
+    settings: Settings, planner: Planner, executor: Executor, records: Records, contracts: ServedContracts
+) -> ApiPages:
     anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
     terms = Terms(
         secured=secured,
@@ -414,7 +448,8 @@ def _api_pages(settings: Settings, planner: Planner, executor: Executor, records
         url=settings.server.public_url,
     )
     describer = Describer(planner, executor, terms, lambda session: records.exists(session.directory))
-    return ApiPages(describer, anonymous, settings.server.query_bytes, settings.auth.scope)
+    described = ContractDescriber(describer, contracts)
+    return ApiPages(described, anonymous, settings.server.query_bytes, settings.auth.scope)
 
 
 def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callable[[], Mapping[str, object]]:

@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from server.app import dialect_choice, worker_pool
+from server.app import contract_limits, contract_of, dialect_choice, worker_pool
+from server.contracts.served import ServedContracts
 from server.operations.assembly import make_api
 from server.operations.keeping import make_keeper
 from server.planning.assembly import make_planner
@@ -16,6 +17,7 @@ from server.sessions.directories import DataRoot
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
+from server.sessions.settings import KeptDocuments, KeptSettings
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
@@ -106,6 +108,7 @@ async def opened(
         await names.adopt(root.path)
         if start:
             await pool.start()
+        kept = KeptSettings(records)
         yield make_api(
             settings,
             root,
@@ -116,4 +119,8 @@ async def opened(
             usage=usage,
             running=False,
             dialects=dialects,
+            kept=kept,
+            contracts=ServedContracts(
+                contract_of(settings), kept, KeptDocuments(records), contract_limits(settings)
+            ),
         )

@@ -57,7 +57,7 @@ class Examples:
 
         None where nothing is said of it at all.
         """
-        declared = self._declared_by(value_at(self.document, holder), media_type)
+        declared = self.declared_by(value_at(self.document, holder), media_type)
         values = (*declared, *self._of_schema(schema)) if schema else declared
         last = None
         for last in values:
@@ -73,18 +73,22 @@ class Examples:
                 return last
         return last
 
+    def for_node(self, node: Any, *, number: int = 0) -> Any:
+        """For a schema that is at hand."""
+        return _Making(self, _WHOLE_LEVELS, number).value(node)
+
     def _of_schema(self, pointer: str, number: int = 0) -> Iterator[Any]:
         node = self._follow(value_at(self.document, pointer))
-        yield from self._declared_by(node, "")
+        yield from self.declared_by(node, "")
         for levels, choice, trusting in _WAYS:
             yield _Making(self, levels, number, choice, trusting=trusting).value(node)
 
-    def _declared_by(self, node: Any, media_type: str) -> Iterator[Any]:
+    def declared_by(self, node: Any, media_type: str) -> Iterator[Any]:
         """`example`, `examples` of OpenAPI (by name, each with a value), of JSON Schema, of Swagger 2."""
         if not isinstance(node, dict):
             return
         if "example" in node:
-            yield node["example"]
+            yield self._follow(node["example"])
         told = node.get("examples")
         if isinstance(told, list):
             yield from told

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 from attrs import define, evolve, field
 
+from server.contracts.converting import convert, objects_in
 from server.contracts.document import (
     METHODS,
     ContractError,
@@ -34,19 +35,6 @@ if TYPE_CHECKING:
 _PLACES: Final = frozenset({"path", "query", "header", "cookie"})
 _STYLES: Final = {"path": "simple", "header": "simple", "query": "form", "cookie": "form"}
 _STATUS: Final = re.compile(r"[1-5](?:[0-9]{2}|XX)|default", re.IGNORECASE)
-_JSON: Final = "application/json"
-_FORM: Final = "application/x-www-form-urlencoded"
-_PARTS: Final = "multipart/form-data"
-#: How Swagger 2.0 says what OpenAPI 3 has `style` and `explode` for.
-_COLLECTION_FORMATS: Final = {
-    "multi": ("form", True),
-    "csv": ("form", False),
-    "ssv": ("spaceDelimited", False),
-    "pipes": ("pipeDelimited", False),
-}
-_NO_SCHEMA: Final = frozenset(
-    {"name", "in", "description", "required", "collectionFormat", "allowEmptyValue", "x-example"}
-)
 
 
 def read_file(path: Path, limits: DocumentLimits | None = None) -> Document:
@@ -80,8 +68,8 @@ class _Reader:
         raw = self.bundle.raw
         version = self._version()
         self._schemas = Schemas(self.bundle, old=not version.startswith("3.") or version.startswith("3.0"))
-        if self._is_2:
-            self._move()
+        if "swagger" in raw:
+            convert(raw)
         components = raw.get("components")
         schemas = components.get("schemas") if isinstance(components, dict) else None
         if isinstance(schemas, dict):
@@ -93,6 +81,7 @@ class _Reader:
         if not operations:
             raise ContractError(f"{self.bundle.name}: has no operation below `paths`")
         operations = _digested(raw, operations)
+        raw["openapi"] = "3.1.0"
         digest = hashlib.blake2b(orjson.dumps(raw, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
         return Document(
             raw=raw,
@@ -104,10 +93,6 @@ class _Reader:
             file=self.bundle.name,
         )
 
-    @property
-    def _is_2(self) -> bool:
-        return "swagger" in self.bundle.raw
-
     def _version(self) -> str:
         raw = self.bundle.raw
         version = str(raw.get("openapi") or raw.get("swagger") or "")
@@ -117,27 +102,8 @@ class _Reader:
             raise ContractError(f"{self.bundle.name}: has no `paths`")
         return version
 
-    def _move(self) -> None:
-        """What Swagger 2.0 has at the top is below `components`; references are made to fit."""
-        raw = self.bundle.raw
-        moved = {"definitions": "schemas", "parameters": "parameters", "responses": "responses",
-                 "securityDefinitions": "securitySchemes"}  # fmt: skip
-        components: dict[str, Any] = {}
-        for old, new in moved.items():
-            part = raw.pop(old, None)
-            components[new] = part if isinstance(part, dict) else {}
-        raw["components"] = components
-        for node in _objects(raw):
-            given = node.get("$ref")
-            if isinstance(given, str):
-                for old, new in moved.items():
-                    if given.startswith(f"#/{old}/"):
-                        node["$ref"] = f"#/components/{new}/{given[len(old) + 3 :]}"
-
     def _base_paths(self) -> tuple[str, ...]:
         raw = self.bundle.raw
-        if self._is_2:
-            return (_path_of(str(raw.get("basePath") or "")),)
         servers = raw.get("servers")
         found = (
             [_server_path(each) for each in servers if isinstance(each, dict)]
@@ -179,25 +145,19 @@ class _Reader:
         node, place = own
         parameters: dict[tuple[str, str], Parameter] = {}
         bodies: dict[str, str] = {}
-        required, form = False, []
+        required = False
         for holder, where in (above, own):
             listed = holder.get("parameters")
             for number, given in enumerate(listed if isinstance(listed, list) else []):
                 each, pointer = self._followed(given, f"{where}/parameters/{number}")
                 if not isinstance(each, dict) or not isinstance(each.get("name"), str):
                     self.bundle.note(f"{where}/parameters/{number}", "is no parameter", holder)
-                elif each.get("in") == "body":
-                    bodies, required = self._body_of_2(each, pointer, node), each.get("required") is True
-                elif each.get("in") == "formData":
-                    form.append(each)
                 elif each.get("in") in _PLACES:
                     made = self._parameter(each, pointer)
                     parameters[made.place, made.name] = made
                 else:
                     self.bundle.note(pointer, "`in` is no place for a parameter", each)
-        if form:
-            bodies, required = self._form_of_2(form, node, place)
-        elif not self._is_2 and "requestBody" in node:
+        if "requestBody" in node:
             bodies, required = self._body(node["requestBody"], f"{place}/requestBody")
         return Operation(
             id=self._id(node, method, template),
@@ -222,13 +182,6 @@ class _Reader:
     def _parameter(self, node: dict[str, Any], pointer: str) -> Parameter:
         place = node["in"]
         style, explode = str(node.get("style") or _STYLES[place]), node.get("explode")
-        if self._is_2:
-            style, explode = _COLLECTION_FORMATS.get(
-                str(node.get("collectionFormat", "csv")), ("form", False)
-            )
-            style = style if place in ("query", "cookie") else "simple"
-            if "schema" not in node:
-                node["schema"] = {key: node[key] for key in node if key not in _NO_SCHEMA}
         media_type, schema = "", f"{pointer}/schema"
         content = node.get("content")
         if "schema" not in node and isinstance(content, dict) and content:
@@ -255,30 +208,6 @@ class _Reader:
             return {}, False
         return self._content(node, pointer), node.get("required") is True
 
-    def _body_of_2(self, node: dict[str, Any], pointer: str, operation: dict[str, Any]) -> dict[str, str]:
-        consumes = _texts(operation.get("consumes", self.bundle.raw.get("consumes"))) or [_JSON]
-        self._schemas.bring(f"{pointer}/schema")
-        usable = [each for each in consumes if each not in (_FORM, _PARTS)] or [_JSON]
-        return dict.fromkeys(usable, f"{pointer}/schema" if "schema" in node else "")
-
-    def _form_of_2(
-        self, form: list[dict[str, Any]], node: dict[str, Any], place: str
-    ) -> tuple[dict[str, str], bool]:
-        """The fields of a form are an object's properties."""
-        files = any(each.get("type") == "file" for each in form)
-        consumes = _texts(node.get("consumes", self.bundle.raw.get("consumes")))
-        usable = [each for each in consumes if each in (_FORM, _PARTS)] or [_PARTS if files else _FORM]
-        properties = {
-            each["name"]: {key: each[key] for key in each if key not in _NO_SCHEMA} for each in form
-        }
-        node["x-form"] = {
-            "type": "object",
-            "properties": properties,
-            "required": [each["name"] for each in form if each.get("required") is True],
-        }
-        self._schemas.bring(f"{place}/x-form")
-        return dict.fromkeys(usable, f"{place}/x-form"), any(each.get("required") is True for each in form)
-
     def _replies(self, node: dict[str, Any], place: str) -> dict[str, dict[str, str]]:
         listed = node.get("responses")
         if not isinstance(listed, dict):
@@ -292,17 +221,8 @@ class _Reader:
                 continue
             reply, pointer = self._followed(given, pointer_of((*steps_of(place), "responses", key)))
             name = key if key == "default" else key.upper()
-            found[name] = self._reply(reply, pointer, node) if isinstance(reply, dict) else {}
+            found[name] = self._content(reply, pointer) if isinstance(reply, dict) else {}
         return found
-
-    def _reply(self, reply: dict[str, Any], pointer: str, operation: dict[str, Any]) -> dict[str, str]:
-        if not self._is_2:
-            return self._content(reply, pointer)
-        if "schema" not in reply:
-            return {}
-        self._schemas.bring(f"{pointer}/schema")
-        produces = _texts(operation.get("produces", self.bundle.raw.get("produces"))) or [_JSON]
-        return dict.fromkeys(produces, f"{pointer}/schema")
 
     def _content(self, node: dict[str, Any], pointer: str) -> dict[str, str]:
         content = node.get("content")
@@ -356,21 +276,6 @@ def _path_of(url: str) -> str:
     return path if not path or path.startswith("/") else f"/{path}"
 
 
-def _objects(root: Any) -> Iterator[dict[str, Any]]:
-    """Every object once."""
-    left, seen = [root], set()
-    while left:
-        node = left.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, dict):
-            yield node
-            left.extend(each for each in node.values() if isinstance(each, (dict, list)))
-        elif isinstance(node, list):
-            left.extend(each for each in node if isinstance(each, (dict, list)))
-
-
 # -- digests -----------------------------------------------------------------------------------------
 
 
@@ -381,7 +286,7 @@ def _digested(raw: dict[str, Any], operations: tuple[Operation, ...]) -> tuple[O
     def part(pointer: str) -> tuple[bytes, frozenset[str]]:
         if pointer not in own:
             value = value_at(raw, pointer)
-            references = {node["$ref"] for node in _objects(value) if isinstance(node.get("$ref"), str)}
+            references = {node["$ref"] for node in objects_in(value) if isinstance(node.get("$ref"), str)}
             text = orjson.dumps([pointer, value], option=orjson.OPT_SORT_KEYS)
             own[pointer] = hashlib.blake2b(text, digest_size=16).digest(), frozenset(references)
         return own[pointer]

@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
 from aiohttp import HttpVersion10, HttpVersion11
+from attrs import evolve
 
 from server.concurrency.aside import aside
 from server.concurrency.uninterrupted import uninterrupted
+from server.contracts.contract import Call
+from server.contracts.served import ServedContracts
 from server.http import pages, request_id
 from server.http.api_pages import NAMES as API_PAGES
 from server.http.conditional import conditional
@@ -32,7 +35,7 @@ from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
 from server.telemetry.request_line import RequestLine
-from server.values.errors import BadRequest, ServiceError, Unauthorized
+from server.values.errors import BadRequest, NotFound, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply
 from server.values.replies import error_reply
 
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
     from server.http.api_pages import ApiPages
     from server.requests.auth import Authenticator, Caller
     from server.requests.target import Target
-    from server.values.model import RequestContext
+    from server.values.model import RequestContext, Session
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +89,8 @@ class Handler:
         new_line: Callable[..., RequestLine] = RequestLine,
         held: HeldBytes | None = None,
         dialects: DialectChoice | None = None,
+        contracts: ServedContracts | None = None,
+        beyond: Literal["refuse", "conventions", "model"] = "refuse",
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
@@ -105,6 +110,8 @@ class Handler:
         self._new_line = new_line
         self._held = held or HeldBytes()
         self._dialects = dialects or DialectChoice()
+        self._contracts = contracts or ServedContracts()
+        self._beyond = beyond
         self._logged_address = logged_address
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -119,6 +126,8 @@ class Handler:
             reply = await self._reply(request, line)
             if line.dialect:
                 reply = in_dialect(reply, line.dialect)
+            elif line.contract is not None:
+                reply = line.contract.in_form(reply)
             line.status = reply.status
             line.origin_refused = self._cors.refused(request.headers)
             reply = self._cors.marked(request.headers, for_terminal(reply, request.headers))
@@ -190,7 +199,8 @@ class Handler:
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
-        named = self._dialects.named(request.headers, caller.token_name, session)
+        call = await self._contract(request, target, session, line)
+        named = NATIVE if call else self._dialects.named(request.headers, caller.token_name, session)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(
             request,
@@ -201,11 +211,32 @@ class Handler:
             holds=claim.grow,
             dialect_headers=self._dialects.headers_of(named),
         )
+        if call is not None:
+            return evolve(ctx, contract=call)
         if named == NATIVE:
             return ctx
         ctx = self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         return ctx
+
+    async def _contract(
+        self, request: web.BaseRequest, target: Target, session: Session, line: RequestLine
+    ) -> Call | None:
+        """What the request is to the session's contract; None where it has none. Raises what `match` does."""
+        contract = await self._contracts.of(session)
+        if contract is None:
+            return None
+        line.contract = Call(contract, None, target.path)
+        try:
+            match = contract.match(request.method, target.segments)
+        except NotFound:
+            if self._beyond == "refuse":
+                raise
+            line.contract = None
+            return Call(None) if self._beyond == "conventions" else None
+        call = Call(contract, match, target.path)
+        line.contract = call
+        return call
 
     def _caller(self, request: web.BaseRequest) -> Caller:
         """Raises Unauthorized."""

@@ -18,6 +18,9 @@
     POST   /sessions/{session}/fork    {"to", "at"?}
     PUT    /sessions/{session}/dialect {"dialect"}
     PATCH  /sessions/{session}/settings {"clock", "seed"}
+    GET    /sessions/{session}/contract
+    PUT    /sessions/{session}/contract {"name"?, "document"}
+    DELETE /sessions/{session}/contract
     POST   /sessions/{session}/reset
     POST   /sessions/{session}/salvage
     GET    /sessions/{session}/log     ?limit= ?before=
@@ -44,8 +47,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from attrs import evolve
 from multidict import CIMultiDict
 
+from server.contracts.contract import Call as ContractCall
 from server.operations.call import Answer, Archive, Call, Piece
 from server.operations.plans import shown_violations
 from server.planning.codec import PlanInvalid
@@ -58,6 +63,7 @@ from server.values.errors import BadRequest, MethodNotAllowed, NotFound, Unavail
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from server.operations.contracts import ContractOperations
     from server.operations.doctor import Doctor
     from server.operations.eject import Ejector
     from server.operations.learning import LearningOperations
@@ -90,8 +96,10 @@ class Api:
         ejector: Ejector,
         records: RecordOperations,
         learning: LearningOperations,
+        contracts: ContractOperations,
         dialects: DialectChoice | None = None,
     ) -> None:
+        self._contracts = contracts
         self._dialects = dialects or DialectChoice()
         self._plans = plans
         self._sessions = sessions
@@ -118,6 +126,11 @@ class Api:
             ("sessions", _NAME, "fork"): {"POST": self._fork_session},
             ("sessions", _NAME, "dialect"): {"PUT": self._set_dialect},
             ("sessions", _NAME, "settings"): {"PATCH": self._set_settings},
+            ("sessions", _NAME, "contract"): {
+                "GET": self._show_contract,
+                "PUT": self._set_contract,
+                "DELETE": self._unset_contract,
+            },
             ("sessions", _NAME, "reset"): {"POST": self._reset_session},
             ("sessions", _NAME, "salvage"): {"POST": self._salvage_session},
             ("sessions", _NAME, "log"): {"GET": self._log_session},
@@ -252,6 +265,15 @@ class Api:
     async def _set_settings(self, call: Call) -> Answer:
         return await self._sessions.set_(call.segments[1], call.members("clock", "seed"))
 
+    async def _show_contract(self, call: Call) -> Answer:
+        return await self._contracts.show(call.segments[1])
+
+    async def _set_contract(self, call: Call) -> Answer:
+        return await self._contracts.set(call.segments[1], call.members("name", "document"))
+
+    async def _unset_contract(self, call: Call) -> Answer:
+        return await self._contracts.unset(call.segments[1])
+
     async def _reset_session(self, call: Call) -> Answer:
         return await self._sessions.reset(call.segments[1])
 
@@ -319,6 +341,11 @@ class Api:
         ctx = Described.of(body).context(await self._sessions.named(name), secrets.token_hex(8))
         check_use(ctx.method, ctx.content)
         headers = body.get("headers")
+        contract = await self._contracts.contracts.of(ctx.session)
+        if contract is not None:
+            return evolve(
+                ctx, contract=ContractCall(contract, contract.match(ctx.method, ctx.segments), ctx.path)
+            )
         return self._dialects.looked_at(ctx, CIMultiDict(headers if isinstance(headers, dict) else {}))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from server.contracts.served import ServedContracts
 from server.operations.api import Api
+from server.operations.contracts import ContractOperations
 from server.operations.doctor import Doctor
 from server.operations.eject import Ejector
 from server.operations.learning import LearningOperations
@@ -13,6 +15,7 @@ from server.operations.records import RecordOperations
 from server.operations.replay import Replayer
 from server.operations.sessions import SessionOperations
 from server.planning.assembly import make_conventions
+from server.planning.contracted import ContractPlanner
 from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.explaining import Explainer
 from server.planning.planner import LearningPlanner
@@ -45,9 +48,11 @@ def make_api(
     running: bool = True,
     dialects: DialectChoice | None = None,
     kept: KeptSettings | None = None,
+    contracts: ServedContracts | None = None,
 ) -> Api:
     """The interface over a service's parts, which it does not own. `running`: requests are served, too."""
     chosen = dialects or DialectChoice()
+    planner = planner.inner if isinstance(planner, ContractPlanner) else planner
     learned, switch = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
     sessions = SessionOperations(
         SessionFiles(root.path),
@@ -73,5 +78,6 @@ def make_api(
         ejector=Ejector(sessions, learned, executor),
         records=RecordOperations(SessionFiles(root.path), records, names),
         learning=LearningOperations(settings.planner, switch, usage, running=running),
+        contracts=ContractOperations(contracts or ServedContracts(), sessions.named, names.note),
         dialects=chosen,
     )

@@ -74,7 +74,7 @@ class Fixed:
     """A plan that no outcome changes, and nothing is learned from."""
 
     runnable: RunnablePlan
-    params: None = None
+    params: Params | None = None
     asked: Mapping[str, Any] | None = None
 
     async def instead(self, outcome: Outcome) -> None:

@@ -81,6 +81,20 @@ class KeptSettings:
         self._known.pop(session, None)
 
 
+class KeptDocuments:
+    """Documents that settings of sessions name, by their digests."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    async def keep(self, digest: str, text: str) -> None:
+        await self._records.ask("keep_document", digest=digest, text=text)
+
+    async def read(self, digest: str) -> str | None:
+        found: str | None = await self._records.ask("document", digest=digest)
+        return found
+
+
 def fixed_line(settings: Mapping[str, Any]) -> str:
     """What a worker is told of a session's clock and sequence (see guest/fixed.py); "": it has neither."""
     if CLOCK not in settings and SEED not in settings:

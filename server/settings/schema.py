@@ -185,6 +185,34 @@ class ConventionsSettings:
 
 
 @frozen
+class ContractSettings:
+    file: str = setting(
+        "",
+        "An API description (OpenAPI 3, Swagger 2.0; JSON or YAML) whose API is served; empty: none",
+        variable="LARS_CONTRACT",
+        check=is_plain,
+        allowed="empty, or a file, relative to where the service is started or absolute",
+    )
+    unplanned: Literal["example", "refuse"] = setting(
+        "example",
+        "What answers operations that are not plain and no model plans: the document's example, or 501",
+    )
+    beyond: Literal["refuse", "conventions", "model"] = setting(
+        "refuse",
+        "What answers requests that no operation of the description is for: 404, conventions, or whoever "
+        "would without a description",
+    )
+    document_bytes: int = setting(
+        16 * MIB, "Size of a description with all its files", low=1_024, high=256 * MIB
+    )
+    operations: int = setting(5_000, "Operations of a description", low=1, high=100_000, unit="operations")
+
+    @property
+    def path(self) -> Path | None:
+        return Path(self.file) if self.file else None
+
+
+@frozen
 class CorsSettings:
     origins: tuple[str, ...] = setting(
         (),
@@ -302,6 +330,7 @@ class Settings:
     store: StoreSettings = section(StoreSettings)
     schema: SchemaSettings = section(SchemaSettings)
     conventions: ConventionsSettings = section(ConventionsSettings)
+    contract: ContractSettings = section(ContractSettings)
     simulation: SimulationSettings = section(SimulationSettings)
     planner: PlannerSettings = section(PlannerSettings)
     metrics: MetricsSettings = section(MetricsSettings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable  # noqa: TC003 - attrs looks at it
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import structlog
@@ -51,6 +51,8 @@ class RequestLine:
     token_name: str = ""
     client: str = ""
     origin_refused: str = ""
+    #: Where the request is a contract's, whose form its reply takes; not logged.
+    contract: Any = None
     ms: dict[str, float] = field(factory=dict)
     _clock: Callable[[], float] = field(default=time.perf_counter, repr=False, kw_only=True)
     _started: float = field(init=False, repr=False)
@@ -109,6 +111,8 @@ def _stages_of(outcome: Outcome, whole: float) -> list[tuple[str, float]]:
 
 
 _LINE_FIELDS: Final = tuple(
-    name for name in attrs.fields_dict(RequestLine) if name != "ms" and not name.startswith("_")
+    name
+    for name in attrs.fields_dict(RequestLine)
+    if name not in ("ms", "contract") and not name.startswith("_")
 )
 _log = structlog.get_logger("request")
