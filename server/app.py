@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 
 from server.contracts.files import DocumentLimits
+from server.contracts.issued import IssuedTokens
+from server.contracts.schemas import SchemaLimits
 from server.contracts.served import ServedContracts, read_contract
 from server.http.api_pages import ApiPages
 from server.http.connection import Server
+from server.http.contracted import Contracted
 from server.http.cors import Cors
 from server.http.file_fields import FileFields
 from server.http.handler import Handler
@@ -240,7 +243,9 @@ def make_app(
         raise
     names = SessionNames(keeper)
     kept = KeptSettings(records)
-    contracts = ServedContracts(default, kept, KeptDocuments(records), contract_limits(settings))
+    contracts = ServedContracts(
+        default, kept, KeptDocuments(records), contract_limits(settings), schema_limits(settings)
+    )
     plans = ContractPlanner(plans, settings.contract)
     dialects = dialect_choice(settings, root)
     reader = _reader(settings, names)
@@ -267,12 +272,14 @@ def make_app(
         doors.append(door)
     authenticator = Authenticator(settings.auth.by_name)
     sandbox = settings.sandbox
-    pipeline = Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, settings=kept)
+    enforced = settings.contract.replies == "enforce"
+    pipeline = Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, settings=kept, enforce=enforced)
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
         Simulated(
-            FileFields(HttpSemantics(pipeline)),
+            Contracted(FileFields(HttpSemantics(pipeline)), IssuedTokens(kept)),
             settings.simulation,
+            lambda ctx, status: None if ctx.contract is None else ctx.contract.on_demand(status),
         ),
         authenticator=authenticator,
         reader=reader,
@@ -332,10 +339,14 @@ def contract_limits(settings: Settings) -> DocumentLimits:
     return DocumentLimits(document_bytes=chosen.document_bytes, operations=chosen.operations)
 
 
+def schema_limits(settings: Settings) -> SchemaLimits:
+    return SchemaLimits(nodes=settings.contract.schemas, pattern_bytes=settings.contract.pattern_bytes)
+
+
 def contract_of(settings: Settings) -> Contract | None:
     """The contract of all sessions that have none of their own. Raises ContractError."""
     path = settings.contract.path
-    return None if path is None else read_contract(path, contract_limits(settings))
+    return None if path is None else read_contract(path, contract_limits(settings), schema_limits(settings))
 
 
 def _watched(provider: Provider, meter: Meter, tracing: Tracing | None) -> Provider:

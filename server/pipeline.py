@@ -20,6 +20,7 @@ from server.values.errors import Overloaded, PlanFailed
 from server.values.model import PATCH_TYPES, SAFE_METHODS, Reply
 from server.values.preferences import preferences
 from server.values.replies import reply_to
+from wasm_runtime.outcome import BreaksContract, Completed
 from wasm_runtime.slot import Job
 
 if TYPE_CHECKING:
@@ -47,11 +48,14 @@ class Pipeline:
         *,
         queue_seconds: float = 20.0,
         settings: KeptSettings | None = None,
+        enforce: bool = False,
     ) -> None:
         """`queue_seconds`: how long a request waits for another one with its Idempotency-Key.
 
-        `settings` has what is set for single sessions; None: nothing is.
+        `settings` has what is set for single sessions; None: nothing is. `enforce`: replies that break their
+        contract are none.
         """
+        self._enforce = enforce
         self._settings = settings
         self._planner = planner
         self._executor = executor
@@ -112,10 +116,15 @@ class Pipeline:
         line.planned(planned.runnable)
         fixed = await self._fixed(ctx.session.directory)
         job = job_for(ctx, planned.runnable, planned.params, conditions, asked=planned.asked, fixed=fixed)
+        if ctx.contract is not None:
+            enforce = self._enforce or planned.on_trial
+            job = evolve(job, judged=ctx.contract.judged(enforce=enforce, bare=bool(conditions)))
         ctx.release_value()
         started = perf_counter()
         outcome = await self._executor.run(job)
         line.ran(outcome, perf_counter() - started)
+        # Those of a plan that was mended meanwhile are no longer true.
+        line.violations = outcome.violations if isinstance(outcome, Completed | BreaksContract) else ()
         return outcome
 
     async def _fixed(self, session: str) -> str:

@@ -42,7 +42,7 @@ _TOKENS: Final = frozenset(
 _SECRETS: Final = ("password", "passwd", "secret", "token", "pin", "hash", "salt", "apikey", "jwt")
 #: Claims that say who somebody is, the surest first.
 _NAMES: Final = ("id", "sub", "userid", "uid", "username", "login", "user", "email", "name")
-_USERS: Final = ("username", "login", "user", "email")
+_USERS: Final = ("username", "login", "user", "name", "email")
 
 
 def issued_by(reply: Any, request: Any) -> tuple[str, dict[str, Any]] | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from server.contracts.files import DocumentLimits
+    from server.contracts.schemas import SchemaLimits
     from server.values.model import Session
 
 #: The member of a session's settings, and what it says of a session that shall have none.
@@ -61,7 +62,9 @@ class ServedContracts:
         settings: SessionSettings | None = None,
         documents: Documents | None = None,
         limits: DocumentLimits | None = None,
+        schemas: SchemaLimits | None = None,
     ) -> None:
+        self._schemas = schemas
         self.default = default
         self._settings = settings
         self._documents = documents
@@ -100,7 +103,7 @@ class ServedContracts:
         return contract
 
     def _made(self, text: bytes, name: str) -> Contract:
-        return Contract.of(read(text, name, limits=self._limits), name=name)
+        return Contract.of(read(text, name, limits=self._limits), name=name, limits=self._schemas)
 
     def _keep(self, digest: str, contract: Contract | None) -> None:
         self._known[digest] = contract
@@ -134,7 +137,9 @@ class ServedContracts:
             await self._settings.change(session.directory, **{MEMBER: None})
 
 
-def read_contract(path: Path, limits: DocumentLimits | None = None) -> Contract:
+def read_contract(
+    path: Path, limits: DocumentLimits | None = None, schemas: SchemaLimits | None = None
+) -> Contract:
     """The contract of a file, with what `contract.toml` beside it says. Raises ContractError."""
     document = read_file(path, limits)
-    return Contract.of(document, read_overrides(path.parent / _OVERRIDES))
+    return Contract.of(document, read_overrides(path.parent / _OVERRIDES), limits=schemas)

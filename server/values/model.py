@@ -95,7 +95,9 @@ class RequestContext:
 
         `asked` is what a dialect has read: then the query is empty, for its words are not ours.
         """
-        more = {} if asked is None else {"asked": asked}
+        more: dict[str, Any] = {} if asked is None else {"asked": asked}
+        if self.contract is not None:
+            more["identity"] = self.contract.identity
         head = orjson.dumps(
             {
                 **more,
