@@ -71,7 +71,8 @@ CONTRACT: dict[str, Any] = {
 
 SETTLE = "/orders/{id:int}/settle"
 BAD = plan(
-    SETTLE, 'store.insert({"n": 1})\nREPLY = make_response(200, {"total": "7", "by": {"secret-name": "x"}})'
+    SETTLE,
+    'store.insert({"n": 1})\nREPLY = make_response(200, {"total": "7", "by": {ctx["body_json"]["a"]: "x"}})',
 )
 GOOD = plan(SETTLE, 'store.insert({"n": 1})\nREPLY = make_response(200, {"total": store.count(), "by": {}})')
 LOGIN = plan(
