@@ -77,7 +77,7 @@ BAD = plan(
 GOOD = plan(SETTLE, 'store.insert({"n": 1})\nREPLY = make_response(200, {"total": store.count(), "by": {}})')
 LOGIN = plan(
     "/users/login",
-    'body = ctx["body_json"]\nREPLY = make_response(200, {"user": {"name": body["name"], "token": new_token()}})',
+    'user = {"name": ctx["body_json"]["name"], "token": new_token()}\nREPLY = make_response(200, {"user": user})',
 )
 WHO = plan("/whoami/check", 'REPLY = make_response(200, {"who": ctx["identity"]})')
 
