@@ -41,12 +41,12 @@ from server.requests.hosts import Hosts, is_local
 from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
 from server.sessions import address
-from server.sessions.dialects import KeptDialects
 from server.sessions.directories import CACHES, DataRoot
+from server.sessions.documents import KeptDocuments
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
-from server.sessions.settings import KeptDocuments, KeptSettings
+from server.sessions.settings import SessionSettings
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
@@ -85,6 +85,7 @@ class Service:
         *,
         keeper: KeeperClient,
         names: SessionNames,
+        session_settings: SessionSettings,
         renew: Callable[[Settings], None],
         usage: UsageBook,
         tracing: Tracing | None = None,
@@ -96,6 +97,7 @@ class Service:
         self._data_root = data_root
         self._keeper = keeper
         self._names = names
+        self._session_settings = session_settings
         self._renew = renew
         self._usage = usage
         self._tracing = tracing
@@ -112,6 +114,7 @@ class Service:
         try:
             await self._start_parts()
             await self._names.adopt(self._data_root.path)
+            await self._session_settings.adopt(self._data_root.path)
             await self._listen(sockets)
             await self._publish()
         except BaseException:
@@ -242,12 +245,16 @@ def make_app(
         root.close()
         raise
     names = SessionNames(keeper)
-    kept = KeptSettings(records)
+    session_settings = SessionSettings(keeper)
     contracts = ServedContracts(
-        default, kept, KeptDocuments(records), contract_limits(settings), schema_limits(settings)
+        default,
+        session_settings,
+        KeptDocuments(records),
+        contract_limits(settings),
+        schema_limits(settings),
     )
     plans = ContractPlanner(plans, settings.contract)
-    dialects = dialect_choice(settings, root)
+    dialects = dialect_choice(settings, session_settings)
     reader = _reader(settings, names)
     door: Door | None = None
     doors: list[Renewable] = []
@@ -260,8 +267,8 @@ def make_app(
             names=names,
             records=records,
             usage=usage,
+            session_settings=session_settings,
             dialects=dialects,
-            kept=kept,
             contracts=contracts,
         )
         doors.append(door)
@@ -273,11 +280,11 @@ def make_app(
     authenticator = Authenticator(settings.auth.by_name)
     sandbox = settings.sandbox
     enforced = settings.contract.replies == "enforce"
-    pipeline = Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, settings=kept, enforce=enforced)
+    pipeline = Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, enforce=enforced)
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
         Simulated(
-            Contracted(FileFields(HttpSemantics(pipeline)), IssuedTokens(kept)),
+            Contracted(FileFields(HttpSemantics(pipeline)), IssuedTokens(session_settings)),
             settings.simulation,
             lambda ctx, status: None if ctx.contract is None else ctx.contract.on_demand(status),
         ),
@@ -294,6 +301,7 @@ def make_app(
         dialects=dialects,
         contracts=contracts,
         beyond=settings.contract.beyond,
+        settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
     )
 
@@ -311,6 +319,7 @@ def make_app(
         root,
         keeper=keeper,
         names=names,
+        session_settings=session_settings,
         usage=usage,
         renew=renew,
         tracing=tracing,
@@ -323,14 +332,13 @@ class Renewable(Protocol):
     def renew(self, settings: Settings) -> None: ...
 
 
-def dialect_choice(settings: Settings, root: DataRoot) -> DialectChoice:
+def dialect_choice(settings: Settings, kept: SessionSettings) -> DialectChoice:
     """Raises DialectError."""
     chosen = settings.conventions
     by_token = {
         token: checked(name, f"conventions.token_dialects.{token}")
         for token, name in chosen.token_dialects.items()
     }
-    kept = KeptDialects(root.path)
     return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
 
 
@@ -363,8 +371,8 @@ def _operators(
     names: SessionNames,
     records: Records,
     usage: UsageBook,
+    session_settings: SessionSettings,
     dialects: DialectChoice,
-    kept: KeptSettings,
     contracts: ServedContracts,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
@@ -380,8 +388,8 @@ def _operators(
         names=names,
         records=records,
         usage=usage,
+        session_settings=session_settings,
         dialects=dialects,
-        kept=kept,
         contracts=contracts,
     )
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)

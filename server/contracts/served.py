@@ -42,7 +42,7 @@ class SessionSettings(Protocol):
 
     async def of(self, session: str) -> Mapping[str, Any]: ...
 
-    async def change(self, session: str, **members: Any) -> Mapping[str, Any]: ...
+    async def change(self, session: str, changes: dict[str, Any]) -> Mapping[str, Any]: ...
 
 
 class Documents(Protocol):
@@ -118,7 +118,7 @@ class ServedContracts:
         if self._settings is None or self._documents is None:
             raise BadRequest("This service keeps no contracts of sessions.")
         if document is None:
-            await self._settings.change(session.directory, **{MEMBER: {"digest": NONE, "name": ""}})
+            await self._settings.change(session.directory, {MEMBER: {"digest": NONE, "name": ""}})
             return None
         text = orjson.dumps(document)
         try:
@@ -127,14 +127,14 @@ class ServedContracts:
             raise BadRequest(str(error)) from None
         digest = contract.document.digest
         await self._documents.keep(digest, orjson.dumps(contract.document.raw).decode())
-        await self._settings.change(session.directory, **{MEMBER: {"digest": digest, "name": name}})
+        await self._settings.change(session.directory, {MEMBER: {"digest": digest, "name": name}})
         self._keep(digest, contract)
         return contract
 
     async def unset(self, session: Session) -> None:
         """From now on the session has the service's contract again, if there is one."""
         if self._settings is not None:
-            await self._settings.change(session.directory, **{MEMBER: None})
+            await self._settings.change(session.directory, {MEMBER: None})
 
 
 def read_contract(

@@ -34,6 +34,7 @@ from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
+from server.sessions.settings import NoSettings
 from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, NotFound, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply
@@ -66,6 +67,16 @@ class UseCase(Protocol):
     async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply: ...
 
 
+class ReadsSettings(Protocol):
+    """What was set for a session, by its directory."""
+
+    def known(self, session: str) -> Mapping[str, Any] | None:
+        """None where `of` has to be waited for."""
+        ...
+
+    async def of(self, session: str) -> Mapping[str, Any]: ...
+
+
 class Door(Protocol):
     """Pages with a token of their own."""
 
@@ -92,6 +103,7 @@ class Handler:
         dialects: DialectChoice | None = None,
         contracts: ServedContracts | None = None,
         beyond: Literal["refuse", "conventions", "model"] = "refuse",
+        settings: ReadsSettings | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
@@ -113,6 +125,7 @@ class Handler:
         self._dialects = dialects or DialectChoice()
         self._contracts = contracts or ServedContracts()
         self._beyond = beyond
+        self._settings = settings or NoSettings()
         self._logged_address = logged_address
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -200,8 +213,11 @@ class Handler:
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
+        settings = self._settings.known(session.directory)
+        if settings is None:
+            settings = await self._settings.of(session.directory)
         call = await self._contract(request, target, session, line, caller)
-        named = NATIVE if call else self._dialects.named(request.headers, caller.token_name, session)
+        named = NATIVE if call else self._dialects.named(request.headers, caller.token_name, settings)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(
             request,
@@ -212,12 +228,13 @@ class Handler:
             holds=claim.grow,
             dialect_headers=self._dialects.headers_of(named),
             takes=None if call is None or call.match is None else call.takes,
+            settings=settings,
         )
         if call is not None:
             return await self._of_contract(call, ctx, request.headers.get("Content-Type", ""))
         if named == NATIVE:
             return ctx
-        ctx = self._dialects.settled(ctx, named)
+        ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         return ctx
 

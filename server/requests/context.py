@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import field, frozen
 
@@ -14,11 +14,12 @@ from server.requests.known_tokens import KnownTokens
 from server.requests.members import check_members
 from server.requests.target import Pairs, Target, parse_query
 from server.sessions.identity import Anonymous, Scope, session_for, session_of_link
+from server.sessions.settings import NONE as NO_SETTINGS
 from server.values.errors import MethodNotAllowed, SessionInvalid
 from server.values.model import METHODS, SAFE_METHODS, Method, RequestContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aiohttp import web
 
@@ -69,12 +70,13 @@ class ContextReader:
         holds: Callable[[int], None] = lambda _size: None,
         dialect_headers: frozenset[str] = frozenset(),
         takes: Callable[[str], str] | None = None,
+        settings: Mapping[str, Any] = NO_SETTINGS,
     ) -> RequestContext:
         """Everything that can be refused without the body is refused before it is read.
 
         `holds` is told, as it grows, how many bytes the body takes; it may raise Overloaded.
-        `dialect_headers` are those that are read for a dialect. `takes` says which of its own media types a
-        Content-Type is; None: the service's are meant.
+        `dialect_headers` are those that are read for a dialect, `settings` the session's. `takes` says which
+        of its own media types a Content-Type is; None: the service's are meant.
         Raises BadRequest and its kin, PayloadTooLarge, UriTooLong, RequestTimeout, UnsupportedMediaType.
         """
         headers = request.headers
@@ -102,6 +104,7 @@ class ContextReader:
             request_id=request_id,
             linked=linked,
             dialect_headers=named_headers(headers, dialect_headers, is_secret=self.tokens.are_in),
+            settings=settings,
         )
 
     async def _parts(

@@ -72,6 +72,8 @@ class RequestContext:
     dialect_headers: dict[str, str] = field(factory=dict)
     #: The contract's operation that the request is for (`server.contracts.contract.Call`); None: no contract.
     contract: Any = None
+    #: What was set for its session (`server/sessions/settings.py`).
+    settings: Mapping[str, Any] = field(factory=dict)
 
     @property
     def safe(self) -> bool:
