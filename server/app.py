@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 
 from server.contracts.files import DocumentLimits
+from server.contracts.issued import IssuedTokens
+from server.contracts.schemas import SchemaLimits
 from server.contracts.served import ServedContracts, read_contract
 from server.http.api_pages import ApiPages
 from server.http.connection import Server
+from server.http.contracted import Contracted
 from server.http.cors import Cors
 from server.http.file_fields import FileFields
 from server.http.handler import Handler
@@ -38,12 +41,12 @@ from server.requests.hosts import Hosts, is_local
 from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
 from server.sessions import address
-from server.sessions.dialects import KeptDialects
 from server.sessions.directories import CACHES, DataRoot
+from server.sessions.documents import KeptDocuments
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
-from server.sessions.settings import KeptDocuments, KeptSettings
+from server.sessions.settings import SessionSettings
 from server.telemetry.request_line import RequestLine
 from wasm_runtime import artifact
 from wasm_runtime.pool import WorkerPool
@@ -82,6 +85,7 @@ class Service:
         *,
         keeper: KeeperClient,
         names: SessionNames,
+        session_settings: SessionSettings,
         renew: Callable[[Settings], None],
         usage: UsageBook,
         tracing: Tracing | None = None,
@@ -93,6 +97,7 @@ class Service:
         self._data_root = data_root
         self._keeper = keeper
         self._names = names
+        self._session_settings = session_settings
         self._renew = renew
         self._usage = usage
         self._tracing = tracing
@@ -109,6 +114,7 @@ class Service:
         try:
             await self._start_parts()
             await self._names.adopt(self._data_root.path)
+            await self._session_settings.adopt(self._data_root.path)
             await self._listen(sockets)
             await self._publish()
         except BaseException:
@@ -239,10 +245,16 @@ def make_app(
         root.close()
         raise
     names = SessionNames(keeper)
-    kept = KeptSettings(records)
-    contracts = ServedContracts(default, kept, KeptDocuments(records), contract_limits(settings))
+    session_settings = SessionSettings(keeper)
+    contracts = ServedContracts(
+        default,
+        session_settings,
+        KeptDocuments(records),
+        contract_limits(settings),
+        schema_limits(settings),
+    )
     plans = ContractPlanner(plans, settings.contract)
-    dialects = dialect_choice(settings, root)
+    dialects = dialect_choice(settings, session_settings)
     reader = _reader(settings, names)
     door: Door | None = None
     doors: list[Renewable] = []
@@ -255,8 +267,8 @@ def make_app(
             names=names,
             records=records,
             usage=usage,
+            session_settings=session_settings,
             dialects=dialects,
-            kept=kept,
             contracts=contracts,
         )
         doors.append(door)
@@ -267,12 +279,14 @@ def make_app(
         doors.append(door)
     authenticator = Authenticator(settings.auth.by_name)
     sandbox = settings.sandbox
-    pipeline = Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, settings=kept)
+    enforced = settings.contract.replies == "enforce"
+    pipeline = Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, enforce=enforced)
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
         Simulated(
-            FileFields(HttpSemantics(pipeline)),
+            Contracted(FileFields(HttpSemantics(pipeline)), IssuedTokens(session_settings)),
             settings.simulation,
+            lambda ctx, status: None if ctx.contract is None else ctx.contract.on_demand(status),
         ),
         authenticator=authenticator,
         reader=reader,
@@ -287,6 +301,7 @@ def make_app(
         dialects=dialects,
         contracts=contracts,
         beyond=settings.contract.beyond,
+        settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
     )
 
@@ -304,6 +319,7 @@ def make_app(
         root,
         keeper=keeper,
         names=names,
+        session_settings=session_settings,
         usage=usage,
         renew=renew,
         tracing=tracing,
@@ -316,14 +332,13 @@ class Renewable(Protocol):
     def renew(self, settings: Settings) -> None: ...
 
 
-def dialect_choice(settings: Settings, root: DataRoot) -> DialectChoice:
+def dialect_choice(settings: Settings, kept: SessionSettings) -> DialectChoice:
     """Raises DialectError."""
     chosen = settings.conventions
     by_token = {
         token: checked(name, f"conventions.token_dialects.{token}")
         for token, name in chosen.token_dialects.items()
     }
-    kept = KeptDialects(root.path)
     return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
 
 
@@ -332,10 +347,14 @@ def contract_limits(settings: Settings) -> DocumentLimits:
     return DocumentLimits(document_bytes=chosen.document_bytes, operations=chosen.operations)
 
 
+def schema_limits(settings: Settings) -> SchemaLimits:
+    return SchemaLimits(nodes=settings.contract.schemas, pattern_bytes=settings.contract.pattern_bytes)
+
+
 def contract_of(settings: Settings) -> Contract | None:
     """The contract of all sessions that have none of their own. Raises ContractError."""
     path = settings.contract.path
-    return None if path is None else read_contract(path, contract_limits(settings))
+    return None if path is None else read_contract(path, contract_limits(settings), schema_limits(settings))
 
 
 def _watched(provider: Provider, meter: Meter, tracing: Tracing | None) -> Provider:
@@ -352,8 +371,8 @@ def _operators(
     names: SessionNames,
     records: Records,
     usage: UsageBook,
+    session_settings: SessionSettings,
     dialects: DialectChoice,
-    kept: KeptSettings,
     contracts: ServedContracts,
 ) -> Admin:
     # What operators do needs as many modules as the service itself, and most services have no operators.
@@ -369,8 +388,8 @@ def _operators(
         names=names,
         records=records,
         usage=usage,
+        session_settings=session_settings,
         dialects=dialects,
-        kept=kept,
         contracts=contracts,
     )
     return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)

@@ -14,12 +14,13 @@ import orjson
 from attrs import evolve
 
 from server.planning.kinds.route import RouteTemplate
-from server.sessions.settings import fixed_line
+from server.sessions.fixed import fixed_line
 from server.values.conditions import Turns, conditions_of
 from server.values.errors import Overloaded, PlanFailed
 from server.values.model import PATCH_TYPES, SAFE_METHODS, Reply
 from server.values.preferences import preferences
 from server.values.replies import reply_to
+from wasm_runtime.outcome import BreaksContract, Completed
 from wasm_runtime.slot import Job
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from server.planning.kinds.route import Params
     from server.planning.planned import Planned, Planner
-    from server.sessions.settings import KeptSettings
     from server.telemetry.request_line import RequestLine
     from server.values.model import RequestContext, RunnablePlan
     from wasm_runtime.outcome import Outcome
@@ -46,13 +46,13 @@ class Pipeline:
         executor: Executor,
         *,
         queue_seconds: float = 20.0,
-        settings: KeptSettings | None = None,
+        enforce: bool = False,
     ) -> None:
         """`queue_seconds`: how long a request waits for another one with its Idempotency-Key.
 
-        `settings` has what is set for single sessions; None: nothing is.
+        `enforce`: replies that break their contract are none.
         """
-        self._settings = settings
+        self._enforce = enforce
         self._planner = planner
         self._executor = executor
         self._queue_seconds = queue_seconds
@@ -110,20 +110,17 @@ class Pipeline:
         self, ctx: RequestContext, planned: Planned, line: RequestLine, conditions: str
     ) -> Outcome:
         line.planned(planned.runnable)
-        fixed = await self._fixed(ctx.session.directory)
-        job = job_for(ctx, planned.runnable, planned.params, conditions, asked=planned.asked, fixed=fixed)
+        job = job_for(ctx, planned.runnable, planned.params, conditions, asked=planned.asked)
+        if ctx.contract is not None:
+            enforce = self._enforce or planned.on_trial
+            job = evolve(job, judged=ctx.contract.judged(enforce=enforce, bare=bool(conditions)))
         ctx.release_value()
         started = perf_counter()
         outcome = await self._executor.run(job)
         line.ran(outcome, perf_counter() - started)
+        # Those of a plan that was mended meanwhile are no longer true.
+        line.violations = outcome.violations if isinstance(outcome, Completed | BreaksContract) else ()
         return outcome
-
-    async def _fixed(self, session: str) -> str:
-        """The session's clock and sequence, where it has any. Raises Unavailable."""
-        if self._settings is None:
-            return ""
-        known = self._settings.known(session)
-        return fixed_line(await self._settings.of(session) if known is None else known)
 
 
 def _options(allowed: tuple[str, ...]) -> Reply:
@@ -141,11 +138,10 @@ def job_for(
     conditions: str = "",
     *,
     asked: Mapping[str, Any] | None = None,
-    fixed: str = "",
 ) -> Job:
     """What a worker is handed; `params` as the planner has found them, `conditions` as a line for the guest.
 
-    `asked` is what a dialect has read, `fixed` the session's clock and sequence.
+    `asked` is what a dialect has read.
 
     Raises PlanFailed when the plan is for another route.
     """
@@ -163,7 +159,7 @@ def job_for(
         dry_run="prefer" in ctx.headers and preferences(ctx.headers["prefer"]).dry_run,
         request_id=ctx.request_id,
         route=f"{ctx.method} {runnable.plan.route}",
-        fixed=fixed,
+        fixed=fixed_line(ctx.settings),
     )
 
 

@@ -14,10 +14,11 @@ from server.operations.keeping import make_keeper
 from server.planning.assembly import make_planner
 from server.planning.drafting.usage import usage_book
 from server.sessions.directories import DataRoot
+from server.sessions.documents import KeptDocuments
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
-from server.sessions.settings import KeptDocuments, KeptSettings
+from server.sessions.settings import SessionSettings
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
@@ -102,13 +103,13 @@ async def opened(
             usage=usage,
         )
         closing.push_async_callback(planner.close)
-        dialects = dialect_choice(settings, root)
+        session_settings = SessionSettings(keeper)
+        await session_settings.adopt(root.path)
         names = SessionNames(keeper)
         closing.push_async_callback(names.close)
         await names.adopt(root.path)
         if start:
             await pool.start()
-        kept = KeptSettings(records)
         yield make_api(
             settings,
             root,
@@ -118,9 +119,9 @@ async def opened(
             records=records,
             usage=usage,
             running=False,
-            dialects=dialects,
-            kept=kept,
+            session_settings=session_settings,
+            dialects=dialect_choice(settings, session_settings),
             contracts=ServedContracts(
-                contract_of(settings), kept, KeptDocuments(records), contract_limits(settings)
+                contract_of(settings), session_settings, KeptDocuments(records), contract_limits(settings)
             ),
         )

@@ -138,7 +138,6 @@ async def show(options: argparse.Namespace, channel: Channel, out: Output) -> in
             "directory": found["directory"],
             "data": size(found["size_bytes"]) if "size_bytes" in found else "nothing",
             "changed": moment(found.get("changed_at")),
-            **({"dialect": found["dialect"]} if found["dialect"] else {}),
             **found["settings"],
         }
     )
@@ -238,30 +237,17 @@ async def fork(options: argparse.Namespace, channel: Channel, out: Output) -> in
 
 
 async def set_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
-    fixed = {key: value for key, value in (("clock", options.clock), ("seed", options.seed)) if value}
-    if not fixed and not options.dialect:
+    given = {"dialect": options.dialect, "clock": options.clock, "seed": options.seed}
+    changes = {name: None if value in _UNSET else value for name, value in given.items() if value}
+    if not changes:
         raise Refusal({"detail": "Nothing to set: name --dialect, --clock or --seed."})
-    found: dict[str, Any] = {}
-    told: list[str] = []
-    if options.dialect:
-        ask = ("sessions", options.session, "dialect")
-        found |= await channel.call(Ask("PUT", ask, body={"dialect": options.dialect}))
-        told.append(f"speaks {found['dialect']} from now on")
-    if fixed:
-        body = {key: None if value in _UNSET else value for key, value in fixed.items()}
-        found |= await channel.call(Ask("PATCH", ("sessions", options.session, "settings"), body=body))
-        told += [_fixed_words(key, found[key]) for key in fixed]
-    out.done(found, f"Session {found['session']} {', '.join(told)}.")
+    found = await channel.call(Ask("PATCH", ("sessions", options.session, "settings"), body=changes))
+    said = ", ".join(f"{name} {found['settings'].get(name, 'none of its own')}" for name in changes)
+    out.done(found, f"Session {found['session']} has from now on: {said}.")
     return 0
 
 
 _UNSET = frozenset({"real", "none"})
-
-
-def _fixed_words(key: str, value: str | None) -> str:
-    if key == "clock":
-        return f"has it that it is {value}" if value else "has the real clock"
-    return f"makes ids from {value!r}" if value else "makes ids at random"
 
 
 async def log(options: argparse.Namespace, channel: Channel, out: Output) -> int:

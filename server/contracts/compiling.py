@@ -64,6 +64,11 @@ class Compiler:
         self._examples = Examples(self.model.document.raw, "reply")
         self._samples = Samples(self.model, self._examples)
 
+    @property
+    def examples(self) -> Examples:
+        """Of replies."""
+        return self._examples
+
     def compiled(self, role: Role) -> Compiled:
         found = self._done.get(role.operation.id)
         if found is None:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from attrs import evolve, frozen
 
 from server.contracts.asking import Asked, Request, read
 from server.contracts.compiling import Compiled, Compiler
-from server.contracts.document import METHODS
-from server.contracts.examples import Examples
+from server.contracts.document import METHODS, ContractError
+from server.contracts.edge import Checked, Edge
+from server.contracts.examples import Examples, holder_of
 from server.contracts.failing import Failing
+from server.contracts.judging import Judging
 from server.contracts.model import model_of
 from server.contracts.routes import Routes
 from server.contracts.shapes import json_content
 from server.values.errors import MethodNotAllowed, NotFound
+from server.values.model import Reply
+from wasm_runtime.schemas import SchemaError
+from wasm_runtime.slot import Judged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from server.contracts.document import Document, Operation
     from server.contracts.model import Model, Role
     from server.contracts.overrides import Overrides
     from server.contracts.routes import Match
-    from server.values.model import Reply, RequestContext
+    from server.contracts.schemas import SchemaLimits
+    from server.values.model import RequestContext
 
 _JSON: Final = "application/json"
 _PROBLEM: Final = "application/problem+json"
@@ -40,10 +47,23 @@ class Contract:
     routes: Routes
     compiler: Compiler
     failing: Failing
+    edge: Edge
+    judging: Judging
 
     @classmethod
-    def of(cls, document: Document, overrides: Overrides | None = None, name: str = "") -> Contract:
+    def of(
+        cls,
+        document: Document,
+        overrides: Overrides | None = None,
+        name: str = "",
+        limits: SchemaLimits | None = None,
+    ) -> Contract:
+        """Raises ContractError."""
         model = model_of(document, overrides)
+        try:
+            edge, judging = Edge(document, limits), Judging.of(document, limits)
+        except SchemaError as error:
+            raise ContractError(f"{document.file}: its schemas cannot be compiled: {error}") from None
         return cls(
             name=name or document.file,
             document=document,
@@ -51,6 +71,8 @@ class Contract:
             routes=Routes.of(document.operations, document.base_paths),
             compiler=Compiler(model),
             failing=Failing(document, model.views, Examples(document.raw, "reply")),
+            edge=edge,
+            judging=judging,
         )
 
     def match(self, method: str, segments: Sequence[str]) -> Match | None:
@@ -86,6 +108,20 @@ class Contract:
     def role(self, operation: Operation) -> Role:
         return self.model.roles[operation.id]
 
+    def example(self, operation: Operation, status: int) -> Reply | None:
+        """What the document shows of a reply; None where it declares none of that status."""
+        content = operation.reply_for(status)
+        if content is None:
+            return None
+        found = json_content(content)
+        if found is None or not found[1]:
+            return Reply(status) if status < 400 else None
+        media_type, schema = found
+        fits = partial(self.judging.fits, schema)
+        examples = self.compiler.examples
+        value = examples.for_content(holder_of(schema), schema, media_type, fits)
+        return Reply(status, (), orjson.dumps(value), media_type if "*" not in media_type else _JSON)
+
     def compiled(self, operation: Operation) -> Compiled:
         return self.compiler.compiled(self.role(operation))
 
@@ -117,6 +153,61 @@ class Call:
     contract: Contract | None
     match: Match | None = None
     path: str = ""
+    #: The request as its operation reads it, once it was checked.
+    checked: Checked | None = None
+
+    @property
+    def identity(self) -> Mapping[str, Any] | None:
+        """Who asks, for plans."""
+        who = None if self.checked is None else self.checked.identity
+        return None if who is None else who.as_dict()
+
+    def header_names(self) -> frozenset[str]:
+        """Headers that checking it reads, in lower case."""
+        if self.contract is None or self.match is None:
+            return frozenset()
+        return self.contract.edge.header_names(self.match.operation) | {"accept"}
+
+    def admitted(self, headers: Mapping[str, str], query: Mapping[str, Any]) -> Call:
+        """With what can be said of it before its body is read. Raises what `Edge.admit` does."""
+        if self.contract is None or self.match is None:
+            return self
+        checked = self.contract.edge.admit(self.match.operation, self.match.params, query, headers)
+        return evolve(self, checked=checked)
+
+    def takes(self, content_type: str) -> str:
+        """The declared type of a body; "" where there is to be none. Raises UnsupportedMediaType."""
+        if self.contract is None or self.match is None:
+            return ""
+        return self.contract.edge.media_type(self.match.operation, content_type)
+
+    def with_body(self, media_type: str, ctx: RequestContext) -> RequestContext:
+        """The request with its body typed and checked, and who asks. Raises Unprocessable."""
+        if self.contract is None or self.checked is None:
+            return evolve(ctx, contract=self)
+        edge = self.contract.edge
+        if ctx.content == "none":
+            return evolve(ctx, contract=evolve(self, checked=edge.without_body(self.checked)))
+        call = evolve(self, checked=edge.with_body(self.checked, media_type, ctx.body_json))
+        if ctx.content != "form":
+            return evolve(ctx, contract=call)
+        value = None if call.checked is None else call.checked.body
+        text = orjson.dumps(value).decode()
+        return evolve(ctx, contract=call, content="json", body_json=value, body_text=text)
+
+    def judged(self, *, enforce: bool, bare: bool) -> Judged | None:
+        """What its contract says of the reply, for a worker."""
+        if self.contract is None or self.match is None:
+            return None
+        judging = self.contract.judging
+        keys = judging.keys_for(self.match.operation)
+        return Judged(judging.id, judging.text, keys, enforce=enforce, bare=bare)
+
+    def on_demand(self, status: int) -> Reply | None:
+        """The reply that the operation declares for a status, as its example; None: it declares none."""
+        if self.contract is None or self.match is None:
+            return None
+        return self.contract.example(self.match.operation, status)
 
     def in_form(self, reply: Reply) -> Reply:
         """The reply as the document has it: errors in its schema, content only where it is declared."""

@@ -1,7 +1,7 @@
 """The check of a request by its operation, before any plan: order as RFC 9110 and Prism have it.
 
     path, method          `server.contracts.routes`
-    security              401 where the operation asks for credentials and none is well formed
+    security              401 where that is declared and none of the credentials is there and well formed
     Content-Type, Accept  415, 406
     parameters            path, query, headers, cookies: typed by schema, required ones there
     body                  typed by schema where it is a form; the schema fits
@@ -110,7 +110,7 @@ class Edge:
         Raises Unauthorized, NotAcceptable, BadRequest.
         """
         seen = credentials.seen(self._document, operation, headers, query)
-        if not seen.allowed:
+        if not seen.allowed and operation.declares(401):
             detail = "Credentials are needed here, and there are none that are well formed."
             raise Unauthorized(detail, headers={"WWW-Authenticate": seen.challenge})
         wanted = self._wanted(operation, headers.get("accept", ""))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from attrs import evolve
 
 from server.contracts.credentials import Identity, digest_of
@@ -16,12 +17,13 @@ from server.contracts.credentials import Identity, digest_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from server.sessions.settings import KeptSettings
+    from server.sessions.settings import SessionSettings
 
 #: The member of a session's settings.
 MEMBER: Final = "issued"
-#: Tokens that are known of one session; the oldest go.
-MOST_TOKENS: Final = 500
+#: Tokens that are known of one session, and what they take; the oldest go.
+MOST_TOKENS: Final = 200
+MOST_BYTES: Final = 24 * 1024
 _MOST_CLAIMS: Final = 16
 _MOST_CHARACTERS: Final = 256
 _MOST_LEVELS: Final = 3
@@ -42,7 +44,7 @@ _TOKENS: Final = frozenset(
 _SECRETS: Final = ("password", "passwd", "secret", "token", "pin", "hash", "salt", "apikey", "jwt")
 #: Claims that say who somebody is, the surest first.
 _NAMES: Final = ("id", "sub", "userid", "uid", "username", "login", "user", "email", "name")
-_USERS: Final = ("username", "login", "user", "email")
+_USERS: Final = ("username", "login", "user", "name", "email")
 
 
 def issued_by(reply: Any, request: Any) -> tuple[str, dict[str, Any]] | None:
@@ -96,7 +98,7 @@ def _plain(name: str) -> str:
 class IssuedTokens:
     """Of all sessions."""
 
-    def __init__(self, settings: KeptSettings) -> None:
+    def __init__(self, settings: SessionSettings) -> None:
         self._settings = settings
 
     async def note(self, session: str, token: str, claims: Mapping[str, Any]) -> None:
@@ -107,7 +109,9 @@ class IssuedTokens:
             return
         others = {key: value for key, value in known.items() if key != digest}
         kept = dict(list({**others, digest: dict(claims)}.items())[-MOST_TOKENS:])
-        await self._settings.change(session, **{MEMBER: kept})
+        while len(orjson.dumps(kept)) > MOST_BYTES:
+            del kept[next(iter(kept))]
+        await self._settings.change(session, {MEMBER: kept})
 
     async def named(self, session: str, identity: Identity) -> Identity:
         """With what is known of its token. The same person has the same id with another token."""

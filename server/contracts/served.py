@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from server.contracts.files import DocumentLimits
+    from server.contracts.schemas import SchemaLimits
     from server.values.model import Session
 
 #: The member of a session's settings, and what it says of a session that shall have none.
@@ -41,7 +42,7 @@ class SessionSettings(Protocol):
 
     async def of(self, session: str) -> Mapping[str, Any]: ...
 
-    async def change(self, session: str, **members: Any) -> Mapping[str, Any]: ...
+    async def change(self, session: str, changes: dict[str, Any]) -> Mapping[str, Any]: ...
 
 
 class Documents(Protocol):
@@ -61,7 +62,9 @@ class ServedContracts:
         settings: SessionSettings | None = None,
         documents: Documents | None = None,
         limits: DocumentLimits | None = None,
+        schemas: SchemaLimits | None = None,
     ) -> None:
+        self._schemas = schemas
         self.default = default
         self._settings = settings
         self._documents = documents
@@ -100,7 +103,7 @@ class ServedContracts:
         return contract
 
     def _made(self, text: bytes, name: str) -> Contract:
-        return Contract.of(read(text, name, limits=self._limits), name=name)
+        return Contract.of(read(text, name, limits=self._limits), name=name, limits=self._schemas)
 
     def _keep(self, digest: str, contract: Contract | None) -> None:
         self._known[digest] = contract
@@ -115,7 +118,7 @@ class ServedContracts:
         if self._settings is None or self._documents is None:
             raise BadRequest("This service keeps no contracts of sessions.")
         if document is None:
-            await self._settings.change(session.directory, **{MEMBER: {"digest": NONE, "name": ""}})
+            await self._settings.change(session.directory, {MEMBER: {"digest": NONE, "name": ""}})
             return None
         text = orjson.dumps(document)
         try:
@@ -124,17 +127,19 @@ class ServedContracts:
             raise BadRequest(str(error)) from None
         digest = contract.document.digest
         await self._documents.keep(digest, orjson.dumps(contract.document.raw).decode())
-        await self._settings.change(session.directory, **{MEMBER: {"digest": digest, "name": name}})
+        await self._settings.change(session.directory, {MEMBER: {"digest": digest, "name": name}})
         self._keep(digest, contract)
         return contract
 
     async def unset(self, session: Session) -> None:
         """From now on the session has the service's contract again, if there is one."""
         if self._settings is not None:
-            await self._settings.change(session.directory, **{MEMBER: None})
+            await self._settings.change(session.directory, {MEMBER: None})
 
 
-def read_contract(path: Path, limits: DocumentLimits | None = None) -> Contract:
+def read_contract(
+    path: Path, limits: DocumentLimits | None = None, schemas: SchemaLimits | None = None
+) -> Contract:
     """The contract of a file, with what `contract.toml` beside it says. Raises ContractError."""
     document = read_file(path, limits)
-    return Contract.of(document, read_overrides(path.parent / _OVERRIDES))
+    return Contract.of(document, read_overrides(path.parent / _OVERRIDES), limits=schemas)

@@ -17,7 +17,7 @@ import structlog
 from aiohttp import HttpVersion10, HttpVersion11
 from attrs import evolve
 
-from server.concurrency.aside import aside
+from server.concurrency.aside import INLINE_BYTES, aside
 from server.concurrency.uninterrupted import uninterrupted
 from server.contracts.contract import Call
 from server.contracts.served import ServedContracts
@@ -34,6 +34,7 @@ from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
+from server.sessions.settings import NoSettings
 from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, NotFound, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply
@@ -57,12 +58,23 @@ log = structlog.get_logger(__name__)
 _CLIENT_LEFT = 499
 #: Of a query whose words are another tool's.
 _REFUSED = 400
+_WITH_CONTENT = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 #: Of which a digest takes a millisecond.
 _HASHED_INLINE_BYTES = 1024 * 1024
 
 
 class UseCase(Protocol):
     async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply: ...
+
+
+class ReadsSettings(Protocol):
+    """What was set for a session, by its directory."""
+
+    def known(self, session: str) -> Mapping[str, Any] | None:
+        """None where `of` has to be waited for."""
+        ...
+
+    async def of(self, session: str) -> Mapping[str, Any]: ...
 
 
 class Door(Protocol):
@@ -91,6 +103,7 @@ class Handler:
         dialects: DialectChoice | None = None,
         contracts: ServedContracts | None = None,
         beyond: Literal["refuse", "conventions", "model"] = "refuse",
+        settings: ReadsSettings | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
@@ -112,6 +125,7 @@ class Handler:
         self._dialects = dialects or DialectChoice()
         self._contracts = contracts or ServedContracts()
         self._beyond = beyond
+        self._settings = settings or NoSettings()
         self._logged_address = logged_address
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -199,8 +213,11 @@ class Handler:
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
-        call = await self._contract(request, target, session, line)
-        named = NATIVE if call else self._dialects.named(request.headers, caller.token_name, session)
+        settings = self._settings.known(session.directory)
+        if settings is None:
+            settings = await self._settings.of(session.directory)
+        call = await self._contract(request, target, session, line, caller)
+        named = NATIVE if call else self._dialects.named(request.headers, caller.token_name, settings)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(
             request,
@@ -210,19 +227,24 @@ class Handler:
             line.request_id,
             holds=claim.grow,
             dialect_headers=self._dialects.headers_of(named),
+            takes=None if call is None or call.match is None else call.takes,
+            settings=settings,
         )
         if call is not None:
-            return evolve(ctx, contract=call)
+            return await self._of_contract(call, ctx, request.headers.get("Content-Type", ""))
         if named == NATIVE:
             return ctx
-        ctx = self._dialects.settled(ctx, named)
+        ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         return ctx
 
     async def _contract(
-        self, request: web.BaseRequest, target: Target, session: Session, line: RequestLine
+        self, request: web.BaseRequest, target: Target, session: Session, line: RequestLine, caller: Caller
     ) -> Call | None:
-        """What the request is to the session's contract; None where it has none. Raises what `match` does."""
+        """What the request is to the session's contract; None where it has none.
+
+        Raises what `match` and `admitted` do.
+        """
         contract = await self._contracts.of(session)
         if contract is None:
             return None
@@ -234,9 +256,21 @@ class Handler:
                 raise
             line.contract = None
             return Call(None) if self._beyond == "conventions" else None
-        call = Call(contract, match, target.path)
-        line.contract = call
+        line.contract = call = Call(contract, match, target.path)
+        if match is not None:
+            headers = self._reader.headers_named(request, call.header_names(), caller)
+            call = call.admitted(headers, self._reader.query(target))
         return call
+
+    @staticmethod
+    async def _of_contract(call: Call, ctx: RequestContext, content_type: str) -> RequestContext:
+        """The request with its body as the operation reads it. Raises Unprocessable."""
+        if call.match is None or ctx.method not in _WITH_CONTENT:
+            return evolve(ctx, contract=call)
+        media_type = call.takes(content_type) if ctx.content != "none" else ""
+        if len(ctx.body_text or "") <= INLINE_BYTES:
+            return call.with_body(media_type, ctx)
+        return await aside(partial(call.with_body, media_type, ctx), ctx.session.directory)
 
     def _caller(self, request: web.BaseRequest) -> Caller:
         """Raises Unauthorized."""

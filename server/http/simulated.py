@@ -39,7 +39,7 @@ _HEADERS: Final = {
 class Declared(Protocol):
     """Whoever knows better what a reply of a status looks like."""
 
-    def __call__(self, ctx: RequestContext, line: RequestLine, status: int) -> Reply | None: ...
+    def __call__(self, ctx: RequestContext, status: int) -> Reply | None: ...
 
 
 class Simulated:
@@ -49,7 +49,7 @@ class Simulated:
         self,
         inner: UseCase,
         settings: SimulationSettings,
-        declared: Declared = lambda _ctx, _line, _status: None,
+        declared: Declared = lambda _ctx, _status: None,
     ) -> None:
         self._inner = inner
         self._settings = settings
@@ -64,7 +64,7 @@ class Simulated:
         applied = await self._delayed(wished.delay)
         if wished.code and ctx.method != "OPTIONS":
             applied = [f"code={wished.code}", *applied]
-            reply = self._declared(ctx, line, wished.code) or on_demand(wished.code, ctx.request_id)
+            reply = self._declared(ctx, wished.code) or on_demand(wished.code, ctx.request_id)
         else:
             reply = await self._inner.serve(ctx, line)
         return _with_applied(reply, applied)

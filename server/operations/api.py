@@ -16,8 +16,7 @@
     GET    /sessions/{session}/app     ?data= ?conventions=    a tar file
     PUT    /sessions/{session}/import  ?replace=       a tar file
     POST   /sessions/{session}/fork    {"to", "at"?}
-    PUT    /sessions/{session}/dialect {"dialect"}
-    PATCH  /sessions/{session}/settings {"clock", "seed"}
+    PATCH  /sessions/{session}/settings {"dialect": "json-server"}; null takes one out
     GET    /sessions/{session}/contract
     PUT    /sessions/{session}/contract {"name"?, "document"}
     DELETE /sessions/{session}/contract
@@ -53,8 +52,8 @@ from multidict import CIMultiDict
 from server.contracts.contract import Call as ContractCall
 from server.operations.call import Answer, Archive, Call, Piece
 from server.operations.plans import shown_violations
+from server.operations.session_settings import SETTABLE
 from server.planning.codec import PlanInvalid
-from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.learned.library_file import LibraryError
 from server.requests.content import check_use
 from server.requests.described import Described
@@ -71,8 +70,10 @@ if TYPE_CHECKING:
     from server.operations.records import RecordOperations
     from server.operations.replay import Replayer
     from server.operations.sessions import SessionOperations
+    from server.planning.dialects.frame.choice import DialectChoice
     from server.planning.explaining import Explainer, Explanation
     from server.planning.policy import CodeRefused
+    from server.sessions.settings import SessionSettings
     from server.values.model import RequestContext
 
 #: The first segments below `/_meta` that are the operators'.
@@ -96,11 +97,13 @@ class Api:
         ejector: Ejector,
         records: RecordOperations,
         learning: LearningOperations,
+        settings: SessionSettings,
+        dialects: DialectChoice,
         contracts: ContractOperations,
-        dialects: DialectChoice | None = None,
     ) -> None:
+        self._settings = settings
+        self._dialects = dialects
         self._contracts = contracts
-        self._dialects = dialects or DialectChoice()
         self._plans = plans
         self._sessions = sessions
         self._replayer = replayer
@@ -124,8 +127,7 @@ class Api:
             ("sessions", _NAME, "app"): {"GET": self._eject_session},
             ("sessions", _NAME, "import"): {"PUT": self._import_session},
             ("sessions", _NAME, "fork"): {"POST": self._fork_session},
-            ("sessions", _NAME, "dialect"): {"PUT": self._set_dialect},
-            ("sessions", _NAME, "settings"): {"PATCH": self._set_settings},
+            ("sessions", _NAME, "settings"): {"PATCH": self._change_settings},
             ("sessions", _NAME, "contract"): {
                 "GET": self._show_contract,
                 "PUT": self._set_contract,
@@ -259,11 +261,8 @@ class Api:
             raise BadRequest("`to` must be a session's id.")
         return await self._sessions.fork(call.segments[1], target, at=_moment(at, "at"))
 
-    async def _set_dialect(self, call: Call) -> Answer:
-        return await self._sessions.set_dialect(call.segments[1], call.members("dialect").get("dialect"))
-
-    async def _set_settings(self, call: Call) -> Answer:
-        return await self._sessions.set_(call.segments[1], call.members("clock", "seed"))
+    async def _change_settings(self, call: Call) -> Answer:
+        return await self._sessions.change_settings(call.segments[1], call.members(*SETTABLE))
 
     async def _show_contract(self, call: Call) -> Answer:
         return await self._contracts.show(call.segments[1])
@@ -338,7 +337,9 @@ class Api:
         name = body.get("session")
         if not isinstance(name, str):
             raise BadRequest("`session` must be a session's id.")
-        ctx = Described.of(body).context(await self._sessions.named(name), secrets.token_hex(8))
+        session = await self._sessions.named(name)
+        settings = await self._settings.of(session.directory)
+        ctx = evolve(Described.of(body).context(session, secrets.token_hex(8)), settings=settings)
         check_use(ctx.method, ctx.content)
         headers = body.get("headers")
         contract = await self._contracts.contracts.of(ctx.session)

@@ -16,19 +16,19 @@ from server.operations.replay import Replayer
 from server.operations.sessions import SessionOperations
 from server.planning.assembly import make_conventions
 from server.planning.contracted import ContractPlanner
-from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.explaining import Explainer
 from server.planning.planner import LearningPlanner
 from server.sessions.files import SessionFiles
 from wasm_runtime.pool import Executor, Holder
 
 if TYPE_CHECKING:
+    from server.planning.dialects.frame.choice import DialectChoice
     from server.planning.drafting.usage import UsageBook
     from server.planning.planned import Planner
     from server.sessions.directories import DataRoot
     from server.sessions.names import SessionNames
     from server.sessions.records import Records
-    from server.sessions.settings import KeptSettings
+    from server.sessions.settings import SessionSettings
     from server.settings.schema import Settings
 
 
@@ -46,12 +46,11 @@ def make_api(
     records: Records,
     usage: UsageBook,
     running: bool = True,
-    dialects: DialectChoice | None = None,
-    kept: KeptSettings | None = None,
+    session_settings: SessionSettings,
+    dialects: DialectChoice,
     contracts: ServedContracts | None = None,
 ) -> Api:
     """The interface over a service's parts, which it does not own. `running`: requests are served, too."""
-    chosen = dialects or DialectChoice()
     planner = planner.inner if isinstance(planner, ContractPlanner) else planner
     learned, switch = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
     sessions = SessionOperations(
@@ -62,8 +61,7 @@ def make_api(
         learned,
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
-        dialects=chosen.kept,
-        settings=kept,
+        settings=session_settings,
     )
     plans = PlanOperations(learned, switch, sessions.named)
     conventions = make_conventions(
@@ -78,6 +76,7 @@ def make_api(
         ejector=Ejector(sessions, learned, executor),
         records=RecordOperations(SessionFiles(root.path), records, names),
         learning=LearningOperations(settings.planner, switch, usage, running=running),
+        settings=session_settings,
+        dialects=dialects,
         contracts=ContractOperations(contracts or ServedContracts(), sessions.named, names.note),
-        dialects=chosen,
     )

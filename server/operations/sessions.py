@@ -19,36 +19,27 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from server.operations.naming import BY_DIRECTORY, session_named
-from server.planning.dialects.frame.choice import NoSessionDialects
-from server.planning.dialects.frame.registry import names as dialect_names
+from server.operations.session_settings import SETTABLE, checked_changes
 from server.sessions import transfer
 from server.sessions.files import DIRECTORY
-from server.sessions.settings import (
-    CLOCK,
-    SEED,
-    SEED_FROM,
-    KeptSettings,
-    checked_clock,
-    checked_seed,
-)
+from server.sessions.fixed import SEED, SEED_FROM
 from server.values.errors import BadRequest, Conflict, NotFound, SessionDamaged, Unprocessable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from server.planning.dialects.frame.choice import SessionDialects
     from server.planning.learned.library_rows import LearnedRecord
     from server.planning.learned.routes import LearnedRoutes
     from server.record.record import Moment
     from server.sessions.files import SessionFiles
     from server.sessions.names import SessionNames
     from server.sessions.records import Records
+    from server.sessions.settings import SessionSettings
     from server.values.model import Session
     from wasm_runtime.pool import Holder
 
 _VERSION: Final = re.compile(r"[0-9]{1,15}")
-_SHOWN_SETTINGS: Final = frozenset({CLOCK, SEED})
 #: Differences that are shown; there may be more.
 _MOST_DIFFERENCES: Final = 1_000
 
@@ -66,11 +57,9 @@ class SessionOperations:
         *,
         token_names: tuple[str, ...] = (),
         disk_bytes: int,
-        dialects: SessionDialects | None = None,
-        settings: KeptSettings | None = None,
+        settings: SessionSettings,
     ) -> None:
-        self._settings = settings or KeptSettings(records)
-        self._dialects = dialects or NoSessionDialects()
+        self._settings = settings
         self._files = files
         self._records = records
         self._names = names
@@ -130,12 +119,8 @@ class SessionOperations:
             found |= _shown(session.directory, session.id, shown["size_bytes"], shown["changed_at"])
             found["version"] = shown["version"]
             collections = [_described(each) for each in shown["collections"]]
-        found["dialect"] = self._dialects.of(session)
-        found["settings"] = {
-            name: value
-            for name, value in (await self._settings.of(session.directory)).items()
-            if name in _SHOWN_SETTINGS
-        }
+        settings = await self._settings.of(session.directory)
+        found["settings"] = {name: value for name, value in settings.items() if name in SETTABLE}
         return {**found, "collections": collections, "learned": await self._learned_by(session)}
 
     async def export(self, name: str, archive: Path) -> list[str]:
@@ -199,47 +184,37 @@ class SessionOperations:
                     await self._records.copy(source.directory, target.directory, at=moment)
                 except Conflict:
                     raise Conflict(f"Session {target.id} has data already.") from None
+                finally:
+                    self._settings.forget([target.directory])
+        else:
+            await self._settings.change(target.directory, dict(await self._settings.of(source.directory)))
         routes = 0
         if self._learned is not None:
             routes = await self._learned.change(
                 lambda library: library.copy_session(source.directory, target)
             )
         self._names.note(target)
-        self._dialects.settle(target, self._dialects.of(source))
-        settings = await self._settings.of(source.directory)
-        if settings:
-            await self._settings.change(target.directory, **settings)
+        if SEED in await self._settings.of(target.directory):
             await self._begin_sequence(target)
         return {"session": target.id, "from": source.id, "routes": routes}
 
-    async def set_dialect(self, name: str, dialect: object) -> dict[str, Any]:
-        """From now on its requests are read so, but for those that say otherwise. Raises BadRequest."""
-        session = await self.named(name)
-        if not isinstance(dialect, str) or dialect not in dialect_names():
-            raise BadRequest(f"`dialect` must be one of {', '.join(dialect_names())}.")
-        self._dialects.settle(session, dialect)
-        self._names.note(session)
-        return {"session": session.id, "dialect": dialect}
+    async def change_settings(self, name: str, changes: dict[str, Any]) -> dict[str, Any]:
+        """Set what holds for this session alone; None takes a setting out. All that it has then.
 
-    async def set_(self, name: str, members: Mapping[str, object]) -> dict[str, Any]:
-        """A fixed clock, a sequence in the place of random numbers; null: none. Raises BadRequest."""
+        Raises BadRequest.
+        """
         session = await self.named(name)
-        checks = {CLOCK: checked_clock, SEED: checked_seed}
-        given = {key: value for key, value in members.items() if key in checks}
-        wanted = {key: None if value is None else checks[key](value) for key, value in given.items()}
-        settings = await self._settings.change(session.directory, **wanted)
-        if SEED in wanted:
-            settings = await self._begin_sequence(session)
+        found = await self._settings.change(session.directory, checked_changes(changes))
+        if SEED in changes:
+            await self._begin_sequence(session)
         self._names.note(session)
-        return {"session": session.id, **{key: settings.get(key) for key in checks}}
+        shown = {name: value for name, value in found.items() if name in SETTABLE}
+        return {"session": session.id, "settings": shown}
 
-    async def _begin_sequence(self, session: Session) -> Mapping[str, Any]:
-        """The session's sequence, if it has one, begins at the version that there is now."""
-        settings = await self._settings.of(session.directory)
-        if SEED not in settings:
-            return await self._settings.change(session.directory, **{SEED_FROM: None})
+    async def _begin_sequence(self, session: Session) -> None:
+        """The session's sequence begins at the version that there is now."""
         version = await self._records.version(session.directory)
-        return await self._settings.change(session.directory, **{SEED_FROM: version})
+        await self._settings.change(session.directory, {SEED_FROM: version})
 
     async def reset(self, name: str) -> dict[str, Any]:
         """Remove a session's data, and keep what it has learned.
@@ -267,8 +242,7 @@ class SessionOperations:
         if self._learned is not None:
             routes = await self._learned.change(lambda library: library.forget_session(session.directory))
         await self._names.forget(session)
-        self._dialects.settle(session, "")
-        self._settings.forget(session.directory)
+        self._settings.forget([session.directory])
         return {"session": session.id, "routes": routes}
 
     async def salvage(self, name: str) -> dict[str, Any]:
@@ -372,9 +346,10 @@ class SessionOperations:
         return [{**_route(record), "stale": record.plan.is_stale(versions)} for record in records]
 
     async def _existing(self, name: str) -> Session:
-        """One that has data, was set aside, or has learned anything. Raises NotFound."""
+        """One that has data or settings, was set aside, or has learned anything. Raises NotFound."""
         session = await self.named(name)
         known = await self._records.exists(session.directory) or self._files.is_set_aside(session.directory)
+        known = known or bool(await self._settings.of(session.directory))
         if not known and session.directory not in await self._routes():
             raise NotFound(f"There is no session {name}.")
         return session

@@ -108,6 +108,11 @@ class Trial:
     def params(self) -> None:
         return None
 
+    @property
+    def on_trial(self) -> bool:
+        """What a person has written stays as it is."""
+        return not self.candidate.record.kept
+
     async def instead(self, outcome: Outcome) -> Trial | None:
         """A mended plan, once."""
         problem, record = fault_of_plan(outcome), self.candidate.record
@@ -181,6 +186,10 @@ class LearnedPlan:
     @property
     def params(self) -> Params:
         return self.match.params
+
+    @property
+    def on_trial(self) -> bool:
+        return False
 
     async def instead(self, outcome: Outcome) -> Trial | None:
         """A plan that also serves this request, where the learned one failed; or the word's own route."""

@@ -152,6 +152,7 @@ class KeeperClient:
         self._pause = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._restarted: list[Callable[[], None]] = []
+        self._expired: list[Callable[[list[str]], None]] = []
         #: What is full, as the keeper last told: "", "total" or "disk".
         self.full = ""
         #: Keepers that ended without being told to; sessions that were still files at the start.
@@ -162,6 +163,11 @@ class KeeperClient:
         """Raises RecordError where the record cannot be opened, OSError."""
         if self._process is None:
             await self._spawn()
+
+    @property
+    def template(self) -> str:
+        """The directory of the session that new ones begin as, or ""."""
+        return self._config.template
 
     @property
     def pid(self) -> int:
@@ -194,6 +200,10 @@ class KeeperClient:
     def on_restart(self, callback: Callable[[], None]) -> None:
         """To be called whenever another keeper has taken over."""
         self._restarted.append(callback)
+
+    def on_expired(self, callback: Callable[[list[str]], None]) -> None:
+        """To be called with sessions that were removed because nobody had used them."""
+        self._expired.append(callback)
 
     # The process
 
@@ -324,6 +334,9 @@ class KeeperClient:
                     log.error("record full", what=self.full, limit_bytes=event["limit"])
                 else:
                     log.info("record has room again")
+            case "expired":
+                for callback in self._expired:
+                    callback(event["sessions"])
             case "worker":
                 log.error("worker sent nonsense to the keeper", worker=event["slot"], reason=event["reason"])
             case "doubt":

@@ -198,10 +198,15 @@ class Keeper:
         head = await self.record.head(session)
         if head.version == 0 and self.adoption.is_set_aside(session):
             raise Damaged("it was set aside, and waits to be salvaged")
-        begins = session != self._template and not session.startswith(SCRATCH)
-        if head.version == 0 and self._template and begins:
-            head = await self.record.copy(self._template, session, missing_ok=True)
+        template = self.template_of(session)
+        if head.version == 0 and template:
+            head = await self.record.copy(template, session, missing_ok=True)
         return head
+
+    def template_of(self, session: str) -> str:
+        """The session that this one begins as; empty where it begins with nothing."""
+        begins = session != self._template and not session.startswith(SCRATCH)
+        return self._template if begins else ""
 
     async def _load(self, session: str) -> None:
         """Make its file, with other sessions' files out of the way if there is no room."""
@@ -343,6 +348,8 @@ class Keeper:
             batch = await self.record.remove(batch, unused_since=before)
             for session in batch:
                 self.shelf.remove(session)
+            if batch:
+                self._report({"event": "expired", "sessions": batch})
             gone += batch
             await asyncio.sleep(0)
         return gone + self.adoption.expire(before)

@@ -48,8 +48,8 @@ class Operations:
             "note": self._note,
             "names": self._names,
             "forget": self._forget,
-            "settings": self._record.settings,
-            "change_settings": self._change_settings,
+            "settings": self._settings,
+            "change_settings": self._record.change_settings,
             "keep_document": self._keep_document,
             "document": self._document,
             "log": self._log,
@@ -192,8 +192,13 @@ class Operations:
     async def _forget(self, session: str) -> None:
         self._record.execute("DELETE FROM names WHERE directory = ?", (session,))
 
-    async def _change_settings(self, session: str, settings: dict[str, Any]) -> None:
-        await self._record.change_settings(session, settings)
+    async def _settings(self, session: str) -> dict[str, Any]:
+        """What was set for it; for one that is not there yet, also what it will begin with."""
+        own = await self._record.settings(session)
+        template = self._keeper.template_of(session)
+        if not template or (await self._record.head(session)).version:
+            return own
+        return {**await self._record.settings(template), **own}
 
     async def _keep_document(self, digest: str, text: str) -> None:
         self._record.execute("INSERT OR IGNORE INTO documents VALUES (?, ?)", (digest, text.encode()))

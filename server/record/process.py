@@ -244,9 +244,10 @@ class Process:
             return await self._started(arguments)
         if self._operations is None:
             raise Unavailable("the record is not open")
-        for link in tuple(self._links.values()):
-            link.stream.drain()  # what workers that are no more have sent comes first
-        await self.keeper.settled()
+        if what != "settings":  # a session's first request waits for them, and no commit changes them
+            for link in tuple(self._links.values()):
+                link.stream.drain()  # what workers that are no more have sent comes first
+            await self.keeper.settled()
         if what == "stop":
             return await self._stopped()
         return await self._operations.run(what, arguments)

@@ -20,7 +20,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from attrs import frozen
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Head", "Part", "Record"]
 
+#: Of one session's settings, as JSON: larger things are documents of their own.
+MOST_SETTINGS_BYTES: Final = 65_536
 #: The name of a session's directory.
 SessionName: TypeAlias = str
 
@@ -194,7 +196,10 @@ class Record(Protocol):
     async def copy(
         self, source: SessionName, target: SessionName, *, at: Moment | None = None, missing_ok: bool = False
     ) -> Head:
-        """Make a session of another's rows. Raises Missing, Exists."""
+        """Make a session of another's rows and settings. Raises Missing, Exists.
+
+        `missing_ok`: it begins as a template, where there is one; settings that it has already stay.
+        """
         ...
 
     async def reset(self, session: SessionName) -> Head:
@@ -219,9 +224,24 @@ class Record(Protocol):
 
     async def total_bytes(self) -> int: ...
 
-    async def settings(self, session: SessionName) -> dict[str, Any]: ...
+    async def settings(self, session: SessionName) -> dict[str, Any]:
+        """What was set for it alone; {} also where there is no such session."""
+        ...
 
-    async def change_settings(self, session: SessionName, settings: dict[str, Any]) -> None: ...
+    async def change_settings(
+        self,
+        session: SessionName,
+        changes: dict[str, Any],
+        *,
+        expected: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Set some of them, and take out those that are None; all that it has then.
+
+        The session is made if need be. Where one of `expected` is another by now (None: not set) nothing is
+        changed. They go with `copy`, stay in `adopt`, `reset` and `rewind`, and end in `remove`.
+        Raises Invalid where they are too long.
+        """
+        ...
 
     async def log(self, session: SessionName, *, most: int, before: int | None = None) -> list[LogEntry]: ...
 

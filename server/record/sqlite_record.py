@@ -22,12 +22,14 @@ from server.record.caches import Loader, check_records
 from server.record.checkpoints import Checkpoints
 from server.record.history import History, Past, checked_rows
 from server.record.record import (
+    MOST_SETTINGS_BYTES,
     Collection,
     Damaged,
     Difference,
     Entry,
     Exists,
     Head,
+    Invalid,
     LogEntry,
     Missing,
     Moment,
@@ -221,6 +223,7 @@ class SqliteRecord:
             if known is not None and known.collections:
                 raise Exists("the session has data already")
             known = known or self.writer.make(target, now)
+            self._copy_settings((source, target), own_stay=missing_ok)
             if version == origin.version:
                 self._copy_rows(origin, known)
             else:
@@ -322,19 +325,41 @@ class SqliteRecord:
 
     async def settings(self, session: SessionName) -> dict[str, Any]:
         with files.failures():
-            row = self._connection.execute(
-                "SELECT settings FROM sessions WHERE name = ?", (session,)
-            ).fetchone()
+            return self._settings(session)
+
+    def _settings(self, session: SessionName) -> dict[str, Any]:
+        """Raises sqlite3.Error."""
+        sql = "SELECT settings FROM sessions WHERE name = ?"
+        row = self._connection.execute(sql, (session,)).fetchone()
         settings: dict[str, Any] = {} if row is None else json.loads(row[0])
         return settings
 
-    async def change_settings(self, session: SessionName, settings: dict[str, Any]) -> None:
+    async def change_settings(
+        self,
+        session: SessionName,
+        changes: dict[str, Any],
+        *,
+        expected: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        found = await self.settings(session)
+        if any(found.get(name) != value for name, value in (expected or {}).items()):
+            return found
+        changed = {name: value for name, value in {**found, **changes}.items() if value is not None}
+        if changed == found:
+            return found
+        text = json.dumps(changed)
+        if len(text) > MOST_SETTINGS_BYTES:
+            raise Invalid(f"a session's settings would take more than {MOST_SETTINGS_BYTES} bytes")
         with self._operation():
             if self.writer.known(session) is None:
                 self.writer.make(session, time.time())
-            self._connection.execute(
-                "UPDATE sessions SET settings = ? WHERE name = ?", (json.dumps(settings), session)
-            )
+            self._connection.execute("UPDATE sessions SET settings = ? WHERE name = ?", (text, session))
+        return changed
+
+    def _copy_settings(self, names: tuple[SessionName, SessionName], *, own_stay: bool) -> None:
+        theirs, own = (self._settings(name) for name in names)
+        text = json.dumps({**theirs, **own} if own_stay else theirs)
+        self._connection.execute("UPDATE sessions SET settings = ? WHERE name = ?", (text, names[1]))
 
     # History
 

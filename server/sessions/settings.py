@@ -1,129 +1,138 @@
-"""What is set for single sessions, as the record keeps it: a fixed clock, a sequence of ids, and the like.
+"""Settings of single sessions, as the record has them: a session's dialect, for one.
 
-Requests ask for it, so what was read is kept in memory for a while. Only this process's changes are seen at
-once; others', and what an expiry took away, when it is read again.
+They are an object a session, each member one setting. The record keeps them with the session: they are in
+its backup, go with a fork, are what a template's sessions begin with, and end with the session.
+
+Those of sessions in use are in memory, so that a request waits for them once. Whoever adds a setting
+has it checked where operators set it (`server/operations/session_settings.py`) and reads it in a
+request's `ctx.settings`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
+import sqlite3
 from collections import OrderedDict
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import closing
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import orjson
-from attrs import frozen
+import structlog
 
-from server.values.errors import BadRequest
+from server.record.record import RecordError
+from server.sessions.records import as_service_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
-    from server.sessions.records import Records
+    from server.record.client import KeeperClient
 
-_MOST_KNOWN: Final = 20_000
-#: Seconds after which it is read again.
-_FRESH_SECONDS: Final = 30.0
-_MOST_SEED: Final = 64
-CLOCK: Final = "clock"
-SEED: Final = "seed"
-#: The session's version that the sequence begins at.
-SEED_FROM: Final = "seed_from"
+#: Where sessions' dialects were before the record had them.
+OLD_DIALECTS: Final = "dialects.db"
+#: Sessions whose settings are in memory.
+_MOST_KNOWN: Final = 16_384
 
+Settings: TypeAlias = "Mapping[str, Any]"
+NONE: Final[Settings] = MappingProxyType({})
 
-@frozen
-class _Known:
-    settings: Mapping[str, Any]
-    until: float
+_log = structlog.get_logger()
 
 
-class KeptSettings:
-    """Of all sessions, by their directories' names."""
+class SessionSettings:
+    """By the names of sessions' directories. To be used in one event loop."""
 
-    def __init__(self, records: Records, clock: Callable[[], float] = time.monotonic) -> None:
-        self._records = records
-        self._clock = clock
-        self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._changing = asyncio.Lock()
+    def __init__(self, keeper: KeeperClient) -> None:
+        self._keeper = keeper
+        self._known: OrderedDict[str, Settings] = OrderedDict()
+        self._asked: dict[str, asyncio.Task[Settings]] = {}
+        keeper.on_expired(self.forget)
 
-    def known(self, session: str) -> Mapping[str, Any] | None:
-        """What is in memory and fresh; None: `of` has to be asked."""
-        known = self._known.get(session)
-        return known.settings if known is not None and known.until > self._clock() else None
+    def known(self, session: str) -> Settings | None:
+        """Those that are in memory; None where the record has to be asked."""
+        found = self._known.get(session)
+        if found is not None:
+            self._known.move_to_end(session)
+        return found
 
-    async def of(self, session: str) -> Mapping[str, Any]:
-        """{} for most. Raises Unavailable where nobody knows."""
-        known = self.known(session)
-        return await self._read(session) if known is None else known
+    async def of(self, session: str) -> Settings:
+        """All of them; of a session that is not there yet, what it will begin with. Raises Unavailable."""
+        found = self.known(session)
+        if found is not None:
+            return found
+        task = self._asked.get(session)
+        if task is None:
+            task = self._asked[session] = asyncio.get_running_loop().create_task(self._ask(session))
+            task.add_done_callback(lambda done: self._answered(session, done))
+        with as_service_errors():
+            return await asyncio.shield(task)
 
-    async def _read(self, session: str) -> Mapping[str, Any]:
-        settings: Mapping[str, Any] = await self._records.ask("settings", session=session)
-        self._keep(session, settings)
-        return settings
+    async def change(
+        self, session: str, changes: dict[str, Any], *, expected: dict[str, Any] | None = None
+    ) -> Settings:
+        """Set some, and take out those that are None; all that are in force then.
 
-    def _keep(self, session: str, settings: Mapping[str, Any]) -> None:
-        self._known[session] = _Known(settings, self._clock() + _FRESH_SECONDS)
-        self._known.move_to_end(session)
+        It is durable when this returns. Nothing is changed where one of `expected` is another by now (None:
+        not set). Raises Unavailable, NotConfirmed, Unprocessable.
+        """
+        try:
+            with as_service_errors():
+                await self._keeper.call(
+                    "change_settings", session=session, changes=changes, expected=expected
+                )
+        finally:
+            self.forget([session])
+        return await self.of(session)
+
+    def forget(self, sessions: Iterable[str]) -> None:
+        """Ask the record the next time: they may be others there."""
+        for session in sessions:
+            self._known.pop(session, None)
+            self._asked.pop(session, None)
+            if session == self._keeper.template:  # others may be about to begin as it was
+                self._known.clear()
+                self._asked.clear()
+
+    async def _ask(self, session: str) -> Settings:
+        found: dict[str, Any] = await self._keeper.call("settings", session=session)
+        return MappingProxyType(found) if found else NONE
+
+    def _answered(self, session: str, task: asyncio.Task[Settings]) -> None:
+        """An answer that was asked for before a change is not kept."""
+        failed = task.cancelled() or task.exception() is not None
+        if self._asked.get(session) is not task:
+            return
+        del self._asked[session]
+        if failed:
+            return
+        self._known[session] = task.result()
         if len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
 
-    async def change(self, session: str, **members: Any) -> Mapping[str, Any]:
-        """Set members, those that are None are taken out; all that is set then."""
-        async with self._changing:
-            settings = {**await self._read(session), **members}
-            settings = {name: value for name, value in settings.items() if value is not None}
-            await self._records.ask("change_settings", session=session, settings=settings)
-            self._keep(session, settings)
-            return settings
-
-    def forget(self, session: str) -> None:
-        self._known.pop(session, None)
-
-
-class KeptDocuments:
-    """Documents that settings of sessions name, by their digests."""
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
-
-    async def keep(self, digest: str, text: str) -> None:
-        await self._records.ask("keep_document", digest=digest, text=text)
-
-    async def read(self, digest: str) -> str | None:
-        found: str | None = await self._records.ask("document", digest=digest)
-        return found
+    async def adopt(self, root: Path) -> None:
+        """Take over the file of dialects of an earlier release; then it is `dialects.db.adopted`."""
+        old = root / OLD_DIALECTS
+        if not await asyncio.to_thread(old.exists):
+            return
+        try:
+            for session, dialect in await asyncio.to_thread(_read, old):
+                changes, unset = {"dialect": dialect}, {"dialect": None}
+                await self._keeper.call("change_settings", session=session, changes=changes, expected=unset)
+            await asyncio.to_thread(old.rename, root / f"{OLD_DIALECTS}.adopted")
+        except (RecordError, OSError, sqlite3.Error):
+            _log.warning("sessions' dialects not taken over", exc_info=True)
 
 
-def fixed_line(settings: Mapping[str, Any]) -> str:
-    """What a worker is told of a session's clock and sequence (see guest/fixed.py); "": it has neither."""
-    if CLOCK not in settings and SEED not in settings:
-        return ""
-    line = {
-        "clock": settings.get(CLOCK, ""),
-        "seed": settings.get(SEED, ""),
-        "from": settings.get(SEED_FROM, 0),
-    }
-    return orjson.dumps(line).decode()
+class NoSettings:
+    """For where there is no record: no session has any."""
+
+    def known(self, session: str) -> Settings:  # noqa: ARG002
+        return NONE
+
+    async def of(self, session: str) -> Settings:
+        return self.known(session)
 
 
-def checked_clock(value: object) -> str:
-    """A moment in UTC as ISO 8601. Raises BadRequest."""
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise BadRequest("`clock` must be a moment with its zone, such as 2026-03-01T12:00:00Z.")
-    try:
-        return moment.astimezone(UTC).isoformat()
-    except OverflowError:
-        raise BadRequest("`clock` must be within the years 1 to 9999.") from None
-
-
-def checked_seed(value: object) -> str:
-    """Raises BadRequest."""
-    seed = str(value)
-    if not 0 < len(seed) <= _MOST_SEED or not (seed.isascii() and seed.isprintable()):
-        raise BadRequest(f"`seed` must be 1 to {_MOST_SEED} printable ASCII characters.")
-    return seed
+def _read(path: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT directory, name FROM dialects").fetchall()

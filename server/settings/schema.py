@@ -202,6 +202,21 @@ class ContractSettings:
         "What answers requests that no operation of the description is for: 404, conventions, or whoever "
         "would without a description",
     )
+    replies: Literal["report", "enforce"] = setting(
+        "report",
+        "What becomes of a reply that the description does not have: it is sent and reported, or it is a 500 "
+        "and nothing is kept",
+    )
+    schemas: int = setting(
+        400_000,
+        "Schemas of a description that are checked, with copies; of others nothing is",
+        low=1,
+        high=10_000_000,
+        unit="schemas",
+    )
+    pattern_bytes: int = setting(
+        64 * MIB, "What the patterns of a description may take, compiled", low=16 * 1024, high=2**32
+    )
     document_bytes: int = setting(
         16 * MIB, "Size of a description with all its files", low=1_024, high=256 * MIB
     )

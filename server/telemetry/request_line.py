@@ -53,6 +53,8 @@ class RequestLine:
     origin_refused: str = ""
     #: Where the request is a contract's, whose form its reply takes; not logged.
     contract: Any = None
+    #: Where the reply breaks it.
+    violations: tuple[tuple[str, str, str], ...] = ()
     ms: dict[str, float] = field(factory=dict)
     _clock: Callable[[], float] = field(default=time.perf_counter, repr=False, kw_only=True)
     _started: float = field(init=False, repr=False)
@@ -113,6 +115,6 @@ def _stages_of(outcome: Outcome, whole: float) -> list[tuple[str, float]]:
 _LINE_FIELDS: Final = tuple(
     name
     for name in attrs.fields_dict(RequestLine)
-    if name not in ("ms", "contract") and not name.startswith("_")
+    if name not in ("ms", "contract", "violations") and not name.startswith("_")
 )
 _log = structlog.get_logger("request")

@@ -72,6 +72,8 @@ class RequestContext:
     dialect_headers: dict[str, str] = field(factory=dict)
     #: The contract's operation that the request is for (`server.contracts.contract.Call`); None: no contract.
     contract: Any = None
+    #: What was set for its session (`server/sessions/settings.py`).
+    settings: Mapping[str, Any] = field(factory=dict)
 
     @property
     def safe(self) -> bool:
@@ -95,7 +97,9 @@ class RequestContext:
 
         `asked` is what a dialect has read: then the query is empty, for its words are not ours.
         """
-        more = {} if asked is None else {"asked": asked}
+        more: dict[str, Any] = {} if asked is None else {"asked": asked}
+        if self.contract is not None:
+            more["identity"] = self.contract.identity
         head = orjson.dumps(
             {
                 **more,

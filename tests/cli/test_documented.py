@@ -115,7 +115,8 @@ def test_the_page_has_every_path() -> None:
     told = set(re.findall(r"^\| ([A-Z]+) \| `/_meta(/[^`]*)` \|", PAGE, re.MULTILINE))
     own = set(re.findall(r"^    ([A-Z]+) +(/\S*)", api.__doc__ or "", re.MULTILINE))
     made = api.Api.__new__(api.Api)
-    api.Api.__init__(made, *[None] * 5, ejector=None, records=None, learning=None, contracts=None)  # type: ignore[arg-type]
+    parts = dict.fromkeys(("ejector", "records", "learning", "settings", "dialects", "contracts"))
+    api.Api.__init__(made, *[None] * 5, **parts)  # type: ignore[arg-type]
     served = {
         (method, "/" + "/".join("{}" if part == "*" else part for part in path))
         for path, methods in made._table.items()

@@ -90,6 +90,7 @@ async def _start(
     metrics: dict[str, Any] | None = None,
     root: Path | None = None,
     tracing: Tracing | None = None,
+    contract: dict[str, Any] | None = None,
     **planner: Any,
 ) -> Api:
     name = "openai" if wire is OpenAISimulator else "anthropic"
@@ -100,6 +101,7 @@ async def _start(
         "sandbox": {"workers": 1, **(sandbox or {})},
         "auth": auth or {},
         "metrics": metrics or {},
+        "contract": contract or {},
         "planner": {"provider": name, "allowed_hosts": ["127.0.0.1"], **planner},
     }
     keys = {f"{name.upper()}_BASE_URL": model.base_url, f"{name.upper()}_API_KEY": "sk-canary-key"}

@@ -70,14 +70,14 @@ async def test_each_by_itself_and_taken_away(drawing: Operator) -> None:
     """A clock leaves ids at random, a seed leaves the real clock; null takes one away."""
     said = await fix(drawing, "s", clock="2026-03-01T13:00:00+01:00")
     one, two = await draws(drawing, "s", 2)
-    assert said == {"session": "s", "clock": "2026-03-01T12:00:00+00:00", "seed": None}
+    assert said == {"session": "s", "settings": {"clock": "2026-03-01T12:00:00+00:00"}}
     assert one["at"] == two["at"] == "2026-03-01T12:00:00.000Z"
     assert one["uuid"] != two["uuid"]
 
     shown = await drawing.get("/sessions/s")
     assert shown["settings"] == {"clock": "2026-03-01T12:00:00+00:00"}
 
-    assert await fix(drawing, "s", clock=None, seed="7") == {"session": "s", "clock": None, "seed": "7"}
+    assert await fix(drawing, "s", clock=None, seed="7") == {"session": "s", "settings": {"seed": "7"}}
     (three,) = await draws(drawing, "s", 1)
     assert three["at"] > "2026-04"
 

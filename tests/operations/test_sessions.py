@@ -8,11 +8,13 @@ import os
 import re
 import sqlite3
 import tarfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from server.record import backup
 from tests.operations.conftest import AUTH, Operator
 from tests.unit.server.sessions.test_transfer import archive
 from tools.simulators import by_route, plan
@@ -269,3 +271,48 @@ async def test_damaged_data_is_said_to_be(operator: Operator) -> None:
     assert (await operator.api.get("/members/1", session="flipped")).status == 500
     assert (await operator.api.get("/members/1", session="other")).json["name"] == "Ada"
     assert (found["ok"], len(found["damaged"])) == (False, 1)
+
+
+async def test_what_is_set_for_a_session_stays_with_it(operator: Operator, tmp_path: Path) -> None:
+    """It is shown, obeyed at once, forked and backed up; null takes it out, and deletion too."""
+    set_ = "/sessions/s1/settings"
+    done = await operator.do("PATCH", set_, {"dialect": "json-server"})
+    assert done == {"session": "s1", "settings": {"dialect": "json-server"}}
+    assert (await operator.api.get("/members")).headers["X-Dialect"] == "json-server"
+    await operator.do("POST", "/sessions/s1/fork", {"to": "s2"})
+    assert (await operator.api.get("/members", session="s2")).headers["X-Dialect"] == "json-server"
+    assert (await operator.get("/sessions/s2"))["settings"] == {"dialect": "json-server"}
+    assert await backed_up(operator, tmp_path) == ['{"dialect": "json-server"}'] * 2
+
+    assert (await operator.do("PATCH", set_, {"dialect": None}))["settings"] == {}
+    assert "X-Dialect" not in (await operator.api.get("/members")).headers
+    await operator.do("DELETE", "/sessions/s2")
+    assert "X-Dialect" not in (await operator.api.get("/members", session="s2")).headers
+
+
+async def backed_up(operator: Operator, tmp_path: Path) -> list[str]:
+    """Sessions' settings in a backup, restored."""
+    made = await operator.do("POST", "/record/backup")
+    file, root = tmp_path / "backup", tmp_path / "restored"
+    file.write_bytes((await operator.ask("GET", f"/record/backup?name={made['name']}")).body)
+    root.mkdir()
+    backup.restore(file, root)
+    with closing(sqlite3.connect(root / "record.db")) as record:
+        return [row[0] for row in record.execute("SELECT settings FROM sessions")]
+
+
+async def test_a_session_can_be_set_before_it_is_there(operator: Operator) -> None:
+    await operator.refused(404, "GET", "/sessions/new")
+    await operator.do("PATCH", "/sessions/new/settings", {"dialect": "json-server"})
+    assert (await operator.get("/sessions/new"))["settings"] == {"dialect": "json-server"}
+    explained = await operator.do("POST", "/explain", {"session": "new", "method": "GET", "path": "/posts"})
+    assert "It is read in the dialect json-server." in explained["why"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"dialect": "nope"}, {"dialect": 1}, {"nope": 1}, {}, [], {"dialect": "native", "more": 1}]
+)
+async def test_settings_that_are_none(operator: Operator, changes: Any) -> None:
+    """Nothing is changed by them."""
+    await operator.refused(400, "PATCH", "/sessions/s1/settings", changes)
+    assert (await operator.get("/sessions/s1"))["settings"] == {}

@@ -6,7 +6,7 @@ Its `X-Dialect` says so; else its session; else the settings, for its token and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve, field, frozen
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     from multidict import MultiMapping
 
-    from server.values.model import RequestContext, Session
+    from server.values.model import RequestContext
 
 HEADER = "X-Dialect"
+#: The session's setting.
+SETTING = "dialect"
 _DRY_RUN = "tx=rollback"
 
 
@@ -30,24 +32,12 @@ class DialectError(ValueError):
     """A dialect that the settings name and nobody knows."""
 
 
-class SessionDialects(Protocol):
-    """What is kept of sessions."""
+class ChangesSettings(Protocol):
+    """Sessions' settings, by their directories (`server/sessions/settings.py`)."""
 
-    def of(self, session: Session) -> str:
-        """Empty where nothing was settled."""
-        ...
-
-    def settle(self, session: Session, name: str) -> None: ...
-
-
-class NoSessionDialects:
-    """Keeps nothing."""
-
-    def of(self, session: Session) -> str:  # noqa: ARG002
-        return ""
-
-    def settle(self, session: Session, name: str) -> None:
-        """Nothing."""
+    async def change(
+        self, session: str, changes: dict[str, Any], *, expected: dict[str, Any] | None = None
+    ) -> Mapping[str, Any]: ...
 
 
 def checked(name: str, place: str) -> str:
@@ -61,16 +51,19 @@ def checked(name: str, place: str) -> str:
 class DialectChoice:
     default: str = NATIVE
     by_token: Mapping[str, str] = field(factory=dict)
-    kept: SessionDialects = field(factory=NoSessionDialects)
+    kept: ChangesSettings | None = None
 
-    def named(self, headers: MultiMapping[str], token_name: str | None, session: Session) -> str:
-        """A dialect's name, `native` or `auto`. Raises InvalidHeader."""
+    def named(self, headers: MultiMapping[str], token_name: str | None, settings: Mapping[str, Any]) -> str:
+        """A dialect's name, `native` or `auto`; `settings` are the session's. Raises InvalidHeader."""
         if HEADER in headers:
             values = headers.getall(HEADER)
             if len(values) > 1 or values[0] not in names():
                 raise InvalidHeader(f"{HEADER}: takes one of {', '.join(names())}.", header=HEADER.lower())
             return values[0]
-        return self.kept.of(session) or self.by_token.get(token_name or "", "") or self.default
+        own = settings.get(SETTING, "")
+        # A later release may have set one that there is not.
+        own = own if own in names() else ""
+        return own or self.by_token.get(token_name or "", "") or self.default
 
     def headers_of(self, name: str) -> frozenset[str]:
         """Request headers that are read for the dialect, in lower case."""
@@ -81,21 +74,35 @@ class DialectChoice:
 
     def looked_at(self, ctx: RequestContext, headers: MultiMapping[str]) -> RequestContext:
         """A described request in the dialect that it would be read in; nothing is settled by it."""
-        name = self.named(headers, None, ctx.session)
-        wanted = named_headers(headers, self.headers_of(name))
-        return evolve(self, kept=NoSessionDialects()).settled(evolve(ctx, dialect_headers=wanted), name)
+        name = self.named(headers, None, ctx.settings)
+        seen = evolve(ctx, dialect_headers=named_headers(headers, self.headers_of(name)))
+        return _in_dialect(seen, marked(seen) or NATIVE if name == AUTO else name)
 
-    def settled(self, ctx: RequestContext, name: str) -> RequestContext:
-        """The request in its dialect; with `auto`, what it is a mark of is its session's from now on."""
+    async def settled(self, ctx: RequestContext, name: str) -> RequestContext:
+        """The request in its dialect; with `auto`, what it is a mark of is its session's from now on.
+
+        Raises Unavailable, NotConfirmed.
+        """
         if name == AUTO:
-            name = marked(ctx) or NATIVE
-            if name != NATIVE:
-                self.kept.settle(ctx.session, name)
-        if name == NATIVE:
-            return ctx
-        own = known()[name].headers
-        seen = {key: value for key, value in ctx.dialect_headers.items() if key in own}
-        left = {key: value for key, value in ctx.headers.items() if key not in own}
-        if "prefer" in seen and preferences(seen["prefer"]).dry_run:
-            left["prefer"] = _DRY_RUN  # a dry run is the service's business in every dialect
-        return evolve(ctx, dialect=name, dialect_headers=seen, headers=left)
+            name = await self._settle(ctx, marked(ctx) or NATIVE)
+        return _in_dialect(ctx, name)
+
+    async def _settle(self, ctx: RequestContext, name: str) -> str:
+        """The session's dialect, which another request may have settled meanwhile."""
+        if name == NATIVE or self.kept is None:
+            return name
+        before = {SETTING: ctx.settings.get(SETTING)}
+        found = await self.kept.change(ctx.session.directory, {SETTING: name}, expected=before)
+        settled = str(found.get(SETTING))
+        return settled if settled in known() else name
+
+
+def _in_dialect(ctx: RequestContext, name: str) -> RequestContext:
+    if name == NATIVE:
+        return ctx
+    own = known()[name].headers
+    seen = {key: value for key, value in ctx.dialect_headers.items() if key in own}
+    left = {key: value for key, value in ctx.headers.items() if key not in own}
+    if "prefer" in seen and preferences(seen["prefer"]).dry_run:
+        left["prefer"] = _DRY_RUN  # a dry run is the service's business in every dialect
+    return evolve(ctx, dialect=name, dialect_headers=seen, headers=left)

@@ -324,8 +324,13 @@ SCHEMES = {
 }
 
 
-def who(security: list[Any], headers: dict[str, str], query: dict[str, Any] | None = None) -> Any:
-    edge, operation = edge_of({"security": security}, components={"securitySchemes": SCHEMES})
+def who(
+    security: list[Any], headers: dict[str, str], query: dict[str, Any] | None = None, declared: str = "401"
+) -> Any:
+    responses = {**OK, declared: {"description": ""}}
+    edge, operation = edge_of(
+        {"security": security, "responses": responses}, components={"securitySchemes": SCHEMES}
+    )
     return edge.admit(operation, {"id": "x"}, query or {}, headers).identity
 
 
@@ -380,6 +385,19 @@ def test_no_well_formed_credential_is_a_401(security: list[Any], headers: dict[s
     assert refused.value.headers["WWW-Authenticate"]
 
 
+@pytest.mark.parametrize(
+    ("declared", "refused"), [("401", True), ("4XX", True), ("404", False), ("default", False)]
+)
+def test_only_a_declared_401_is_answered(declared: str, refused: bool) -> None:
+    """Elsewhere who sends no credentials is nobody: many documents name schemes, and no 401."""
+    try:
+        assert who([{"bearer": []}], {}, declared=declared) is None
+    except Unauthorized:
+        assert refused
+    else:
+        assert not refused
+
+
 @pytest.mark.parametrize("security", [[], [{}], [{"bearer": []}, {}]])
 def test_who_need_not_say_who_they_are(security: list[Any]) -> None:
     assert who(security, {}) is None
@@ -395,6 +413,7 @@ def test_security_comes_before_all_that_is_wrong() -> None:
         {
             "security": [{"key": []}],
             "parameters": [parameter("n", "query", {"type": "integer"}, required=True)],
+            "responses": {**OK, "401": {"description": ""}},
         },
         components={"securitySchemes": SCHEMES},
     )

@@ -42,9 +42,9 @@ class Settings:
     async def of(self, _session: str) -> dict[str, Any]:
         return self.kept
 
-    async def change(self, _session: str, **members: Any) -> dict[str, Any]:
+    async def change(self, _session: str, changes: dict[str, Any]) -> dict[str, Any]:
         self.writes += 1
-        self.kept = {**self.kept, **members}
+        self.kept = {**self.kept, **changes}
         return self.kept
 
 

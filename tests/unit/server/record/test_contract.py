@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.record.record import (
+    MOST_SETTINGS_BYTES,
     Exists,
     Fenced,
     Full,
@@ -343,11 +344,53 @@ async def test_collections_are_described_with_counts_and_next_ids(ledger: Record
 
 
 async def test_settings_belong_to_a_session(ledger: Record) -> None:
+    """One that has no data can have them; they stay with whatever is done to its data, and end with it."""
     assert await ledger.settings("a") == {}
-    await ledger.change_settings("a", {"dialect": "odata"})
+    assert await ledger.change_settings("a", {"dialect": "odata"}) == {"dialect": "odata"}
     assert await ledger.settings("a") == {"dialect": "odata"}
     assert (await committed(ledger, "a", 0, first("x"))).version == 1
+    await ledger.adopt("a", [first("y")], replace=True)
+    await ledger.reset("a")
+    await ledger.rewind("a", 1)
     assert await ledger.settings("a") == {"dialect": "odata"}
+    await ledger.remove(["a"])
+    assert await ledger.settings("a") == {}
+
+
+async def test_settings_are_changed_one_by_one(ledger: Record) -> None:
+    """None takes one out; where one is not what was expected nothing happens."""
+    await ledger.change_settings("a", {"dialect": "odata", "clock": 1})
+    assert await ledger.change_settings("a", {"clock": None, "seed": {"n": 1}}) == {
+        "dialect": "odata",
+        "seed": {"n": 1},
+    }
+    late = await ledger.change_settings("a", {"dialect": "other"}, expected={"dialect": None})
+    assert late["dialect"] == "odata"
+    done = await ledger.change_settings("a", {"dialect": "other"}, expected={"dialect": "odata"})
+    assert done == await ledger.settings("a") == {"dialect": "other", "seed": {"n": 1}}
+
+
+async def test_settings_have_a_limit(ledger: Record) -> None:
+    """As JSON; what is refused changes nothing."""
+    room = MOST_SETTINGS_BYTES - len('{"a": ""}')
+    assert await ledger.change_settings("a", {"a": "x" * room})
+    with pytest.raises(Invalid, match="65536 bytes"):
+        await ledger.change_settings("a", {"a": "x" * (room + 1)})
+    assert len((await ledger.settings("a"))["a"]) == room
+
+
+async def test_settings_go_with_a_copy(ledger: Record) -> None:
+    """A fork has its source's; a template's session keeps what was set for it before."""
+    await committed(ledger, "a", 0, first("x"))
+    await committed(ledger, "a", 1, first("y"))
+    await ledger.change_settings("a", {"dialect": "odata", "clock": 1})
+    for target in ("fork", "begun"):
+        await ledger.change_settings(target, {"dialect": "own"})
+    await ledger.copy("a", "fork")
+    await ledger.copy("a", "then", at=1)
+    await ledger.copy("a", "begun", missing_ok=True)
+    assert await ledger.settings("fork") == await ledger.settings("then") == {"dialect": "odata", "clock": 1}
+    assert await ledger.settings("begun") == {"dialect": "own", "clock": 1}
 
 
 # History
