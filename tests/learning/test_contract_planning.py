@@ -57,6 +57,9 @@ def contract(summary: str = "Cancel an order") -> dict[str, Any]:
 
 
 CODE = (
+    'rec = session_store["orders"].update(params["order_id"], {"status": "cancelled"})\n'
+    "REPLY = make_response(200, rec)"
+)
     'REPLY = make_response(200, session_store["orders"].update(params["order_id"], {"status": "cancelled"}))'
 )
 CANCEL, SHIP = "/orders/{order_id:int}/cancel", "/orders/{order_id:int}/ship"
