@@ -56,6 +56,8 @@ class Compiled:
     home: Path = ()
     base: str = ""
     suffix: str = ""
+    #: The plan for a record whose key is not its address, where `plan` takes it for granted that it is.
+    careful: Plan | None = None
 
 
 @define(eq=False)
@@ -123,6 +125,15 @@ class Compiler:
             **self._around(role, query),
         }
         kind: str = role.name
+        if kind == "list":
+            wanted = {each[1] for each in hints["around"]}
+            hints |= {
+                "timed": "now" in wanted,
+                "keyed": not wanted.isdisjoint(("last-key", "first-key")),
+                "linked": not wanted.isdisjoint(("first", "last", "previous", "next")),
+            }
+            if self._whole(resource, hints, query):
+                kind = "list-whole"
         if kind in ("create", "create-many"):
             hints |= self._making(role, resource)
         if kind not in ("get", "list", "delete", "get-one", "delete-one"):
@@ -140,8 +151,8 @@ class Compiler:
             kind, hints["made"] = "put", 201 if role.operation.declares(201) else role.status
         plain_get = kind == "get" and hints["flat"] and hints["show"] is None and not hints["hide"]
         bare = hints["place"] is None and not hints["around"] and hints["reply"] == "item"
-        if plain_get and bare and role.status == 200 and not role.scopes and not role.parents:
-            kind = "get-plain"
+        if plain_get and bare and role.status == 200 and not (role.scopes or role.parents or seeds):
+            kind = "get-whole"
         return Compiled(
             role,
             self._plan(role, kind, hints),
@@ -151,6 +162,7 @@ class Compiler:
             self._home(role, resource),
             self.model.document.base_path,
             _suffix(resource),
+            self._plan(role, "get", hints) if kind == "get-whole" else None,
         )
 
     def _filling(self, resource: Resource) -> Filling:
@@ -158,6 +170,16 @@ class Compiler:
         if found is None:
             found = self._fillings[resource.name] = filling_of(self.model.views, self._examples, resource)
         return found
+
+    @staticmethod
+    def _whole(resource: Resource, hints: dict[str, Any], query: Query) -> bool:
+        """Whether lists show records just as they are stored, with nothing beside them."""
+        beside = any(not scope.path for role in resource.roles for scope in role.scopes)
+        chosen = resource.key.given != "service" or (resource.key.kind == "string" and not resource.creatable)
+        cut = hints["show"] is not None or hints["hide"] or hints["within"] or hints["newest"]
+        examples = hints["listed"] and hints["seeds"]
+        plain = hints["flat"] and not beside and not chosen
+        return plain and not cut and not examples and not (query.after or query.before)
 
     @staticmethod
     def _filled(seeds: dict[str, Any], filling: Filling) -> dict[str, Any]:

@@ -74,7 +74,8 @@ def told(contract: Contract, role: Role) -> list[str]:
         within = f", within {', '.join(role.resource.scoped)}" if role.resource.scoped else ""
         who = "the client or the service" if key.given == "either" else f"the {key.given}"
         said.append(
-            f"Its records are in {role.resource.name}; the key is {place} ({key.kind}, chosen by {who}){within}."
+            f"Its records are in {role.resource.name}; "
+            f"the key is {place} ({key.kind}, chosen by {who}){within}."
         )
     for scope in role.scopes:
         where = ".".join(scope.path) if scope.path else "beside the record"

@@ -346,39 +346,41 @@ if hints["place"] is None:
     headers = {"X-Total-Count": total} if limit is not None else {}
     REPLY = make_response(hints["status"], items, headers)
 else:
-    names, url, keys = asked["paging"], asked["url"], [str(rec["id"]) for rec in found]
     facts = {
         "total": total,
         "count": len(items),
         "limit": limit if limit is not None else len(items),
         "offset": offset,
         "start": offset + 1,
-        "page": offset // size + names["first"],
+        "page": offset // size + asked["paging"]["first"],
         "end": offset + max(len(items) - 1, 0),
         "pages": (total + size - 1) // size,
         "more": more,
         "less": offset > 0,
         "cursor": f"o{offset + size}" if more else None,
-        "last-key": keys[-1] if keys else None,
-        "first-key": keys[0] if keys else None,
-        "now": now(),
         "self": asked["self"],
         "true": True,
         "one": 1,
     }
-    starts = {"first": 0, "last": max(total - 1, 0) // size * size}
-    if offset > 0:
-        starts["previous"] = max(offset - size, 0)
-    if more:
-        starts["next"] = offset + size
-    for rel, start in starts.items():
-        if names["page"]:
-            words = f"{names['page']}={start // size + names['first']}"
-        elif names["offset"]:
-            words = f"{names['offset']}={start + names['from']}"
-        else:
-            words = f"{names['cursor']}=o{start}"
-        facts[rel] = f"{url}{words}"
+    if hints["timed"]:
+        facts["now"] = now()
+    if hints["keyed"] and found:
+        facts["last-key"], facts["first-key"] = str(found[-1]["id"]), str(found[0]["id"])
+    if hints["linked"]:
+        names, url = asked["paging"], asked["url"]
+        starts = {"first": 0, "last": max(total - 1, 0) // size * size}
+        if offset > 0:
+            starts["previous"] = max(offset - size, 0)
+        if more:
+            starts["next"] = offset + size
+        for rel, start in starts.items():
+            if names["page"]:
+                words = f"{names['page']}={start // size + names['first']}"
+            elif names["offset"]:
+                words = f"{names['offset']}={start + names['from']}"
+            else:
+                words = f"{names['cursor']}=o{start}"
+            facts[rel] = f"{url}{words}"
     body = {}
     spot = body
     for step in hints["place"][:-1]:
@@ -411,19 +413,24 @@ store.delete(params["id"])
 """
 
 CODE: Final[dict[str, str]] = {
-    "get-plain": """\
+    # It reads its parameters alone, as the conventions' does: nothing else of the request is decoded.
+    "get-whole": """\
 rec = store.get(params["id"])
 if rec is None:
-    hints = plan["response_hints"]
-    if params["id"] in hints["seeds"]:
-        if not session_store["contract-gone"].exists(f"{plan['resource']}/{params['id']}"):
-            rec = hints["seeds"][params["id"]]
-if rec is None:
-    abort(404, ctx["asked"]["missing"])
+    abort(404, f"There is no record {params['id']}.")
 REPLY = make_response(200, rec)
 """,
     "get": _HINTS + _PARENTS + _GET + _SCOPE + _HEADERS + _ANSWER,
     "list": _HINTS + _PARENTS + _LIST + _ITEMS + _REPLY_LIST,
+    # Records as they are stored: none is looked into.
+    "list-whole": _HINTS
+    + _PARENTS
+    + """\
+limit, offset = asked["limit"], asked["offset"]
+found, total = store.list(limit=limit, offset=offset, sort=asked["sort"], where=asked["where"])
+items = found
+"""
+    + _REPLY_LIST,
     "create": _HINTS + _PARENTS + _OWN + 'item = asked["record"]\n' + _INSERT + _LOCATION + _ANSWER,
     "create-many": _HINTS
     + _PARENTS

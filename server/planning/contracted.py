@@ -11,25 +11,36 @@ Requests without a contract, and those beyond it where the settings permit, go t
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from server.planning.planned import Fixed, RoutesInForce
 from server.planning.planner import FALL_BACK, LearningPlanner
 from server.planning.policy import check
 from server.values.errors import NotPlannable, ServiceError
-from server.values.model import RunnablePlan
+from server.values.model import RunnablePlan, SourceCode
 
 if TYPE_CHECKING:
     from server.contracts.compiling import Compiled
     from server.contracts.contract import Call
     from server.planning.planned import Planned, Planner
     from server.settings.schema import ContractSettings
-    from server.values.model import PlanSource, RequestContext, Session
+    from server.values.model import Plan, PlanSource, RequestContext, Session, ValidatedCode
 
 _UNPLANNED: Final = (
     "The contract's operation is not plain ({}), and no model plans it. "
     'Set contract.unplanned = "example" to have its example answered.'
 )
+
+
+@lru_cache(maxsize=256)
+def _validated(text: str) -> ValidatedCode:
+    return check(SourceCode(text))
+
+
+def checked(plan: Plan) -> RunnablePlan:
+    """A contract's plan that is made for this request; its program has passed the policy before."""
+    return RunnablePlan(plan, _validated(plan.code.text), "contract")
 
 
 def runnable_of(compiled: Compiled) -> RunnablePlan:
@@ -58,7 +69,9 @@ class ContractPlanner:
         if compiled.role.plain:
             asked = call.contract.asked(compiled, match, ctx)
             params: dict[str, int | str] = {"id": asked.address} if asked.address else {}
-            return Fixed(self.runnable(compiled), params, asked.values)
+            careful = compiled.careful if asked.address.startswith("~") else None
+            runnable = self.runnable(compiled) if careful is None else checked(careful)
+            return Fixed(runnable, params, asked.values)
         return await self._unplanned(compiled, ctx)
 
     async def _by_person(self, ctx: RequestContext) -> Planned | None:

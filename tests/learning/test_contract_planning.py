@@ -60,8 +60,6 @@ CODE = (
     'rec = session_store["orders"].update(params["order_id"], {"status": "cancelled"})\n'
     "REPLY = make_response(200, rec)"
 )
-    'REPLY = make_response(200, session_store["orders"].update(params["order_id"], {"status": "cancelled"}))'
-)
 CANCEL, SHIP = "/orders/{order_id:int}/cancel", "/orders/{order_id:int}/ship"
 MODEL = {f"POST {CANCEL}": plan(CANCEL, CODE), f"POST {SHIP}": plan(SHIP, CODE)}
 

@@ -133,7 +133,8 @@ def test_other_files_below_the_folder(tmp_path: Path) -> None:
     (folder / "parts").mkdir(parents=True)
     (folder / "link.yaml").symlink_to(tmp_path / "secret.yaml")
     (folder / "parts" / "pet.yaml").write_text(
-        "Pet: {type: object, properties: {id: {type: integer}, friend: {$ref: '#/Pet'}, kind: {$ref: '../api.yaml#/components/schemas/Kind'}}}"
+        "Pet: {type: object, properties: {id: {type: integer}, friend: {$ref: '#/Pet'}, "
+        "kind: {$ref: '../api.yaml#/components/schemas/Kind'}}}"
     )
     (folder / "api.yaml").write_text(
         HEAD
@@ -196,7 +197,10 @@ def test_a_digest_changes_with_the_operation_s_part_alone() -> None:
     text = (
         HEAD
         + """paths:
-  /a: {get: {responses: {"200": {description: ok, content: {application/json: {schema: {$ref: "#/components/schemas/A"}}}}}}}
+  /a:
+    get:
+      responses:
+        "200": {description: ok, content: {application/json: {schema: {$ref: "#/components/schemas/A"}}}}
   /b: {get: {responses: {"200": {description: ok}}}}
 components: {schemas: {A: {items: {$ref: "#/components/schemas/B"}}, B: {type: string}}}
 """
