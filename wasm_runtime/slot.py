@@ -70,10 +70,12 @@ class Judged:
     keys: Mapping[str, str]
     enforce: bool = False
     bare: bool = False
+    #: As a job has it; see `frames.JobFrame`.
+    text: str = field(init=False, repr=False)
 
-    def as_text(self) -> str:
+    def __attrs_post_init__(self) -> None:
         rules = {"schemas": self.schemas_id, "keys": self.keys, "enforce": self.enforce, "bare": self.bare}
-        return orjson.dumps(rules).decode()
+        object.__setattr__(self, "text", orjson.dumps(rules).decode())
 
 
 @define(eq=False)
@@ -361,7 +363,7 @@ class Slot:
         if judged.schemas_id not in self._known_schemas:
             self._send(frames.encode(frames.SchemasFrame(judged.schemas_id, judged.schemas)))
         keep_last(self._known_schemas, judged.schemas_id, None)
-        return judged.as_text()
+        return judged.text
 
     def _teach(self, job: Job) -> None:
         self._known[job.plan_id] = None

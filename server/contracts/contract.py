@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from attrs import evolve, frozen
 
+from server.contracts import media_types
 from server.contracts.asking import Asked, Request, read
 from server.contracts.compiling import Compiled, Compiler
 from server.contracts.document import METHODS, ContractError
@@ -21,7 +22,6 @@ from server.contracts.shapes import json_content
 from server.values.errors import MethodNotAllowed, NotFound
 from server.values.model import Reply
 from wasm_runtime.schemas import SchemaError
-from wasm_runtime.slot import Judged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from server.contracts.routes import Match
     from server.contracts.schemas import SchemaLimits
     from server.values.model import RequestContext
+    from wasm_runtime.slot import Judged
 
 _JSON: Final = "application/json"
 _PROBLEM: Final = "application/problem+json"
@@ -166,7 +167,7 @@ class Call:
         """Headers that checking it reads, in lower case."""
         if self.contract is None or self.match is None:
             return frozenset()
-        return self.contract.edge.header_names(self.match.operation) | {"accept"}
+        return self.contract.edge.header_names(self.match.operation)
 
     def admitted(self, headers: Mapping[str, str], query: Mapping[str, Any]) -> Call:
         """With what can be said of it before its body is read. Raises what `Edge.admit` does."""
@@ -199,9 +200,7 @@ class Call:
         """What its contract says of the reply, for a worker."""
         if self.contract is None or self.match is None:
             return None
-        judging = self.contract.judging
-        keys = judging.keys_for(self.match.operation)
-        return Judged(judging.id, judging.text, keys, enforce=enforce, bare=bare)
+        return self.contract.judging.judged(self.match.operation, enforce=enforce, bare=bare)
 
     def on_demand(self, status: int) -> Reply | None:
         """The reply that the operation declares for a status, as its example; None: it declares none."""
@@ -215,7 +214,7 @@ class Call:
         if self.contract is None:
             return reply
         if reply.media_type == _PROBLEM:
-            return self.contract.failing.reply(reply, operation, self.path)
+            return _of_its_types(self.contract.failing.reply(reply, operation, self.path), operation)
         if operation is None or reply.body is None or reply.media_type != _JSON or reply.status >= 400:
             return reply
         content = operation.reply_for(reply.status)
@@ -224,6 +223,17 @@ class Call:
             return evolve(reply, body=None) if reply.body == b"null" else reply
         media_type = found[0] if "*" not in found[0] else _JSON
         return reply if media_type == _JSON else evolve(reply, media_type=media_type)
+
+
+def _of_its_types(reply: Reply, operation: Operation | None) -> Reply:
+    """A problem document under a type that the operation has: its clients expect no other."""
+    if operation is None or reply.media_type != _PROBLEM:
+        return reply
+    declared = [name for content in operation.replies.values() for name in content]
+    if not declared or any(media_types.bare(name) == _PROBLEM for name in declared):
+        return reply
+    found = next((name for name in declared if media_types.is_json(name) and "*" not in name), None)
+    return reply if found is None else evolve(reply, media_type=found)
 
 
 def document_json(document: Document) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote
 
 from attrs import frozen
@@ -53,10 +53,15 @@ class Seen:
     challenge: str = ""
 
 
-def header_names(document: Document, operation: Operation) -> frozenset[str]:
+#: What an operation without security lets in.
+NOBODY: Final = Seen(allowed=True)
+Schemes: TypeAlias = "Mapping[str, Mapping[str, Any]]"
+
+
+def header_names(operation: Operation, schemes: Schemes) -> frozenset[str]:
     """Request headers that its schemes read, in lower case."""
     names = {"authorization"} if operation.security else set()
-    for scheme in _schemes(document, operation).values():
+    for scheme in schemes.values():
         if scheme.get("type") == "apiKey":
             place = scheme.get("in")
             names |= {"cookie"} if place == "cookie" else set()
@@ -65,12 +70,11 @@ def header_names(document: Document, operation: Operation) -> frozenset[str]:
 
 
 def seen(
-    document: Document, operation: Operation, headers: Mapping[str, str], query: Mapping[str, Any]
+    operation: Operation, schemes: Schemes, headers: Mapping[str, str], query: Mapping[str, Any]
 ) -> Seen:
     """The first of the alternatives that the request fulfils decides who asks."""
     if not operation.security:
-        return Seen(allowed=True)
-    schemes = _schemes(document, operation)
+        return NOBODY
     anonymous = False
     for way in operation.security:
         if not way:
@@ -83,7 +87,8 @@ def seen(
     return Seen(allowed=anonymous, challenge=_challenge(schemes))
 
 
-def _schemes(document: Document, operation: Operation) -> dict[str, dict[str, Any]]:
+def schemes_of(document: Document, operation: Operation) -> Schemes:
+    """Those that it names, by name."""
     names = {name for way in operation.security for name in way}
     found = {name: document.resolve(f"#/components/securitySchemes/{name}") for name in sorted(names)}
     return {name: scheme for name, scheme in found.items() if isinstance(scheme, dict)}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from server.contracts import media_types
 from server.contracts.schemas import SchemaLimits, prepare
 from wasm_runtime.schemas import Checker
+from wasm_runtime.slot import Judged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,7 @@ class Judging:
     keys: Mapping[str, str]
     checker: Checker
     relaxed: tuple[Relaxed, ...] = ()
+    _judged: dict[tuple[str, bool, bool], Judged] = field(factory=dict, repr=False)
 
     @classmethod
     def of(cls, document: Document, limits: SchemaLimits | None = None) -> Judging:
@@ -42,6 +44,15 @@ class Judging:
         prepared = prepare(document.raw, schemas, "reply", limits or SchemaLimits())
         digest = hashlib.blake2b(prepared.text.encode(), digest_size=12).hexdigest()
         return cls(digest, prepared.text, prepared.keys, Checker(prepared.text), prepared.relaxed)
+
+    def judged(self, operation: Operation, *, enforce: bool, bare: bool) -> Judged:
+        """What a worker is told of a reply to it."""
+        kind = (operation.id, enforce, bare)
+        found = self._judged.get(kind)
+        if found is None:
+            keys = self.keys_for(operation)
+            found = self._judged[kind] = Judged(self.id, self.text, keys, enforce=enforce, bare=bare)
+        return found
 
     def keys_for(self, operation: Operation) -> dict[str, str]:
         """Which schema each status has; "" for any body, or none."""
