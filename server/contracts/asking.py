@@ -287,6 +287,10 @@ class _Reader:
                     add(record, path, value)
         if role.key_slot:
             record = without(record, self.resource.key.path)
+        if role.name == "replace":
+            for scope in role.scopes:
+                if scope.path:
+                    put(record, scope.path, self._typed_scope(scope))
         return {**values, "record": record, "null-removes": self.request.media_type == _MERGES}
 
     def _operations(self) -> list[Any]:

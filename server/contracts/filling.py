@@ -31,6 +31,8 @@ _COUNTS: Final = re.compile(r"count$|total$|size$|^total|^num|number$|balance|am
 _OWN_ADDRESS: Final = frozenset({"href", "self", "url", "uri", "link", "selflink", "location"})
 _WIRE_DATES: Final = frozenset({"date-time-rfc-2822", "rfc-2822", "rfc2822", "rfc822", "http-date"})
 _TIMES: Final = frozenset({"date-time", "datetime", "timestamp"}) | _WIRE_DATES
+#: Told apart by it, too, though another property is the key.
+_IDS: Final = frozenset({"id", "uid", "uuid", "guid"})
 _ON: Final = frozenset({"active", "enabled", "isactive", "isenabled"})
 _MAX_DEPTH: Final = 4
 _NOTHING: Final[Any] = object()
@@ -50,19 +52,13 @@ class Filling:
 
 def filling_of(views: Views, examples: Examples, resource: Resource) -> Filling:
     required = set(resource.item.required)
-    bodies = []
     for role in resource.roles:
         if role.reply.of_one and role.name in ("get", "create", "get-one"):
             required |= role.reply.item.required & set(resource.fields)
         if role.reply.of_many and role.name == "list":
             required |= role.reply.item.required & set(resource.fields)
-        if role.body.kind in ("object", "wrapped", "array") and role.name in (
-            "create",
-            "create-many",
-            "replace",
-            "merge",
-        ):
-            bodies.append(role.body.item)
+    makers = [role for role in resource.roles if role.name in ("create", "create-many")] or resource.roles
+    bodies = [role.body.item for role in makers if role.body.kind in ("object", "wrapped", "array")]
     skipped = {resource.key.path}
     skipped |= {scope.path for role in resource.roles for scope in role.scopes if scope.path}
     made = _Filler(views, examples, skipped)
@@ -100,7 +96,11 @@ class _Filler:
     ) -> None:
         if view.said.get("writeOnly") is True:
             return
-        said = next((view.said[word] for word in ("const", "default") if word in view.said), _NOTHING)
+        views = (view, *bodies)
+        said = next(
+            (each.said[word] for each in views for word in ("const", "default") if word in each.said),
+            _NOTHING,
+        )
         if said is not _NOTHING:
             self.filling.consts.append((path, said))
         elif view.is_object and view.properties:
@@ -128,6 +128,8 @@ class _Filler:
             self.filling.fresh.append([list(path), "link" if absolute else "path", None])
         elif view.said.get("format") == "uuid" and needed:
             self.filling.fresh.append([list(path), "uuid", None])
+        elif plain(path[-1]) in _IDS and len(path) == 1 and view.kind in ("integer", "string"):
+            self.filling.fresh.append([list(path), "number" if view.kind == "integer" else "uuid", None])
         else:
             value = self._value(node, view, plain(path[-1]), needed=needed)
             if value is not _NOTHING:

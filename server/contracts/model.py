@@ -38,7 +38,7 @@ RoleName: TypeAlias = Literal[
 
 Given: TypeAlias = Literal["client", "service", "either"]
 
-_SEARCHES: Final = re.compile(r"(?:search|find|filter|query|lookup)(?:By\w*|_\w+|-[\w-]+)?$", re.IGNORECASE)
+_SEARCHES: Final = ("search", "find", "filter", "query", "lookup")
 _ID_LIKE: Final = ("id", "sid", "uuid", "uid", "guid", "_id", "key", "identifier")
 _NAME_LIKE: Final = ("name", "slug", "key", "login", "username", "path", "code")
 #: Counted within a parent.
@@ -51,8 +51,8 @@ _SAME: Final = 0.8
 _TENANT_SHARE: Final = 0.7
 _TENANT_KINDS: Final = 6
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-_AUTH: Final = re.compile(
-    r"(?:log[-_]?in|log[-_]?out|sign[-_]?in|token|session|oauth\w*|auth\w*)$", re.IGNORECASE
+_AUTH: Final = frozenset(
+    {"login", "logout", "signin", "signout", "token", "tokens", "session", "oauth", "auth", "authenticate"}
 )
 
 
@@ -379,8 +379,14 @@ class _Modelling:
         stem = singular(plain(word))
         short = wanted.removeprefix(stem) if stem and wanted != stem else ""
         own = (f"{stem}id", f"{stem}sid", f"{stem}uuid") if stem else ()
+        counted = sorted(_COUNTED) if wanted in _COUNTED else []
         names_like = _NAME_LIKE if composite else _NAME_LIKE[:2]
-        for each in (short, *(() if composite else (*_ID_LIKE, *own)), *(names_like if slot else ())):
+        for each in (
+            short,
+            *counted,
+            *(() if composite else (*_ID_LIKE, *own)),
+            *(names_like if slot else ()),
+        ):
             name = names.get(plain(each)) if each else None
             if name is not None and self._may_be_key(view, name, kind):
                 return (name,)
@@ -537,7 +543,7 @@ class _Modelling:
         path, method = node.path, role.operation.method
         home = self._homes.get(alike(path))
         reply, body = role.reply, role.body
-        if _AUTH.fullmatch(last_word(path)) and home is None:
+        if plain(last_word(path)) in _AUTH and home is None:
             return evolve(role, why="it logs in or out", said="auth")
         if method in ("GET", "HEAD"):
             if reply.of_many:
@@ -617,7 +623,11 @@ class _Modelling:
     def _search(self, role: Role, path: Path) -> Role | None:
         """A search that only says which records."""
         home = self._homes.get(alike(path[:-1])) if path and isinstance(path[-1], Word) else None
-        if home is None or not _SEARCHES.search(last_word(path)) or not same(role.reply.item, home.item):
+        if (
+            home is None
+            or not plain(last_word(path)).startswith(_SEARCHES)
+            or not same(role.reply.item, home.item)
+        ):
             return None
         names = {plain(name) for name in home.item.properties}
         required = [each for each in role.operation.parameters if each.place == "query" and each.required]

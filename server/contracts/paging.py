@@ -220,9 +220,11 @@ _SCALARS: Final = ("string", "integer", "number", "boolean", "")
 def _property(views: Views, text: str, fields: Mapping[str, Any]) -> tuple[tuple[str, ...], View] | None:
     wanted = plain(text)
     for name, node in fields.items():
-        if plain(name) in (wanted, singular(wanted)) and wanted:
-            view = views.of(node)
-            return None if view.is_object else ((name,), view)
+        own = plain(name)
+        if wanted and (
+            own in (wanted, singular(wanted)) or own.removesuffix("list").removesuffix("s") == wanted
+        ):
+            return _scalar(views, (name,), node)
     steps = [each for each in re.split(r"[.\[\]]+", text) if each]
     path: list[str] = []
     below: Mapping[str, Any] = fields
@@ -243,6 +245,21 @@ def _property(views: Views, text: str, fields: Mapping[str, Any]) -> tuple[tuple
                 if plain(each) == wanted:
                     return (name, each), views.of(leaf)
     return None
+
+
+def _scalar(views: Views, path: tuple[str, ...], node: Any) -> tuple[tuple[str, ...], View] | None:
+    """The property itself; of an object what people call it by."""
+    view = views.of(node)
+    if not view.is_object:
+        return path, view
+    for name in view.properties:
+        if plain(name) in _CALLED:
+            inner = views.of(view.properties[name])
+            return None if inner.is_object else ((*path, name), inner)
+    return None
+
+
+_CALLED: Final = ("username", "login", "slug", "name", "id", "uuid")
 
 
 def _whole(value: Any) -> int | None:

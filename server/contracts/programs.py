@@ -177,6 +177,12 @@ for path, kind, arg in hints["fresh"]:
         value = uuid4()
     elif kind == "token":
         value = new_token()
+    elif kind == "number":
+        counters = session_store["contract-counters"]
+        place = plan["resource"] + "//" + path[-1]
+        counted = counters.get(place)
+        value = counted["next"] if counted else 1
+        counters.upsert({"id": place, "next": value + 1})
     elif kind == "key":
         value = key
     elif kind == "link":
