@@ -207,8 +207,11 @@ class Handler:
         check_method(request.method)
         if request.raw_path == "*" and request.method == "OPTIONS":
             return Reply(204, (("Allow", ", ".join(METHODS)),))
+        if self._contracts.default is not None:  # what is refused before the session is known has its form
+            line.contract = Call(self._contracts.default, None, request.raw_path.partition("?")[0])
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
         if pages.is_own(target.segments):
+            line.contract = None
             return await self._own_page(request, target, caller)
         session = self._reader.session(request, target, caller)
         line.session = session.id
@@ -247,6 +250,7 @@ class Handler:
         """
         contract = await self._contracts.of(session)
         if contract is None:
+            line.contract = None
             return None
         line.contract = Call(contract, None, target.path)
         try:
