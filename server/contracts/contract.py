@@ -17,6 +17,7 @@ from server.contracts.examples import Examples, holder_of
 from server.contracts.failing import Failing
 from server.contracts.judging import Judging
 from server.contracts.model import model_of
+from server.contracts.reply_headers import ReplyHeaders
 from server.contracts.routes import Routes
 from server.contracts.shapes import json_content
 from server.values.errors import MethodNotAllowed, NotFound
@@ -50,6 +51,7 @@ class Contract:
     failing: Failing
     edge: Edge
     judging: Judging
+    reply_headers: ReplyHeaders
 
     @classmethod
     def of(
@@ -74,6 +76,7 @@ class Contract:
             failing=Failing(document, model.views, Examples(document.raw, "reply")),
             edge=edge,
             judging=judging,
+            reply_headers=ReplyHeaders(document),
         )
 
     def match(self, method: str, segments: Sequence[str]) -> Match | None:
@@ -209,6 +212,15 @@ class Call:
         return self.contract.example(self.match.operation, status)
 
     def in_form(self, reply: Reply) -> Reply:
+        """The reply as the document has it, with the headers that it requires."""
+        formed = self._in_form(reply)
+        if self.contract is None or self.match is None:
+            return formed
+        sent = {} if self.checked is None else self.checked.headers
+        missing = self.contract.reply_headers.missing(self.match.operation, formed, sent)
+        return evolve(formed, headers=(*formed.headers, *missing)) if missing else formed
+
+    def _in_form(self, reply: Reply) -> Reply:
         """The reply as the document has it: errors in its schema, content only where it is declared."""
         operation = None if self.match is None else self.match.operation
         if self.contract is None:

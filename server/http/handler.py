@@ -263,7 +263,7 @@ class Handler:
         line.contract = call = Call(contract, match, target.path)
         if match is not None:
             headers = self._reader.headers_named(request, call.header_names(), caller)
-            call = call.admitted(headers, self._reader.query(target))
+            line.contract = call = call.admitted(headers, self._reader.query(target))
         return call
 
     @staticmethod
