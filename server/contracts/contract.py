@@ -177,7 +177,7 @@ class Call:
         if self.contract is None or self.match is None:
             return self
         checked = self.contract.edge.admit(self.match.operation, self.match.params, query, headers)
-        return evolve(self, checked=checked)
+        return Call(self.contract, self.match, self.path, checked)
 
     def takes(self, content_type: str) -> str:
         """The declared type of a body; "" where there is to be none. Raises UnsupportedMediaType."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
 from aiohttp import HttpVersion10, HttpVersion11
-from attrs import evolve
 
 from server.concurrency.aside import INLINE_BYTES, aside
 from server.concurrency.uninterrupted import uninterrupted
@@ -231,6 +230,7 @@ class Handler:
             holds=claim.grow,
             dialect_headers=self._dialects.headers_of(named),
             takes=None if call is None or call.match is None else call.takes,
+            contract=call,
             settings=settings,
         )
         if call is not None:
@@ -270,7 +270,7 @@ class Handler:
     async def _of_contract(call: Call, ctx: RequestContext, content_type: str) -> RequestContext:
         """The request with its body as the operation reads it. Raises Unprocessable."""
         if call.match is None or ctx.method not in _WITH_CONTENT:
-            return evolve(ctx, contract=call)
+            return ctx
         media_type = call.takes(content_type) if ctx.content != "none" else ""
         if len(ctx.body_text or "") <= INLINE_BYTES:
             return call.with_body(media_type, ctx)
