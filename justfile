@@ -12,9 +12,9 @@ _default:
 serve *args:
     uv run metaservice serve "$@"
 
-# Run the tests; arguments go to pytest (`-n 2`: two at a time).
+# Run the tests, two at a time; with arguments, which go to pytest, one after the other.
 test *args:
-    {{with_tools}} pytest "$@"
+    {{with_tools}} pytest {{ if args == "" { "-n 2 --dist worksteal" } else { "" } }} "$@"
 
 # Style and import borders.
 lint:

@@ -48,7 +48,7 @@ from server.sessions.names import SessionNames
 from server.sessions.records import Records
 from server.sessions.settings import SessionSettings
 from server.telemetry.request_line import RequestLine
-from wasm_runtime import artifact
+from wasm_runtime import affinity, artifact
 from wasm_runtime.pool import WorkerPool
 from wasm_runtime.worker_process import PoolConfig
 
@@ -56,9 +56,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from socket import socket
 
+    from server.console.door import Console
     from server.contracts.contract import Contract
-    from server.http.admin import Admin
-    from server.http.handler import Door
+    from server.http.handler import Door, UseCase
+    from server.operations.api import Api
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
@@ -88,9 +89,11 @@ class Service:
         session_settings: SessionSettings,
         renew: Callable[[Settings], None],
         usage: UsageBook,
+        console: Console | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
+        self._console = console
         self._handler = handler
         self._planner = planner
         self._executor = executor
@@ -123,6 +126,11 @@ class Service:
             await self.close()
             raise
 
+    @property
+    def keeper(self) -> KeeperClient:
+        """Whoever asks the record beside the service."""
+        return self._keeper
+
     async def _start_parts(self) -> None:
         """The record is opened while workers load the guest."""
         keeper = asyncio.ensure_future(self._keeper.start())
@@ -135,6 +143,16 @@ class Service:
                 await keeper
             raise
         await keeper
+
+    def keep_off_workers(self) -> None:
+        """Leave their processors to the workers, if there are others; so does the keeper.
+
+        For a process that is the service alone: whatever this thread starts from now on is kept off, too.
+        """
+        sandbox = self._settings.sandbox
+        if sandbox.pin_workers:
+            affinity.keep_off(sandbox.worker_count())
+            affinity.keep_off(sandbox.worker_count(), self._keeper.pid)
 
     async def _listen(self, sockets: Sequence[socket]) -> None:
         options = self._settings.server
@@ -171,6 +189,10 @@ class Service:
     def url(self) -> str:
         host, port = self.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def console_link(self) -> str:
+        """The console's address, with a login that works once; empty where there is no console."""
+        return "" if self._console is None else f"{self.url}{self._console.link()}"
 
     @property
     def data_path(self) -> str:
@@ -256,10 +278,21 @@ def make_app(
     plans = ContractPlanner(plans, settings.contract)
     dialects = dialect_choice(settings, session_settings)
     reader = _reader(settings, names)
+    sandbox = settings.sandbox
+    enforced = settings.contract.replies == "enforce"
+    pipeline = Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, enforce=enforced)
+    use_case: UseCase = Simulated(
+        Contracted(FileFields(HttpSemantics(pipeline)), IssuedTokens(session_settings)),
+        settings.simulation,
+        lambda ctx, status: None if ctx.contract is None else ctx.contract.on_demand(status),
+    )
+    new_line = RequestLine if tracing is None else tracing.new_line
+    notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
     doors: list[Renewable] = []
+    console: Console | None = None
     if admin:
-        door = _operators(
+        api = _operators(
             settings,
             root,
             plans,
@@ -271,32 +304,36 @@ def make_app(
             dialects=dialects,
             contracts=contracts,
         )
-        doors.append(door)
+        console, use_case = _console(settings, api, use_case, notes, new_line)
+        door = console
+        doors += [console.beside, console]
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     if tokens is not None:
         door = MetricsPage(meter, tokens, door)
         doors.append(door)
+        notes.append(meter.tally.note)
     authenticator = Authenticator(settings.auth.by_name)
-    sandbox = settings.sandbox
-    enforced = settings.contract.replies == "enforce"
-    pipeline = Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, enforce=enforced)
     held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
-        Simulated(
-            Contracted(FileFields(HttpSemantics(pipeline)), IssuedTokens(session_settings)),
-            settings.simulation,
-            lambda ctx, status: None if ctx.contract is None else ctx.contract.on_demand(status),
-        ),
+        use_case,
         authenticator=authenticator,
         reader=reader,
-        api_pages=_api_pages(settings, plans, pool, records, contracts),
+        api_pages=_api_pages(
+            settings,
+            plans,
+            pool,
+            records,
+            contracts=contracts,
+            dialects=dialects,
+            session_settings=session_settings,
+        ),
         health=_health(pool, root, keeper),
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
         door=door,
-        note=None if tokens is None else meter.tally.note,
-        new_line=RequestLine if tracing is None else tracing.new_line,
+        note=_all_of(notes),
+        new_line=new_line,
         held=held,
         dialects=dialects,
         contracts=contracts,
@@ -321,6 +358,7 @@ def make_app(
         names=names,
         session_settings=session_settings,
         usage=usage,
+        console=console,
         renew=renew,
         tracing=tracing,
     )
@@ -374,13 +412,11 @@ def _operators(
     session_settings: SessionSettings,
     dialects: DialectChoice,
     contracts: ServedContracts,
-) -> Admin:
+) -> Api:
     # What operators do needs as many modules as the service itself, and most services have no operators.
-    from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
-    limit = settings.sandbox.session_disk_bytes
-    api = make_api(
+    return make_api(
         settings,
         root,
         plans,
@@ -392,7 +428,54 @@ def _operators(
         dialects=dialects,
         contracts=contracts,
     )
-    return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
+
+
+def _console(
+    settings: Settings,
+    api: Api,
+    use_case: UseCase,
+    notes: list[Callable[[RequestLine], None]],
+    new_line: Callable[..., RequestLine],
+) -> tuple[Console, UseCase]:
+    """The console, with the operators' pages for programs beside it, and the use case as it is served.
+
+    `notes` has the console's ear from now on.
+    """
+    # As with `_operators`.
+    from server.console.asking import Asking  # noqa: PLC0415
+    from server.console.door import Console  # noqa: PLC0415
+    from server.console.recent import Recent  # noqa: PLC0415
+    from server.console.tail import Tail  # noqa: PLC0415
+    from server.http.admin import Admin  # noqa: PLC0415
+
+    token, limits = settings.auth.admin_token, _edge_limits(settings)
+    upload_bytes = settings.sandbox.session_disk_bytes
+    tail, recent = Tail(), Recent(use_case, settings.console.keep_requests)
+    notes.append(tail.note)
+    console = Console(
+        api,
+        Asking(use_case, api, _all_of(notes) or tail.note, new_line),
+        token,
+        tail=tail,
+        recent=recent,
+        limits=limits,
+        secure=settings.server.public_url.startswith("https:"),
+        upload_bytes=upload_bytes,
+        beside=Admin(api, token, limits, upload_bytes=upload_bytes),
+    )
+    return console, recent if recent.most else use_case
+
+
+def _all_of(notes: list[Callable[[RequestLine], None]]) -> Callable[[RequestLine], None] | None:
+    """One that tells all; None where there is none."""
+    if len(notes) < 2:
+        return notes[0] if notes else None
+
+    def note(line: RequestLine) -> None:
+        for each in notes:
+            each(line)
+
+    return note
 
 
 def worker_pool(
@@ -457,7 +540,14 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
 
 
 def _api_pages(
-    settings: Settings, planner: Planner, executor: Executor, records: Records, contracts: ServedContracts
+    settings: Settings,
+    planner: Planner,
+    executor: Executor,
+    records: Records,
+    *,
+    contracts: ServedContracts,
+    dialects: DialectChoice,
+    session_settings: SessionSettings,
 ) -> ApiPages:
     anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
     terms = Terms(
@@ -467,8 +557,14 @@ def _api_pages(
         url=settings.server.public_url,
     )
     describer = Describer(planner, executor, terms, lambda session: records.exists(session.directory))
-    described = ContractDescriber(describer, contracts)
-    return ApiPages(described, anonymous, settings.server.query_bytes, settings.auth.scope)
+    return ApiPages(
+        ContractDescriber(describer, contracts),
+        anonymous,
+        settings.server.query_bytes,
+        settings.auth.scope,
+        dialects,
+        session_settings,
+    )
 
 
 def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callable[[], Mapping[str, object]]:

@@ -14,6 +14,8 @@ other, each as long as its part says (in bytes of UTF-8).
     CLOSED     to the keeper    the file was closed soundly, and is the record's at this head
     USED       to the keeper    somebody has read it
     ROOM       to the worker    whether there is any, unasked
+    SPARE      to the worker    the disk is full: close the file whose guest was used the longest ago
+    SPARED     to the keeper    that was closed, or there was none
 
 Each question has a number `n` that its answer repeats. A part is committed whole or not at all, and only upon
 its base; parts of one session that come after one that was refused are refused, too.
@@ -150,7 +152,20 @@ class Room(NamedTuple):
     limit_bytes: int = 0
 
 
-Message: TypeAlias = Open | Opened | Refused | Commit | Committed | Outcome | HeadIs | Closed | Used | Room
+class Spare(NamedTuple):
+    n: int
+
+
+class Spared(NamedTuple):
+    """`closed`: whether there was a file to close, of which CLOSED has told before."""
+
+    n: int
+    closed: bool
+
+
+Message: TypeAlias = (
+    Open | Opened | Refused | Commit | Committed | Outcome | HeadIs | Closed | Used | Room | Spare | Spared
+)
 
 
 def encode(message: Message) -> bytes:
@@ -255,6 +270,8 @@ _KINDS: Final[dict[type, int]] = {
     Closed: 8,
     Used: 9,
     Room: 10,
+    Spare: 11,
+    Spared: 12,
 }
 _READERS: Final[dict[int, Callable[[Any], Message]]] = {
     1: lambda values: Open(*values),
@@ -266,4 +283,6 @@ _READERS: Final[dict[int, Callable[[Any], Message]]] = {
     8: _closed,
     9: lambda values: Used(*values),
     10: lambda values: Room(*values),
+    11: lambda values: Spare(*values),
+    12: lambda values: Spared(*values),
 }

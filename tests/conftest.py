@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     from wasm_runtime.artifact import Artifact
 
+# Readline, which pytest loads, sets them behind Python's back: workers of pytest-xdist inherit what a single
+# process does not see. What is printed may not hang on that.
+for _size in ("COLUMNS", "LINES"):
+    os.environ.pop(_size, None)
+
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile(
     "ci", max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

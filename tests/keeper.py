@@ -70,6 +70,10 @@ class ThreadKeeper:
             socket.send_fds(self._giving, [said], [theirs.fileno()])
         return ours
 
+    async def versions(self, sessions: list[str]) -> dict[str, int] | None:
+        found: dict[str, int] = await asyncio.to_thread(self.call, "versions", sessions=sessions)
+        return found
+
     def call(self, what: str, **arguments: Any) -> Any:
         """Raises RecordError."""
         with self._asking:

@@ -128,6 +128,10 @@ class Gate:
         line = self._lines[session]
         return Head(line.durable.identity, line.version, line.batch)
 
+    def next_version(self, session: str) -> int:
+        """The one that the next change set of the session makes."""
+        return self._lines[session].version + 1
+
     def stage(self, session: str, changes: str, report: Report | None = None) -> None:
         """A change set is the session's next version."""
         line = self._lines[session]

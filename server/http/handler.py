@@ -33,7 +33,7 @@ from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
-from server.sessions.settings import NoSettings
+from server.sessions.settings import NoSettings, ReadsSettings
 from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, NotFound, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply
@@ -64,16 +64,6 @@ _HASHED_INLINE_BYTES = 1024 * 1024
 
 class UseCase(Protocol):
     async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply: ...
-
-
-class ReadsSettings(Protocol):
-    """What was set for a session, by its directory."""
-
-    def known(self, session: str) -> Mapping[str, Any] | None:
-        """None where `of` has to be waited for."""
-        ...
-
-    async def of(self, session: str) -> Mapping[str, Any]: ...
 
 
 class Door(Protocol):
@@ -288,7 +278,13 @@ class Handler:
     async def _own_page(self, request: web.BaseRequest, target: Target, caller: Caller) -> Reply:
         if target.segments and target.segments[0] in API_PAGES:
             return await self._api_pages.reply(request.method, target, request.headers, caller)
-        return pages.page(request.method, target.segments, request.headers.get("Accept", ""))
+        accept = request.headers.get("Accept", "")
+        if not target.segments:
+            console = self._door is not None and self._door.owns(pages.CONSOLE)
+            return pages.home(
+                request.method, accept, self._reader.origin.base_url(request.headers), console=console
+            )
+        return pages.page(request.method, target.segments, accept)
 
     async def _send(self, request: web.BaseRequest, reply: Reply, line: RequestLine) -> web.StreamResponse:
         """Write the response here, so that the line knows how long it took.

@@ -66,7 +66,7 @@ MEANINGS: dict[str, str] = {
     "`metaservice build` does it beforehand.",
     "storage-failed": "The disk failed under the session's file. Nothing was written; others are unhurt.",
     "not-confirmed": "The disk failed or was too slow for the commit. Whether it was written is not known.",
-    "worker-lost": "The worker died with this request under way. Whether it was written is not known.",
+    "worker-lost": "The worker died with this request under way. `detail` says if it was written, if known.",
     "overloaded": "Too many requests wait; this one was not started and may be sent again.",
     "provider-unavailable": "The model that plans new routes cannot be reached, or does not serve now.",
     "deadline-exceeded": "The request took longer than it may.",

@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from server.planning.explaining import Explainer, Explanation
     from server.planning.policy import CodeRefused
     from server.sessions.settings import SessionSettings
-    from server.values.model import RequestContext
+    from server.values.model import RequestContext, Session
 
 #: The first segments below `/_meta` that are the operators'.
 ROOMS: Final = frozenset({"plans", "sessions", "record", "explain", "doctor", "learning", "usage"})
@@ -163,6 +163,10 @@ class Api:
         except LibraryError:
             raise Unavailable("The plan library cannot be used at the moment; the log has more.") from None
 
+    async def named(self, name: str) -> Session:
+        """The session that operators call so. Raises SessionInvalid, BadRequest."""
+        return await self._sessions.named(name)
+
     def takes_upload(self, method: str, segments: tuple[str, ...]) -> bool:
         return method == "PUT" and self._match(segments) == ("sessions", _NAME, "import")
 
@@ -222,7 +226,7 @@ class Api:
         code, against = body.get("code"), body.get("against") or ""
         if not isinstance(code, str | None) or not isinstance(against, str):
             raise BadRequest("`code` and `against` must be texts.")
-        ctx = await self._context(body)
+        ctx = await self.context(body)
         return await self._replayer.replay(call.segments[1], ctx, code=code, against=against)
 
     # Sessions
@@ -312,7 +316,7 @@ class Api:
 
     async def _explain(self, call: Call) -> Answer:
         body = call.members("session", "method", "path", "headers", "body", "ask")
-        ctx = await self._context(body)
+        ctx = await self.context(body)
         if ctx.method == "OPTIONS":
             raise BadRequest("OPTIONS is answered by the service itself, not by a plan.")
         return explained(await self._explainer.explain(ctx, ask=body.get("ask") is True))
@@ -333,7 +337,11 @@ class Api:
         by, since, session = (call.text(name) for name in ("by", "since", "session"))
         return await self._learning.usage(by=by, since=since, session=session)
 
-    async def _context(self, body: dict[str, Any]) -> RequestContext:
+    async def context(self, body: dict[str, Any], *, in_dialect: bool = True) -> RequestContext:
+        """The request that an operator describes, as it would reach the planner.
+
+        Without `in_dialect` in the service's own words, whatever its session speaks. Raises as the edge does.
+        """
         name = body.get("session")
         if not isinstance(name, str):
             raise BadRequest("`session` must be a session's id.")
@@ -341,6 +349,8 @@ class Api:
         settings = await self._settings.of(session.directory)
         ctx = evolve(Described.of(body).context(session, secrets.token_hex(8)), settings=settings)
         check_use(ctx.method, ctx.content)
+        if not in_dialect:
+            return ctx
         headers = body.get("headers")
         contract = await self._contracts.contracts.of(ctx.session)
         if contract is not None:

@@ -62,6 +62,7 @@ def make_api(
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
         settings=session_settings,
+        object_members=settings.sandbox.object_members,
     )
     plans = PlanOperations(learned, switch, sessions.named)
     conventions = make_conventions(

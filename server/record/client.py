@@ -42,9 +42,24 @@ _STABLE_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 1.0
 #: What leaves the record as it is, and so may be said to have failed for certain.
 _READS: Final = frozenset(
-    {"head", "load", "rows", "sessions", "session", "names", "settings", "document", "log", "differences"}
+    {
+        "head",
+        "versions",
+        "load",
+        "rows",
+        "sessions",
+        "session",
+        "names",
+        "settings",
+        "document",
+        "log",
+        "differences",
+    }
     | {"backup", "verify", "stats", "start"}
 )
+
+#: Keepers that are asked before one is out of reach.
+_TRIES: Final = 3
 
 log = structlog.get_logger()
 
@@ -291,6 +306,18 @@ class KeeperClient:
         self._fail("")
 
     # Questions
+
+    async def versions(self, sessions: list[str]) -> dict[str, int] | None:
+        """See `KeeperLink`. A keeper that ends meanwhile is followed by another, which is asked again."""
+        for _ in range(_TRIES):
+            try:
+                found: dict[str, int] = await self.call("versions", sessions=sessions)
+            except Unavailable:
+                continue
+            except RecordError:
+                return None
+            return found
+        return None
 
     async def call(self, what: str, **arguments: Any) -> Any:
         """See `server/record/operations.py`. Raises RecordError."""

@@ -5,7 +5,10 @@
 2. Whoever opens a session, or asks for its head, is answered when all commits that came before are decided.
 3. A session that a worker has open is nobody else's: its file is not touched, and it does not expire.
 4. When the disk is full, files of sessions that nobody has open make room. What then is still refused is told
-   to all workers and to the API process, and tried again until it works.
+   to all workers and to the API process, and tried again until it works. What a copy of the log will take is
+   not free.
+5. A file that is needed to read its session gets the room of any other: when nobody's is left, the workers
+   close the guests that were used the longest ago.
 """
 
 from __future__ import annotations
@@ -17,10 +20,12 @@ from collections import Counter, deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import define, field
+
 from server.record.files import failures
 from server.record.record import Damaged, Fenced, Full, Head, RecordError, Unknown
 from server.record.shelf import SCRATCH, Shelf
-from store.keeper_wire import Closed, Committed, HeadIs, Opened, Refusal, Refused, Room
+from store.keeper_wire import Closed, Committed, HeadIs, Opened, Refusal, Refused, Room, Spare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from server.record.adoption import Adoption
     from server.record.record import Part
     from server.record.sqlite_record import SqliteRecord
-    from store.keeper_wire import Commit, Message
+    from store.keeper_wire import Commit, Message, Spared
 
 #: With less on the disk than this it is full: the rest is for sessions' files, so that they can be read.
 LEAST_FREE_BYTES: Final = 4 * 1024 * 1024
@@ -37,10 +42,17 @@ _ENOUGH_FREE_BYTES: Final = 2 * LEAST_FREE_BYTES
 _WATCH_SECONDS: Final = 0.5
 _UPKEEP_SECONDS: Final = 30.0
 _EXPIRED_AT_ONCE: Final = 50
+#: A session's file is no larger than so many times its rows, and what the smallest has.
+_FILE_TO_ROWS: Final = 2
+#: So long workers have for closing a guest: one may be in the middle of a run.
+_SPARING_SECONDS: Final = 2.0
 
 
 class Keeper:
-    """`tell` goes to all workers, `report` to the API process. Times in seconds; 0: without end."""
+    """`tell` goes to all workers, and says how many there are; `report` to the API process.
+
+    Times in seconds; 0: without end.
+    """
 
     def __init__(
         self,
@@ -51,7 +63,7 @@ class Keeper:
         template: str = "",
         expire_seconds: float = 0.0,
         cache_seconds: float = 0.0,
-        tell: Callable[[Message], None],
+        tell: Callable[[Message], int],
         report: Callable[[dict[str, Any]], None],
     ) -> None:
         self.record = record
@@ -66,11 +78,15 @@ class Keeper:
         self._open: set[str] = set()
         self._used: set[str] = set()
         self._opening: Counter[str] = Counter()
+        self._turns: dict[str, asyncio.Lock] = {}
         self._waiting: list[tuple[Commit, Callable[[Message], None]]] = []
         #: Commits that have come, and how many of them are decided; who waits for how many to be.
         self._come = self._decided = 0
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._group = asyncio.Event()
+        #: Workers that were asked to close a guest: those that have not answered, and who waits for one.
+        self._sparing: dict[int, _Sparing] = {}
+        self._sparings = 0
         #: Commit groups, their parts, and the seconds they took; files that were made.
         #: What a sync has failed for may still be in the log: a crash now would bring it back.
         self._in_doubt = False
@@ -87,6 +103,7 @@ class Keeper:
 
     def commit(self, asked: Commit, answer: Callable[[Message], None]) -> None:
         """Put it into the next group."""
+        self._open.update(part.session for part in asked.parts)
         self._waiting.append((asked, answer))
         self._come += 1
         self._group.set()
@@ -128,7 +145,6 @@ class Keeper:
         self.seconds += time.monotonic() - started
         decided = iter(results)
         for asked, answer in waiting:
-            self._open.update(part.session for part in asked.parts)
             answer(Committed(asked.n, tuple(_refusal(next(decided)) for _ in asked.parts)))
         self._look_for_room(results)
 
@@ -164,31 +180,52 @@ class Keeper:
         except RecordError as error:
             return _refused(n, session, self.record.explained(error))
 
+    async def versions(self, sessions: list[str]) -> dict[str, int]:
+        """Of each, when all that has come is decided. Raises RecordError."""
+        self._end_doubt()
+        return {session: (await self.record.head(session)).version for session in sessions}
+
     async def open(self, n: int, session: str) -> Message:
-        """Have the session's file be the record's."""
+        """Have the session's file be the record's.
+
+        Whoever asks twice is answered twice, one after the other: after the last answer nobody puts another
+        file in the place of the one that was told of.
+        """
         await self.settled()
         self._opening[session] += 1
         try:
-            return await self._opened(n, session)
+            async with self._turns.setdefault(session, asyncio.Lock()):
+                return await self._opened(n, session)
         except RecordError as error:
             return _refused(n, session, self.record.explained(error))
         finally:
             self._opening[session] -= 1
             if not self._opening[session]:
-                del self._opening[session]
+                del self._opening[session], self._turns[session]
 
     async def _opened(self, n: int, session: str) -> Message:
         self._end_doubt()
         head = await self.ensure(session)
         new = head.version == 0
-        with failures():
-            if new:
-                self.shelf.clear(session)
-                self.shelf.directory(session)
-            elif not self.shelf.take(session, head):
-                await self._load(session)
+        while True:
+            try:
+                with failures():
+                    await self._have_file(session, head)
+            except Full:
+                if not self.shelf.free_oldest() and not await self._spared_for(session):
+                    raise
+            else:
+                break
         self._open.add(session)
         return Opened(n, session, head, self.record.used_bytes(session), new)
+
+    async def _have_file(self, session: str, head: Head) -> None:
+        """Raises RecordError, OSError."""
+        if head.version == 0:
+            self.shelf.clear(session)
+            self.shelf.directory(session)
+        elif not self.shelf.take(session, head):
+            await self._load(session)
 
     async def ensure(self, session: str) -> Head:
         """Its head, when it was adopted or forked from the template if that is what it begins with."""
@@ -209,21 +246,45 @@ class Keeper:
         return self._template if begins else ""
 
     async def _load(self, session: str) -> None:
-        """Make its file, with other sessions' files out of the way if there is no room."""
+        """Make its file. Raises RecordError, OSError."""
         self.loads += 1
-        while True:
-            made = self.shelf.scratch()
-            try:
-                await self.record.load(session, made)
-                self.shelf.put(made, session)
-            except Full:
-                if not self.shelf.free_oldest():
-                    raise
-            else:
-                return
-            finally:
-                with suppress(OSError):
-                    made.unlink(missing_ok=True)
+        made = self.shelf.scratch()
+        try:
+            await self.record.load(session, made)
+            self.shelf.put(made, session)
+        finally:
+            with suppress(OSError):
+                made.unlink(missing_ok=True)
+
+    async def _spared_for(self, session: str) -> bool:
+        """Have each worker close the guest that was used the longest ago; whether one has.
+
+        Not if there seems to be room: what a quota, or a disk that fails, refuses to one is not to cost the
+        others theirs.
+        """
+        if self._free_bytes() >= _ENOUGH_FREE_BYTES + _FILE_TO_ROWS * self.record.used_bytes(session):
+            return False
+        self._sparings += 1
+        n = self._sparings
+        sparing = self._sparing[n] = _Sparing(self._tell(Spare(n)))
+        try:
+            async with asyncio.timeout(_SPARING_SECONDS):
+                while sparing.asked and not sparing.closed:
+                    await sparing.heard.wait()
+                    sparing.heard.clear()
+        except TimeoutError:
+            pass  # each of them is in the middle of a run
+        finally:
+            del self._sparing[n]
+        return sparing.closed
+
+    def spared(self, spared: Spared) -> None:
+        """What a worker says to that."""
+        sparing = self._sparing.get(spared.n)
+        if sparing is not None:
+            sparing.asked -= 1
+            sparing.closed = sparing.closed or spared.closed
+            sparing.heard.set()
 
     def closed(self, closed: Closed) -> None:
         self._open.discard(closed.session)
@@ -240,7 +301,9 @@ class Keeper:
             await self.record.use(used)
 
     def lost(self, sessions: set[str]) -> None:
-        """A worker has ended, with these sessions open: their files are worth nothing."""
+        """A worker has ended, with these sessions open: their files are worth nothing, and go."""
+        for session in sessions & self._open:
+            self.shelf.clear(session)
         self._open -= sessions
 
     def is_open(self, session: str) -> bool:
@@ -260,11 +323,12 @@ class Keeper:
         return freed
 
     def _free_bytes(self) -> int:
+        """What is left when all that is in the log is in the file, too."""
         try:
             disk = os.statvfs(self.shelf.root)
+            return disk.f_bavail * disk.f_frsize - self.record.checkpoints.pending_bytes
         except OSError:
             return 0
-        return disk.f_bavail * disk.f_frsize
 
     def _look_for_room(self, results: list[Head | RecordError]) -> None:
         """After a group: see whether there is room for another."""
@@ -353,6 +417,13 @@ class Keeper:
             gone += batch
             await asyncio.sleep(0)
         return gone + self.adoption.expire(before)
+
+
+@define
+class _Sparing:
+    asked: int
+    closed: bool = False
+    heard: asyncio.Event = field(factory=asyncio.Event)
 
 
 def _refusal(result: Head | RecordError) -> Refusal | None:

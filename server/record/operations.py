@@ -37,6 +37,7 @@ class Operations:
             "head": self._head,
             "exists": self._exists,
             "found": self._found,
+            "versions": self._keeper.versions,
             "load": self._load,
             "rows": self._rows,
             "adopt": self._adopt,

@@ -152,6 +152,8 @@ class WorkerLink:
             case wire.Used():
                 self._mine(message.session)
                 self._keeper.used(message.session)
+            case wire.Spared():
+                self._keeper.spared(message)
             case _:
                 raise ValueError(f"{type(message).__name__} is not for the keeper")
 
@@ -199,9 +201,10 @@ class Process:
     def report(self, event: dict[str, Any]) -> None:
         self._parent.send(control.encode(event))
 
-    def _tell_all(self, message: wire.Message) -> None:
+    def _tell_all(self, message: wire.Message) -> int:
         for link in self._links.values():
             link.tell(message)
+        return len(self._links)
 
     # The API process
 

@@ -207,9 +207,16 @@ def is_base_url(text: str) -> bool:
 
 
 def is_origin(text: str) -> bool:
-    """Whether it is an origin as browsers write it (https://host[:port], lower case), or `*`."""
+    """Whether it is an origin as browsers write it (https://host[:port], lower case), or `*`.
+
+    `https://host:*` is any port of the host.
+    """
     if text == "*":
         return True
+    if text.endswith(":*"):
+        text = text.removesuffix(":*")
+        if is_base_url(text) and urlsplit(text).port is not None:
+            return False
     if not is_base_url(text) or text != text.lower():
         return False
     parts = urlsplit(text)

@@ -234,7 +234,8 @@ class CorsSettings:
         "Origins whose scripts may use the service from a browser; `*`: any; none: CORS is off",
         variable="LARS_CORS_ORIGINS",
         check=is_origin,
-        allowed='origins such as https://app.example.com, lower case, no slash at the end; or "*"',
+        allowed="origins such as https://app.example.com, or http://localhost:* for any port; lower case, no "
+        'slash at the end; or "*"',
     )
     max_age_seconds: int = setting(600, "Time for which browsers keep a preflight's answer", low=0, high=_DAY)
 
@@ -334,6 +335,17 @@ class LogSettings:
 
 
 @frozen
+class ConsoleSettings:
+    keep_requests: int = setting(
+        0,
+        "Requests, with their bodies, that the console keeps in memory to be replayed; 0: none",
+        low=0,
+        high=1_000,
+        unit="requests",
+    )
+
+
+@frozen
 class Settings:
     """All settings. `from_mapping({}, environ)` gives the defaults; see `server.settings.reading`."""
 
@@ -350,6 +362,7 @@ class Settings:
     planner: PlannerSettings = section(PlannerSettings)
     metrics: MetricsSettings = section(MetricsSettings)
     log: LogSettings = section(LogSettings)
+    console: ConsoleSettings = section(ConsoleSettings)
 
     @property
     def secrets(self) -> tuple[str, ...]:

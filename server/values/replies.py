@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from wasm_runtime.outcome import Outcome
 
 PROBLEM = "application/problem+json"
-_LOST = "The worker was lost with this request under way; whether it was written is not known."
+_LOST = {
+    None: "The worker was lost with this request under way; whether it was written is not known.",
+    False: "The worker was lost with this request under way; nothing was written.",
+    True: "The worker was lost with this request under way; it was written, and its answer is lost.",
+}
 _FULL = "The session has used its {} bytes of storage."
 _DISK_FULL = "The service's disk is full; it only answers reads."
 _ALL_FULL = "All sessions together have used the service's {} bytes of storage; it only answers reads."
@@ -147,8 +151,8 @@ def _error(outcome: Ended) -> ServiceError:  # noqa: C901, PLR0912 - the table o
             return errors.SessionDamaged(_TOO_NEW if too_new else _DAMAGED)
         case outcomes.GuestFailed():
             return errors.GuestFailed("The sandbox ended unexpectedly; nothing was written.")
-        case outcomes.WorkerLost():
-            return errors.WorkerLost(_LOST, headers={"Retry-After": "1"})
+        case outcomes.WorkerLost(written):
+            return errors.WorkerLost(_LOST[written], headers={"Retry-After": "1"})
         case outcomes.Overloaded(reason):
             return errors.Overloaded(f"The request was not started: {reason}.", headers={"Retry-After": "1"})
         case _:

@@ -58,6 +58,10 @@ class RunningService:
         assert self._process.stdout.read() == "metaservice: stopped, goodbye\n"
         assert not any(map(is_worker, workers))
 
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     def hang_up(self) -> None:
         self._process.send_signal(signal.SIGHUP)
 

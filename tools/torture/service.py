@@ -101,7 +101,7 @@ class ServiceProcess:
         pids = [*self.workers(), *keepers] if workers else []
         for pid in [self.pid, *pids]:
             kill(pid)
-        for pid in keepers:
+        for pid in pids or keepers:
             await _ended(pid)
         if self._process is not None:
             # communicate, not wait: it also closes the pipe.

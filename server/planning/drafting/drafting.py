@@ -249,7 +249,8 @@ class Drafting:
             runnable = RunnablePlan(evolve(plan, needs="values"), draft.runnable.code, "planned")
             draft = evolve(draft, runnable=runnable)
         fingerprint = asked.shared_as(any_query=plan.query == "any")
-        return evolve(draft, question=asked, fingerprint=fingerprint)
+        told = "" if asked.personal else show(turns).request
+        return evolve(draft, question=asked, fingerprint=fingerprint, told=told)
 
     # What becomes of a draft
 

@@ -30,6 +30,7 @@ from server.planning.learned.library_file import (
 )
 from server.planning.learned.library_rows import (
     PERSON,
+    Former,
     LearnedRecord,
     PlanRecord,
     pattern,
@@ -105,6 +106,13 @@ _COPIED = (
     " plan, body_shape, learned_at, failures, quarantined, slug_asked"
 )
 
+#: Versions of a plan that are kept from before its edits.
+_MOST_FORMER: Final = 20
+_TRIM_FORMER: Final = (
+    "DELETE FROM former WHERE number IN"
+    " (SELECT number FROM former WHERE plan_id = ? ORDER BY number DESC LIMIT -1 OFFSET ?)"
+)
+
 _log = structlog.get_logger()
 
 
@@ -172,6 +180,8 @@ class PlanLibrary:
         number: int = connection.execute(_ADD, plan_row(record)).fetchone()[0]
         if record.view:
             connection.execute("INSERT OR REPLACE INTO views VALUES (?, ?)", (number, record.view))
+        if record.told and not record.values_key:
+            connection.execute("INSERT OR REPLACE INTO told VALUES (?, ?)", (number, record.told))
         if record.values_key:
             # Another plan for the identical request, which only this one session can have.
             connection.execute(
@@ -275,6 +285,7 @@ class PlanLibrary:
             connection.execute("UPDATE edited SET new = ? WHERE new = ?", (runnable.id, plan_id))
             connection.execute("INSERT OR REPLACE INTO edited VALUES (?, ?)", (plan_id, runnable.id))
             connection.execute("DELETE FROM edited WHERE old = new")
+            _keep_former(connection, plan_id, runnable.id)
             return connection.execute(
                 "UPDATE plans SET plan_id = ?, plan = ?, provider = ?, model = ''"
                 " WHERE plan_id = ? AND route = ? AND needs = ?",
@@ -294,6 +305,16 @@ class PlanLibrary:
         """What a person wrote for the plan, word for word; empty where nobody did."""
         rows = self._rows("SELECT text FROM sources WHERE plan_id = ?", (plan_id,))
         return str(rows[0][0]) if rows else ""
+
+    def told(self, plan_id: str) -> str:
+        """What the plan's author was shown of the request; empty where that is not known."""
+        sql = "SELECT text FROM told JOIN plans ON plans.number = told.plan WHERE plan_id = ? LIMIT 1"
+        return next((str(text) for (text,) in self._rows(sql, (plan_id,))), "")
+
+    def former(self, plan_id: str) -> list[Former]:
+        """What the plan was before each edit, the latest first."""
+        sql = "SELECT old, plan, author, until FROM former WHERE plan_id = ? ORDER BY number DESC"
+        return [Former(*row) for row in self._rows(sql, (plan_id,))]
 
     def keep_source(self, plan_id: str, text: str) -> None:
         """Keep what a person wrote beside the plan that is made of it; those of plans that are gone go."""
@@ -373,6 +394,19 @@ class PlanLibrary:
         """Open the file anew, which reads all of it: SQLite calls a read that failed damage, too."""
         self._connection.close()
         self._connection = open_file(self._path)
+
+
+def _keep_former(connection: sqlite3.Connection, plan_id: str, new: str) -> None:
+    """What the plan is now goes under the name that the edit gives it, with what it was before."""
+    connection.execute("UPDATE former SET plan_id = ? WHERE plan_id = ?", (new, plan_id))
+    connection.execute(
+        "INSERT INTO former (plan_id, old, plan, author, until) SELECT ?, plan_id, plan,"
+        " rtrim(provider || '/' || model, '/'), ? FROM plans WHERE plan_id = ? LIMIT 1",
+        (new, _now(), plan_id),
+    )
+    connection.execute(_TRIM_FORMER, (new, _MOST_FORMER))
+    gone = "DELETE FROM former WHERE plan_id != ? AND plan_id NOT IN (SELECT plan_id FROM plans)"
+    connection.execute(gone, (new,))
 
 
 def _route_key(record: PlanRecord) -> tuple[str, ...]:

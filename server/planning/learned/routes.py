@@ -107,13 +107,14 @@ class LearnedRoutes:
         shape: RequestShape,
         runnable: RunnablePlan,
         origin: Origin,
-        asked: tuple[str, str],
+        asked: tuple[str, str, str],
     ) -> Candidate:
         """A plan fresh from the planner, with all that is needed to learn it.
 
-        `asked` is under which fingerprint others find it, and in which view its author saw the request.
+        `asked` is under which fingerprint others find it, in which view its author saw the request, and what
+        of it.
         """
-        fingerprint, view = asked
+        fingerprint, view, told = asked
         record = record_of(
             runnable,
             shape.route_key(),
@@ -122,6 +123,7 @@ class LearnedRoutes:
             versions=self.versions,
             values_key=values_key(ctx) if runnable.plan.needs == "values" else "",
             view=view,
+            told=told,
         )
         return Candidate(evolve(runnable, source="learned"), record)
 
