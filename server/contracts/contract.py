@@ -15,6 +15,7 @@ from server.contracts.document import METHODS, ContractError
 from server.contracts.edge import Checked, Edge
 from server.contracts.examples import Examples, holder_of
 from server.contracts.failing import Failing
+from server.contracts.fitting import fitted
 from server.contracts.judging import Judging
 from server.contracts.model import model_of
 from server.contracts.reply_headers import ReplyHeaders
@@ -111,6 +112,22 @@ class Contract:
 
     def role(self, operation: Operation) -> Role:
         return self.model.roles[operation.id]
+
+    def failed(self, reply: Reply, operation: Operation | None, path: str) -> Reply:
+        """A problem document as the document has errors, and so that it fits their schema."""
+        formed = self.failing.reply(reply, operation, path)
+        found = self.failing.schema_of(formed.status, operation)
+        if found is None or formed.body is None or formed.media_type == _PROBLEM:
+            return formed
+        media_type, schema = found
+        value = orjson.loads(formed.body)
+        violations = self.judging.violations(schema, value)
+        if not violations:
+            return formed
+        fits = partial(self.judging.fits, schema)
+        example = self.compiler.examples.for_content(holder_of(schema), schema, media_type, fits)
+        value = fitted(value, violations, example)
+        return evolve(formed, body=orjson.dumps(value if fits(value) else example))
 
     def example(self, operation: Operation, status: int) -> Reply | None:
         """What the document shows of a reply; None where it declares none of that status."""
@@ -226,7 +243,7 @@ class Call:
         if self.contract is None:
             return reply
         if reply.media_type == _PROBLEM:
-            return _of_its_types(self.contract.failing.reply(reply, operation, self.path), operation)
+            return _of_its_types(self.contract.failed(reply, operation, self.path), operation)
         if operation is None or reply.body is None or reply.media_type != _JSON or reply.status >= 400:
             return reply
         content = operation.reply_for(reply.status)

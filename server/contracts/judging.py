@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from server.contracts.document import Document, Operation
     from server.contracts.schemas import Relaxed
+    from wasm_runtime.schemas import Violation
 
 
 @frozen(eq=False)
@@ -62,7 +63,10 @@ class Judging:
         schema = next((schema for name, schema in content.items() if media_types.is_json(name)), "")
         return self.keys.get(schema, "")
 
-    def fits(self, schema: str, value: Any) -> bool:
-        """Whether a value fits the schema at a pointer; one that no reply has fits always."""
+    def violations(self, schema: str, value: Any) -> tuple[Violation, ...]:
+        """Where a value breaks the schema at a pointer; one that no reply has is not broken."""
         key = self.keys.get(schema)
-        return key is None or not self.checker.violations(key, value)
+        return () if key is None else self.checker.violations(key, value)
+
+    def fits(self, schema: str, value: Any) -> bool:
+        return not self.violations(schema, value)
