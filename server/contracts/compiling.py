@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
 
+from server.contracts.asking import add
 from server.contracts.document import value_at
 from server.contracts.envelopes import around_of
 from server.contracts.examples import Examples
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
     from server.contracts.views import View
 
 _OF_ONE: Final = frozenset({"get-one", "replace-one", "merge-one", "json-patch-one", "delete-one"})
+#: Of examples, which are always the same.
+_SAMPLE_TIMES: Final = {
+    "now": "2026-01-01T12:00:00.000Z",
+    "today": "2026-01-01",
+    "mail": "Thu, 01 Jan 2026 12:00:00 +0000",
+}
+_SAMPLE_EPOCH: Final = 1_767_268_800
 _NEWEST: Final = frozenset({"has_more"})
 
 
@@ -97,7 +105,7 @@ class Compiler:
         resource = role.resource
         assert resource is not None  # noqa: S101 - a plain role has one
         filling = self._filling(resource)
-        seeds = self._samples.seeds(resource)
+        seeds = self._filled(self._samples.seeds(resource), filling)
         query = query_of(
             self.model.views,
             role.operation,
@@ -149,6 +157,22 @@ class Compiler:
         found = self._fillings.get(resource.name)
         if found is None:
             found = self._fillings[resource.name] = filling_of(self.model.views, self._examples, resource)
+        return found
+
+    @staticmethod
+    def _filled(seeds: dict[str, Any], filling: Filling) -> dict[str, Any]:
+        """Examples with what every record has, where they lack it."""
+        found = {}
+        for address, seed in seeds.items():
+            record = dict(seed)
+            for path, value in filling.consts:
+                add(record, path, value)
+            for path, kind, argument in filling.fresh:
+                if kind in _SAMPLE_TIMES:
+                    add(record, tuple(path), _SAMPLE_TIMES[kind])
+                elif kind == "epoch":
+                    add(record, tuple(path), _SAMPLE_EPOCH * argument)
+            found[address] = record
         return found
 
     def _making(self, role: Role, resource: Resource) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from server.contracts.model import model_of
 from server.contracts.reply_headers import ReplyHeaders
 from server.contracts.routes import Routes
 from server.contracts.shapes import json_content
+from server.contracts.telling import told_to_model
 from server.values.errors import MethodNotAllowed, NotFound
 from server.values.model import Reply
 from wasm_runtime.schemas import SchemaError
@@ -182,6 +183,19 @@ class Call:
         """Who asks, for plans."""
         who = None if self.checked is None else self.checked.identity
         return None if who is None else who.as_dict()
+
+    @property
+    def digest(self) -> str:
+        """Of the operation's part of the document; "" where there is none."""
+        return "" if self.match is None else self.match.operation.digest
+
+    @property
+    def told(self) -> str:
+        """What a model is shown of the operation, as JSON."""
+        if self.contract is None or self.match is None:
+            return ""
+        role = self.contract.role(self.match.operation)
+        return orjson.dumps(told_to_model(self.contract, role)).decode()
 
     def header_names(self) -> frozenset[str]:
         """Headers that checking it reads, in lower case."""

@@ -220,6 +220,7 @@ class _Modelling:
         for resource in self._resources:
             self._settle_scope(resource)
             self._complete(resource)
+        found = [self._without_relations(role) for role in found]
         tenant = self._tenant(found)
         roles = {role.operation.id: self._with_parents(role, tenant) for role in found}
         for resource in self._resources:
@@ -393,11 +394,13 @@ class _Modelling:
         return ()
 
     def _may_be_key(self, view: View, name: str, kind: str) -> bool:
-        """A text in the path may be a number's, but a slot for numbers is no text's."""
+        """`kind` is the slot's; "" where the names are the same: a text may be a number's then."""
         own = self.views.of(view.properties[name]).kind
         if own not in ("integer", "string", "number", ""):
             return False
-        return not (kind in ("integer", "number") and own == "string")
+        if kind in ("integer", "number"):
+            return own != "string"
+        return kind != "string" or own != "integer" or plain(name) in ("id", *_COUNTED)
 
     def _at(self, view: View, path: Iterable[str]) -> View:
         for step in path:
@@ -698,7 +701,10 @@ class _Modelling:
                 close = share >= (_OVERLAP if alike_words else 0.9) and (
                     alike_words or _of_a_size(shape.item, resource.item)
                 )
-                if (named or close) and (alike_words or named or role.operation.method == "GET"):
+                # POST to a word below a record that answers with it is an action: /orders/{id}/cancel.
+                below = len(path) > 1 and isinstance(path[-2], Slot)
+                made = alike_words or (named and shape is role.body and not below)
+                if (named or close) and (made or role.operation.method == "GET"):
                     score = share + (0.5 if alike_words else 0) + (0.3 if named else 0)
                     if best is None or score > best[0]:
                         best = (score, resource)
@@ -782,6 +788,19 @@ class _Modelling:
             resource.fields.setdefault(name, node)
         resource.open = resource.open or resource.item.open or not resource.fields
         resource.sent = {name: node for name, node in resource.fields.items() if plain(name) not in written}
+
+    @staticmethod
+    def _without_relations(role: Role) -> Role:
+        """A list whose records nothing ever puts below its path is no list by rule."""
+        if role.name != "list" or not role.plain or role.resource is None or not role.resource.creatable:
+            return role
+        makers = [each for each in role.resource.roles if each.name.startswith("create")]
+        kept = {scope.name for maker in makers for scope in maker.scopes}
+        lost = [scope.slot for scope in role.scopes if not scope.path and scope.name not in kept]
+        if not lost:
+            return role
+        why = f"relation: nothing says which records belong to {{{lost[0]}}}"
+        return evolve(role, name="example", plain=False, why=why, said="relation")
 
     def _tenant(self, roles: list[Role]) -> Resource | None:
         """Whose API it is: a record that nearly everything is below. A client has one before it begins."""

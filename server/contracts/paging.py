@@ -123,6 +123,8 @@ def query_of(views: Views, operation: Operation, resource: Resource, item: View)
     fields = dict(resource.fields) | dict(item.properties)
     for name, view, node_path in _words(views, operation):
         slot = _paging_word(name)
+        if slot in ("limit", "offset", "page") and view.kind not in ("integer", "number", ""):
+            slot = ""
         if slot and slot not in found:
             found[slot] = name
             if slot == "limit":

@@ -340,7 +340,7 @@ if hints["within"]:
 
 _REPLY_LIST: Final = (
     """\
-size = limit if limit is not None else max(len(items), 1)
+size = max(limit if limit is not None else len(items), 1)
 more = offset + len(items) < total
 if hints["place"] is None:
     headers = {"X-Total-Count": total} if limit is not None else {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.planning.drafting.author import Draft
+from server.planning.kinds.bound import is_of_contract
 from server.planning.kinds.route import refuse_unplannable
 from server.planning.learning import LearnedPlan, Trial
 from server.planning.planned import RoutesInForce
@@ -63,6 +64,8 @@ class LearningPlanner:
     async def _plan(self, ctx: RequestContext) -> Planned:
         refuse_unplannable(ctx.segments)
         match = await self._learned.match(ctx)
+        if match is not None and not match.route.by_person and not is_of_contract(match.route.runnable, ctx):
+            match = None  # it was made for another contract, or for this operation as it was then
         if ctx.dialect and (match is None or not match.route.by_person):
             covered = await self._in_dialect(ctx, match)
             if covered is not None:
@@ -96,7 +99,10 @@ class LearningPlanner:
         """Whether something was learned for the request, or a model can be asked."""
         if not _is_readable(ctx.segments):
             return False
-        return self._drafting is not None or await self._learned.match(ctx) is not None
+        if self._drafting is not None:
+            return True
+        match = await self._learned.match(ctx)
+        return match is not None and is_of_contract(match.route.runnable, ctx)
 
     async def _in_dialect(self, ctx: RequestContext, match: Match | None) -> Planned | None:
         """The plan of the request's dialect; None where it has none and somebody else may."""
