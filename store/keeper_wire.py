@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 #: A request is bounded at far less; a length beyond it means the stream is not ours.
 MAX_FRAME_BYTES = 512 * 1024 * 1024
 _LENGTH = struct.Struct(">IB")
+_JSON = json.JSONEncoder(separators=(",", ":")).encode
 
 #: full: `reason` says what, as in `Room`, or "session". damaged: its rows in the record are. too-new: the
 #: record, or the file to adopt, was written by a later version. refused: the rows contradict what is there,
@@ -183,7 +184,7 @@ def _encode_commit(kind: int, message: Commit) -> bytes:
 
 
 def _line(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _JSON(value).encode()
 
 
 def _frame(kind: int, payload: bytes) -> bytes:
@@ -220,8 +221,8 @@ def _decode(kind: int, payload: bytes) -> Message:
     try:
         if kind == _KINDS[Commit]:
             line, texts = payload.split(b"\n", 1)
-            return _commit(json.loads(line), texts)
-        return _READERS[kind](json.loads(payload))
+            return _commit(json.loads(line.decode()), texts)
+        return _READERS[kind](json.loads(payload.decode()))
     except (ValueError, TypeError, LookupError) as error:
         raise WireError(f"a frame of kind {kind} that does not decode") from error
 

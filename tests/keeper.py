@@ -53,7 +53,7 @@ class ThreadKeeper:
     @staticmethod
     def _serve(theirs: socket.socket, taking: socket.socket) -> None:
         async def serve() -> None:
-            await process.Process(theirs, taking).run()
+            await process.Process(theirs, taking, process.embedded).run()
 
         with theirs, taking:
             asyncio.run(serve())

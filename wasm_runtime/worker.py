@@ -338,6 +338,8 @@ class Worker:
 def refused(message: Refused) -> Outcome:
     """Why a session cannot be opened."""
     match message.trouble:
+        case "fenced":
+            return Overloaded(message.reason)
         case "full":
             return full(message.reason, message.limit_bytes)
         case "damaged" | "too-new":

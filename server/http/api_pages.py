@@ -20,7 +20,7 @@ from server.requests.context import SESSION_ID
 from server.requests.target import parse_query
 from server.sessions.identity import session_for
 from server.sessions.settings import NoSettings, ReadsSettings
-from server.values.errors import InvalidQuery, NotFound, SessionInvalid
+from server.values.errors import InvalidQuery, NotFound, ServiceError, SessionInvalid
 from server.values.model import Reply
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from server.values.model import Session
 
 NAMES = frozenset({"openapi.json", "swagger.json", "docs", "redoc"})
+_DOCUMENTS = (("openapi.json",), ("swagger.json",))
 #: What such a file is never changes; private because who may have it depends on the token.
 _KEEP = "max-age=31536000, immutable"
 
@@ -70,6 +71,16 @@ class ApiPages:
         types = _types(query.get("types", "enforced"))
         document = await self.describer.document(session, types, dialect)
         return Reply(200, (("Vary", SESSION_ID),), document)
+
+    def session_of(self, target: Target, headers: MultiMapping[str], caller: Caller) -> Session | None:
+        """Whose document is asked for; None where none is, or the question is wrong, which `reply` says."""
+        if target.segments[:1] not in _DOCUMENTS:
+            return None
+        try:
+            query = parse_query(target.raw_query, query_bytes=self.query_bytes)
+            return self._session(query, headers, caller)
+        except ServiceError:
+            return None
 
     def _session(self, query: Pairs, headers: MultiMapping[str], caller: Caller) -> Session:
         """The header names it, or `?session=` where no header can be sent."""

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import orjson
+from attrs import evolve
 
 from server.http import browser
 from server.http.problem_types import MEANINGS, all_types
@@ -70,11 +71,17 @@ def _html_headers() -> tuple[tuple[str, str], ...]:
     return (("Content-Security-Policy", f"{policy}; base-uri 'none'; form-action 'none'"), ("Vary", "Accept"))
 
 
+#: Of a node that hands its requests on, since it is about to stop.
+STOPPING = "stopping"
+
+
 def health(method: str, state: Callable[[], Mapping[str, object]]) -> Reply:
     """Open to all, so it says whether parts are well, and nothing about where they are."""
     if options := settled(method):
         return options
-    return _json({"status": "ok", **state()})
+    found = {"status": "ok", **state()}
+    # Load balancers look at the status alone.
+    return evolve(_json(found), status=503 if found["status"] == STOPPING else 200)
 
 
 def is_own(segments: tuple[str, ...]) -> bool:

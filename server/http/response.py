@@ -67,6 +67,8 @@ def _headers(reply: Reply, line: RequestLine) -> list[tuple[str, str]]:
         ]
     if line.dialect:
         headers.append(("X-Dialect", line.dialect))
+    if line.rates:
+        headers += line.rates
     if line.ms:
         timing = ", ".join(["%s;dur=%.3f" % stage for stage in line.ms.items()])  # noqa: UP031  the fastest
         headers.append(("Server-Timing", timing))

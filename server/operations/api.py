@@ -26,6 +26,7 @@
     POST   /sessions/{session}/rewind  {"to", "dry"?}
     GET    /record
     GET    /record/verify
+    GET    /nodes
     POST   /record/backup
     GET    /record/backup              ?name= ?offset=    a piece of the file
     DELETE /record/backup              ?name=
@@ -77,7 +78,7 @@ if TYPE_CHECKING:
     from server.values.model import RequestContext, Session
 
 #: The first segments below `/_meta` that are the operators'.
-ROOMS: Final = frozenset({"plans", "sessions", "record", "explain", "doctor", "learning", "usage"})
+ROOMS: Final = frozenset({"plans", "sessions", "record", "nodes", "explain", "doctor", "learning", "usage"})
 MAX_PAGE: Final = 1_000
 #: Stands for any segment.
 _NAME: Final = "*"
@@ -139,6 +140,7 @@ class Api:
             ("sessions", _NAME, "rewind"): {"POST": self._rewind_session},
             ("record",): {"GET": self._show_record},
             ("record", "verify"): {"GET": self._verify_record},
+            ("nodes",): {"GET": self._list_nodes},
             ("record", "backup"): {
                 "POST": self._make_backup,
                 "GET": self._send_backup,
@@ -301,6 +303,9 @@ class Api:
 
     async def _verify_record(self, _call: Call) -> Answer:
         return await self._records.verify()
+
+    async def _list_nodes(self, _call: Call) -> Answer:
+        return await self._records.nodes()
 
     async def _make_backup(self, _call: Call) -> Answer:
         return await self._records.make_backup()

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from server.record.adoption import Adoption
-    from server.record.record import Part
-    from server.record.sqlite_record import SqliteRecord
+    from server.record.postgres.membership import Membership
+    from server.record.record import Engine, Part
     from store.keeper_wire import Commit, Message, Spared
 
 #: With less on the disk than this it is full: the rest is for sessions' files, so that they can be read.
@@ -42,6 +42,8 @@ _ENOUGH_FREE_BYTES: Final = 2 * LEAST_FREE_BYTES
 _WATCH_SECONDS: Final = 0.5
 _UPKEEP_SECONDS: Final = 30.0
 _EXPIRED_AT_ONCE: Final = 50
+#: In a cluster: how old a session must be that was to be there for a moment.
+_SCRATCH_SECONDS: Final = 3_600.0
 #: A session's file is no larger than so many times its rows, and what the smallest has.
 _FILE_TO_ROWS: Final = 2
 #: So long workers have for closing a guest: one may be in the middle of a run.
@@ -56,7 +58,7 @@ class Keeper:
 
     def __init__(
         self,
-        record: SqliteRecord,
+        record: Engine,
         shelf: Shelf,
         adoption: Adoption,
         *,
@@ -65,6 +67,7 @@ class Keeper:
         cache_seconds: float = 0.0,
         tell: Callable[[Message], int],
         report: Callable[[dict[str, Any]], None],
+        membership: Membership | None = None,
     ) -> None:
         self.record = record
         self.shelf = shelf
@@ -74,6 +77,8 @@ class Keeper:
         self._cache_seconds = cache_seconds
         self._tell = tell
         self._report = report
+        #: None: the record is this service's alone.
+        self._membership = membership
         self.room = Room("")
         self._open: set[str] = set()
         self._used: set[str] = set()
@@ -94,10 +99,18 @@ class Keeper:
         self.seconds = 0.0
 
     async def begin(self) -> None:
-        """Remove the sessions that were there for a moment when the last keeper ended."""
-        left = [each.name async for each in self.record.sessions() if each.name.startswith(SCRATCH)]
+        """Remove the sessions that were there for a moment when the last keeper ended.
+
+        In a cluster the young ones may be another node's.
+        """
+        before = None if self._membership is None else time.time() - _SCRATCH_SECONDS
+        left = [
+            each.name
+            async for each in self.record.sessions()
+            if each.name.startswith(SCRATCH) and (before is None or each.used_at < before)
+        ]
         if left:
-            await self.record.remove(left)
+            await self.record.remove(left, unused_since=before)
 
     # Commits
 
@@ -146,7 +159,7 @@ class Keeper:
         decided = iter(results)
         for asked, answer in waiting:
             answer(Committed(asked.n, tuple(_refusal(next(decided)) for _ in asked.parts)))
-        self._look_for_room(results)
+        await self._look_for_room(results)
 
     async def _again(self, group: list[Part], results: list[Head | RecordError]) -> list[Head | RecordError]:
         """There is room now: what was refused for want of it, and what came after it in its session."""
@@ -165,9 +178,9 @@ class Keeper:
 
     # Sessions
 
-    def _end_doubt(self) -> None:
+    async def _end_doubt(self) -> None:
         """Write over what may be in the log and nobody knows of. Raises Unknown while that cannot be done."""
-        if self._in_doubt and not self._can_write():
+        if self._in_doubt and not await self.record.can_write():
             raise Unknown("the disk fails: what was to be written last may be there, or not")
         self._in_doubt = False
 
@@ -175,14 +188,17 @@ class Keeper:
         """An answer to Outcome."""
         await self.settled()
         try:
-            self._end_doubt()
-            return HeadIs(n, session, await self.record.head(session))
+            await self._end_doubt()
+            if not self._is_mine(session):
+                # What was sent of it may be there, and another node may have gone on since.
+                raise Unknown("this node does not have the session any more")
+            return HeadIs(n, session, await self.record.certain_head(session))
         except RecordError as error:
             return _refused(n, session, self.record.explained(error))
 
     async def versions(self, sessions: list[str]) -> dict[str, int]:
         """Of each, when all that has come is decided. Raises RecordError."""
-        self._end_doubt()
+        await self._end_doubt()
         return {session: (await self.record.head(session)).version for session in sessions}
 
     async def open(self, n: int, session: str) -> Message:
@@ -204,28 +220,34 @@ class Keeper:
                 del self._opening[session], self._turns[session]
 
     async def _opened(self, n: int, session: str) -> Message:
-        self._end_doubt()
+        await self._end_doubt()
+        if not self._is_mine(session):
+            raise Fenced("this node does not have the session")
         head = await self.ensure(session)
         new = head.version == 0
         while True:
             try:
                 with failures():
-                    await self._have_file(session, head)
+                    head = await self._have_file(session, head)
             except Full:
                 if not self.shelf.free_oldest() and not await self._spared_for(session):
                     raise
             else:
                 break
         self._open.add(session)
-        return Opened(n, session, head, self.record.used_bytes(session), new)
+        return Opened(n, session, head, await self.record.used_bytes(session), new)
 
-    async def _have_file(self, session: str, head: Head) -> None:
-        """Raises RecordError, OSError."""
+    def _is_mine(self, session: str) -> bool:
+        return self._membership is None or self._membership.has(session)
+
+    async def _have_file(self, session: str, head: Head) -> Head:
+        """What the file is of, which is later than `head` at most. Raises RecordError, OSError."""
         if head.version == 0:
             self.shelf.clear(session)
             self.shelf.directory(session)
         elif not self.shelf.take(session, head):
-            await self._load(session)
+            return await self._load(session)
+        return head
 
     async def ensure(self, session: str) -> Head:
         """Its head, when it was adopted or forked from the template if that is what it begins with."""
@@ -245,16 +267,17 @@ class Keeper:
         begins = session != self._template and not session.startswith(SCRATCH)
         return self._template if begins else ""
 
-    async def _load(self, session: str) -> None:
-        """Make its file. Raises RecordError, OSError."""
+    async def _load(self, session: str) -> Head:
+        """Make its file; what it is of. Raises RecordError, OSError."""
         self.loads += 1
         made = self.shelf.scratch()
         try:
-            await self.record.load(session, made)
+            head = await self.record.load(session, made)
             self.shelf.put(made, session)
         finally:
             with suppress(OSError):
                 made.unlink(missing_ok=True)
+        return head
 
     async def _spared_for(self, session: str) -> bool:
         """Have each worker close the guest that was used the longest ago; whether one has.
@@ -262,7 +285,7 @@ class Keeper:
         Not if there seems to be room: what a quota, or a disk that fails, refuses to one is not to cost the
         others theirs.
         """
-        if self._free_bytes() >= _ENOUGH_FREE_BYTES + _FILE_TO_ROWS * self.record.used_bytes(session):
+        if self._free_bytes() >= _ENOUGH_FREE_BYTES + _FILE_TO_ROWS * await self.record.used_bytes(session):
             return False
         self._sparings += 1
         n = self._sparings
@@ -326,25 +349,25 @@ class Keeper:
         """What is left when all that is in the log is in the file, too."""
         try:
             disk = os.statvfs(self.shelf.root)
-            return disk.f_bavail * disk.f_frsize - self.record.checkpoints.pending_bytes
+            return disk.f_bavail * disk.f_frsize - self.record.pending_bytes
         except OSError:
             return 0
 
-    def _look_for_room(self, results: list[Head | RecordError]) -> None:
+    async def _look_for_room(self, results: list[Head | RecordError]) -> None:
         """After a group: see whether there is room for another."""
         if any(isinstance(each, Full) and each.reason == "disk" for each in results):
             self._set_room(Room("disk"))
         elif not self.room.full and self._free_bytes() < LEAST_FREE_BYTES:
-            self.look_at_disk()
+            await self.look_at_disk()
         else:
             self.look_at_total()
 
     def look_at_total(self) -> None:
         """See whether all sessions together have reached their limit."""
-        total = self.record.writer.limits.total_bytes
+        total = self.record.limits.total_bytes
         if self.room.full == "disk":
             return
-        if total and self.record.writer.total >= total:
+        if total and self.record.total >= total:
             self._set_room(Room("total", total))
         elif self.room.full == "total":
             self._set_room(Room(""))
@@ -359,26 +382,18 @@ class Keeper:
         """For ever: see whether the disk is full, and whether it still is."""
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            self.look_at_disk()
+            await self.look_at_disk()
 
-    def look_at_disk(self) -> None:
+    async def look_at_disk(self) -> None:
         free = self._free_bytes()
         if free < LEAST_FREE_BYTES:
             self._make_room()
             free = self._free_bytes()
         if free < LEAST_FREE_BYTES:
             self._set_room(Room("disk"))
-        elif self.room.full == "disk" and free >= _ENOUGH_FREE_BYTES and self._can_write():
+        elif self.room.full == "disk" and free >= _ENOUGH_FREE_BYTES and await self.record.can_write():
             self._set_room(Room(""))
             self.look_at_total()
-
-    def _can_write(self) -> bool:
-        """A quota, for one, does not show in what is free."""
-        try:
-            self.record.execute("INSERT OR REPLACE INTO meta VALUES ('tried', ?)", (str(time.time()),))
-        except RecordError:
-            return False
-        return True
 
     # Upkeep
 
@@ -395,7 +410,7 @@ class Keeper:
         await self._note_used()
         if self._cache_seconds:
             self.shelf.expire(now - self._cache_seconds)
-        while self.record.prune_history():  # noqa: ASYNC110  a step; and others have their turn
+        while await self.record.prune_history():  # noqa: ASYNC110  a step; and others have their turn
             await asyncio.sleep(0)
         return await self._expire(now) if self._expire_seconds else []
 
@@ -409,6 +424,8 @@ class Keeper:
         gone: list[str] = []
         for start in range(0, len(old), _EXPIRED_AT_ONCE):
             batch = [each for each in old[start : start + _EXPIRED_AT_ONCE] if not self.is_open(each)]
+            if self._membership is not None:
+                batch = await self._membership.take_free(batch)
             batch = await self.record.remove(batch, unused_since=before)
             for session in batch:
                 self.shelf.remove(session)

@@ -181,7 +181,8 @@ start = asked["start"]
 place = f"{start}-{start + len(items) - 1}" if items else "*"
 headers = {
     "Content-Range": f"{plan['resource']} {place}/{total}",
-    "Access-Control-Expose-Headers": "Content-Range",
+    "X-Total-Count": str(total),
+    "Access-Control-Expose-Headers": "Content-Range, X-Total-Count",
 }
 REPLY = make_response(200, items, headers)
 """

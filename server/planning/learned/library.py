@@ -132,6 +132,10 @@ class PlanLibrary:
     def close(self) -> None:
         self._connection.close()
 
+    def catch_up(self) -> bool:
+        """Have what others have done to it; whether there was anything. Here nobody else does."""
+        return False
+
     # What planning asks
 
     def find(self, *fingerprints: str, session: str = "") -> Iterator[PlanRecord]:
@@ -169,14 +173,14 @@ class PlanLibrary:
             # Not an upsert: what was learned last has the highest number.
             gone = connection.execute(f"DELETE FROM learned WHERE {_ROUTE} RETURNING slug_asked", route)  # noqa: S608
             asked = sum(count for (count,) in gone.fetchall())
-            row = (*route, plan, session.id, body_shape, _now(), "[]", 0, asked)
+            row = (*route, plan, session.id, body_shape, now_text(), "[]", 0, asked)
             number = connection.execute(_LEARN, row).lastrowid
             _trim(connection, session.directory, values=bool(record.values_key))
             return number
 
     def _add(self, connection: sqlite3.Connection, record: PlanRecord) -> int:
         if not record.created_at:
-            record = evolve(record, created_at=_now())
+            record = evolve(record, created_at=now_text())
         number: int = connection.execute(_ADD, plan_row(record)).fetchone()[0]
         if record.view:
             connection.execute("INSERT OR REPLACE INTO views VALUES (?, ?)", (number, record.view))
@@ -276,20 +280,26 @@ class PlanLibrary:
 
         From now on a person has written it, under these versions, and its failures were another one's.
         """
+        plan = runnable.plan
+        return self.edit_text(plan_id, (runnable.id, plan_text(runnable), plan.route, plan.needs), versions)
+
+    def edit_text(self, plan_id: str, made: tuple[str, str, str, str], versions: Versions) -> int:
+        """As `edit`; `made` is the other plan: its id, its text, its route, and what it needs."""
+        new, text, route, needs = made
         with self._writing() as connection:
             connection.execute(_CLEAR_FAILURES, (plan_id,))
             connection.execute(
                 "UPDATE plans SET v_prompt = ?, v_policy = ?, v_model = ?, v_rules = ? WHERE plan_id = ?",
                 (versions.prompt, versions.policy, versions.model, versions.rules, plan_id),
             )
-            connection.execute("UPDATE edited SET new = ? WHERE new = ?", (runnable.id, plan_id))
-            connection.execute("INSERT OR REPLACE INTO edited VALUES (?, ?)", (plan_id, runnable.id))
+            connection.execute("UPDATE edited SET new = ? WHERE new = ?", (new, plan_id))
+            connection.execute("INSERT OR REPLACE INTO edited VALUES (?, ?)", (plan_id, new))
             connection.execute("DELETE FROM edited WHERE old = new")
-            _keep_former(connection, plan_id, runnable.id)
+            _keep_former(connection, plan_id, new)
             return connection.execute(
                 "UPDATE plans SET plan_id = ?, plan = ?, provider = ?, model = ''"
                 " WHERE plan_id = ? AND route = ? AND needs = ?",
-                (runnable.id, plan_text(runnable), PERSON, plan_id, runnable.plan.route, runnable.plan.needs),
+                (new, text, PERSON, plan_id, route, needs),
             ).rowcount
 
     def successors(self, prefix: str) -> list[str]:
@@ -402,7 +412,7 @@ def _keep_former(connection: sqlite3.Connection, plan_id: str, new: str) -> None
     connection.execute(
         "INSERT INTO former (plan_id, old, plan, author, until) SELECT ?, plan_id, plan,"
         " rtrim(provider || '/' || model, '/'), ? FROM plans WHERE plan_id = ? LIMIT 1",
-        (new, _now(), plan_id),
+        (new, now_text(), plan_id),
     )
     connection.execute(_TRIM_FORMER, (new, _MOST_FORMER))
     gone = "DELETE FROM former WHERE plan_id != ? AND plan_id NOT IN (SELECT plan_id FROM plans)"
@@ -436,5 +446,5 @@ def _trim(connection: sqlite3.Connection, session: str, *, values: bool) -> None
     )
 
 
-def _now() -> str:
+def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")

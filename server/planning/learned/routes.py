@@ -206,6 +206,19 @@ class LearnedRoutes:
             self._sessions.clear()
             self._held = 0
 
+    async def refresh(self) -> None:
+        """In a cluster: see what the other nodes have done to the library."""
+        try:
+            changed = await self._library.run(lambda library: library.catch_up())
+        except LibraryError:
+            _log.warning("plan library not read", exc_info=True)
+            return
+
+        if changed:
+            self._generation += 1
+            self._sessions.clear()
+            self._held = 0
+
     async def close(self) -> None:
         await self._library.close()
 

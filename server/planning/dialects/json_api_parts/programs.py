@@ -14,10 +14,11 @@ _LARGEST_STEP = 1_000
 
 
 def _failed(status: int, detail: str, source: str) -> str:
-    """Code that ends the program; `detail` is an f-string's text, `source` an expression."""
+    """Code that ends the program; `detail` is an f-string's text, `source` an expression, {} for none."""
+    where = "" if source == "{}" else f', "source": {source}'
     return (
         f'abort({status}, {{"jsonapi": {{"version": "1.1"}}, "errors": [{{"status": "{status}", '
-        f'"detail": f"{detail}", "source": {source}}}]}})\n'
+        f'"detail": f"{detail}"{where}}}]}})\n'
     )
 
 
@@ -51,7 +52,13 @@ if kind not in relations:
     identified[kind] = [
         field for field in known if field != "id" and ("object" in known[field] or "array" in known[field])
     ]
-"""
+    for wish in (asked["fields"] or {}).get(kind.replace("-", "").replace("_", "").lower(), []):
+        if known and wish not in known and wish not in table:
+            UNKNOWN
+""".replace(
+    "UNKNOWN\n",
+    _failed(400, "{kind} have no field {wish[:64]}", '{"parameter": f"fields[{kind}]"}'),
+)
 
 # `linked`: what the relationship `name` of `rec` holds, as pairs; `many` is None where there is none.
 _LINKED = """\
@@ -152,8 +159,9 @@ for kind, rec in shown + extra:
 """
     + _in(1, _KIND)
     + """\
-    attributes = {key: rec[key] for key in rec if key != "id"}
-    related, table = {}, relations[kind]
+    rec = dict(rec.items())
+    attributes, related, table = rec.copy(), {}, relations[kind]
+    attributes.pop("id")
     for name in identified[kind]:
         value = rec.get(name)
         kept = value if isinstance(value, list) else [value]

@@ -30,8 +30,9 @@ marks = {"collectionId": f"pbc_{crc ^ 4294967295}", "collectionName": name}
 
 # `expand` is the dialect's own member: a stored one is not shown.
 _WITH_MARKS = """\
-found = [{**rec, **marks} for rec in found]
+found = [dict(rec.items()) for rec in found]
 for rec in found:
+    rec.update(marks)
     rec.pop("expand", None)
 """
 _MARKED = _COLLECTION_ID + _WITH_MARKS
@@ -126,7 +127,8 @@ for path in asked["expand"]:
         origin, back, link = step.partition("_via_")
         field = step
         if back:
-            target = origin if origin in session_store else ""
+            there = origin in session_store and link in session_store[origin].schema()["fields"]
+            target = origin if there else ""
             ids = [rec["id"] for rec in recs]
             criteria = {"$or": [{link: ids}, {f"{link}__has": ids}]}
         else:

@@ -109,7 +109,7 @@ _WRITE = """\
 for number in range(len(nodes) - 1, -1, -1):
     node = nodes[number]
     for cell in cells[number]:
-        rec, out = cell["rec"], {}
+        rec, out = dict(cell["rec"].items()), {}
         for child in cell["kids"]:
             kids = [kid for kid in cell["kids"][child] if kid["keep"]]
             cell["kids"][child] = kids

@@ -214,19 +214,23 @@ async def test_a_disk_that_is_nearly_full_is_told_and_so_is_the_end_of_it(
     """Once each; and it is over when there is twice as much as is the least, and a write succeeds."""
     free = keeper_module.LEAST_FREE_BYTES
     monkeypatch.setattr(kept.keeper, "_free_bytes", lambda: free)
-    kept.keeper.look_at_disk()
+    await kept.keeper.look_at_disk()
     assert kept.told == []
     free = keeper_module.LEAST_FREE_BYTES - 1
     for _ in range(2):
-        kept.keeper.look_at_disk()
+        await kept.keeper.look_at_disk()
     assert kept.told == [Room("disk")]
     free = 2 * keeper_module.LEAST_FREE_BYTES - 1
-    kept.keeper.look_at_disk()
+    await kept.keeper.look_at_disk()
     assert kept.told == [Room("disk")]
     free += 1
-    kept.keeper.look_at_disk()
+    await kept.keeper.look_at_disk()
     assert kept.told == [Room("disk"), Room("")]
     assert [each["full"] for each in kept.reported] == ["disk", ""]
+
+
+async def cannot() -> bool:
+    return False
 
 
 async def test_a_quota_does_not_show_in_what_is_free(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,13 +241,13 @@ async def test_a_quota_does_not_show_in_what_is_free(kept: Kept, monkeypatch: py
 
     with monkeypatch.context() as patch:
         patch.setattr(kept.record, "commit", full)
-        patch.setattr(kept.keeper, "_can_write", lambda: False)
+        patch.setattr(kept.record, "can_write", cannot)
         [refusal] = (await kept.commit("a")).refusals
-        kept.keeper.look_at_disk()
+        await kept.keeper.look_at_disk()
         assert kept.keeper.room == Room("disk")
     assert refusal is not None
     assert (refusal.trouble, refusal.reason) == ("full", "disk")
-    kept.keeper.look_at_disk()
+    await kept.keeper.look_at_disk()
     assert kept.keeper.room == Room("")
     assert (await kept.commit("a")).refusals == (None,)
 
@@ -259,7 +263,7 @@ async def test_a_doubt_is_ended_before_a_head_is_told(kept: Kept, monkeypatch: p
         [refusal] = (await kept.commit("a")).refusals
         assert refusal is not None
         assert refusal.trouble == "unknown"
-        patch.setattr(kept.keeper, "_can_write", lambda: False)
+        patch.setattr(kept.record, "can_write", cannot)
         for answer in (await kept.keeper.head(2, "a"), await kept.keeper.open(3, "a")):
             assert isinstance(answer, Refused)
             assert answer.trouble == "unknown"

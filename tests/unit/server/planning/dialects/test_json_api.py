@@ -181,6 +181,7 @@ def test_what_is_related(api: Api) -> None:
     _, body = api("GET", "/articles/1/comments?include=author&fields[comments]=body")
     assert [each["type"] for each in body["included"]] == ["authors"]
     assert body["data"][0]["attributes"] == {"body": "a"}
+    assert api.ids("/articles/1/comments?fields[articles]=title") == ["1", "2"]
     assert "relationships" not in body["data"][0]
 
 
@@ -242,6 +243,9 @@ def test_fields_are_attributes_and_relationships(api: Api) -> None:
     assert body["data"]["relationships"].keys() == {"author"}
     assert body["included"][0]["attributes"] == {}
     assert "relationships" not in body["included"][0]
+    for target in ("/articles?fields[articles]=nope", "/articles/1?include=author&fields[authors]=nope"):
+        status, detail, source = error(api("GET", target))
+        assert (status, "no field nope" in detail, source["parameter"][:7]) == (400, True, "fields[")
 
 
 # Sorting
