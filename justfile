@@ -3,6 +3,8 @@ set positional-arguments
 
 # With the tools of development, which serving does without.
 with_tools := 'uv run --group dev --group api --group bench'
+# Whoever is done first takes over from the other, so that both end at the same time.
+two_at_a_time := '-n 2 --dist worksteal'
 
 _default:
     @just --list --unsorted
@@ -12,9 +14,9 @@ _default:
 serve *args:
     uv run metaservice serve "$@"
 
-# Run the tests; arguments go to pytest (`-n 2`: two at a time).
+# Run the tests, two at a time; with arguments, which go to pytest, one after the other.
 test *args:
-    {{with_tools}} pytest "$@"
+    {{with_tools}} pytest {{ if args == "" { two_at_a_time } else { "" } }} "$@"
 
 # Style and import borders.
 lint:
@@ -33,7 +35,7 @@ fmt:
 
 # Policy, query, shape and wire format: every line and branch has a test.
 coverage:
-    {{with_tools}} pytest -q tests/policy tests/unit/store tests/unit/server/planning/kinds/test_shape.py \
+    {{with_tools}} pytest -q {{two_at_a_time}} tests/policy tests/unit/store tests/unit/server/planning/kinds/test_shape.py \
         tests/unit/server/planning/kinds/test_route.py tests/unit/wasm_runtime/test_frames.py \
         --cov=server.planning.policy --cov=server.planning.kinds.shape --cov=server.planning.kinds.route \
         --cov=store.query --cov=store.operators --cov=wasm_runtime.frames --cov-branch --cov-report=term-missing --cov-fail-under=100

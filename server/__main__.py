@@ -22,6 +22,7 @@ from server.planning.learned.library_file import LibraryError
 from server.planning.prompt import PromptError
 from server.record.record import RecordError
 from server.sessions.directories import DataRootError
+from server.settings.development import OPENED, opened
 from server.settings.exposure import warnings
 from server.settings.reading import CONFIG_VARIABLE, SettingsError, load
 from server.starting import started
@@ -63,22 +64,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return command_line.run(options)
     texts = {name: ",".join(text) if isinstance(text, list) else text for name, text in vars(options).items()}
-    given = {_OPTIONS[name]: text for name, text in texts.items() if name in _OPTIONS and text}
+    given = {_OPTIONS[name]: str(text) for name, text in texts.items() if name in _OPTIONS and text}
     seed: Path | None = getattr(options, "seed", None)
     if seed is not None and not os.environ.get(_ANONYMOUS):
         given[_ANONYMOUS] = "shared"
+    dev = getattr(options, "dev", False)
+    admin_token = ""
+
+    def read() -> Settings:
+        found = load(os.environ | given)
+        return opened(found, admin_token) if dev else found
+
     try:
-        settings = load(os.environ | given)
+        settings = read()
     except SettingsError as error:
         return _fail(error, status=2)
     _hide_memory()
     configure(settings.log.level, settings.log.format, sys.stderr, secrets=settings.secrets)
     if "build" in options:
         return _build(settings)
+    admin_token = settings.auth.admin_token
+    return _started(settings, read, seed, dev=dev)
+
+
+def _started(settings: Settings, read_again: Callable[[], Settings], seed: Path | None, *, dev: bool) -> int:
+    """Until the service ends."""
     try:
         if seed is not None and not _seeded(settings, seed):
             return 1
-        return _serve(settings, lambda: load(os.environ | given))
+        return _serve(settings, read_again, dev=dev)
     except KeyboardInterrupt:
         return _fail("interrupted", status=130)
     except (DataRootError, RecordError, ArtifactError, PoolError) as error:
@@ -118,6 +132,12 @@ def _parser(*, whole: bool = True) -> argparse.ArgumentParser:
         action="append",
         help="an origin whose pages may use the service, such as http://localhost:5173; may be given again",
     )
+    serve.add_argument(
+        "--dev",
+        action="store_true",
+        help="for your own machine: opens the console, CORS for pages on localhost, one session for requests "
+        "that name none, and DELETE of collections",
+    )
     if whole:
         build = commands.add_parser("build", help="build the sandboxed Python beforehand, for the next start")
         build.add_argument("--config", metavar="FILE", help="settings file (default: ./metaservice.toml)")
@@ -141,7 +161,7 @@ def _seeded(settings: Settings, seed: Path) -> bool:
     from server.cli.seed import plant  # noqa: PLC0415
 
     try:
-        for line in asyncio.run(plant(settings, seed)):
+        for line in (*asyncio.run(plant(settings, seed)), _whose(settings)):
             sys.stderr.write(f"metaservice: {line}\n")
     except Refusal as refusal:
         _fail(refusal, status=1)
@@ -149,10 +169,17 @@ def _seeded(settings: Settings, seed: Path) -> bool:
     return True
 
 
-def _serve(settings: Settings, read_again: Callable[[], Settings]) -> int:
+def _whose(settings: Settings) -> str:
+    """Who comes to the seed's session. `--seed` means all, whatever the file says of the others."""
+    if settings.sessions.anonymous == "shared":
+        return f"--seed: requests without X-Session-ID share its session; {_ANONYMOUS}=reject shuts it"
+    return f"--seed: no request reaches its session, as {_ANONYMOUS}=reject shuts it"
+
+
+def _serve(settings: Settings, read_again: Callable[[], Settings], *, dev: bool) -> int:
     tracing = from_environment(os.environ)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run(settings, tracing, read_again))
+        runner.run(_run(settings, tracing, read_again, dev=dev))
     return 0
 
 
@@ -176,12 +203,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _run(settings: Settings, tracing: Tracing | None, read_again: Callable[[], Settings]) -> None:
+async def _run(
+    settings: Settings, tracing: Tracing | None, read_again: Callable[[], Settings], *, dev: bool
+) -> None:
     """Until SIGTERM or SIGINT; then gracefully, unless a second one comes. SIGHUP: read the tokens again.
 
     While the service starts, a signal still ends the process at once: nothing is under way.
     """
     service = await started(settings, tracing=tracing, progress=Progress(sys.stderr))
+    service.keep_off_workers()
     prepare_process()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -193,6 +223,8 @@ async def _run(settings: Settings, tracing: Tracing | None, read_again: Callable
     for event, members in warnings(settings):
         log.warning(event, **members)
     sys.stdout.write(_banner(service, settings) + "\n")
+    if dev:
+        sys.stdout.write(f"metaservice: {OPENED}\nmetaservice: console: {service.console_link()}\n")
     sys.stdout.flush()
     await stop.wait()
     for number in signals:

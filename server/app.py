@@ -21,6 +21,7 @@ from server.http.cors import Cors
 from server.http.file_fields import FileFields
 from server.http.handler import Handler
 from server.http.held import HeldBytes, HeldLimits
+from server.http.listening import BACKLOG, listening
 from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.semantics import HttpSemantics
 from server.http.simulated import Simulated
@@ -29,7 +30,7 @@ from server.metrics.meter import Meter
 from server.openapi.contracted import ContractDescriber
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
-from server.operations.keeping import make_keeper
+from server.operations.keeping import make_keeper, node_id
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
 from server.planning.contracted import ContractPlanner
@@ -40,6 +41,7 @@ from server.requests.context import ContextReader, EdgeLimits
 from server.requests.hosts import Hosts, is_local
 from server.requests.known_tokens import KnownTokens
 from server.requests.origin import Origin
+from server.requests.rates import RateLimits, Rates
 from server.sessions import address
 from server.sessions.directories import CACHES, DataRoot
 from server.sessions.documents import KeptDocuments
@@ -48,7 +50,7 @@ from server.sessions.names import SessionNames
 from server.sessions.records import Records
 from server.sessions.settings import SessionSettings
 from server.telemetry.request_line import RequestLine
-from wasm_runtime import artifact
+from wasm_runtime import affinity, artifact
 from wasm_runtime.pool import WorkerPool
 from wasm_runtime.worker_process import PoolConfig
 
@@ -56,9 +58,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from socket import socket
 
+    from server.cluster.ownership import Ownership
+    from server.console.door import Console
     from server.contracts.contract import Contract
-    from server.http.admin import Admin
-    from server.http.handler import Door
+    from server.http.clustered import Clustered
+    from server.http.forwarding import Forwarder
+    from server.http.handler import Door, UseCase
+    from server.operations.api import Api
     from server.operations.assembly import HoldingExecutor
     from server.planning.planned import Planner
     from server.planning.providers.base import Provider
@@ -67,9 +73,6 @@ if TYPE_CHECKING:
     from server.telemetry.tracing import Tracing
     from wasm_runtime.artifact import Artifact
     from wasm_runtime.pool import Executor
-
-#: Connections that wait to be taken.
-BACKLOG = 1_024
 
 
 class Service:
@@ -88,9 +91,12 @@ class Service:
         session_settings: SessionSettings,
         renew: Callable[[Settings], None],
         usage: UsageBook,
+        console: Console | None = None,
         tracing: Tracing | None = None,
+        cluster: tuple[Ownership, Forwarder] | None = None,
     ) -> None:
         self._settings = settings
+        self._console = console
         self._handler = handler
         self._planner = planner
         self._executor = executor
@@ -101,6 +107,7 @@ class Service:
         self._renew = renew
         self._usage = usage
         self._tracing = tracing
+        self._cluster = cluster
         self._runner: web.ServerRunner | None = None
         self._closed = False
 
@@ -112,6 +119,10 @@ class Service:
         Raises RecordError, PoolError, and OSError when the address is taken; nothing is left running then.
         """
         try:
+            if self._cluster is not None and not sockets:
+                sockets = await listening(self._settings.server)
+            if self._cluster is not None:
+                self._name_node(sockets)
             await self._start_parts()
             await self._names.adopt(self._data_root.path)
             await self._session_settings.adopt(self._data_root.path)
@@ -122,6 +133,11 @@ class Service:
                 each.close()
             await self.close()
             raise
+
+    @property
+    def keeper(self) -> KeeperClient:
+        """Whoever asks the record beside the service."""
+        return self._keeper
 
     async def _start_parts(self) -> None:
         """The record is opened while workers load the guest."""
@@ -135,6 +151,25 @@ class Service:
                 await keeper
             raise
         await keeper
+
+    def _name_node(self, sockets: Sequence[socket]) -> None:
+        """Say where the other nodes find this one."""
+        assert self._cluster is not None  # noqa: S101  the caller has looked
+        host, port = sockets[0].getsockname()[:2]
+        here = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        url = self._settings.record.node_url or here
+        self._cluster[0].url = url
+        self._keeper.change_node_url(url)
+
+    def keep_off_workers(self) -> None:
+        """Leave their processors to the workers, if there are others; so does the keeper.
+
+        For a process that is the service alone: whatever this thread starts from now on is kept off, too.
+        """
+        sandbox = self._settings.sandbox
+        if sandbox.pin_workers:
+            affinity.keep_off(sandbox.worker_count())
+            affinity.keep_off(sandbox.worker_count(), self._keeper.pid)
 
     async def _listen(self, sockets: Sequence[socket]) -> None:
         options = self._settings.server
@@ -172,6 +207,10 @@ class Service:
         host, port = self.address
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    def console_link(self) -> str:
+        """The console's address, with a login that works once; empty where there is no console."""
+        return "" if self._console is None else f"{self.url}{self._console.link()}"
+
     @property
     def data_path(self) -> str:
         return str(self._data_root.path)
@@ -188,6 +227,8 @@ class Service:
         if self._closed:
             return
         self._closed = True
+        if self._cluster is not None and self._runner is not None:
+            await self._drain()
         async with AsyncExitStack() as closing:
             closing.callback(self._data_root.close)
             address.withdraw(self._data_root.path)
@@ -198,9 +239,22 @@ class Service:
             closing.push_async_callback(self._usage.close)
             closing.push_async_callback(self._executor.close)
             closing.push_async_callback(self._planner.close)
+            if self._cluster is not None:
+                closing.push_async_callback(self._cluster[1].close)
             if self._runner is not None:
                 await self._runner.cleanup()
                 self._runner = None
+
+    async def _drain(self) -> None:
+        """Give the sessions to the other nodes, and hand on what comes until load balancers have seen it."""
+        assert self._cluster is not None  # noqa: S101  the caller has looked
+        ownership = self._cluster[0]
+        seconds = self._settings.record.drain_seconds
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds + self._settings.server.shutdown_seconds):
+                await ownership.drain()
+        if ownership.lease.others:
+            await asyncio.sleep(seconds)
 
 
 def make_app(
@@ -226,6 +280,9 @@ def make_app(
     try:
         files.remove_leftovers()
         pool = executor or worker_pool(settings, root, guest(), keeper)
+        ownership = clustered = None
+        if settings.record.engine == "postgres":
+            ownership, clustered, pool = _clustered(settings, root, keeper, pool)
         admin = bool(settings.auth.admin_token)
         meter = Meter(settings, root.path, records, pool.health)
         usage = usage_book(settings.planner, root.path)
@@ -239,6 +296,7 @@ def make_app(
             watched=lambda provider: _watched(provider, meter, tracing),
             delete_collections=settings.conventions.delete_collections,
             usage=usage,
+            fleet=ownership,
         )
         default = contract_of(settings)
     except BaseException:
@@ -246,20 +304,20 @@ def make_app(
         raise
     names = SessionNames(keeper)
     session_settings = SessionSettings(keeper)
-    contracts = ServedContracts(
-        default,
-        session_settings,
-        KeptDocuments(records),
-        contract_limits(settings),
-        schema_limits(settings),
-    )
+    if ownership is not None:
+        ownership.on_lost(session_settings.forget)
+    contracts = _contracts(settings, default, session_settings, records)
     plans = ContractPlanner(plans, settings.contract)
     dialects = dialect_choice(settings, session_settings)
     reader = _reader(settings, names)
+    use_case = _use_case(settings, plans, pool, session_settings)
+    new_line = RequestLine if tracing is None else tracing.new_line
+    notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
     doors: list[Renewable] = []
+    console: Console | None = None
     if admin:
-        door = _operators(
+        api = _operators(
             settings,
             root,
             plans,
@@ -271,38 +329,43 @@ def make_app(
             dialects=dialects,
             contracts=contracts,
         )
-        doors.append(door)
+        console, use_case = _console(settings, api, use_case, notes, new_line)
+        door = console
+        doors += [console.beside, console]
     # Operators can read metrics, too: where no token opens that page, there are no operators.
     tokens = wanted_tokens(settings)
     if tokens is not None:
         door = MetricsPage(meter, tokens, door)
         doors.append(door)
+        notes.append(meter.tally.note)
     authenticator = Authenticator(settings.auth.by_name)
-    sandbox = settings.sandbox
-    enforced = settings.contract.replies == "enforce"
-    pipeline = Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, enforce=enforced)
-    held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
-        Simulated(
-            Contracted(FileFields(HttpSemantics(pipeline)), IssuedTokens(session_settings)),
-            settings.simulation,
-            lambda ctx, status: None if ctx.contract is None else ctx.contract.on_demand(status),
-        ),
+        use_case,
         authenticator=authenticator,
         reader=reader,
-        api_pages=_api_pages(settings, plans, pool, records, contracts),
-        health=_health(pool, root, keeper),
+        api_pages=_api_pages(
+            settings,
+            plans,
+            pool,
+            records,
+            contracts=contracts,
+            dialects=dialects,
+            session_settings=session_settings,
+        ),
+        health=_health(pool, root, keeper, ownership),
         hosts=_hosts(settings),
         cors=cors_of(settings.cors),
         door=door,
-        note=None if tokens is None else meter.tally.note,
-        new_line=RequestLine if tracing is None else tracing.new_line,
-        held=held,
+        note=_all_of(notes),
+        new_line=new_line,
+        held=_held(settings),
         dialects=dialects,
         contracts=contracts,
         beyond=settings.contract.beyond,
         settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
+        cluster=clustered,
+        rates=_rates(settings, ownership),
     )
 
     def renew(again: Settings) -> None:
@@ -321,9 +384,40 @@ def make_app(
         names=names,
         session_settings=session_settings,
         usage=usage,
+        console=console,
         renew=renew,
         tracing=tracing,
+        cluster=None if ownership is None or clustered is None else (ownership, clustered.forwarder),
     )
+
+
+def _rates(settings: Settings, ownership: Ownership | None) -> Rates | None:
+    """None: nothing is limited."""
+    options = settings.rates
+    if not options.requests_per_token and not options.requests_per_session:
+        return None
+    limits = RateLimits(options.requests_per_token, options.requests_per_session, options.window_seconds)
+    return Rates(limits) if ownership is None else Rates(limits, lambda: len(ownership.lease.others) + 1)
+
+
+def _clustered(
+    settings: Settings, root: DataRoot, keeper: KeeperClient, pool: HoldingExecutor
+) -> tuple[Ownership, Clustered, HoldingExecutor]:
+    """What makes the service a node: whose sessions are, how requests are handed on, who runs its own."""
+    # A service by itself has nothing of it to import.
+    from server.cluster.ownership import Ownership, OwningExecutor  # noqa: PLC0415
+    from server.http.clustered import Clustered  # noqa: PLC0415
+    from server.http.forwarding import Forwarder  # noqa: PLC0415
+
+    options = settings.record
+    ownership = Ownership(node_id(root.path), keeper, idle_seconds=options.idle_seconds)
+    clustered = Clustered(
+        Forwarder(ownership, options.cluster_token),
+        settings.server.request_bytes,
+        settings.server.body_seconds,
+        settings.sandbox.session_disk_bytes,
+    )
+    return ownership, clustered, OwningExecutor(pool, ownership)
 
 
 class Renewable(Protocol):
@@ -340,6 +434,36 @@ def dialect_choice(settings: Settings, kept: SessionSettings) -> DialectChoice:
         for token, name in chosen.token_dialects.items()
     }
     return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
+
+
+def _held(settings: Settings) -> HeldBytes:
+    sandbox = settings.sandbox
+    return HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
+
+
+def _use_case(
+    settings: Settings, plans: Planner, pool: Executor, session_settings: SessionSettings
+) -> UseCase:
+    """What a request goes through between the edge and its plan."""
+    enforced = settings.contract.replies == "enforce"
+    pipeline = Pipeline(plans, pool, queue_seconds=settings.sandbox.queue_seconds, enforce=enforced)
+    return Simulated(
+        Contracted(FileFields(HttpSemantics(pipeline)), IssuedTokens(session_settings)),
+        settings.simulation,
+        lambda ctx, status: None if ctx.contract is None else ctx.contract.on_demand(status),
+    )
+
+
+def _contracts(
+    settings: Settings, default: Contract | None, session_settings: SessionSettings, records: Records
+) -> ServedContracts:
+    return ServedContracts(
+        default,
+        session_settings,
+        KeptDocuments(records),
+        contract_limits(settings),
+        schema_limits(settings),
+    )
 
 
 def contract_limits(settings: Settings) -> DocumentLimits:
@@ -374,13 +498,11 @@ def _operators(
     session_settings: SessionSettings,
     dialects: DialectChoice,
     contracts: ServedContracts,
-) -> Admin:
+) -> Api:
     # What operators do needs as many modules as the service itself, and most services have no operators.
-    from server.http.admin import Admin  # noqa: PLC0415
     from server.operations.assembly import make_api  # noqa: PLC0415
 
-    limit = settings.sandbox.session_disk_bytes
-    api = make_api(
+    return make_api(
         settings,
         root,
         plans,
@@ -392,7 +514,54 @@ def _operators(
         dialects=dialects,
         contracts=contracts,
     )
-    return Admin(api, settings.auth.admin_token, _edge_limits(settings), upload_bytes=limit)
+
+
+def _console(
+    settings: Settings,
+    api: Api,
+    use_case: UseCase,
+    notes: list[Callable[[RequestLine], None]],
+    new_line: Callable[..., RequestLine],
+) -> tuple[Console, UseCase]:
+    """The console, with the operators' pages for programs beside it, and the use case as it is served.
+
+    `notes` has the console's ear from now on.
+    """
+    # As with `_operators`.
+    from server.console.asking import Asking  # noqa: PLC0415
+    from server.console.door import Console  # noqa: PLC0415
+    from server.console.recent import Recent  # noqa: PLC0415
+    from server.console.tail import Tail  # noqa: PLC0415
+    from server.http.admin import Admin  # noqa: PLC0415
+
+    token, limits = settings.auth.admin_token, _edge_limits(settings)
+    upload_bytes = settings.sandbox.session_disk_bytes
+    tail, recent = Tail(), Recent(use_case, settings.console.keep_requests)
+    notes.append(tail.note)
+    console = Console(
+        api,
+        Asking(use_case, api, _all_of(notes) or tail.note, new_line),
+        token,
+        tail=tail,
+        recent=recent,
+        limits=limits,
+        secure=settings.server.public_url.startswith("https:"),
+        upload_bytes=upload_bytes,
+        beside=Admin(api, token, limits, upload_bytes=upload_bytes),
+    )
+    return console, recent if recent.most else use_case
+
+
+def _all_of(notes: list[Callable[[RequestLine], None]]) -> Callable[[RequestLine], None] | None:
+    """One that tells all; None where there is none."""
+    if len(notes) < 2:
+        return notes[0] if notes else None
+
+    def note(line: RequestLine) -> None:
+        for each in notes:
+            each(line)
+
+    return note
 
 
 def worker_pool(
@@ -400,6 +569,8 @@ def worker_pool(
 ) -> WorkerPool:
     """The pool that the settings ask for; `workers` overrides how many."""
     sandbox = settings.sandbox
+    # A worker that has no such directory when it confines itself has no wall around its files.
+    (root.path / CACHES).mkdir(mode=0o700, exist_ok=True)
     pool = WorkerPool(
         PoolConfig(
             component=guest.path,
@@ -457,7 +628,14 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
 
 
 def _api_pages(
-    settings: Settings, planner: Planner, executor: Executor, records: Records, contracts: ServedContracts
+    settings: Settings,
+    planner: Planner,
+    executor: Executor,
+    records: Records,
+    *,
+    contracts: ServedContracts,
+    dialects: DialectChoice,
+    session_settings: SessionSettings,
 ) -> ApiPages:
     anonymous, secured = settings.sessions.anonymous, bool(settings.auth.by_name)
     terms = Terms(
@@ -467,11 +645,19 @@ def _api_pages(
         url=settings.server.public_url,
     )
     describer = Describer(planner, executor, terms, lambda session: records.exists(session.directory))
-    described = ContractDescriber(describer, contracts)
-    return ApiPages(described, anonymous, settings.server.query_bytes, settings.auth.scope)
+    return ApiPages(
+        ContractDescriber(describer, contracts),
+        anonymous,
+        settings.server.query_bytes,
+        settings.auth.scope,
+        dialects,
+        session_settings,
+    )
 
 
-def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callable[[], Mapping[str, object]]:
+def _health(
+    executor: Executor, root: DataRoot, keeper: KeeperClient, ownership: Ownership | None
+) -> Callable[[], Mapping[str, object]]:
     """What anyone may know: how many workers are ready, and whether data can be written.
 
     `record`: "ok", "full" (its disk, or the limit of all sessions) or "not there".
@@ -481,9 +667,12 @@ def _health(executor: Executor, root: DataRoot, keeper: KeeperClient) -> Callabl
         health = executor.health()
         workers = {name: health[name] for name in ("ready", "configured", "enforced")}
         record = "not there" if not keeper.ready else "full" if keeper.full or root.is_full() else "ok"
-        well = record == "ok"
+        if ownership is not None and record == "ok" and not ownership.is_live:
+            record = "out of reach"
+        status = "stopping" if ownership is not None and ownership.draining else "impaired"
+        well = record == "ok" and status == "impaired"
         return {
-            **({} if well else {"status": "impaired"}),
+            **({} if well else {"status": status}),
             "workers": workers,
             "data_root": "ok" if root.is_writable() else "not writable",
             "record": record,

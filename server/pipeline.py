@@ -97,7 +97,7 @@ class Pipeline:
                 break
             planned, outcome = other, await self._run(ctx, other, line, conditions)
         await planned.settled(outcome)
-        return reply_to(outcome, ctx.request_id)
+        return reply_to(outcome, ctx.request_id, writes=ctx.method not in SAFE_METHODS)
 
     async def _timed(self, planning: Awaitable[_T], line: RequestLine) -> _T:
         started = perf_counter()

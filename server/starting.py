@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -17,17 +16,19 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
-from server.app import BACKLOG, cors_of, make_app
+from server.app import cors_of, make_app
 from server.http.connection import Server
+from server.http.listening import BACKLOG, listening
 from server.http.starting import StartingHandler, Steps
 from server.sessions.directories import DataRoot
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Callable
 
     from server.app import Service
-    from server.settings.schema import ServerSettings, Settings
+    from server.settings.schema import Settings
     from server.telemetry.tracing import Tracing
 
 _T = TypeVar("_T")
@@ -45,7 +46,7 @@ async def started(
         return service
     async with AsyncExitStack() as undo:
         undo.callback(root.close)
-        sockets = await _sockets(settings.server)
+        sockets = await listening(settings.server)
         for each in sockets:
             undo.callback(each.close)
         steps = Steps(progress)
@@ -77,30 +78,6 @@ async def _answering(settings: Settings, sockets: list[socket.socket], steps: St
         yield
     finally:
         await runner.cleanup()
-
-
-async def _sockets(options: ServerSettings) -> list[socket.socket]:
-    """One for each address that the host has, as asyncio makes them. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(
-        options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    sockets: list[socket.socket] = []
-    try:
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            made = socket.socket(family, kind, protocol)
-            sockets.append(made)
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            made.bind(address)
-            made.listen(BACKLOG)
-            made.setblocking(False)  # noqa: FBT003  as the standard library has it
-    except OSError:
-        for each in sockets:
-            each.close()
-        raise
-    return sockets
 
 
 async def _in_daemon(work: Callable[[], _T]) -> _T:

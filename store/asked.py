@@ -6,18 +6,23 @@ Filters are checked where they are read (`store.rest_query`), relations where th
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from store.errors import InvalidQuery
+from store.schema import learnable
 from store.spelling import check_field, check_sort, has_all
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from store.schema import Fields
 
 #: What may not be empty. An empty limit, offset or sort is none: so a form sends what nobody has filled in.
 _NUMBERS = ("page", "per_page", "page_size")
 _NAMES = ("fields", "embed", "expand", "group_by")
 _COMPUTED = ("group_by", "count", "sum", "avg", "min", "max")
+_FIELDS = ("fields", "sort", *_COMPUTED)
 
 
 def check(query: Mapping[str, Any], known: Collection[str], *, sums: bool) -> None:
@@ -27,6 +32,16 @@ def check(query: Mapping[str, Any], known: Collection[str], *, sums: bool) -> No
         _check_sums(query, known)
     else:
         _check_list(query, known)
+
+
+def with_unlearned(query: Mapping[str, Any], known: Fields, is_there: Callable[[str], bool]) -> Fields:
+    """The fields that are known, and those of the query that no schema learns, as far as a record has them.
+
+    `is_there` looks through the records. It is not asked again after a no, with which the query is refused.
+    """
+    names = (name.lstrip("+-").partition(".")[0] for key in _FIELDS for name in _terms(query.get(key)))
+    odd = takewhile(is_there, (name for name in names if name and not learnable(name)))
+    return known | {name: [] for name in odd}
 
 
 def _check_not_empty(query: Mapping[str, Any]) -> None:

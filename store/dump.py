@@ -1,8 +1,8 @@
 """All rows of a session as text: change sets, one after the other, in a file.
 
     python -m store.dump SESSION_DIR OUT            the rows of a session's file
-    python -m store.dump --import IN OUT            those of files in the documented layout
-    (`store/layout.py`)
+    python -m store.dump --import MEMBERS IN OUT    those of files in the documented layout
+    (`store/layout.py`), whose objects have at most so many members
 
 Prints {} or {"error": "..."} as JSON (exit status 1). So the record takes over a file that a guest may have
 written without SQLite ever reading it where the record is: here it is read, in a process with nothing worth
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     *mode, source, out = sys.argv[1:] if arguments is None else arguments
     found: dict[str, Any] = {}
     try:
-        with _imported(Path(source)) if mode else transfer.looked_over(Path(source)) as session:
+        with _imported(Path(source), int(mode[1])) if mode else transfer.looked_over(Path(source)) as session:
             write(Path(out), of_session(session))
             found["collections"] = session.plan_view.collections()
     except transfer.FAILURES as error:
@@ -122,11 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _imported(source: Path) -> Iterator[Session]:
+def _imported(source: Path, object_members: int) -> Iterator[Session]:
     if not source.is_dir():
         raise transfer.Refused("what is to be imported is no directory")
     with tempfile.TemporaryDirectory() as scratch:
-        session = transfer.open_directory(scratch)
+        session = transfer.open_directory(scratch, object_members)
         try:
             layout.import_session(session, source)
             yield session

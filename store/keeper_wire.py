@@ -14,6 +14,8 @@ other, each as long as its part says (in bytes of UTF-8).
     CLOSED     to the keeper    the file was closed soundly, and is the record's at this head
     USED       to the keeper    somebody has read it
     ROOM       to the worker    whether there is any, unasked
+    SPARE      to the worker    the disk is full: close the file whose guest was used the longest ago
+    SPARED     to the keeper    that was closed, or there was none
 
 Each question has a number `n` that its answer repeats. A part is committed whole or not at all, and only upon
 its base; parts of one session that come after one that was refused are refused, too.
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 #: A request is bounded at far less; a length beyond it means the stream is not ours.
 MAX_FRAME_BYTES = 512 * 1024 * 1024
 _LENGTH = struct.Struct(">IB")
+_JSON = json.JSONEncoder(separators=(",", ":")).encode
 
 #: full: `reason` says what, as in `Room`, or "session". damaged: its rows in the record are. too-new: the
 #: record, or the file to adopt, was written by a later version. refused: the rows contradict what is there,
@@ -150,7 +153,20 @@ class Room(NamedTuple):
     limit_bytes: int = 0
 
 
-Message: TypeAlias = Open | Opened | Refused | Commit | Committed | Outcome | HeadIs | Closed | Used | Room
+class Spare(NamedTuple):
+    n: int
+
+
+class Spared(NamedTuple):
+    """`closed`: whether there was a file to close, of which CLOSED has told before."""
+
+    n: int
+    closed: bool
+
+
+Message: TypeAlias = (
+    Open | Opened | Refused | Commit | Committed | Outcome | HeadIs | Closed | Used | Room | Spare | Spared
+)
 
 
 def encode(message: Message) -> bytes:
@@ -168,7 +184,7 @@ def _encode_commit(kind: int, message: Commit) -> bytes:
 
 
 def _line(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _JSON(value).encode()
 
 
 def _frame(kind: int, payload: bytes) -> bytes:
@@ -205,8 +221,8 @@ def _decode(kind: int, payload: bytes) -> Message:
     try:
         if kind == _KINDS[Commit]:
             line, texts = payload.split(b"\n", 1)
-            return _commit(json.loads(line), texts)
-        return _READERS[kind](json.loads(payload))
+            return _commit(json.loads(line.decode()), texts)
+        return _READERS[kind](json.loads(payload.decode()))
     except (ValueError, TypeError, LookupError) as error:
         raise WireError(f"a frame of kind {kind} that does not decode") from error
 
@@ -255,6 +271,8 @@ _KINDS: Final[dict[type, int]] = {
     Closed: 8,
     Used: 9,
     Room: 10,
+    Spare: 11,
+    Spared: 12,
 }
 _READERS: Final[dict[int, Callable[[Any], Message]]] = {
     1: lambda values: Open(*values),
@@ -266,4 +284,6 @@ _READERS: Final[dict[int, Callable[[Any], Message]]] = {
     8: _closed,
     9: lambda values: Used(*values),
     10: lambda values: Room(*values),
+    11: lambda values: Spare(*values),
+    12: lambda values: Spared(*values),
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from store import asked, groups, ids, names, paging, query, records, rest_query, schema
 from store.errors import DuplicateId, InvalidId, InvalidRecord, NoIdLeft, TypeMismatch
+from store.fields import path_of
 from store.lazy import all_stored, stored, written
 from store.query import Where
 from store.relations import Relations
@@ -221,7 +222,8 @@ class ResourceStore:
         """Refuse (400) a ctx["query"] whose sort, page or fields cannot be; sums: of a query for groups."""
         if query:
             entry = self._entry()
-            asked.check(query, entry.fields if entry else {}, sums=sums)
+            known = asked.with_unlearned(query, entry.fields if entry else {}, self._is_in_a_record)
+            asked.check(query, known, sums=sums)
 
     def links(self, parent: str, record: Record | None = None) -> Names:
         """The fields that point at `parent`'s records as spelt here: orders.links("members") -> ["memberId"].
@@ -260,6 +262,11 @@ class ResourceStore:
     def _table(self) -> Table | None:
         entry = self._workspace.catalogue.get(self._name)
         return None if entry is None else Table.of(self._workspace.database, entry)
+
+    def _is_in_a_record(self, field: str) -> bool:
+        table = self._table()
+        where = Where("json_type(doc, :path) IS NOT NULL", {"path": path_of(field)})
+        return table is not None and table.select(where, paging.BY_ROW, 1, 0) != []
 
     def _find(self, address: ids.Address | None) -> str | None:
         table = self._table()

@@ -55,10 +55,9 @@ def _check_spelling(key: str, value: Any, known: Collection[str]) -> None:
             raise InvalidQuery(f"'{key[:100]}': no such sign stands in a key; write {right}")
     name, _, suffix = key.rpartition("_")
     # Of a collection with very many fields not all are known.
-    if suffix in _ENDINGS and name in known and len(known) < MAX_FIELDS:
-        raise InvalidQuery(
-            f"'{key[:100]}': there is no such field; write {spelling.spelt(name, suffix, value)}"
-        )
+    if name in known and len(known) < MAX_FIELDS and spelling.is_ending(suffix, _ENDINGS):
+        right = spelling.operated(name, suffix, value, OPERATORS)
+        raise InvalidQuery(f"'{key[:100]}': there is no such field; write {right}")
 
 
 def _whole(query: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from store.errors import InvalidQuery
 from store.names import plain
-from store.schema import MAX_FIELDS, kinds_of, learnable
+from store.schema import MAX_FIELDS, kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,10 +33,18 @@ _FOREIGN: dict[str, str] = {
     **dict.fromkeys(("orderby", "sortby", "sortorder", "sortdir", "ordering"), _SORT),
     **dict.fromkeys(("perpage", "pagesize", "pagenumber", "pageno", "pagelimit", "pageoffset"), _PAGE),
     **dict.fromkeys(("groupby", "having"), _STATS),
+    **dict.fromkeys(("not.or", "not.and"), "the opposite of each filter, as in name__ne=value"),
+    "onconflict": "PUT to the record's own path, which makes or replaces it",
+    "skiptotal": "nothing in its place: lists tell their total",
+    "publicationstate": "nothing in its place: there are no drafts",
 }
+#: Words for a direction, which take a field or a yes.
+_FLAGGED = ("desc", "asc", "descending", "ascending", "reverse")
+_YES = frozenset({"true", "yes", "on", "1"})
 #: Words that a field might have for its name.
 _PLAIN: dict[str, str] = {
-    **dict.fromkeys(("order", "orders", "sorting", "direction", "dir", "desc", "asc"), _SORT),
+    **dict.fromkeys(("order", "orders", "sorting", "direction", "dir"), _SORT),
+    **dict.fromkeys(_FLAGGED, _SORT),
     **dict.fromkeys(
         ("skip", "take", "top", "start", "end", "size", "first", "last", "from", "cursor"), _PAGE
     ),
@@ -46,7 +54,9 @@ _PLAIN: dict[str, str] = {
     **dict.fromkeys(("median", "distinct", "group", "aggregate"), _STATS),
     **dict.fromkeys(("filter", "filters", "where"), "name=value or name__operator=value"),
     **dict.fromkeys(("search", "query", "keyword", "keywords"), "q=words"),
-    **dict.fromkeys(("count", "skiptotal", "total"), "nothing in its place: lists tell their total"),
+    **dict.fromkeys(("count", "inlinecount", "total"), "nothing in its place: lists tell their total"),
+    "format": "Accept: text/csv, or another media type",
+    "callback": "nothing in its place: pages of other origins are let in by cors.origins",
     "dependent": "a DELETE for each of what belongs to the record",
     "range": _PAGE,
     "ids": "id__in=1,2",
@@ -60,7 +70,7 @@ _PLAIN: dict[str, str] = {
     "q": "q=words",
 }
 #: Of these, words that only mean something with a sign before them (`$count`): a field may be called so.
-_OURS_ELSEWHERE = frozenset({"count", "skiptotal", "total", "dependent"})
+_OURS_ELSEWHERE = frozenset({"count", "inlinecount", "total", "dependent", "format"})
 #: Of these, what other tools give a number.
 _COUNTED = frozenset({"skip", "take", "top", "start", "end", "size", "first", "last", "from"})
 #: Operators by what they are called elsewhere; an empty one is equality.
@@ -90,14 +100,33 @@ _OPERATORS: dict[str, str] = {
     "match": "ilike",
     "beginswith": "startswith",
     "null": "isnull",
-    "istartswith": "ilike",
-    "iendswith": "ilike",
+    "containsi": "icontains",
+    "nei": "ne",
     "any": "in",
     "oneof": "in",
     "includes": "has",
     "cs": "has",
 }
-_BRACKETS = re.compile(r"([^\[\]]*)\[([^\[\]]*)\](.*)", re.DOTALL)
+#: Those for which an operator alone will not do: `{}` is the field, `{value}` what is sought.
+_SPELT: dict[str, str] = {
+    **dict.fromkeys(("startswithi", "istartswith"), "{}={value}*"),
+    **dict.fromkeys(("endswithi", "iendswith"), "{}=*{value}"),
+    "eqi": "{}__ilike={value}",
+    "notnull": "{}__isnull=false",
+    **dict.fromkeys(("between", "range"), "{}__gte=1&{}__lte=9"),
+    **dict.fromkeys(("notcontains", "notcontainsi"), "what it is to hold, as in {}__contains={value}"),
+}
+#: Groups of filters.
+_GROUPS = frozenset({"or", "and", "not"})
+#: `views_gt` is refused where there are `views`: these are no ends of fields' names.
+_SUFFIXES = frozenset({"eq", "neq", "nin", "null", "containss", "ncontains", "startswith", "endswith"})
+_BRACKETS = re.compile(r"([^\[\]]*)((?:\[[^\[\]]*\])+)(.*)", re.DOTALL)
+#: PostgREST's `title=eq.a`, whatever kinds of values the field has.
+_CODED = re.compile(
+    r"(?:not\.)?(?:(n?eq)\.(.*)|(in)\.\((.*)\)|(is)\.(null|true|false|unknown)|(i?like)\.(.*[*%].*)"
+    r"|([gl]te?)\.(-?[0-9].*)|(cs|cd|ov)\.\{(.*)\}|(?:(?:pl|ph|w)?fts)(?:\([a-z]{1,32}\))?\.(.*))",
+    re.DOTALL,
+)
 #: PostgREST's `age=gte.18`, and `age=gte:18`, `age=>18`.
 _WORDS_IN_VALUES = ("eq", "neq", "ne", "gt", "gte", "lt", "lte", "in", "is", "not", "like", "ilike")
 _WORD_IN_VALUE = re.compile(rf"({'|'.join(_WORDS_IN_VALUES)})[.:](.*)", re.DOTALL)
@@ -114,8 +143,8 @@ _SIGNS = {
     "=": "",
 }
 _NO_TEXT = frozenset({"integer", "number", "boolean", "null"})
-#: `views:desc`, `views desc`, `views.desc` and `desc(views)`.
-_ORDERED = re.compile(r"([^\s:()]+?)(?:[\s:]+|\.)(asc|desc|ascending|descending|-?1)", re.IGNORECASE)
+#: `views:desc`, `views desc`, `views.desc`, `views;desc`, `views|desc`, `views__desc` and `desc(views)`.
+_ORDERED = re.compile(r"([^\s:;|()]+?)(?:[\s:;|]+|\.|__)(asc|desc|ascending|descending|-?1)", re.IGNORECASE)
 _ORDERED_CALL = re.compile(r"(asc|desc)\(([^()]+)\)", re.IGNORECASE)
 _DIRECTIONS = frozenset({"asc", "desc", "ascending", "descending"})
 #: Fields that an error lists.
@@ -140,7 +169,8 @@ def check_filter(key: str, value: Any, known: Collection[str], operators: Collec
 def _check_marks(key: str, value: Any, operators: Collection[str]) -> None:
     found = _BRACKETS.fullmatch(key)
     if found is not None:
-        raise _wrong(key, _without_brackets(found[1], found[2], found[3], value, operators))
+        parts = found[2][1:-1].split("][")
+        raise _wrong(key, _without_brackets(found[1], parts, found[3], value, operators))
     if key == "_":
         raise _wrong(key, "nothing in its place: replies are not cached unless they say so")
     word = plain(key[1:])
@@ -148,22 +178,75 @@ def _check_marks(key: str, value: Any, operators: Collection[str]) -> None:
         raise _wrong(key, (_FOREIGN | _PLAIN)[word])
 
 
-def _without_brackets(name: str, inner: str, rest: str, value: Any, operators: Collection[str]) -> str:
-    """What stands for `price[gte]=1`, `filter[name]=x`, `page[size]=10` and `tags[]=a`."""
-    if not rest and plain(inner).removeprefix("$") in {*operators, *_OPERATORS}:
-        return spelt(name, _operator(inner, operators) or "", value)
-    if plain(name) in ("filter", "filters", "where") and inner:
-        again = _BRACKETS.fullmatch(rest)
-        operator = _operator(again[2], operators) if again else ""
-        return spelt(inner, operator or "", value)
-    if plain(name) in ("page", "sort", "fields", "include"):
-        return {"page": _PAGE, "sort": _SORT, "fields": _FIELDS}.get(plain(name), _RELATED)
-    if not inner and not rest:
+def _without_brackets(name: str, parts: list[str], rest: str, value: Any, operators: Collection[str]) -> str:
+    """What stands for `price[gte]=1`, `filter[name]=x`, `page[size]=10`, `sort[0]=a` and `tags[]=a`."""
+    root = plain(name).lstrip("$_")
+    what = "page" if root == "pagination" else "filter" if root in ("filters", "where") else root
+    word = {"page": _PAGE, "fields": _FIELDS, "sort": _SORT}.get(what) or (_FOREIGN | _PLAIN).get(what)
+    if what == "filter":
+        return _filter_of(parts, value, operators)
+    if root in _GROUPS:
+        return _grouped(root)
+    if word is not None and (
+        what in ("page", "fields", "sort", "include", "populate") or name[:1] in ("$", "_")
+    ):
+        return word
+    return _field_of(name, parts, rest, value, operators)
+
+
+def _filter_of(parts: list[str], value: Any, operators: Collection[str]) -> str:
+    """What stands for `filter[title][$eq]=a`, and for groups of such."""
+    words = [plain(part).removeprefix("$") for part in parts]
+    if words[0] in _GROUPS and parts[0].startswith("$"):
+        return _grouped(words[0])
+    if words[0] in ("where", "order", "limit", "offset", "skip", "include", "fields") and len(parts) <= 2:
+        known = {**_FOREIGN, **_PLAIN, "where": "name=value or name__operator=value"}
+        return known[words[0]]
+    names = [part for part in parts if part and not part.isdigit()]
+    if len(names) > 1 and (names[-1].startswith("$") or _is_operator(names[-1], operators)):
+        return operated(".".join(names[:-1]), names[-1], value, operators)
+    return spelt(".".join(names), "", value) if names else "name=value or name__operator=value"
+
+
+def _grouped(group: str) -> str:
+    if group == "not":
+        return "name__ne=value"
+    return f"{group}=(a=1,b__gt=2)"
+
+
+def _field_of(name: str, parts: list[str], rest: str, value: Any, operators: Collection[str]) -> str:
+    """What stands for `price[gte]=1`, `tags[]=a` and `address[city]=Rome`."""
+    inner = parts[0]
+    if not rest and len(parts) <= 2 and (_is_operator(inner, operators) or inner.startswith("$")):
+        return operated(name, inner, value, operators)
+    if len(parts) == 1 and not rest and not inner:
         return spelt(name, "", value)
-    if inner and not rest and not inner.startswith("$") and not inner.isdigit():
+    if len(parts) == 1 and not rest and not inner.isdigit():
         there = ", ".join(sorted(operators))
         return f"{spelt(f'{name}.{inner}', '', value)} for a field within {name}; operators are {there}"
     return "dots for fields within fields, and two underscores before an operator: a.b__gte=1"
+
+
+def is_ending(suffix: str, endings: Collection[str]) -> bool:
+    """Whether what stands behind a field's name and an underscore is an operator, and no part of a name."""
+    word = plain(suffix)
+    return word in _SUFFIXES or word in endings
+
+
+def _is_operator(word: str, operators: Collection[str]) -> bool:
+    return plain(word).removeprefix("$") in {*operators, *_OPERATORS, *_SPELT}
+
+
+def operated(name: str, word: str, value: Any, operators: Collection[str]) -> str:
+    """A filter with another tool's operator, as it is to be written."""
+    form = _SPELT.get(plain(word).removeprefix("$"))
+    if form is not None:
+        shown = value[0] if isinstance(value, list) and value else value
+        return form.replace("{value}", str(shown)).replace("{}", name)[:200]
+    operator = _operator(word, operators)
+    if operator is None:
+        return f"{name}__OPERATOR=value; operators are {', '.join(sorted(operators))}"[:400]
+    return spelt(name, operator, value)
 
 
 def _operator(word: str, operators: Collection[str]) -> str | None:
@@ -192,8 +275,10 @@ def _is_meant(key: str, value: Any, known: Collection[str]) -> bool:
         return all(text.isdigit() for text in texts)
     if _PLAIN[key] is not _SORT:
         return True
-    names = {plain(text.strip().lstrip("+-")) for text in texts}
-    return bool(names & (_DIRECTIONS | {plain(name) for name in known}))
+    terms = [term.strip().lstrip("+-") for text in texts for term in text.split(",")]
+    names = {plain(re.split("[.:;| ]", _direction(term, "") or term, maxsplit=1)[0]) for term in terms}
+    meant = _DIRECTIONS | {plain(name) for name in known} | (_YES if key in _FLAGGED else frozenset())
+    return bool(names & meant)
 
 
 def _check_operator(key: str, value: Any, known: Collection[str], operators: Collection[str]) -> None:
@@ -210,11 +295,10 @@ def _check_operator(key: str, value: Any, known: Collection[str], operators: Col
         _check_style(name, suffix, value, known)
         return
     if name and _first(name) in known:
-        right = _operator(suffix, operators)
         there = (
-            f"operators are {', '.join(sorted(operators))}"
-            if right is None
-            else f"write {spelt(name, right, value)}"
+            f"write {operated(name, suffix, value, operators)}"
+            if _is_operator(suffix, operators)
+            else f"operators are {', '.join(sorted(operators))}"
         )
         raise InvalidQuery(f"filter '{key[:100]}': no operator '{suffix[:32]}'; {there}")
     _check_style(key, "", value, known)
@@ -231,6 +315,19 @@ def _check_style(name: str, operator: str, value: Any, known: Collection[str]) -
     if alike is not None:
         whole = f"{alike}.{inner}" if inner else alike
         raise InvalidQuery(f"'{name[:100]}': there is no such field; write {spelt(whole, operator, value)}")
+    if has_all(known):
+        _check_link(name, first, inner, known)
+
+
+def _check_link(name: str, first: str, inner: str, known: Collection[str]) -> None:
+    """`author=1` and `author.name=Ann` where there is `author_id`."""
+    link = next((each for each in known if plain(each) == f"{plain(first)}id"), None)
+    if link is None:
+        return
+    right = f"{link}=1,2, with the ids of those that are meant" if inner else f"{link}=1"
+    if inner:
+        right = right.replace("=", "__in=", 1)
+    raise InvalidQuery(f"'{name[:100]}': there is no such field; write {right}")
 
 
 def _leads_on(kinds: Collection[str] | None) -> bool:
@@ -239,9 +336,14 @@ def _leads_on(kinds: Collection[str] | None) -> bool:
 
 
 def _check_value(key: str, value: Any, known: Collection[str], operators: Collection[str]) -> None:
-    """An operator in front of the value of a field that has never held a text: it can equal nothing."""
+    """An operator in front of the value of a field: one without texts can never equal it."""
     kinds = kinds_of(known, key)
-    if not kinds or not isinstance(value, str) or not _NO_TEXT.issuperset(kinds):
+    if not kinds or not isinstance(value, str):
+        return
+    coded = _CODED.fullmatch(value)
+    if coded is not None:
+        raise _wrong(f"{key}={value}", _decoded(key, coded, value, operators))
+    if not _NO_TEXT.issuperset(kinds):
         return
     sign = _SIGN_IN_VALUE.fullmatch(value)
     word = _WORD_IN_VALUE.fullmatch(value)
@@ -249,6 +351,21 @@ def _check_value(key: str, value: Any, known: Collection[str], operators: Collec
         raise _wrong(f"{key}={value}", spelt(key, _SIGNS[sign[1]], sign[2]))
     if word is not None and (right := _operator(word[1], operators)) is not None:
         raise _wrong(f"{key}={value}", spelt(key, right, word[2]))
+
+
+def _decoded(key: str, coded: re.Match[str], value: str, operators: Collection[str]) -> str:
+    """PostgREST's filter as it is to be written, and how to seek for a text that looks like one."""
+    groups = [each for each in coded.groups() if each is not None]
+    if len(groups) == 1:
+        return f"q={groups[0]}"[:200]
+    word, sought = groups
+    negated = value.startswith("not.")
+    if word == "is":
+        whether = "true" if (sought == "null") != negated else "false"
+        return f"{key}__isnull={whether}" if sought == "null" else spelt(key, "ne" if negated else "", sought)
+    operator = "ne" if negated and word in ("eq", "in") else _operator(word, operators) or ""
+    literal = f"; for this very text {key}__in={value[:64]}" if word in ("eq", "neq") else ""
+    return f"{spelt(key, operator, sought)}{literal}"
 
 
 def _wrong(key: str, right: str) -> InvalidQuery:
@@ -305,7 +422,7 @@ def check_field(what: str, name: str, known: Collection[str]) -> None:
         if inner and not _leads_on(kinds_of(known, first)):
             raise InvalidQuery(f"{what}: '{name[:100]}' leads nowhere, as {first[:64]} is no object")
         return
-    if not has_all(known) or not learnable(first):
+    if not first or not has_all(known):
         return
     alike = next((each for each in known if plain(each) == plain(first)), None)
     listed = [*known][:_MOST_LISTED]

@@ -24,7 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from store import salvage
+from store import records, salvage
 from store.errors import StoreDamaged, StoreError
 from store.layout import LayoutError, export_session, import_session
 from store.ordinary import (
@@ -132,8 +132,10 @@ def copy_files(directory: Path, target: Path) -> None:
         _copy(directory, name, target / name)
 
 
-def open_directory(directory: str) -> Session:
-    return Session.open(directory, page_limit_bytes=_PAGE_LIMIT_BYTES, durability="full")
+def open_directory(directory: str, object_members: int = records.NO_LIMIT) -> Session:
+    return Session.open(
+        directory, page_limit_bytes=_PAGE_LIMIT_BYTES, durability="full", object_members=object_members
+    )
 
 
 def _copy(directory: Path, name: str, target: Path) -> None:

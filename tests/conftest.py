@@ -13,13 +13,20 @@ from hypothesis import HealthCheck, settings
 
 import server.telemetry.logs
 from server.settings.reading import load
+from tools import postgresql
 from tools.processes import guest_environment
 from wasm_runtime import artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tools.postgresql import Postgres
     from wasm_runtime.artifact import Artifact
+
+# Readline, which pytest loads, sets them behind Python's back: workers of pytest-xdist inherit what a single
+# process does not see. What is printed may not hang on that.
+for _size in ("COLUMNS", "LINES"):
+    os.environ.pop(_size, None)
 
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile(
@@ -48,3 +55,16 @@ def guest_artifact() -> Artifact:
         sys.stderr.write(f"{what}\n" if seconds is None else f"  done in {seconds:.1f} s\n")
 
     return artifact.ensure(load(guest_environment()).store.cache_path, progress)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One for all tests, which syncs nothing: each test has a database of its own."""
+    with postgresql.running() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres_server: Postgres) -> str:
+    """The address of an empty database."""
+    return postgres_server.new_database()

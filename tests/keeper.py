@@ -53,7 +53,7 @@ class ThreadKeeper:
     @staticmethod
     def _serve(theirs: socket.socket, taking: socket.socket) -> None:
         async def serve() -> None:
-            await process.Process(theirs, taking).run()
+            await process.Process(theirs, taking, process.embedded).run()
 
         with theirs, taking:
             asyncio.run(serve())
@@ -69,6 +69,10 @@ class ThreadKeeper:
             said = json.dumps({"slot": slot, "slots": slots}).encode()
             socket.send_fds(self._giving, [said], [theirs.fileno()])
         return ours
+
+    async def versions(self, sessions: list[str]) -> dict[str, int] | None:
+        found: dict[str, int] = await asyncio.to_thread(self.call, "versions", sessions=sessions)
+        return found
 
     def call(self, what: str, **arguments: Any) -> Any:
         """Raises RecordError."""

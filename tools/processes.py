@@ -52,7 +52,12 @@ def workers_of(parent: int) -> list[int]:
 def keepers_of(parent: int) -> list[int]:
     """The keeper of a service's record, likewise; there may be none for a moment."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [pid for pid in pids if _parent_of(pid) == parent and _runs(pid, b"server.record.process")]
+    return [pid for pid in pids if _parent_of(pid) == parent and is_keeper(pid)]
+
+
+def is_keeper(pid: int) -> bool:
+    """Whichever engine its record has."""
+    return _runs(pid, b"server.record.process") or _runs(pid, b"server.record.postgres.process")
 
 
 def is_worker(pid: int) -> bool:

@@ -32,7 +32,8 @@ OPEN_FILES = 64
 class Confinement:
     """Directories to write in, directories and files to read, and the most bytes of one written file.
 
-    `parent` is the process that this one ends with.
+    `parent` is the process that this one ends with. `ports`: of other machines' TCP, which it may connect to;
+    without one it may open no socket at all.
     """
 
     writable: tuple[str, ...]
@@ -40,6 +41,7 @@ class Confinement:
     file_bytes: int
     parent: int
     open_files: int = OPEN_FILES
+    ports: tuple[int, ...] = ()
 
     def command(self, module: str, *arguments: str) -> list[str]:
         """What starts the module under it: our own interpreter, with nothing from the environment."""
@@ -58,6 +60,7 @@ def main(arguments: Sequence[str]) -> int:
         file_bytes=confinement.file_bytes,
         open_files=confinement.open_files,
         parent=confinement.parent,
+        ports=confinement.ports,
     )
     status: int = module.main(rest)
     return status

@@ -43,6 +43,7 @@ _WRITE = (
     | AccessFS.REMOVE_DIR
     | AccessFS.REFER
 )
+_TCP = AccessNet.CONNECT_TCP | AccessNet.BIND_TCP
 #: Oldest Landlock ABI that knows each part.
 _FILES_ABI, _TCP_ABI, _SCOPE_ABI = 1, 4, 6
 
@@ -77,14 +78,16 @@ def confine_to(
     file_bytes: int,
     open_files: int,
     parent: int,
+    ports: Iterable[int] = (),
     without: Container[str] = (),
 ) -> dict[str, bool]:
     """Apply every restriction but those named in `without`; what could be enforced, by name.
 
     `writable` and `readable` are there already, directories with all that is in them; the interpreter's own
-    are added. `file_bytes` bounds any one file (RLIMIT_FSIZE), `open_files` the descriptors. To be called
-    while there is one thread.
+    are added. `file_bytes` bounds any one file (RLIMIT_FSIZE), `open_files` the descriptors. `ports` may be
+    connected to over TCP, and then names may be asked for over UDP. To be called while there is one thread.
     """
+    ports = tuple(ports)
     _ignore_terminal_signals()
     steps: dict[str, Callable[[], bool]] = {
         "dies_with_parent": lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
@@ -94,8 +97,8 @@ def confine_to(
         "no_core_dumps": lambda: _limit(resource.RLIMIT_CORE, 0),
     }
     enforced = {name: name not in without and step() for name, step in steps.items()}
-    enforced |= _landlock(writable, (*readable, *_code()), without)
-    enforced["system_calls"] = "system_calls" not in without and system_calls.give_up()
+    enforced |= _landlock(writable, (*readable, *_code()), ports, without)
+    enforced["system_calls"] = "system_calls" not in without and system_calls.give_up(connects=bool(ports))
     if os.getppid() != parent:
         # The parent died before the first line above: nobody would ever end this process.
         os._exit(1)
@@ -115,7 +118,9 @@ def _code() -> set[Path]:
     return {path for path in (*libraries, Path(__file__).parent) if path.is_dir()}
 
 
-def _landlock(writable: Iterable[Path], readable: Iterable[Path], without: Container[str]) -> dict[str, bool]:
+def _landlock(
+    writable: Iterable[Path], readable: Iterable[Path], ports: tuple[int, ...], without: Container[str]
+) -> dict[str, bool]:
     """As far as the kernel's ABI goes: files; TCP (UDP, too, from ABI 10 on); others' signals and sockets."""
     abi = _landlock_abi()
     parts = {"files": _FILES_ABI, "tcp": _TCP_ABI, "signals": _SCOPE_ABI}
@@ -123,13 +128,15 @@ def _landlock(writable: Iterable[Path], readable: Iterable[Path], without: Conta
     try:
         with Ruleset(
             handled_fs=None if wanted["files"] else AccessFS.NONE,
-            handled_net=None if wanted["tcp"] else AccessNet.NONE,
+            handled_net=(_TCP if ports else None) if wanted["tcp"] else AccessNet.NONE,
             scoped=Scope.SIGNAL | Scope.ABSTRACT_UNIX_SOCKET if wanted["signals"] else Scope.NONE,
         ) as ruleset:
             for path in writable:
                 ruleset.allow_path(path, _WRITE)
             for path in readable:
                 ruleset.allow_path(path, _READ if path.is_dir() else AccessFS.READ_FILE)
+            for port in ports:
+                ruleset.allow_port(port, AccessNet.CONNECT_TCP)
             ruleset.restrict(no_new_privs=False)
     except OSError:
         return dict.fromkeys(parts, False)

@@ -25,7 +25,7 @@ from store.keeper_wire import Commit, Committed, Head, HeadIs, Part, Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from store.keeper_wire import Message
+    from store.keeper_wire import Message, Trouble
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.runner import Job
     from wasm_runtime.verdict import Answer
@@ -127,6 +127,10 @@ class Gate:
         """The version that the session's guest has, staged or not."""
         line = self._lines[session]
         return Head(line.durable.identity, line.version, line.batch)
+
+    def next_version(self, session: str) -> int:
+        """The one that the next change set of the session makes."""
+        return self._lines[session].version + 1
 
     def stage(self, session: str, changes: str, report: Report | None = None) -> None:
         """A change set is the session's next version."""
@@ -237,7 +241,10 @@ class Gate:
         if line is None or not line.in_doubt:
             return
         if not _is_in_line(line, said.head):
-            self._fail(said.session, Refusal("fenced", "the record has another version"))
+            # It may be upon ours that somebody has gone on.
+            on = said.head.version > line.durable.version
+            trouble: Trouble = "unknown" if on else "fenced"
+            self._fail(said.session, Refusal(trouble, "the record has another version"))
             return
         line.in_doubt, line.since = False, self._clock()
         while line.waiting and line.durable.version < said.head.version:

@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
-from store.keeper_wire import Closed, Opened, Used
+from store.keeper_wire import Closed, Used
 from wasm_runtime import session_files
 from wasm_runtime.compiled_plans import CompiledPlans
 from wasm_runtime.limits import GUEST_BYTES
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from store.keeper_wire import Head, Message
+    from store.keeper_wire import Head, Message, Opened
     from wasm_runtime.engine import Runtime
     from wasm_runtime.gate import Gate
     from wasm_runtime.limits import GuestReuse
@@ -65,11 +65,13 @@ class Guests:
         self._send = send
         self._enforce_types = enforce_types
         self._live: OrderedDict[str, LiveGuest] = OrderedDict()
-        #: Sessions whose file is as the record has it, and was not opened yet; or why there is none.
-        self._ready: dict[str, Opened | Outcome] = {}
+        #: Sessions whose file is as the record has it, and was not opened yet.
+        self._ready: dict[str, Opened] = {}
         self._spare: deque[LiveGuest] = deque()
         self._compiled = CompiledPlans(lambda document: LiveGuest(runtime).compile(document))
         self._resident = resident_bytes()
+        #: How many have died, and not of old age.
+        self.deaths = 0
         #: Two guests at their limit, beside what all the others and the worker itself have.
         self._most_resident = 2 * runtime.limits.memory_bytes + (40 + reuse.live_guests) * GUEST_BYTES
 
@@ -85,7 +87,12 @@ class Guests:
         """How many wait for a session."""
         return len(self._spare)
 
-    def ready(self, session: str, opened: Opened | Outcome) -> None:
+    @property
+    def is_any_ready(self) -> bool:
+        """Whether a session's jobs are about to have its file opened."""
+        return bool(self._ready)
+
+    def ready(self, session: str, opened: Opened) -> None:
         """What the record has answered."""
         self._ready[session] = opened
 
@@ -98,8 +105,7 @@ class Guests:
         if guest is not None:
             self._live.move_to_end(session)
             return guest
-        opened = self._ready.pop(session)
-        return self._attached(session, opened) if isinstance(opened, Opened) else opened
+        return self._attached(session, self._ready.pop(session))
 
     def _attached(self, session: str, opened: Opened) -> LiveGuest | Outcome:
         self._gate.opened(session, opened.head)
@@ -112,7 +118,7 @@ class Guests:
             self.drop(session)
             return problem
         if len(self._live) > self._reuse.live_guests:
-            self._drop_oldest()
+            self.drop_oldest()
         self._resident = resident_bytes()
         return guest
 
@@ -155,9 +161,10 @@ class Guests:
         return StorageFull(limit)
 
     def release(self, session: str) -> None:
-        """After a run: keep the guest for the session's next request, or drop it."""
+        """After a turn: keep the guest for the session's next request, or drop it."""
         guest = self._live.get(session)
         if guest is None:
+            self._put_back(session)
             return
         resident = resident_bytes()
         grown = resident - self._resident > _MAX_GROWTH_BYTES
@@ -176,15 +183,17 @@ class Guests:
     def _shrink(self, resident: int) -> None:
         """Growth that is too slow for one run to be blamed: the oldest guests go until it is gone."""
         while resident > self._most_resident and self._live:
-            self._drop_oldest()
+            self.drop_oldest()
             resident = resident_bytes()
         self._resident = resident
 
     def drop(self, session: str) -> None:
         """End the session's guest, if there is one, and close its file."""
+        self._put_back(session)
         guest = self._live.pop(session, None)
         if guest is None:
             return
+        self.deaths += guest.dead
         head = self._gate.head(session)
         closed = self._closed(session, guest, head)
         # What the guest has kept, and the record has not, comes before.
@@ -194,14 +203,25 @@ class Guests:
             # One guest may have had them all, and this one died for want of one.
             self.drop_all()
 
+    def _put_back(self, session: str) -> None:
+        """What was made ready is not needed: nobody waits for it any more, or nothing may be written."""
+        opened = self._ready.pop(session, None)
+        if opened is not None:
+            self._send(self._untouched(session, opened.head))
+
     def _closed(self, session: str, guest: LiveGuest, head: Head) -> Closed:
         """Close the file, and say what there is then."""
         if not guest.dead and guest.finish() is None:
             guest.dead = True  # there is nothing that it could be asked
-            found = session_files.look(self._data_root / session)
-            if found is not None:
-                return Closed(session, head, found.st_size, found.st_ino, found.st_mtime_ns)
+            return self._untouched(session, head)
         return Closed(session, head, 0, 0, 0)
+
+    def _untouched(self, session: str, head: Head) -> Closed:
+        """What there is in the place of the session's file."""
+        found = session_files.look(self._data_root / session)
+        if found is None:
+            return Closed(session, head, 0, 0, 0)
+        return Closed(session, head, found.st_size, found.st_ino, found.st_mtime_ns)
 
     def spoil(self, session: str) -> None:
         """What the session's guest has kept is not in the record: it goes, and its file with it."""
@@ -215,20 +235,26 @@ class Guests:
         for session in self._live:
             self._send(Used(session))
 
-    def _drop_oldest(self) -> None:
-        self.drop(next(iter(self._live)))
+    def drop_oldest(self) -> str | None:
+        """End the guest that was used the longest ago; its session, if there was one."""
+        oldest = next(iter(self._live), None)
+        if oldest is not None:
+            self.drop(oldest)
+        return oldest
 
     def drop_all(self, before: float = float("inf")) -> None:
         """End all guests, as many as there is time for: until then, on the monotonic clock."""
         while self._live and time.monotonic() < before:
-            self._drop_oldest()
+            self.drop_oldest()
+        for session in tuple(self._ready):
+            self._put_back(session)
 
     def tidy(self) -> bool:
         """Housekeeping for an idle moment, one small step a call. Whether there is more to do."""
         horizon = time.monotonic() - self._reuse.idle_seconds
         oldest = next(iter(self._live.values()), None)
         if oldest is not None and oldest.idle_since < horizon:
-            self._drop_oldest()
+            self.drop_oldest()
             return True
         if len(self._spare) < self._reuse.spare_guests:
             self._spare.append(self._fresh())

@@ -46,6 +46,9 @@ class Openings:
         """Whether any session is being opened."""
         return bool(self._parked)
 
+    def __contains__(self, session: object) -> bool:
+        return session in self._parked
+
     def park(self, session: str, jobs: list[Job]) -> None:
         """The session is asked for, if it has not been; its jobs wait."""
         parked = self._parked.get(session)

@@ -164,7 +164,12 @@ class GuestFailed:
 
 @frozen
 class WorkerLost:
-    """The worker died with this request under way. Whether it was committed is not known."""
+    """The worker died with this request under way.
+
+    `written`: whether it is in the record, and only its answer is lost; None: nobody knows.
+    """
+
+    written: bool | None = None
 
 
 @frozen

@@ -7,6 +7,9 @@
 3. A session that comes back still owes what it did, less the time it was away: to send one slow request at a
    time is no way around the rule.
 4. Nothing is saved up: time that a session has not used gives it no turn later.
+5. A turn in which the guest has died costs more than its time: others' next ones are slower for it, and so
+   is the session's, whose file is made anew. Each such turn in a row costs twice the one before, so a
+   session that brings its guest down again and again is served when all others have been.
 
 Source: M. Shreedhar and G. Varghese, "Efficient Fair Queuing using Deficit Round Robin", SIGCOMM 1995; here
 with the cost known only afterwards, so that it is owed and not saved for.
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 READS_AT_ONCE = 6
 #: What a session pays each time the round comes to it: more than most turns take.
 QUANTUM_NS = 2_000_000
+#: The first time in a row costs a quantum; each time doubles that, so often at most: a second.
+_MOST_DOUBLED = 9
 #: Debts of sessions that are away; of more than these the oldest is forgiven.
 _MAX_AWAY = 4_096
 
@@ -48,6 +53,8 @@ class Queues:
         #: Of sessions with jobs here; in nanoseconds, absent where nothing is owed.
         self._owed: dict[str, int] = {}
         self._away: OrderedDict[str, _Away] = OrderedDict()
+        #: How often in a row a session's guest has died.
+        self._deaths: OrderedDict[str, int] = OrderedDict()
         self.reads_at_once = reads_at_once
 
     def __bool__(self) -> bool:
@@ -75,14 +82,25 @@ class Queues:
         if jobs:
             self._sessions.setdefault(session, deque()).extendleft(reversed(jobs))
 
-    def charge(self, session: str, took_ns: int, now_ns: int) -> None:
-        """A session's turn has taken so long, and ended now."""
+    def charge(self, session: str, took_ns: int, now_ns: int, *, died: bool = False) -> None:
+        """A session's turn has taken so long, and ended now; `died`: its guest with it."""
+        if died:
+            took_ns += self._price_of_death(session)
+        elif self._deaths:
+            self._deaths.pop(session, None)
         if took_ns <= QUANTUM_NS:
             return  # paid by the time the round is at it again
         if session in self._sessions:
             self._owed[session] = took_ns
         else:
             self._leave(session, took_ns, now_ns)
+
+    def _price_of_death(self, session: str) -> int:
+        before = self._deaths.pop(session, 0)
+        self._deaths[session] = before + 1
+        if len(self._deaths) > _MAX_AWAY:
+            self._deaths.popitem(last=False)
+        return QUANTUM_NS << min(before, _MOST_DOUBLED)
 
     def drop(self, unwanted: Callable[[int], bool], now_ns: int) -> list[int]:
         """Take out the jobs with unwanted ids, and say which there were."""

@@ -237,7 +237,7 @@ class Runner:
         for collection, field in answer.unindexed:
             self._searches.note(session, collection, field)
         if answer.changes:
-            self._cell.stage(report.job.id)
+            self._cell.stage(report.job.id, self._gate.next_version(session))
             self._gate.stage(session, answer.changes, report)
         else:
             self._gate.tell(session, report)

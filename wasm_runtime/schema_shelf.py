@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 #: A document of 350 operations takes some 13 MB.
 MOST_DOCUMENTS = 4
+#: Operations whose rules are at hand.
+_MOST_RULES = 4_096
 
 
 def keep_last(shelf: OrderedDict[str, T], key: str, value: T) -> None:
@@ -31,6 +33,8 @@ class SchemaShelf:
 
     def __init__(self) -> None:
         self._checkers: OrderedDict[str, Checker | None] = OrderedDict()
+        #: By the text that they were told as, with their schemas' id.
+        self._rules: dict[str, tuple[str, Rules]] = {}
 
     def put(self, schemas_id: str, text: str) -> None:
         """Compile them, once."""
@@ -39,10 +43,19 @@ class SchemaShelf:
         except (SchemaError, ValueError):
             checker = None
         keep_last(self._checkers, schemas_id, checker)
+        self._rules.clear()
 
     def rules(self, text: str) -> Rules:
         """What a job is judged by; see `frames.JobFrame`."""
+        known = self._rules.get(text)
+        if known is not None and known[0] in self._checkers:
+            self._checkers.move_to_end(known[0])
+            return known[1]
         told = orjson.loads(text)
         checker = self._checkers.get(told["schemas"])
         keep_last(self._checkers, told["schemas"], checker)
-        return Rules(checker, told["keys"], told["enforce"], told["bare"])
+        rules = Rules(checker, told["keys"], told["enforce"], told["bare"])
+        if len(self._rules) >= _MOST_RULES:
+            self._rules.clear()
+        self._rules[text] = told["schemas"], rules
+        return rules

@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 from wasm_runtime import frames, status_cell
 from wasm_runtime.outcome import Outcome, OutOfTime, Overloaded, WorkerLost
 from wasm_runtime.schema_shelf import keep_last
-from wasm_runtime.worker_process import PoolConfig, WorkerProcess
+from wasm_runtime.worker_process import KeeperLink, PoolConfig, WorkerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,10 +70,12 @@ class Judged:
     keys: Mapping[str, str]
     enforce: bool = False
     bare: bool = False
+    #: As a job has it; see `frames.JobFrame`.
+    text: str = field(init=False, repr=False)
 
-    def as_text(self) -> str:
+    def __attrs_post_init__(self) -> None:
         rules = {"schemas": self.schemas_id, "keys": self.keys, "enforce": self.enforce, "bare": self.bare}
-        return orjson.dumps(rules).decode()
+        object.__setattr__(self, "text", orjson.dumps(rules).decode())
 
 
 @define(eq=False)
@@ -123,6 +125,8 @@ class Slot:
     _tasks: set[asyncio.Task[None]] = field(factory=set)
     #: Sessions whose files the worker was asked to let go of.
     _dropping: dict[str, asyncio.Future[None]] = field(factory=dict)
+    #: Sessions of which the record is asked what a dead worker has written: until then nothing runs in them.
+    _doubtful: set[str] = field(factory=set)
 
     @property
     def pid(self) -> int:
@@ -143,14 +147,11 @@ class Slot:
         if not self.pending:
             self._heard_ns = time.monotonic_ns()  # silence counts from when there is something to do
         self.pending[pending.id] = pending
-        if self.ready.is_set():
-            self._send_job(pending)
-        else:
-            self._expire_later(pending)
+        self._send_or_wait(pending)
 
     def withdraw(self, pending: Pending, reason: str) -> None:
         """Nobody waits for the job any more: it is not to begin. One that has begun goes on to its end."""
-        if pending.id not in self.pending:
+        if pending.id not in self.pending or self._is_doubted(pending):
             return
         outcome = Overloaded(reason)
         worker = self._worker
@@ -228,7 +229,8 @@ class Slot:
         for task in tuple(self._tasks):
             task.cancel()
         for pending in tuple(self.pending.values()):
-            self._finish(pending.id, Overloaded("the service is stopping"))
+            stopped = WorkerLost() if self._is_doubted(pending) else Overloaded("the service is stopping")
+            self._finish(pending.id, stopped)
 
     def _background(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -278,7 +280,8 @@ class Slot:
         self.enforced = said["enforced"]
         self.ready.set()
         for pending in tuple(self.pending.values()):
-            self._send_job(pending)
+            if pending.job.session not in self._doubtful:
+                self._send_job(pending)
 
     def on_gone(self, worker: WorkerProcess) -> None:
         """The worker is dead and every frame it sent has been taken."""
@@ -300,6 +303,7 @@ class Slot:
                 last_words=self.last_words[-500:],
             )
         self._settle_accounts(snapshot, killed_for_time=worker.killed_for_time)
+        self._ask_of_staged(snapshot.staged)
         worker.close()
         self._respawn(lived=time.monotonic() - worker.born)
 
@@ -318,17 +322,48 @@ class Slot:
                 self._finish(pending.id, WorkerLost())  # nobody waits for it
                 continue
             if pending.id in snapshot.staged:
-                self._finish(pending.id, WorkerLost())
+                self._doubtful.add(pending.job.session)
             elif snapshot.started_ns and pending.id == snapshot.current:
                 limit_ms = self.config.limits.wall_ms
-                lost = OutOfTime(limit_ms, killed=True) if killed_for_time else WorkerLost()
+                lost = OutOfTime(limit_ms, killed=True) if killed_for_time else WorkerLost(written=False)
                 self._finish(pending.id, lost)
             elif pending.attempts >= _MAX_ATTEMPTS:
-                self._finish(pending.id, WorkerLost())
+                self._finish(pending.id, WorkerLost(written=False))
             else:
                 self._expire_later(pending)
 
+    def _ask_of_staged(self, staged: dict[int, int]) -> None:
+        doubted = {self.pending[job]: version for job, version in staged.items() if job in self.pending}
+        if doubted and self.config.keeper is not None and not self._closing:
+            self._background(self._resolve(doubted, self.config.keeper))
+        else:
+            self._decide(doubted, None)
+
+    async def _resolve(self, doubted: dict[Pending, int], keeper: KeeperLink) -> None:
+        self._decide(doubted, await keeper.versions(sorted(self._doubtful)))
+
+    def _decide(self, doubted: dict[Pending, int], versions: dict[str, int] | None) -> None:
+        """What the record has not got has left no trace, and may run again."""
+        self._doubtful.difference_update(pending.job.session for pending in doubted)
+        for pending, version in doubted.items():
+            written = None if versions is None else versions[pending.job.session] >= version
+            if written is not False or pending.attempts >= _MAX_ATTEMPTS or pending.future.done():
+                self._finish(pending.id, WorkerLost(written))
+        for pending in doubted:
+            if pending.id in self.pending:
+                self._send_or_wait(pending)
+
     # --- jobs ---------------------------------------------------------------------------------
+
+    def _is_doubted(self, pending: Pending) -> bool:
+        """A worker had it that is dead, and nobody knows yet what it has written."""
+        return pending.attempts > 0 and pending.job.session in self._doubtful
+
+    def _send_or_wait(self, pending: Pending) -> None:
+        if self.ready.is_set() and pending.job.session not in self._doubtful:
+            self._send_job(pending)
+        else:
+            self._expire_later(pending)
 
     def _send_job(self, pending: Pending) -> None:
         pending.attempts += 1
@@ -361,7 +396,7 @@ class Slot:
         if judged.schemas_id not in self._known_schemas:
             self._send(frames.encode(frames.SchemasFrame(judged.schemas_id, judged.schemas)))
         keep_last(self._known_schemas, judged.schemas_id, None)
-        return judged.as_text()
+        return judged.text
 
     def _teach(self, job: Job) -> None:
         self._known[job.plan_id] = None
@@ -371,10 +406,15 @@ class Slot:
             self._send(frames.encode(frames.ForgetFrame(forgotten)))
 
     def _send(self, data: bytes) -> None:
-        """Collect what this turn of the event loop sends, so that it is one system call."""
+        """Collect what this turn of the event loop sends, so that it is one system call.
+
+        Not for a worker that has nothing to do: it is to begin while other requests are still read.
+        """
         if not self._outbox:
             asyncio.get_running_loop().call_soon(self._flush)
         self._outbox.append(data)
+        if self._worker is not None and not self._worker.cell.started_ns():
+            self._flush()
 
     def _flush(self) -> None:
         if self._outbox and self._worker is not None:

@@ -9,13 +9,14 @@ was sent before, and a worker that is in a run reads nothing. So it is here, and
 first: the worker says what it is about to run and then looks whether it is withdrawn; the pool says what is
 withdrawn and then looks whether it is run. At least one of them sees the other.
 
-A job whose writes are on their way to the record is staged: from outside nobody can tell whether they are
-there, until its answer has been sent.
+A job whose writes are on their way to the record is staged, with the version that they make of its session:
+only the record can tell whether they are there, until its answer has been sent.
 
 Layout, little-endian: u64 monotonic nanoseconds when the current call began (0: idle), u32 not used, u32
 count of jobs in the current group, u64 current job, then the group's job ids; at 1,024 the u32 counts of
 live and of spare guests; at 1,032 the u64 count of withdrawals. After the first page three tables of u64 job
-ids: those withdrawn and those that have begun, each in the place that its remainder gives, and those staged.
+ids: those withdrawn and those that have begun, each in the place that its remainder gives, and those staged,
+each followed by its version.
 """
 
 from __future__ import annotations
@@ -46,18 +47,22 @@ _BEGUN_AT = _PLACES_AT + _PLACES * _WITHDRAWN.size
 _BEGUN = 4_096
 _STAGED_AT = _BEGUN_AT + _BEGUN * _WITHDRAWN.size
 MAX_STAGED = 1_024
+_STAGED = struct.Struct("<QQ")
 #: Pages that nobody has written to take no memory.
-_SIZE = _STAGED_AT + MAX_STAGED * _WITHDRAWN.size
+_SIZE = _STAGED_AT + MAX_STAGED * _STAGED.size
 
 
 @frozen
 class Snapshot:
-    """`started_ns` is CLOCK_MONOTONIC, which all processes of a machine share."""
+    """`started_ns` is CLOCK_MONOTONIC, which all processes of a machine share.
+
+    `staged`: the version of its session that each job makes.
+    """
 
     started_ns: int
     current: int
     group: tuple[int, ...]
-    staged: frozenset[int]
+    staged: dict[int, int]
 
 
 def create() -> int:
@@ -95,17 +100,17 @@ class StatusCell:
         """How many there are; MAX_STAGED at most."""
         return len(self._staged)
 
-    def stage(self, job: int) -> None:
-        """What the job has written is about to be sent to the record."""
+    def stage(self, job: int, version: int) -> None:
+        """What the job has written is about to be sent to the record, as this version of its session."""
         place = self._staged[job] = self._free.pop()
-        _WITHDRAWN.pack_into(self._memory, _STAGED_AT + place * _WITHDRAWN.size, job)
+        _STAGED.pack_into(self._memory, _STAGED_AT + place * _STAGED.size, job, version)
 
     def answered(self, jobs: Iterable[int]) -> None:
         """Their answers have been sent."""
         for job in jobs:
             place = self._staged.pop(job, None)
             if place is not None:
-                _WITHDRAWN.pack_into(self._memory, _STAGED_AT + place * _WITHDRAWN.size, 0)
+                _STAGED.pack_into(self._memory, _STAGED_AT + place * _STAGED.size, 0, 0)
                 self._free.append(place)
 
     def count_guests(self, live: int, spare: int) -> None:
@@ -158,15 +163,16 @@ class StatusCell:
         started, _, count, current = _HEAD.unpack_from(self._memory, 0)
         count = min(count, MAX_GROUP)
         group = struct.unpack_from(f"<{count}Q", self._memory, _HEAD.size)
-        return Snapshot(started, current, group, frozenset(self._all_staged()) - {0})
+        return Snapshot(started, current, group, self._all_staged())
 
     def started_ns(self) -> int:
         """When the current call began; 0: there is none."""
         started: int = _HEAD.unpack_from(self._memory, 0)[0]
         return started
 
-    def _all_staged(self) -> tuple[int, ...]:
-        return struct.unpack_from(f"<{MAX_STAGED}Q", self._memory, _STAGED_AT)
+    def _all_staged(self) -> dict[int, int]:
+        entries = _STAGED.iter_unpack(self._memory[_STAGED_AT:_SIZE])
+        return {job: version for job, version in entries if job}
 
     def close(self) -> None:
         self._memory.close()

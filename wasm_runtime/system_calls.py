@@ -26,6 +26,8 @@ _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _KILL, _ERRNO, _ALLOW = 0x8000_0000, 0x0005_0000, 0x7FFF_0000
 #: Offsets in `struct seccomp_data`: the call's number, the architecture, the first argument's low half.
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+#: `bind` is for the netlink socket by which libc sees which kinds of addresses there are.
+_CONNECTING = frozenset({"socket", "connect", "bind"})
 _CLONE_THREAD = 0x0001_0000
 _X32 = 0x4000_0000
 
@@ -72,15 +74,17 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def give_up() -> bool:
+def give_up(*, connects: bool = False) -> bool:
     """Load the filter into this thread and all that it starts. False where kernel or machine has none.
 
-    `no_new_privs` has to be set before.
+    `connects`: for who has a server to speak to. `no_new_privs` has to be set before.
     """
     machine = _MACHINES.get(platform.machine())
     if machine is None:
         return False
-    code = _filter(*machine[:3], tuple(machine[3].values()))
+    kept = _CONNECTING if connects else frozenset()
+    refused = tuple(number for name, number in machine[3].items() if name not in kept)
+    code = _filter(*machine[:3], refused)
     program = _Program(len(code) // 8, code)
     libc = ctypes.CDLL(None)
     loaded = libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)

@@ -14,12 +14,13 @@ import select
 import socket
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cattrs
 
-from store.keeper_wire import Committed, HeadIs, Opened, Refusal, Refused, Room, WireError
+from store.keeper_wire import Committed, HeadIs, Opened, Refusal, Refused, Room, Spare, Spared, WireError
 from wasm_runtime import affinity, allocator, frames
 from wasm_runtime.confinement import confine
 from wasm_runtime.engine import Runtime
@@ -78,6 +79,8 @@ class Worker:
         self._withdrawals = 0
         self._overdue_at = 0.0
         self._full: StorageFull | None = None
+        #: The keeper's requests for room.
+        self._to_spare: list[int] = []
         self._runner: Runner | None = None
         self._guests: Guests | None = None
 
@@ -90,6 +93,7 @@ class Worker:
             if self._gate.is_due() or not self._may_turn():
                 self._gate.send()
             self._give_up()
+            self._spare()
             self._answer()
         if self._guests is not None:
             self._guests.drop_all(time.monotonic() + _CLOSING_SECONDS)
@@ -189,12 +193,13 @@ class Worker:
         if session not in self._guests:
             self._openings.park(session, jobs)
             return
-        started_ns = time.monotonic_ns()
+        started_ns, deaths = time.monotonic_ns(), self._guests.deaths
         self._queues.give_back(session, self._runner.run(session, jobs))
         self._answer()
         self._guests.release(session)
         self._free_ns = time.monotonic_ns()
-        self._queues.charge(session, self._free_ns - started_ns, self._free_ns)
+        died = self._guests.deaths > deaths
+        self._queues.charge(session, self._free_ns - started_ns, self._free_ns, died=died)
         self._cell.idle()
         self._count_guests()
 
@@ -237,14 +242,33 @@ class Worker:
                 self._full = full(message.full, message.limit_bytes) if message.full else None
                 if self._runner is not None:
                     self._runner.full = self._full
+            case Spare():
+                self._to_spare.append(message.n)
             case _:
                 raise WireError(f"{type(message).__name__} is not for a worker")
 
+    def _spare(self) -> None:
+        """Close files, so that there is room for others: one for each time that was asked for.
+
+        Those that are about to be opened are used first.
+        """
+        while self._to_spare and self._guests is not None:
+            session = self._guests.drop_oldest()
+            if session is None and self._guests.is_any_ready:
+                return
+            said = Spared(self._to_spare.pop(0), closed=session is not None)
+            self._gate.when_settled(session or "", partial(self._record.send, said))
+            self._count_guests()
+
     def _resume(self, session: str, jobs: list[Job] | None, opened: Opened | Outcome) -> None:
         """What a session's jobs have waited for is there, or will not be."""
-        if jobs is None or self._guests is None or self._runner is None:
+        if self._guests is None or self._runner is None:
             return
-        if isinstance(opened, Opened):
+        if jobs is None:
+            if isinstance(opened, Opened) and session not in self._openings and session not in self._guests:
+                self._guests.ready(session, opened)
+                self._guests.drop(session)  # they have waited for too long, and were told so
+        elif isinstance(opened, Opened):
             self._guests.ready(session, opened)
             self._queues.give_back(session, jobs)
         else:
@@ -281,8 +305,7 @@ class Worker:
         if reuse.mode == "never":
             self._queues.reads_at_once = MAX_GROUP  # each turn costs a guest
         allocator.share_one_heap()
-        if config["pinned"]:
-            affinity.keep_to_one(config["slot"])
+        affinity.keep_to_one(config["slot"], tuple(config["processors"]))
         runtime = Runtime.load(component, limits)
         runtime.start_clock()
         self._guests = Guests(
@@ -315,6 +338,8 @@ class Worker:
 def refused(message: Refused) -> Outcome:
     """Why a session cannot be opened."""
     match message.trouble:
+        case "fenced":
+            return Overloaded(message.reason)
         case "full":
             return full(message.reason, message.limit_bytes)
         case "damaged" | "too-new":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from attrs import asdict, define, field, frozen
 
-from wasm_runtime import frames, status_cell
+from wasm_runtime import affinity, frames, status_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,9 @@ class KeeperLink(Protocol):
 
     def connect(self, slot: int, slots: int) -> socket.socket:
         """The worker's end of a stream to the keeper, for the worker in a slot. Raises OSError."""
+
+    async def versions(self, sessions: list[str]) -> dict[str, int] | None:
+        """Those that the record has, after all that dead workers had sent; None: it cannot say."""
 
 
 @frozen
@@ -198,7 +201,7 @@ def _worker_config(config: PoolConfig, slot: int) -> dict[str, Any]:
         "component": str(config.component),
         "data_root": str(config.data_root),
         "enforce_types": config.enforce_types,
-        "pinned": config.pinned,
+        "processors": affinity.usable() if config.pinned else (),
         "limits": asdict(config.limits),
         "reuse": asdict(config.reuse),
         "parent": os.getpid(),

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from tarfile import TarError
 from typing import TYPE_CHECKING
 
-from server.cli import contract, eject, learning, other, plans, record, sessions
+from server.cli import contract, eject, learning, nodes, other, plans, record, sessions
 from server.cli.channel import Channel, HttpChannel, LocalChannel, Refusal
 from server.cli.output import Output
 from server.cli.progress import Progress
@@ -40,7 +40,7 @@ _FAILURES = (
 
 
 def register(commands: Commands) -> None:
-    for module in (plans, sessions, contract, record, eject, learning, other):
+    for module in (plans, sessions, contract, record, nodes, eject, learning, other):
         module.register(commands)
 
 

@@ -73,7 +73,9 @@ def register(commands: Commands) -> None:
         "set whose words a session's requests are read in, which time it is, which ids it makes",
         more="With a fixed clock and a seed the same requests upon the same data get the same replies.",
     )
-    setter.add_argument("--dialect", help="native, auto, or the name of a dialect")
+    setter.add_argument(
+        "--dialect", help="native, auto, or the name of a dialect; none: what the settings say for all"
+    )
     setter.add_argument(
         "--clock", metavar="TIME", help="2026-03-01T12:00:00Z, from now on; `real`: the real one"
     )

@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from attrs import evolve, frozen
 
+from server.contracts import media_types
 from server.contracts.asking import Asked, Request, read
 from server.contracts.compiling import Compiled, Compiler
 from server.contracts.document import METHODS, ContractError
 from server.contracts.edge import Checked, Edge
 from server.contracts.examples import Examples, holder_of
 from server.contracts.failing import Failing
+from server.contracts.fitting import fitted
 from server.contracts.judging import Judging
 from server.contracts.model import model_of
+from server.contracts.reply_headers import ReplyHeaders
 from server.contracts.routes import Routes
 from server.contracts.shapes import json_content
 from server.contracts.telling import told_to_model
 from server.values.errors import MethodNotAllowed, NotFound
 from server.values.model import Reply
 from wasm_runtime.schemas import SchemaError
-from wasm_runtime.slot import Judged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from server.contracts.routes import Match
     from server.contracts.schemas import SchemaLimits
     from server.values.model import RequestContext
+    from wasm_runtime.slot import Judged
 
 _JSON: Final = "application/json"
 _PROBLEM: Final = "application/problem+json"
@@ -50,6 +53,7 @@ class Contract:
     failing: Failing
     edge: Edge
     judging: Judging
+    reply_headers: ReplyHeaders
 
     @classmethod
     def of(
@@ -74,6 +78,7 @@ class Contract:
             failing=Failing(document, model.views, Examples(document.raw, "reply")),
             edge=edge,
             judging=judging,
+            reply_headers=ReplyHeaders(document),
         )
 
     def match(self, method: str, segments: Sequence[str]) -> Match | None:
@@ -108,6 +113,22 @@ class Contract:
 
     def role(self, operation: Operation) -> Role:
         return self.model.roles[operation.id]
+
+    def failed(self, reply: Reply, operation: Operation | None, path: str) -> Reply:
+        """A problem document as the document has errors, and so that it fits their schema."""
+        formed = self.failing.reply(reply, operation, path)
+        found = self.failing.schema_of(formed.status, operation)
+        if found is None or formed.body is None or formed.media_type == _PROBLEM:
+            return formed
+        media_type, schema = found
+        value = orjson.loads(formed.body)
+        violations = self.judging.violations(schema, value)
+        if not violations:
+            return formed
+        fits = partial(self.judging.fits, schema)
+        example = self.compiler.examples.for_content(holder_of(schema), schema, media_type, fits)
+        value = fitted(value, violations, example)
+        return evolve(formed, body=orjson.dumps(value if fits(value) else example))
 
     def example(self, operation: Operation, status: int) -> Reply | None:
         """What the document shows of a reply; None where it declares none of that status."""
@@ -180,14 +201,14 @@ class Call:
         """Headers that checking it reads, in lower case."""
         if self.contract is None or self.match is None:
             return frozenset()
-        return self.contract.edge.header_names(self.match.operation) | {"accept"}
+        return self.contract.edge.header_names(self.match.operation)
 
     def admitted(self, headers: Mapping[str, str], query: Mapping[str, Any]) -> Call:
         """With what can be said of it before its body is read. Raises what `Edge.admit` does."""
         if self.contract is None or self.match is None:
             return self
         checked = self.contract.edge.admit(self.match.operation, self.match.params, query, headers)
-        return evolve(self, checked=checked)
+        return Call(self.contract, self.match, self.path, checked)
 
     def takes(self, content_type: str) -> str:
         """The declared type of a body; "" where there is to be none. Raises UnsupportedMediaType."""
@@ -213,9 +234,7 @@ class Call:
         """What its contract says of the reply, for a worker."""
         if self.contract is None or self.match is None:
             return None
-        judging = self.contract.judging
-        keys = judging.keys_for(self.match.operation)
-        return Judged(judging.id, judging.text, keys, enforce=enforce, bare=bare)
+        return self.contract.judging.judged(self.match.operation, enforce=enforce, bare=bare)
 
     def on_demand(self, status: int) -> Reply | None:
         """The reply that the operation declares for a status, as its example; None: it declares none."""
@@ -224,12 +243,21 @@ class Call:
         return self.contract.example(self.match.operation, status)
 
     def in_form(self, reply: Reply) -> Reply:
+        """The reply as the document has it, with the headers that it requires."""
+        formed = self._in_form(reply)
+        if self.contract is None or self.match is None:
+            return formed
+        sent = {} if self.checked is None else self.checked.headers
+        missing = self.contract.reply_headers.missing(self.match.operation, formed, sent)
+        return evolve(formed, headers=(*formed.headers, *missing)) if missing else formed
+
+    def _in_form(self, reply: Reply) -> Reply:
         """The reply as the document has it: errors in its schema, content only where it is declared."""
         operation = None if self.match is None else self.match.operation
         if self.contract is None:
             return reply
         if reply.media_type == _PROBLEM:
-            return self.contract.failing.reply(reply, operation, self.path)
+            return _of_its_types(self.contract.failed(reply, operation, self.path), operation)
         if operation is None or reply.body is None or reply.media_type != _JSON or reply.status >= 400:
             return reply
         content = operation.reply_for(reply.status)
@@ -238,6 +266,17 @@ class Call:
             return evolve(reply, body=None) if reply.body == b"null" else reply
         media_type = found[0] if "*" not in found[0] else _JSON
         return reply if media_type == _JSON else evolve(reply, media_type=media_type)
+
+
+def _of_its_types(reply: Reply, operation: Operation | None) -> Reply:
+    """A problem document under a type that the operation has: its clients expect no other."""
+    if operation is None or reply.media_type != _PROBLEM:
+        return reply
+    declared = [name for content in operation.replies.values() for name in content]
+    if not declared or any(media_types.bare(name) == _PROBLEM for name in declared):
+        return reply
+    found = next((name for name in declared if media_types.is_json(name) and "*" not in name), None)
+    return reply if found is None else evolve(reply, media_type=found)
 
 
 def document_json(document: Document) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote
 
 from attrs import frozen
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from server.contracts.document import Document, Operation
 
-_AUTHORIZATION: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,31}) +(\S{1,8000})", re.ASCII)
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}", re.ASCII)
 _COOKIE: Final = re.compile(r"\s*([^=;\s]+)=\"?([^;\"]*)\"?\s*")
 _BEARER: Final = frozenset({"bearer", "token"})
 
@@ -53,10 +53,15 @@ class Seen:
     challenge: str = ""
 
 
-def header_names(document: Document, operation: Operation) -> frozenset[str]:
+#: What an operation without security lets in.
+NOBODY: Final = Seen(allowed=True)
+Schemes: TypeAlias = "Mapping[str, Mapping[str, Any]]"
+
+
+def header_names(operation: Operation, schemes: Schemes) -> frozenset[str]:
     """Request headers that its schemes read, in lower case."""
     names = {"authorization"} if operation.security else set()
-    for scheme in _schemes(document, operation).values():
+    for scheme in schemes.values():
         if scheme.get("type") == "apiKey":
             place = scheme.get("in")
             names |= {"cookie"} if place == "cookie" else set()
@@ -65,12 +70,11 @@ def header_names(document: Document, operation: Operation) -> frozenset[str]:
 
 
 def seen(
-    document: Document, operation: Operation, headers: Mapping[str, str], query: Mapping[str, Any]
+    operation: Operation, schemes: Schemes, headers: Mapping[str, str], query: Mapping[str, Any]
 ) -> Seen:
     """The first of the alternatives that the request fulfils decides who asks."""
     if not operation.security:
-        return Seen(allowed=True)
-    schemes = _schemes(document, operation)
+        return NOBODY
     anonymous = False
     for way in operation.security:
         if not way:
@@ -83,7 +87,8 @@ def seen(
     return Seen(allowed=anonymous, challenge=_challenge(schemes))
 
 
-def _schemes(document: Document, operation: Operation) -> dict[str, dict[str, Any]]:
+def schemes_of(document: Document, operation: Operation) -> Schemes:
+    """Those that it names, by name."""
     names = {name for way in operation.security for name in way}
     found = {name: document.resolve(f"#/components/securitySchemes/{name}") for name in sorted(names)}
     return {name: scheme for name, scheme in found.items() if isinstance(scheme, dict)}
@@ -115,8 +120,8 @@ def _api_key(scheme: Mapping[str, Any], headers: Mapping[str, str], query: Mappi
     if place == "cookie":
         return cookies_of(headers.get("cookie", "")).get(name, "")
     value = headers.get(name.lower(), "").strip()
-    found = _AUTHORIZATION.fullmatch(value) if name.lower() == "authorization" else None
-    return found[2] if found else value
+    found = _authorization(value) if name.lower() == "authorization" else None
+    return found[1] if found else value
 
 
 def cookies_of(header: str) -> dict[str, str]:
@@ -125,17 +130,24 @@ def cookies_of(header: str) -> dict[str, str]:
     return {each[1]: unquote(each[2]) for each in found if each}
 
 
+def _authorization(value: str) -> tuple[str, str] | None:
+    """The scheme in lower case and its credentials (RFC 9110 §11.4), which are one word."""
+    scheme, _, word = value.strip().partition(" ")
+    word = word.strip()
+    return (scheme.lower(), word) if _SCHEME.fullmatch(scheme) and word and " " not in word else None
+
+
 def _bearer(headers: Mapping[str, str]) -> tuple[str, str] | None:
-    found = _AUTHORIZATION.fullmatch(headers.get("authorization", "").strip())
-    return ("", found[2]) if found and found[1].lower() in _BEARER else None
+    found = _authorization(headers.get("authorization", ""))
+    return ("", found[1]) if found and found[0] in _BEARER else None
 
 
 def _basic(headers: Mapping[str, str]) -> tuple[str, str] | None:
-    found = _AUTHORIZATION.fullmatch(headers.get("authorization", "").strip())
-    if found is None or found[1].lower() != "basic":
+    found = _authorization(headers.get("authorization", ""))
+    if found is None or found[0] != "basic":
         return None
     try:
-        user, colon, secret = base64.b64decode(found[2], validate=True).decode().partition(":")
+        user, colon, secret = base64.b64decode(found[1], validate=True).decode().partition(":")
     except ValueError:
         return None
     return (user, f"{user}:{secret}") if colon else None

@@ -19,7 +19,7 @@ from attrs import evolve, field, frozen
 from server.contracts import credentials, media_types
 from server.contracts.document import value_at
 from server.contracts.forms import FormError, read_form
-from server.contracts.parameters import ABSENT, ParameterError, from_query, from_text
+from server.contracts.parameters import ABSENT, ParameterError, from_query, from_text, look_at
 from server.contracts.schemas import SchemaLimits, prepare
 from server.values.errors import (
     BadRequest,
@@ -33,12 +33,14 @@ from wasm_runtime.schemas import Checker
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from server.contracts.credentials import Identity
+    from server.contracts.credentials import Identity, Schemes
     from server.contracts.document import Document, Operation, Parameter
+    from server.contracts.looking import Look
     from server.contracts.schemas import Relaxed
     from server.values.errors import ServiceError
 
 _MOST_FAULTS: Final = 16
+_ANY: Final = frozenset({"", "*/*"})
 
 
 @frozen
@@ -80,6 +82,31 @@ class Checked:
     identity: Identity | None = None
 
 
+@frozen
+class _Read:
+    """A parameter with what reading it takes."""
+
+    parameter: Parameter
+    seen: Look
+    #: In the way in which its texts are found.
+    name: str
+    default: Any
+    #: Of its schema in the checker; None: there is nothing to check.
+    key: str | None
+
+
+@frozen
+class _Prepared:
+    """An operation with what reading its requests takes, made once."""
+
+    reads: tuple[_Read, ...]
+    headers: frozenset[str]
+    schemes: Schemes
+    asks: bool
+    #: Media types of a success, as they are declared.
+    offered: tuple[str, ...]
+
+
 class Edge:
     """Of one document."""
 
@@ -90,13 +117,43 @@ class Edge:
         prepared = prepare(document.raw, wanted, "request", limits or SchemaLimits())
         self._keys = prepared.keys
         self._checker = Checker(prepared.text)
+        self._prepared: dict[str, _Prepared] = {}
         self.relaxed: tuple[Relaxed, ...] = prepared.relaxed
+
+    def _of(self, operation: Operation) -> _Prepared:
+        found = self._prepared.get(operation.id)
+        if found is None:
+            found = self._prepared[operation.id] = self._prepare(operation)
+        return found
+
+    def _prepare(self, operation: Operation) -> _Prepared:
+        schemes = credentials.schemes_of(self._document, operation)
+        named = {each.name.lower() for each in operation.parameters if each.place == "header"}
+        cookies = {"cookie"} if any(each.place == "cookie" for each in operation.parameters) else set()
+        contents = [
+            content for key, content in operation.replies.items() if key.startswith("2") or key == "default"
+        ]
+        return _Prepared(
+            reads=tuple(self._read(each) for each in operation.parameters),
+            headers=frozenset(named | cookies | {"accept"}) | credentials.header_names(operation, schemes),
+            schemes=schemes,
+            asks=operation.declares(401),
+            offered=tuple(dict.fromkeys(name for content in contents for name in content)),
+        )
+
+    def _read(self, parameter: Parameter) -> _Read:
+        schema = self._document.resolve(parameter.schema) if parameter.schema else {}
+        return _Read(
+            parameter,
+            look_at(self._document.raw, parameter),
+            parameter.name.lower() if parameter.place == "header" else parameter.name,
+            schema.get("default", ABSENT) if isinstance(schema, dict) else ABSENT,
+            self._keys.get(parameter.schema),
+        )
 
     def header_names(self, operation: Operation) -> frozenset[str]:
         """Headers that have to be read for it, in lower case."""
-        named = {each.name.lower() for each in operation.parameters if each.place == "header"}
-        cookies = {"cookie"} if any(each.place == "cookie" for each in operation.parameters) else set()
-        return frozenset(named | cookies) | credentials.header_names(self._document, operation)
+        return self._of(operation).headers
 
     def admit(
         self,
@@ -109,13 +166,17 @@ class Edge:
 
         Raises Unauthorized, NotAcceptable, BadRequest.
         """
-        seen = credentials.seen(self._document, operation, headers, query)
-        if not seen.allowed and operation.declares(401):
+        prepared = self._of(operation)
+        seen = credentials.seen(operation, prepared.schemes, headers, query)
+        if not seen.allowed and prepared.asks:
             detail = "Credentials are needed here, and there are none that are well formed."
             raise Unauthorized(detail, headers={"WWW-Authenticate": seen.challenge})
-        wanted = self._wanted(operation, headers.get("accept", ""))
-        checked = Checked(operation, wanted=wanted, identity=seen.identity)
-        return self._with_parameters(checked, params, query, headers)
+        wanted = _wanted(prepared.offered, headers.get("accept", ""))
+        values = self._values(prepared, params, query, headers)
+        return Checked(
+            operation, values["path"], values["query"], values["header"], values["cookie"],
+            wanted=wanted, identity=seen.identity,
+        )  # fmt: skip
 
     def media_type(self, operation: Operation, content_type: str) -> str:
         """Which of the declared types a body has; "" where none is. Raises UnsupportedMediaType."""
@@ -154,82 +215,72 @@ class Edge:
 
     # parameters
 
-    def _with_parameters(
+    def _values(
         self,
-        checked: Checked,
+        prepared: _Prepared,
         params: Mapping[str, str],
         query: Mapping[str, Any],
         headers: Mapping[str, str],
-    ) -> Checked:
-        faults: list[Fault] = []
-        values: dict[str, dict[str, Any]] = {"path": {}, "query": dict(query), "header": {}, "cookie": {}}
-        values["path"] = dict(params)
+    ) -> dict[str, dict[str, Any]]:
+        """By their places. Raises BadRequest."""
+        values: dict[str, dict[str, Any]] = {
+            "path": dict(params),
+            "query": dict(query),
+            "header": {},
+            "cookie": {},
+        }
         cookies = credentials.cookies_of(headers["cookie"]) if "cookie" in headers else {}
-        texts = {"path": params, "header": headers, "cookie": cookies}
-        for parameter in checked.operation.parameters:
+        texts: dict[str, Mapping[str, str]] = {"path": params, "header": headers, "cookie": cookies}
+        faults: list[Fault] = []
+        for read in prepared.reads:
+            parameter = read.parameter
             try:
-                value = self._value(parameter, query, texts)
+                value = self._value(read, query, texts)
             except (ParameterError, FormError) as error:
-                faults.append(_fault_of(parameter, "", "style", str(error)))
+                faults.append(_fault_of(parameter, "style", str(error)))
                 continue
-            if value is ABSENT:
-                if parameter.required:
-                    faults.append(_fault_of(parameter, "", "required", "it has to be there"))
-                continue
-            faults += self._faults(parameter.place, parameter.name, parameter.schema, value)
-            values[parameter.place][parameter.name] = value
+            if value is not ABSENT:
+                values[parameter.place][parameter.name] = value
+                if read.key is not None:
+                    faults += self._faults(parameter.place, parameter.name, read.key, value)
+            elif parameter.required:
+                faults.append(_fault_of(parameter, "required", "it has to be there"))
         if faults:
             raise _invalid(faults)
-        return evolve(
-            checked,
-            params=values["path"],
-            query=values["query"],
-            headers=values["header"],
-            cookies=values["cookie"],
-        )
+        return values
 
-    def _value(
-        self, parameter: Parameter, query: Mapping[str, Any], texts: Mapping[str, Mapping[str, str]]
-    ) -> Any:
+    def _value(self, read: _Read, query: Mapping[str, Any], texts: Mapping[str, Mapping[str, str]]) -> Any:
         """As it was sent; what is not there has its default."""
+        parameter, document = read.parameter, self._document.raw
         if parameter.place == "query":
-            value = from_query(self._document.raw, parameter, query)
+            value = from_query(document, parameter, query, read.seen)
         else:
-            name = parameter.name.lower() if parameter.place == "header" else parameter.name
-            text = texts[parameter.place].get(name)
-            value = ABSENT if text is None else from_text(self._document.raw, parameter, text)
-        if value is ABSENT and parameter.schema:
-            schema = self._document.resolve(parameter.schema)
-            return schema.get("default", ABSENT) if isinstance(schema, dict) else ABSENT
-        return value
+            text = texts[parameter.place].get(read.name)
+            value = ABSENT if text is None else from_text(document, parameter, text, read.seen)
+        return read.default if value is ABSENT else value
 
-    def _faults(self, place: str, name: str, pointer: str, value: Any) -> list[Fault]:
-        key = self._keys.get(pointer)
-        if key is None:
-            return []
+    def _faults(self, place: str, name: str, key: str, value: Any) -> list[Fault]:
         found = self._checker.violations(key, value)
         return [Fault(place, name, each.pointer, each.keyword, each.detail) for each in found]
 
     def _raise_for(self, place: str, name: str, pointer: str, value: Any) -> None:
-        faults = self._faults(place, name, pointer, value)
+        key = self._keys.get(pointer)
+        faults = [] if key is None else self._faults(place, name, key, value)
         if faults:
             raise _invalid(faults)
 
-    def _wanted(self, operation: Operation, accept: str) -> str:
-        """The type of a success that the request would take; "": nothing is said of any."""
-        contents = [
-            content for key, content in operation.replies.items() if key.startswith("2") or key == "default"
-        ]
-        declared = list(dict.fromkeys(name for content in contents for name in content))
-        if not declared:
-            return ""
-        found = media_types.wanted(accept, declared)
-        if found is None:
-            names = ", ".join(declared)
-            raise NotAcceptable(
-                f"None of what the Accept header names fits; there is {names}.", available=declared
-            )
-        return found
+
+def _wanted(offered: tuple[str, ...], accept: str) -> str:
+    """The type of a success that the request would take; "": nothing is said of any. Raises NotAcceptable."""
+    if not offered or accept in _ANY:
+        return offered[0] if offered else ""
+    found = media_types.wanted(accept, offered)
+    if found is None:
+        names = ", ".join(offered)
+        raise NotAcceptable(
+            f"None of what the Accept header names fits; there is {names}.", available=list(offered)
+        )
+    return found
 
 
 def _without_files(value: Any) -> Any:
@@ -246,8 +297,8 @@ def _schemas_of(operation: Operation) -> Iterable[str]:
     yield from (each for each in operation.request_bodies.values() if each)
 
 
-def _fault_of(parameter: Parameter, pointer: str, keyword: str, detail: str) -> Fault:
-    return Fault(parameter.place, parameter.name, pointer, keyword, detail)
+def _fault_of(parameter: Parameter, keyword: str, detail: str) -> Fault:
+    return Fault(parameter.place, parameter.name, "", keyword, detail)
 
 
 def _invalid(faults: list[Fault]) -> ServiceError:

@@ -88,6 +88,12 @@ class Failing:
             return status
         return next((each for each in _INVALID if str(each) in operation.replies), status)
 
+    def schema_of(self, status: int, operation: Operation | None) -> tuple[str, str] | None:
+        """The media type and the schema's pointer of an error; None: the document has none."""
+        content = operation.reply_for(status) if operation is not None else None
+        found = json_content(content) if content else None
+        return found if found is not None and found[1] else self._common
+
     def _schema(self, status: int, operation: Operation | None) -> tuple[str, View] | None:
         key = ("" if operation is None else operation.id, status)
         if key not in self._made:

@@ -14,8 +14,6 @@ from server.contracts.looking import Look, look, read_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NAME: Final = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
-_STEP: Final = re.compile(r"\[([^\[\]]*)\]")
 _INDEX: Final = re.compile(r"[0-9]{1,4}", re.ASCII)
 #: Brackets of one name.
 MOST_STEPS: Final = 32
@@ -37,10 +35,16 @@ def read_form(document: Mapping[str, Any], nodes: list[Any], pairs: Mapping[str,
 
 def steps_of(name: str) -> list[str]:
     """`a[b][]` is a, b and "". Raises FormError."""
-    found = _NAME.fullmatch(name)
-    if found is None:
+    head, bracket, rest = name.partition("[")
+    inner = rest.removesuffix("]").split("][")
+    if (
+        not head
+        or not bracket
+        or not rest.endswith("]")
+        or any(set(each) & {"[", "]"} for each in (head, *inner))
+    ):
         return [name]
-    steps = [found[1], *_STEP.findall(found[2])]
+    steps = [head, *inner]
     if len(steps) > MOST_STEPS:
         raise FormError(f"{name[:64]}: it has more than {MOST_STEPS - 1} brackets")
     return steps

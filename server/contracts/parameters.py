@@ -28,11 +28,15 @@ class ParameterError(ValueError):
     """It is not what its style has; the text says how."""
 
 
-def from_text(document: Mapping[str, Any], parameter: Parameter, text: str) -> Any:
+def look_at(document: Mapping[str, Any], parameter: Parameter) -> Look:
+    """What its schema says of it: made once, for `from_text` and `from_query`."""
+    return look(document, [value_at(document, parameter.schema)] if parameter.schema else [])
+
+
+def from_text(document: Mapping[str, Any], parameter: Parameter, text: str, seen: Look) -> Any:
     """One in a path, a header or a cookie. Raises ParameterError."""
     if parameter.media_type:
         return _json(text)
-    seen = look(document, [value_at(document, parameter.schema)] if parameter.schema else [])
     match parameter.style:
         case "label":
             text, separator = text.removeprefix("."), "." if parameter.explode else ","
@@ -52,15 +56,15 @@ def _matrix(parameter: Parameter, text: str) -> tuple[str, str]:
     return ";".join(parts), ";"
 
 
-def from_query(document: Mapping[str, Any], parameter: Parameter, query: Mapping[str, Any]) -> Any:
+def from_query(
+    document: Mapping[str, Any], parameter: Parameter, query: Mapping[str, Any], seen: Look
+) -> Any:
     """One in a query; ABSENT where it is not there. Raises ParameterError, FormError."""
     sent = query.get(parameter.name, ABSENT)
     if parameter.media_type:
         return ABSENT if sent is ABSENT else _json(_one(sent))
-    nodes = [value_at(document, parameter.schema)] if parameter.schema else []
-    seen = look(document, nodes)
     if sent is ABSENT:
-        return _in_parts(document, parameter, seen, nodes, query)
+        return _in_parts(document, parameter, seen, query) if query else ABSENT
     if seen.is_list and not (isinstance(sent, str) and seen.types & {"string", "integer", "number"}):
         return _list(document, parameter, seen, sent)
     if seen.is_object and not seen.types & {"string", "integer", "number", "boolean"}:
@@ -83,11 +87,10 @@ def _list(document: Mapping[str, Any], parameter: Parameter, seen: Look, sent: A
     return [read_text(each, items) for each in sent.split(separator, _MOST_PARTS)] if sent else []
 
 
-def _in_parts(
-    document: Mapping[str, Any], parameter: Parameter, seen: Look, nodes: list[Any], query: Mapping[str, Any]
-) -> Any:
+def _in_parts(document: Mapping[str, Any], parameter: Parameter, seen: Look, query: Mapping[str, Any]) -> Any:
     """`ids[]=1`, `filter[a]=1`, or an exploded object, whose properties are the query's names."""
     name = parameter.name
+    nodes = [value_at(document, parameter.schema)] if parameter.schema else []
     own = {
         key: value for key, value in query.items() if key.startswith(f"{name}[") and steps_of(key)[0] == name
     }

@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from server.http import browser
 from server.http.pages import settled
+from server.planning.dialects.frame.choice import DialectChoice
+from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import SESSION_ID
 from server.requests.target import parse_query
 from server.sessions.identity import session_for
-from server.values.errors import InvalidQuery, NotFound, SessionInvalid
+from server.sessions.settings import NoSettings, ReadsSettings
+from server.values.errors import InvalidQuery, NotFound, ServiceError, SessionInvalid
 from server.values.model import Reply
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from server.values.model import Session
 
 NAMES = frozenset({"openapi.json", "swagger.json", "docs", "redoc"})
+_DOCUMENTS = (("openapi.json",), ("swagger.json",))
 #: What such a file is never changes; private because who may have it depends on the token.
 _KEEP = "max-age=31536000, immutable"
 
@@ -41,6 +45,8 @@ class ApiPages:
     anonymous: Anonymous
     query_bytes: int
     scope: Scope = "service"
+    dialects: DialectChoice = field(factory=DialectChoice)
+    settings: ReadsSettings = field(factory=NoSettings)
 
     async def reply(self, method: str, target: Target, headers: MultiMapping[str], caller: Caller) -> Reply:
         """What is at a path whose first segment is one of `NAMES`.
@@ -59,8 +65,22 @@ class ApiPages:
             return _file(file, headers)
         query = parse_query(target.raw_query, query_bytes=self.query_bytes)
         session = self._session(query, headers, caller)
-        document = await self.describer.document(session, _types(query.get("types", "enforced")))
+        settings = await self.settings.of(session.directory)
+        named = self.dialects.named(headers, caller.token_name, settings)
+        dialect = "" if named in (NATIVE, AUTO) else named
+        types = _types(query.get("types", "enforced"))
+        document = await self.describer.document(session, types, dialect)
         return Reply(200, (("Vary", SESSION_ID),), document)
+
+    def session_of(self, target: Target, headers: MultiMapping[str], caller: Caller) -> Session | None:
+        """Whose document is asked for; None where none is, or the question is wrong, which `reply` says."""
+        if target.segments[:1] not in _DOCUMENTS:
+            return None
+        try:
+            query = parse_query(target.raw_query, query_bytes=self.query_bytes)
+            return self._session(query, headers, caller)
+        except ServiceError:
+            return None
 
     def _session(self, query: Pairs, headers: MultiMapping[str], caller: Caller) -> Session:
         """The header names it, or `?session=` where no header can be sent."""

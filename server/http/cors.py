@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
 ANY: Final = "*"
+ANY_PORT: Final = ":*"
 _REQUEST_METHOD = "Access-Control-Request-Method"
 _REQUEST_HEADERS = "Access-Control-Request-Headers"
 _EXPOSE = "Access-Control-Expose-Headers"
@@ -37,7 +38,10 @@ _ON_ALL = ("X-Request-ID", "X-Plan-Source", "X-Plan-ID", "X-Fuel-Used", "X-Diale
 
 @frozen
 class Cors:
-    """`origins` as browsers write them (`https://app.example.com`), or just `*`; none: CORS is off."""
+    """`origins` as browsers write them (`https://app.example.com`), or just `*`; none: CORS is off.
+
+    `http://localhost:*` is any port of that host.
+    """
 
     origins: frozenset[str] = frozenset()
     max_age_seconds: int = 600
@@ -97,4 +101,10 @@ class Cors:
         origin = headers.get("Origin")
         if origin is None:
             return None
-        return ANY if self._any else origin if origin in self.origins else None
+        return ANY if self._any else origin if self._lists(origin) else None
+
+    def _lists(self, origin: str) -> bool:
+        """By itself, or as any port of its host."""
+        host, _, port = origin.rpartition(":")
+        of_host = f"{host if port.isdecimal() else origin}{ANY_PORT}"
+        return origin in self.origins or of_host in self.origins

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
 from aiohttp import HttpVersion10, HttpVersion11
-from attrs import evolve
 
 from server.concurrency.aside import INLINE_BYTES, aside
 from server.concurrency.uninterrupted import uninterrupted
@@ -25,6 +24,7 @@ from server.http import pages, request_id
 from server.http.api_pages import NAMES as API_PAGES
 from server.http.conditional import conditional
 from server.http.cors import Cors
+from server.http.elsewhere import Elsewhere
 from server.http.held import Claim, HeldBytes
 from server.http.response import SENT, came_in_chunks, to_response, whole
 from server.http.terminal import for_terminal
@@ -34,7 +34,7 @@ from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
-from server.sessions.settings import NoSettings
+from server.sessions.settings import NoSettings, ReadsSettings
 from server.telemetry.request_line import RequestLine
 from server.values.errors import BadRequest, NotFound, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply
@@ -48,7 +48,9 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
     from server.http.api_pages import ApiPages
+    from server.http.clustered import Clustered
     from server.requests.auth import Authenticator, Caller
+    from server.requests.rates import Rates
     from server.requests.target import Target
     from server.values.model import RequestContext, Session
 
@@ -65,16 +67,6 @@ _HASHED_INLINE_BYTES = 1024 * 1024
 
 class UseCase(Protocol):
     async def serve(self, ctx: RequestContext, line: RequestLine) -> Reply: ...
-
-
-class ReadsSettings(Protocol):
-    """What was set for a session, by its directory."""
-
-    def known(self, session: str) -> Mapping[str, Any] | None:
-        """None where `of` has to be waited for."""
-        ...
-
-    async def of(self, session: str) -> Mapping[str, Any]: ...
 
 
 class Door(Protocol):
@@ -105,6 +97,8 @@ class Handler:
         beyond: Literal["refuse", "conventions", "model"] = "refuse",
         settings: ReadsSettings | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
+        cluster: Clustered | None = None,
+        rates: Rates | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
 
@@ -127,6 +121,8 @@ class Handler:
         self._beyond = beyond
         self._settings = settings or NoSettings()
         self._logged_address = logged_address
+        self._cluster = cluster
+        self._rates = rates
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
@@ -134,10 +130,15 @@ class Handler:
         if self._reader.tokens.are_in(number):
             number = request_id.new()
         line = self._new_line(request_id=number, method=request.method)
+        if self._cluster is not None:
+            line.node = self._cluster.node
         if self._logged_address is not None:
             line.client = self._logged_address(request.remote or "", request.headers)
         try:
             reply = await self._reply(request, line)
+            if not isinstance(reply, Reply):  # another node's, and sent
+                line.status = reply.status
+                return reply
             if line.dialect:
                 reply = in_dialect(reply, line.dialect)
             elif line.contract is not None:
@@ -151,7 +152,7 @@ class Handler:
             if self._note is not None:
                 self._note(line)
 
-    async def _reply(self, request: web.BaseRequest, line: RequestLine) -> Reply:
+    async def _reply(self, request: web.BaseRequest, line: RequestLine) -> Reply | web.StreamResponse:
         try:
             return await self._answer(request, line)
         except ServiceError as error:
@@ -165,15 +166,19 @@ class Handler:
             line.problem = ServiceError.slug
             return error_reply(ServiceError("The request failed; the log has more."), line.request_id)
 
-    async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply:
+    async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Reply | web.StreamResponse:
         is_health = request.raw_path.partition("?")[0] == pages.HEALTH
-        if not is_health:  # load balancers ask by an address
+        if not is_health and not self._was_judged(request):  # load balancers ask by an address
             self._hosts.check(request.headers)
         if preflight := self._cors.preflight(request.method, request.headers):
             return preflight
         if is_health:
             return pages.health(request.method, self._health)
         if self._door is not None and self._door.owns(request.raw_path):
+            if self._cluster is not None:
+                elsewhere = await self._cluster.place_of_operators(request)
+                if elsewhere is not None:
+                    return await self._cluster.forward(request, elsewhere, line, upload=True)
             return await uninterrupted(self._door.answer(request))
         claim = Claim(self._held)
         try:
@@ -181,7 +186,13 @@ class Handler:
         finally:
             claim.release()
 
-    async def _served(self, request: web.BaseRequest, line: RequestLine, claim: Claim) -> Reply:
+    def _was_judged(self, request: web.BaseRequest) -> bool:
+        """Whether another node has looked at the name that it came under, and handed it on."""
+        return self._cluster is not None and self._cluster.may_come(request)
+
+    async def _served(
+        self, request: web.BaseRequest, line: RequestLine, claim: Claim
+    ) -> Reply | web.StreamResponse:
         started = perf_counter()
         try:
             ctx = await self._read(request, line, claim)
@@ -189,6 +200,9 @@ class Handler:
             line.took("parse", perf_counter() - started)
         if isinstance(ctx, Reply):
             return ctx
+        if isinstance(ctx, Elsewhere):
+            assert self._cluster is not None  # noqa: S101  it has said so
+            return await self._cluster.forward(request, ctx, line, holds=claim.grow)
         reply = await self._use_case.serve(ctx, line)
         if reply.status == _REFUSED and ctx.query and not ctx.dialect:
             reply = with_dialect_named(reply, ctx)
@@ -198,8 +212,8 @@ class Handler:
 
     async def _read(
         self, request: web.BaseRequest, line: RequestLine, claim: Claim
-    ) -> RequestContext | Reply:
-        """The request's context, or the reply where the service itself has one."""
+    ) -> RequestContext | Reply | Elsewhere:
+        """The request's context, or the reply where the service itself has one; or who has its session."""
         if request.version not in (HttpVersion10, HttpVersion11):
             raise BadRequest("The service speaks HTTP/1.1 and HTTP/1.0.")
         caller = self._caller(request)
@@ -207,12 +221,21 @@ class Handler:
         check_method(request.method)
         if request.raw_path == "*" and request.method == "OPTIONS":
             return Reply(204, (("Allow", ", ".join(METHODS)),))
+        if self._contracts.default is not None:  # what is refused before the session is known has its form
+            line.contract = Call(self._contracts.default, None, request.raw_path.partition("?")[0])
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
         if pages.is_own(target.segments):
-            return await self._own_page(request, target, caller)
+            line.contract = None
+            asked = self._api_pages.session_of(target, request.headers, caller)
+            return await self._elsewhere(request, asked) or await self._own_page(request, target, caller)
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
+        elsewhere = await self._elsewhere(request, session)
+        if elsewhere is not None:
+            return elsewhere
+        if self._rates is not None:
+            line.rates = self._rates.take(line.token_name, session.directory)
         settings = self._settings.known(session.directory)
         if settings is None:
             settings = await self._settings.of(session.directory)
@@ -228,6 +251,7 @@ class Handler:
             holds=claim.grow,
             dialect_headers=self._dialects.headers_of(named),
             takes=None if call is None or call.match is None else call.takes,
+            contract=call,
             settings=settings,
         )
         if call is not None:
@@ -247,6 +271,7 @@ class Handler:
         """
         contract = await self._contracts.of(session)
         if contract is None:
+            line.contract = None
             return None
         line.contract = Call(contract, None, target.path)
         try:
@@ -259,18 +284,24 @@ class Handler:
         line.contract = call = Call(contract, match, target.path)
         if match is not None:
             headers = self._reader.headers_named(request, call.header_names(), caller)
-            call = call.admitted(headers, self._reader.query(target))
+            line.contract = call = call.admitted(headers, self._reader.query(target))
         return call
 
     @staticmethod
     async def _of_contract(call: Call, ctx: RequestContext, content_type: str) -> RequestContext:
         """The request with its body as the operation reads it. Raises Unprocessable."""
         if call.match is None or ctx.method not in _WITH_CONTENT:
-            return evolve(ctx, contract=call)
+            return ctx
         media_type = call.takes(content_type) if ctx.content != "none" else ""
         if len(ctx.body_text or "") <= INLINE_BYTES:
             return call.with_body(media_type, ctx)
         return await aside(partial(call.with_body, media_type, ctx), ctx.session.directory)
+
+    async def _elsewhere(self, request: web.BaseRequest, session: Session | None) -> Elsewhere | None:
+        """Whether another node has the session. Raises Unavailable, Misplaced."""
+        if self._cluster is None or session is None:
+            return None
+        return await self._cluster.place(request, session.directory)
 
     def _caller(self, request: web.BaseRequest) -> Caller:
         """Raises Unauthorized."""
@@ -284,7 +315,13 @@ class Handler:
     async def _own_page(self, request: web.BaseRequest, target: Target, caller: Caller) -> Reply:
         if target.segments and target.segments[0] in API_PAGES:
             return await self._api_pages.reply(request.method, target, request.headers, caller)
-        return pages.page(request.method, target.segments, request.headers.get("Accept", ""))
+        accept = request.headers.get("Accept", "")
+        if not target.segments:
+            console = self._door is not None and self._door.owns(pages.CONSOLE)
+            return pages.home(
+                request.method, accept, self._reader.origin.base_url(request.headers), console=console
+            )
+        return pages.page(request.method, target.segments, accept)
 
     async def _send(self, request: web.BaseRequest, reply: Reply, line: RequestLine) -> web.StreamResponse:
         """Write the response here, so that the line knows how long it took.
@@ -294,7 +331,8 @@ class Handler:
         started = perf_counter()
         response: web.StreamResponse = SENT
         try:
-            data = whole(request, reply, line)
+            goes = self._cluster is not None and self._cluster.goes
+            data = None if goes else whole(request, reply, line)
             if data is None:
                 response = await self._prepared(request, reply, line)
                 await response.write_eof()
@@ -316,7 +354,7 @@ class Handler:
         response = to_response(reply, line)
         if not request.content.is_eof():
             response.force_close()  # the rest of the body is not worth reading
-        if came_in_chunks(request):
+        if came_in_chunks(request) or (self._cluster is not None and self._cluster.goes):
             response.force_close()
         await response.prepare(request)
         return response

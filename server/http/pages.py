@@ -5,11 +5,17 @@ Their names are never planned for, whether or not there is a page (yet).
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from functools import cache
 from html import escape
-from typing import TYPE_CHECKING, Any
+from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import orjson
+from attrs import evolve
 
+from server.http import browser
 from server.http.problem_types import MEANINGS, all_types
 from server.requests.target import RESERVED
 from server.values.errors import MethodNotAllowed, NotFound
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 HEALTH = "/healthz"
+CONSOLE = "/_meta/console"
 _ALLOW = ("GET", "HEAD", "OPTIONS")
 
 _WELCOME = {
@@ -26,36 +33,55 @@ _WELCOME = {
     "what": "An HTTP service without fixed endpoints. Send REST requests to any path; "
     "each is planned, checked, and run in a sandbox of its session.",
     "try": "POST /members/ with a JSON object, a Content-Type of application/json and an X-Session-ID header",
-    "links": {
-        "docs": "/docs",
-        "redoc": "/redoc",
-        "openapi": "/openapi.json",
-        "openapi_for_generators": "/openapi.json?types=learned",
-        "health": HEALTH,
-        "operators": "/_meta/",
-    },
 }
-_LINKED = {
+_LINKS: Mapping[str, str] = {
+    "docs": "/docs",
+    "redoc": "/redoc",
+    "openapi": "/openapi.json",
+    "openapi_for_generators": "/openapi.json?types=learned",
+    "health": HEALTH,
+    "operators": "/_meta/",
+}
+_LINKED: Mapping[str, str] = {
     "docs": "A session's API, to try out; a new session's first steps",
     "redoc": "A session's API, to read",
     "openapi": "Its OpenAPI document; X-Session-ID or ?session= names the session",
     "openapi_for_generators": "The same with types as learned, for generators of clients",
     "health": "Whether the service is well",
     "operators": "What operators can ask for, with the admin token",
+    "console": "Sessions, data, learned routes and traffic in a browser, with the admin token",
 }
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-    '<link rel="icon" href="data:,">'
-    "<h1>{title}</h1><dl>{rows}</dl></html>"
+    '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+    "<style>{style}</style><main>{body}</main></html>"
 )
-_HTML_HEADERS = (("Content-Security-Policy", "default-src 'none'; img-src data:"), ("Vary", "Accept"))
+
+
+@cache
+def _own(name: str) -> str:
+    return files(browser.__package__).joinpath(name).read_text("utf-8")
+
+
+@cache
+def _html_headers() -> tuple[tuple[str, str], ...]:
+    """The one style is named by its digest (CSP Level 3, "hash-source"), so that no other is taken."""
+    digest = base64.b64encode(hashlib.sha256(_own("plain.css").encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; frame-ancestors 'none'"
+    return (("Content-Security-Policy", f"{policy}; base-uri 'none'; form-action 'none'"), ("Vary", "Accept"))
+
+
+#: Of a node that hands its requests on, since it is about to stop.
+STOPPING = "stopping"
 
 
 def health(method: str, state: Callable[[], Mapping[str, object]]) -> Reply:
     """Open to all, so it says whether parts are well, and nothing about where they are."""
     if options := settled(method):
         return options
-    return _json({"status": "ok", **state()})
+    found = {"status": "ok", **state()}
+    # Load balancers look at the status alone.
+    return evolve(_json(found), status=503 if found["status"] == STOPPING else 200)
 
 
 def is_own(segments: tuple[str, ...]) -> bool:
@@ -63,13 +89,16 @@ def is_own(segments: tuple[str, ...]) -> bool:
     return not segments or segments[0] in RESERVED
 
 
+def home(method: str, accept: str, url: str, *, console: bool) -> Reply:
+    """The front page; `url` is the service's address as the client sees it. Raises MethodNotAllowed."""
+    return settled(method) or _home(accept, url, dict(_LINKS) | ({"console": CONSOLE} if console else {}))
+
+
 def page(method: str, segments: tuple[str, ...], accept: str) -> Reply:
-    """The page at one of the service's own paths.
+    """The page at one of the service's own paths but the first.
 
     Raises NotFound for reserved names without a page, and MethodNotAllowed.
     """
-    if not segments:
-        return settled(method) or _document("metaservice", _WELCOME, accept)
     if segments[:2] == ("_meta", "problems") and len(segments) == 3:
         return settled(method) or _problem_type(segments[2], accept)
     raise NotFound("There is no such page of the service.")
@@ -84,32 +113,38 @@ def settled(method: str) -> Reply | None:
     return None
 
 
+def _home(accept: str, url: str, shown: Mapping[str, str]) -> Reply:
+    if not _is_browser(accept):
+        return _json({**_WELCOME, "links": shown}, (("Vary", "Accept"),))
+    links = "".join(
+        f'<li><a href="{escape(path)}">{escape(path)}</a><small>{escape(_LINKED[name])}</small>'
+        for name, path in shown.items()
+    )
+    return _html("metaservice", _own("home.html").format(url=escape(url), links=links))
+
+
 def _problem_type(slug: str, accept: str) -> Reply:
+    """What it means and what to do about it first, then what it is called."""
     error = all_types().get(slug)
     if error is None:
         raise NotFound("There is no such problem type.")
-    document = {"type": f"/_meta/problems/{slug}", "title": error.title, "status": error.status}
-    return _document(error.title, document | {"meaning": MEANINGS[slug]}, accept)
+    name = f"/_meta/problems/{slug}"
+    if not _is_browser(accept):
+        document = {"type": name, "title": error.title, "status": error.status, "meaning": MEANINGS[slug]}
+        return _json(document, (("Vary", "Accept"),))
+    named = f'<p class="soft">Status {error.status}, <code>{escape(name)}</code></p>'
+    body = f'<h1>{escape(error.title)}</h1><p class="lead">{escape(MEANINGS[slug])}</p>{named}'
+    return _html(error.title, body)
 
 
-def _document(title: str, members: Mapping[str, Any], accept: str) -> Reply:
-    """HTML for browsers, which are those who name it; JSON for all others."""
-    if "text/html" not in accept:
-        return _json(members, (("Vary", "Accept"),))
-    rows = "".join(f"<dt>{escape(name)}<dd>{_cell(value)}" for name, value in members.items())
-    body = _PAGE.format(title=escape(title), rows=rows).encode()
-    return Reply(200, _HTML_HEADERS, body, "text/html; charset=utf-8")
+def _is_browser(accept: str) -> bool:
+    """Browsers name HTML; all others get JSON."""
+    return "text/html" in accept
 
 
-def _cell(value: object) -> str:
-    """A value as HTML; paths of the service are links."""
-    if not isinstance(value, dict):
-        return escape(str(value))
-    links = (
-        f'<li><a href="{escape(str(path))}">{escape(str(path))}</a> {escape(_LINKED[str(name)])}'
-        for name, path in value.items()
-    )
-    return f"<ul>{''.join(links)}</ul>"
+def _html(title: str, body: str) -> Reply:
+    text = _PAGE.format(title=escape(title), style=_own("plain.css"), body=body)
+    return Reply(200, _html_headers(), text.encode(), "text/html; charset=utf-8")
 
 
 def _json(members: Mapping[str, object], headers: tuple[tuple[str, str], ...] = ()) -> Reply:

@@ -48,6 +48,8 @@ MEANINGS: dict[str, str] = {
     "written. Ask for less, with `limit=` for instance.",
     "idempotency-key-reused": "The Idempotency-Key came before, in the last 24 hours, to the same path with "
     "another body, query or Authorization. Nothing was done: a new request needs a new key.",
+    "rate-limited": "The token, or the session, has sent as many requests as it may; Retry-After says "
+    "when it may again.",
     "over-budget": "The planner's budget is used up. Routes that are already learned go on working.",
     "plan-failed": "The code planned for this route raised `error_type` in `line`. Nothing was written.",
     "bad-reply": "The code planned for this route gave a reply that breaks a rule. Nothing was written.",
@@ -66,7 +68,7 @@ MEANINGS: dict[str, str] = {
     "`metaservice build` does it beforehand.",
     "storage-failed": "The disk failed under the session's file. Nothing was written; others are unhurt.",
     "not-confirmed": "The disk failed or was too slow for the commit. Whether it was written is not known.",
-    "worker-lost": "The worker died with this request under way. Whether it was written is not known.",
+    "worker-lost": "The worker died with this request under way. `detail` says if it was written, if known.",
     "overloaded": "Too many requests wait; this one was not started and may be sent again.",
     "provider-unavailable": "The model that plans new routes cannot be reached, or does not serve now.",
     "deadline-exceeded": "The request took longer than it may.",

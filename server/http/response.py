@@ -52,8 +52,10 @@ def _headers(reply: Reply, line: RequestLine) -> list[tuple[str, str]]:
     if caching in ("", "no-store"):
         headers.append(("Cache-Control", "no-store"))
     else:
-        # The plan's choice, for this client: what it is depends on the session and on who asks.
-        headers.append(("Cache-Control", f"private, {caching}"))
+        # The plan's choice, for this client: what it is depends on the session and on who asks. Where it is
+        # asked for again each time (RFC 9111 §5.2.2.4) nobody gets another's.
+        told = caching if line.dialect and caching == "no-cache" else f"private, {caching}"
+        headers.append(("Cache-Control", told))
         headers.append(("Vary", "X-Session-ID, Authorization, X-Service-Token"))
     if reply.body is not None:
         headers.append(("Content-Type", reply.media_type))
@@ -65,6 +67,8 @@ def _headers(reply: Reply, line: RequestLine) -> list[tuple[str, str]]:
         ]
     if line.dialect:
         headers.append(("X-Dialect", line.dialect))
+    if line.rates:
+        headers += line.rates
     if line.ms:
         timing = ", ".join(["%s;dur=%.3f" % stage for stage in line.ms.items()])  # noqa: UP031  the fastest
         headers.append(("Server-Timing", timing))

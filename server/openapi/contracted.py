@@ -21,9 +21,9 @@ class ContractDescriber:
     inner: Describes
     contracts: ServedContracts
 
-    async def document(self, session: Session, types: Types = "enforced") -> bytes:
+    async def document(self, session: Session, types: Types = "enforced", dialect: str = "") -> bytes:
         contract = await self.contracts.of(session)
         if contract is None:
-            return await self.inner.document(session, types)
+            return await self.inner.document(session, types, dialect)
         raw = {**contract.document.raw, "servers": [{"url": contract.document.base_path or "/"}]}
         return orjson.dumps(raw)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 class Describes(Protocol):
-    async def document(self, session: Session, types: Types = "enforced") -> bytes:
-        """The session's OpenAPI document, as JSON. Raises ServiceError."""
+    async def document(self, session: Session, types: Types = "enforced", dialect: str = "") -> bytes:
+        """The session's OpenAPI document, as JSON; `dialect`: which one it speaks. Raises ServiceError."""
         ...
 
 
@@ -38,16 +38,18 @@ class Describer:
     exists: Callable[[Session], Awaitable[bool]]
     documents: KeptDocuments = field(factory=KeptDocuments)
 
-    async def document(self, session: Session, types: Types = "enforced") -> bytes:
+    async def document(self, session: Session, types: Types = "enforced", dialect: str = "") -> bytes:
         """Raises the ServiceError that ends a request, too, where the session cannot be read."""
         routes = await self.planner.routes_in_force(session)
         known = b""
         if await self.exists(session):
             known = await read_all(self.executor, session, everywhere=types == "learned")
         source = (routes, hashlib.sha256(known).digest())
-        make = partial(self._made, session, routes, known, types)
-        return await self.documents.of(f"{session.directory} {types}", source, make)
+        make = partial(self._made, session, routes, known, types, dialect)
+        return await self.documents.of(f"{session.directory} {types} {dialect}", source, make)
 
-    def _made(self, session: Session, routes: RoutesInForce, known: bytes, types: Types) -> bytes:
+    def _made(
+        self, session: Session, routes: RoutesInForce, known: bytes, types: Types, dialect: str
+    ) -> bytes:
         schemas = decode_schemas(known, most=MAX_DESCRIBED) if known else Schemas()
-        return orjson.dumps(describe(session, routes, schemas, self.terms, types))
+        return orjson.dumps(describe(session, routes, schemas, self.terms, types, dialect=dialect))

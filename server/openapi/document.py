@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 from attrs import evolve, frozen
 
-from server.openapi import conventional, filters, json_patch, learned, named, parameters, replies
+from server.openapi import conventional, dialectal, filters, json_patch, learned, named, parameters, replies
 from server.openapi.schemas import VALUE, CollectionSchemas
 from server.openapi.typed import TypedSchemas
 from server.planning.kinds.route import Slot
@@ -54,14 +54,22 @@ class Terms:
 
 
 def describe(
-    session: Session, routes: RoutesInForce, schemas: Schemas, terms: Terms, types: Types = "enforced"
+    session: Session,
+    routes: RoutesInForce,
+    schemas: Schemas,
+    terms: Terms,
+    types: Types = "enforced",
+    *,
+    dialect: str = "",
 ) -> Json:
-    """An OpenAPI 3.1 document; equal for equal arguments."""
+    """An OpenAPI 3.1 document; equal for equal arguments. `dialect`: whose words it speaks, "" its own."""
     kind = TypedSchemas if types == "learned" else CollectionSchemas
     described = {name: kind(name, schema, terms.enforced) for name, schema in schemas.collections}
     operations = [learned.operation(route, types) for route in routes.learned]
     components = _components(list(described.values()), terms, types)
-    if routes.conventions:
+    if dialect:
+        operations = [*dialectal.operations(dialect, schemas), *operations]
+    elif routes.conventions:
         more = _of_conventions(list(described.values()), types, complete=not schemas.more)
         given = conventional.operations(
             schemas, described, more["parameters"], delete_collections=terms.delete_collections, types=types
@@ -79,7 +87,7 @@ def describe(
         "info": {
             "title": f"Session {session.id}",
             "version": hashlib.sha256(content).hexdigest()[:12],
-            "description": _description(routes, schemas, terms, types),
+            "description": _description(routes, schemas, terms, types, dialect),
         },
         "servers": [{"url": terms.url or "/"}],
         "tags": [{"name": tag} for tag in sorted({each.tag for each in operations})],
@@ -118,14 +126,19 @@ def _types_of_fields(terms: Terms, types: Types) -> str:
     return f"Types of fields are what was seen so far, not rules. {_PLAIN}"
 
 
-def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms, types: Types) -> str:
+_NOW = "What this session answers at the moment. It grows with what is stored and learned: ask again."
+
+
+def _description(routes: RoutesInForce, schemas: Schemas, terms: Terms, types: Types, dialect: str) -> str:
     texts = [
-        "What this session answers at the moment. It grows with what is stored and learned: ask again.",
+        _NOW,
         _others(routes),
         _types_of_fields(terms, types),
-        "Integers have at most 63 bits and a sign.",
+        "Integers written in digits have at most 63 bits and a sign.",
         "What is read with `GET` has a `HEAD`, too; errors are problem documents, whatever is accepted.",
     ]
+    if dialect:
+        texts = [_NOW, dialectal.description(dialect), "What is read with `GET` has a `HEAD`, too."]
     if schemas.more:
         texts.append("There are more collections than are listed.")
     return " ".join(texts)

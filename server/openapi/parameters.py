@@ -219,7 +219,7 @@ _HEADERS: dict[str, tuple[str, Json]] = {
     ),
     "Prefer": (
         "`return=minimal`: no body where it succeeds. `tx=rollback`: a dry run. `code=429`: that reply.",
-        {"type": "string", "pattern": r"^[\u0020-\u007e]*$", "examples": ["return=representation"]},
+        {"type": "string", "pattern": r"^[\u0009\u0020-\u007e]*$", "examples": ["return=representation"]},
     ),
 }
 _HEADERS_OF = {

@@ -37,12 +37,15 @@ ID: Json = {
     ],
 }
 _VALUE: Json = schema_ref("Value")
-#: What a field may hold. No integer is beyond 63 bits and a sign, and JSON Schema has one kind of number.
+#: 1e308 is taken, and 10^308 in digits is not. JSON Schema cannot tell them apart (2020-12 Core §4.2.2), so
+#: there are no bounds, which would forbid the first; the description says the rest.
+_ANY_NUMBER: Json = {"type": "number"}
+#: What a field may hold.
 VALUE: Json = {
-    "description": "Any JSON. Integers have at most 63 bits and a sign.",
+    "description": "Any JSON. Integers written in digits have at most 63 bits and a sign.",
     "anyOf": [
         {"type": ["null", "boolean", "string"]},
-        {"type": "number", "minimum": -LARGEST_INTEGER, "maximum": LARGEST_INTEGER},
+        _ANY_NUMBER,
         {"type": "array", "items": _VALUE},
         {"type": "object", "additionalProperties": _VALUE},
     ],
@@ -187,10 +190,9 @@ def _or_null(field: Json) -> Json:
     return {**field, "type": list(dict.fromkeys([*kinds, "null"]))}
 
 
-_BOUNDS: Json = {"minimum": -LARGEST_INTEGER, "maximum": LARGEST_INTEGER}
 _KEPT: dict[str, Json] = {
-    "integer": {"type": "integer", **_BOUNDS},
-    "number": {"type": "number", **_BOUNDS},
+    "integer": {"type": "integer", "minimum": -LARGEST_INTEGER, "maximum": LARGEST_INTEGER},
+    "number": _ANY_NUMBER,
     "array": {"type": "array", "items": _VALUE},
     "object": {"type": "object", "additionalProperties": _VALUE},
 }

@@ -26,6 +26,7 @@
     POST   /sessions/{session}/rewind  {"to", "dry"?}
     GET    /record
     GET    /record/verify
+    GET    /nodes
     POST   /record/backup
     GET    /record/backup              ?name= ?offset=    a piece of the file
     DELETE /record/backup              ?name=
@@ -74,10 +75,10 @@ if TYPE_CHECKING:
     from server.planning.explaining import Explainer, Explanation
     from server.planning.policy import CodeRefused
     from server.sessions.settings import SessionSettings
-    from server.values.model import RequestContext
+    from server.values.model import RequestContext, Session
 
 #: The first segments below `/_meta` that are the operators'.
-ROOMS: Final = frozenset({"plans", "sessions", "record", "explain", "doctor", "learning", "usage"})
+ROOMS: Final = frozenset({"plans", "sessions", "record", "nodes", "explain", "doctor", "learning", "usage"})
 MAX_PAGE: Final = 1_000
 #: Stands for any segment.
 _NAME: Final = "*"
@@ -139,6 +140,7 @@ class Api:
             ("sessions", _NAME, "rewind"): {"POST": self._rewind_session},
             ("record",): {"GET": self._show_record},
             ("record", "verify"): {"GET": self._verify_record},
+            ("nodes",): {"GET": self._list_nodes},
             ("record", "backup"): {
                 "POST": self._make_backup,
                 "GET": self._send_backup,
@@ -162,6 +164,10 @@ class Api:
             return await work(call)
         except LibraryError:
             raise Unavailable("The plan library cannot be used at the moment; the log has more.") from None
+
+    async def named(self, name: str) -> Session:
+        """The session that operators call so. Raises SessionInvalid, BadRequest."""
+        return await self._sessions.named(name)
 
     def takes_upload(self, method: str, segments: tuple[str, ...]) -> bool:
         return method == "PUT" and self._match(segments) == ("sessions", _NAME, "import")
@@ -222,7 +228,7 @@ class Api:
         code, against = body.get("code"), body.get("against") or ""
         if not isinstance(code, str | None) or not isinstance(against, str):
             raise BadRequest("`code` and `against` must be texts.")
-        ctx = await self._context(body)
+        ctx = await self.context(body)
         return await self._replayer.replay(call.segments[1], ctx, code=code, against=against)
 
     # Sessions
@@ -298,6 +304,9 @@ class Api:
     async def _verify_record(self, _call: Call) -> Answer:
         return await self._records.verify()
 
+    async def _list_nodes(self, _call: Call) -> Answer:
+        return await self._records.nodes()
+
     async def _make_backup(self, _call: Call) -> Answer:
         return await self._records.make_backup()
 
@@ -312,7 +321,7 @@ class Api:
 
     async def _explain(self, call: Call) -> Answer:
         body = call.members("session", "method", "path", "headers", "body", "ask")
-        ctx = await self._context(body)
+        ctx = await self.context(body)
         if ctx.method == "OPTIONS":
             raise BadRequest("OPTIONS is answered by the service itself, not by a plan.")
         return explained(await self._explainer.explain(ctx, ask=body.get("ask") is True))
@@ -333,7 +342,11 @@ class Api:
         by, since, session = (call.text(name) for name in ("by", "since", "session"))
         return await self._learning.usage(by=by, since=since, session=session)
 
-    async def _context(self, body: dict[str, Any]) -> RequestContext:
+    async def context(self, body: dict[str, Any], *, in_dialect: bool = True) -> RequestContext:
+        """The request that an operator describes, as it would reach the planner.
+
+        Without `in_dialect` in the service's own words, whatever its session speaks. Raises as the edge does.
+        """
         name = body.get("session")
         if not isinstance(name, str):
             raise BadRequest("`session` must be a session's id.")
@@ -341,6 +354,8 @@ class Api:
         settings = await self._settings.of(session.directory)
         ctx = evolve(Described.of(body).context(session, secrets.token_hex(8)), settings=settings)
         check_use(ctx.method, ctx.content)
+        if not in_dialect:
+            return ctx
         headers = body.get("headers")
         contract = await self._contracts.contracts.of(ctx.session)
         if contract is not None:

@@ -62,6 +62,7 @@ def make_api(
         token_names=tuple(settings.auth.by_name),
         disk_bytes=settings.sandbox.session_disk_bytes,
         settings=session_settings,
+        object_members=settings.sandbox.object_members,
     )
     plans = PlanOperations(learned, switch, sessions.named)
     conventions = make_conventions(
@@ -73,7 +74,7 @@ def make_api(
         Replayer(plans, sessions, executor),
         Explainer(conventions, settings.planner, learned, switch),
         Doctor(settings, root, executor, records, switch),
-        ejector=Ejector(sessions, learned, executor),
+        ejector=Ejector(sessions, learned, executor, dialects),
         records=RecordOperations(SessionFiles(root.path), records, names),
         learning=LearningOperations(settings.planner, switch, usage, running=running),
         settings=session_settings,

@@ -7,12 +7,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
+from multidict import CIMultiDict
 
 from server.eject.api import routes_of
 from server.eject.handlers import NotWritable
 from server.eject.project import Ejected, packed, write
 from server.operations.exchanges import recorded
+from server.planning.dialects.frame.choice import DialectChoice
+from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.planning.learned.vetting import Vetting
 from server.sessions.tar_files import unpack
 from server.values.errors import Conflict
@@ -36,6 +39,8 @@ class Ejector:
     sessions: SessionOperations
     learned: LearnedRoutes | None
     executor: Executor
+    #: Which dialect a session speaks.
+    dialects: DialectChoice = field(factory=DialectChoice)
 
     async def eject(self, name: str, archive: Path, *, with_data: bool, conventions: bool) -> None:
         """Write the project of a session's API to a tar file; `with_data` with its records in it.
@@ -49,9 +54,14 @@ class Ejector:
         collections = {each["name"]: each["fields"] for each in shown["collections"]}
         singles = frozenset(each["name"] for each in shown["collections"] if "single" in each)
         learned = await self._learned(session)
+        dialect = self.dialects.named(CIMultiDict(), None, shown["settings"])
         routes, left_out = await asyncio.to_thread(
             routes_of, session, learned, collections, conventions=conventions, singles=singles
         )
+        if dialect not in (NATIVE, AUTO) and conventions:
+            left_out.append(
+                f"the dialect {dialect}, which the session speaks: here its paths are the conventions'"
+            )
         if not routes:
             raise Conflict(f"Session {session.id} has neither learned routes nor collections to eject.")
         exchanges = await recorded(routes, session.id, self.sessions, self.executor)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from server.planning.drafting.switch import LearningSwitch
     from server.planning.kinds.fingerprint import Versions
     from server.planning.learned.library import PlanLibrary
-    from server.planning.learned.library_rows import LearnedRecord, PlanRecord
+    from server.planning.learned.library_rows import Former, LearnedRecord, PlanRecord
     from server.planning.learned.routes import LearnedRoutes
     from server.values.model import Plan, Session, ValidatedCode
 
@@ -66,15 +66,19 @@ class PlanOperations:
         """A plan with its code, and where it is in use. Raises NotFound, BadRequest, Conflict.
 
         `source` is what a person wrote, with comments and layout, of which `code` is the checked form; or
-        null.
+        null. `prompt` is what the model was shown of the first such request, where it is known; `former` what
+        the plan was before each edit, the latest first.
         """
         learned = self._library()
 
-        def read(library: PlanLibrary) -> tuple[list[PlanRecord], list[LearnedRecord], str]:
+        def read(
+            library: PlanLibrary,
+        ) -> tuple[list[PlanRecord], list[LearnedRecord], str, str, list[Former]]:
             plan_id = plan_named(library, name)
-            return library.show(plan_id), library.learned_from(plan_id), library.source(plan_id)
+            about = library.source(plan_id), library.told(plan_id), library.former(plan_id)
+            return library.show(plan_id), library.learned_from(plan_id), *about
 
-        records, uses, source = await learned.read(read)
+        records, uses, source, told, former = await learned.read(read)
         record = records[0]
         return {
             **_summary(record, learned.versions),
@@ -83,6 +87,8 @@ class PlanOperations:
             "learned": list(map(_use, uses)),
             "code": _shown_code(record),
             "source": source if portable.is_source(source, record) else None,
+            "prompt": told or None,
+            "former": [_former(each) for each in former],
         }
 
     async def record(self, name: str) -> PlanRecord:
@@ -293,6 +299,14 @@ def _of_plan(record: PlanRecord) -> dict[str, Any]:
     except UnreadablePlan:
         return {"action": None, "resource": None}
     return {"action": plan.action, "resource": plan.resource}
+
+
+def _former(version: Former) -> dict[str, Any]:
+    try:
+        code = version.plan().code.text
+    except UnreadablePlan:
+        code = ""
+    return {"id": version.plan_id, "author": version.author, "until": version.until, "code": code}
 
 
 def _use(record: LearnedRecord) -> dict[str, Any]:

@@ -36,6 +36,10 @@ class RecordOperations:
         found: dict[str, Any] = await self.records.ask("stats")
         return found
 
+    async def nodes(self) -> dict[str, Any]:
+        """The nodes that use the record, each with its address, release, sessions, and lease in seconds."""
+        return {"nodes": await self.records.ask("nodes")}
+
     async def verify(self) -> dict[str, Any]:
         """Every row looked at: `damaged` is what is not as it was written. Raises SessionDamaged."""
         found: dict[str, Any] = await self.records.ask("verify")

@@ -57,6 +57,7 @@ class SessionOperations:
         *,
         token_names: tuple[str, ...] = (),
         disk_bytes: int,
+        object_members: int,
         settings: SessionSettings,
     ) -> None:
         self._settings = settings
@@ -66,6 +67,7 @@ class SessionOperations:
         self._holder = holder
         self._learned = learned
         self._disk_bytes = disk_bytes
+        self._object_members = object_members
         derived = [session_named(f"token:{name}", {}) for name in token_names]
         derived.append(session_named("~anonymous", {}))
         self._derived = {each.directory: each.id for each in derived}
@@ -79,6 +81,16 @@ class SessionOperations:
     async def named(self, name: str) -> Session:
         """Raises SessionInvalid, BadRequest."""
         return session_named(name, await self.names() if name.startswith(BY_DIRECTORY) else {})
+
+    async def _to_write(self, name: str) -> Session:
+        """One that may be new. Raises SessionInvalid, BadRequest, and NotFound for a new one without a name.
+
+        A directory's name is made from the session's: whoever has only the first could never use it.
+        """
+        session = await self.named(name)
+        if session.id.startswith(BY_DIRECTORY) and not await self._is_known(session):
+            raise NotFound(f"There is no session {name}; a new one needs a name of its own.")
+        return session
 
     async def listed(self) -> dict[str, Any]:
         """All sessions that have data or have learned anything, those that changed last first.
@@ -139,16 +151,18 @@ class SessionOperations:
         """Make a session's data out of such a tar file.
 
         Raises Conflict for a session that has data already, without `replace`; Unprocessable for the file;
-        StorageFull.
+        StorageFull; NotFound for a new one without a name.
         """
-        session = await self.named(name)
+        session = await self._to_write(name)
         if not replace:
             await self._require_free(session)  # asked again when it is written; this spares reading the file
         rows = self._files.new_scratch()
         try:
             try:
                 collections = await asyncio.to_thread(
-                    lambda: transfer.imported(archive, rows, most_bytes=self._disk_bytes)
+                    lambda: transfer.imported(
+                        archive, rows, most_bytes=self._disk_bytes, most_members=self._object_members
+                    )
                 )
             except transfer.TransferError as error:
                 raise Unprocessable(f"The archive is refused: {error}.") from None
@@ -171,7 +185,7 @@ class SessionOperations:
         As it is between two requests, however many are under way, or as it was `at` a version or time.
         Raises NotFound, Conflict.
         """
-        source, target = await self._whole(name), await self.named(target_name)
+        source, target = await self._whole(name), await self._to_write(target_name)
         if source.directory == target.directory:
             raise Conflict("A session cannot be forked to itself.")
         if target.directory in await self._routes():
@@ -203,7 +217,7 @@ class SessionOperations:
 
         Raises BadRequest.
         """
-        session = await self.named(name)
+        session = await self._to_write(name)
         found = await self._settings.change(session.directory, checked_changes(changes))
         if SEED in changes:
             await self._begin_sequence(session)
@@ -248,9 +262,9 @@ class SessionOperations:
     async def salvage(self, name: str) -> dict[str, Any]:
         """Put in service what can be read of an old file that is damaged; the report.
 
-        Raises Conflict where there is no such file, or the session has data.
+        Raises NotFound; Conflict where there is no such file, or the session has data.
         """
-        session = await self.named(name)
+        session = await self._existing(name)
         directory = session.directory
         async with self._holder.hold(directory):
             waiting = (await self._records.listed())["waiting"]
@@ -348,11 +362,15 @@ class SessionOperations:
     async def _existing(self, name: str) -> Session:
         """One that has data or settings, was set aside, or has learned anything. Raises NotFound."""
         session = await self.named(name)
-        known = await self._records.exists(session.directory) or self._files.is_set_aside(session.directory)
-        known = known or bool(await self._settings.of(session.directory))
-        if not known and session.directory not in await self._routes():
+        if not await self._is_known(session) and not await self._settings.of(session.directory):
             raise NotFound(f"There is no session {name}.")
         return session
+
+    async def _is_known(self, session: Session) -> bool:
+        directory = session.directory
+        if await self._records.exists(directory) or self._files.is_set_aside(directory):
+            return True
+        return directory in await self._routes()
 
     async def _whole(self, name: str) -> Session:
         """Raises NotFound, and SessionDamaged for one that was set aside."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from server.planning.conventions.checked import CheckedConventions
 from server.planning.drafting.author import Author
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from server.planning.drafting.usage import UsageBook
     from server.planning.kinds.schemas import Holds
+    from server.planning.learned.shared_library import Journal
     from server.planning.planned import Planner
+    from server.planning.planner import PlanningTurns
     from server.planning.providers.base import Provider
     from server.settings.planner import PlannerSettings
     from server.values.model import Session
@@ -47,6 +49,7 @@ def make_planner(
     watched: Callable[[Provider], Provider] = lambda provider: provider,
     delete_collections: bool = False,
     usage: UsageBook | None = None,
+    fleet: Fleet | None = None,
 ) -> Planner:
     """The planner that the settings ask for.
 
@@ -60,12 +63,16 @@ def make_planner(
     """
     conventions = make_conventions(executor, there, delete_collections=delete_collections)
     library = data_root / FILE_NAME
+    keep_library = keep_library or fleet is not None
     chosen = settings.learn and settings.chosen != "conventions"
     if not chosen and settings.learn and not keep_library and not library.exists():
         return conventions
     rules = read_house_rules(settings.house_rules)
     prompts = PromptMaker(describe(), rules, max_bytes=settings.max_prompt_bytes)
-    learned = LearnedRoutes(LibraryThread(PlanLibrary.open(library)), _versions(prompts, settings))
+    opened = PlanLibrary.open(library) if fleet is None else _shared_library(data_root, fleet)
+    learned = LearnedRoutes(LibraryThread(opened), _versions(prompts, settings))
+    if fleet is not None:
+        fleet.on_library(learned.refresh)
 
     def make() -> Drafting | None:
         provider = make_provider(settings)
@@ -73,7 +80,30 @@ def make_planner(
             return None
         return _drafting(settings, watched(provider), prompts, learned, executor, usage=usage)
 
-    return LearningPlanner(learned, LearningSwitch.made(make, on=settings.learn), conventions, settings)
+    switch = LearningSwitch.made(make, on=settings.learn)
+    turns = None if fleet is None else fleet.turns
+    return LearningPlanner(learned, switch, conventions, settings, turns)
+
+
+class Fleet(Protocol):
+    """What the nodes of a cluster have in common for planning."""
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def turns(self) -> PlanningTurns: ...
+
+    def on_library(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        """To be called when other nodes have done something to the library."""
+        ...
+
+
+def _shared_library(data_root: Path, fleet: Fleet) -> PlanLibrary:
+    # Who is alone has nothing of it to import.
+    from server.planning.learned.shared_library import SharedLibrary  # noqa: PLC0415
+
+    return SharedLibrary.shared(data_root, fleet.journal)
 
 
 def make_conventions(

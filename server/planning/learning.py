@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import structlog
-from attrs import define
+from attrs import define, evolve
 
 from server.concurrency.uninterrupted import uninterrupted
 from server.planning.drafting.author import Draft, Subject
@@ -27,6 +27,8 @@ from wasm_runtime.outcome import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from server.planning.drafting.author import Allowance
     from server.planning.drafting.drafting import Drafting
     from server.planning.drafting.kinds import Kind
@@ -78,6 +80,8 @@ class Trial:
     drafting: Drafting
     learned: LearnedRoutes
     allowance: Allowance
+    #: To be called when it is settled: who waits for what comes of it need wait no longer.
+    done: Callable[[], Awaitable[None]] | None = None
 
     @classmethod
     def of(
@@ -124,10 +128,18 @@ class Trial:
         draft = await self.drafting.mend(self.kind, self.allowance, self.draft, problem)
         if draft is None:
             return None
-        return Trial.of(self.kind, draft, self.drafting, self.learned, self.allowance, first=self.first)
+        other = Trial.of(self.kind, draft, self.drafting, self.learned, self.allowance, first=self.first)
+        return evolve(other, done=self.done)
 
     async def settled(self, outcome: Outcome) -> None:
         """Learn the plan if it has worked and is not this one request's."""
+        try:
+            await self._settle(outcome)
+        finally:
+            if self.done is not None:
+                await self.done()
+
+    async def _settle(self, outcome: Outcome) -> None:
         if has_worked(outcome):
             await self._learn()
             self.drafting.learned(self.draft)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from server.record.sqlite_record import SqliteRecord
+    from server.record.record import Record
 
 _DAMAGED: Final = ".damaged"
 _SESSION: Final = re.compile(r"[0-9a-f]{32}")
@@ -36,9 +36,7 @@ _SESSION: Final = re.compile(r"[0-9a-f]{32}")
 class Adoption:
     """`dump` has the rows of the session in one directory written to a file. Raises RecordError."""
 
-    def __init__(
-        self, root: Path, record: SqliteRecord, dump_of: Callable[[Path, Path], Awaitable[None]]
-    ) -> None:
+    def __init__(self, root: Path, record: Record, dump_of: Callable[[Path, Path], Awaitable[None]]) -> None:
         self._root = root
         self._record = record
         self._dump = dump_of

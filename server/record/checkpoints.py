@@ -32,6 +32,8 @@ _REST_PAGES: Final = 400
 COMMITS_BETWEEN_LOOKS = 16
 _MAX_FRAME_OFFSET: Final = 16
 _FRAME: Final = struct.Struct("=I")
+#: `mxFrame`, and behind it `nPage`: how many pages the file has when all of the log is copied.
+_SIZES: Final = struct.Struct("=II")
 
 
 class Checkpoints:
@@ -43,6 +45,7 @@ class Checkpoints:
         Raises sqlite3.Error, OSError.
         """
         self._writing = writing
+        self._path = path
         self._copying = files.connect(path)
         self._index = os.open(path.with_name(f"{path.name}-shm"), os.O_RDONLY | os.O_CLOEXEC)
         self._thread: threading.Thread | None = None
@@ -68,6 +71,12 @@ class Checkpoints:
     def log_pages(self) -> int:
         """How many pages the log has now."""
         return int(_FRAME.unpack(os.pread(self._index, _FRAME.size, _MAX_FRAME_OFFSET))[0])
+
+    @property
+    def pending_bytes(self) -> int:
+        """By how much the file grows when the log is copied into it. Raises OSError."""
+        _, pages = _SIZES.unpack(os.pread(self._index, _SIZES.size, _MAX_FRAME_OFFSET))
+        return max(0, int(pages) * files.PAGE_BYTES - self._path.stat().st_size)
 
     def _grown(self) -> int:
         now = self.log_pages

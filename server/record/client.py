@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import parse_qs, urlsplit
 
 import structlog
-from attrs import asdict, define, field, frozen
+from attrs import asdict, define, evolve, field, frozen
 
 from server.record import control
 from server.record.record import RecordError, Unavailable, Unknown
@@ -28,13 +31,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-#: What the keeper's process runs.
+#: What the keeper's process runs, by engine.
 MODULE = "server.record.process"
+_MODULES: Final = {"sqlite": MODULE, "postgres": "server.record.postgres.process"}
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
 _WAIT_SECONDS: Final = 5.0
 #: SQLite's random numbers begin with it.
 _RANDOM: Final = "/dev/urandom"
+_POSTGRES_PORT: Final = 5432
+_DNS_PORT: Final = 53
+#: What finding a host by its name reads, and whom it trusts.
+_RESOLVING: Final = (
+    *("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf"),
+    *("/etc/ssl", "/etc/passwd", "/run/systemd/resolve"),
+)
 #: A stream for each worker, and the record's files.
 _OPEN_FILES: Final = 1_024
 #: A keeper that lives shorter than this is started again with a growing pause.
@@ -42,9 +53,24 @@ _STABLE_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 1.0
 #: What leaves the record as it is, and so may be said to have failed for certain.
 _READS: Final = frozenset(
-    {"head", "load", "rows", "sessions", "session", "names", "settings", "document", "log", "differences"}
+    {
+        "head",
+        "versions",
+        "load",
+        "rows",
+        "sessions",
+        "session",
+        "names",
+        "settings",
+        "document",
+        "log",
+        "differences",
+    }
     | {"backup", "verify", "stats", "start"}
 )
+
+#: Keepers that are asked before one is out of reach.
+_TRIES: Final = 3
 
 log = structlog.get_logger()
 
@@ -62,11 +88,18 @@ class KeeperConfig:
     expire_seconds: float = 0.0
     cache_seconds: float = 0.0
     template: str = ""
+    #: "sqlite", or "postgres": then the database's URL, and this node for the others.
+    engine: str = "sqlite"
+    url: str = field(default="", repr=False)
+    node: str = ""
+    node_url: str = ""
+    release: str = ""
+    lease_seconds: float = 5.0
     #: Descriptors that it keeps open (the data root's lock).
     inherit: tuple[int, ...] = ()
 
     def command(self, control_fd: int, handover_fd: int) -> list[str]:
-        """What starts a keeper that can reach the data root, and nothing else.
+        """What starts a keeper that can reach the data root and its engine, and nothing else.
 
         In the words of `wasm_runtime.confined`, which this room does not import.
         """
@@ -76,9 +109,23 @@ class KeeperConfig:
             "file_bytes": sys.maxsize,
             "parent": os.getpid(),
             "open_files": _OPEN_FILES,
+            **reach_of(self.url),
         }
         own = (sys.executable, "-I", "-X", "utf8", "-m", "wasm_runtime.confined")
-        return [*own, json.dumps(confinement), MODULE, str(control_fd), str(handover_fd)]
+        return [*own, json.dumps(confinement), _MODULES[self.engine], str(control_fd), str(handover_fd)]
+
+
+def reach_of(url: str) -> dict[str, Any]:
+    """What a database's URL has the keeper reach: ports, and files that say where it is and who it is."""
+    if not url:
+        return {}
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    named = [path for name in ("sslrootcert", "sslcert", "sslkey", "sslcrl") for path in query.get(name, ())]
+    files = [path for path in (*_RESOLVING, *named) if os.path.exists(path)]  # noqa: PTH110
+    ports = {int(port) for port in re.findall(r":(\d{1,5})(?=,|$)", parts.netloc.rpartition("@")[2])}
+    ports |= {int(port) for value in query.get("port", ()) for port in value.split(",") if port.isdigit()}
+    return {"readable": [_RANDOM, *files], "ports": sorted(ports | {_POSTGRES_PORT, _DNS_PORT})}
 
 
 @define(eq=False)
@@ -152,6 +199,9 @@ class KeeperClient:
         self._pause = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._restarted: list[Callable[[], None]] = []
+        #: Of this node's lease: a keeper that comes after another goes on with it.
+        self._epoch = 0
+        self._lease_heard: list[Callable[[dict[str, Any]], None]] = []
         self._expired: list[Callable[[list[str]], None]] = []
         #: What is full, as the keeper last told: "", "total" or "disk".
         self.full = ""
@@ -161,6 +211,8 @@ class KeeperClient:
 
     async def start(self) -> None:
         """Raises RecordError where the record cannot be opened, OSError."""
+        if self._config.engine == "postgres" and find_spec("asyncpg") is None:
+            raise Unavailable("record.engine is postgres: it needs the extra metaservice[cluster] (asyncpg)")
         if self._process is None:
             await self._spawn()
 
@@ -201,6 +253,14 @@ class KeeperClient:
         """To be called whenever another keeper has taken over."""
         self._restarted.append(callback)
 
+    def on_lease(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        """To be told of each renewal of this node's lease (`server/record/membership.py`)."""
+        self._lease_heard.append(callback)
+
+    def change_node_url(self, url: str) -> None:
+        """Where the others find this node: to be said before the keeper starts."""
+        self._config = evolve(self._config, node_url=url)
+
     def on_expired(self, callback: Callable[[list[str]], None]) -> None:
         """To be called with sessions that were removed because nobody had used them."""
         self._expired.append(callback)
@@ -213,7 +273,7 @@ class KeeperClient:
             lambda: _Connection(self, process), sock=process.connection
         )
         process.transport = cast("asyncio.WriteTransport", transport)
-        config = {**asdict(self._config), "root": str(self._config.root)}
+        config = {**asdict(self._config), "root": str(self._config.root), "epoch": self._epoch}
         del config["inherit"]
         try:
             async with asyncio.timeout(_START_SECONDS):
@@ -292,6 +352,18 @@ class KeeperClient:
 
     # Questions
 
+    async def versions(self, sessions: list[str]) -> dict[str, int] | None:
+        """See `KeeperLink`. A keeper that ends meanwhile is followed by another, which is asked again."""
+        for _ in range(_TRIES):
+            try:
+                found: dict[str, int] = await self.call("versions", sessions=sessions)
+            except Unavailable:
+                continue
+            except RecordError:
+                return None
+            return found
+        return None
+
     async def call(self, what: str, **arguments: Any) -> Any:
         """See `server/record/operations.py`. Raises RecordError."""
         if not self._ready.is_set():
@@ -339,6 +411,10 @@ class KeeperClient:
                     callback(event["sessions"])
             case "worker":
                 log.error("worker sent nonsense to the keeper", worker=event["slot"], reason=event["reason"])
+            case "lease":
+                self._epoch = event["epoch"]
+                for hear in self._lease_heard:
+                    hear(event)
             case "doubt":
                 log.error("record's disk failed in a sync")
             case "fault":

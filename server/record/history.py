@@ -29,6 +29,7 @@ ENTRY_ROW: Final = 0
 #: Counted for a row of history beside its texts.
 _ROW_BYTES: Final = 64
 _PRUNED_AT_ONCE: Final = 500
+_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class History:
@@ -39,6 +40,11 @@ class History:
 
     def __init__(self, connection: sqlite3.Connection, keep_seconds: float, most_bytes: int) -> None:
         self._execute = connection.execute
+        self._many = connection.executemany
+        #: Rows that are still to be written in the open transaction, and the ids of the next ones.
+        self._superseded: list[tuple[Any, ...]] = []
+        self._commits: list[tuple[Any, ...]] = []
+        self._next_ids: tuple[int, int] | None = None
         self._keep_seconds = keep_seconds
         self._most_bytes = most_bytes
         self.on = keep_seconds > 0 and most_bytes > 0
@@ -48,7 +54,27 @@ class History:
 
     def undone(self) -> None:
         """The transaction was rolled back."""
-        self._size, self._made = None, 0
+        self._size, self._made, self._next_ids = None, 0, None
+        self._superseded.clear()
+        self._commits.clear()
+
+    def flush(self) -> None:
+        """Write what was kept and noted: together, which is quicker. Before the transaction ends."""
+        if self._superseded:
+            self._many("INSERT INTO superseded VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._superseded)
+            self._superseded.clear()
+        if self._commits:
+            self._many("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._commits)
+            self._commits.clear()
+
+    def _ids(self) -> tuple[int, int]:
+        """Of the next superseded row, and of the next commit."""
+        if self._next_ids is None:
+            self._next_ids = self._execute(
+                "SELECT (SELECT coalesce(max(id), 0) + 1 FROM superseded), "
+                "(SELECT coalesce(max(id), 0) + 1 FROM commits)"
+            ).fetchone()
+        return self._next_ids
 
     # Writing
 
@@ -67,12 +93,11 @@ class History:
     def _insert(  # noqa: PLR0917  a row
         self, session: int, number: int, row: int, version: int, until: int, crc: int, doc: str
     ) -> None:
-        done = self._execute(
-            "INSERT INTO superseded (session, collection, row, version, until, crc, doc) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: E501
-            (session, number, row, version, until, crc, doc),
-        )
+        id_, commit = self._ids()
+        self._next_ids = id_ + 1, commit
+        self._superseded.append((id_, session, number, row, version, until, crc, doc))
         if not self._made:
-            self._first = done.lastrowid or 0
+            self._first = id_
         self._made += 1
         self._grow(len(doc))
 
@@ -80,6 +105,8 @@ class History:
         """Keep all records of a collection as they were."""
         if not self.on:
             return
+        self.flush()
+        self._next_ids = None
         done = self._execute(
             """\
             INSERT INTO superseded (session, collection, row, version, until, crc, doc)
@@ -100,17 +127,18 @@ class History:
         """A commit's row; its id, 0 where there is no history."""
         if not self.on:
             return 0
-        text = json.dumps(changes, separators=(",", ":"))
-        done = self._execute(
-            "INSERT INTO commits (session, version, at, request, route, plan, changes, previous, first_superseded, superseded) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: E501
+        text = _json(changes)
+        superseded, id_ = self._ids()
+        self._next_ids = superseded, id_ + 1
+        self._commits.append(
             (
-                *(session, version, part.at, part.request, part.route, part.plan, text),
+                *(id_, session, version, part.at, part.request, part.route, part.plan, text),
                 *(previous, self._first if self._made else 0, self._made),
-            ),
+            )
         )
         self._made = 0
         self._grow(len(text) + len(part.route))
-        return done.lastrowid or 0
+        return id_
 
     def _grow(self, by: int) -> None:
         if self._size is not None:

@@ -6,21 +6,19 @@ a whole session holds it, so no worker has it open; that is looked at once more 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import asdict
 
-from server.record import backup
-from server.record.files import PAGE_BYTES, failures
 from server.record.record import Invalid, Missing, RecordError, Unavailable
 from store import dump
 from store.change_set import ChangeSetError
 
 if TYPE_CHECKING:
     from server.record.keeper import Keeper
+    from server.record.postgres.membership import Membership
     from server.record.record import Head, Moment
 
 _Operation: TypeAlias = Callable[..., Awaitable[Any]]
@@ -29,14 +27,14 @@ _Operation: TypeAlias = Callable[..., Awaitable[Any]]
 class Operations:
     """All of them may raise RecordError."""
 
-    def __init__(self, keeper: Keeper, root: Path) -> None:
+    def __init__(self, keeper: Keeper, membership: Membership | None = None) -> None:
         self._keeper = keeper
         self._record = keeper.record
-        self._root = root
         self._known: dict[str, _Operation] = {
             "head": self._head,
             "exists": self._exists,
             "found": self._found,
+            "versions": self._keeper.versions,
             "load": self._load,
             "rows": self._rows,
             "adopt": self._adopt,
@@ -46,8 +44,8 @@ class Operations:
             "sessions": self._sessions,
             "session": self._session,
             "note": self._note,
-            "names": self._names,
-            "forget": self._forget,
+            "names": self._record.names,
+            "forget": self._record.forget_name,
             "settings": self._settings,
             "change_settings": self._record.change_settings,
             "keep_document": self._keep_document,
@@ -59,7 +57,16 @@ class Operations:
             "verify": self._verify,
             "tidy": keeper.tidy,
             "stats": self._stats,
+            "nodes": self._nodes,
         }
+        if membership is not None:
+            self._known |= {
+                "claim": membership.claim,
+                "owner": membership.owner,
+                "release": membership.release,
+                "nodes": membership.nodes,
+                **membership.fleet.operations,
+            }
 
     async def run(self, what: str, arguments: dict[str, Any]) -> Any:
         """Raises RecordError."""
@@ -102,9 +109,7 @@ class Operations:
     async def _rows(self, session: str, path: str) -> Head:
         """Its rows as text (`store/dump.py`)."""
         await self._there(session)
-        head = await self._record.head(session)
-        await self._record.dump(session, Path(path))
-        return head
+        return await self._record.dump(session, Path(path))
 
     async def _adopt(self, session: str, path: str, *, replace: bool = False) -> Head:
         """Have it consist of rows that are text."""
@@ -155,9 +160,12 @@ class Operations:
         collections = await self._record.collections(session)
         return {**asdict(entry), "collections": [asdict(each) for each in collections]}
 
+    async def _nodes(self) -> list[dict[str, Any]]:
+        """Of a cluster; a service by itself is none."""
+        return []
+
     async def _stats(self) -> dict[str, Any]:
-        keeper, record = self._keeper, self._record
-        checkpoints = record.checkpoints
+        keeper = self._keeper
         return {
             "groups": keeper.groups,
             "commits": keeper.parts,
@@ -165,32 +173,18 @@ class Operations:
             "loads": keeper.loads,
             "files": len(keeper.shelf),
             "open": keeper.open_count,
-            "sessions": record.execute("SELECT count(*) FROM sessions")[0][0],
-            "total_bytes": record.writer.total,
             "fenced": keeper.fenced,
-            "log_pages": checkpoints.log_pages,
-            "log_bytes": checkpoints.log_pages * PAGE_BYTES,
-            "log_left": checkpoints.pages - checkpoints.copied,
-            "history_bytes": record.history.size if record.history.on else 0,
             "full": keeper.room.full,
             "waiting": len(keeper.adoption.waiting),
             "adopted": keeper.adoption.adopted,
+            **await self._record.stats(),
         }
 
     # Names and settings
 
     async def _note(self, names: list[tuple[str, str, str]]) -> None:
         """Directories with their owners and labels."""
-        with self._record.writer.transaction():
-            for name in names:
-                self._record.writer.execute("INSERT OR REPLACE INTO names VALUES (?, ?, ?)", name)
-
-    async def _names(self) -> dict[str, tuple[str, str]]:
-        rows = self._record.execute("SELECT directory, owner, label FROM names")
-        return {directory: (owner, label) for directory, owner, label in rows}
-
-    async def _forget(self, session: str) -> None:
-        self._record.execute("DELETE FROM names WHERE directory = ?", (session,))
+        await self._record.note_names(names)
 
     async def _settings(self, session: str) -> dict[str, Any]:
         """What was set for it; for one that is not there yet, also what it will begin with."""
@@ -201,11 +195,11 @@ class Operations:
         return {**await self._record.settings(template), **own}
 
     async def _keep_document(self, digest: str, text: str) -> None:
-        self._record.execute("INSERT OR IGNORE INTO documents VALUES (?, ?)", (digest, text.encode()))
+        await self._record.keep_document(digest, text.encode())
 
     async def _document(self, digest: str) -> str | None:
-        rows = self._record.execute("SELECT bytes FROM documents WHERE digest = ?", (digest,))
-        return rows[0][0].decode() if rows else None
+        data = await self._record.document(digest)
+        return None if data is None else data.decode()
 
     # History
 
@@ -228,14 +222,10 @@ class Operations:
     # The whole record
 
     async def _backup(self, path: str) -> dict[str, Any]:
-        return await self._in_thread(lambda: backup.make(self._root, Path(path)))
+        return await self._record.backup(Path(path))
 
     async def _verify(self) -> dict[str, Any]:
-        found = await self._in_thread(lambda: backup.verify(self._record.path))
+        found = await self._record.verify()
         shelf = self._keeper.shelf
         files = [kept.closed.session for kept in shelf if not shelf.is_sound(kept)]
         return {**found, "files": len(self._keeper.shelf), "files_touched": files}
-
-    async def _in_thread(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        with failures():
-            return await asyncio.to_thread(work)

@@ -17,7 +17,7 @@ import traceback
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from server.record import control
 from server.record.adoption import Adoption
@@ -31,11 +31,16 @@ from store import keeper_wire as wire
 from store.placement import slot_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+    from server.record.postgres.membership import Membership
+    from server.record.record import Engine
 
 _READ_BYTES: Final = 256 * 1024
 CACHES: Final = "caches"
 RECORD: Final = "record.db"
+Reporter: TypeAlias = "Callable[[dict[str, Any]], None]"
+Opener: TypeAlias = "Callable[[dict[str, Any], Reporter], Awaitable[tuple[Engine, Membership | None]]]"
 
 
 class Stream:
@@ -152,6 +157,8 @@ class WorkerLink:
             case wire.Used():
                 self._mine(message.session)
                 self._keeper.used(message.session)
+            case wire.Spared():
+                self._keeper.spared(message)
             case _:
                 raise ValueError(f"{type(message).__name__} is not for the keeper")
 
@@ -168,14 +175,17 @@ class WorkerLink:
 class Process:
     """Everything there is in this process."""
 
-    def __init__(self, to_parent: socket.socket, handover: socket.socket) -> None:
+    def __init__(self, to_parent: socket.socket, handover: socket.socket, opened: Opener) -> None:
+        """`opened`: the engine that a configuration asks for, and this node's part in a cluster."""
         self._handover = handover
+        self._opened = opened
         self._decoder = control.Decoder()
         self._links: dict[int, WorkerLink] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._ended = asyncio.get_running_loop().create_future()
-        self._record: SqliteRecord | None = None
+        self._record: Engine | None = None
+        self._membership: Membership | None = None
         self._operations: Operations | None = None
         self._parent = Stream(to_parent, self._take)
         self.keeper: Keeper
@@ -199,9 +209,10 @@ class Process:
     def report(self, event: dict[str, Any]) -> None:
         self._parent.send(control.encode(event))
 
-    def _tell_all(self, message: wire.Message) -> None:
+    def _tell_all(self, message: wire.Message) -> int:
         for link in self._links.values():
             link.tell(message)
+        return len(self._links)
 
     # The API process
 
@@ -275,14 +286,9 @@ class Process:
         root = Path(config["root"])
         caches = root / CACHES
         caches.mkdir(mode=0o700, exist_ok=True)
-        options = Options(
-            durability=config["durability"],
-            limits=Limits(config["session_bytes"], config["total_bytes"]),
-            history_seconds=config["history_seconds"],
-            history_bytes=config["history_bytes"],
-        )
-        record = self._record = SqliteRecord(root / RECORD, options)
-        shelf = Shelf(caches, _saved(record), scratch=root)
+        record, membership = await self._opened(config, self.report)
+        self._record, self._membership = record, membership
+        shelf = Shelf(caches, await record.take_files(), scratch=root)
         adoption = Adoption(root, record, self._dump)
         self.keeper = Keeper(
             record,
@@ -293,21 +299,27 @@ class Process:
             cache_seconds=config["cache_seconds"],
             tell=self._tell_all,
             report=self.report,
+            membership=membership,
         )
         await self.keeper.begin()
-        self._operations = Operations(self.keeper, root)
+        self._operations = Operations(self.keeper, membership)
         self.start(self.keeper.commit_groups())
         self.start(self.keeper.watch())
         self.start(self.keeper.upkeep())
+        if membership is not None:
+            self.start(membership.keep_up())
         asyncio.get_running_loop().add_reader(self._handover, self._new_worker)
         return {"identity": record.identity, "pid": os.getpid(), "waiting": len(adoption.waiting)}
 
     async def _stopped(self) -> str:
         """What is closed is written down, and the log copied into the file."""
         await self.keeper.settled()
-        if self._record is not None:
+        if self._membership is not None:
             with suppress(RecordError):
-                _save(self._record, self.keeper.shelf)
+                await self._membership.end()
+        if self._record is not None:
+            with suppress(RecordError, OSError):
+                await self._record.keep_files((kept.closed, kept.ctime_ns) for kept in self.keeper.shelf)
             await self._record.close()
         return "stopped"
 
@@ -339,33 +351,27 @@ class Process:
             del self._links[slot]
 
 
-def _saved(record: SqliteRecord) -> Iterable[tuple[wire.Closed, int]]:
-    """The files that an orderly stop has left; from here on, no other end can leave them."""
-    rows = record.execute(
-        "SELECT session, identity, version, batch, size, inode, mtime_ns, ctime_ns FROM caches"
+async def embedded(
+    config: dict[str, Any], _report: Callable[[dict[str, Any]], None]
+) -> tuple[Engine, Membership | None]:
+    """The record that is a file of the data root. Raises RecordError."""
+    options = Options(
+        durability=config["durability"],
+        limits=Limits(config["session_bytes"], config["total_bytes"]),
+        history_seconds=config["history_seconds"],
+        history_bytes=config["history_bytes"],
     )
-    record.execute("DELETE FROM caches")
-    return [(wire.Closed(row[0], wire.Head(*row[1:4]), *row[4:7]), row[7]) for row in rows]
+    return SqliteRecord(Path(config["root"]) / RECORD, options), None
 
 
-def _save(record: SqliteRecord, shelf: Shelf) -> None:
-    with record.writer.transaction():
-        for kept in shelf:
-            closed = kept.closed
-            record.writer.execute(
-                "INSERT OR REPLACE INTO caches VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (closed.session, *closed.head, closed.size, closed.inode, closed.mtime_ns, kept.ctime_ns),
-            )
-
-
-async def _serve(control_fd: int, handover_fd: int) -> None:
+async def _serve(control_fd: int, handover_fd: int, opened: Opener) -> None:
     handover = socket.socket(fileno=handover_fd)
     handover.setblocking(False)  # noqa: FBT003
-    await Process(socket.socket(fileno=control_fd), handover).run()
+    await Process(socket.socket(fileno=control_fd), handover, opened).run()
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], opened: Opener = embedded) -> int:
     """See the module."""
     control_fd, handover_fd = map(int, arguments)
-    asyncio.run(_serve(control_fd, handover_fd))
+    asyncio.run(_serve(control_fd, handover_fd, opened))
     return 0

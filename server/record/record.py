@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
+    from server.record.writer import Limits
     from store.change_set import ChangeSet
-    from store.keeper_wire import Trouble
+    from store.keeper_wire import Closed, Trouble
 
 __all__ = ["Head", "Part", "Record"]
 
@@ -254,3 +255,74 @@ class Record(Protocol):
     async def rewind(self, session: SessionName, to: Moment) -> Head: ...
 
     async def close(self) -> None: ...
+
+
+class Engine(Record, Protocol):
+    """What the keeper asks beside: of one session, and of what is kept beside the sessions."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def total(self) -> int:
+        """What all sessions come to in bytes, as far as it is known without asking."""
+        ...
+
+    @property
+    def pending_bytes(self) -> int:
+        """What will be written to this node's disk without anybody asking for it."""
+        ...
+
+    def explained(self, error: RecordError) -> RecordError:
+        """What the disk says of damage that was found."""
+        ...
+
+    async def used_bytes(self, session: SessionName) -> int: ...
+
+    async def certain_head(self, session: SessionName) -> Head:
+        """The head, when no commit of a keeper that is no more can change it."""
+        ...
+
+    async def entry(self, session: SessionName) -> Entry:
+        """Raises Missing."""
+        ...
+
+    async def dump(self, session: SessionName, into: Path) -> Head:
+        """Write the session's rows as text (`store/dump.py`). Raises Missing."""
+        ...
+
+    async def note_names(self, names: Sequence[tuple[str, str, str]]) -> None:
+        """Directories with their owners and labels."""
+        ...
+
+    async def names(self) -> dict[str, tuple[str, str]]:
+        """Owners and labels by directory."""
+        ...
+
+    async def forget_name(self, session: SessionName) -> None: ...
+
+    async def keep_document(self, digest: str, data: bytes) -> None: ...
+
+    async def document(self, digest: str) -> bytes | None: ...
+
+    async def take_files(self) -> list[tuple[Closed, int]]:
+        """The files that an orderly stop of this node has left, with their ctimes; and forget them."""
+        ...
+
+    async def keep_files(self, kept: Iterable[tuple[Closed, int]]) -> None:
+        """What `take_files` is to find at the next start."""
+        ...
+
+    async def can_write(self) -> bool: ...
+
+    async def prune_history(self) -> bool:
+        """A step of removing old history; whether there is more."""
+        ...
+
+    async def stats(self) -> dict[str, Any]: ...
+
+    async def backup(self, path: Path) -> dict[str, Any]: ...
+
+    async def verify(self) -> dict[str, Any]:
+        """Read everything. `sessions`, `records`; `damaged`: what is not as it was written."""
+        ...

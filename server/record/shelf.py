@@ -7,7 +7,8 @@
    after any other end nothing is.
 3. A session's directory is its guest's, which may have left anything in it. So a file is made outside, and
    renamed into it; a directory that is in the way, or a link, is moved aside whole.
-4. The longest closed go first, when the disk is full or they are too old.
+4. What is nobody's goes first when the disk is full: files that an earlier life of the keeper has left. Then
+   those of the shelf, the longest closed first. One that was not closed soundly goes at once.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Shelf:
         self._scratch = scratch or root
         now = time.time()
         self._kept = OrderedDict((closed.session, Kept(closed, now, ctime)) for closed, ctime in kept)
+        #: Directories that were there before, of which nobody has told what is in them.
+        self._untold = [name for name in os.listdir(root) if name not in self._kept]  # noqa: PTH208  names
 
     def __iter__(self) -> Iterator[Kept]:
         return iter(self._kept.values())
@@ -74,6 +77,8 @@ class Shelf:
         self._kept.pop(closed.session, None)
         if closed.inode:
             self._kept[closed.session] = Kept(closed, time.time(), self._ctime_ns(closed.session))
+        else:
+            self.clear(closed.session)
 
     def _ctime_ns(self, session: str) -> int:
         try:
@@ -167,10 +172,23 @@ class Shelf:
             path.unlink()
 
     def free_oldest(self) -> bool:
-        """Delete the file that was closed the longest ago; whether there was one."""
+        """Delete a file that nobody has told of, else the one closed the longest ago; whether there was one.
+
+        A guest may have the first open, where the keeper has ended and the worker has not: it goes on with a
+        file without a name.
+        """
+        while self._untold:
+            if self._clear_untold(self._untold.pop()):
+                return True
         if not self._kept:
             return False
         self.clear(next(iter(self._kept)))
+        return True
+
+    def _clear_untold(self, session: str) -> bool:
+        if session in self._kept or not (self.root / session / DATABASE).exists():
+            return False
+        self.clear(session)
         return True
 
     def expire(self, before: float) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import field, frozen
 
-from server.record import files, sums
+from server.record import backup, files, sums
 from server.record.caches import Loader, check_records
 from server.record.checkpoints import Checkpoints
 from server.record.history import History, Past, checked_rows
@@ -42,6 +42,7 @@ from server.record.writer import Known, Limits, Writer
 from store import dump
 from store.change_set import AnswerRow, ChangeSet, RecordRow
 from store.entries import EntryRow
+from store.keeper_wire import Closed
 
 if TYPE_CHECKING:
     import sqlite3
@@ -107,6 +108,9 @@ class SqliteRecord:
     async def head(self, session: SessionName) -> Head:
         return self.writer.head(session)
 
+    async def certain_head(self, session: SessionName) -> Head:
+        return self.writer.head(session)
+
     async def commit(self, group: Sequence[Part]) -> list[Head | RecordError]:
         results = self.writer.commit(group)
         self.checkpoints.consider()
@@ -118,7 +122,7 @@ class SqliteRecord:
             return Unavailable("the disk cannot read the record")
         return error
 
-    def used_bytes(self, session: SessionName) -> int:
+    async def used_bytes(self, session: SessionName) -> int:
         known = self._known(session)
         return 0 if known is None else known.size
 
@@ -143,10 +147,11 @@ class SqliteRecord:
             await self._elsewhere(lambda loader: loader.load(known.id, into))
         return head
 
-    async def dump(self, session: SessionName, into: Path) -> None:
-        """Write the session's rows as text (`store/dump.py`). Raises Missing."""
+    async def dump(self, session: SessionName, into: Path) -> Head:
         known = self._there(session)
+        head = self.writer.head_of(known)
         await self.read(lambda connection: dump.write(into, _chunks(connection, known.id)))
+        return head
 
     async def _elsewhere(self, work: Callable[[Loader], T]) -> T:
         """On a thread, with a connection that nobody else uses meanwhile."""
@@ -309,7 +314,6 @@ class SqliteRecord:
             last = rows[-1][0]
 
     async def entry(self, session: SessionName) -> Entry:
-        """Raises Missing."""
         sql = "SELECT name, version, bytes, used_at, changed_at FROM sessions WHERE name = ?"
         rows = self.execute(sql, (session,))
         if not rows:
@@ -461,15 +465,91 @@ class SqliteRecord:
         sql = "SELECT name, number, next_id, updated_at, schema, indexes, version FROM collections WHERE session = ?"  # noqa: E501
         return [(EntryRow(*row[:-1]), row[-1]) for row in self._connection.execute(sql, (known.id,))]
 
+    # Beside the sessions
+
+    async def note_names(self, names: Sequence[tuple[str, str, str]]) -> None:
+        with self.writer.transaction():
+            for name in names:
+                self._connection.execute("INSERT OR REPLACE INTO names VALUES (?, ?, ?)", tuple(name))
+
+    async def names(self) -> dict[str, tuple[str, str]]:
+        rows = self.execute("SELECT directory, owner, label FROM names")
+        return {directory: (owner, label) for directory, owner, label in rows}
+
+    async def forget_name(self, session: SessionName) -> None:
+        self.execute("DELETE FROM names WHERE directory = ?", (session,))
+
+    async def keep_document(self, digest: str, data: bytes) -> None:
+        self.execute("INSERT OR IGNORE INTO documents VALUES (?, ?)", (digest, data))
+
+    async def document(self, digest: str) -> bytes | None:
+        rows = self.execute("SELECT bytes FROM documents WHERE digest = ?", (digest,))
+        return bytes(rows[0][0]) if rows else None
+
+    async def take_files(self) -> list[tuple[Closed, int]]:
+        rows = self.execute(
+            "SELECT session, identity, version, batch, size, inode, mtime_ns, ctime_ns FROM caches"
+        )
+        self.execute("DELETE FROM caches")
+        return [(Closed(row[0], Head(*row[1:4]), *row[4:7]), row[7]) for row in rows]
+
+    async def keep_files(self, kept: Iterable[tuple[Closed, int]]) -> None:
+        with self.writer.transaction():
+            for closed, ctime_ns in kept:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO caches VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (closed.session, *closed.head, closed.size, closed.inode, closed.mtime_ns, ctime_ns),
+                )
+
     # Upkeep
+
+    @property
+    def limits(self) -> Limits:
+        return self.writer.limits
+
+    @property
+    def total(self) -> int:
+        return self.writer.total
+
+    @property
+    def pending_bytes(self) -> int:
+        """To copy the log into the file."""
+        return self.checkpoints.pending_bytes
+
+    async def can_write(self) -> bool:
+        """A quota, for one, does not show in what is free."""
+        try:
+            self.execute("INSERT OR REPLACE INTO meta VALUES ('tried', ?)", (str(time.time()),))
+        except RecordError:
+            return False
+        return True
+
+    async def stats(self) -> dict[str, Any]:
+        return {
+            "sessions": self.execute("SELECT count(*) FROM sessions")[0][0],
+            "total_bytes": self.total,
+            "history_bytes": self.history.size if self.history.on else 0,
+            "log_pages": self.checkpoints.log_pages,
+            "log_bytes": self.checkpoints.log_pages * files.PAGE_BYTES,
+            "log_left": self.checkpoints.pages - self.checkpoints.copied,
+        }
+
+    async def backup(self, path: Path) -> dict[str, Any]:
+        return await self._in_thread(lambda: backup.make(self.path.parent, path))
+
+    async def verify(self) -> dict[str, Any]:
+        return await self._in_thread(lambda: backup.verify(self.path))
+
+    async def _in_thread(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        with files.failures():
+            return await asyncio.to_thread(work)
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """For what is kept beside the sessions; a statement is a transaction. Raises RecordError."""
         with files.failures():
             return self._connection.execute(sql, params).fetchall()
 
-    def prune_history(self) -> bool:
-        """A step of removing old history; whether there is more."""
+    async def prune_history(self) -> bool:
         if not self.history.on:
             return False
         with self._operation():

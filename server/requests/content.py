@@ -141,7 +141,7 @@ async def read_content(
     try:
         kind = content_kind(request.headers)
         check_use(request.method, kind)
-    except UnsupportedMediaType as error:
+    except (UnsupportedMediaType, InvalidHeader) as error:
         await _look(request, error, seconds, session)
         return "none", b""
     data = await read_body(request, limit=limit, seconds=seconds, holds=holds)
@@ -191,13 +191,15 @@ async def parse(
     return checked() if len(data) <= INLINE_BYTES else await aside(checked, session)
 
 
-async def _look(request: web.BaseRequest, error: UnsupportedMediaType, seconds: float, session: str) -> None:
+async def _look(
+    request: web.BaseRequest, error: UnsupportedMediaType | InvalidHeader, seconds: float, session: str
+) -> None:
     """Raise the error that a refused type is, unless nothing came with it.
 
     Chunks may be none. Text may be JSON that its sender forgot to call so: `fetch` calls each text plain.
     """
     sent = media_type.read(request.headers.get("Content-Type", ""))
-    is_text = sent is not None and sent.name == "text/plain"
+    is_text = isinstance(error, UnsupportedMediaType) and sent is not None and sent.name == "text/plain"
     if not (is_text or request.content_length is None):
         raise error
     try:
@@ -206,7 +208,7 @@ async def _look(request: web.BaseRequest, error: UnsupportedMediaType, seconds: 
         raise error from None
     if not data:
         return
-    if not is_text:
+    if not is_text or isinstance(error, InvalidHeader):
         raise error
     raise (
         explained(error, data)

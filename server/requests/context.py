@@ -70,13 +70,14 @@ class ContextReader:
         holds: Callable[[int], None] = lambda _size: None,
         dialect_headers: frozenset[str] = frozenset(),
         takes: Callable[[str], str] | None = None,
+        contract: Any = None,
         settings: Mapping[str, Any] = NO_SETTINGS,
     ) -> RequestContext:
         """Everything that can be refused without the body is refused before it is read.
 
         `holds` is told, as it grows, how many bytes the body takes; it may raise Overloaded.
         `dialect_headers` are those that are read for a dialect, `settings` the session's. `takes` says which
-        of its own media types a Content-Type is; None: the service's are meant.
+        of its own media types a Content-Type is; None: the service's are meant. `contract` is handed on.
         Raises BadRequest and its kin, PayloadTooLarge, UriTooLong, RequestTimeout, UnsupportedMediaType.
         """
         headers = request.headers
@@ -104,6 +105,7 @@ class ContextReader:
             request_id=request_id,
             linked=linked,
             dialect_headers=named_headers(headers, dialect_headers, is_secret=self.tokens.are_in),
+            contract=contract,
             settings=settings,
         )
 

@@ -15,7 +15,7 @@ import sqlite3
 from collections import OrderedDict
 from contextlib import closing
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import structlog
 
@@ -121,6 +121,16 @@ class SessionSettings:
             await asyncio.to_thread(old.rename, root / f"{OLD_DIALECTS}.adopted")
         except (RecordError, OSError, sqlite3.Error):
             _log.warning("sessions' dialects not taken over", exc_info=True)
+
+
+class ReadsSettings(Protocol):
+    """What was set for a session, by its directory."""
+
+    def known(self, session: str) -> Settings | None:
+        """None where `of` has to be waited for."""
+        ...
+
+    async def of(self, session: str) -> Settings: ...
 
 
 class NoSettings:

@@ -62,8 +62,10 @@ def export(session_directory: Path, archive: Path) -> list[str]:
     return list(map(str, names))
 
 
-def imported(archive: Path, rows: Path, *, most_bytes: int) -> list[str]:
+def imported(archive: Path, rows: Path, *, most_bytes: int, most_members: int) -> list[str]:
     """Write the rows of a tar file's collections, of at most so much data, as text (`store/dump.py`).
+
+    No object in them has more than `most_members`.
 
     The collections' names. Raises TransferError, OSError.
     """
@@ -71,7 +73,7 @@ def imported(archive: Path, rows: Path, *, most_bytes: int) -> list[str]:
         files = scratch / "files"
         files.mkdir()
         _unpack(archive, files, most_bytes)
-        found = _dumped(scratch, "--import", files)
+        found = _dumped(scratch, "--import", str(most_members), files)
         (scratch / "rows").rename(rows)
         return list(map(str, found["collections"]))
 

@@ -175,12 +175,16 @@ def _paths(cls: type[Any]) -> list[str]:
 
 
 def _nearest(path: str, known: Iterable[str]) -> str:
-    """The known key most like this one; a key in the wrong table is like its namesake in another."""
-    name = path.rpartition(".")[2]
+    """The known key most like this one; a key in the wrong table is like its namesake in another.
+
+    Of two that are about as like, the one in the same table.
+    """
+    table, _, name = path.rpartition(".")
 
     def likeness(candidate: str) -> tuple[float, float]:
-        last = candidate.rpartition(".")[2]
-        return (_ratio(name, last) + _ratio(path, candidate), _ratio(path, candidate))
+        there, _, last = candidate.rpartition(".")
+        alike = _ratio(name, last) + _ratio(path, candidate) + 0.1 * (there == table)
+        return (alike, _ratio(path, candidate))
 
     return max(known, key=likeness)
 

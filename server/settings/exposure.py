@@ -27,11 +27,11 @@ def warnings(settings: Settings) -> Iterator[tuple[str, dict[str, str]]]:
     for name, token in tokens.items():
         if token and len(token) < LEAST_TOKEN:
             yield "short token", {"setting": name, "advice": _SHORT}
-    if not auth.by_name and not _is_local(settings.server.host):
+    if not auth.by_name and not is_local(settings.server.host):
         yield "open to the network", {"host": settings.server.host, "advice": _OPEN}
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
     """Whether only this machine reaches it; what another name than localhost leads to is not asked."""
     if host.lower().rstrip(".") == "localhost":
         return True

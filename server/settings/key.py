@@ -11,7 +11,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar, get_args, get_origin
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import attrs
 from attrs import field, frozen
@@ -122,6 +122,7 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-fA-F]{64}", re.ASCII)
 _SERVED_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9][A-Za-z0-9._-]{0,252}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _TOKEN: Final = re.compile(r"[!-~]{1,1024}", re.ASCII)
+EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  to see that it is not an address
 LOOPBACK_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
 
 
@@ -206,10 +207,34 @@ def is_base_url(text: str) -> bool:
         return False
 
 
+def is_database_url(text: str) -> bool:
+    """Whether it names a PostgreSQL database, or nothing."""
+    try:
+        parts = urlsplit(text)
+        return not text or (parts.scheme in ("postgresql", "postgres") and text.isprintable())
+    except ValueError:
+        return False
+
+
+def database_password(url: str) -> str:
+    """For the log to keep out; "" where there is none."""
+    try:
+        return unquote(urlsplit(url).password or "")
+    except ValueError:
+        return ""
+
+
 def is_origin(text: str) -> bool:
-    """Whether it is an origin as browsers write it (https://host[:port], lower case), or `*`."""
+    """Whether it is an origin as browsers write it (https://host[:port], lower case), or `*`.
+
+    `https://host:*` is any port of the host.
+    """
     if text == "*":
         return True
+    if text.endswith(":*"):
+        text = text.removesuffix(":*")
+        if is_base_url(text) and urlsplit(text).port is not None:
+            return False
     if not is_base_url(text) or text != text.lower():
         return False
     parts = urlsplit(text)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from server.settings.decode import Decoder
-from server.settings.key import keys_of, token_digest
+from server.settings.key import EVERY_ADDRESS, keys_of, token_digest
 from server.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def _unknown(name: str, known: set[str]) -> str:
 
 def _contradictions(settings: Settings) -> list[str]:
     """What each value allows for itself but not together with another."""
-    return [*_token_contradictions(settings), *_provider_contradictions(settings)]
+    found = [*_token_contradictions(settings), *_provider_contradictions(settings)]
+    return found + _record_contradictions(settings)
 
 
 def _token_contradictions(settings: Settings) -> list[str]:
@@ -110,6 +111,27 @@ def _token_contradictions(settings: Settings) -> list[str]:
     metrics, admin = auth.metrics_token, auth.admin_token
     if metrics and (metrics == admin or token_digest(metrics) in digests):
         problems.append("auth.metrics_token (LARS_METRICS_TOKEN): it opens more than that; it needs its own")
+    return problems
+
+
+def _record_contradictions(settings: Settings) -> list[str]:
+    """A node that the others cannot reach, or without a database, is none."""
+    record = settings.record
+    problems: list[str] = []
+    if record.engine == "sqlite":
+        return problems
+    if not record.url:
+        problems.append("record.url (LARS_RECORD_URL): record.engine is postgres, which needs its address")
+    if settings.server.host in EVERY_ADDRESS and not record.node_url:
+        problems.append(
+            "record.node_url (LARS_NODE_URL): server.host is every address; name the one for nodes"
+        )
+    if record.cluster_token and token_digest(record.cluster_token) in map(
+        token_digest, settings.auth.all_tokens
+    ):
+        problems.append(
+            "record.cluster_token (LARS_CLUSTER_TOKEN): it opens something else, too; it needs its own"
+        )
     return problems
 
 

@@ -15,8 +15,10 @@ from attrs import frozen
 
 from server.settings.key import (
     DIGEST_PREFIX,
+    database_password,
     is_base_url,
     is_client_token,
+    is_database_url,
     is_dialect_name,
     is_filled,
     is_host,
@@ -234,7 +236,8 @@ class CorsSettings:
         "Origins whose scripts may use the service from a browser; `*`: any; none: CORS is off",
         variable="LARS_CORS_ORIGINS",
         check=is_origin,
-        allowed='origins such as https://app.example.com, lower case, no slash at the end; or "*"',
+        allowed="origins such as https://app.example.com, or http://localhost:* for any port; lower case, no "
+        'slash at the end; or "*"',
     )
     max_age_seconds: int = setting(600, "Time for which browsers keep a preflight's answer", low=0, high=_DAY)
 
@@ -306,6 +309,68 @@ class SimulationSettings:
 
 
 @frozen
+class RateSettings:
+    requests_per_token: int = setting(
+        0,
+        "Requests that a token may send in a window; beyond: 429; 0: no limit",
+        low=0,
+        high=10**9,
+        unit="requests",
+    )
+    requests_per_session: int = setting(
+        0,
+        "Requests that a session may get in a window; beyond: 429; 0: no limit",
+        low=0,
+        high=10**9,
+        unit="requests",
+    )
+    window_seconds: int = setting(60, "How long such a window is", low=1, high=_DAY)
+
+
+@frozen
+class RecordSettings:
+    engine: Literal["sqlite", "postgres"] = setting(
+        "sqlite", "Where all data is kept: in a file of the data root, or in PostgreSQL, for several nodes"
+    )
+    url: str = setting(
+        "",
+        "The database of engine postgres",
+        variable="LARS_RECORD_URL",
+        check=is_database_url,
+        allowed="postgresql://[user[:password]@][host][:port]/database[?options]",
+        secret=True,
+    )
+    node_url: str = setting(
+        "",
+        "Where the other nodes reach this one; empty: where it listens",
+        variable="LARS_NODE_URL",
+        check=lambda text: not text or is_base_url(text),
+        allowed=f"empty, or {_URL}",
+    )
+    cluster_token: str = setting(
+        "",
+        "What nodes know each other by; empty: they believe each other over loopback alone",
+        variable="LARS_CLUSTER_TOKEN",
+        check=is_token,
+        allowed=_TOKEN,
+        secret=True,
+    )
+    lease_ms: int = setting(
+        5_000,
+        "How long a node's sessions stay its own when nothing is heard of it any more",
+        low=250,
+        high=60_000,
+    )
+    idle_seconds: int = setting(300, "How long a node keeps a session that nobody uses", low=1, high=_DAY)
+    drain_seconds: int = setting(
+        5,
+        "How long a node that stops hands requests on to the others, and says to load balancers that it goes",
+        low=0,
+        high=600,
+    )
+
+
+@frozen
 class SchemaSettings:
     enforce: bool = setting(
         default=False, meaning="Whether a field keeps the JSON types it was first stored with; others: 422"
@@ -334,6 +399,17 @@ class LogSettings:
 
 
 @frozen
+class ConsoleSettings:
+    keep_requests: int = setting(
+        0,
+        "Requests, with their bodies, that the console keeps in memory to be replayed; 0: none",
+        low=0,
+        high=1_000,
+        unit="requests",
+    )
+
+
+@frozen
 class Settings:
     """All settings. `from_mapping({}, environ)` gives the defaults; see `server.settings.reading`."""
 
@@ -343,6 +419,8 @@ class Settings:
     cors: CorsSettings = section(CorsSettings)
     sandbox: SandboxSettings = section(SandboxSettings)
     store: StoreSettings = section(StoreSettings)
+    record: RecordSettings = section(RecordSettings)
+    rates: RateSettings = section(RateSettings)
     schema: SchemaSettings = section(SchemaSettings)
     conventions: ConventionsSettings = section(ConventionsSettings)
     contract: ContractSettings = section(ContractSettings)
@@ -350,10 +428,13 @@ class Settings:
     planner: PlannerSettings = section(PlannerSettings)
     metrics: MetricsSettings = section(MetricsSettings)
     log: LogSettings = section(LogSettings)
+    console: ConsoleSettings = section(ConsoleSettings)
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret text of these settings, for the log to keep out."""
         found = (self.auth.admin_token, self.auth.metrics_token, *self.auth.by_name.values())
         keys = (self.planner.openai.api_key, self.planner.anthropic.api_key)
-        return tuple(text for text in (*found, *keys) if text)
+        url = self.record.url
+        nodes = (url, database_password(url), self.record.cluster_token)
+        return tuple(text for text in (*found, *keys, *nodes) if text)

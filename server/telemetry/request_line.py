@@ -29,7 +29,8 @@ class RequestLine:
     Filled in by whoever learns a field, and emitted once, by the edge. `route` is the template, not
     the path; `problem` the slug of a problem reply; `outcome` how a run ended that did not complete.
     `token_name` is the name of the token that was sent, never the token; `client` an address, where the
-    settings want it; `origin_refused` whose page's script cannot read the answer.
+    settings want it; `node` of a cluster's nodes the one that writes this, and `forwarded_to` the one that
+    answers; `origin_refused` whose page's script cannot read the answer.
     `ms` has the wall clock of each of the `STAGES` it went through in milliseconds, and `total` when emitted.
     Of a run the worker measures `queue`, `guest` and `settle` (`Completed` says what they are); `frame` is
     the rest: the way to the worker and back. A run that ended so that it could not be measured is all
@@ -50,12 +51,16 @@ class RequestLine:
     fuel: int = 0
     token_name: str = ""
     client: str = ""
+    node: str = ""
+    forwarded_to: str = ""
     origin_refused: str = ""
     #: Where the request is a contract's, whose form its reply takes; not logged.
     contract: Any = None
     #: Where the reply breaks it.
     violations: tuple[tuple[str, str, str], ...] = ()
     ms: dict[str, float] = field(factory=dict)
+    #: What the answer says of how many more may be sent; not of the log.
+    rates: tuple[tuple[str, str], ...] = ()
     _clock: Callable[[], float] = field(default=time.perf_counter, repr=False, kw_only=True)
     _started: float = field(init=False, repr=False)
     _emitted: bool = field(default=False, init=False, repr=False)
@@ -115,6 +120,6 @@ def _stages_of(outcome: Outcome, whole: float) -> list[tuple[str, float]]:
 _LINE_FIELDS: Final = tuple(
     name
     for name in attrs.fields_dict(RequestLine)
-    if name not in ("ms", "contract", "violations") and not name.startswith("_")
+    if name not in ("ms", "contract", "violations", "rates") and not name.startswith("_")
 )
 _log = structlog.get_logger("request")

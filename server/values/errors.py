@@ -16,7 +16,7 @@
     ├── MisdirectedRequest 421
     ├── Unprocessable 422
     │   └── TypeMismatch, ReplyTooLarge, KeyReused
-    ├── OverBudget 429
+    ├── OverBudget, RateLimited 429
     ├── ContractBroken 500
     ├── PlanFailed 500, BadReply 500, OutOfMemory 500, StackExhausted 500, GuestFailed 500, SessionDamaged 500
     ├── NotPlannable 501
@@ -176,6 +176,10 @@ class KeyReused(Unprocessable):
 
 class OverBudget(ServiceError):
     status, slug, title = 429, "over-budget", "Planning budget used up"
+
+
+class RateLimited(ServiceError):
+    status, slug, title = 429, "rate-limited", "Too many requests"
 
 
 class PlanFailed(ServiceError):

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from wasm_runtime.outcome import Outcome
 
 PROBLEM = "application/problem+json"
-_LOST = "The worker was lost with this request under way; whether it was written is not known."
+_LOST = {
+    None: "The worker was lost with this request under way; whether it was written is not known.",
+    False: "The worker was lost with this request under way; nothing was written.",
+    True: "The worker was lost with this request under way; it was written, and its answer is lost.",
+}
 _FULL = "The session has used its {} bytes of storage."
 _DISK_FULL = "The service's disk is full; it only answers reads."
 _ALL_FULL = "All sessions together have used the service's {} bytes of storage; it only answers reads."
@@ -36,7 +40,6 @@ Ended: TypeAlias = (
     | outcomes.OutOfTime
     | outcomes.OutOfMemory
     | outcomes.StackExhausted
-    | outcomes.OutputTooLarge
     | outcomes.BadReply
     | outcomes.BreaksContract
     | outcomes.StorageFull
@@ -82,7 +85,7 @@ def phrase(status: int) -> str:
         return f"Status {status}"
 
 
-def reply_to(outcome: Outcome, request_id: str) -> Reply:
+def reply_to(outcome: Outcome, request_id: str, *, writes: bool = False) -> Reply:
     """What the client is told about a run. Raises the ServiceError that the outcome means."""
     match outcome:
         case Completed():
@@ -94,6 +97,8 @@ def reply_to(outcome: Outcome, request_id: str) -> Reply:
             return problem_reply(outcome.status, outcome.detail, request_id)
         case Raised():
             raise _plan_failed(outcome)
+        case outcomes.OutputTooLarge(size, limit):
+            raise _too_large(size, limit, writes=writes)
         case _:
             raise _error(outcome)
 
@@ -129,8 +134,6 @@ def _error(outcome: Ended) -> ServiceError:  # noqa: C901, PLR0912 - the table o
             return errors.OutOfMemory(f"The plan needed more than {limit} bytes of memory.", limit=limit)
         case outcomes.StackExhausted():
             return errors.StackExhausted("The plan's data or calls nested too deeply.")
-        case outcomes.OutputTooLarge(size, limit):
-            return _too_large(size, limit)
         case outcomes.BadReply(reason):
             return errors.BadReply(f"The plan's reply was refused: {reason}.")
         case outcomes.BreaksContract(status, violations):
@@ -147,8 +150,8 @@ def _error(outcome: Ended) -> ServiceError:  # noqa: C901, PLR0912 - the table o
             return errors.SessionDamaged(_TOO_NEW if too_new else _DAMAGED)
         case outcomes.GuestFailed():
             return errors.GuestFailed("The sandbox ended unexpectedly; nothing was written.")
-        case outcomes.WorkerLost():
-            return errors.WorkerLost(_LOST, headers={"Retry-After": "1"})
+        case outcomes.WorkerLost(written):
+            return errors.WorkerLost(_LOST[written], headers={"Retry-After": "1"})
         case outcomes.Overloaded(reason):
             return errors.Overloaded(f"The request was not started: {reason}.", headers={"Retry-After": "1"})
         case _:
@@ -164,9 +167,12 @@ def _breaks_contract(status: int, violations: tuple[tuple[str, str, str], ...]) 
     )
 
 
-def _too_large(size: int, limit: int) -> ServiceError:
-    detail = f"The reply has {size} bytes, and {limit} are allowed; ask for less with limit=."
-    return errors.ReplyTooLarge(detail, size=size, limit=limit, hint="limit=")
+def _too_large(size: int, limit: int, *, writes: bool) -> ServiceError:
+    """A list can be asked for in pages; of what was written no body need come back."""
+    hint = "Prefer: return=minimal" if writes else "limit="
+    remedy = f"ask for none with {hint}" if writes else f"ask for less with {hint}"
+    detail = f"The reply has {size} bytes, and {limit} are allowed; {remedy}."
+    return errors.ReplyTooLarge(detail, size=size, limit=limit, hint=hint)
 
 
 def _unmet(reason: outcomes.Precondition) -> ServiceError:

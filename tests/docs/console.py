@@ -106,9 +106,10 @@ class Shell:
     def __attrs_post_init__(self) -> None:
         (self.directory / "bin").mkdir()
         self._program("curl", f'"{sys.executable}" -I "{ROOT / "tests/docs/curl.py"}"')
-        # As in a terminal of 100 columns, but for the colours.
+        # As in a terminal of 80 columns, but for the colours. Rich believes COLUMNS only where LINES is, too.
         self._program(
-            "metaservice", f'env TTY_COMPATIBLE=1 TERM=dumb COLUMNS=100 "{sys.executable}" -m server'
+            "metaservice",
+            f'env TTY_COMPATIBLE=1 TERM=dumb COLUMNS=80 LINES=25 "{sys.executable}" -m server',
         )
 
     def _program(self, name: str, command: str) -> None:

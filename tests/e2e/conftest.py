@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.files import expect_true_files
 from tests.e2e.service import RunningService
 from tests.sandbox.conftest import keeper, make_sandbox, runtimes
-from tools.torture.at_rest import untrue_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,8 +36,7 @@ def service(guest_artifact: Artifact, tmp_path_factory: pytest.TempPathFactory) 
     with RunningService(scratch / "data", scratch, {}) as running:
         yield running
         running.stop()
-    _, untrue = asyncio.run(untrue_files(scratch / "data"))
-    assert untrue == [], running.log
+    asyncio.run(expect_true_files(scratch / "data"))
 
 
 @pytest.fixture
@@ -48,10 +47,20 @@ def client(service: RunningService) -> Client:
 
 @pytest.fixture
 def start_service(guest_artifact: Artifact, tmp_path: Path) -> Iterator[StartService]:
-    """Start services that a test stops or kills: `start_service(LARS_...="...")`, all on one data root."""
+    """Start services that a test stops or kills: `start_service(LARS_...="...")`, all on one data root.
+
+    One that still runs in the end is stopped properly. Then every file is what the record has, whatever the
+    test has written.
+    """
+    started: list[RunningService] = []
     with ExitStack() as running:
 
         def start(**settings: str) -> RunningService:
-            return running.enter_context(RunningService(tmp_path / "data", tmp_path, settings))
+            started.append(running.enter_context(RunningService(tmp_path / "data", tmp_path, settings)))
+            return started[-1]
 
         yield start
+        for each in started:
+            if each.is_running:
+                each.stop()
+    asyncio.run(expect_true_files(tmp_path / "data"))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from server.values.model import ValidatedCode
+from tests.e2e.files import expect_true_files
 from tests.http.client import Answer, ask
 from tools.in_process import GivenPlans, hosting, program
 from tools.processes import workers_of
@@ -83,6 +84,10 @@ class Served:
 
 @asynccontextmanager
 async def serving(root: Path, programs: dict[str, str], **sandbox: Any) -> AsyncIterator[Served]:
-    """A service with these programs; `sandbox` are settings of that section."""
+    """A service with these programs; `sandbox` are settings of that section.
+
+    When it has stopped, every session's file is what the record has.
+    """
     async with hosting(root, GivenPrograms(programs), **sandbox) as service:
         yield Served(service)
+    await expect_true_files(root)

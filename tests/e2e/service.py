@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Self
 
 from tests.e2e.client import Client
-from tools.processes import environment, is_worker, workers_of
+from tools.processes import environment, is_worker, keepers_of, workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,8 +46,16 @@ class RunningService:
         return Client(self.url, session, headers)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def workers(self) -> list[int]:
         return workers_of(self._process.pid)
+
+    @property
+    def keepers(self) -> list[int]:
+        return keepers_of(self._process.pid)
 
     def stop(self) -> None:
         """SIGTERM, and what is promised of it: exit status 0, a last line, and no worker left."""
@@ -57,6 +65,10 @@ class RunningService:
         assert self._process.stdout is not None
         assert self._process.stdout.read() == "metaservice: stopped, goodbye\n"
         assert not any(map(is_worker, workers))
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
 
     def hang_up(self) -> None:
         self._process.send_signal(signal.SIGHUP)

@@ -196,7 +196,10 @@ def test_a_reply_that_is_too_large(start_service: StartService) -> None:
     )
     assert (answer.json["limit"], answer.json["hint"]) == (2_000, "limit=")
     assert client.read("/members?limit=2")["page"] == {"limit": 2, "offset": 0, "total": 3}
-    assert client.post("/members", {"pad": "x" * 3_000}).error[0] == 422
+    for method, target in [("POST", "/members"), ("PUT", "/members/1"), ("PATCH", "/members/1")]:
+        refused = client.request(method, target, {"pad": "x" * 3_000})
+        assert (refused.status, refused.json["hint"]) == (422, "Prefer: return=minimal"), method
+        assert "limit=" not in refused.json["detail"]
     assert client.read("/members?limit=1")["page"]["total"] == 3
 
 

@@ -339,3 +339,20 @@ async def test_any_origin(start: Start) -> None:
 
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "vary" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("origin", "listed"),
+    [
+        ("http://localhost:5173", True),
+        ("http://localhost", True),
+        ("https://localhost:5173", False),
+        ("http://localhost.example:5173", False),
+        ("http://localhost:5173.example", False),
+        ("null", False),
+    ],
+)
+async def test_any_port_of_a_host(start: Start, origin: str, listed: bool) -> None:
+    service = await start({"cors": {"origins": ["http://localhost:*"]}})
+    answer = await ask(service.address, "GET", "/healthz", {"Origin": origin})
+    assert (answer.headers.get("access-control-allow-origin") == origin) is listed

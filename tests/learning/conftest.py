@@ -60,6 +60,13 @@ class Api:
         async with self._client.request(method, url, data=data, headers=sent) as response:
             return Answer(response.status, dict(response.headers), await response.read())
 
+    async def raw(self, method: str, target: str, data: bytes | None, headers: dict[str, str]) -> Answer:
+        """Bytes as they are; no redirect is followed, and no cookie kept."""
+        async with self._client.request(
+            method, self.service.url + target, data=data, headers=headers, allow_redirects=False
+        ) as response:
+            return Answer(response.status, dict(response.headers), await response.read())
+
     def kill_workers(self) -> None:
         """SIGKILL for every worker of this process."""
         for worker in workers_of(os.getpid()):
@@ -88,6 +95,7 @@ async def _start(
     sandbox: dict[str, Any] | None = None,
     auth: dict[str, Any] | None = None,
     metrics: dict[str, Any] | None = None,
+    console: dict[str, Any] | None = None,
     root: Path | None = None,
     tracing: Tracing | None = None,
     contract: dict[str, Any] | None = None,
@@ -102,6 +110,7 @@ async def _start(
         "auth": auth or {},
         "metrics": metrics or {},
         "contract": contract or {},
+        "console": console or {},
         "planner": {"provider": name, "allowed_hosts": ["127.0.0.1"], **planner},
     }
     keys = {f"{name.upper()}_BASE_URL": model.base_url, f"{name.upper()}_API_KEY": "sk-canary-key"}

@@ -77,8 +77,8 @@ BAD = plan(
 GOOD = plan(SETTLE, 'store.insert({"n": 1})\nREPLY = make_response(200, {"total": store.count(), "by": {}})')
 LOGIN = plan(
     "/users/login",
-    'user = {"name": ctx["body_json"]["name"], "token": new_token()}\n'
-    'REPLY = make_response(200, {"user": user})',
+    'name = ctx["body_json"]["name"]\n'
+    'REPLY = make_response(200, {"user": {"name": name, "token": new_token()}})',
 )
 WHO = plan("/whoami/check", 'REPLY = make_response(200, {"who": ctx["identity"]})')
 

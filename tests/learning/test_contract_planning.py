@@ -71,7 +71,7 @@ async def served(start: StartApi, tmp_path: Path, **document: str) -> Any:
 
 
 async def test_one_call_an_operation_that_is_not_plain(start: StartApi, tmp_path: Path) -> None:
-    """Creating and reading cost none. The model is shown the operation and its siblings' records, no value."""
+    """Creating and reading cost none. The model is shown the operation and its siblings, no value."""
     api = await served(start, tmp_path)
     made = await api.post("/orders", {"item": "lamp-of-ada"})
     first = await api.post("/orders/1/cancel")

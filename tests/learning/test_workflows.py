@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from tools.simulators import by_route, plan
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.learning.conftest import Api, StartApi
 
 
@@ -157,54 +155,3 @@ async def test_a_question_in_plain_words(start: StartApi) -> None:
 
     assert (asked.status, asked.json) == (200, {"answer": ["Widget"]})
     assert (await api.post("/ask", {"question": "What is cheaper than fifteen?"})).source == "learned"
-
-
-RULES = """\
-This is a Todo-Backend (todobackend.com). A todo has title, order, completed (false unless given) and url, the
-absolute address of the todo. DELETE /todos empties the list and answers 204.
-"""
-SHOWN = "{**rec, \"url\": f\"{ctx['base_url']}/todos/{rec['id']}\"}"
-TODOS = {
-    "POST /todos": plan(
-        "/todos",
-        f'rec = store.insert({{"completed": False, **ctx["body_json"]}})\n'
-        f"REPLY = make_response(201, {SHOWN})",
-        "todos",
-    ),
-    "GET /todos": plan(
-        "/todos", f"REPLY = make_response(200, [{SHOWN} for rec in store.list()[0]])", "todos", query="any"
-    ),
-    "GET /todos/{id:int}": plan(
-        "/todos/{id:int}",
-        f'rec = store.get(params["id"])\nif rec is None:\n    abort(404, "no such todo")\n'
-        f"REPLY = make_response(200, {SHOWN})",
-        "todos",
-    ),
-    "PATCH /todos/{id:int}": plan(
-        "/todos/{id:int}",
-        f'rec = store.update(params["id"], ctx["body_json"])\n'
-        'if rec is None:\n    abort(404, "no such todo")\n'
-        f"REPLY = make_response(200, {SHOWN})",
-        "todos",
-    ),
-    "DELETE /todos": plan("/todos", "store.delete_all()\nREPLY = make_response(204)", "todos"),
-}
-
-
-async def test_an_api_by_house_rules(start: StartApi, tmp_path: Path) -> None:
-    """Todo-Backend's own expectations: absolute url, completed by default, DELETE empties the list."""
-    rules = tmp_path / "rules.md"
-    rules.write_text(RULES)
-    api = await start(by_route(TODOS), house_rules=str(rules), fallback="none")
-    created = await api.post("/todos", {"title": "walk the dog", "order": 1})
-    url = f"{api.service.url}/todos/1"
-
-    assert (created.status, created.json["completed"], created.json["url"]) == (201, False, url)
-    assert (await api.ask("PATCH", "/todos/1", {"completed": True})).json["completed"] is True
-    assert (await api.get("/todos")).json == [
-        {"id": 1, "completed": True, "title": "walk the dog", "order": 1, "url": url}
-    ]
-    assert (await api.ask("DELETE", "/todos")).status == 204
-    assert (await api.get("/todos")).json == []
-    assert (await api.get("/todos/1")).status == 404
-    assert "Todo-Backend" in str(api.model.requests[0].body)

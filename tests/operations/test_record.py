@@ -91,7 +91,7 @@ async def test_moments_that_are_none(operator: Operator, body: dict[str, object]
 async def test_an_import_is_asked_again_when_it_is_written(operator: Operator, tmp_path: Path) -> None:
     """A client writes while the archive is read: what it was told is stored is not replaced."""
     data = archive(tmp_path / "in.tar", {"members.json": '[{"id": 1, "name": "imported"}]'}).read_bytes()
-    operations = operator.api.service._handler._door._beside._api._sessions  # type: ignore[union-attr]
+    operations = operator.api.service._handler._door._beside.beside._api._sessions  # type: ignore[union-attr]
     checked = operations._require_free
     written = asyncio.Event()
 
@@ -112,7 +112,7 @@ async def test_an_import_is_asked_again_when_it_is_written(operator: Operator, t
 
 async def fork(operator: Operator, name: str, to: str) -> tuple[int, dict[str, object]]:
     """A client writes to the target after it was seen to be free."""
-    operations = operator.api.service._handler._door._beside._api._sessions  # type: ignore[union-attr]
+    operations = operator.api.service._handler._door._beside.beside._api._sessions  # type: ignore[union-attr]
 
     async def then_somebody_writes(session: object) -> None:
         assert (await operator.api.post("/members", {"name": "client"}, session=to)).status == 201

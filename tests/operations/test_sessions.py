@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import re
 import sqlite3
@@ -64,9 +65,38 @@ async def test_what_is_not_there(operator: Operator) -> None:
     ]:
         await operator.refused(404, method, path)
     await operator.refused(404, "POST", "/sessions/nobody/fork", {"to": "s3"})
+    problem = await operator.refused(404, "POST", "/sessions/nobody/salvage")
+    assert problem["detail"] == "There is no session nobody."
     await operator.refused(409, "POST", "/sessions/s1/salvage")
     await operator.refused(400, "GET", "/sessions/not an id".replace(" ", "%20"))
     assert len((await operator.get("/sessions"))["sessions"]) == 1
+
+
+async def test_a_new_session_needs_a_name_of_its_own(operator: Operator, tmp_path: Path) -> None:
+    """Nobody could ask for one that is only known by its directory's; one that is there can be replaced."""
+    data = archive(tmp_path / "in.tar", {"users.json": "[]"}).read_bytes()
+    nobody = f"@{'0' * 32}"
+    status, problem = await upload(operator, nobody, data)
+    assert (status, problem["detail"]) == (
+        404,
+        f"There is no session {nobody}; a new one needs a name of its own.",
+    )
+    await operator.refused(404, "POST", "/sessions/s1/fork", {"to": nobody})
+    directory = (await operator.get("/sessions"))["sessions"][0]["directory"]
+
+    assert (await upload(operator, f"@{directory}", data, "?replace=true"))[0] == 200
+    assert len((await operator.get("/sessions"))["sessions"]) == 1
+
+
+async def test_what_is_imported_keeps_to_the_limits(operator: Operator, tmp_path: Path) -> None:
+    """An object has as many members as one that a client sends may have."""
+    for members, expected in ((1_000, 200), (1_001, 422)):
+        text = json.dumps([{f"f{n}": n for n in range(members)}])
+        data = archive(tmp_path / f"{members}.tar", {"users.json": text}).read_bytes()
+        status, said = await upload(operator, "s9", data)
+        assert status == expected, said
+        await operator.ask("DELETE", "/sessions/s9")
+    assert "more than 1000" in said["detail"]
 
 
 async def set_aside(operator: Operator, session: str) -> str:
@@ -316,3 +346,14 @@ async def test_settings_that_are_none(operator: Operator, changes: Any) -> None:
     """Nothing is changed by them."""
     await operator.refused(400, "PATCH", "/sessions/s1/settings", changes)
     assert (await operator.get("/sessions/s1"))["settings"] == {}
+
+
+async def test_an_ejected_project_says_that_it_does_not_speak_the_dialect(operator: Operator) -> None:
+    """Nothing of it is in the project, whose README is the place to say so."""
+    await operator.do("PATCH", "/sessions/s1/settings", {"dialect": "json-server"})
+    answer = await operator.ask("GET", "/sessions/s1/app")
+    assert answer.status == 200, answer
+    with tarfile.open(fileobj=io.BytesIO(answer.body)) as archive:
+        readme = archive.extractfile(next(name for name in archive.getnames() if name.endswith("README.md")))
+        assert readme is not None
+        assert "- the dialect json-server, which the session speaks" in readme.read().decode()

@@ -102,20 +102,26 @@ class Sandbox:
 
     def turn(self, session: str, jobs: list[Job]) -> list[Job]:
         """One turn, with nothing of it sent to the record yet; those given back."""
-        if session not in self.guests:
-            self.open(session)
+        refusal = None if session in self.guests else self.open(session)
+        if refusal is not None:
+            self.runner.report_all(jobs, refusal)
+            return []
         left = self.runner.run(session, jobs)
         self.guests.release(session)
         self.cell.idle()
         return left
 
-    def open(self, session: str) -> None:
+    def open(self, session: str) -> Outcome | None:
+        """Have its file be the record's; why it cannot be."""
         self.settle()
         self._questions += 2
         self.stream.send(Open(self._questions, session))
         answer = self.hear()
         assert isinstance(answer, Opened | Refused)
-        self.guests.ready(session, answer if isinstance(answer, Opened) else refused(answer))
+        if isinstance(answer, Refused):
+            return refused(answer)
+        self.guests.ready(session, answer)
+        return None
 
     def settle(self) -> None:
         """Until the record has said its word on all that is staged."""

@@ -99,7 +99,7 @@ async def test_a_killed_worker_costs_the_request_it_ran(make_pool: MakePool) -> 
     await asyncio.sleep(0.05)
     os.kill(only_pid(pool), signal.SIGKILL)
 
-    assert await long == WorkerLost()
+    assert await long == WorkerLost(written=False)
     assert [type(outcome) for outcome in await asyncio.gather(*queued, elsewhere)] == [Completed] * 4
     assert count(await pool.run(job(COUNT, read_only=True))) == 4
 
@@ -252,7 +252,7 @@ async def test_a_withdrawn_job_is_not_sent_to_the_next_worker(make_pool: MakePoo
     left.cancel()
     os.kill(first, signal.SIGKILL)
 
-    assert await running == WorkerLost()
+    assert await running == WorkerLost(written=False)
     assert isinstance(await kept, Completed)
     assert count(await pool.run(job(COUNT, "s2", read_only=True))) == 0
 
@@ -349,7 +349,7 @@ async def test_the_end_has_a_deadline(make_pool: MakePool, monkeypatch: pytest.M
 
     assert await pool.run(job(COUNT)) == Overloaded("the service is stopping")
     await closing
-    assert await running == WorkerLost()
+    assert await running == WorkerLost(written=False)
     assert isinstance(await queued, Overloaded)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

@@ -32,13 +32,14 @@ SECTIONS: dict[str, Callable[[Arena], None]] = {
     "records": races.records,
     "connections": races.connections,
     "workers": races.workers,
+    "dialects": races.dialects,
     "sandboxes": sandboxes,
     "memory": costs.memory,
     "start-up": costs.starts,
     "stages": costs.stages,
 }
 #: The quick run has all but these.
-_FULL_ONLY = frozenset({"connections"})
+_FULL_ONLY = frozenset({"connections", "dialects"})
 #: All that the machines this is for have; a larger one is kept to as many.
 _CORES = 2
 

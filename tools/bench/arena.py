@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,10 +15,10 @@ from tools.bench import by_hand, ours
 from tools.bench.contestant import BenchError, running
 from tools.bench.load import Load
 from tools.bench.results import Cell, Fact, Results, Round
-from tools.bench.workloads import Request, member
+from tools.bench.workloads import DIALECTS, Request, member
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tools.bench.contestant import Contestant, Running
     from tools.bench.load import Generator
@@ -31,6 +32,11 @@ _ENDED_BY = 10
 FIRST = Request("POST", "/members", "first", member(1))
 
 
+def _in_dialect(name: str, _url: str) -> Contestant:
+    """Ours, for requests of a dialect."""
+    return ours.conventions(name=name)
+
+
 #: By name, each made of the model's base URL.
 CONTESTANTS: Final[dict[str, Callable[[str], Contestant]]] = {
     "aiohttp": lambda _url: by_hand.aiohttp(),
@@ -39,6 +45,7 @@ CONTESTANTS: Final[dict[str, Callable[[str], Contestant]]] = {
     "conventions": lambda _url: ours.conventions(),
     "learned": ours.learned,
     "never": lambda url: ours.learned(url, name="never", reuse="never"),
+    **{name: partial(_in_dialect, name) for name in DIALECTS},
     "2 workers": lambda url: ours.learned(url, name="2 workers", workers=2),
 }
 
@@ -55,6 +62,11 @@ class Race:
     curve: bool = False
     #: Requests that are not counted, where the scale's are too few.
     warm_up: int = 0
+    #: What those are asked who are not asked the same as all, by their names.
+    own: Mapping[str, Sequence[Request]] = field(factory=dict)
+
+    def asked(self, name: str) -> Sequence[Request]:
+        return self.own.get(name, self.requests)
 
 
 @define
@@ -92,14 +104,14 @@ class Arena:
         if not field_:
             self.note(f"{race.section}: none of its contestants takes part")
             return
-        load = Load(race.requests, race.connections, self.scale.seconds)
+        loads = {one.name: Load(race.asked(one.name), race.connections, self.scale.seconds) for one in field_}
         for one in field_:
-            one.warm_up(race.requests[: max(race.warm_up, self.scale.warm_up)])
+            one.warm_up(race.asked(one.name)[: max(race.warm_up, self.scale.warm_up)])
         rounds: dict[str, list[Round]] = {one.name: [] for one in field_}
         for number in range(self.scale.curve_rounds if race.curve else self.scale.rounds):
             first = number % len(field_)
             for one in (*field_[first:], *field_[:first]):
-                rounds[one.name].append(self._turn(one, load))
+                rounds[one.name].append(self._turn(one, loads[one.name]))
         for one in field_:
             cell = Cell(race.section, race.workload, race.at, one.name, tuple(rounds[one.name]))
             self._add(cell, one)

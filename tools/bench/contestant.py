@@ -102,7 +102,7 @@ class Running:
 
 
 def _send(connection: http.client.HTTPConnection, request: Request, body: bytes) -> None:
-    headers = {"X-Session-ID": request.session}
+    headers = {"X-Session-ID": request.session, **({"X-Dialect": request.dialect} if request.dialect else {})}
     if request.body is None:
         connection.request(request.method, request.path, headers=headers)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.bench.arena import BASELINE, Race
-from tools.bench.workloads import WORKLOADS, Place
+from tools.bench.workloads import DIALECTS, WORKLOADS, Place, in_dialect
 
 if TYPE_CHECKING:
     from tools.bench.arena import Arena
@@ -72,3 +72,14 @@ def workers(arena: Arena) -> None:
         for workload in ("compute", "get"):
             requests = place.requests(WORKLOADS[workload])
             arena.race(Race("workers", workload, _CONNECTIONS, requests), field)
+
+
+def dialects(arena: Arena) -> None:
+    """A record and a page of 20 in each dialect, beside the same in the service's own words."""
+    place = Place(("hot",), _HOT)
+    with arena.started(arena.contestants("conventions", *DIALECTS)) as field:
+        arena.fill(field, place)
+        for workload in ("get", "list"):
+            own = {name: place.requests(in_dialect(name, workload)) for name in DIALECTS}
+            requests = place.requests(WORKLOADS[workload])
+            arena.race(Race("dialects", workload, _CONNECTIONS, requests, own=own), field)

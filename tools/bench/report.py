@@ -18,6 +18,7 @@ VARIES = {
     "sessions": "sessions",
     "records": "records",
     "workers": "connections",
+    "dialects": "connections",
 }
 
 

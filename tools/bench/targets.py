@@ -9,6 +9,7 @@ from attrs import frozen
 from tools.bench.arena import BASELINE
 from tools.bench.results import Results, ratio
 from tools.bench.scale import FULL
+from tools.bench.workloads import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,16 @@ def _growth(results: Results) -> float | None:
     return cells[0].rate / cells[-1].rate if len(cells) > 1 else None
 
 
+def _in_dialect(name: str, workload: str) -> Callable[[Results], float | None]:
+    """Requests in a dialect to those in the service's own words."""
+
+    def measured(results: Results) -> float | None:
+        cell, native = (results.cell("dialects", workload, each) for each in (name, "conventions"))
+        return None if cell is None or native is None else ratio(cell, native).median
+
+    return measured
+
+
 def _second_worker(results: Results) -> float | None:
     one, two = (results.cell("workers", "compute", name) for name in ("learned", "2 workers"))
     return None if one is None or two is None else ratio(two, one).median
@@ -120,6 +131,11 @@ TARGETS = (
     Target("fresh guest to pyeryx's fresh sandbox, with none ready", "at most", 0.5, _fresh("ours")),
     Target("get by id, most records to fewest", "at most", 1.2, _growth),
     Target("2 workers to 1, bound by the worker", "at least", 1.7, _second_worker),
+    *(
+        Target(f"{workload} in {name}, to native", "at least", 0.9, _in_dialect(name, workload))
+        for name in DIALECTS
+        for workload in ("get", "list")
+    ),
     Target("a live session", "at most", 1.5, _session_memory, "MiB"),
     Target("idle with one worker", "at most", 150, _fact("memory", "idle Pss", "learned"), "MiB"),
     Target("cached start to first reply", "at most", 0.7, _fact("start-up", "cached", "conventions"), "s"),

@@ -33,12 +33,16 @@ class Request:
     path: str
     session: str
     body: Any = None
+    #: The dialect that it is in; empty: the service's own.
+    dialect: str = ""
 
     def raw(self, port: int) -> bytes:
         """The request as it goes over the wire."""
         content = b"" if self.body is None else self.encoded
         lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
         lines.append(f"X-Session-ID: {self.session}")
+        if self.dialect:
+            lines.append(f"X-Dialect: {self.dialect}")
         if self.body is not None:
             lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
         return "\r\n".join([*lines, "", ""]).encode() + content
@@ -113,6 +117,29 @@ def _mixed(session: str, number: int, dice: random.Random) -> Request:
 
 def _compute(session: str, _number: int, _dice: random.Random) -> Request:
     return Request("GET", "/compute", session)
+
+
+#: By dialect: the path of a collection, and of its first page of 20.
+DIALECTS: dict[str, tuple[str, str]] = {
+    "json-server": ("/members", "/members?_limit=20"),
+    "json-server-1": ("/members", "/members?_page=1&_per_page=20"),
+    "ra-data-simple-rest": ("/members", "/members?range=%5B0,19%5D"),
+    "postgrest": ("/members", "/members?limit=20"),
+    "pocketbase": ("/api/collections/members/records", "/api/collections/members/records?perPage=20"),
+    "json-api": ("/members", "/members?page%5Bsize%5D=20"),
+}
+
+
+def in_dialect(dialect: str, workload: str) -> Make:
+    """`get` or `list`, as a client of the dialect asks for it."""
+    path, page = DIALECTS[dialect]
+
+    def make(session: str, number: int, _dice: random.Random) -> Request:
+        # In PostgREST a record is what a filter leaves.
+        one = f"{path}?id=eq.{number}" if dialect == "postgrest" else f"{path}/{number}"
+        return Request("GET", one if workload == "get" else page, session, dialect=dialect)
+
+    return make
 
 
 WORKLOADS: dict[str, Make] = {

@@ -9,38 +9,34 @@ where a client failed, or where an answer differs from the original's without a 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tools.clients import originals
 from tools.clients.cases import CASES, DATA, KNOWN
 from tools.clients.compare import ask, difference
+from tools.clients.originals import PLACE
 from tools.processes import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _HERE = Path(__file__).parent
-_PLACE = Path(".clients")
-_START_SECONDS = 120
 #: Its script and its dialect.
 _CLIENTS = {
     "ra-data-json-server": ("providers.mjs", "json-server"),
     "ra-data-simple-rest": ("providers.mjs", "ra-data-simple-rest"),
     "@supabase/postgrest-js": ("postgrest.mjs", "postgrest"),
+    "json-server's front end": ("frontend.mjs", "json-server"),
+    "json-server 1's front end": ("frontend.mjs", "json-server-1"),
+    "kitsu": ("kitsu.mjs", "json-api"),
     "pocketbase": ("pocketbase.mjs", "pocketbase"),
-}
-_ORIGINALS = {
-    "json-server": ("node_modules/json-server/lib/cli/bin.js", "--quiet"),
-    "json-server-1": ("node_modules/json-server-1/lib/bin.js",),
 }
 
 
@@ -51,21 +47,23 @@ def main() -> int:
     _install()
     with tempfile.TemporaryDirectory() as scratch, _service(Path(scratch)) as url:
         failed = [name for name in _CLIENTS if not _client(name, url)]
-        differing = 0 if options.short else sum(_compared(name, url, Path(scratch)) for name in _ORIGINALS)
+        differing = (
+            0 if options.short else sum(_compared(name, url, Path(scratch)) for name in originals.NAMES)
+        )
     return 1 if failed or differing else 0
 
 
 def _install() -> None:
-    _PLACE.mkdir(exist_ok=True)
+    PLACE.mkdir(exist_ok=True)
     for path in _HERE.glob("*.mjs"):
-        shutil.copy(path, _PLACE)
+        shutil.copy(path, PLACE)
     wanted = (_HERE / "package.json").read_text("utf-8")
-    kept = _PLACE / "package.json"
-    if kept.exists() and kept.read_text("utf-8") == wanted and (_PLACE / "node_modules").exists():
+    kept = PLACE / "package.json"
+    if kept.exists() and kept.read_text("utf-8") == wanted and (PLACE / "node_modules").exists():
         return
     kept.write_text(wanted, "utf-8")
     command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-    subprocess.run(command, cwd=_PLACE, check=True)
+    subprocess.run(command, cwd=PLACE, check=True)
 
 
 @contextmanager
@@ -88,50 +86,31 @@ def _service(scratch: Path) -> Iterator[str]:
 
 def _client(name: str, url: str) -> bool:
     script, dialect = _CLIENTS[name]
-    command = ["node", script, name, url, f"client-{dialect}", dialect]
-    return subprocess.run(command, cwd=_PLACE, check=False, timeout=120).returncode == 0
+    command = ["node", script, name, url, f"client-{script[:-4]}-{dialect}", dialect]
+    return subprocess.run(command, cwd=PLACE, check=False, timeout=120).returncode == 0
 
 
-@contextmanager
-def _original(name: str, data: dict[str, Any], scratch: Path) -> Iterator[str]:
-    file = scratch / f"{name}.json"
-    file.write_text(json.dumps(data), "utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script, *more = _ORIGINALS[name]
-    command = ["node", script, str(file.resolve()), "--port", str(port), "--host", "127.0.0.1", *more]
-    with subprocess.Popen(command, cwd=_PLACE, stdout=subprocess.DEVNULL) as process:
-        try:
-            _wait(port)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-
-
-def _wait(port: int) -> None:
-    until = time.monotonic() + _START_SECONDS
-    while time.monotonic() < until:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    raise TimeoutError("the original does not listen")
+def _seeded(name: str, url: str, said: dict[str, str]) -> dict[str, Any]:
+    """The data to begin with, put into the service."""
+    data = DATA[name]
+    for collection, records in data.items():
+        if isinstance(records, dict):
+            ask(url, "PUT", f"/{collection}", records, **said)
+            continue
+        for record in records:
+            if name == "pocketbase":
+                ask(url, "POST", f"/api/collections/{collection}/records", record, **said)
+            else:
+                ask(url, "POST", f"/{collection}", record, **{**said, "X_Dialect": "json-server"})
+    return data
 
 
 def _compared(name: str, url: str, scratch: Path) -> int:
     """How many answers differ and are not known to."""
     said = {"X_Session_ID": f"compare-{name}", "X_Dialect": name}
-    data = DATA[name]
-    for collection, records in data.items():
-        for record in records if isinstance(records, list) else ():
-            ask(url, "POST", f"/{collection}", record, **{**said, "X_Dialect": "json-server"})
-        if isinstance(records, dict):
-            ask(url, "PUT", f"/{collection}", records, **said)
+    data = _seeded(name, url, said)
     differing = known = 0
-    with _original(name, data, scratch) as original:
+    with originals.running(name, data, scratch) as original:
         for method, target, body in CASES[name]:
             target = quote(target, safe="/?=&%:,.-_$^*~!@")  # noqa: PLW2901
             found = difference(ask(original, method, target, body), ask(url, method, target, body, **said))

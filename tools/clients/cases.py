@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import product
 from typing import Any, Final
 
+from tools.clients import pocketbase_cases
+
 Case = tuple[str, str, Any]
 
 
@@ -24,7 +26,11 @@ def _data(number: Any) -> dict[str, Any]:
     return {"posts": posts, "comments": comments, "many": many, "profile": {"name": "typicode"}}
 
 
-DATA: Final = {"json-server": _data(int), "json-server-1": _data(str)}
+DATA: Final[dict[str, dict[str, Any]]] = {
+    "json-server": _data(int),
+    "json-server-1": _data(str),
+    "pocketbase": pocketbase_cases.DATA,
+}
 
 
 def _reads(words: list[str], pages: list[str]) -> list[Case]:
@@ -130,9 +136,11 @@ _NEW_REST: list[Case] = [
 CASES: Final = {
     "json-server": [*_reads(_OLD_WORDS, _OLD_PAGES), *_OLD_REST],
     "json-server-1": [*_reads(_NEW_WORDS, _NEW_PAGES), *_NEW_REST],
+    "pocketbase": pocketbase_cases.CASES,
 }
 #: Differences that docs/dialects.md gives the reason of, by a beginning of the request.
 KNOWN: Final[dict[str, tuple[str, ...]]] = {
-    "json-server": ("POST /posts/3/comments", "GET /comments"),
+    "json-server": (),
     "json-server-1": ("GET /posts?_sort=-open", "GET /comments?_sort=id"),
+    "pocketbase": pocketbase_cases.KNOWN,
 }

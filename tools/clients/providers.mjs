@@ -23,6 +23,12 @@ for (const postId of [1, 1, 2]) await provider.create('comments', { data: { post
 const list = await provider.getList('posts', { filter: {}, sort: by('title'), pagination: page(1, 2) });
 assert.deepEqual(list.data.map(each => each.title), ['a', 'b']);
 assert.equal(list.total, 3);
+if (dialect === 'ra-data-simple-rest') {
+    const counted = await make(url, http, 'X-Total-Count').getList('posts', {
+        filter: {}, sort: by('id'), pagination: page(1, 1),
+    });
+    assert.deepEqual([counted.data.length, counted.total], [1, 3]);
+}
 const second = await provider.getList('posts', { filter: {}, sort: by('title', 'DESC'), pagination: page(2, 2) });
 assert.deepEqual(second.data.map(each => each.title), ['a']);
 const filtered = await provider.getList('posts', { filter: { title: 'c' }, sort: by('id'), pagination: page(1, 9) });

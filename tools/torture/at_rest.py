@@ -18,6 +18,8 @@ from server.sessions.identity import session_for
 from store import dump
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tools.torture.ledger import Contents
 
 _RECORDS = """\
@@ -67,13 +69,14 @@ def integrity(path: Path) -> str:
         return str(error)
 
 
-async def untrue_files(data_root: Path) -> tuple[int, list[str]]:
+async def untrue_files(data_root: Path, without: Collection[str] = ()) -> tuple[int, list[str]]:
     """After an orderly stop: how many files may be opened again, and which are not what the record has.
 
-    Row by row, catalogue and kept answers included. Raises ValueError for a file that cannot be read.
+    Row by row, catalogue and kept answers included, but for the sessions in `without` (names of directories).
+    Raises ValueError for a file that cannot be read.
     """
     with closing(_reader(data_root / files.NAME)) as connection:
-        sessions = [session for (session,) in connection.execute(_CLOSED)]
+        sessions = [session for (session,) in connection.execute(_CLOSED) if session not in without]
     record = SqliteRecord(data_root / files.NAME)
     try:
         with tempfile.TemporaryDirectory() as scratch:

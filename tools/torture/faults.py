@@ -54,7 +54,7 @@ REFUSALS = frozenset(
 _RECOVERY_SECONDS = 15.0
 _WITNESS = "witness"
 #: Rounds of a short run: some from each combination, wherever the seed puts them.
-_SHORT_ROUNDS = 3
+_SHORT_ROUNDS = 2
 _MOST = 2_000
 
 

@@ -6,6 +6,8 @@
 2. Sessions that are loaded are read all the while; one that is not is read, too: others' files make room.
 3. `/healthz` says `full` within a second, and `ok` within two when there is room again. The log has one line
    for each. Then everything is written again, by the same processes.
+4. Where live guests have all the files there are, they make room for the one that is to be read. What is
+   larger than all of them is refused, and read when there is room.
 
 In a namespace of the user's own, so it needs no privilege where the kernel gives those to anybody.
 """
@@ -37,6 +39,13 @@ if TYPE_CHECKING:
 _SIZE = "24m"
 _MORE = "256m"
 _TEXT = "x" * 30_000
+_LARGE_TEXT = "x" * 900_000
+#: Room on a disk that has none for a session's file.
+_HARDLY_BYTES = 64 * 1024
+#: Sessions with live guests, their records, and those of a session that is larger than them together.
+_LIVE = 6
+_LIVE_RECORDS = 20
+_LARGE_RECORDS = 8
 _SESSIONS = 24
 _MOST = 4_000
 #: Refusals after which it is full enough.
@@ -68,7 +77,7 @@ async def torture(seed: int) -> Report:
 
 
 @define
-class _Full:
+class _Disk:
     report: Report
     service: ServiceProcess
     mount: Path
@@ -76,7 +85,9 @@ class _Full:
     told: list[tuple[str, int]] = field(factory=list)
     answers: Counter[str] = field(factory=Counter)
 
-    async def run(self) -> None:
+    async def fill(self) -> None:
+        """By clients, until nothing goes in; then there is room again."""
+        self.mount_disk(f"size={_SIZE}")
         await self.service.start()
         workers, keepers = self.service.workers(), self.service.keepers()
         await self._post("cold")
@@ -97,7 +108,42 @@ class _Full:
         lines = {name: log.count(name) for name in ("record full", "record has room again")}
         if set(lines.values()) != {1}:
             self.report.violation(f"lines in the log: {lines}")
-        self.report.figures = {**self.answers, "acknowledged": len(self.told)}
+
+    async def crowd(self) -> None:
+        """Live guests have all files; then another session is read, and one that is larger than all."""
+        self.mount_disk(f"size={_MORE}")
+        await self.service.start()
+        live = [f"s{number}" for number in range(_LIVE)]
+        for session in [*live, "cold"]:
+            for _ in range(_LIVE_RECORDS):
+                await self._post(session)
+        for _ in range(_LARGE_RECORDS):
+            await self._post("large", _LARGE_TEXT)
+        await self.service.stop()  # which closes all files
+        await self.service.start()
+        for session in live:
+            await self._read(session)
+        self._leave_hardly_any()
+        await self._within("full", _SOON_SECONDS)
+        if not await _until(lambda: self._has_files(_LIVE), _SOON_SECONDS):
+            self.report.violation("files that nobody has open make no room")
+        self._leave_hardly_any()
+        for session in ("cold", *live):
+            await self._read(session)
+        await self._read("large", (507, "storage-full"))
+        await self._read("cold")
+        self.mount_disk(f"remount,size={_MORE}")
+        await self._within("ok", _OVER_SECONDS)
+        await self._read("large")
+        await self._read_all("afterwards")
+
+    async def _has_files(self, most: int) -> bool:
+        return len(list(self.mount.glob("caches/*/store.db"))) <= most
+
+    def _leave_hardly_any(self) -> None:
+        disk = os.statvfs(self.mount)
+        used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+        self.mount_disk(f"remount,size={used + _HARDLY_BYTES}")
 
     async def _fill(self) -> None:
         refused = 0
@@ -110,8 +156,8 @@ class _Full:
                 return
         self.report.violation("the disk did not get full")
 
-    async def _post(self, session: str) -> Answer:
-        answer = await ask(self.service.address, "POST", "/things", session, {"text": _TEXT})
+    async def _post(self, session: str, text: str = _TEXT) -> Answer:
+        answer = await ask(self.service.address, "POST", "/things", session, {"text": text})
         self.answers[f"{answer.status} {answer.problem}".strip()] += 1
         if answer.status == 201:
             self.told.append((session, answer.json["id"]))
@@ -133,10 +179,10 @@ class _Full:
             if lost:
                 self.report.violation(f"{when}, {len(lost)} records of {session} are not there")
 
-    async def _read(self, session: str) -> None:
+    async def _read(self, session: str, expected: tuple[int, str] = (200, "")) -> None:
         answer = await ask(self.service.address, "GET", "/things/1", session)
-        if answer.status != 200:
-            self.report.violation(f"a session that was not loaded: {answer.said}")
+        if (answer.status, answer.problem) != expected:
+            self.report.violation(f"a read of {session}: {answer.said}")
 
     async def _within(self, what: str, seconds: float) -> None:
         async def said() -> bool:
@@ -159,22 +205,30 @@ async def _until(holds: Callable[[], Awaitable[bool]], seconds: float) -> bool:
 
 async def _inside(seed: int) -> Report:
     report = Report("full", seed, "")
-    with tempfile.TemporaryDirectory(prefix="metaservice-full-") as scratch:
-        place = Path(scratch)
-        service = ServiceProcess(place, {"LARS_CONFIG": str(place / "full.toml"), "LARS_LOG_LEVEL": "INFO"})
-        # Few live guests, so that files are closed, and can make room.
-        (place / "full.toml").write_text(toml({"sandbox": {"workers": 1, "live_guests": 4}}))
-        service.data_root.mkdir()
-        full = _Full(report, service, service.data_root)
-        full.mount_disk(f"size={_SIZE}")
-        try:
-            await full.run()
-        except NotStarted as error:
-            report.violation(f"the service did not start: {error}")
-        finally:
-            await service.close()
-            await asyncio.to_thread(subprocess.run, ["umount", str(service.data_root)], check=False)
+    # Few live guests, so that files are closed, and can make room; then enough for all sessions.
+    figures: Counter[str] = Counter()
+    for live_guests, scene in ((4, _Disk.fill), (64, _Disk.crowd)):
+        with tempfile.TemporaryDirectory(prefix="metaservice-full-") as scratch:
+            figures += await _played(report, Path(scratch), live_guests, scene)
+    report.figures = dict(figures)
     return report
+
+
+async def _played(
+    report: Report, place: Path, live_guests: int, scene: Callable[[_Disk], Awaitable[None]]
+) -> Counter[str]:
+    service = ServiceProcess(place, {"LARS_CONFIG": str(place / "full.toml"), "LARS_LOG_LEVEL": "INFO"})
+    (place / "full.toml").write_text(toml({"sandbox": {"workers": 1, "live_guests": live_guests}}))
+    service.data_root.mkdir()
+    disk = _Disk(report, service, service.data_root)
+    try:
+        await scene(disk)
+    except NotStarted as error:
+        report.violation(f"the service did not start: {error}")
+    finally:
+        await service.close()
+        await asyncio.to_thread(subprocess.run, ["umount", str(service.data_root)], check=False)
+    return disk.answers + Counter(acknowledged=len(disk.told))
 
 
 def main() -> None:

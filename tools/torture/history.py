@@ -28,11 +28,13 @@ from tools.torture.wire import Answer, Gone, Hung, ask
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tools.torture.wire import Address
+
 CLIENTS = 6
 _IDS = ("a", "b", "c")
 _CHOICES = (("GET", 5), ("PATCH", 4), ("PUT", 3), ("DELETE", 2), ("POST", 3), ("LIST", 2), ("CREATE", 1))
 _PERHAPS = {"worker-lost", "not-confirmed"}
-_NOT_DONE = {(503, "overloaded"), (503, "storage-failed")}
+_NOT_DONE = {(503, "overloaded"), (503, "storage-failed"), (503, "unavailable"), (503, "starting")}
 #: A worker dies once in so many operations, on average, or the keeper, or both.
 _OPERATIONS_PER_KILL = 200
 
@@ -88,6 +90,10 @@ class Recorder:
     _values: Iterator[int] = field(factory=lambda: count(1))
     _left: int = 0
 
+    def address(self) -> Address:
+        """Whom the next operation is for."""
+        return self.service.address
+
     async def record(self) -> list[Operation]:
         self._left = self.operations
         clients = [self._client(Random(self.random.random())) for _ in range(CLIENTS)]
@@ -137,7 +143,7 @@ class Recorder:
         method, target, body = _as_http(request)
         called = time.monotonic()
         try:
-            answer = await ask(self.service.address, method, target, self.session, body)
+            answer = await ask(self.address(), method, target, self.session, body)
         except Gone:
             self.told["gone"] += 1
             self._write_down(called, request, None)

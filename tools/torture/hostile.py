@@ -1,12 +1,15 @@
 """Hostile programs one after the other; after each of them everybody else must be unhurt.
 
 1. The request is answered, by an outcome that is foreseen.
-2. Another session of the same worker answers the same bytes, has the same files, and a new one can be made.
+2. Another session of the same worker answers the same bytes, the record has the same rows of it, and a new
+   one can be made.
 3. No file outside the attacker's directory has changed, and what is in it is bounded.
 4. The worker's memory is bounded, also by what quiet guests keep; `/healthz` answers all the while.
 5. A tool that opens the attacked session on the host does nothing but read it.
-6. Behind the policy, the attacked session itself is as it was, if the request failed. (A plan that succeeds
-   may write what no list of the whole can show any more.)
+6. Behind the policy, the attacked session itself is as it was, in the record, if the request failed. (A plan
+   that succeeds may write what no list of the whole can show any more.)
+7. At the end the files of all sessions are what the record has of them, but for those of attackers past the
+   policy: what is in their own file is theirs to lie about, until it is made anew.
 """
 
 from __future__ import annotations
@@ -25,11 +28,12 @@ import structlog
 from attrs import define, field
 
 from server.record.process import CACHES
+from server.record.record import RecordError
 from store import transfer
 from tools.in_process import hosting
 from tools.processes import rss_bytes, workers_of
 from tools.torture import attacks
-from tools.torture.at_rest import directory_of
+from tools.torture.at_rest import directory_of, name_of, untrue_files
 from tools.torture.host import ATTACK, DISK_BYTES, MEMORY_BYTES, SANDBOX, ProgramPlanner
 from tools.torture.report import Report
 from tools.torture.service import kill
@@ -65,9 +69,12 @@ async def torture(seed: int, *, short: bool) -> Report:
         canary = Path(scratch) / "canary"
         canary.write_bytes(_CANARY)
         async with hosting(Path(scratch) / "data", planner, **SANDBOX) as service:
-            loop = HostileLoop(report, service, planner, Path(scratch) / "data" / CACHES, canary)
+            loop = HostileLoop(report, service, planner, Path(scratch) / "data", canary)
             await loop.run(chosen(seed, short=short))
-        report.figures = loop.figures()
+        files, untrue = await untrue_files(Path(scratch) / "data", loop.past_policy)
+        for name in untrue:
+            report.violation(f"the file of session {name} is not what the record has")
+        report.figures = {**loop.figures(), "files": files}
     return report
 
 
@@ -101,8 +108,10 @@ class HostileLoop:
     report: Report
     service: Service
     planner: ProgramPlanner
-    root: Path
+    data_root: Path
     canary: Path
+    #: Names of the directories of sessions in which something has run past the policy.
+    past_policy: set[str] = field(factory=set)
     _base_memory: int = 0
     _most_memory: int = 0
     _peak_memory: int = 0
@@ -110,6 +119,7 @@ class HostileLoop:
     _slowest_health: float = 0.0
     _statuses: dict[int, int] = field(factory=dict)
     _victim: bytes = b""
+    _victims_rows: str = ""
     _sessions: set[str] = field(factory=set)
     _outside: set[str] = field(factory=set)
     _beside: set[str] = field(factory=set)
@@ -126,7 +136,7 @@ class HostileLoop:
         }
 
     async def run(self, attacks_: list[Attack]) -> None:
-        await self._make_victim()
+        await self.make_victim()
         for number, attack in enumerate(attacks_):
             self._attack = attack
             found = len(self.report.violations)
@@ -134,7 +144,7 @@ class HostileLoop:
             for turn in range(attack.sessions):
                 await self._run(attack, f"attacker-{number}-{turn}")
             self._check_memory(before)
-            await self._check_others(f"new-{number}")
+            await self.check_others(f"new-{number}")
             if len(self.report.violations) > found:
                 await self._heal()
         self._end_memory = _memory()
@@ -152,17 +162,19 @@ class HostileLoop:
         health = await self._ask("GET", "/healthz", "health")
         return bool(health.json["workers"]["ready"])
 
-    async def _make_victim(self) -> None:
+    async def make_victim(self) -> None:
+        """Whose data is looked at after each attack."""
         records = [{"name": f"v{number}", "of": "the victim"} for number in range(50)]
         await self._create(_VICTIM, records)
         self._victim = (await self._ask("GET", "/members", _VICTIM)).body
-        self._outside = {path.name for path in self.root.iterdir() if not path.is_dir()}
-        self._beside = {path.name for path in self.root.parent.iterdir()}
+        self._victims_rows = await self._rows(_VICTIM)
+        self._outside = {path.name for path in self._caches.iterdir() if not path.is_dir()}
+        self._beside = {path.name for path in self.data_root.iterdir()}
         self._base_memory = _memory()
 
     async def _run(self, attack: Attack, session: str) -> None:
         await self._create(session, {"name": "kept"})
-        before = await self._ask("GET", "/members", session)
+        before, rows = await self._ask("GET", "/members", session), await self._rows(session)
         self.planner.attack = attack
         answer = Answer(0, b"")
         health = asyncio.create_task(self._watch_health())
@@ -175,10 +187,14 @@ class HostileLoop:
             with contextlib.suppress(asyncio.CancelledError):
                 await health
         after = await self._ask("GET", "/members", session)
-        if attack.policy and answer.status >= 400 and (after.status, after.body) != (200, before.body):
-            self._violation(f"{answer.status}, and its own session went from {before.said} to {after.said}")
+        if attack.policy and answer.status >= 400:
+            if (after.status, after.body) != (200, before.body):
+                self._violation(f"{answer.status}, and its session went from {before.said} to {after.said}")
+            if await self._rows(session) != rows:
+                self._violation(f"{answer.status}, and the record has other rows of its own session")
         self._check_directory(session)
         if not attack.policy:
+            self.past_policy.add(self._directory(session).name)
             self._read_with_tool(session)
 
     def _body(self, attack: Attack) -> object:
@@ -189,16 +205,19 @@ class HostileLoop:
 
     # --- what must hold -----------------------------------------------------------------------
 
-    async def _check_others(self, new_session: str) -> None:
+    async def check_others(self, new_session: str) -> None:
+        """The victim is unhurt, there is nothing new in anybody's place, and the service goes on."""
         body = self._victim
         answer = await self._ask("GET", "/members", _VICTIM)
         if (answer.status, answer.body) != (200, body):
             self._violation(f"the victim is answered {answer.said}")
+        if await self._rows(_VICTIM) != self._victims_rows:
+            self._violation("the record has other rows of the victim")
         await self._create(new_session, {"name": "new"})
-        outside = {path.name for path in self.root.iterdir()} - self._sessions
+        outside = {path.name for path in self._caches.iterdir()} - self._sessions
         if outside != self._outside:
             self._violation(f"among the sessions' files: {outside ^ self._outside}")
-        beside = {path.name for path in self.root.parent.iterdir()}
+        beside = {path.name for path in self.data_root.iterdir()}
         if beside != self._beside:
             self._violation(f"in the data root: {beside ^ self._beside}")
         self._check_canary("by the guest")
@@ -210,7 +229,10 @@ class HostileLoop:
 
     def _check_directory(self, session: str) -> None:
         used, files = 0, 0
-        for path in self._directory(session).rglob("*"):
+        directory = self._directory(session)
+        if not directory.is_dir():
+            self._violation("its directory is not where it is looked for")
+        for path in directory.rglob("*"):
             used += path.lstat().st_blocks * 512
             files += 1
         if used > _DIRECTORY_BYTES:
@@ -253,8 +275,24 @@ class HostileLoop:
 
     # --- the service --------------------------------------------------------------------------
 
+    @property
+    def _caches(self) -> Path:
+        return self.data_root / CACHES
+
+    async def _rows(self, session: str) -> str:
+        """What the record has of a session: catalogue, records and kept answers, as text."""
+        path = self.data_root / "scratch-rows"
+        try:
+            await self.service.keeper.call("rows", session=name_of(session), path=str(path))
+            return await asyncio.to_thread(path.read_text, "utf-8")
+        except RecordError as error:
+            self._violation(f"the record cannot tell the rows of {session}: {error}")
+            return ""
+        finally:
+            path.unlink(missing_ok=True)
+
     def _directory(self, session: str) -> Path:
-        directory = directory_of(self.root, session)
+        directory = directory_of(self.data_root, session)
         self._sessions.add(directory.name)
         return directory
 

@@ -35,7 +35,15 @@ class ServiceProcess:
     With an `injector`, that one decides about every file operation of the service and its workers.
     """
 
-    def __init__(self, scratch: Path, variables: Mapping[str, str], injector: Injector | None = None) -> None:
+    def __init__(
+        self,
+        scratch: Path,
+        variables: Mapping[str, str],
+        injector: Injector | None = None,
+        module: str = "server",
+    ) -> None:
+        """`module`: the service, or a build of it with a piece taken out."""
+        self._module = module
         self.data_root = scratch / "data"
         self.log = scratch / "service.log"
         self.address: Address = ("127.0.0.1", 0)
@@ -61,7 +69,7 @@ class ServiceProcess:
 
     async def spawn(self) -> asyncio.subprocess.Process:
         """Start it, and do not wait until it listens."""
-        command = [sys.executable, "-m", "server", "serve"]
+        command = [sys.executable, "-m", self._module, "serve"]
         if self._injector is None:
             self._process = await self._execute(command)
             return self._process
@@ -101,7 +109,7 @@ class ServiceProcess:
         pids = [*self.workers(), *keepers] if workers else []
         for pid in [self.pid, *pids]:
             kill(pid)
-        for pid in keepers:
+        for pid in pids or keepers:
             await _ended(pid)
         if self._process is not None:
             # communicate, not wait: it also closes the pipe.

@@ -91,7 +91,7 @@ class CheckedConventions:
         return self._fixed(ctx, exists=True)
 
     def _in_dialect(self, ctx: RequestContext) -> Fixed:
-        refuse_credentials(ctx.method, ctx.segments)
+        refuse_credentials(ctx.method, ctx.segments, ctx.body_json)
         compiled = compile_request(known()[ctx.dialect], ctx, clearing=self._clearing)
         return evolve(self._checked_plan(compiled.plan), asked=compiled.asked)
 

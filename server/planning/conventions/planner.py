@@ -125,9 +125,14 @@ CREDENTIAL_WORDS: frozenset[str] = frozenset(
         *("login", "logout", "logon", "logoff", "signin", "signout", "signup", "register", "registration"),
         *("auth", "authenticate", "authentication", "authorize", "oauth", "oauth2", "sso", "token"),
         *("refreshtoken", "forgotpassword", "resetpassword", "changepassword", "password", "verifyemail"),
+        *("passwordreset", "confirmemail", "magiclink", "otp", "mfa"),
     }
 )
-CREDENTIAL_COLLECTIONS: frozenset[str] = frozenset({"auth", "oauth", "oauth2", "authentication", "sso"})
+CREDENTIAL_COLLECTIONS: frozenset[str] = frozenset(
+    {"auth", "oauth", "oauth2", "authentication", "sso", "password"}
+)
+#: Where a POST of a password is a login; without one they are collections like others.
+_WITH_A_PASSWORD: frozenset[str] = frozenset({"session", "sessions"})
 _CREDENTIALS = "What is to become of credentials no convention says, and none are stored."
 
 NOT_PLANNABLE = (
@@ -170,7 +175,7 @@ class ConventionsPlanner:
         body that can be no record, InvalidQuery for query keys that don't go with the path, and
         NotPlannable for what no convention covers.
         """
-        refuse_credentials(ctx.method, ctx.segments)
+        refuse_credentials(ctx.method, ctx.segments, ctx.body_json)
         target = read_path(ctx.segments, exists=exists)
         kind = self._kinds_of(target.form, holds).get(ctx.method)
         if kind is None or (holds == "nothing" and kind == "put-one" and not isinstance(ctx.body_json, dict)):
@@ -218,10 +223,13 @@ def whole_name(method: str, segments: tuple[str, ...]) -> str | None:
     return rest[0] if len(rest) == 1 and method in ONE_METHODS and is_collection_name(rest[0]) else None
 
 
-def refuse_credentials(method: str, segments: tuple[str, ...]) -> None:
+def refuse_credentials(method: str, segments: tuple[str, ...], body: Any = None) -> None:
     """Raise NotPlannable for logins: a password would be stored as it is, and nobody would be logged in."""
     rest = split_prefix(segments)[1]
-    alone = len(rest) == 1 and plain(rest[0]) in CREDENTIAL_WORDS
+    alone = len(rest) == 1 and (
+        plain(rest[0]) in CREDENTIAL_WORDS
+        or (plain(rest[0]) in _WITH_A_PASSWORD and isinstance(body, dict) and "password" in body)
+    )
     below = len(rest) == 2 and method == "POST" and plain(rest[1]) in CREDENTIAL_WORDS
     if alone or below or (len(rest) > 1 and plain(rest[0]) in CREDENTIAL_COLLECTIONS):
         raise NotPlannable(f"{_CREDENTIALS} {NOT_PLANNABLE}")

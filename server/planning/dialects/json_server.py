@@ -12,6 +12,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from server.planning.dialects.frame.reading import every, first, leading_int, require_object, sort_of
+from server.planning.dialects.frame.snippets import (
+    ANSWER,
+    CHILDREN,
+    GET,
+    LIST_ALL,
+    PARENT,
+    PATCH,
+    PATCH_ONE,
+    REPLACE,
+    REPLACE_ONE,
+    THERE,
+    of_collection,
+)
 from server.planning.dialects.frame.table import Asked, Dialect, ErrorForm, Marks, Place
 from server.values.errors import InvalidQuery
 
@@ -56,7 +69,7 @@ def read(ctx: RequestContext, found: Found) -> Asked:
 
 _WRITES = frozenset({"create", "create-nested", "replace", "patch", "replace-one", "patch-one"})
 _PLAIN = {"list": "list-all", "get": "get-plain"}
-NOTHING_ASKED: dict[str, Any] = {
+_NOTHING_ASKED: dict[str, Any] = {
     "where": [], "q": "", "sort": None, "start": None, "stop": None, "total": False, "link": [],
     "embed": [], "expand": [],
 }  # fmt: skip
@@ -67,7 +80,7 @@ def _list_asked(ctx: RequestContext) -> dict[str, Any]:
     counted = any(first(query, key) for key in ("_end", "_limit", "_page"))
     start, stop, page = _slice(ctx)
     return {
-        **NOTHING_ASKED,
+        **_NOTHING_ASKED,
         "where": [_filter(key, every(query, key)) for key in query if key not in WORDS | _NO_FILTERS],
         "q": (first(query, "q") or "").lower(),
         "sort": _sort(first(query, "_sort"), first(query, "_order")),
@@ -155,21 +168,6 @@ def _like(key: str, field: str, text: str) -> list[dict[str, Any]]:
 
 # -- programs ----------------------------------------------------------------------------------------
 
-_THERE = """\
-if plan["resource"] not in session_store:
-    abort(404)
-"""
-
-_SINGLE = """\
-single = store.singleton()
-if single is not None:
-    rec = single.get()
-    if rec is None:
-        abort(404)
-    REPLY = make_response(200, rec)
-else:
-"""
-
 # A filter on a field that no record has is passed over, unless it has an operator.
 _WHERE = """\
 asked = ctx["asked"]
@@ -205,6 +203,9 @@ if asked["q"]:
     items = hits[start:stop]
     if asked["total"]:
         total = len(hits)
+elif asked["total"] and (start or 0) >= 0 and (stop or 0) >= 0:
+    limit = None if stop is None else max(stop - (start or 0), 0)
+    items, total = store.list(limit=limit, offset=start or 0, sort=asked["sort"], where=criteria)
 else:
     if asked["total"]:
         total = store.count(criteria)
@@ -217,24 +218,12 @@ else:
 """
 
 # Children are found by the field that points at their parent, in any style; an unknown relation is no error.
-RELATED = """\
-for name in asked["embed"]:
-    linked = name in session_store
-    if linked:
-        links = session_store[name].links(plan["resource"])
-        linked = any(link in session_store[name].schema()["fields"] for link in links)
-    items = store.embed(items, name) if linked else [{**rec, name: []} for rec in items]
-for name in asked["expand"]:
-    pointing = f"{name}id".replace("_", "").replace("-", "").lower()
-    for parent in session_store.collections():
-        links = [link for link in store.links(parent) if link in store.schema()["fields"]]
-        if any(link.replace("_", "").replace("-", "").lower() == pointing for link in links):
-            items = store.expand(items, name)
-            for rec in items:
-                if rec[name] is None:
-                    rec.pop(name)
-            break
-"""
+_RELATED = (
+    'for name in asked["embed"]:\n'
+    + textwrap.indent(CHILDREN, "    ")
+    + 'for name in asked["expand"]:\n'
+    + textwrap.indent(PARENT, "    ")
+)
 
 _LIST_REPLY = """\
 headers = {}
@@ -260,18 +249,12 @@ links = store.links(plan["response_hints"]["parent"])
 where = [{"$or": [{link: str(params["parent_id"])} for link in links]}]
 """
 
-_GET = """\
-rec = store.get(params["id"])
-if rec is None:
-    abort(404)
-"""
-
 _VIEWED = (
     """\
 asked = ctx["asked"]
 items = [rec]
 """
-    + RELATED
+    + _RELATED
     + """\
 REPLY = make_response(200, items[0])
 """
@@ -282,7 +265,8 @@ body = ctx["body_json"] or {}
 single = store.singleton()
 place = "/" + "/".join(ctx["segments"])
 if single is not None:
-    REPLY = make_response(201, single.replace(body), {"Location": place})
+    headers = {"Location": place, "Access-Control-Expose-Headers": "Location"}
+    REPLY = make_response(201, single.replace(body), headers)
 else:
 """
 
@@ -296,26 +280,15 @@ REPLY = make_response(201, rec, headers)
 
 _OWN_BODY = """\
 hints = plan["response_hints"]
-parent = session_store[hints["parent"]].get(params["parent_id"])
-owner = params["parent_id"] if parent is None else parent["id"]
 body = ctx["body_json"] or {}
 links = store.links(hints["parent"], body)
-body = {**body, links[0]: owner}
+body = {**body, links[0]: str(params["parent_id"])}
 place = f"/{plan['resource']}"
 """
 
-_REPLACE = """\
-rec = store.replace(params["id"], ctx["body_json"])
-if rec is None:
-    abort(404)
-REPLY = make_response(200, rec)
-"""
-
-_PATCH = _REPLACE.replace("replace", "update", 1)
-
 # Records that point at what is deleted go with it.
 _DELETE = (
-    _GET
+    GET
     + """\
 store.delete(params["id"])
 for name in session_store.collections():
@@ -344,31 +317,21 @@ REPLY = make_response(200, whole)
 """
 
 
-def _within(code: str) -> str:
-    return textwrap.indent(code, "    ")
-
-
-_LISTED = _WHERE + _FOUND + RELATED + _LIST_REPLY
+_LISTED = _WHERE + _FOUND + _RELATED + _LIST_REPLY
 CODE = {
-    "list-all": _THERE + _SINGLE + "    REPLY = make_response(200, store.search())\n",
-    "list": _THERE + _SINGLE + _within(_LISTED),
-    "list-nested": _THERE + _WHERE.replace("where = []\n", _OWN_WHERE) + _FOUND + RELATED + _LIST_REPLY,
-    "get-plain": _GET + "REPLY = make_response(200, rec)\n",
-    "get": _GET + _VIEWED,
+    "list-all": LIST_ALL,
+    "list": of_collection(_LISTED),
+    "list-nested": THERE + _WHERE.replace("where = []\n", _OWN_WHERE) + _FOUND + _RELATED + _LIST_REPLY,
+    "get-plain": GET + ANSWER,
+    "get": GET + _VIEWED,
     "get-db": _DB,
-    "create": _CREATE + _within(_INSERT),
+    "create": _CREATE + textwrap.indent(_INSERT, "    "),
     "create-nested": _OWN_BODY + _INSERT,
-    "replace": _REPLACE,
-    "patch": _PATCH,
+    "replace": REPLACE,
+    "patch": PATCH,
     "delete": _DELETE,
-    "replace-one": _ONE + 'REPLY = make_response(200, single.replace(ctx["body_json"]))\n',
-    "patch-one": _ONE
-    + """\
-rec = single.update(ctx["body_json"])
-if rec is None:
-    abort(404)
-REPLY = make_response(200, rec)
-""",
+    "replace-one": _ONE + REPLACE_ONE,
+    "patch-one": _ONE + PATCH_ONE,
 }
 
 
@@ -379,6 +342,18 @@ def error(problem: Problem) -> ErrorForm:
     return ErrorForm(problem.status, dict(problem.document))
 
 
+_LIST_WORDS = {
+    "_sort": "Fields, separated by commas.",
+    "_order": "`asc` or `desc` for each of them.",
+    "_page": "Which page, from 1.",
+    "_limit": "How many; of a page 10 unless it says otherwise.",
+    "_start": "The first one, from 0; negative from the end.",
+    "_end": "The one behind the last.",
+    "q": "A text that is in any of its values.",
+    "_embed": "Collections that point at it, to come with it.",
+    "_expand": "What it points at, in the singular, to come with it.",
+}
+
 DIALECT = Dialect(
     name="json-server",
     tool="json-server 0.17.4",
@@ -386,9 +361,16 @@ DIALECT = Dialect(
     code=CODE,
     read=read,
     error=error,
+    reply_headers=(("Cache-Control", "no-cache"), ("Pragma", "no-cache"), ("Expires", "-1")),
     marks=Marks(
         rank=2,
         words=WORDS - {"q"},
         endings=("_gte", "_lte", "_ne", "_like"),
     ),
+    query={
+        "list": _LIST_WORDS,
+        "list-nested": _LIST_WORDS,
+        "get": {key: _LIST_WORDS[key] for key in ("_embed", "_expand")},
+    },
+    filters="A field's name filters by it, with `_gte`, `_lte`, `_ne` or `_like` behind it otherwise.",
 )

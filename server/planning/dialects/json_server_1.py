@@ -17,6 +17,18 @@ from server.planning.dialects.frame.reading import (
     leading_int,
     sort_of,
 )
+from server.planning.dialects.frame.snippets import (
+    ANSWER,
+    CHILDREN,
+    GET,
+    LIST_ALL,
+    PARENT,
+    PATCH,
+    PATCH_ONE,
+    REPLACE,
+    REPLACE_ONE,
+    of_collection,
+)
 from server.planning.dialects.frame.table import Asked, Dialect, ErrorForm, Marks, Place
 from server.values.errors import BadRequest, InvalidQuery
 
@@ -200,39 +212,13 @@ def _equal(key: str, field: str, value: Any) -> dict[str, Any]:
 
 # -- programs ----------------------------------------------------------------------------------------
 
-_THERE = """\
-if plan["resource"] not in session_store:
-    abort(404)
-"""
-
-_SINGLE = """\
-single = store.singleton()
-if single is not None:
-    rec = single.get()
-    if rec is None:
-        abort(404)
-    REPLY = make_response(200, rec)
-else:
-"""
-
 # A plural is what points at the record, a singular what the record points at; an unknown one is no error.
-_RELATED = """\
-for name in asked["embed"]:
-    if name in session_store:
-        links = session_store[name].links(plan["resource"])
-        linked = any(link in session_store[name].schema()["fields"] for link in links)
-        items = store.embed(items, name) if linked else [{**rec, name: []} for rec in items]
-    else:
-        pointing = f"{name}id".replace("_", "").replace("-", "").lower()
-        for parent in session_store.collections():
-            links = [link for link in store.links(parent) if link in store.schema()["fields"]]
-            if any(link.replace("_", "").replace("-", "").lower() == pointing for link in links):
-                items = store.expand(items, name)
-                for rec in items:
-                    if rec[name] is None:
-                        rec.pop(name)
-                break
-"""
+_RELATED = (
+    'for name in asked["embed"]:\n    if name in session_store:\n'
+    + textwrap.indent(CHILDREN, " " * 8)
+    + "    else:\n"
+    + textwrap.indent(PARENT, " " * 8)
+)
 
 # Beyond the last page is the last page.
 _LISTED_CODE = (
@@ -266,12 +252,6 @@ else:
 """
 )
 
-_GET = """\
-rec = store.get(params["id"])
-if rec is None:
-    abort(404)
-"""
-
 # Ids are texts, and the service's to give.
 _CREATE = """\
 if store.singleton() is not None:
@@ -284,16 +264,9 @@ rec = store.insert(body)
 REPLY = make_response(201, rec, {"Location": f"/{'/'.join(ctx['segments'])}/{url_quote(rec['id'])}"})
 """
 
-_REPLACE = """\
-rec = store.replace(params["id"], ctx["body_json"])
-if rec is None:
-    abort(404)
-REPLY = make_response(200, rec)
-"""
-
 # What points at a deleted record points at nothing, and goes with it where `_dependent` names its collection.
 _DELETE = (
-    _GET
+    GET
     + """\
 store.delete(params["id"])
 asked = ctx["asked"]
@@ -321,25 +294,19 @@ if single is None:
 """
 
 CODE = {
-    "list-all": _THERE + _SINGLE + "    REPLY = make_response(200, store.search())\n",
-    "list": _THERE + _SINGLE + textwrap.indent(_LISTED_CODE, "    "),
-    "get-plain": _GET + "REPLY = make_response(200, rec)\n",
-    "get": _GET
+    "list-all": LIST_ALL,
+    "list": of_collection(_LISTED_CODE),
+    "get-plain": GET + ANSWER,
+    "get": GET
     + 'asked = ctx["asked"]\nitems = [rec]\n'
     + _RELATED
     + "REPLY = make_response(200, items[0])\n",
     "create": _CREATE,
-    "replace": _REPLACE,
-    "patch": _REPLACE.replace("replace", "update", 1),
+    "replace": REPLACE,
+    "patch": PATCH,
     "delete": _DELETE,
-    "replace-one": _ONE + 'REPLY = make_response(200, single.replace(ctx["body_json"]))\n',
-    "patch-one": _ONE
-    + """\
-rec = single.update(ctx["body_json"])
-if rec is None:
-    abort(404)
-REPLY = make_response(200, rec)
-""",
+    "replace-one": _ONE + REPLACE_ONE,
+    "patch-one": _ONE + PATCH_ONE,
 }
 
 
@@ -349,6 +316,14 @@ def error(problem: Problem) -> ErrorForm:
         return ErrorForm(404, {"error": "Not Found"})
     return ErrorForm(problem.status, {"error": problem.detail})
 
+
+_LIST_WORDS = {
+    "_sort": "Fields, separated by commas; `-` before one: descending.",
+    "_page": "Which page, from 1: an envelope comes then.",
+    "_per_page": "How many a page has, 10 unless it says otherwise.",
+    "_embed": "Collections that point at it, or what it points at in the singular.",
+    "_where": "Filters as JSON, in the place of others.",
+}
 
 DIALECT = Dialect(
     name="json-server-1",
@@ -362,4 +337,10 @@ DIALECT = Dialect(
         words=frozenset({"_per_page", "_where", "_dependent"}),
         endings=tuple(f":{operator}" for operator in _OPERATORS),
     ),
+    query={
+        "list": _LIST_WORDS,
+        "get": {"_embed": _LIST_WORDS["_embed"]},
+        "delete": {"_dependent": "Collections whose records that point at it go with it."},
+    },
+    filters="A field's name filters by it, with `:gt`, `:contains` and the like behind it otherwise.",
 )

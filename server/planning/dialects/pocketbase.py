@@ -7,8 +7,12 @@ filter language, `pocketbase_parts.programs` its programs.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+from zlib import crc32
+
+from attrs import evolve
 
 from server.planning.dialects.frame.reading import first, json_value, sort_of
 from server.planning.dialects.frame.table import Asked, Dialect, ErrorForm, Marks, Place
@@ -65,6 +69,17 @@ _ROW = "@rowid"
 
 
 def read(ctx: RequestContext, found: Found) -> Asked:
+    asked = _read(ctx, found)
+    return evolve(asked, values={**asked.values, "marks": _marks(found.resource)})
+
+
+@lru_cache(maxsize=1024)
+def _marks(name: str) -> dict[str, str]:
+    """core/collection_model.go: "pbc_" and the CRC-32 (IEEE 802.3) of the collection's type and name."""
+    return {"collectionId": f"pbc_{crc32(f'base{name}'.encode())}", "collectionName": name}
+
+
+def _read(ctx: RequestContext, found: Found) -> Asked:
     if found.kind == "absent":
         return Asked({"why": _NO_LIVE if found.route.endswith("/realtime") else _NO_AUTH})
     if found.kind == "batch":
@@ -276,6 +291,17 @@ def _form(status: int, message: str, data: dict[str, Any]) -> ErrorForm:
     return ErrorForm(status, {"status": status, "message": message, "data": data})
 
 
+_LIST_WORDS = {
+    "page": "Which page, from 1.",
+    "perPage": "How many a page has: 30, at most 1000.",
+    "sort": "Fields, separated by commas; `-` before one: descending.",
+    "filter": "Comparisons with `&&`, `||` and parentheses.",
+    "expand": "Relations to come with it, separated by commas.",
+    "fields": "Fields to be shown, separated by commas.",
+    "skipTotal": "`true`: totals are not counted.",
+}
+_RECORD_WORDS = {key: _LIST_WORDS[key] for key in ("expand", "fields")}
+
 DIALECT = Dialect(
     name="pocketbase",
     tool="PocketBase 0.40.6",
@@ -283,6 +309,18 @@ DIALECT = Dialect(
     code=CODE,
     read=read,
     error=error,
-    marks=Marks(rank=0, paths=("/api/collections/", "/api/batch", "/api/realtime")),
+    marks=Marks(
+        rank=0,
+        paths=("/api/collections/", "/api/batch", "/api/realtime"),
+        hints={
+            "perPage|skipTotal": "",
+            "filter": r"[( ]*[A-Za-z_][\w.]* *\??(?:=|!=|~|!~|<|>)",
+            "sort": "-?@",
+            "expand": r"[\w.,]*_via_",
+            "fields": r"[^:]*:excerpt\(",
+        },
+    ),
     prefixed=False,
+    query={"list": _LIST_WORDS, "get": _RECORD_WORDS, "create": _RECORD_WORDS, "update": _RECORD_WORDS},
+    absent="absent",
 )

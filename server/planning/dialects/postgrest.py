@@ -13,6 +13,15 @@ from server.planning.dialects.postgrest_parts.asking import read
 from server.planning.dialects.postgrest_parts.errors import error
 from server.planning.dialects.postgrest_parts.programs import CODE
 
+_LIST_WORDS = {
+    "select": "Columns, and resources to be embedded.",
+    "order": "Columns, each with `.asc`, `.desc`, `.nullsfirst` or `.nullslast`.",
+    "limit": "At most so many.",
+    "offset": "Leave out so many at the beginning.",
+    "or": "Filters in parentheses, of which one is enough.",
+    "and": "Filters in parentheses.",
+}
+
 DIALECT = Dialect(
     name="postgrest",
     tool="PostgREST 14",
@@ -33,6 +42,12 @@ DIALECT = Dialect(
         rank=2,
         paths=("/rest/v1/",),
         words=frozenset({"select", "on_conflict"}),
+        hints={
+            r"[\w.>-]+": r"(?:not\.)?(?:n?eq|[gl]te?|i?like|i?match|in|is|isdistinct|cs|cd|ov|[a-z]*fts)[.(]",
+            "order": r"[\w.]+\.(?:asc|desc|nulls)",
+            r"(?:not\.)?(?:or|and)": r"\([^()=]*\.",
+            "columns|missing": "",
+        },
         types=("application/vnd.pgrst.object+json", "application/vnd.pgrst.array+json"),
     ),
     headers=frozenset({"range", "range-unit", "prefer"}),
@@ -40,4 +55,15 @@ DIALECT = Dialect(
         "patch-all": "21000: UPDATE requires a WHERE clause",
         "delete-all": "21000: DELETE requires a WHERE clause",
     },
+    query={
+        "list": _LIST_WORDS,
+        "create": {
+            "select": _LIST_WORDS["select"],
+            "columns": "Columns to be set.",
+            "on_conflict": "Columns that tell rows apart.",
+        },
+        "patch": {"select": _LIST_WORDS["select"]},
+        "delete": {"select": _LIST_WORDS["select"]},
+    },
+    filters="A column's name filters by it: `age=gte.18`.",
 )

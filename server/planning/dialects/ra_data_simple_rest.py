@@ -181,7 +181,8 @@ start = asked["start"]
 place = f"{start}-{start + len(items) - 1}" if items else "*"
 headers = {
     "Content-Range": f"{plan['resource']} {place}/{total}",
-    "Access-Control-Expose-Headers": "Content-Range",
+    "X-Total-Count": str(total),
+    "Access-Control-Expose-Headers": "Content-Range, X-Total-Count",
 }
 REPLY = make_response(200, items, headers)
 """
@@ -217,6 +218,13 @@ def error(problem: Problem) -> ErrorForm:
     return ErrorForm(problem.status, {**problem.document, "message": problem.detail})
 
 
+_LIST_WORDS = {
+    "sort": "A field and `ASC` or `DESC`, as JSON.",
+    "range": "The first and the last one, from 0, as JSON.",
+    "filter": "An object of fields and values, as JSON.",
+    "embed": "Names of relations, as JSON.",
+}
+
 DIALECT = Dialect(
     name="ra-data-simple-rest",
     tool="ra-data-simple-rest 5.15.3",
@@ -225,4 +233,5 @@ DIALECT = Dialect(
     read=read,
     error=error,
     marks=Marks(rank=0, values={"range": "[", "filter": "{", "sort": "["}),
+    query={"list": _LIST_WORDS, "get": {"embed": _LIST_WORDS["embed"]}},
 )

@@ -80,18 +80,19 @@ class Draft:
     """A plan that has passed the policy and has not run yet, and the model's words for it.
 
     `question` is what it answers; None for a plan that was learned before. `fingerprint` is what others may
-    find it by.
+    find it by. `told` is what the model was shown of the request, unless that has values in it.
     """
 
     runnable: RunnablePlan
     answer: str
     question: Question | None = None
     fingerprint: str = ""
+    told: str = ""
 
     @property
-    def asked(self) -> tuple[str, str]:
-        """The fingerprint, and the view that its author was shown."""
-        return self.fingerprint, "" if self.question is None else self.question.shown.view
+    def asked(self) -> tuple[str, str, str]:
+        """The fingerprint, the view that its author was shown, and what that was."""
+        return self.fingerprint, "" if self.question is None else self.question.shown.view, self.told
 
 
 @frozen

@@ -251,7 +251,8 @@ class Drafting:
             draft = evolve(draft, runnable=runnable)
         draft = evolve(draft, runnable=bound_to_contract(draft.runnable, kind.ctx))
         fingerprint = asked.shared_as(any_query=plan.query == "any")
-        return evolve(draft, question=asked, fingerprint=fingerprint)
+        told = "" if asked.personal else show(turns).request
+        return evolve(draft, question=asked, fingerprint=fingerprint, told=told)
 
     # What becomes of a draft
 

@@ -30,6 +30,7 @@ from server.planning.learned.library_file import (
 )
 from server.planning.learned.library_rows import (
     PERSON,
+    Former,
     LearnedRecord,
     PlanRecord,
     pattern,
@@ -105,6 +106,13 @@ _COPIED = (
     " plan, body_shape, learned_at, failures, quarantined, slug_asked"
 )
 
+#: Versions of a plan that are kept from before its edits.
+_MOST_FORMER: Final = 20
+_TRIM_FORMER: Final = (
+    "DELETE FROM former WHERE number IN"
+    " (SELECT number FROM former WHERE plan_id = ? ORDER BY number DESC LIMIT -1 OFFSET ?)"
+)
+
 _log = structlog.get_logger()
 
 
@@ -123,6 +131,10 @@ class PlanLibrary:
 
     def close(self) -> None:
         self._connection.close()
+
+    def catch_up(self) -> bool:
+        """Have what others have done to it; whether there was anything. Here nobody else does."""
+        return False
 
     # What planning asks
 
@@ -161,17 +173,19 @@ class PlanLibrary:
             # Not an upsert: what was learned last has the highest number.
             gone = connection.execute(f"DELETE FROM learned WHERE {_ROUTE} RETURNING slug_asked", route)  # noqa: S608
             asked = sum(count for (count,) in gone.fetchall())
-            row = (*route, plan, session.id, body_shape, _now(), "[]", 0, asked)
+            row = (*route, plan, session.id, body_shape, now_text(), "[]", 0, asked)
             number = connection.execute(_LEARN, row).lastrowid
             _trim(connection, session.directory, values=bool(record.values_key))
             return number
 
     def _add(self, connection: sqlite3.Connection, record: PlanRecord) -> int:
         if not record.created_at:
-            record = evolve(record, created_at=_now())
+            record = evolve(record, created_at=now_text())
         number: int = connection.execute(_ADD, plan_row(record)).fetchone()[0]
         if record.view:
             connection.execute("INSERT OR REPLACE INTO views VALUES (?, ?)", (number, record.view))
+        if record.told and not record.values_key:
+            connection.execute("INSERT OR REPLACE INTO told VALUES (?, ?)", (number, record.told))
         if record.values_key:
             # Another plan for the identical request, which only this one session can have.
             connection.execute(
@@ -266,19 +280,26 @@ class PlanLibrary:
 
         From now on a person has written it, under these versions, and its failures were another one's.
         """
+        plan = runnable.plan
+        return self.edit_text(plan_id, (runnable.id, plan_text(runnable), plan.route, plan.needs), versions)
+
+    def edit_text(self, plan_id: str, made: tuple[str, str, str, str], versions: Versions) -> int:
+        """As `edit`; `made` is the other plan: its id, its text, its route, and what it needs."""
+        new, text, route, needs = made
         with self._writing() as connection:
             connection.execute(_CLEAR_FAILURES, (plan_id,))
             connection.execute(
                 "UPDATE plans SET v_prompt = ?, v_policy = ?, v_model = ?, v_rules = ? WHERE plan_id = ?",
                 (versions.prompt, versions.policy, versions.model, versions.rules, plan_id),
             )
-            connection.execute("UPDATE edited SET new = ? WHERE new = ?", (runnable.id, plan_id))
-            connection.execute("INSERT OR REPLACE INTO edited VALUES (?, ?)", (plan_id, runnable.id))
+            connection.execute("UPDATE edited SET new = ? WHERE new = ?", (new, plan_id))
+            connection.execute("INSERT OR REPLACE INTO edited VALUES (?, ?)", (plan_id, new))
             connection.execute("DELETE FROM edited WHERE old = new")
+            _keep_former(connection, plan_id, new)
             return connection.execute(
                 "UPDATE plans SET plan_id = ?, plan = ?, provider = ?, model = ''"
                 " WHERE plan_id = ? AND route = ? AND needs = ?",
-                (runnable.id, plan_text(runnable), PERSON, plan_id, runnable.plan.route, runnable.plan.needs),
+                (new, text, PERSON, plan_id, route, needs),
             ).rowcount
 
     def successors(self, prefix: str) -> list[str]:
@@ -294,6 +315,16 @@ class PlanLibrary:
         """What a person wrote for the plan, word for word; empty where nobody did."""
         rows = self._rows("SELECT text FROM sources WHERE plan_id = ?", (plan_id,))
         return str(rows[0][0]) if rows else ""
+
+    def told(self, plan_id: str) -> str:
+        """What the plan's author was shown of the request; empty where that is not known."""
+        sql = "SELECT text FROM told JOIN plans ON plans.number = told.plan WHERE plan_id = ? LIMIT 1"
+        return next((str(text) for (text,) in self._rows(sql, (plan_id,))), "")
+
+    def former(self, plan_id: str) -> list[Former]:
+        """What the plan was before each edit, the latest first."""
+        sql = "SELECT old, plan, author, until FROM former WHERE plan_id = ? ORDER BY number DESC"
+        return [Former(*row) for row in self._rows(sql, (plan_id,))]
 
     def keep_source(self, plan_id: str, text: str) -> None:
         """Keep what a person wrote beside the plan that is made of it; those of plans that are gone go."""
@@ -375,6 +406,19 @@ class PlanLibrary:
         self._connection = open_file(self._path)
 
 
+def _keep_former(connection: sqlite3.Connection, plan_id: str, new: str) -> None:
+    """What the plan is now goes under the name that the edit gives it, with what it was before."""
+    connection.execute("UPDATE former SET plan_id = ? WHERE plan_id = ?", (new, plan_id))
+    connection.execute(
+        "INSERT INTO former (plan_id, old, plan, author, until) SELECT ?, plan_id, plan,"
+        " rtrim(provider || '/' || model, '/'), ? FROM plans WHERE plan_id = ? LIMIT 1",
+        (new, now_text(), plan_id),
+    )
+    connection.execute(_TRIM_FORMER, (new, _MOST_FORMER))
+    gone = "DELETE FROM former WHERE plan_id != ? AND plan_id NOT IN (SELECT plan_id FROM plans)"
+    connection.execute(gone, (new,))
+
+
 def _route_key(record: PlanRecord) -> tuple[str, ...]:
     return (record.method, pattern(record.route), record.content, record.query, record.values_key)
 
@@ -402,5 +446,5 @@ def _trim(connection: sqlite3.Connection, session: str, *, values: bool) -> None
     )
 
 
-def _now() -> str:
+def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")

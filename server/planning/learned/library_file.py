@@ -78,6 +78,16 @@ _VIEWS: Final = """CREATE TABLE IF NOT EXISTS views (
     plan INTEGER PRIMARY KEY REFERENCES plans (number) ON DELETE CASCADE, view TEXT NOT NULL
 ) STRICT"""
 
+#: What the author of a plan was shown of the request that it was first for. It came later, too.
+_TOLD: Final = """CREATE TABLE IF NOT EXISTS told (
+    plan INTEGER PRIMARY KEY REFERENCES plans (number) ON DELETE CASCADE, text TEXT NOT NULL
+) STRICT"""
+#: What a plan was before a person edited it, the oldest first. It came later, too.
+_FORMER: Final = """CREATE TABLE IF NOT EXISTS former (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, plan_id TEXT NOT NULL, old TEXT NOT NULL, plan TEXT NOT NULL,
+    author TEXT NOT NULL, until TEXT NOT NULL
+) STRICT"""
+
 _log = structlog.get_logger()
 
 
@@ -165,6 +175,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(_EDITED)
     connection.execute(_SOURCES)
     connection.execute(_VIEWS)
+    connection.execute(_TOLD)
+    connection.execute(_FORMER)
 
 
 def _check(connection: sqlite3.Connection) -> None:

@@ -65,8 +65,10 @@ class PlanRecord:
     created_at: str = ""
     pinned: bool = False
     number: int = 0
-    #: The view that its author was shown, where it is being added: it is kept beside the row.
+    #: The view that its author was shown, and what of the request, where it is being added: both are kept
+    #: beside the row.
     view: str = ""
+    told: str = ""
 
     @property
     def by_person(self) -> bool:
@@ -88,6 +90,20 @@ class PlanRecord:
     def query_keys(self) -> tuple[str, ...] | None:
         """The sorted keys; None: any. Raises UnreadablePlan."""
         return None if self.query == ANY_QUERY else tuple(_read(self.query, list[str]))
+
+
+@frozen
+class Former:
+    """What a plan was until a person edited it: its id and row, who had written it, and when it ended."""
+
+    plan_id: str
+    text: str
+    author: str
+    until: str
+
+    def plan(self) -> Plan:
+        """Raises UnreadablePlan."""
+        return _read(self.text, Plan)
 
 
 @frozen
@@ -126,6 +142,7 @@ def record_of(
     versions: Versions,
     values_key: str = "",
     view: str = "",
+    told: str = "",
 ) -> PlanRecord:
     """The row for a plan that was made for requests of this key."""
     plan = runnable.plan
@@ -142,6 +159,7 @@ def record_of(
         versions=versions,
         values_key=values_key,
         view=view,
+        told=told,
     )
 
 

@@ -107,13 +107,14 @@ class LearnedRoutes:
         shape: RequestShape,
         runnable: RunnablePlan,
         origin: Origin,
-        asked: tuple[str, str],
+        asked: tuple[str, str, str],
     ) -> Candidate:
         """A plan fresh from the planner, with all that is needed to learn it.
 
-        `asked` is under which fingerprint others find it, and in which view its author saw the request.
+        `asked` is under which fingerprint others find it, in which view its author saw the request, and what
+        of it.
         """
-        fingerprint, view = asked
+        fingerprint, view, told = asked
         record = record_of(
             runnable,
             shape.route_key(),
@@ -122,6 +123,7 @@ class LearnedRoutes:
             versions=self.versions,
             values_key=values_key(ctx) if runnable.plan.needs == "values" else "",
             view=view,
+            told=told,
         )
         return Candidate(evolve(runnable, source="learned"), record)
 
@@ -200,6 +202,19 @@ class LearnedRoutes:
         try:
             return await self._library.run(work)
         finally:
+            self._generation += 1
+            self._sessions.clear()
+            self._held = 0
+
+    async def refresh(self) -> None:
+        """In a cluster: see what the other nodes have done to the library."""
+        try:
+            changed = await self._library.run(lambda library: library.catch_up())
+        except LibraryError:
+            _log.warning("plan library not read", exc_info=True)
+            return
+
+        if changed:
             self._generation += 1
             self._sessions.clear()
             self._held = 0

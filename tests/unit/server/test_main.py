@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from server.__main__ import _banner, _warn_of_planner, main
 from server.sessions.directories import DataRoot
+from server.settings.development import LOCAL_ORIGINS, opened
 from server.settings.reading import from_mapping
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def test_origins_by_flag(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     """`--cors` may be given again; it is checked as the setting is, and named when it is wrong."""
     seen: list[str] = []
     monkeypatch.setattr(
-        "server.__main__._serve", lambda settings, *_: seen.extend(settings.cors.origins) or 0
+        "server.__main__._serve", lambda settings, *_, **_more: seen.extend(settings.cors.origins) or 0
     )
 
     assert main(["serve", "--cors", "http://localhost:5173", "--cors", "https://app.example.com"]) == 0
@@ -85,3 +86,51 @@ def test_a_data_root_in_use_stops_the_start(
     assert main(["serve"]) == 1
     assert "in use by another running service" in capsys.readouterr().err
     root.close()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("", "shared", "requests without X-Session-ID share its session; LARS_ANONYMOUS=reject shuts it"),
+        ("shared", "shared", "requests without X-Session-ID share its session"),
+        ("reject", "reject", "no request reaches its session, as LARS_ANONYMOUS=reject shuts it"),
+    ],
+)
+def test_a_seed_says_who_comes_to_it(
+    case: tuple[str, str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It wins over the file, not over the variable; and the start tells which it is."""
+    said, anonymous, line = case
+    (tmp_path / "metaservice.toml").write_text('[sessions]\nanonymous = "reject"\n')
+    (tmp_path / "db.json").write_text('{"$schema": "x", "posts": [{"id": 1}], "profile": {"a": 1}}')
+    if said:
+        monkeypatch.setenv("LARS_ANONYMOUS", said)
+    seen: list[str] = []
+    monkeypatch.setattr(
+        "server.__main__._serve", lambda settings, *_, **__: seen.append(settings.sessions.anonymous) or 0
+    )
+    assert main(["serve", "--seed", "db.json"]) == 0
+    assert seen == [anonymous]
+    told = capsys.readouterr().err
+    assert line in told
+    assert "posts, profile" in told
+
+
+def test_dev_opens_the_service_to_its_own_machine_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """Elsewhere it does not start; what the settings have of tokens and origins stays."""
+    assert main(["serve", "--dev", "--host", "0.0.0.0"]) == 2
+    assert "--dev is for this machine alone" in capsys.readouterr().err
+
+    given = from_mapping(
+        {"cors": {"origins": ["https://app.example.com"]}, "auth": {"admin_token": "x" * 20}}, {}
+    )
+    found = opened(given)
+    assert found.auth.admin_token == "x" * 20
+    assert found.cors.origins == ("https://app.example.com", *LOCAL_ORIGINS)
+    assert (found.sessions.anonymous, found.conventions.delete_collections) == ("shared", True)
+    made = opened(from_mapping({}, {})).auth.admin_token
+    assert len(made) == 64
+    assert opened(from_mapping({}, {}), made).auth.admin_token == made

@@ -23,6 +23,8 @@ from store.keeper_wire import (
     Refusal,
     Refused,
     Room,
+    Spare,
+    Spared,
     Used,
     WireError,
     encode,
@@ -46,6 +48,8 @@ MESSAGES: list[Message] = [
     Closed("s1", HEAD, 8_192, 12, 1_800_000_000_000_000_000),
     Used("s1"),
     Room("total", 1_024),
+    Spare(4),
+    Spared(4, closed=True),
 ]
 
 

@@ -78,7 +78,7 @@ outcomes = st.one_of(
     st.builds(NotConfirmed, texts),
     st.builds(SessionDamaged, texts),
     st.builds(GuestFailed, texts),
-    st.just(WorkerLost()),
+    st.builds(WorkerLost),
     st.builds(Overloaded, texts),
 )
 all_frames = st.one_of(

@@ -129,14 +129,15 @@ def test_after_a_keeper_s_end_the_head_tells_what_is_there(told: Told) -> None:
     assert not told.gate
 
 
-def test_a_head_that_is_none_of_ours_fences_what_was_staged(told: Told) -> None:
-    """Somebody else has written the session."""
+@pytest.mark.parametrize(("version", "trouble"), [(0, "fenced"), (4, "unknown")])
+def test_a_head_that_is_none_of_ours_fails_what_was_staged(told: Told, version: int, trouble: str) -> None:
+    """Somebody else has written the session: perhaps upon what was staged, if its version is higher."""
     told.gate.stage("s1", "D 1", report(1))
     told.gate.send()
     told.gate.reconnected()
-    told.gate.head_is(wire.HeadIs(0, "s1", wire.Head("record", 4, "another")))
+    told.gate.head_is(wire.HeadIs(0, "s1", wire.Head("record", version, "another")))
 
-    assert told.failed == [([1], "fenced")]
+    assert told.failed == [([1], trouble)]
     assert told.released == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from wasm_runtime.queues import QUANTUM_NS, Queues
@@ -66,14 +68,14 @@ class Worker:
             job = Job(self._ids, str(quanta), "", True, "", alone=True, waits_since_ns=self.now)
             self.queues.add(session, job)
 
-    def turns(self, most: int = 1_000) -> list[str]:
-        """Whose turns come next."""
+    def turns(self, most: int = 1_000, *, deadly: str = "") -> list[str]:
+        """Whose turns come next; a `deadly` session's end with its guest."""
         served: list[str] = []
         while len(served) < most and (turn := self.queues.take(Joining())) is not None:
             session, (job,) = turn
             took = int(float(job.plan_id) * QUANTUM_NS)
             self.now += took
-            self.queues.charge(session, took, self.now)
+            self.queues.charge(session, took, self.now, died=session == deadly)
             served.append(session)
         return served
 
@@ -122,3 +124,32 @@ def test_debts_outlive_what_is_withdrawn() -> None:
     assert worker.turns(11) == ["quick"] * 10 + ["slow"]
     assert worker.queues.drop(lambda job: job % 2 == 0, worker.now) == [16, 18, 20, 22, 24]
     assert worker.turns() == ["quick"] * 5
+
+
+def test_a_session_that_brings_its_guest_down_again_and_again_is_served_last() -> None:
+    """Each time in a row costs it twice the turns of others; alone it waits for nobody."""
+    worker = Worker()
+    worker.add("deadly", 0.1, times=8)
+    worker.add("quiet", 0.1, times=300)
+    served = worker.turns(deadly="deadly")
+    places = [place for place, session in enumerate(served) if session == "deadly"]
+    between = [after - before for before, after in pairwise(places)]
+
+    assert between == sorted(between)
+    assert between[-1] > 30
+    worker.add("deadly", 0.1, times=3)
+    assert worker.turns(deadly="deadly") == ["deadly"] * 3
+
+
+def test_one_turn_that_ends_well_is_forgiveness() -> None:
+    """What has to be paid is for times in a row."""
+    worker = Worker()
+    worker.add("deadly", 0.1, times=6)
+    worker.turns(deadly="deadly")
+    worker.add("deadly", 0.1)
+    worker.now += 10**12
+    worker.turns()
+    worker.add("deadly", 0.1, times=2)
+    worker.add("quiet", 0.1, times=4)
+
+    assert worker.turns(deadly="deadly") == ["deadly", "quiet", "quiet", "deadly", "quiet", "quiet"]

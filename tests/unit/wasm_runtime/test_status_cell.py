@@ -41,14 +41,15 @@ def test_what_is_on_its_way_to_the_record_can_be_told_from_outside() -> None:
     """From before it is sent, until its answer has been."""
     pool, worker = both_ends()
     for job in range(1, MAX_STAGED + 1):
-        worker.stage(job)
+        worker.stage(job, version=2 * job)
     assert worker.staged == MAX_STAGED
     worker.answered(range(1, MAX_STAGED - 1))
     worker.answered([1])
 
-    assert pool.read().staged == {MAX_STAGED - 1, MAX_STAGED}
-    worker.stage(7)
-    assert pool.read().staged == {7, MAX_STAGED - 1, MAX_STAGED}
+    left = {job: 2 * job for job in (MAX_STAGED - 1, MAX_STAGED)}
+    assert pool.read().staged == left
+    worker.stage(7, version=1)
+    assert pool.read().staged == {7: 1, **left}
 
 
 def test_places_are_shared_by_ids_far_apart() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 from attrs import evolve
 
-from server.planning.dialects.frame.registry import known, marked
+from server.planning.dialects.frame.registry import known, meant
 from server.planning.dialects.frame.table import JSON, Problem
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ _PROBLEM = "application/problem+json"
 
 
 def with_dialect_named(reply: Reply, ctx: RequestContext) -> Reply:
-    """A refusal of a native request that bears a dialect's mark: it names that dialect, too."""
-    name = marked(ctx)
+    """A refusal of a native request in a dialect's words: it names that dialect, too."""
+    name = meant(ctx)
     if name is None or reply.media_type != _PROBLEM or reply.body is None:
         return reply
     document = orjson.loads(reply.body)
@@ -30,6 +30,8 @@ def with_dialect_named(reply: Reply, ctx: RequestContext) -> Reply:
 def in_dialect(reply: Reply, name: str) -> Reply:
     """`name` is a dialect's."""
     dialect = known()[name]
+    if dialect.reply_headers:
+        reply = evolve(reply, headers=(*reply.headers, *dialect.reply_headers))
     if reply.media_type == _PROBLEM and reply.body is not None:
         form = dialect.error(Problem(reply.status, orjson.loads(reply.body)))
         body = None if form.body is None else orjson.dumps(form.body)

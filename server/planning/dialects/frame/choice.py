@@ -54,15 +54,18 @@ class DialectChoice:
     kept: ChangesSettings | None = None
 
     def named(self, headers: MultiMapping[str], token_name: str | None, settings: Mapping[str, Any]) -> str:
-        """A dialect's name, `native` or `auto`; `settings` are the session's. Raises InvalidHeader."""
+        """A dialect's name, `native` or `auto`; `settings` are the session's. Raises InvalidHeader.
+
+        `auto` in a request is what was settled for its session, if anything was.
+        """
+        own = settings.get(SETTING, "")
+        if own not in names():
+            own = ""  # a later release may have set one that there is not
         if HEADER in headers:
             values = headers.getall(HEADER)
             if len(values) > 1 or values[0] not in names():
                 raise InvalidHeader(f"{HEADER}: takes one of {', '.join(names())}.", header=HEADER.lower())
-            return values[0]
-        own = settings.get(SETTING, "")
-        # A later release may have set one that there is not.
-        own = own if own in names() else ""
+            return values[0] if values[0] != AUTO or not own else own
         return own or self.by_token.get(token_name or "", "") or self.default
 
     def headers_of(self, name: str) -> frozenset[str]:
@@ -76,7 +79,7 @@ class DialectChoice:
         """A described request in the dialect that it would be read in; nothing is settled by it."""
         name = self.named(headers, None, ctx.settings)
         seen = evolve(ctx, dialect_headers=named_headers(headers, self.headers_of(name)))
-        return _in_dialect(seen, marked(seen) or NATIVE if name == AUTO else name)
+        return read_in(seen, marked(seen) or NATIVE if name == AUTO else name)
 
     async def settled(self, ctx: RequestContext, name: str) -> RequestContext:
         """The request in its dialect; with `auto`, what it is a mark of is its session's from now on.
@@ -85,7 +88,7 @@ class DialectChoice:
         """
         if name == AUTO:
             name = await self._settle(ctx, marked(ctx) or NATIVE)
-        return _in_dialect(ctx, name)
+        return read_in(ctx, name)
 
     async def _settle(self, ctx: RequestContext, name: str) -> str:
         """The session's dialect, which another request may have settled meanwhile."""
@@ -97,7 +100,8 @@ class DialectChoice:
         return settled if settled in known() else name
 
 
-def _in_dialect(ctx: RequestContext, name: str) -> RequestContext:
+def read_in(ctx: RequestContext, name: str) -> RequestContext:
+    """The request as a dialect reads it; in `native` as it is."""
     if name == NATIVE:
         return ctx
     own = known()[name].headers

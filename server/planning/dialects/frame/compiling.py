@@ -97,7 +97,7 @@ def _at(place: Place, base: str, segments: tuple[str, ...]) -> _Spot | None:
             if not is_collection_name(segment):
                 return None
             names[name] = segment
-        elif not name and part != segment:
+        elif not segment or (not name and part != segment):
             return None
         route += f"/{_slot(name, segment) if name and name not in names else segment}"
     return _Spot(place, names.get("resource", parts[-1]), names.get("parent"), route)

@@ -38,5 +38,13 @@ def names() -> tuple[str, ...]:
 
 def marked(ctx: RequestContext) -> str | None:
     """The dialect that a request bears a mark of; of two the one of the lower rank, then by name."""
-    found = [each for each in known().values() if each.marks.on(ctx)]
+    return _first([each for each in known().values() if each.marks.on(ctx)])
+
+
+def meant(ctx: RequestContext) -> str | None:
+    """The dialect whose words a refused request seems to be in."""
+    return marked(ctx) or _first([each for each in known().values() if each.marks.hinted(ctx)])
+
+
+def _first(found: list[Dialect]) -> str | None:
     return min(found, key=lambda each: each.marks.rank).name if found else None

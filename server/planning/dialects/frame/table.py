@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -66,16 +67,30 @@ class Marks:
     endings: tuple[str, ...] = ()
     #: What the value of a key begins with: `{"range": "["}`.
     values: Mapping[str, str] = field(factory=dict)
+    #: Beginnings of such keys.
+    beginnings: tuple[str, ...] = ()
     #: Media types that `Accept` or `Content-Type` names.
     types: tuple[str, ...] = ()
+    #: What is too little for `auto`, and enough to name the dialect where a native query is refused:
+    #: patterns of keys, each with one that the value begins with.
+    hints: Mapping[str, str] = field(factory=dict)
 
     def on(self, ctx: RequestContext) -> bool:
         return (
             any(ctx.path.startswith(each) for each in self.paths)
             or not self.words.isdisjoint(ctx.query)
             or (bool(self.endings) and any(key.endswith(self.endings) for key in ctx.query))
+            or (bool(self.beginnings) and any(key.startswith(self.beginnings) for key in ctx.query))
             or any(_begins(ctx.query.get(key), text) for key, text in self.values.items())
             or any(each in ctx.headers.get(name, "") for each in self.types for name in _TYPED)
+        )
+
+    def hinted(self, ctx: RequestContext) -> bool:
+        return any(
+            re.fullmatch(name, key) and re.match(text, value)
+            for name, text in self.hints.items()
+            for key, values in ctx.query.items()
+            for value in (values if isinstance(values, list) else [values])
         )
 
 
@@ -120,7 +135,9 @@ class Dialect:
     it in `response_hints`. `headers` are request headers that `read` finds in `ctx.dialect_headers`, in lower
     case. `clearing`: kinds that are about all records of a collection at once, which conventions'
     `delete_collections` has to permit, and what is said where it does not. `prefixed`: whether
-    `/api` and `/v1` may stand before its paths. `media_type`: of its replies.
+    `/api` and `/v1` may stand before its paths. `media_type`: of its replies; `reply_headers`: what all of
+    them have. `query` has the words of the query by kind, each with what it says, and `filters` says how
+    filters are spelt: for descriptions. `absent` is a kind that only says that something is not done.
     """
 
     name: str
@@ -135,3 +152,10 @@ class Dialect:
     clearing: Mapping[str, str] = field(factory=dict)
     prefixed: bool = True
     media_type: str = JSON
+    reply_headers: tuple[tuple[str, str], ...] = ()
+    query: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    filters: str = ""
+    absent: str = ""
+
+    def is_served(self, kind: str) -> bool:
+        return kind != self.absent

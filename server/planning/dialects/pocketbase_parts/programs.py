@@ -29,12 +29,15 @@ marks = {"collectionId": f"pbc_{crc ^ 4294967295}", "collectionName": name}
 """
 
 # `expand` is the dialect's own member: a stored one is not shown.
-_MARKED = (
-    _COLLECTION_ID
-    + """\
-found = [{**{key: rec[key] for key in rec if key != "expand"}, **marks} for rec in found]
+_WITH_MARKS = """\
+found = [dict(rec.items()) for rec in found]
+for rec in found:
+    rec.update(marks)
+    rec.pop("expand", None)
 """
-)
+_MARKED = _COLLECTION_ID + _WITH_MARKS
+# Of the request's own collection the reader has made them.
+_OWN_MARKED = 'marks = ctx["asked"]["marks"]\n' + _WITH_MARKS
 
 # `target`: the collection that holds records with the ids that a field has; those of its name first. An id
 # of 15 characters is in one collection only.
@@ -124,7 +127,8 @@ for path in asked["expand"]:
         origin, back, link = step.partition("_via_")
         field = step
         if back:
-            target = origin if origin in session_store else ""
+            there = origin in session_store and link in session_store[origin].schema()["fields"]
+            target = origin if there else ""
             ids = [rec["id"] for rec in recs]
             criteria = {"$or": [{link: ids}, {f"{link}__has": ids}]}
         else:
@@ -138,6 +142,8 @@ for path in asked["expand"]:
     + """\
             criteria = {"id": ids}
         further = []
+        for rec in recs if target else []:
+            rec.setdefault("expand", {})
         if target and ids:
             found = session_store[target].search(criteria, limit=1001)
             if len(found) > 1000:
@@ -180,7 +186,7 @@ if asked["fields"]:
         items = pick(items, some["names"])
 """
 
-_SHOWN = _MARKED + "items = found\n" + _EXPANDED + _PICKED
+_SHOWN = _OWN_MARKED + "items = found\n" + _EXPANDED + _PICKED
 
 _LIST = (
     _THERE
@@ -208,7 +214,7 @@ _LIST_ALL = (
     + """\
 found, total = store.list(limit=30)
 """
-    + _MARKED
+    + _OWN_MARKED
     + """\
 pages = (total + 29) // 30
 REPLY = make_response(
@@ -382,7 +388,7 @@ CODE = {
     "list": _LIST,
     "list-all": _LIST_ALL,
     "get": _FOUND + _SHOWN + "REPLY = make_response(200, items[0])\n",
-    "get-plain": _FOUND + _MARKED + "REPLY = make_response(200, found[0])\n",
+    "get-plain": _FOUND + _OWN_MARKED + "REPLY = make_response(200, found[0])\n",
     "create": 'asked, name, kids = ctx["asked"], plan["resource"], store\n' + _GIVEN + _CREATED + _WRITTEN,
     "update": _THERE + _GIVEN + 'rid = params["id"]\n' + _UPDATED + _WRITTEN,
     "delete": _THERE

@@ -60,12 +60,24 @@ def read(ctx: RequestContext, found: Found) -> Asked:
     }
     if found.kind == "list":
         _range(ctx, root)
-        return Asked(asked)
+        if len(nodes) > 1 or root["columns"] != [{"kind": "all"}] or asked["stripped"]:
+            return Asked(asked)
+        if _is_of_one(ctx) and not asked["count"]:
+            one = {key: asked[key] for key in ("single", "applied")}
+            return Asked({**one, "id": (first(ctx.query, "id") or "")[3:]}, "list-row")
+        return Asked(asked, "list-rows")
     if found.kind == "create":
         return Asked({**asked, **_insertion(ctx, prefer)})
     if found.kind == "put":
         return Asked({**asked, "key": _put(ctx, root)})
     return _change(ctx, found, root, asked)
+
+
+def _is_of_one(ctx: RequestContext) -> bool:
+    """`id=eq.4`, and nothing that would leave the row out."""
+    id_ = ctx.query.get("id")
+    plain = not ctx.query.keys() - {"id", "select"} and "range" not in ctx.dialect_headers
+    return plain and isinstance(id_, str) and id_.startswith("eq.") and id_ != "eq."
 
 
 def _change(ctx: RequestContext, found: Found, root: Node, asked: dict[str, Any]) -> Asked:

@@ -109,7 +109,7 @@ _WRITE = """\
 for number in range(len(nodes) - 1, -1, -1):
     node = nodes[number]
     for cell in cells[number]:
-        rec, out = cell["rec"], {}
+        rec, out = dict(cell["rec"].items()), {}
         for child in cell["kids"]:
             kids = [kid for kid in cell["kids"][child] if kid["keep"]]
             cell["kids"][child] = kids
@@ -169,6 +169,45 @@ headers = {
 }
 """
 
+_SPAN = """\
+if total is not None and start > total:
+    said = f"PGRST103: Requested range not satisfiable\\n"
+    abort(416, said + f"An offset of {start} was requested, but there are only {total} rows.")
+span = f"{start}-{start + len(items) - 1}" if items else "*"
+status = 206 if total is not None and len(items) < total else 200
+"""
+
+# The row with an id, as `id=eq.4` alone asks for it.
+_LIST_ROW = (
+    _THERE
+    + """\
+asked, total, start = ctx["asked"], None, 0
+rec = store.get(asked["id"])
+items = [] if rec is None else [rec]
+"""
+    + _SPAN
+    + _HEADERS
+    + _ONE
+    + "REPLY = make_response(status, items, headers)\n"
+)
+
+# Whole rows of one table, which are not looked into.
+_LIST_ROWS = (
+    _THERE
+    + _ASKED
+    + """\
+start, total = root["offset"], None
+if asked["count"]:
+    items, total = store.list(limit=root["limit"], offset=start, sort=root["sort"], where=criteria)
+else:
+    items = store.search(criteria, sort=root["sort"], limit=root["limit"], offset=start)
+"""
+    + _SPAN
+    + _HEADERS
+    + _ONE
+    + "REPLY = make_response(status, items, headers)\n"
+)
+
 _LIST = (
     _THERE
     + _ASKED
@@ -189,12 +228,8 @@ if asked["whole"]:
     if asked["count"]:
         total = len(items)
     items = items[start:None if limit is None else start + limit]
-if total is not None and start > total:
-    said = f"PGRST103: Requested range not satisfiable\\n"
-    abort(416, said + f"An offset of {start} was requested, but there are only {total} rows.")
-span = f"{start}-{start + len(items) - 1}" if items else "*"
-status = 206 if total is not None and len(items) < total else 200
 """
+    + _SPAN
     + _HEADERS
     + _ONE
     + "REPLY = make_response(status, items, headers)\n"
@@ -329,6 +364,8 @@ status, empty, span, place = 200, 204, "*", False
 CODE = {
     "list": _LIST,
     "list-all": _LIST_ALL,
+    "list-rows": _LIST_ROWS,
+    "list-row": _LIST_ROW,
     "create": _CREATE,
     "put": _PUT,
     "patch": _PATCH,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.contracts.edge import Edge
 from server.contracts.reading import read
@@ -425,3 +427,38 @@ def test_security_comes_before_all_that_is_wrong() -> None:
             errors.append(type(error))
 
     assert errors == [Unauthorized, NotAcceptable, BadRequest]
+
+
+NAMES = st.text(st.sampled_from("ab[]0.:"), min_size=1, max_size=12)
+
+
+@given(st.dictionaries(NAMES, st.text(max_size=5) | st.lists(st.text(max_size=5), max_size=3), max_size=6))
+def test_any_form_is_read_or_refused(pairs: dict[str, Any]) -> None:
+    """Whatever names clients make up, there is an object or a refusal."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {
+                "type": "object",
+                "properties": {"b": NUMBERS},
+                "additionalProperties": {"type": "integer"},
+            },
+            "b": {"type": "array", "items": PAIR},
+        },
+    }
+    try:
+        assert isinstance(posted(pairs, schema=schema), dict)
+    except Unprocessable:
+        return
+
+
+@given(
+    st.dictionaries(NAMES, st.text(max_size=8), max_size=4),
+    st.sampled_from(["form", "deepObject", "pipeDelimited"]),
+)
+def test_any_query_is_read_or_refused(query: dict[str, str], style: str) -> None:
+    specs = [parameter(name, "query", schema, style=style) for name, schema in (("a", PAIR), ("b", NUMBERS))]
+    try:
+        admitted(specs, query=query)
+    except BadRequest:
+        return

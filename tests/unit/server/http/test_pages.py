@@ -63,8 +63,10 @@ def test_the_service_s_own_paths(segments: tuple[str, ...]) -> None:
 
 def test_pages_can_only_be_read() -> None:
     """OPTIONS says so, other methods are 405 with Allow."""
-    assert answered(pages.page("OPTIONS", (), "")).headers == (("Allow", "GET, HEAD, OPTIONS"),)
+    assert answered(pages.home("OPTIONS", "", "http://localhost", console=False)).headers == (
+        ("Allow", "GET, HEAD, OPTIONS"),
+    )
     with pytest.raises(MethodNotAllowed) as caught:
-        pages.page("PUT", (), "")
+        pages.home("PUT", "", "http://localhost", console=False)
 
     assert caught.value.headers == {"Allow": "GET, HEAD, OPTIONS"}

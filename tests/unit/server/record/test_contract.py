@@ -247,11 +247,11 @@ async def test_sizes_are_those_of_the_rows_after_every_change(ledger: Record) ->
 
 
 async def test_what_was_committed_is_there_after_a_restart(engine: Engine, tmp_path: Path) -> None:
-    ledger = engine()
+    ledger = await engine()
     identity = ledger.identity
     head = await committed(ledger, "a", 0, first("x"))
     await ledger.close()
-    again = engine()
+    again = await engine()
     assert again.identity == identity
     assert await again.head("a") == head
     assert (await rows_of(again, "a", tmp_path))[1].puts == (record(1),)
@@ -512,7 +512,7 @@ async def test_versions_that_never_were(ledger: Record, version: int) -> None:
 
 
 async def test_without_history_nothing_is_kept_of_the_past(engine: Engine) -> None:
-    ledger = engine(history_seconds=0)
+    ledger = await engine(history_seconds=0)
     await four_versions(ledger)
     assert await ledger.log("a", most=9) == []
     with pytest.raises(Missing):
@@ -523,7 +523,7 @@ async def test_without_history_nothing_is_kept_of_the_past(engine: Engine) -> No
 async def test_a_time_without_history_is_not_made_up(engine: Engine) -> None:
     """History that was off for a while begins anew: what was written meanwhile has superseded nothing."""
     for history_seconds, base in ((3600.0, 0), (0.0, 1), (3600.0, 2)):
-        ledger = engine(history_seconds=history_seconds)
+        ledger = await engine(history_seconds=history_seconds)
         rows = first("x") if base == 0 else ChangeSet(puts=(record(1, f"at {base}"),))
         await committed(ledger, "a", base, rows)
         if base == 2:

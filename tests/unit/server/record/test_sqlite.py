@@ -229,7 +229,7 @@ async def test_old_history_goes_by_its_age_and_what_is_left_can_be_rewound(tmp_p
     for version in range(1, 6):
         await ledger.commit([part("a", version, ChangeSet(puts=(record(1, str(version)),)))])
     ledger.execute("UPDATE commits SET at = at - 7200 WHERE version <= 3")
-    assert ledger.prune_history() is False
+    assert await ledger.prune_history() is False
     assert [each.version for each in await ledger.log("a", most=9)] == [6, 5, 4]
     assert await ledger.log("b", most=9) == []
     with pytest.raises(Missing, match="reaches back to version 4"):
@@ -237,7 +237,7 @@ async def test_old_history_goes_by_its_age_and_what_is_left_can_be_rewound(tmp_p
     await ledger.rewind("a", 3)
     assert ledger.execute("SELECT doc FROM records WHERE session = 1")[0][0] == record(1, "2").doc
     ledger.execute("UPDATE commits SET at = at - 7200")
-    ledger.prune_history()
+    await ledger.prune_history()
     assert ledger.execute("SELECT count(*) FROM commits") == [(1,)]
     await ledger.commit([part("b", 1, ChangeSet(puts=(record(2),)))])
     assert [each.version for each in await ledger.log("b", most=9)] == [2]
@@ -250,7 +250,7 @@ async def test_history_takes_no_more_than_it_may(tmp_path: Path) -> None:
     for version in range(1, 100):
         await ledger.commit([part("a", version, ChangeSet(puts=(record(1, "x" * 1_000),)))])
     assert ledger.history.size > 50_000
-    while ledger.prune_history():
+    while await ledger.prune_history():
         pass
     assert ledger.history.size <= 20_000
     counted, ledger.history._size = ledger.history.size, None

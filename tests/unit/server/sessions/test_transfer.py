@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIMIT = 2**20
+MEMBERS = 1_000
 
 
 def archive(path: Path, files: dict[str, str]) -> Path:
@@ -41,7 +42,9 @@ async def test_the_documents_files_come_back(tmp_path: Path) -> None:
     session, out, again = tmp_path / "session", tmp_path / "out.tar", tmp_path / "again.tar"
     rows = tmp_path / "rows"
 
-    assert transfer.imported(archive(tmp_path / "in.tar", DOCUMENTED), rows, most_bytes=LIMIT) == ["users"]
+    assert transfer.imported(
+        archive(tmp_path / "in.tar", DOCUMENTED), rows, most_bytes=LIMIT, most_members=MEMBERS
+    ) == ["users"]
     record = SqliteRecord(tmp_path / "record.db")
     await record.adopt("s", dump.read(rows))
     session.mkdir()
@@ -73,7 +76,12 @@ def test_the_rows_of_a_session_are_those_of_its_file(tmp_path: Path) -> None:
 def test_an_archive_holds_nothing_but_the_layout(tmp_path: Path, name: str) -> None:
     """Other names are refused, and so nothing is ever written elsewhere."""
     with pytest.raises(TransferError, match="no file of the documented layout"):
-        transfer.imported(archive(tmp_path / "in.tar", {name: "[]"}), tmp_path / "rows", most_bytes=LIMIT)
+        transfer.imported(
+            archive(tmp_path / "in.tar", {name: "[]"}),
+            tmp_path / "rows",
+            most_bytes=LIMIT,
+            most_members=MEMBERS,
+        )
     assert not (tmp_path / "rows").exists()
 
 
@@ -85,7 +93,23 @@ def test_an_archive_holds_no_links(tmp_path: Path) -> None:
         tar.addfile(link)
 
     with pytest.raises(TransferError, match="documented layout"):
-        transfer.imported(tmp_path / "in.tar", tmp_path / "rows", most_bytes=LIMIT)
+        transfer.imported(tmp_path / "in.tar", tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS)
+
+
+def test_objects_have_as_many_members_as_the_settings_allow(tmp_path: Path) -> None:
+    """Whatever service has written them, and wherever in a record they are."""
+    for number, (members, record) in enumerate(
+        (count, record)
+        for count in (8, 9)
+        for record in ({f"f{n}": n for n in range(count)}, {"in": [{f"f{n}": n for n in range(count)}]})
+    ):
+        given = archive(tmp_path / f"{number}.tar", {"users.json": json.dumps([{"id": 1, **record}])})
+        rows = tmp_path / f"rows{number}"
+        if members == 8:
+            assert transfer.imported(given, rows, most_bytes=LIMIT, most_members=8) == ["users"]
+        else:
+            with pytest.raises(TransferError, match=r"users\.json: .*more than 8"):
+                transfer.imported(given, rows, most_bytes=LIMIT, most_members=8)
 
 
 def test_the_size_of_an_archive_is_bounded(tmp_path: Path) -> None:
@@ -93,9 +117,11 @@ def test_the_size_of_an_archive_is_bounded(tmp_path: Path) -> None:
     text = '[{"n": 1}]'
     given = archive(tmp_path / "in.tar", {"users.json": text})
 
-    assert transfer.imported(given, tmp_path / "rows", most_bytes=len(text)) == ["users"]
+    assert transfer.imported(given, tmp_path / "rows", most_bytes=len(text), most_members=MEMBERS) == [
+        "users"
+    ]
     with pytest.raises(TransferError, match=f"more than {len(text) - 1} bytes"):
-        transfer.imported(given, tmp_path / "other", most_bytes=len(text) - 1)
+        transfer.imported(given, tmp_path / "other", most_bytes=len(text) - 1, most_members=MEMBERS)
 
 
 @pytest.mark.parametrize("data", [b"", b"no tar file", b"\x1f\x8b\x08broken"])
@@ -104,7 +130,7 @@ def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "in.tar").write_bytes(data)
 
     with pytest.raises(TransferError, match="not a readable tar file"):
-        transfer.imported(tmp_path / "in.tar", tmp_path / "rows", most_bytes=LIMIT)
+        transfer.imported(tmp_path / "in.tar", tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS)
 
 
 @pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
@@ -118,7 +144,7 @@ def test_an_extended_header_takes_no_more_memory_than_it_may(
     path = tmp_path / "in.tar"
     path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(tarfile.BLOCKSIZE))
     with pytest.raises(TransferError, match=reason):
-        transfer.imported(path, tmp_path / "rows", most_bytes=LIMIT)
+        transfer.imported(path, tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS)
 
 
 def test_an_extended_header_behind_other_members(tmp_path: Path) -> None:
@@ -133,14 +159,14 @@ def test_an_extended_header_behind_other_members(tmp_path: Path) -> None:
     long.type, long.size = tarfile.GNUTYPE_LONGNAME, 10**10
     path.write_bytes(path.read_bytes()[:offset] + long.tobuf(tarfile.GNU_FORMAT))
     with pytest.raises(TransferError, match="longer than"):
-        transfer.imported(path, tmp_path / "rows", most_bytes=LIMIT)
+        transfer.imported(path, tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS)
 
 
 def test_refusals_come_through(tmp_path: Path) -> None:
     """What the other process refuses is an error with its words."""
     bad = archive(tmp_path / "in.tar", {"users.json": "{"})
     with pytest.raises(TransferError, match=r"users\.json: not JSON"):
-        transfer.imported(bad, tmp_path / "rows", most_bytes=LIMIT)
+        transfer.imported(bad, tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +197,9 @@ def test_what_would_be_lost_or_cannot_be_kept_is_refused(
 ) -> None:
     """With a reason, which names the file and holds no path of this host; nothing is put in place."""
     with pytest.raises(TransferError) as refused:
-        transfer.imported(archive(tmp_path / "in.tar", files), tmp_path / "rows", most_bytes=LIMIT)
+        transfer.imported(
+            archive(tmp_path / "in.tar", files), tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS
+        )
 
     assert named in str(refused.value)
     assert len(str(refused.value)) < 400

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import pytest
@@ -172,8 +172,9 @@ class TestBounds:
     @pytest.mark.parametrize("key", CHOICES, ids=path_of)
     def test_choices(self, key: Key) -> None:
         """Each of the listed words is allowed in any case, any other refused with the list."""
+        needed = {"LARS_RECORD_URL": "postgresql://localhost/data"}
         for choice in key.choices:
-            assert value_of(from_mapping(document(key.path, choice.swapcase()), {}), key.path) == choice
+            assert value_of(from_mapping(document(key.path, choice.swapcase()), needed), key.path) == choice
         (problem,) = problems(document(key.path, "other"))
 
         assert all(f'"{choice}"' in problem for choice in key.choices)
@@ -368,6 +369,9 @@ class TestVariables:
             ("LARS_SANDBOX_DENY_NET", "True", "sandbox.deny_net", True),
             ("SANDBOX_DATA_ROOT", "/data", "store.data_root", "/data"),
             ("LARS_CACHE_DIR", "/cache", "store.cache_dir", "/cache"),
+            ("LARS_RECORD_URL", "postgresql://h/d", "record.url", "postgresql://h/d"),
+            ("LARS_NODE_URL", "http://node1:8000", "record.node_url", "http://node1:8000"),
+            ("LARS_CLUSTER_TOKEN", "t", "record.cluster_token", "t"),
             ("LARS_DEFAULT_PROVIDER", "conventions", "planner.provider", "conventions"),
             ("LARS_LEARN", "false", "planner.learn", False),
             ("LARS_PROVIDER_PRIVATE_HTTP", "true", "planner.private_http", True),
@@ -693,3 +697,33 @@ class TestTable:
     def test_units(self) -> None:
         """Every number but the port has a unit."""
         assert [key.path for key in BOUNDED if not key.unit] == ["server.port"]
+
+
+class TestRecord:
+    """What a node of a cluster cannot do without."""
+
+    POSTGRES: ClassVar = {"record": {"engine": "postgres", "url": "postgresql://someone:hunter2@db/data"}}
+
+    def test_a_database_is_needed(self) -> None:
+        (problem,) = problems({"record": {"engine": "postgres"}})
+        assert problem.startswith("record.url (LARS_RECORD_URL): ")
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+    def test_every_address_is_none_that_others_can_reach(self, host: str) -> None:
+        (problem,) = problems({**self.POSTGRES, "server": {"host": host}})
+        assert problem.startswith("record.node_url (LARS_NODE_URL): ")
+        named = {"record": {**self.POSTGRES["record"], "node_url": "http://node1:8000"}}
+        assert from_mapping({**named, "server": {"host": host}}, {}).record.node_url == "http://node1:8000"
+
+    def test_nodes_have_a_token_of_their_own(self) -> None:
+        record = {**self.POSTGRES["record"], "cluster_token": "same"}
+        (problem,) = problems({"record": record, "auth": {"token": "same"}})
+        assert problem.startswith("record.cluster_token (LARS_CLUSTER_TOKEN): ")
+
+    @pytest.mark.parametrize("url", ["mysql://h/d", "h/d", "postgresql://[::1/d"])
+    def test_what_is_no_database(self, url: str) -> None:
+        (problem,) = problems({"record": {"engine": "postgres", "url": url}})
+        assert problem.startswith("record.url")
+
+    def test_the_log_keeps_the_password_out(self) -> None:
+        assert "hunter2" in from_mapping(self.POSTGRES, {}).secrets

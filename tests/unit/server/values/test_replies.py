@@ -80,6 +80,8 @@ def test_an_error_that_is_a_text_becomes_a_problem(outcome: Any, title: str, det
         (outcomes.StorageFailed("EIO of /data/x"), 503, "storage-failed", {}),
         (outcomes.NotConfirmed("EIO of /data/x"), 503, "not-confirmed", {}),
         (outcomes.WorkerLost(), 503, "worker-lost", {}),
+        (outcomes.WorkerLost(written=False), 503, "worker-lost", {}),
+        (outcomes.WorkerLost(written=True), 503, "worker-lost", {}),
         (outcomes.Overloaded("too many requests wait"), 503, "overloaded", {}),
     ],
 )

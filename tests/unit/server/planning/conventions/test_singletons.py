@@ -157,6 +157,11 @@ def test_methods_of_a_path(held: Any, allowed: tuple[str, ...]) -> None:
         ("POST", "/logout"),
         ("POST", "/oauth/token"),
         ("POST", "/forgot_password"),
+        ("POST", "/password/reset"),
+        ("POST", "/otp"),
+        ("POST", "/session"),
+        ("POST", "/api/v1/sessions"),
+        ("PUT", "/session"),
         ("PUT", "/login"),
         ("GET", "/login"),
         ("GET", "/auth/me"),
@@ -183,3 +188,10 @@ def test_what_only_looks_like_one(path: str) -> None:
     """Plurals are collections, and a user may be called anything."""
 
     assert ConventionsPlanner().plan(a_request("GET", path)).resource
+
+
+def test_sessions_without_a_password_are_records(ask: Service) -> None:
+    """Of a conference, say."""
+
+    assert ask.status("POST", "/sessions", {"title": "Opening", "room": 1}) == 201
+    assert ask.body("GET", "/sessions")["page"]["total"] == 1

@@ -53,6 +53,13 @@ def asked(ask: Service, path: str, pairs: str) -> tuple[int, Any]:
         ("sort=views desc", "write sort=-views"),
         ("sort=views.desc", "write sort=-views"),
         ("sort=desc(views)", "write sort=-views"),
+        ("sort=views;desc", "write sort=-views"),
+        ("sort=title,views|desc", "write sort=-views"),
+        ("sort=views__asc", "write sort=views"),
+        ("sorting=views.desc", "sort=name"),
+        ("sorting=title,views.desc", "sort=name"),
+        ("sort=views&reverse=true", "sort=name"),
+        ("sort=views&desc=1", "sort=name"),
         ("sort=views:-1", "write sort=-views"),
         ("sort=doesntExist", "there are id, title, views"),
         ("sort=-doesntExist,title", "there are id, title, views"),
@@ -198,6 +205,23 @@ def test_other_tools_words_are_refused_from_the_start(ask: Service, query: str) 
     """What can be no field is no field of an empty collection either."""
 
     assert asked(ask, "/drafts", query)[0] == 400
+
+
+@pytest.mark.parametrize("name", ["x" * 65, "a\u200db", "\U000ededcR"])
+def test_names_that_no_schema_learns(ask: Service, name: str) -> None:
+    """One that a record has is a field like others; one that none has is refused, and not passed over."""
+    ask("POST", "/posts", {"title": "odd", name: {"n": 5}, "views": None})
+
+    assert asked(ask, "/posts/4", f"fields=id,{name}.n") == (200, {"id": 4, name: {"n": 5}})
+    assert asked(ask, "/posts/search", f"sort=-{name}.n&fields=id")[1][0] == {"id": 4}
+    assert asked(ask, "/posts/stats", f"sum={name}.n") == (200, [{"count": 4, f"sum_{name}.n": 5}])
+    for path, query in [
+        ("/posts/1", f"fields={name}{name}"),
+        ("/posts", f"sort=title,-{name}_"),
+        ("/posts/stats", f"group_by={name}_"),
+    ]:
+        status, body = asked(ask, path, query)
+        assert (status, "there is no field" in body) == (400, True), body
 
 
 @pytest.mark.parametrize(

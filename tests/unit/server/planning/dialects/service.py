@@ -11,7 +11,7 @@ from attrs import evolve
 from guest.namespace import PURE_HELPERS
 from guest.reply import Abort, encode_reply
 from server.planning.dialects.frame.answering import in_dialect
-from server.planning.dialects.frame.choice import DialectChoice
+from server.planning.dialects.frame.choice import read_in
 from server.planning.dialects.frame.compiling import compile_request
 from server.planning.dialects.frame.registry import known
 from server.planning.kinds.route import RouteTemplate
@@ -51,7 +51,7 @@ class DialectService:
         query = parse_query(parsed.raw_query, query_bytes=65536)
         given = {name.replace("_", "-").lower(): value for name, value in headers.items()}
         ctx = a_request(method, parsed.path, query=query, body=body, headers=given, segments=parsed.segments)
-        ctx = DialectChoice().settled(evolve(ctx, dialect_headers=given), self.dialect)
+        ctx = read_in(evolve(ctx, dialect_headers=given), self.dialect)
         reply = in_dialect(self._reply(ctx), self.dialect)
         sent = {name.lower(): value for name, value in reply.headers}
         if reply.body is not None:

@@ -160,8 +160,15 @@ def test_children_below_their_parent(ask: DialectService) -> None:
     assert ids(ask("GET", "/posts/1/comments?body=some")) == [1]
     assert ids(ask("GET", "/posts/99/comments")) == []
     status, body, headers = ask("POST", "/posts/2/comments", {"body": "new"})
-    assert (status, body) == (201, {"id": 4, "body": "new", "postId": 2})
+    # As it stood in the path. It points at the post all the same.
+    assert (status, body) == (201, {"id": 4, "body": "new", "postId": "2"})
     assert headers["location"] == "/comments/4"
+    assert ids(ask("GET", "/posts/2/comments")) == [3, 4]
+    assert [each["id"] for each in ask("GET", "/posts/2?_embed=comments")[1]["comments"]] == [3, 4]
+    assert ask("GET", "/comments/4?_expand=post")[1]["post"] == POSTS[1]
+    assert ids(ask("GET", "/comments?postId=2")) == [3, 4]
+    ask("DELETE", "/posts/2")
+    assert ids(ask("GET", "/comments")) == [1, 2]
 
 
 def test_create_replace_patch_and_delete(ask: DialectService) -> None:
@@ -195,7 +202,9 @@ def test_a_singular_resource(ask: DialectService) -> None:
     assert ask("GET", "/profile")[:2] == (200, {"name": "typicode"})
     assert ask("PATCH", "/profile", {"a": 1})[:2] == (200, {"name": "typicode", "a": 1})
     assert ask("PUT", "/profile", {"b": 2})[:2] == (200, {"b": 2})
-    assert ask("POST", "/profile", {"c": 3})[:2] == (201, {"c": 3})
+    status, body, headers = ask("POST", "/profile", {"c": 3})
+    assert (status, body) == (201, {"c": 3})
+    assert (headers["location"], headers["access-control-expose-headers"]) == ("/profile", "Location")
     assert ask("GET", "/profile?_sort=x")[1] == {"c": 3}
     for method in ("PUT", "PATCH"):
         assert ask(method, "/posts", {"a": 1})[:2] == (404, {})
@@ -220,3 +229,58 @@ def test_the_whole_database(ask: DialectService) -> None:
 def test_a_record_is_an_object(ask: DialectService, body: Any) -> None:
     assert ask("PUT", "/posts/1", body)[0] == 422
     assert ask("GET", "/posts/1")[1] == POSTS[0]
+
+
+def test_replies_are_not_to_be_kept(ask: DialectService) -> None:
+    """lib/server/defaults.js, "No cache for IE"; also of what failed."""
+    for method, path in (("GET", "/db"), ("GET", "/posts/99"), ("POST", "/posts")):
+        headers = ask(method, path)[2]
+        assert [headers[name] for name in ("cache-control", "pragma", "expires")] == ["no-cache"] * 2 + ["-1"]
+
+
+def test_names_of_any_style_and_ids_of_any_kind(ask: DialectService) -> None:
+    """A number for an id is reached as text, too; a slash at the end is nothing."""
+    ask("POST", "/stringIds", {"id": "1234"})
+    ask("POST", "/refs", {"id": "abcd-1234", "postId": 1})
+    assert ask("GET", "/stringIds/1234")[:2] == (200, {"id": "1234"})
+    assert ask("GET", "/refs/abcd-1234/")[1]["postId"] == 1
+    assert ids(ask("GET", "/posts/")) == [1, 2, 3]
+    assert ids(ask("GET", "/stringIds?id=1234")) == ["1234"]
+    assert ask("GET", "/posts?_embed=comments&_embed=refs")[1][0]["refs"][0]["id"] == "abcd-1234"
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("tel=123", [2]),
+        ("at_gte=2026-02&at_lte=2026-03", [1]),
+        ("at_gte=b", []),
+        ("rate_gte=1.5", [1]),
+        ("rate_gte=x", []),
+        ("note=foo", [1]),
+        ("note_ne=foo", []),
+        ("note_like=fo", [1]),
+        ("deep.list=x", [1, 2]),
+        ("deep.a.b=1", [1]),
+        ("deep.a=1", [2]),
+        ("q=0123", [1]),
+        ("q=b", []),
+        ("q=null", []),
+        ("q=false", []),
+        ("id_gte=2", [2]),
+        ("id_ne=1&id_ne=2", []),
+        ("_sort=note", [1, 2]),
+        ("_sort=tel&_order=desc,asc", [2, 1]),
+        ("foo=1&bar=2", [1, 2]),
+        ("_delay=1", [1, 2]),
+    ],
+)
+def test_values_are_compared_as_texts_and_numbers(ask: DialectService, query: str, wanted: list[int]) -> None:
+    """plural.js: a filter compares texts, `_gte` numbers with numbers; null and absent meet nothing."""
+    ask(
+        "POST",
+        "/users",
+        {"id": 1, "tel": "0123", "at": "2026-02-11", "rate": 2.5, "note": "foo", "deep": {"a": {"b": 1}}},
+    )
+    ask("POST", "/users", {"id": 2, "tel": "123", "rate": 1, "note": None, "deep": {"a": 1}, "f": False})
+    assert ids(ask("GET", f"/users?{query}")) == wanted

@@ -468,3 +468,19 @@ def test_auto_knows_it_by_its_paths() -> None:
 
 def test_as_many_fields_are_known_as_the_store_learns() -> None:
     assert MOST_FIELDS == MAX_FIELDS
+
+
+def test_expand_is_there_where_a_relation_is_empty(session: Session) -> None:
+    """0.40.6: of a list in which any record has one, and of what points back; not where it leads nowhere."""
+    ask = DialectService(session, "pocketbase")
+    tag, post, bare = ("t" * 15, "p" * 15, "b" * 15)
+    ask("POST", "/api/collections/tags/records", {"id": tag, "name": "x"})
+    ask("POST", "/api/collections/posts/records", {"id": post, "tags": [tag]})
+    ask("POST", "/api/collections/posts/records", {"id": bare, "tags": []})
+    _, body, _ = ask("GET", "/api/collections/posts/records?expand=tags&sort=id")
+    assert [sorted(each["expand"]) for each in body["items"]] == [[], ["tags"]]
+    lone = ask("POST", "/api/collections/tags/records", {"name": "lone"})[1]["id"]
+    place = f"/api/collections/tags/records/{lone}?expand="
+    assert ask("GET", f"{place}posts_via_tags")[1]["expand"] == {}
+    assert "expand" not in ask("GET", f"{place}posts_via_nothing")[1]
+    assert "expand" not in ask("GET", "/api/collections/posts/records?expand=nope")[1]["items"][0]

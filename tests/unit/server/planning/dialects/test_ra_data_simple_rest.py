@@ -33,7 +33,8 @@ def listed(ask: DialectService, **words: Any) -> tuple[list[int], str]:
     query = "&".join(f"{key}={quote(json.dumps(value))}" for key, value in words.items())
     status, body, headers = ask("GET", f"/posts?{query}")
     assert status == 200, body
-    assert headers["access-control-expose-headers"] == "Content-Range"
+    assert headers["access-control-expose-headers"] == "Content-Range, X-Total-Count"
+    assert headers["x-total-count"] == headers["content-range"].rpartition("/")[2]
     return [each["id"] for each in body], headers["content-range"]
 
 

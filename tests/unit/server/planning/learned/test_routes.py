@@ -80,7 +80,7 @@ async def learn(
     runnable = plan or a_plan()
     asked = a_question(ctx, SCHEMAS, learned.versions)
     fingerprint = asked.shared_as(any_query=runnable.plan.query == "any")
-    candidate = learned.candidate(ctx, shape, runnable, ORIGIN, (fingerprint, "narrow"))
+    candidate = learned.candidate(ctx, shape, runnable, ORIGIN, (fingerprint, "narrow", ""))
     return await learned.learn(session, candidate, shape)
 
 

@@ -1,0 +1,55 @@
+"""The plan library's log, as the library's own thread asks the keeper for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from server.record.record import Unavailable
+
+if TYPE_CHECKING:
+    from server.record.client import KeeperClient
+
+_SECONDS: Final = 10.0
+
+
+class KeeperJournal:
+    """Both methods block, and raise RecordError. `loop` is where the keeper is asked."""
+
+    def __init__(self, keeper: KeeperClient) -> None:
+        self._keeper = keeper
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def add(self, done: str) -> int:
+        return int(self._ask("library_add", done=done))
+
+    def since(self, after: int) -> list[tuple[int, bool, str]]:
+        return [
+            (revision, foreign, done) for revision, foreign, done in self._ask("library_since", after=after)
+        ]
+
+    def _ask(self, what: str, **arguments: Any) -> Any:
+        if self.loop is None or self.loop.is_closed():
+            raise Unavailable("the service does not run")
+        asking = asyncio.run_coroutine_threadsafe(self._keeper.call(what, **arguments), self.loop)
+        try:
+            return asking.result(_SECONDS)
+        except TimeoutError:
+            asking.cancel()
+            raise Unavailable("the keeper of the record does not answer") from None
+
+
+class Turns:
+    """Who of all nodes asks a model about a kind of request. Raises RecordError."""
+
+    #: A node that lives longer than this without an answer has asked in vain.
+    SECONDS: Final = 120.0
+
+    def __init__(self, keeper: KeeperClient) -> None:
+        self._keeper = keeper
+
+    async def take(self, fingerprint: str) -> bool:
+        return bool(await self._keeper.call("planning_take", fingerprint=fingerprint, seconds=self.SECONDS))
+
+    async def give_up(self, fingerprint: str) -> None:
+        await self._keeper.call("planning_give_up", fingerprint=fingerprint)

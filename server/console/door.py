@@ -1,0 +1,282 @@
+"""The console's pages over HTTP, all below `/_meta/console`.
+
+1. They are there only where an admin token is set. Nothing but the login form is shown to whoever has none.
+2. A login's cookie is sent to these pages alone, by this site's own pages alone, and no script sees it.
+3. Whatever changes anything has to name the login's CSRF token, and come from a page of this service.
+4. A fault is a page as well, which says what it was and what to do; what was typed is still in the browser.
+"""
+
+from __future__ import annotations
+
+import hmac
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import parse_qsl
+
+from server.console.files import BASE, all_files
+from server.console.logins import LOGIN_HOURS, Login, Logins
+from server.console.rendering import page
+from server.console.views.data import DataViews
+from server.console.views.model import ModelViews
+from server.console.views.routes import RouteViews
+from server.console.views.sessions import SessionViews
+from server.console.views.traffic import TrafficViews
+from server.console.visit import Visit, go
+from server.requests import content
+from server.requests.target import parse_query, parse_target
+from server.values.errors import BadRequest, MethodNotAllowed, NotFound, OriginRefused, ServiceError
+from server.values.model import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from aiohttp import web
+    from multidict import MultiMapping
+
+    from server.console.asking import Asking
+    from server.console.recent import Recent
+    from server.console.tail import Tail
+    from server.http.admin import Admin
+    from server.operations.api import Api
+    from server.requests.context import EdgeLimits
+    from server.settings.schema import Settings
+
+_COOKIE: Final = "metaservice_console"
+#: Stands for any segment.
+_NAME: Final = "*"
+_FORM_BYTES: Final = 2 * 1024 * 1024
+_MOST_FIELDS: Final = 500
+_UPLOAD_SECONDS: Final = 600.0
+_KEEP: Final = "max-age=31536000, immutable"
+#: What a browser says of whose page a request comes from, where it is one of ours or nobody's.
+_OWN_SITES: Final = frozenset({"same-origin", "none"})
+
+View: TypeAlias = "Callable[[Visit], Awaitable[Reply]]"
+
+
+class Console:
+    """A door of the handler; what it does not own goes to `beside`."""
+
+    def __init__(
+        self,
+        api: Api,
+        asking: Asking,
+        token: str,
+        *,
+        tail: Tail,
+        recent: Recent,
+        limits: EdgeLimits,
+        secure: bool,
+        upload_bytes: int,
+        beside: Admin,
+    ) -> None:
+        """`secure`: clients come by https, so the cookie is for that alone. `beside` owns the rest."""
+        self.logins = Logins(token)
+        self._limits = limits
+        self._secure = secure
+        self._upload_bytes = upload_bytes
+        self.beside = beside
+        sessions, data = SessionViews(api), DataViews(api, asking)
+        routes, traffic, model = (
+            RouteViews(api, asking, tail, recent),
+            TrafficViews(api, tail),
+            ModelViews(api),
+        )
+        one, name = ("sessions", _NAME), ("sessions", _NAME, "data", _NAME)
+        self._table: dict[tuple[str, ...], dict[str, View]] = {
+            ("sessions",): {"GET": sessions.listed, "POST": sessions.make},
+            one: {"GET": sessions.show},
+            (*one, "fork"): {"POST": sessions.fork},
+            (*one, "reset"): {"POST": sessions.reset},
+            (*one, "delete"): {"POST": sessions.delete},
+            (*one, "dialect"): {"POST": sessions.set_dialect},
+            (*one, "log"): {"GET": sessions.log},
+            (*one, "rewind"): {"GET": sessions.preview, "POST": sessions.rewind},
+            (*one, "export"): {"GET": sessions.export},
+            (*one, "import"): {"PUT": sessions.import_},
+            (*one, "try"): {"GET": data.trial, "POST": data.tried},
+            name: {"GET": data.listed},
+            (*name, "new"): {"GET": data.blank, "POST": data.add},
+            (*name, "records", _NAME): {"GET": data.show, "POST": data.save},
+            (*name, "records", _NAME, "delete"): {"POST": data.delete},
+            ("routes",): {"GET": routes.listed},
+            ("routes", _NAME): {"GET": routes.show},
+            ("routes", _NAME, "edit"): {"POST": routes.edit},
+            ("routes", _NAME, "pin"): {"POST": routes.pin},
+            ("routes", _NAME, "forget"): {"POST": routes.forget},
+            ("routes", _NAME, "replay"): {"POST": routes.replay},
+            ("traffic",): {"GET": traffic.listed},
+            ("traffic", "live"): {"GET": traffic.live},
+            ("traffic", "requests", _NAME): {"GET": traffic.show},
+            ("model",): {"GET": model.show},
+            ("model", "learning"): {"POST": model.turn},
+            ("model", "test"): {"POST": model.test},
+        }
+
+    def owns(self, raw_path: str) -> bool:
+        path = raw_path.partition("?")[0]
+        return path == BASE or path.startswith(f"{BASE}/") or self.beside.owns(raw_path)
+
+    def link(self) -> str:
+        """A path that logs in whoever opens it first, within ten minutes."""
+        return f"{BASE}/login?once={self.logins.link()}"
+
+    def renew(self, settings: Settings) -> None:
+        """Take another admin token; without one nobody comes in any more."""
+        self.logins.renew(settings.auth.admin_token or self.logins.link())
+
+    async def answer(self, request: web.BaseRequest) -> Reply:
+        """Raises what the door beside does. A fault of ours is a page."""
+        path = request.raw_path.partition("?")[0]
+        if path != BASE and not path.startswith(f"{BASE}/"):
+            return await self.beside.answer(request)
+        login = self.logins.of(_cookie(request.headers))
+        try:
+            return await self._answered(request, login)
+        except ServiceError as error:
+            return _fault(error, login)
+
+    async def _answered(self, request: web.BaseRequest, login: Login | None) -> Reply:
+        target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
+        query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
+        method = "GET" if request.method == "HEAD" else request.method
+        segments = tuple(filter(None, target.segments[2:]))
+        if segments[:1] == ("static",):
+            return _static(segments)
+        if segments == ("login",):
+            return await self._login(request, method, query)
+        if login is None:
+            return (
+                _login_page(401) if method == "GET" else _login_page(401, "Your login is over. Log in again.")
+            )
+        if not segments:
+            return go(f"{BASE}/sessions")
+        view = self._view(segments, method)
+        if method == "GET":
+            visit = Visit(method, segments, query, login, partial="HX-Request" in request.headers)
+            return await view(visit)
+        return await self._changed(request, Visit(method, segments, query, login), view)
+
+    async def _changed(self, request: web.BaseRequest, visit: Visit, view: View) -> Reply:
+        """What changes something. Raises OriginRefused unless it comes from a page of this login."""
+        _check_site(request.headers)
+        if visit.method == "PUT":
+            _check_csrf(visit.login, request.headers.get("X-CSRF-Token", ""))
+            return await self._uploaded(request, visit, view)
+        form = await self._form(request)
+        _check_csrf(visit.login, form.get("csrf", ""))
+        if visit.segments == ("logout",):
+            self.logins.leave(visit.login)
+            return go(f"{BASE}/login")
+        return await view(Visit(visit.method, visit.segments, visit.query, visit.login, form))
+
+    async def _uploaded(self, request: web.BaseRequest, visit: Visit, view: View) -> Reply:
+        data = await content.read_body(request, limit=self._upload_bytes, seconds=_UPLOAD_SECONDS)
+        with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
+            path = Path(scratch) / "upload"
+            path.write_bytes(data)
+            return await view(Visit(visit.method, visit.segments, visit.query, visit.login, upload=path))
+
+    def _view(self, segments: tuple[str, ...], method: str) -> View:
+        """Raises NotFound, MethodNotAllowed."""
+        if segments == ("logout",):
+            methods: Mapping[str, Any] = {"POST": None}
+        else:
+            methods = next((each for pattern, each in self._table.items() if _is(segments, pattern)), {})
+        if not methods:
+            raise NotFound("The console has no such page.")
+        if method not in methods:
+            raise MethodNotAllowed(sorted(methods), "This page takes {}.")
+        view: View = methods[method]
+        return view
+
+    async def _login(self, request: web.BaseRequest, method: str, query: Mapping[str, Any]) -> Reply:
+        """With the token, which is in a form's body; or by a link that is worth nothing afterwards."""
+        if method == "GET":
+            once = query.get("once")
+            if not isinstance(once, str):
+                return _login_page()
+            login = self.logins.follow(once)
+            return (
+                self._let_in(login) if login else _login_page(401, "This link has been used, or is too old.")
+            )
+        if method != "POST":
+            raise MethodNotAllowed(["GET", "POST"], "This page takes {}.")
+        _check_site(request.headers)
+        if not self.logins.may_try():
+            return _login_page(429, "Too many wrong tokens. Try again in a minute.")
+        login = self.logins.enter((await self._form(request)).get("token", ""))
+        return self._let_in(login) if login else _login_page(401, "This is not the admin token.")
+
+    def _let_in(self, login: Login) -> Reply:
+        secure = "; Secure" if self._secure else ""
+        cookie = (
+            f"{_COOKIE}={login.name}; Path={BASE}; Max-Age={LOGIN_HOURS * 3_600}; HttpOnly; SameSite=Strict"
+        )
+        return Reply(303, (("Set-Cookie", cookie + secure), ("Location", f"{BASE}/sessions")))
+
+    async def _form(self, request: web.BaseRequest) -> dict[str, str]:
+        """Raises BadRequest for what is no form."""
+        if request.content_type != "application/x-www-form-urlencoded":
+            raise BadRequest("This page takes a form.")
+        data = await content.read_body(request, limit=_FORM_BYTES, seconds=self._limits.body_seconds)
+        try:
+            text = data.decode("ascii")
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+        except ValueError:
+            raise BadRequest("The form cannot be read.") from None
+        return {name: value.replace("\r\n", "\n") for name, value in pairs}
+
+
+def _is(segments: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    return len(segments) == len(pattern) and all(
+        part in (_NAME, segment) for part, segment in zip(pattern, segments, strict=True)
+    )
+
+
+def _cookie(headers: MultiMapping[str]) -> str:
+    for pair in ";".join(headers.getall("Cookie", ())).split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == _COOKIE:
+            return value
+    return ""
+
+
+def _check_site(headers: MultiMapping[str]) -> None:
+    """Raises OriginRefused for a request that a browser says is from another site's page."""
+    origin = headers.get("Origin")
+    foreign = origin is not None and origin.partition("://")[2] != headers.get("Host", "")
+    if foreign or headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES:
+        raise OriginRefused("This came from a page of another site.")
+
+
+def _check_csrf(login: Login, sent: str) -> None:
+    if not hmac.compare_digest(sent.encode(), login.csrf.encode()):
+        raise OriginRefused("This form is not of your login. Load the page again, and send it once more.")
+
+
+def _static(segments: tuple[str, ...]) -> Reply:
+    file = all_files().get(segments[1]) if len(segments) == 2 else None
+    if file is None:
+        raise NotFound("The console has no such file.")
+    return Reply(200, (("Cache-Control", _KEEP),), file.content, file.media_type)
+
+
+def _login_page(status: int = 200, failed: str = "") -> Reply:
+    return page("login.html", status, failed=failed)
+
+
+def _fault(error: ServiceError, login: Login | None) -> Reply:
+    return page(
+        "fault.html",
+        error.status,
+        tuple(error.headers.items()),
+        csrf=login.csrf if login else "",
+        room="",
+        said="",
+        failed="",
+        title=error.title,
+        detail=error.detail,
+        status_code=error.status,
+    )

@@ -1,0 +1,101 @@
+"""Who is logged in: browsers that have shown the admin token, or followed a link that works once.
+
+A login is a random name in a cookie, and what the service remembers of it. Nothing of it is in the record, so
+a restart ends them all. Each has a token of its own against forged requests (CSRF), which is in its forms.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
+
+from server.requests.known_tokens import digest
+from server.settings.key import token_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Hours a login lasts, however much it is used.
+LOGIN_HOURS: Final = 8
+#: More than one person has browsers; the oldest goes first.
+MOST_LOGINS: Final = 64
+#: Wrong tokens in a minute, of all browsers together. Nobody types that many.
+MOST_FAILURES: Final = 10
+_MINUTE: Final = 60.0
+#: How long a link that works once is good for.
+_LINK_SECONDS: Final = 600.0
+
+
+@define
+class Login:
+    """`csrf` has to come back with whatever changes anything."""
+
+    name: str
+    csrf: str
+    until: float
+
+
+@define
+class Logins:
+    """`token` is the admin token. Times are of `clock`, in seconds."""
+
+    token: str
+    clock: Callable[[], float] = time.monotonic
+    _logins: dict[str, Login] = field(factory=dict, init=False)
+    _links: dict[str, float] = field(factory=dict, init=False)
+    _failures: deque[float] = field(factory=deque, init=False)
+
+    def renew(self, token: str) -> None:
+        """Another admin token: whoever came in with the old one has to come again."""
+        if token != self.token:
+            self.token = token
+            self._logins.clear()
+            self._links.clear()
+
+    def of(self, name: str) -> Login | None:
+        """The login that a cookie names, unless it is over."""
+        login = self._logins.get(name)
+        if login is not None and login.until <= self.clock():
+            del self._logins[name]
+            return None
+        return login
+
+    def enter(self, token: str) -> Login | None:
+        """A login for whoever has the token; None for a wrong one. See `may_try`."""
+        if hmac.compare_digest(digest(token), token_digest(self.token)):
+            return self._made()
+        self._failures.append(self.clock())
+        return None
+
+    def may_try(self) -> bool:
+        """Whether a token is looked at: not after ten wrong ones in a minute."""
+        now = self.clock()
+        while self._failures and self._failures[0] <= now - _MINUTE:
+            self._failures.popleft()
+        return len(self._failures) < MOST_FAILURES
+
+    def link(self) -> str:
+        """A secret that `follow` takes once, for the next ten minutes."""
+        made = secrets.token_urlsafe(32)
+        self._links[made] = self.clock() + _LINK_SECONDS
+        return made
+
+    def follow(self, link: str) -> Login | None:
+        until = self._links.pop(link, 0.0)
+        return self._made() if until > self.clock() else None
+
+    def leave(self, login: Login) -> None:
+        self._logins.pop(login.name, None)
+
+    def _made(self) -> Login:
+        while len(self._logins) >= MOST_LOGINS:
+            del self._logins[next(iter(self._logins))]
+        until = self.clock() + LOGIN_HOURS * 3_600
+        login = Login(secrets.token_urlsafe(32), secrets.token_urlsafe(32), until)
+        self._logins[login.name] = login
+        return login

@@ -1,0 +1,223 @@
+"""Data: collections as tables, records as forms and as JSON. All of it is asked for as a client asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from attrs import frozen
+
+from server.console.fields import Field, fields_of, record_of
+from server.console.rendering import link, pretty
+from server.console.views.sessions import json_of
+from server.console.visit import Visit, go
+from server.operations.call import Call
+from server.values.errors import BadRequest, NotFound, ServiceError
+
+if TYPE_CHECKING:
+    from server.console.asking import Answered, Asking
+    from server.operations.api import Api
+    from server.values.model import Reply
+
+_PAGE = 50
+#: Columns of a table. The rest of a record is one step away.
+_COLUMNS = 8
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@frozen
+class DataViews:
+    api: Api
+    asking: Asking
+
+    async def listed(self, visit: Visit) -> Reply:
+        """A page of a collection; `q` is a query in the service's own language, as a client writes it."""
+        session, collection = _place(visit)
+        q, offset = visit.asked("q").lstrip("?& "), visit.number("offset")
+        answered = await self.asking.ask(session, "GET", f"{_path(collection)}?{_query(q, offset)}")
+        records = _records(answered.value) if answered.well else []
+        if records is None:
+            return await self._record(visit, _path(collection), "", answered)
+        total = int(answered.headers.get("X-Total-Count", len(records)))
+        values = {
+            "name": session,
+            "collection": collection,
+            "q": q,
+            "offset": offset,
+            "step": _PAGE,
+            "records": records,
+            "total": total,
+            "columns": _columns(records),
+            "sort": _sort(q),
+        }
+        status = 200 if answered.well else answered.status
+        return visit.page("records.html", "sessions", status=status, failed=answered.failure, **values)
+
+    async def show(self, visit: Visit) -> Reply:
+        session, collection = _place(visit)
+        path = f"{_path(collection)}/{quote(visit.segments[5], safe='')}"
+        answered = await self.asking.ask(session, "GET", path)
+        if not answered.well:
+            raise NotFound(answered.failure)
+        return await self._record(visit, path, visit.segments[5], answered)
+
+    async def _record(self, visit: Visit, path: str, number: str, answered: Answered) -> Reply:
+        record = answered.value if isinstance(answered.value, dict) else {}
+        return await self._form(
+            visit,
+            path,
+            number,
+            fields=fields_of(record),
+            text=pretty(answered.value),
+            tag=answered.headers.get("ETag", ""),
+        )
+
+    async def _form(self, visit: Visit, path: str, number: str, **values: Any) -> Reply:
+        session, collection = _place(visit)
+        shown: dict[str, Any] = {"tag": "", "failed": "", "new": False, "status": 200, **values}
+        history = [] if shown["new"] else await self._history(session, collection)
+        return visit.page(
+            "record.html",
+            "sessions",
+            name=session,
+            collection=collection,
+            path=path,
+            number=number,
+            history=history,
+            **shown,
+        )
+
+    async def _history(self, session: str, collection: str) -> list[dict[str, Any]]:
+        """The session's versions that changed this collection, as far as they are kept."""
+        try:
+            found = await self.api.call(Call("GET", ("sessions", session, "log"), {"limit": "200"}))
+        except ServiceError:
+            return []
+        assert isinstance(found, dict)  # noqa: S101 - that page has no other
+        return [each for each in found["versions"] if collection in each["changes"]][:10]
+
+    async def blank(self, visit: Visit) -> Reply:
+        """A form with the fields that the collection has learned."""
+        _, collection = _place(visit)
+        known = await self._fields(visit)
+        return await self._form(visit, _path(collection), "", fields=known, text="{}", new=True)
+
+    async def _fields(self, visit: Visit) -> list[Field]:
+        session, collection = _place(visit)
+        try:
+            found = await self.api.call(Call("GET", ("sessions", session)))
+        except ServiceError:
+            return []
+        assert isinstance(found, dict)  # noqa: S101 - that page has no other
+        types: dict[str, list[str]] = next(
+            (each["fields"] for each in found["collections"] if each["name"] == collection), {}
+        )
+        return [Field.blank(name, kinds) for name, kinds in types.items() if name != "id"]
+
+    async def add(self, visit: Visit) -> Reply:
+        _, collection = _place(visit)
+        then = link("sessions", *visit.segments[1:4], said="added")
+        return await self._sent(visit, "POST", _path(collection), then)
+
+    async def save(self, visit: Visit) -> Reply:
+        """Only if the record is still what the form was made of (If-Match)."""
+        path = f"{_path(visit.segments[3])}/{quote(visit.segments[5], safe='')}"
+        return await self._sent(visit, "PUT", path, link("sessions", *visit.segments[1:], said="saved"))
+
+    async def _sent(self, visit: Visit, method: str, path: str, then: str) -> Reply:
+        """The form's record to where a client would send it; on a refusal the form again, as it was typed."""
+        form = visit.form
+        number = visit.segments[5] if len(visit.segments) > 5 else ""
+        try:
+            body = json_of(form["json"], "The JSON") if "json" in form else record_of(form)
+        except BadRequest as error:
+            failed, status, body = error.detail, error.status, None
+        else:
+            headers = {"If-Match": form["tag"]} if form.get("tag") else {}
+            answered = await self.asking.ask(visit.segments[1], method, path, body, headers)
+            if answered.well:
+                return go(then)
+            failed, status = answered.failure, answered.status
+        fields = fields_of(body) if isinstance(body, dict) else Field.typed(form)
+        text = form.get("json") or pretty(body)
+        return await self._form(
+            visit,
+            path,
+            number,
+            fields=fields,
+            text=text,
+            tag=form.get("tag", ""),
+            failed=failed,
+            status=status,
+            new=method == "POST",
+        )
+
+    async def delete(self, visit: Visit) -> Reply:
+        session, collection = _place(visit)
+        path = f"{_path(collection)}/{quote(visit.segments[5], safe='')}"
+        answered = await self.asking.ask(session, "DELETE", path)
+        if not answered.well:
+            raise NotFound(answered.failure)
+        return go(link("sessions", session, "data", collection, said="deleted"))
+
+    async def trial(self, visit: Visit) -> Reply:
+        """A form for any request: of a route, with its slots to fill in."""
+        asked = {"method": visit.asked("method", "GET"), "path": visit.asked("path", "/"), "body": ""}
+        return self._trial(visit, asked, None)
+
+    async def tried(self, visit: Visit) -> Reply:
+        form = visit.form
+        method = form.get("method", "GET")
+        if method not in _METHODS:
+            raise BadRequest(f"A method is one of {', '.join(_METHODS)}.")
+        body = form.get("body", "")
+        answered = await self.asking.ask(visit.segments[1], method, form.get("path", "/"), body or None)
+        return self._trial(visit, {"method": method, "path": form.get("path", "/"), "body": body}, answered)
+
+    def _trial(self, visit: Visit, asked: dict[str, str], answered: Answered | None) -> Reply:
+        return visit.page(
+            "try.html",
+            "sessions",
+            name=visit.segments[1],
+            asked=asked,
+            answered=answered,
+            methods=_METHODS,
+        )
+
+
+def _place(visit: Visit) -> tuple[str, str]:
+    return visit.segments[1], visit.segments[3]
+
+
+def _path(collection: str) -> str:
+    return f"/{quote(collection, safe='')}"
+
+
+def _query(q: str, offset: int) -> str:
+    """What was typed may hold blanks and letters of any language; it is sent as a browser would."""
+    typed = quote(q, safe="=&%,.*!:;@+$'()[]/?-_~")
+    own = [f"limit={_PAGE}"] if "limit=" not in typed else []
+    own += [f"offset={offset}"] if offset else []
+    return "&".join(filter(None, (typed, *own)))
+
+
+def _sort(q: str) -> str:
+    return next((each.removeprefix("sort=") for each in q.split("&") if each.startswith("sort=")), "")
+
+
+def _records(value: Any) -> list[dict[str, Any]] | None:
+    """The records of a list's reply, whatever its envelope; None for a single object."""
+    if isinstance(value, dict):
+        lists = [each for each in value.values() if isinstance(each, list)]
+        if len(lists) != 1:
+            return None
+        value = lists[0]
+    if not isinstance(value, list):
+        return []
+    return [each if isinstance(each, dict) else {"": each} for each in value]
+
+
+def _columns(records: list[dict[str, Any]]) -> list[str]:
+    """Names of fields, in the order in which records have them, the id first."""
+    names = dict.fromkeys(name for record in records for name in record)
+    return sorted(names, key=lambda name: name != "id")[:_COLUMNS]

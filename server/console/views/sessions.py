@@ -1,0 +1,162 @@
+"""Sessions: what there is, and what operators do with a whole one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from attrs import frozen
+
+from server.console.rendering import link
+from server.console.visit import Visit, go
+from server.operations.call import Archive, Call
+from server.planning.dialects.frame.registry import names as dialect_names
+from server.requests import strict_json
+from server.values.errors import BadRequest, InvalidJson, NotFound, ServiceError
+from server.values.model import Reply
+
+if TYPE_CHECKING:
+    from server.operations.api import Api
+
+_MOST_SHOWN = 200
+_LOG_PAGE = 50
+
+
+@frozen
+class SessionViews:
+    api: Api
+
+    async def listed(self, visit: Visit) -> Reply:
+        found = (await self._get("sessions"))["sessions"]
+        wanted = visit.asked("name")
+        shown = [each for each in found if wanted.casefold() in each["session"].casefold()]
+        return visit.page(
+            "sessions.html",
+            "sessions",
+            sessions=shown[:_MOST_SHOWN],
+            more=max(len(shown) - _MOST_SHOWN, 0),
+            total=len(found),
+            name=wanted,
+        )
+
+    async def make(self, visit: Visit) -> Reply:
+        """A session is there with its first record, so all that is made here is the way to it.
+
+        Raises SessionInvalid.
+        """
+        name = visit.form.get("session", "").strip()
+        await self.api.named(name)
+        return go(link("sessions", name))
+
+    async def show(self, visit: Visit) -> Reply:
+        return await self._page(visit)
+
+    async def _page(self, visit: Visit, *, status: int = 200, failed: str = "") -> Reply:
+        name = visit.segments[1]
+        try:
+            session = await self._get("sessions", name)
+        except NotFound:
+            session = {"session": name, "collections": [], "learned": [], "settings": {}}
+        return visit.page(
+            "session.html",
+            "sessions",
+            status=status,
+            failed=failed,
+            session=session,
+            name=name,
+            dialects=dialect_names(),
+        )
+
+    async def fork(self, visit: Visit) -> Reply:
+        to = visit.form.get("to", "").strip()
+        body = {"to": to} | ({"at": visit.form["at"]} if visit.form.get("at") else {})
+        return await self._done(visit, "fork", body, link("sessions", to, said="forked"))
+
+    async def reset(self, visit: Visit) -> Reply:
+        return await self._done(visit, "reset", None, link("sessions", visit.segments[1], said="reset"))
+
+    async def set_dialect(self, visit: Visit) -> Reply:
+        body = {"dialect": visit.form.get("dialect", "")}
+        call = Call("PATCH", ("sessions", visit.segments[1], "settings"), body=body)
+        return await self._called(visit, call, link("sessions", visit.segments[1], said="saved"))
+
+    async def delete(self, visit: Visit) -> Reply:
+        """Only with the name typed: it cannot be undone."""
+        name = visit.segments[1]
+        if visit.form.get("typed") != name:
+            failed = "Type the session's name as it is to delete it."
+            return await self._page(visit, status=422, failed=failed)
+        return await self._called(visit, Call("DELETE", ("sessions", name)), link("sessions", said="deleted"))
+
+    async def log(self, visit: Visit) -> Reply:
+        name = visit.segments[1]
+        query = {"limit": str(_LOG_PAGE)} | (
+            {"before": visit.asked("before")} if visit.asked("before") else {}
+        )
+        found = await self._get("sessions", name, "log", query=query)
+        return visit.page(
+            "log.html",
+            "sessions",
+            name=name,
+            versions=found["versions"],
+            full=len(found["versions"]) == _LOG_PAGE,
+        )
+
+    async def preview(self, visit: Visit) -> Reply:
+        """What a rewind would change, before anything is."""
+        name, to = visit.segments[1], visit.asked("to")
+        call = Call("POST", ("sessions", name, "rewind"), body={"to": to, "dry": True})
+        found = await self._dict(call)
+        return visit.page("rewind.html", "sessions", name=name, to=to, differences=found["differences"])
+
+    async def rewind(self, visit: Visit) -> Reply:
+        name = visit.segments[1]
+        body = {"to": visit.form.get("to", "")}
+        return await self._done(visit, "rewind", body, link("sessions", name, said="rewound"))
+
+    async def export(self, visit: Visit) -> Reply:
+        answer = await self.api.call(Call("GET", ("sessions", visit.segments[1], "export")))
+        assert isinstance(answer, Archive)  # noqa: S101 - that page has no other
+        with answer as path:
+            data = await asyncio.to_thread(path.read_bytes)
+        disposition = f'attachment; filename="{answer.name}"'
+        return Reply(200, (("Content-Disposition", disposition),), data, "application/x-tar")
+
+    async def import_(self, visit: Visit) -> Reply:
+        """A tar file as export makes it. The answer is for a script: JSON."""
+        name = visit.segments[1]
+        query = {"replace": visit.asked("replace", "false")}
+        try:
+            found = await self.api.call(Call("PUT", ("sessions", name, "import"), query, upload=visit.upload))
+        except ServiceError as error:
+            return Reply(error.status, (), orjson.dumps({"failed": error.detail}))
+        assert isinstance(found, dict)  # noqa: S101 - that page has no other
+        return Reply(200, (), orjson.dumps({"next": link("sessions", name, said="imported")}))
+
+    async def _done(self, visit: Visit, what: str, body: Any, then: str) -> Reply:
+        return await self._called(visit, Call("POST", ("sessions", visit.segments[1], what), body=body), then)
+
+    async def _called(self, visit: Visit, call: Call, then: str) -> Reply:
+        """A refusal is told on the session's page, where another try is one step away."""
+        try:
+            await self.api.call(call)
+        except ServiceError as error:
+            return await self._page(visit, status=error.status, failed=error.detail)
+        return go(then)
+
+    async def _get(self, *segments: str, query: dict[str, str] | None = None) -> dict[str, Any]:
+        return await self._dict(Call("GET", segments, query or {}))
+
+    async def _dict(self, call: Call) -> dict[str, Any]:
+        found = await self.api.call(call)
+        assert isinstance(found, dict)  # noqa: S101 - archives have a view of their own
+        return found
+
+
+def json_of(text: str, what: str) -> Any:
+    """The value of a text field. Raises BadRequest that names the line."""
+    try:
+        return strict_json.read(text.encode("utf-8", "surrogatepass"))
+    except InvalidJson as error:
+        raise BadRequest(f"{what}: {error.detail}") from None

@@ -1,0 +1,18 @@
+"""That another node is to answer a request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from server.cluster.ownership import Node
+
+
+@frozen
+class Elsewhere:
+    """`session`: the name of its directory."""
+
+    session: str
+    node: Node

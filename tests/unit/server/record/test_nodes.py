@@ -1,0 +1,239 @@
+"""Leases and owners, in the engine: who may write, who may take over, and what becomes of a late commit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from server.record.postgres import nodes as nodes_module
+from server.record.postgres.engine import Options, PostgresRecord, open_record
+from server.record.postgres.membership import Membership, joined
+from server.record.postgres.nodes import Lease, Nodes, now
+from server.record.record import Fenced, Head
+from store.change_set import ChangeSet
+from tests.unit.server.record.rows import first, part, record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tools.postgresql import Postgres
+
+#: No renewal runs beside a test: a lease ends when the test has it end.
+LONG = 60.0
+
+
+class Side:
+    """A node's half: its own connections, its lease, what it has told."""
+
+    def __init__(
+        self, record_: PostgresRecord, nodes: Nodes, membership: Membership, told: list[Any]
+    ) -> None:
+        self.record = record_
+        self.nodes = nodes
+        self.membership = membership
+        self.told = told
+
+    @property
+    def lease(self) -> Lease:
+        return self.membership.lease
+
+
+@pytest.fixture
+async def sides(database: str) -> AsyncIterator[list[Side]]:
+    made: list[Side] = []
+    for name in ("one", "two"):
+        opened = await open_record(database, Options(history_seconds=3600, history_bytes=1024 * 1024))
+        nodes, told = Nodes(opened.pool, name, f"http://{name}", "1", LONG), []
+        made.append(Side(opened, nodes, await joined(opened, nodes, told.append), told))
+    yield made
+    for side in made:
+        await side.record.close()
+
+
+@pytest.fixture
+def expire(postgres_server: Postgres, database: str) -> Any:
+    """Have a node's lease be over, by the engine's clock."""
+
+    def end(name: str) -> None:
+        postgres_server.sql(
+            f"UPDATE nodes SET expires = clock_timestamp() - interval '1 s' WHERE node = '{name}'", database
+        )
+
+    return end
+
+
+async def test_of_two_nodes_one_has_a_session_and_the_other_hears_whose_it_is(sides: list[Side]) -> None:
+    one, two = sides
+    assert await one.membership.claim("a") == {"epoch": 1}
+    assert await one.membership.claim("a") == {"epoch": 1}
+    assert await two.membership.claim("a") == {"node": "one", "url": "http://one"}
+    assert await two.membership.owner("a") == {"node": "one", "url": "http://one"}
+    assert await one.membership.owner("a") is None
+
+
+async def test_many_that_claim_at_once_agree_on_one(sides: list[Side]) -> None:
+    claims = [side.membership.claim(f"s{n}") for n in range(20) for side in sides]
+    found = await asyncio.gather(*claims)
+    for mine, theirs in zip(found[::2], found[1::2], strict=True):
+        assert ("epoch" in mine) != ("epoch" in theirs)
+
+
+async def test_only_the_owner_writes(sides: list[Side]) -> None:
+    one, two = sides
+    await one.membership.claim("a")
+    [fenced] = await two.record.commit([part("a", 0, first("x"))])
+    assert isinstance(fenced, Fenced)
+    [nobodys] = await two.record.commit([part("b", 0, first("x"))])
+    assert isinstance(nobodys, Fenced)
+    [head] = await one.record.commit([part("a", 0, first("x"))])
+    assert isinstance(head, Head)
+    with pytest.raises(Fenced):
+        await two.record.reset("a")
+    assert (await two.record.head("a")).version == 1
+
+
+async def test_who_is_fenced_costs_the_rest_of_its_group_nothing(sides: list[Side]) -> None:
+    one, two = sides
+    await one.membership.claim("a")
+    await two.membership.claim("b")
+    results = await one.record.commit([part("b", 0, first("x")), part("a", 0, first("y"))])
+    assert [type(each) for each in results] == [Fenced, Head]
+
+
+async def test_a_session_is_given_back_and_taken(sides: list[Side]) -> None:
+    one, two = sides
+    await one.membership.claim("a")
+    await one.record.commit([part("a", 0, first("x"))])
+    await one.membership.release(["a"])
+    assert await two.membership.claim("a") == {"epoch": 1}
+    [head] = await two.record.commit([part("a", 1, ChangeSet(puts=(record(2),)))])
+    assert isinstance(head, Head)
+    [late] = await one.record.commit([part("a", 1, ChangeSet(puts=(record(3),)))])
+    assert isinstance(late, Fenced)
+
+
+async def test_a_dead_owner_s_session_is_taken_and_its_late_commit_is_fenced(
+    sides: list[Side], expire: Any
+) -> None:
+    one, two = sides
+    await one.membership.claim("a")
+    expire("one")
+    assert await two.membership.claim("a") == {"epoch": 1}
+    [late] = await one.record.commit([part("a", 0, first("x"))])
+    assert isinstance(late, Fenced)
+    with pytest.raises(Fenced):
+        await one.nodes.renew(one.lease)
+
+
+async def test_a_lease_that_has_ended_is_not_renewed_though_nobody_has_taken_anything(
+    sides: list[Side], expire: Any
+) -> None:
+    one, _ = sides
+    await one.membership.claim("a")
+    expire("one")
+    before = one.lease.epoch
+    await one.membership.renew()
+    assert one.lease.epoch > before
+    assert not one.membership.has("a")
+    assert one.told[-1]["epoch"] == one.lease.epoch
+
+
+async def test_a_renewal_under_way_and_a_claim_do_not_both_succeed(
+    sides: list[Side], expire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim has seen an ended lease; before it acts, the renewal comes; and the other way round."""
+    one, two = sides
+    await one.membership.claim("a")
+    expire("one")
+    ended = two.nodes._end_epoch
+
+    async def renewed_before(node: str, epoch: int) -> bool:
+        # As if the renewal had been sent in time and came through now.
+        sql = "UPDATE nodes SET expires = clock_timestamp() + interval '60 s' WHERE node = $1 AND epoch = $2"
+        await one.record.pool.fetch(sql, "one", one.lease.epoch)
+        return await ended(node, epoch)
+
+    monkeypatch.setattr(two.nodes, "_end_epoch", renewed_before)
+    assert await two.membership.claim("a") == {"node": "one", "url": "http://one"}
+    await one.nodes.renew(one.lease)
+    expire("one")
+    monkeypatch.setattr(two.nodes, "_end_epoch", ended)
+    assert await two.membership.claim("a") == {"epoch": 1}
+    with pytest.raises(Fenced):
+        await one.nodes.renew(one.lease)
+
+
+async def test_a_commit_under_way_is_waited_for_by_who_takes_over(
+    sides: list[Side], expire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the row: what it writes is there before the session is another's."""
+    one, two = sides
+    await one.membership.claim("a")
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    finished = one.record._finished
+
+    async def slow(*arguments: Any) -> None:
+        begun.set()
+        await go_on.wait()
+        await finished(*arguments)
+
+    monkeypatch.setattr(one.record, "_finished", slow)
+    committing = asyncio.ensure_future(one.record.commit([part("a", 0, first("x"))]))
+    await begun.wait()
+    expire("one")
+    claiming = asyncio.ensure_future(two.membership.claim("a"))
+    await asyncio.wait({claiming}, timeout=0.2)
+    assert not claiming.done()
+    go_on.set()
+    [head] = await committing
+    assert isinstance(head, Head)
+    assert await claiming == {"epoch": 1}
+    assert (await two.record.head("a")).version == 1
+
+
+async def test_a_node_counts_its_lease_from_before_it_asked(
+    sides: list[Side], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that takes long makes it shorter, never longer; and two clocks may differ a little."""
+    one, _ = sides
+    times = iter([100.0, 130.0])
+    monkeypatch.setattr(nodes_module, "now", lambda: next(times))
+    renewed = await one.nodes.renew(one.lease)
+    assert renewed.until == 100.0 + LONG * 0.98
+
+
+async def test_a_keeper_that_comes_after_another_goes_on_with_its_lease(
+    sides: list[Side], database: str
+) -> None:
+    one, two = sides
+    await one.membership.claim("a")
+    again = await open_record(database)
+    nodes = Nodes(again.pool, "one", "http://one", "1", LONG)
+    membership = await joined(again, nodes, lambda _event: None, before=one.lease.epoch)
+    assert membership.lease.epoch == one.lease.epoch
+    assert membership.has("a")
+    assert await two.membership.claim("a") == {"node": "one", "url": "http://one"}
+    await again.close()
+
+
+async def test_a_node_that_stops_gives_all_back_at_once(sides: list[Side]) -> None:
+    one, two = sides
+    await one.membership.claim("a")
+    await one.membership.end()
+    assert await two.membership.claim("a") == {"epoch": 1}
+    assert [node["node"] for node in await two.membership.nodes() if node["left"] > 0] == ["two"]
+    assert not one.lease.is_live or one.record.lease is not None
+    assert one.record.lease is not None
+    assert one.record.lease.until <= now()
+
+
+async def test_nodes_are_told_of_each_other(sides: list[Side]) -> None:
+    one, two = sides
+    await one.membership.claim("a")
+    await one.membership.renew()
+    assert one.told[-1]["nodes"] == [("one", "http://one"), ("two", "http://two")]
+    listed = {node["node"]: node for node in await two.membership.nodes()}
+    assert listed["one"]["sessions"] == 1
+    assert (listed["one"]["self"], listed["two"]["self"]) == (False, True)
