@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
+from server.contracts.files import DocumentLimits
+from server.contracts.issued import IssuedTokens
+from server.contracts.schemas import SchemaLimits
+from server.contracts.served import ServedContracts, read_contract
 from server.http.api_pages import ApiPages
 from server.http.connection import Server
+from server.http.contracted import Contracted
 from server.http.cors import Cors
 from server.http.file_fields import FileFields
 from server.http.handler import Handler
@@ -19,13 +24,16 @@ from server.http.held import HeldBytes, HeldLimits
 from server.http.listening import BACKLOG, listening
 from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.semantics import HttpSemantics
+from server.http.simulated import Simulated
 from server.http.traced import traced
 from server.metrics.meter import Meter
+from server.openapi.contracted import ContractDescriber
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
 from server.operations.keeping import make_keeper, node_id
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
+from server.planning.contracted import ContractPlanner
 from server.planning.dialects.frame.choice import DialectChoice, checked
 from server.planning.drafting.usage import UsageBook, usage_book
 from server.requests.auth import Authenticator
@@ -36,6 +44,7 @@ from server.requests.origin import Origin
 from server.requests.rates import RateLimits, Rates
 from server.sessions import address
 from server.sessions.directories import CACHES, DataRoot
+from server.sessions.documents import KeptDocuments
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
@@ -51,6 +60,7 @@ if TYPE_CHECKING:
 
     from server.cluster.ownership import Ownership
     from server.console.door import Console
+    from server.contracts.contract import Contract
     from server.http.clustered import Clustered
     from server.http.forwarding import Forwarder
     from server.http.handler import Door, UseCase
@@ -288,6 +298,7 @@ def make_app(
             usage=usage,
             fleet=ownership,
         )
+        default = contract_of(settings)
     except BaseException:
         root.close()
         raise
@@ -295,10 +306,11 @@ def make_app(
     session_settings = SessionSettings(keeper)
     if ownership is not None:
         ownership.on_lost(session_settings.forget)
+    contracts = _contracts(settings, default, session_settings, records)
+    plans = ContractPlanner(plans, settings.contract)
     dialects = dialect_choice(settings, session_settings)
     reader = _reader(settings, names)
-    sandbox = settings.sandbox
-    use_case: UseCase = FileFields(HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds)))
+    use_case = _use_case(settings, plans, pool, session_settings)
     new_line = RequestLine if tracing is None else tracing.new_line
     notes: list[Callable[[RequestLine], None]] = []
     door: Door | None = None
@@ -315,6 +327,7 @@ def make_app(
             usage=usage,
             session_settings=session_settings,
             dialects=dialects,
+            contracts=contracts,
         )
         console, use_case = _console(settings, api, use_case, notes, new_line)
         door = console
@@ -326,13 +339,18 @@ def make_app(
         doors.append(door)
         notes.append(meter.tally.note)
     authenticator = Authenticator(settings.auth.by_name)
-    held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     handler = Handler(
         use_case,
         authenticator=authenticator,
         reader=reader,
         api_pages=_api_pages(
-            settings, plans, pool, records, dialects=dialects, session_settings=session_settings
+            settings,
+            plans,
+            pool,
+            records,
+            contracts=contracts,
+            dialects=dialects,
+            session_settings=session_settings,
         ),
         health=_health(pool, root, keeper, ownership),
         hosts=_hosts(settings),
@@ -340,8 +358,10 @@ def make_app(
         door=door,
         note=_all_of(notes),
         new_line=new_line,
-        held=held,
+        held=_held(settings),
         dialects=dialects,
+        contracts=contracts,
+        beyond=settings.contract.beyond,
         settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
         cluster=clustered,
@@ -416,6 +436,51 @@ def dialect_choice(settings: Settings, kept: SessionSettings) -> DialectChoice:
     return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
 
 
+def _held(settings: Settings) -> HeldBytes:
+    sandbox = settings.sandbox
+    return HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
+
+
+def _use_case(
+    settings: Settings, plans: Planner, pool: Executor, session_settings: SessionSettings
+) -> UseCase:
+    """What a request goes through between the edge and its plan."""
+    enforced = settings.contract.replies == "enforce"
+    pipeline = Pipeline(plans, pool, queue_seconds=settings.sandbox.queue_seconds, enforce=enforced)
+    return Simulated(
+        Contracted(FileFields(HttpSemantics(pipeline)), IssuedTokens(session_settings)),
+        settings.simulation,
+        lambda ctx, status: None if ctx.contract is None else ctx.contract.on_demand(status),
+    )
+
+
+def _contracts(
+    settings: Settings, default: Contract | None, session_settings: SessionSettings, records: Records
+) -> ServedContracts:
+    return ServedContracts(
+        default,
+        session_settings,
+        KeptDocuments(records),
+        contract_limits(settings),
+        schema_limits(settings),
+    )
+
+
+def contract_limits(settings: Settings) -> DocumentLimits:
+    chosen = settings.contract
+    return DocumentLimits(document_bytes=chosen.document_bytes, operations=chosen.operations)
+
+
+def schema_limits(settings: Settings) -> SchemaLimits:
+    return SchemaLimits(nodes=settings.contract.schemas, pattern_bytes=settings.contract.pattern_bytes)
+
+
+def contract_of(settings: Settings) -> Contract | None:
+    """The contract of all sessions that have none of their own. Raises ContractError."""
+    path = settings.contract.path
+    return None if path is None else read_contract(path, contract_limits(settings), schema_limits(settings))
+
+
 def _watched(provider: Provider, meter: Meter, tracing: Tracing | None) -> Provider:
     counted = meter.calls.watch(provider)
     return counted if tracing is None else tracing.watch(counted)
@@ -432,6 +497,7 @@ def _operators(
     usage: UsageBook,
     session_settings: SessionSettings,
     dialects: DialectChoice,
+    contracts: ServedContracts,
 ) -> Api:
     # What operators do needs as many modules as the service itself, and most services have no operators.
     from server.operations.assembly import make_api  # noqa: PLC0415
@@ -446,6 +512,7 @@ def _operators(
         usage=usage,
         session_settings=session_settings,
         dialects=dialects,
+        contracts=contracts,
     )
 
 
@@ -566,6 +633,7 @@ def _api_pages(
     executor: Executor,
     records: Records,
     *,
+    contracts: ServedContracts,
     dialects: DialectChoice,
     session_settings: SessionSettings,
 ) -> ApiPages:
@@ -578,7 +646,7 @@ def _api_pages(
     )
     describer = Describer(planner, executor, terms, lambda session: records.exists(session.directory))
     return ApiPages(
-        describer,
+        ContractDescriber(describer, contracts),
         anonymous,
         settings.server.query_bytes,
         settings.auth.scope,

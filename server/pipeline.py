@@ -14,11 +14,13 @@ import orjson
 from attrs import evolve
 
 from server.planning.kinds.route import RouteTemplate
+from server.sessions.fixed import fixed_line
 from server.values.conditions import Turns, conditions_of
 from server.values.errors import Overloaded, PlanFailed
 from server.values.model import PATCH_TYPES, SAFE_METHODS, Reply
 from server.values.preferences import preferences
 from server.values.replies import reply_to
+from wasm_runtime.outcome import BreaksContract, Completed
 from wasm_runtime.slot import Job
 
 if TYPE_CHECKING:
@@ -38,8 +40,19 @@ MAX_REPLACEMENTS = 3
 
 
 class Pipeline:
-    def __init__(self, planner: Planner, executor: Executor, *, queue_seconds: float = 20.0) -> None:
-        """`queue_seconds`: how long a request waits for another one with its Idempotency-Key."""
+    def __init__(
+        self,
+        planner: Planner,
+        executor: Executor,
+        *,
+        queue_seconds: float = 20.0,
+        enforce: bool = False,
+    ) -> None:
+        """`queue_seconds`: how long a request waits for another one with its Idempotency-Key.
+
+        `enforce`: replies that break their contract are none.
+        """
+        self._enforce = enforce
         self._planner = planner
         self._executor = executor
         self._queue_seconds = queue_seconds
@@ -98,10 +111,15 @@ class Pipeline:
     ) -> Outcome:
         line.planned(planned.runnable)
         job = job_for(ctx, planned.runnable, planned.params, conditions, asked=planned.asked)
+        if ctx.contract is not None:
+            enforce = self._enforce or planned.on_trial
+            job = evolve(job, judged=ctx.contract.judged(enforce=enforce, bare=bool(conditions)))
         ctx.release_value()
         started = perf_counter()
         outcome = await self._executor.run(job)
         line.ran(outcome, perf_counter() - started)
+        # Those of a plan that was mended meanwhile are no longer true.
+        line.violations = outcome.violations if isinstance(outcome, Completed | BreaksContract) else ()
         return outcome
 
 
@@ -141,6 +159,7 @@ def job_for(
         dry_run="prefer" in ctx.headers and preferences(ctx.headers["prefer"]).dry_run,
         request_id=ctx.request_id,
         route=f"{ctx.method} {runnable.plan.route}",
+        fixed=fixed_line(ctx.settings),
     )
 
 

@@ -35,6 +35,8 @@ class Completed:
     replayed: bool = False
     queue_micros: int = 0
     settle_micros: int = 0
+    #: Where the body breaks its contract: a pointer, a keyword and what that says, each.
+    violations: tuple[tuple[str, str, str], ...] = ()
 
 
 @frozen
@@ -110,6 +112,17 @@ class BadReply:
 
 
 @frozen
+class BreaksContract:
+    """The reply is none that the request's contract has, and that is enforced.
+
+    `violations` as `Completed` has them.
+    """
+
+    status: int
+    violations: tuple[tuple[str, str, str], ...]
+
+
+@frozen
 class StorageFull:
     """No room for what the run would write. `whole`: the limit is that of all sessions together."""
 
@@ -176,6 +189,7 @@ Outcome: TypeAlias = (
     | StackExhausted
     | OutputTooLarge
     | BadReply
+    | BreaksContract
     | StorageFull
     | StorageFailed
     | NotConfirmed

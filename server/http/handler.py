@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
 from aiohttp import HttpVersion10, HttpVersion11
 
-from server.concurrency.aside import aside
+from server.concurrency.aside import INLINE_BYTES, aside
 from server.concurrency.uninterrupted import uninterrupted
+from server.contracts.contract import Call
+from server.contracts.served import ServedContracts
 from server.http import pages, request_id
 from server.http.api_pages import NAMES as API_PAGES
 from server.http.conditional import conditional
@@ -34,7 +36,7 @@ from server.requests.hosts import Hosts
 from server.requests.target import parse_target
 from server.sessions.settings import NoSettings, ReadsSettings
 from server.telemetry.request_line import RequestLine
-from server.values.errors import BadRequest, ServiceError, Unauthorized
+from server.values.errors import BadRequest, NotFound, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply
 from server.values.replies import error_reply
 
@@ -58,6 +60,7 @@ log = structlog.get_logger(__name__)
 _CLIENT_LEFT = 499
 #: Of a query whose words are another tool's.
 _REFUSED = 400
+_WITH_CONTENT = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 #: Of which a digest takes a millisecond.
 _HASHED_INLINE_BYTES = 1024 * 1024
 
@@ -90,6 +93,8 @@ class Handler:
         new_line: Callable[..., RequestLine] = RequestLine,
         held: HeldBytes | None = None,
         dialects: DialectChoice | None = None,
+        contracts: ServedContracts | None = None,
+        beyond: Literal["refuse", "conventions", "model"] = "refuse",
         settings: ReadsSettings | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
         cluster: Clustered | None = None,
@@ -112,6 +117,8 @@ class Handler:
         self._new_line = new_line
         self._held = held or HeldBytes()
         self._dialects = dialects or DialectChoice()
+        self._contracts = contracts or ServedContracts()
+        self._beyond = beyond
         self._settings = settings or NoSettings()
         self._logged_address = logged_address
         self._cluster = cluster
@@ -134,6 +141,8 @@ class Handler:
                 return reply
             if line.dialect:
                 reply = in_dialect(reply, line.dialect)
+            elif line.contract is not None:
+                reply = line.contract.in_form(reply)
             line.status = reply.status
             line.origin_refused = self._cors.refused(request.headers)
             reply = self._cors.marked(request.headers, for_terminal(reply, request.headers))
@@ -212,8 +221,11 @@ class Handler:
         check_method(request.method)
         if request.raw_path == "*" and request.method == "OPTIONS":
             return Reply(204, (("Allow", ", ".join(METHODS)),))
+        if self._contracts.default is not None:  # what is refused before the session is known has its form
+            line.contract = Call(self._contracts.default, None, request.raw_path.partition("?")[0])
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
         if pages.is_own(target.segments):
+            line.contract = None
             asked = self._api_pages.session_of(target, request.headers, caller)
             return await self._elsewhere(request, asked) or await self._own_page(request, target, caller)
         session = self._reader.session(request, target, caller)
@@ -227,7 +239,8 @@ class Handler:
         settings = self._settings.known(session.directory)
         if settings is None:
             settings = await self._settings.of(session.directory)
-        named = self._dialects.named(request.headers, caller.token_name, settings)
+        call = await self._contract(request, target, session, line, caller)
+        named = NATIVE if call else self._dialects.named(request.headers, caller.token_name, settings)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(
             request,
@@ -237,13 +250,52 @@ class Handler:
             line.request_id,
             holds=claim.grow,
             dialect_headers=self._dialects.headers_of(named),
+            takes=None if call is None or call.match is None else call.takes,
+            contract=call,
             settings=settings,
         )
+        if call is not None:
+            return await self._of_contract(call, ctx, request.headers.get("Content-Type", ""))
         if named == NATIVE:
             return ctx
         ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         return ctx
+
+    async def _contract(
+        self, request: web.BaseRequest, target: Target, session: Session, line: RequestLine, caller: Caller
+    ) -> Call | None:
+        """What the request is to the session's contract; None where it has none.
+
+        Raises what `match` and `admitted` do.
+        """
+        contract = await self._contracts.of(session)
+        if contract is None:
+            line.contract = None
+            return None
+        line.contract = Call(contract, None, target.path)
+        try:
+            match = contract.match(request.method, target.segments)
+        except NotFound:
+            if self._beyond == "refuse":
+                raise
+            line.contract = None
+            return Call(None) if self._beyond == "conventions" else None
+        line.contract = call = Call(contract, match, target.path)
+        if match is not None:
+            headers = self._reader.headers_named(request, call.header_names(), caller)
+            line.contract = call = call.admitted(headers, self._reader.query(target))
+        return call
+
+    @staticmethod
+    async def _of_contract(call: Call, ctx: RequestContext, content_type: str) -> RequestContext:
+        """The request with its body as the operation reads it. Raises Unprocessable."""
+        if call.match is None or ctx.method not in _WITH_CONTENT:
+            return ctx
+        media_type = call.takes(content_type) if ctx.content != "none" else ""
+        if len(ctx.body_text or "") <= INLINE_BYTES:
+            return call.with_body(media_type, ctx)
+        return await aside(partial(call.with_body, media_type, ctx), ctx.session.directory)
 
     async def _elsewhere(self, request: web.BaseRequest, session: Session | None) -> Elsewhere | None:
         """Whether another node has the session. Raises Unavailable, Misplaced."""

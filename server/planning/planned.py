@@ -30,6 +30,11 @@ class Planned(Protocol):
         """What a dialect has read in the request, for the plan; None where it is in the service's own."""
         ...
 
+    @property
+    def on_trial(self) -> bool:
+        """Whether it is new, and a reply that breaks its contract is a reason to have it mended."""
+        ...
+
     async def instead(self, outcome: Outcome) -> Planned | None:
         """Another plan to run in place of this one, which ended so; None: the outcome stands.
 
@@ -74,8 +79,9 @@ class Fixed:
     """A plan that no outcome changes, and nothing is learned from."""
 
     runnable: RunnablePlan
-    params: None = None
+    params: Params | None = None
     asked: Mapping[str, Any] | None = None
+    on_trial: bool = False
 
     async def instead(self, outcome: Outcome) -> None:
         """Its outcome stands."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable  # noqa: TC003 - attrs looks at it
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import structlog
@@ -54,6 +54,10 @@ class RequestLine:
     node: str = ""
     forwarded_to: str = ""
     origin_refused: str = ""
+    #: Where the request is a contract's, whose form its reply takes; not logged.
+    contract: Any = None
+    #: Where the reply breaks it.
+    violations: tuple[tuple[str, str, str], ...] = ()
     ms: dict[str, float] = field(factory=dict)
     #: What the answer says of how many more may be sent; not of the log.
     rates: tuple[tuple[str, str], ...] = ()
@@ -116,6 +120,6 @@ def _stages_of(outcome: Outcome, whole: float) -> list[tuple[str, float]]:
 _LINE_FIELDS: Final = tuple(
     name
     for name in attrs.fields_dict(RequestLine)
-    if name not in ("ms", "rates") and not name.startswith("_")
+    if name not in ("ms", "contract", "violations", "rates") and not name.startswith("_")
 )
 _log = structlog.get_logger("request")
