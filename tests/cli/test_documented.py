@@ -61,6 +61,7 @@ def test_these_are_the_commands() -> None:
         *(f"sessions {name}" for name in sessions),
         *(f"contract {name}" for name in ("check", "set", "unset", "show")),
         *("backup", "restore", "verify", "downgrade"),
+        *("nodes", "record copy"),
         "export",
         "learning",
         "usage",
