@@ -13,7 +13,7 @@ COPY guest ./guest
 COPY store ./store
 COPY tools ./tools
 RUN python -m venv /opt/metaservice \
-    && /opt/metaservice/bin/pip install --constraint constraints.txt '.[otel]'
+    && /opt/metaservice/bin/pip install --constraint constraints.txt '.[cluster,otel]'
 # Native code that the service trusts: root's, and only to be read by the service.
 RUN cd / && LARS_CACHE_DIR=/opt/metaservice/guest /opt/metaservice/bin/python -m tools.build_guest \
     && chmod -R a+rX,go-w /opt/metaservice

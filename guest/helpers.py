@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 import secrets
 import unicodedata
 import uuid
+from base64 import urlsafe_b64encode
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from guest.fixed import FIXED, MAX_BYTES
 from guest.reply import MAX_DEPTH, RequestFault
 
 if TYPE_CHECKING:
@@ -104,23 +105,24 @@ def _shown(text: Any) -> str:
 
 def now() -> str:
     """The current time in UTC as ISO 8601 text: "2026-03-01T12:30:00.123Z". Such texts sort by time."""
-    moment = dt.datetime.now(dt.UTC)
+    moment = FIXED.now()
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def today() -> str:
     """The current date in UTC: "2026-03-01"."""
-    return dt.datetime.now(dt.UTC).date().isoformat()
+    return FIXED.now().date().isoformat()
 
 
 def uuid4() -> str:
     """A new random UUID as text."""
-    return str(uuid.uuid4())
+    return str(uuid.UUID(bytes=FIXED.random_bytes(16), version=4))
 
 
 def new_token(size: int = 32) -> str:
     """A new secret token, safe in URLs, made of `size` random bytes (at most 256)."""
-    return secrets.token_urlsafe(min(max(int(size), 8), 256))
+    drawn = FIXED.random_bytes(min(max(int(size), 8), MAX_BYTES))
+    return urlsafe_b64encode(drawn).rstrip(b"=").decode()
 
 
 def slugify(text: Any) -> str:

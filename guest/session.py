@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from guest import blame, patches
 from guest.conditions import MARK, Conditions, UnmetError
 from guest.credentials import AUTHORIZATION
+from guest.fixed import FIXED
 from guest.namespace import Namespace, Printed, describe
 from guest.plans import LoadedPlan, PlanShelf, UnknownPlanError
 from guest.reply import (
@@ -33,6 +34,8 @@ from store.session_store import Session, SessionStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: How the line begins that has a fixed clock and a place in a sequence.
+FIXING = "!"
 READ, WRITE, DRY_RUN = "0", "1", "2"
 #: U+001E stands between requests, and between answers: JSON text has no control character but white space.
 SEPARATOR = "\x1e"
@@ -183,6 +186,16 @@ class GuestSession:
         plan_id, mode, params, rest = request.split("\n", 3)
         plan = self._plans.take(plan_id)
         self._begin(mode)
+        if params.startswith(FIXING):
+            line, (params, rest) = json.loads(params[1:]), rest.split("\n", 1)
+            FIXED.begin(line["clock"], line["place"])
+            try:
+                return self._run_asked(plan, mode, params, rest)
+            finally:
+                FIXED.end()
+        return self._run_asked(plan, mode, params, rest)
+
+    def _run_asked(self, plan: LoadedPlan, mode: str, params: str, rest: str) -> str:
         if params.startswith(MARK):
             asked = json.loads(params[1:])
             params, rest = rest.split("\n", 1)

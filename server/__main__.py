@@ -16,6 +16,7 @@ import structlog
 
 from server.cli.progress import Progress
 from server.concurrency.aside import prepare_process
+from server.contracts.document import ContractError
 from server.planning.dialects.frame.choice import DialectError
 from server.planning.learned.library_file import LibraryError
 from server.planning.prompt import PromptError
@@ -24,7 +25,6 @@ from server.sessions.directories import DataRootError
 from server.settings.development import OPENED, opened
 from server.settings.exposure import warnings
 from server.settings.reading import CONFIG_VARIABLE, SettingsError, load
-from server.starting import started
 from server.telemetry.logs import configure
 from server.telemetry.tracing import from_environment
 from wasm_runtime import artifact
@@ -49,6 +49,7 @@ _OPTIONS = {
     "host": "LARS_HOST",
     "port": "LARS_PORT",
     "dialect": "LARS_DIALECT",
+    "contract": "LARS_CONTRACT",
     "cors": "LARS_CORS_ORIGINS",
 }
 
@@ -95,7 +96,7 @@ def _started(settings: Settings, read_again: Callable[[], Settings], seed: Path 
         return _fail("interrupted", status=130)
     except (DataRootError, RecordError, ArtifactError, PoolError) as error:
         return _fail(error, status=1)
-    except (PromptError, LibraryError, DialectError) as error:
+    except (PromptError, LibraryError, DialectError, ContractError) as error:
         return _fail(error, status=1)
     except OSError as error:
         where = f"{settings.server.host} port {settings.server.port}"
@@ -114,6 +115,9 @@ def _parser(*, whole: bool = True) -> argparse.ArgumentParser:
     serve.add_argument("--port", help="port to listen on")
     serve.add_argument(
         "--dialect", metavar="NAME", help="whose words requests are read in: docs/dialects.md has the names"
+    )
+    serve.add_argument(
+        "--contract", metavar="FILE", help="an API description (OpenAPI, Swagger) whose API is served"
     )
     serve.add_argument(
         "--seed",
@@ -205,6 +209,8 @@ async def _run(
 
     While the service starts, a signal still ends the process at once: nothing is under way.
     """
+    from server.starting import started  # noqa: PLC0415 - what other commands need not wait for
+
     service = await started(settings, tracing=tracing, progress=Progress(sys.stderr))
     service.keep_off_workers()
     prepare_process()

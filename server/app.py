@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
+from server.contracts.files import DocumentLimits
+from server.contracts.issued import IssuedTokens
+from server.contracts.schemas import SchemaLimits
+from server.contracts.served import ServedContracts, read_contract
 from server.http.api_pages import ApiPages
 from server.http.connection import Server
+from server.http.contracted import Contracted
 from server.http.cors import Cors
 from server.http.file_fields import FileFields
 from server.http.handler import Handler
@@ -20,6 +25,7 @@ from server.http.listening import BACKLOG, listening
 from server.http.metrics_page import MetricsPage, wanted_tokens
 from server.http.remembered import RawDoor
 from server.http.semantics import HttpSemantics
+from server.http.simulated import Simulated
 from server.http.traced import traced
 from server.http.watching import Watching
 from server.live.changes import Changes, Touched
@@ -30,11 +36,13 @@ from server.live.topics import Topics
 from server.live.writes import Writes
 from server.metrics.meter import Meter
 from server.metrics.streams import StreamCounts
+from server.openapi.contracted import ContractDescriber
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
 from server.operations.keeping import make_keeper, node_id
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
+from server.planning.contracted import ContractPlanner
 from server.planning.dialects.frame.choice import DialectChoice, checked
 from server.planning.drafting.usage import UsageBook, usage_book
 from server.planning.planner import LearningPlanner
@@ -46,6 +54,7 @@ from server.requests.origin import Origin
 from server.requests.rates import RateLimits, Rates
 from server.sessions import address
 from server.sessions.directories import CACHES, DataRoot
+from server.sessions.documents import KeptDocuments
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
@@ -61,6 +70,7 @@ if TYPE_CHECKING:
 
     from server.cluster.ownership import Ownership
     from server.console.door import Console
+    from server.contracts.contract import Contract
     from server.http.answering import UseCase
     from server.http.clustered import Clustered
     from server.http.forwarding import Forwarder
@@ -312,6 +322,7 @@ def make_app(  # noqa: PLR0915  a part after the other
             usage=usage,
             fleet=ownership,
         )
+        default = contract_of(settings)
     except BaseException:
         root.close()
         raise
@@ -320,13 +331,12 @@ def make_app(  # noqa: PLR0915  a part after the other
     if ownership is not None:
         ownership.on_lost(session_settings.forget)
         ownership.on_lost(partial(_publish_lost, changes))
-    dialects = dialect_choice(settings, session_settings)
+    contracts = _contracts(settings, default, session_settings, records)
     _tell_of_plans(plans, session_settings, changes)
+    plans = ContractPlanner(plans, settings.contract)
+    dialects = dialect_choice(settings, session_settings)
     reader = _reader(settings, names)
-    sandbox = settings.sandbox
-    use_case: UseCase = FileFields(
-        HttpSemantics(Pipeline(plans, pool, queue_seconds=sandbox.queue_seconds, memory=memory))
-    )
+    use_case = _use_case(settings, plans, pool, session_settings, memory)
     watching = _watching(settings, changes, reader, dialects, session_settings, use_case, streams)
     if ownership is not None:
         ownership.on_lost(lambda lost: watching.registry.end_of(lost, "another node has the session"))
@@ -347,6 +357,7 @@ def make_app(  # noqa: PLR0915  a part after the other
             session_settings=session_settings,
             dialects=dialects,
             changes=changes,
+            contracts=contracts,
         )
         console, use_case = _console(settings, api, use_case, notes, new_line)
         door = console
@@ -358,7 +369,6 @@ def make_app(  # noqa: PLR0915  a part after the other
         doors.append(door)
         notes.append(meter.tally.note)
     authenticator = Authenticator(settings.auth.by_name)
-    held = HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
     note = _all_of(notes)
     # Where requests are traced or kept all take the long way.
     # So do they where somebody else may have the session, or it is counted how many there are.
@@ -370,7 +380,13 @@ def make_app(  # noqa: PLR0915  a part after the other
         authenticator=authenticator,
         reader=reader,
         api_pages=_api_pages(
-            settings, plans, pool, records, dialects=dialects, session_settings=session_settings
+            settings,
+            plans,
+            pool,
+            records,
+            contracts=contracts,
+            dialects=dialects,
+            session_settings=session_settings,
         ),
         health=_health(pool, root, keeper, ownership),
         hosts=_hosts(settings),
@@ -378,10 +394,12 @@ def make_app(  # noqa: PLR0915  a part after the other
         door=door,
         note=note,
         new_line=new_line,
-        held=held,
+        held=_held(settings),
         dialects=dialects,
         watching=watching,
         follow=None if console is None else console.beside.follow,
+        contracts=contracts,
+        beyond=settings.contract.beyond,
         settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
         raw_door=raw_door,
@@ -494,6 +512,56 @@ def dialect_choice(settings: Settings, kept: SessionSettings) -> DialectChoice:
     return DialectChoice(checked(chosen.dialect, "conventions.dialect"), by_token, kept)
 
 
+def _held(settings: Settings) -> HeldBytes:
+    sandbox = settings.sandbox
+    return HeldBytes(HeldLimits(sandbox.queue_bytes_per_session, sandbox.queue_bytes_total))
+
+
+def _use_case(
+    settings: Settings,
+    plans: Planner,
+    pool: Executor,
+    session_settings: SessionSettings,
+    memory: Memory | None,
+) -> UseCase:
+    """What a request goes through between the edge and its plan."""
+    enforced = settings.contract.replies == "enforce"
+    seconds = settings.sandbox.queue_seconds
+    pipeline = Pipeline(plans, pool, queue_seconds=seconds, enforce=enforced, memory=memory)
+    return Simulated(
+        Contracted(FileFields(HttpSemantics(pipeline)), IssuedTokens(session_settings)),
+        settings.simulation,
+        lambda ctx, status: None if ctx.contract is None else ctx.contract.on_demand(status),
+    )
+
+
+def _contracts(
+    settings: Settings, default: Contract | None, session_settings: SessionSettings, records: Records
+) -> ServedContracts:
+    return ServedContracts(
+        default,
+        session_settings,
+        KeptDocuments(records),
+        contract_limits(settings),
+        schema_limits(settings),
+    )
+
+
+def contract_limits(settings: Settings) -> DocumentLimits:
+    chosen = settings.contract
+    return DocumentLimits(document_bytes=chosen.document_bytes, operations=chosen.operations)
+
+
+def schema_limits(settings: Settings) -> SchemaLimits:
+    return SchemaLimits(nodes=settings.contract.schemas, pattern_bytes=settings.contract.pattern_bytes)
+
+
+def contract_of(settings: Settings) -> Contract | None:
+    """The contract of all sessions that have none of their own. Raises ContractError."""
+    path = settings.contract.path
+    return None if path is None else read_contract(path, contract_limits(settings), schema_limits(settings))
+
+
 def _watched(provider: Provider, meter: Meter, tracing: Tracing | None) -> Provider:
     counted = meter.calls.watch(provider)
     return counted if tracing is None else tracing.watch(counted)
@@ -511,6 +579,7 @@ def _operators(
     session_settings: SessionSettings,
     dialects: DialectChoice,
     changes: Changes,
+    contracts: ServedContracts,
 ) -> Api:
     # What operators do needs as many modules as the service itself, and most services have no operators.
     from server.operations.assembly import make_api  # noqa: PLC0415
@@ -526,6 +595,7 @@ def _operators(
         session_settings=session_settings,
         dialects=dialects,
         changes=changes,
+        contracts=contracts,
     )
 
 
@@ -696,6 +766,7 @@ def _api_pages(
     executor: Executor,
     records: Records,
     *,
+    contracts: ServedContracts,
     dialects: DialectChoice,
     session_settings: SessionSettings,
 ) -> ApiPages:
@@ -708,7 +779,7 @@ def _api_pages(
     )
     describer = Describer(planner, executor, terms, lambda session: records.exists(session.directory))
     return ApiPages(
-        describer,
+        ContractDescriber(describer, contracts),
         anonymous,
         settings.server.query_bytes,
         settings.auth.scope,

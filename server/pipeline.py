@@ -15,12 +15,13 @@ from attrs import evolve
 
 from server.live.keys import is_told_by_bytes, key_of
 from server.planning.kinds.route import RouteTemplate
+from server.sessions.fixed import fixed_line
 from server.values.conditions import Turns, conditions_of
 from server.values.errors import Overloaded, PlanFailed
 from server.values.model import PATCH_TYPES, SAFE_METHODS, Reply
 from server.values.preferences import preferences
 from server.values.replies import reply_to
-from wasm_runtime.outcome import Completed
+from wasm_runtime.outcome import BreaksContract, Completed
 from wasm_runtime.read_set import ReadSet, places
 from wasm_runtime.slot import Job
 
@@ -48,12 +49,15 @@ class Pipeline:
         executor: Executor,
         *,
         queue_seconds: float = 20.0,
+        enforce: bool = False,
         memory: Memory | None = None,
     ) -> None:
         """`queue_seconds`: how long a request waits for another one with its Idempotency-Key.
 
-        `memory` has replies that need no run; None: each request runs.
+        `enforce`: replies that break their contract are none. `memory` has replies that need no run; None:
+        each request runs.
         """
+        self._enforce = enforce
         self._memory = memory
         self._planner = planner
         self._executor = executor
@@ -149,11 +153,16 @@ class Pipeline:
     ) -> Outcome:
         line.planned(planned.runnable)
         job = job_for(ctx, planned.runnable, planned.params, conditions, asked=planned.asked)
+        if ctx.contract is not None:
+            enforce = self._enforce or planned.on_trial
+            job = evolve(job, judged=ctx.contract.judged(enforce=enforce, bare=bool(conditions)))
         ctx.release_value()
         started = perf_counter()
         outcome = await self._executor.run(job)
         line.ran(outcome, perf_counter() - started)
         line.reads = reads_of(outcome, ctx.session.directory)
+        # Those of a plan that was mended meanwhile are no longer true.
+        line.violations = outcome.violations if isinstance(outcome, Completed | BreaksContract) else ()
         return outcome
 
 
@@ -211,6 +220,7 @@ def job_for(
         dry_run="prefer" in ctx.headers and preferences(ctx.headers["prefer"]).dry_run,
         request_id=ctx.request_id,
         route=f"{ctx.method} {runnable.plan.route}",
+        fixed=fixed_line(ctx.settings),
     )
 
 

@@ -3,9 +3,11 @@ r"""The wire format between the API process and a worker. Pure: bytes to values 
 A frame is a 4-byte little-endian length (of what follows), one byte of kind, and its fields:
 
     CONFIG  JSON                                    to the worker, first and once
+    SCHEMAS id \0 text                              to the worker, before the first JOB that names them
     PLAN    plan id \0 document                     to the worker, before the first JOB that names it
     FORGET  plan id                                 to the worker
-    JOB     u64 job, u64 sent, u8 flags, session \0 plan id \0 request id \0 route \0 request    to the worker
+    JOB     u64 job, u64 sent, u8 flags, session \0 plan id \0 request id \0 route \0 fixed \0 judged \0
+            request                                 to the worker
     STOP                                            to the worker: finish what is queued, then end
     READY   JSON                                    from the worker: it can take jobs
     RESULT  u64 job, u32 length, outcome as JSON, body           from the worker
@@ -35,7 +37,7 @@ from wasm_runtime.outcome import Completed, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CONFIG, PLAN, FORGET, JOB, STOP, READY, RESULT, DONE, DROP, DROPPED = range(1, 11)
+CONFIG, PLAN, FORGET, JOB, STOP, READY, RESULT, DONE, DROP, DROPPED, SCHEMAS = range(1, 12)
 #: No frame comes near this; a length beyond it means the stream is not ours.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 #: Flags of JOB, and of DONE.
@@ -56,7 +58,9 @@ class FrameError(Exception):
 class JobFrame:
     """One request for a worker. `request` is JSON text for the guest; `alone`: it shares no call of it.
 
-    `request_id` and `route` are for the session's log, and hold no zero character.
+    `request_id` and `route` are for the session's log, and hold no zero character, and neither does `fixed`:
+    JSON of the session's clock, seed and the version that its sequence begins at, or nothing. Likewise
+    `judged`: JSON of `schemas` (an id), `keys`, `enforce` and `bare`, see `wasm_runtime.schemas.Rules`.
     """
 
     job: int
@@ -69,6 +73,16 @@ class JobFrame:
     sent_ns: int = 0
     request_id: str = ""
     route: str = ""
+    fixed: str = ""
+    judged: str = ""
+
+
+@frozen
+class SchemasFrame:
+    """A contract's schemas for replies, as `server.contracts.schemas` has prepared them."""
+
+    id: str
+    text: str
 
 
 @frozen
@@ -101,7 +115,7 @@ class StopFrame:
     pass
 
 
-Frame: TypeAlias = JobFrame | PlanFrame | ForgetFrame | ResultFrame | JsonFrame | StopFrame
+Frame: TypeAlias = JobFrame | PlanFrame | SchemasFrame | ForgetFrame | ResultFrame | JsonFrame | StopFrame
 
 
 def encode(frame: Frame) -> bytes:
@@ -116,11 +130,13 @@ def _parts(frame: Frame) -> tuple[int, bytes]:
             flags = _READ_ONLY * frame.read_only | _ALONE * frame.alone | _DRY_RUN * frame.dry_run
             head = _JOB.pack(frame.job, frame.sent_ns, flags)
             whose = f"{frame.session}\0{frame.plan_id}\0{frame.request_id}\0{frame.route}"
-            return JOB, head + f"{whose}\0{frame.request}".encode()
+            return JOB, head + f"{whose}\0{frame.fixed}\0{frame.judged}\0{frame.request}".encode()
         case ResultFrame(job, Completed() as outcome):
             return DONE, _encode_done(job, outcome)
         case ResultFrame():
             return RESULT, _encode_result(frame)
+        case SchemasFrame():
+            return SCHEMAS, f"{frame.id}\0{frame.text}".encode()
         case PlanFrame():
             return PLAN, f"{frame.plan_id}\0{frame.document}".encode()
         case ForgetFrame():
@@ -139,8 +155,8 @@ def _encode_result(frame: ResultFrame) -> bytes:
 
 
 def _encode_done(job: int, done: Completed) -> bytes:
-    said = (done.headers, done.stdout, done.reads, done.touched)
-    more = orjson.dumps(said) if any(said) else b""
+    told = (done.headers, done.stdout, done.violations, done.reads, done.touched)
+    more = orjson.dumps(told) if any(told) else b""
     flags = _COMMITTED * done.committed | _HAS_BODY * (done.body is not None)
     flags |= _RECORD * done.record | _REPLAYED * done.replayed
     times = (done.micros, done.queue_micros, done.settle_micros)
@@ -192,6 +208,11 @@ def _decode_plan(rest: bytes) -> PlanFrame:
     return PlanFrame(plan_id.decode(), document.decode())
 
 
+def _decode_schemas(rest: bytes) -> SchemasFrame:
+    schemas_id, text = rest.split(b"\0", 1)
+    return SchemasFrame(schemas_id.decode(), text.decode())
+
+
 def _decode_stop(rest: bytes) -> StopFrame:
     if rest:
         raise ValueError("STOP carries nothing")
@@ -200,7 +221,7 @@ def _decode_stop(rest: bytes) -> StopFrame:
 
 def _decode_job(rest: bytes) -> JobFrame:
     job, sent_ns, flags = _JOB.unpack_from(rest)
-    session, plan_id, request_id, route, request = rest[_JOB.size :].split(b"\0", 4)
+    session, plan_id, request_id, route, fixed, judged, request = rest[_JOB.size :].split(b"\0", 6)
     return JobFrame(
         job,
         session.decode(),
@@ -212,6 +233,8 @@ def _decode_job(rest: bytes) -> JobFrame:
         sent_ns,
         request_id.decode(),
         route.decode(),
+        fixed.decode(),
+        judged.decode(),
     )
 
 
@@ -219,18 +242,26 @@ def _decode_result(rest: bytes) -> ResultFrame:
     job, length = _RESULT.unpack_from(rest)
     members = orjson.loads(rest[_RESULT.size : _RESULT.size + length])
     kind = _OUTCOMES[members.pop("is")]
+    if kind is outcomes.BreaksContract:
+        members["violations"] = _triples(members["violations"])
     if kind is outcomes.Raised:
         members["errors"] = tuple((pointer, reason) for pointer, reason in members["errors"])
     return ResultFrame(job, kind(**members))
+
+
+def _triples(found: Any) -> tuple[tuple[str, str, str], ...]:
+    return tuple((pointer, keyword, detail) for pointer, keyword, detail in found)
 
 
 def _decode_done(rest: bytes) -> ResultFrame:
     job, status, flags, fuel, micros, queue, settle, changed, version, length = _DONE.unpack_from(rest)
     start = _DONE.size + length
     headers: tuple[tuple[str, str], ...] = ()
+    violations: tuple[tuple[str, str, str], ...] = ()
     stdout = reads = touched = ""
     if length:
-        pairs, stdout, reads, touched = orjson.loads(rest[_DONE.size : start])
+        pairs, stdout, broken, reads, touched = orjson.loads(rest[_DONE.size : start])
+        violations = _triples(broken)
         headers = tuple((name, value) for name, value in pairs)
     completed = Completed(
         status=status,
@@ -248,6 +279,7 @@ def _decode_done(rest: bytes) -> ResultFrame:
         version=version,
         reads=reads,
         touched=touched,
+        violations=violations,
     )
     return ResultFrame(job, completed)
 
@@ -263,6 +295,7 @@ _OUTCOMES: dict[str, Any] = {
         outcomes.StackExhausted,
         outcomes.OutputTooLarge,
         outcomes.BadReply,
+        outcomes.BreaksContract,
         outcomes.StorageFull,
         outcomes.StorageFailed,
         outcomes.NotConfirmed,
@@ -276,6 +309,7 @@ _OUTCOMES: dict[str, Any] = {
 _DECODERS: dict[int, Callable[[bytes], Frame]] = {
     CONFIG: lambda rest: JsonFrame(CONFIG, orjson.loads(rest)),
     PLAN: _decode_plan,
+    SCHEMAS: _decode_schemas,
     FORGET: lambda rest: ForgetFrame(rest.decode()),
     JOB: _decode_job,
     STOP: _decode_stop,

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from wasm_runtime.compiled_plans import CompiledPlans
     from wasm_runtime.engine import Runtime
+    from wasm_runtime.schemas import Rules
 
 READ, WRITE, DRY_RUN = 0, 1, 2
 #: Between requests, and between answers; see guest/wit/world.wit.
@@ -64,12 +65,16 @@ _FATAL = OutOfMemory | StackExhausted | StorageFailed | SessionDamaged | GuestFa
 
 @frozen
 class Call:
-    """One run: a plan by its id and its document, and `request` as the guest reads it: params, ctx, body."""
+    """One run: a plan by its id and its document, and `request` as the guest reads it: params, ctx, body.
+
+    `rules` is what its contract says of the reply.
+    """
 
     plan_id: str
     document: str
     mode: int
     request: str
+    rules: Rules | None = None
 
     @property
     def text(self) -> str:
@@ -218,7 +223,7 @@ class LiveGuest:
         return self._load_plan(call.plan_id, call.document)
 
     def _judged(self, call: Call, answer: str) -> Answer | Outcome:
-        judged = judge(answer, self._runtime.limits)
+        judged = judge(answer, self._runtime.limits, call.rules)
         lie = _lie(call, judged) if isinstance(judged, Answer) else None
         # An honest guest says itself that a reply cannot be sent, and has undone what came with it.
         kept = answer.startswith(_REPLIED) and call.mode != READ and not isinstance(judged, Answer)

@@ -41,6 +41,8 @@ class Completed:
     #: is not known of a reply, and nothing was touched.
     reads: str = ""
     touched: str = ""
+    #: Where the body breaks its contract: a pointer, a keyword and what that says, each.
+    violations: tuple[tuple[str, str, str], ...] = ()
 
 
 @frozen
@@ -116,6 +118,17 @@ class BadReply:
 
 
 @frozen
+class BreaksContract:
+    """The reply is none that the request's contract has, and that is enforced.
+
+    `violations` as `Completed` has them.
+    """
+
+    status: int
+    violations: tuple[tuple[str, str, str], ...]
+
+
+@frozen
 class StorageFull:
     """No room for what the run would write. `whole`: the limit is that of all sessions together."""
 
@@ -182,6 +195,7 @@ Outcome: TypeAlias = (
     | StackExhausted
     | OutputTooLarge
     | BadReply
+    | BreaksContract
     | StorageFull
     | StorageFailed
     | NotConfirmed

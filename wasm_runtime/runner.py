@@ -12,12 +12,15 @@
    there. Meanwhile the next jobs run, of this session and of others.
 5. A run that its session's file has failed is tried once more, in another guest, with a file made anew. So
    are runs that have seen what the record then has refused.
-6. A group that has taken its time gives the rest back: other sessions wait for one run at most, not for a
+6. A session with a sequence in the place of random numbers runs its jobs alone: what a job draws goes by the
+   version that it sees.
+7. A group that has taken its time gives the rest back: other sessions wait for one run at most, not for a
    queue of them.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from store.keeper_wire import Refusal
     from wasm_runtime.gate import Gate, Waiting
     from wasm_runtime.guests import Guests
+    from wasm_runtime.schemas import Rules
     from wasm_runtime.status_cell import StatusCell
 
 #: A plan that took longer than this runs alone the next time.
@@ -76,6 +80,10 @@ class Job:
     #: Whose it is, and what it asked for: for the session's log.
     request_id: str = ""
     route: str = ""
+    #: See `frames.JobFrame`.
+    fixed: str = ""
+    #: What its contract says of the reply.
+    rules: Rules | None = None
 
     @property
     def mode(self) -> int:
@@ -99,7 +107,7 @@ class Runner:
 
     def may_join(self, session: str, job: Job) -> bool:
         """Whether a job may run in one call with others of its session."""
-        return not job.alone and (session, job.plan_id) in self._quick
+        return not job.alone and not job.fixed and (session, job.plan_id) in self._quick
 
     def run(self, session: str, jobs: Sequence[Job]) -> list[Job]:
         """Run jobs of one session, whose guest is there: one, or up to MAX_GROUP that all may join.
@@ -181,7 +189,7 @@ class Runner:
     def _run_alone(self, session: str, guest: LiveGuest, job: Job) -> list[Job]:
         self._cell.running(job.id)
         started = time.monotonic_ns()
-        answer = guest.run(_call(job))
+        answer = guest.run(_call(job, self._fixed(session, job)))
         fuel, ran = guest.fuel_used(), time.monotonic_ns()
         if not guest.dead:
             answer = self._guests.audit(guest) or answer
@@ -195,6 +203,15 @@ class Runner:
         waited = max(started - job.waits_since_ns, 0) // 1000
         self._hand_on(session, Report(job, answer, fuel, micros, waited, ran, self._version(session, answer)))
         return []
+
+    def _fixed(self, session: str, job: Job) -> str:
+        """The line with a clock and a place in a sequence; the place moves with the version."""
+        if not job.fixed:
+            return ""
+        told = json.loads(job.fixed)
+        steps = self._gate.head(session).version - told["from"]
+        place = f"{told['seed']}:{steps}" if told["seed"] else ""
+        return f"!{json.dumps({'clock': told['clock'], 'place': place})}\n"
 
     def _run_group(self, session: str, guest: LiveGuest, jobs: list[Job]) -> list[Job]:
         started = time.monotonic_ns()
@@ -247,8 +264,8 @@ class Runner:
             self._quick.popitem(last=False)
 
 
-def _call(job: Job) -> Call:
-    return Call(job.plan_id, job.document, job.mode, job.request)
+def _call(job: Job, fixed: str = "") -> Call:
+    return Call(job.plan_id, job.document, job.mode, fixed + job.request, job.rules)
 
 
 def _refused(waiting: Waiting, refusal: Refusal, *, first: bool) -> Outcome | None:
@@ -303,6 +320,7 @@ def outcome_of(report: Report, *, waited: bool) -> Outcome:
         version=report.version or 0,
         reads=answer.reads if report.version is not None and report.job.mode == READ else "",
         touched=answer.touched if committed else "",
+        violations=tuple((each.pointer, each.keyword, each.detail) for each in answer.violations),
     )
 
 

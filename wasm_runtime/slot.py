@@ -7,15 +7,17 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import structlog
 from attrs import define, field, frozen
 
 from wasm_runtime import frames, status_cell
 from wasm_runtime.outcome import Completed, NotConfirmed, Outcome, OutOfTime, Overloaded, WorkerLost
+from wasm_runtime.schema_shelf import keep_last
 from wasm_runtime.worker_process import KeeperLink, PoolConfig, WorkerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 log = structlog.get_logger()
 
@@ -49,11 +51,31 @@ class Job:
     #: For the session's log.
     request_id: str = ""
     route: str = ""
+    #: See `frames.JobFrame`.
+    fixed: str = ""
+    judged: Judged | None = None
 
     @property
     def request(self) -> str:
         """The whole text, made anew each time."""
         return self._head + self.body
+
+
+@frozen
+class Judged:
+    """What a job's contract says of its reply: `schemas` is their id and text, the rest as `Rules` has it."""
+
+    schemas_id: str
+    schemas: str = field(repr=False)
+    keys: Mapping[str, str]
+    enforce: bool = False
+    bare: bool = False
+    #: As a job has it; see `frames.JobFrame`.
+    text: str = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        rules = {"schemas": self.schemas_id, "keys": self.keys, "enforce": self.enforce, "bare": self.bare}
+        object.__setattr__(self, "text", orjson.dumps(rules).decode())
 
 
 @define(eq=False)
@@ -95,6 +117,7 @@ class Slot:
     lost: int = 0
     _worker: WorkerProcess | None = None
     _known: OrderedDict[str, None] = field(factory=OrderedDict)
+    _known_schemas: OrderedDict[str, None] = field(factory=OrderedDict)
     _outbox: list[bytes] = field(factory=list)
     _heard_ns: int = 0
     _closing: bool = False
@@ -273,6 +296,7 @@ class Slot:
         """The worker is dead and every frame it sent has been taken."""
         self.ready.clear()
         self._known.clear()
+        self._known_schemas.clear()
         self._outbox.clear()
         self.last_words = worker.last_words()
         for session in tuple(self._dropping):
@@ -361,6 +385,7 @@ class Slot:
             self._known.move_to_end(job.plan_id)
         else:
             self._teach(job)
+        judged = "" if job.judged is None else self._rules(job.judged)
         # One that a worker has died over may be the reason: it shares its second worker's time with nobody.
         alone = pending.attempts > 1
         frame = frames.JobFrame(
@@ -374,8 +399,17 @@ class Slot:
             time.monotonic_ns(),
             job.request_id,
             job.route,
+            job.fixed,
+            judged,
         )
         self._send(frames.encode(frame))
+
+    def _rules(self, judged: Judged) -> str:
+        """The worker keeps the last few documents' schemas in the same order."""
+        if judged.schemas_id not in self._known_schemas:
+            self._send(frames.encode(frames.SchemasFrame(judged.schemas_id, judged.schemas)))
+        keep_last(self._known_schemas, judged.schemas_id, None)
+        return judged.text
 
     def _teach(self, job: Job) -> None:
         self._known[job.plan_id] = None

@@ -8,7 +8,8 @@ JSON, claim any status, or carry any header.
    path of this service. What does not pass is dropped, the reply is not.
 3. A body is JSON in UTF-8, within the size limit and at most 64 deep.
 4. Nothing is parsed before its length is known to be within its limit.
-5. What was written is told behind the body, if it is kept and only then. It passes whole, or the guest has
+5. A reply that its contract does not have is reported, or none at all (wasm_runtime/schemas.py).
+6. What was written is told behind the body, if it is kept and only then. It passes whole, or the guest has
    lied: rows of the form that the store gives them (store/change_set.py), documents that are the records of
    their rows. What leaves here was written anew, by us.
 """
@@ -28,6 +29,7 @@ from wasm_runtime import read_set
 from wasm_runtime.nesting import depth_within
 from wasm_runtime.outcome import (
     BadReply,
+    BreaksContract,
     GuestFailed,
     Outcome,
     OutOfMemory,
@@ -43,6 +45,7 @@ from wasm_runtime.outcome import (
 
 if TYPE_CHECKING:
     from wasm_runtime.limits import Limits
+    from wasm_runtime.schemas import Rules, Violation
 
 _HEADERS = frozenset(
     {
@@ -102,6 +105,8 @@ class Answer:
     record: bool = False
     #: It was given before, to a request with the same Idempotency-Key; nothing has run.
     replayed: bool = False
+    #: Where the body breaks its contract, which is only reported.
+    violations: tuple[Violation, ...] = ()
     #: What the record is to keep, as the text of a change set; "": nothing.
     changes: str = ""
     #: What the reply was made of, and what was touched, as `read_set` has it; "": not known, and nothing.
@@ -113,15 +118,18 @@ class Answer:
 UNMET = frozenset(get_args(Precondition))
 
 
-def judge(text: str, limits: Limits) -> Answer | Outcome:
-    """What a guest's answer amounts to; an `Answer` if it is a reply that passes every rule."""
+def judge(text: str, limits: Limits, rules: Rules | None = None) -> Answer | Outcome:
+    """What a guest's answer amounts to; an `Answer` if it is a reply that passes every rule.
+
+    `rules` are those of the request's contract.
+    """
     said, told, changes = text.partition(SEPARATOR)
     head, _, body = said.partition("\n")
     meta = _head(head, limits)
     if not isinstance(meta, dict):
         return meta
     if meta.get("ok") is True:
-        return _reply(meta, body, changes, limits)
+        return _reply(meta, body, changes, limits, rules)
     return GuestFailed(_TOO_MUCH_TOLD) if told else _failure(meta, limits)
 
 
@@ -159,7 +167,9 @@ def judge_index(text: str, limits: Limits) -> str | Outcome:
     return GuestFailed("it replied where it had nothing to say") if isinstance(judged, Answer) else judged
 
 
-def _reply(meta: dict[str, Any], body: str, changes: str, limits: Limits) -> Answer | Outcome:
+def _reply(
+    meta: dict[str, Any], body: str, changes: str, limits: Limits, rules: Rules | None
+) -> Answer | Outcome:
     status = meta.get("status")
     if type(status) is not int or not 200 <= status <= 599:
         return BadReply("the status must be an integer from 200 to 599")
@@ -174,6 +184,9 @@ def _reply(meta: dict[str, Any], body: str, changes: str, limits: Limits) -> Ans
             return BadReply("the body is not JSON in UTF-8")
         if not depth_within(encoded, limits.reply_depth):
             return BadReply(f"the body is nested deeper than {limits.reply_depth} levels")
+    violations = () if rules is None else rules.broken(status, value, encoded)
+    if rules is not None and violations and rules.enforce:
+        return BreaksContract(status, tuple((each.pointer, each.keyword, each.detail) for each in violations))
     keep = status < 400 or meta.get("keep") is True
     if changes and not keep:
         return GuestFailed(_TOO_MUCH_TOLD)
@@ -190,6 +203,7 @@ def _reply(meta: dict[str, Any], body: str, changes: str, limits: Limits) -> Ans
         unindexed=_searches(meta.get("unindexed")),
         record=meta.get("record") is True,
         replayed=meta.get("replayed") is True,
+        violations=violations,
         changes=checked,
         reads=read_set.checked(meta["reads"]) if "reads" in meta else "",
         touched=_touched(meta, checked),

@@ -32,6 +32,7 @@ from wasm_runtime.outcome import Overloaded, SessionDamaged, StorageFailed
 from wasm_runtime.queues import Queues
 from wasm_runtime.record_stream import RecordStream
 from wasm_runtime.runner import WITHDRAWN, Job, Runner, full, outcome_of
+from wasm_runtime.schema_shelf import SchemaShelf
 from wasm_runtime.status_cell import MAX_GROUP, MAX_STAGED, StatusCell
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Worker:
         self._decoder = frames.Decoder()
         self._queues = Queues()
         self._plans: dict[str, str] = {}
+        self._schemas = SchemaShelf()
         self._results: list[bytes] = []
         #: Jobs whose results these are.
         self._answered: list[int] = []
@@ -140,6 +142,8 @@ class Worker:
                 self._queues.add(frame.session, self._job(frame, taken_ns))
             case frames.PlanFrame():
                 self._plans[frame.plan_id] = frame.document
+            case frames.SchemasFrame():
+                self._schemas.put(frame.id, frame.text)
             case frames.ForgetFrame():
                 self._plans.pop(frame.plan_id, None)
             case frames.StopFrame():
@@ -173,6 +177,8 @@ class Worker:
             waits_since_ns=waits_since_ns,
             request_id=frame.request_id,
             route=frame.route,
+            fixed=frame.fixed,
+            rules=self._schemas.rules(frame.judged) if frame.judged else None,
         )
 
     def _turn(self) -> None:

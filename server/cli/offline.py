@@ -7,12 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from server.app import dialect_choice, worker_pool
+from server.app import contract_limits, contract_of, dialect_choice, worker_pool
+from server.contracts.served import ServedContracts
 from server.operations.assembly import make_api
 from server.operations.keeping import make_keeper
 from server.planning.assembly import make_planner
 from server.planning.drafting.usage import usage_book
 from server.sessions.directories import DataRoot
+from server.sessions.documents import KeptDocuments
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
 from server.sessions.records import Records
@@ -119,4 +121,7 @@ async def opened(
             running=False,
             session_settings=session_settings,
             dialects=dialect_choice(settings, session_settings),
+            contracts=ServedContracts(
+                contract_of(settings), session_settings, KeptDocuments(records), contract_limits(settings)
+            ),
         )

@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from tarfile import TarError
 from typing import TYPE_CHECKING
 
-from server.cli import eject, learning, nodes, other, plans, record, sessions
+from server.cli import contract, eject, learning, nodes, other, plans, record, sessions
 from server.cli.channel import Channel, HttpChannel, LocalChannel, Refusal
 from server.cli.output import Output
 from server.cli.progress import Progress
+from server.contracts.document import ContractError
 from server.planning.dialects.frame.choice import DialectError
 from server.planning.learned.library_file import LibraryError
 from server.planning.prompt import PromptError
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
 
 _FAILURES = (
     *(DataRootError, RecordError, ArtifactError, PoolError, PromptError, LibraryError),
-    *(DialectError, NotUnpackedError, TarError, OSError, UnicodeDecodeError),
+    *(ContractError, DialectError, NotUnpackedError, TarError, OSError, UnicodeDecodeError),
 )
 
 
 def register(commands: Commands) -> None:
-    for module in (plans, sessions, record, nodes, eject, learning, other):
+    for module in (plans, sessions, contract, record, nodes, eject, learning, other):
         module.register(commands)
 
 

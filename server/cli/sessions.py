@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from server.cli.options import Commands
     from server.cli.output import Output
 
-#: Takes a setting out.
-_NONE = "none"
 _MOMENT = "a version's number, or a time such as 2026-11-30T12:00:00Z"
 _SESSION = (
     "its X-Session-ID; token:NAME for the session of a token, TOKEN/ID for one of its own, "
@@ -68,12 +66,20 @@ def register(commands: Commands) -> None:
         more="A running service goes on: the copy is the session as it is between two requests.",
     )
     forker.add_argument("to", metavar="NEW", help="the new session's X-Session-ID")
-    setter = _one(sessions, "set", set_, "set whose words a session's requests are read in")
-    setter.add_argument(
-        "--dialect",
-        required=True,
-        help="native, auto, or the name of a dialect; none: what the settings say for all",
+    setter = _one(
+        sessions,
+        "set",
+        set_,
+        "set whose words a session's requests are read in, which time it is, which ids it makes",
+        more="With a fixed clock and a seed the same requests upon the same data get the same replies.",
     )
+    setter.add_argument(
+        "--dialect", help="native, auto, or the name of a dialect; none: what the settings say for all"
+    )
+    setter.add_argument(
+        "--clock", metavar="TIME", help="2026-03-01T12:00:00Z, from now on; `real`: the real one"
+    )
+    setter.add_argument("--seed", metavar="TEXT", help="what ids and tokens are made from; `none`: at random")
     forker.add_argument("--at", metavar="MOMENT", help=f"as it was: {_MOMENT}")
     logger = _one(
         sessions, "log", log, "list a session's versions, the last one first: when, what, by which request"
@@ -233,11 +239,17 @@ async def fork(options: argparse.Namespace, channel: Channel, out: Output) -> in
 
 
 async def set_(options: argparse.Namespace, channel: Channel, out: Output) -> int:
-    changes = {"dialect": None if options.dialect == _NONE else options.dialect}
+    given = {"dialect": options.dialect, "clock": options.clock, "seed": options.seed}
+    changes = {name: None if value in _UNSET else value for name, value in given.items() if value}
+    if not changes:
+        raise Refusal({"detail": "Nothing to set: name --dialect, --clock or --seed."})
     found = await channel.call(Ask("PATCH", ("sessions", options.session, "settings"), body=changes))
-    said = ", ".join(f"{name} {value}" for name, value in found["settings"].items()) or "nothing of its own"
+    said = ", ".join(f"{name} {found['settings'].get(name, 'none of its own')}" for name in changes)
     out.done(found, f"Session {found['session']} has from now on: {said}.")
     return 0
+
+
+_UNSET = frozenset({"real", "none"})
 
 
 async def log(options: argparse.Namespace, channel: Channel, out: Output) -> int:

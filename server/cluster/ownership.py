@@ -212,7 +212,7 @@ class Ownership:
             nodes.append(None)
         if not nodes:
             return None
-        return max(nodes, key=lambda node: _weight(self.node if node is None else node.id, session))
+        return max(nodes, key=lambda node: weight(self.node if node is None else node.id, session))
 
     async def _owner(self, session: str) -> Node | None:
         with _unavailable():
@@ -372,7 +372,8 @@ def _is_told_by_the_record(outcome: Outcome) -> bool:
     return not isinstance(outcome, Raised | Unmet)
 
 
-def _weight(node: str, session: str) -> bytes:
+def weight(node: str, session: str) -> bytes:
+    """How much a node is to have a session that nobody has: the one with the most of it does (rendezvous)."""
     return blake2b(f"{node} {session}".encode(), digest_size=8).digest()
 
 

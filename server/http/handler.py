@@ -9,13 +9,17 @@ used (T37, T46).
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import structlog
 from aiohttp import HttpVersion10, HttpVersion11, web
 
+from server.concurrency.aside import INLINE_BYTES, aside
 from server.concurrency.uninterrupted import uninterrupted
+from server.contracts.contract import Call
+from server.contracts.served import ServedContracts
 from server.http import pages, request_id
 from server.http.answering import answered
 from server.http.api_pages import NAMES as API_PAGES
@@ -34,7 +38,7 @@ from server.requests.hosts import Hosts
 from server.requests.target import parse_target
 from server.sessions.settings import NoSettings, ReadsSettings
 from server.telemetry.request_line import RequestLine
-from server.values.errors import BadRequest, ServiceError, Unauthorized
+from server.values.errors import BadRequest, NotFound, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply, RequestContext
 from server.values.replies import error_reply
 
@@ -64,6 +68,7 @@ log = structlog.get_logger(__name__)
 FOLLOWED = "/_meta/changes"
 #: nginx's number for a client that has left.
 _CLIENT_LEFT = 499
+_WITH_CONTENT = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class Door(Protocol):
@@ -92,6 +97,8 @@ class Handler:
         dialects: DialectChoice | None = None,
         watching: Watching | None = None,
         follow: Callable[[web.BaseRequest], Awaitable[Follow]] | None = None,
+        contracts: ServedContracts | None = None,
+        beyond: Literal["refuse", "conventions", "model"] = "refuse",
         settings: ReadsSettings | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
         raw_door: RawDoor | None = None,
@@ -119,6 +126,8 @@ class Handler:
         self._dialects = dialects or DialectChoice()
         self._watching = watching
         self._follow = follow
+        self._contracts = contracts or ServedContracts()
+        self._beyond = beyond
         self._settings = settings or NoSettings()
         self._logged_address = logged_address
         self._cluster = cluster
@@ -143,6 +152,8 @@ class Handler:
                 return await self._stream(request, reply, line)
             if line.dialect:
                 reply = in_dialect(reply, line.dialect)
+            elif line.contract is not None:
+                reply = line.contract.in_form(reply)
             line.status = reply.status
             line.origin_refused = self._cors.refused(request.headers)
             reply = self._cors.marked(request.headers, for_terminal(reply, request.headers))
@@ -247,12 +258,21 @@ class Handler:
         check_method(request.method)
         if request.raw_path == "*" and request.method == "OPTIONS":
             return Reply(204, (("Allow", ", ".join(METHODS)),))
+        if self._contracts.default is not None:  # what is refused before the session is known has its form
+            line.contract = Call(self._contracts.default, None, request.raw_path.partition("?")[0])
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
         if target.segments == TICKETS and self._watching is not None:
             return self._watching.ticket(request, target, caller)
         if pages.is_own(target.segments):
+            line.contract = None
             asked = self._api_pages.session_of(target, request.headers, caller)
             return await self._elsewhere(request, asked) or await self._own_page(request, target, caller)
+        return await self._read_of_session(request, target, caller, line, claim)
+
+    async def _read_of_session(
+        self, request: web.BaseRequest, target: Target, caller: Caller, line: RequestLine, claim: Claim
+    ) -> RequestContext | Elsewhere:
+        """The request's context, or who has its session."""
         session = self._reader.session(request, target, caller)
         line.session = session.id
         claim.session = session.directory
@@ -261,9 +281,11 @@ class Handler:
             return elsewhere
         if self._rates is not None:
             line.rates = self._rates.take(line.token_name, session.directory)
-        known = self._settings.known(session.directory)
-        settings = await self._settings.of(session.directory) if known is None else known
-        named = self._dialects.named(request.headers, caller.token_name, settings)
+        settings = self._settings.known(session.directory)
+        if settings is None:
+            settings = await self._settings.of(session.directory)
+        call = await self._contract(request, target, session, line, caller)
+        named = NATIVE if call else self._dialects.named(request.headers, caller.token_name, settings)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(
             request,
@@ -273,8 +295,12 @@ class Handler:
             line.request_id,
             holds=claim.grow,
             dialect_headers=self._dialects.headers_of(named),
+            takes=None if call is None or call.match is None else call.takes,
+            contract=call,
             settings=settings,
         )
+        if call is not None:
+            return await self._of_contract(call, ctx, request.headers.get("Content-Type", ""))
         if named == NATIVE:
             return ctx
         ctx = await self._dialects.settled(ctx, named)
@@ -301,6 +327,41 @@ class Handler:
         if self._rates is not None:
             line.rates = self._rates.take(line.token_name, session.directory)
         return await watching.read(request, wish, target, caller, session, line)
+
+    async def _contract(
+        self, request: web.BaseRequest, target: Target, session: Session, line: RequestLine, caller: Caller
+    ) -> Call | None:
+        """What the request is to the session's contract; None where it has none.
+
+        Raises what `match` and `admitted` do.
+        """
+        contract = await self._contracts.of(session)
+        if contract is None:
+            line.contract = None
+            return None
+        line.contract = Call(contract, None, target.path)
+        try:
+            match = contract.match(request.method, target.segments)
+        except NotFound:
+            if self._beyond == "refuse":
+                raise
+            line.contract = None
+            return Call(None) if self._beyond == "conventions" else None
+        line.contract = call = Call(contract, match, target.path)
+        if match is not None:
+            headers = self._reader.headers_named(request, call.header_names(), caller)
+            line.contract = call = call.admitted(headers, self._reader.query(target))
+        return call
+
+    @staticmethod
+    async def _of_contract(call: Call, ctx: RequestContext, content_type: str) -> RequestContext:
+        """The request with its body as the operation reads it. Raises Unprocessable."""
+        if call.match is None or ctx.method not in _WITH_CONTENT:
+            return ctx
+        media_type = call.takes(content_type) if ctx.content != "none" else ""
+        if len(ctx.body_text or "") <= INLINE_BYTES:
+            return call.with_body(media_type, ctx)
+        return await aside(partial(call.with_body, media_type, ctx), ctx.session.directory)
 
     async def _elsewhere(self, request: web.BaseRequest, session: Session | None) -> Elsewhere | None:
         """Whether another node has the session. Raises Unavailable, Misplaced."""

@@ -53,6 +53,8 @@ MEANINGS: dict[str, str] = {
     "over-budget": "The planner's budget is used up. Routes that are already learned go on working.",
     "plan-failed": "The code planned for this route raised `error_type` in `line`. Nothing was written.",
     "bad-reply": "The code planned for this route gave a reply that breaks a rule. Nothing was written.",
+    "contract-broken": "The code planned for this operation gave a reply that the contract does not have: "
+    "`errors` say where. Nothing was written.",
     "out-of-memory": "The plan needed more memory than it may have. Nothing was written.",
     "stack-exhausted": "The plan's data or calls nested too deeply. Nothing was written.",
     "guest-failed": "The sandbox ended in a way that no rule explains. Nothing was written.",

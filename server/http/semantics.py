@@ -48,6 +48,9 @@ class HttpSemantics:
         """Raises NotAcceptable, and what the inner one raises."""
         if ctx.method == "OPTIONS":
             return await self._inner.serve(ctx, line)
+        if ctx.contract is not None:
+            reply = await self._inner.serve(ctx, line)
+            return _as_preferred(reply, ctx.headers["prefer"]) if "prefer" in ctx.headers else reply
         accept = ctx.headers.get("accept", "")
         if accept in _PLAIN:
             return await self._accepted(ctx, line, _ONLY_JSON)

@@ -23,7 +23,8 @@ _OF_THE_CONNECTION = ("client",)
 def key_of(ctx: RequestContext, planned: Planned) -> bytes | None:
     """None where the answer is not to be remembered."""
     purity = planned.runnable.code.purity
-    if purity is None or ctx.method != "GET" or ctx.body_text is not None:
+    # What a contract makes of a reply is looked at anew each time.
+    if purity is None or ctx.contract is not None or ctx.method != "GET" or ctx.body_text is not None:
         return None
     members = [_value(ctx, member) for member in purity.members]
     told = (planned.runnable.id, planned.params, ctx.query, planned.asked, ctx.base_url, ctx.dialect, members)

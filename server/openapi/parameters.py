@@ -218,7 +218,7 @@ _HEADERS: dict[str, tuple[str, Json]] = {
         {"type": "string", "pattern": r"^[\u0021-\u007e]([\u0020-\u007e]{0,253}[\u0021-\u007e])?$"},
     ),
     "Prefer": (
-        "`return=minimal`: no body where it succeeds. `tx=rollback`: a dry run. Others are passed over.",
+        "`return=minimal`: no body where it succeeds. `tx=rollback`: a dry run. `code=429`: that reply.",
         {"type": "string", "pattern": r"^[\u0009\u0020-\u007e]*$", "examples": ["return=representation"]},
     ),
 }

@@ -17,6 +17,9 @@
     PUT    /sessions/{session}/import  ?replace=       a tar file
     POST   /sessions/{session}/fork    {"to", "at"?}
     PATCH  /sessions/{session}/settings {"dialect": "json-server"}; null takes one out
+    GET    /sessions/{session}/contract
+    PUT    /sessions/{session}/contract {"name"?, "document"}
+    DELETE /sessions/{session}/contract
     POST   /sessions/{session}/reset
     POST   /sessions/{session}/salvage
     GET    /sessions/{session}/log     ?limit= ?before=
@@ -48,6 +51,7 @@ import structlog
 from attrs import evolve
 from multidict import CIMultiDict
 
+from server.contracts.contract import Call as ContractCall
 from server.operations.call import Answer, Archive, Call, Piece
 from server.operations.plans import shown_violations
 from server.operations.session_settings import SETTABLE
@@ -60,6 +64,7 @@ from server.values.errors import BadRequest, MethodNotAllowed, NotFound, Unavail
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from server.operations.contracts import ContractOperations
     from server.operations.doctor import Doctor
     from server.operations.eject import Ejector
     from server.operations.learning import LearningOperations
@@ -98,9 +103,11 @@ class Api:
         learning: LearningOperations,
         settings: SessionSettings,
         dialects: DialectChoice,
+        contracts: ContractOperations,
     ) -> None:
         self._settings = settings
         self._dialects = dialects
+        self._contracts = contracts
         self._plans = plans
         self._sessions = sessions
         self._replayer = replayer
@@ -125,6 +132,11 @@ class Api:
             ("sessions", _NAME, "import"): {"PUT": self._import_session},
             ("sessions", _NAME, "fork"): {"POST": self._fork_session},
             ("sessions", _NAME, "settings"): {"PATCH": self._change_settings},
+            ("sessions", _NAME, "contract"): {
+                "GET": self._show_contract,
+                "PUT": self._set_contract,
+                "DELETE": self._unset_contract,
+            },
             ("sessions", _NAME, "reset"): {"POST": self._reset_session},
             ("sessions", _NAME, "salvage"): {"POST": self._salvage_session},
             ("sessions", _NAME, "log"): {"GET": self._log_session},
@@ -262,6 +274,15 @@ class Api:
     async def _change_settings(self, call: Call) -> Answer:
         return await self._sessions.change_settings(call.segments[1], call.members(*SETTABLE))
 
+    async def _show_contract(self, call: Call) -> Answer:
+        return await self._contracts.show(call.segments[1])
+
+    async def _set_contract(self, call: Call) -> Answer:
+        return await self._contracts.set(call.segments[1], call.members("name", "document"))
+
+    async def _unset_contract(self, call: Call) -> Answer:
+        return await self._contracts.unset(call.segments[1])
+
     async def _reset_session(self, call: Call) -> Answer:
         return await self._sessions.reset(call.segments[1])
 
@@ -345,6 +366,11 @@ class Api:
         if not in_dialect:
             return ctx
         headers = body.get("headers")
+        contract = await self._contracts.contracts.of(ctx.session)
+        if contract is not None:
+            return evolve(
+                ctx, contract=ContractCall(contract, contract.match(ctx.method, ctx.segments), ctx.path)
+            )
         return self._dialects.looked_at(ctx, CIMultiDict(headers if isinstance(headers, dict) else {}))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from server.contracts.served import ServedContracts
 from server.operations.api import Api
+from server.operations.contracts import ContractOperations
 from server.operations.doctor import Doctor
 from server.operations.eject import Ejector
 from server.operations.learning import LearningOperations
@@ -13,6 +15,7 @@ from server.operations.records import RecordOperations
 from server.operations.replay import Replayer
 from server.operations.sessions import SessionOperations
 from server.planning.assembly import make_conventions
+from server.planning.contracted import ContractPlanner
 from server.planning.explaining import Explainer
 from server.planning.planner import LearningPlanner
 from server.sessions.files import SessionFiles
@@ -47,8 +50,10 @@ def make_api(
     session_settings: SessionSettings,
     dialects: DialectChoice,
     changes: Changes | None = None,
+    contracts: ServedContracts | None = None,
 ) -> Api:
     """The interface over a service's parts, which it does not own. `running`: requests are served, too."""
+    planner = planner.inner if isinstance(planner, ContractPlanner) else planner
     learned, switch = planner.parts if isinstance(planner, LearningPlanner) else (None, None)
     sessions = SessionOperations(
         SessionFiles(root.path),
@@ -77,4 +82,5 @@ def make_api(
         learning=LearningOperations(settings.planner, switch, usage, running=running),
         settings=session_settings,
         dialects=dialects,
+        contracts=ContractOperations(contracts or ServedContracts(), sessions.named, names.note),
     )

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from server.planning.dialects.frame.choice import SETTING as DIALECT
 from server.planning.dialects.frame.registry import names as dialect_names
+from server.sessions.fixed import CLOCK, SEED, checked_clock, checked_seed
 from server.values.errors import BadRequest
 
 #: The value as it is kept. Raises BadRequest.
@@ -19,7 +20,7 @@ def _dialect(value: object) -> str:
     return value
 
 
-SETTABLE: Final[Mapping[str, Check]] = {DIALECT: _dialect}
+SETTABLE: Final[Mapping[str, Check]] = {DIALECT: _dialect, CLOCK: checked_clock, SEED: checked_seed}
 
 
 def checked_changes(changes: Mapping[str, Any]) -> dict[str, Any]:

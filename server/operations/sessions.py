@@ -20,9 +20,10 @@ import orjson
 
 from server.live.changes import Changes, Touched
 from server.operations.naming import BY_DIRECTORY, session_named
-from server.operations.session_settings import checked_changes
+from server.operations.session_settings import SETTABLE, checked_changes
 from server.sessions import transfer
 from server.sessions.files import DIRECTORY
+from server.sessions.fixed import SEED, SEED_FROM
 from server.values.errors import BadRequest, Conflict, NotFound, SessionDamaged, Unprocessable
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ class SessionOperations:
             found |= _shown(session.directory, session.id, shown["size_bytes"], shown["changed_at"])
             found["version"] = shown["version"]
             collections = [_described(each) for each in shown["collections"]]
-        found["settings"] = dict(await self._settings.of(session.directory))
+        settings = await self._settings.of(session.directory)
+        found["settings"] = {name: value for name, value in settings.items() if name in SETTABLE}
         return {**found, "collections": collections, "learned": await self._learned_by(session)}
 
     async def export(self, name: str, archive: Path) -> list[str]:
@@ -211,6 +213,8 @@ class SessionOperations:
                 lambda library: library.copy_session(source.directory, target)
             )
         self._names.note(target)
+        if SEED in await self._settings.of(target.directory):
+            await self._begin_sequence(target)
         return {"session": target.id, "from": source.id, "routes": routes}
 
     async def change_settings(self, name: str, changes: dict[str, Any]) -> dict[str, Any]:
@@ -220,8 +224,16 @@ class SessionOperations:
         """
         session = await self._to_write(name)
         found = await self._settings.change(session.directory, checked_changes(changes))
+        if SEED in changes:
+            await self._begin_sequence(session)
         self._names.note(session)
-        return {"session": session.id, "settings": dict(found)}
+        shown = {name: value for name, value in found.items() if name in SETTABLE}
+        return {"session": session.id, "settings": shown}
+
+    async def _begin_sequence(self, session: Session) -> None:
+        """The session's sequence begins at the version that there is now."""
+        version = await self._records.version(session.directory)
+        await self._settings.change(session.directory, {SEED_FROM: version})
 
     async def reset(self, name: str) -> dict[str, Any]:
         """Remove a session's data, and keep what it has learned.
@@ -232,6 +244,8 @@ class SessionOperations:
         async with self._replaced(session.directory, "reset"):
             if await self._records.exists(session.directory):
                 await self._records.reset(session.directory)
+                if SEED in await self._settings.of(session.directory):
+                    await self._begin_sequence(session)
         return {"session": session.id}
 
     async def delete(self, name: str) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
+from server.contracts.listing import told
 from server.planning.codec import PlanInvalid
+from server.planning.contracted import runnable_of
 from server.planning.drafting.author import Draft
 from server.planning.drafting.negative_cache import Remembered
 from server.planning.kinds.route import RouteTemplate, refuse_unplannable
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from server.settings.planner import PlannerSettings
     from server.values.model import RequestContext, RunnablePlan
 
-Source: TypeAlias = Literal["learned", "library", "model", "conventions", "none"]
+Source: TypeAlias = Literal["learned", "library", "model", "conventions", "contract", "example", "none"]
 
 _LEARN_OFF = "Learning is off (planner.learn)"
 _STALE = (
@@ -90,11 +92,38 @@ class Explainer:
 
         Raises ServiceError when the session's schemas cannot be read, or when the model cannot be asked.
         """
+        if ctx.contract is not None and ctx.contract.match is not None:
+            return await self._of_contract(ctx, ask=ask)
         try:
             refuse_unplannable(ctx.segments)
         except ServiceError as error:
             return Explanation("none", ["Nobody is asked about such a path."], error=error)
         return await _Walk(self, ctx, ask=ask).result()
+
+    async def _of_contract(self, ctx: RequestContext, *, ask: bool) -> Explanation:
+        """The steps of `ContractPlanner.plan`."""
+        call = ctx.contract
+        role = call.contract.role(call.match.operation)
+        runnable = runnable_of(call.contract.compiler.compiled(role))
+        why = told(call.contract, role)
+        written = await self._written(ctx)
+        if written is not None:
+            why.append("A person has written a plan for it, which comes first.")
+            return Explanation("learned", why, written.route.runnable, pinned=written.route.pinned)
+        if role.plain:
+            return Explanation("contract", why, runnable)
+        if self.drafting is not None or (self.learned is not None and await self.learned.match(ctx)):
+            found = await _Walk(self, ctx, ask=ask).result()
+            found.why = [*why, *found.why]
+            if found.source not in ("none", "conventions"):
+                return found
+            why = found.why
+        why.append("No model plans it: the contract's example answers it (contract.unplanned).")
+        return Explanation("example", why, runnable)
+
+    async def _written(self, ctx: RequestContext) -> Match | None:
+        match = None if self.learned is None else await self.learned.match(ctx)
+        return match if match is not None and match.route.by_person else None
 
 
 @define

@@ -16,6 +16,7 @@ from server.planning.learned.library_rows import Origin, plan_text
 from server.values.errors import ServiceError
 from wasm_runtime.outcome import (
     BadReply,
+    BreaksContract,
     Completed,
     OutOfFuel,
     OutOfMemory,
@@ -46,6 +47,8 @@ def fault_of_plan(outcome: Outcome) -> Problem | None:
     """What the plan did wrong, if it is to blame for the outcome and another plan might do better."""
     match outcome:
         case Raised(blame="plan") | BadReply() | OutOfFuel() | OutOfTime() | OutOfMemory() | StackExhausted():
+            return outcome
+        case BreaksContract():
             return outcome
         case Raised(blame="store") if outcome.status >= 500:
             return outcome
@@ -113,6 +116,11 @@ class Trial:
     def lasting(self) -> bool:
         """From now on it is a learned one, or none."""
         return False
+
+    @property
+    def on_trial(self) -> bool:
+        """What a person has written stays as it is."""
+        return not self.candidate.record.kept
 
     async def instead(self, outcome: Outcome) -> Trial | None:
         """A mended plan, once."""
@@ -200,6 +208,10 @@ class LearnedPlan:
     def lasting(self) -> bool:
         """A stale one serves for want of another."""
         return not self.match.route.stale
+
+    @property
+    def on_trial(self) -> bool:
+        return False
 
     async def instead(self, outcome: Outcome) -> Trial | None:
         """A plan that also serves this request, where the learned one failed; or the word's own route."""

@@ -35,6 +35,11 @@ class Planned(Protocol):
         """Whether the same request gets this plan again, until somebody is told that plans have changed."""
         ...
 
+    @property
+    def on_trial(self) -> bool:
+        """Whether it is new, and a reply that breaks its contract is a reason to have it mended."""
+        ...
+
     async def instead(self, outcome: Outcome) -> Planned | None:
         """Another plan to run in place of this one, which ended so; None: the outcome stands.
 
@@ -79,9 +84,10 @@ class Fixed:
     """A plan that no outcome changes, and nothing is learned from."""
 
     runnable: RunnablePlan
-    params: None = None
+    params: Params | None = None
     asked: Mapping[str, Any] | None = None
     lasting: bool = True
+    on_trial: bool = False
 
     async def instead(self, outcome: Outcome) -> None:
         """Its outcome stands."""

@@ -19,11 +19,12 @@ import structlog
 from attrs import evolve
 
 from server.planning.drafting.author import Draft
+from server.planning.kinds.bound import is_of_contract
 from server.planning.kinds.route import refuse_unplannable
 from server.planning.learning import LearnedPlan, Trial
 from server.planning.planned import Fixed, RoutesInForce
 from server.record.record import RecordError
-from server.values.errors import MethodNotAllowed, NotLearned, NotPlannable, ServiceError
+from server.values.errors import MethodNotAllowed, NotFound, NotLearned, NotPlannable, ServiceError
 from server.values.model import METHODS
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class LearningPlanner:
     async def _plan(self, ctx: RequestContext) -> Planned:
         refuse_unplannable(ctx.segments)
         match = await self._learned.match(ctx)
+        if match is not None and not match.route.by_person and not is_of_contract(match.route.runnable, ctx):
+            match = None  # it was made for another contract, or for this operation as it was then
         if ctx.dialect and (match is None or not match.route.by_person):
             covered = await self._in_dialect(ctx, match)
             if covered is not None:
@@ -108,6 +111,28 @@ class LearningPlanner:
             if error.status not in FALL_BACK or self._settings.fallback == "none":
                 raise
             return await self._fallen_back(ctx, match, error)
+
+    @property
+    def conventions(self) -> CheckedConventions:
+        return self._conventions
+
+    async def written(self, ctx: RequestContext) -> Planned | None:
+        """The plan that a person has written for the request's route, if there is one."""
+        if not _is_readable(ctx.segments):
+            return None
+        match = await self._learned.match(ctx)
+        if match is None or not match.route.by_person:
+            return None
+        return LearnedPlan(ctx, match, self._learned, self._drafting)
+
+    async def plans(self, ctx: RequestContext) -> bool:
+        """Whether something was learned for the request, or a model can be asked."""
+        if not _is_readable(ctx.segments):
+            return False
+        if self._drafting is not None:
+            return True
+        match = await self._learned.match(ctx)
+        return match is not None and is_of_contract(match.route.runnable, ctx)
 
     async def _in_dialect(self, ctx: RequestContext, match: Match | None) -> Planned | None:
         """The plan of the request's dialect; None where it has none and somebody else may."""
@@ -229,6 +254,15 @@ class LearningPlanner:
         if stale is not None:
             return LearnedPlan(ctx, stale, self._learned, None)
         return await self._conventions.plan(ctx)
+
+
+def _is_readable(segments: tuple[str, ...]) -> bool:
+    """Whether routes that are learned can have such a path."""
+    try:
+        refuse_unplannable(segments)
+    except NotFound:
+        return False
+    return True
 
 
 def _in_order(methods: set[str]) -> tuple[str, ...]:

@@ -354,16 +354,23 @@ class KeeperClient:
     # Questions
 
     async def versions(self, sessions: list[str]) -> dict[str, int] | None:
-        """See `KeeperLink`. A keeper that ends meanwhile is followed by another, which is asked again."""
-        for _ in range(_TRIES):
+        """See `KeeperLink`."""
+        try:
+            found: dict[str, int] = await self.read("versions", sessions=sessions)
+        except RecordError:
+            return None
+        return found
+
+    async def read(self, what: str, **arguments: Any) -> Any:
+        """As `call`, for what writes nothing: where a keeper ends meanwhile, the next one is asked."""
+        for _ in range(_TRIES - 1):
+            lost = self.lost
             try:
-                found: dict[str, int] = await self.call("versions", sessions=sessions)
+                return await self.call(what, **arguments)
             except Unavailable:
-                continue
-            except RecordError:
-                return None
-            return found
-        return None
+                if self.lost == lost:
+                    raise
+        return await self.call(what, **arguments)
 
     async def call(self, what: str, **arguments: Any) -> Any:
         """See `server/record/operations.py`. Raises RecordError."""

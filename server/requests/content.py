@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from binascii import b2a_base64
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -123,16 +124,20 @@ async def read_content(
     seconds: float,
     holds: Callable[[int], None] = lambda _size: None,
     session: str = "",
+    takes: Callable[[str], str] | None = None,
 ) -> tuple[ContentKind, bytes]:
     """The kind and the bytes of a request's body, `none` without one: no bytes are no body (T44).
 
     HTTP clients name a type for no body at all: application/json, or what they were set to. Whatever can be
     refused without the body is refused before it is read.
-    `holds`: as `read_body` has it. Raises UnsupportedMediaType, InvalidHeader, and what `read_body` raises.
+    `holds`: as `read_body` has it. `takes`: says which of its own types a Content-Type is, "" for none.
+    Raises UnsupportedMediaType, InvalidHeader, and what `read_body` raises.
     """
     if not request.body_exists:
         return "none", b""
     check_encoding(request.headers)
+    if takes is not None:
+        return await _own_content(request, takes, limit, seconds, holds)
     try:
         kind = content_kind(request.headers)
         check_use(request.method, kind)
@@ -141,6 +146,31 @@ async def read_content(
         return "none", b""
     data = await read_body(request, limit=limit, seconds=seconds, holds=holds)
     return (kind or "json") if data else "none", data
+
+
+async def _own_content(
+    request: web.BaseRequest,
+    takes: Callable[[str], str],
+    limit: int,
+    seconds: float,
+    holds: Callable[[int], None],
+) -> tuple[ContentKind, bytes]:
+    """A body of somebody's own types: JSON, a form, or text of any kind; nothing where none is wanted."""
+    name = takes(single(request.headers, "Content-Type") or "")
+    data = await read_body(request, limit=limit, seconds=seconds, holds=holds)
+    if not data or not name:
+        return "none", b""
+    sent = media_type.read(request.headers.get("Content-Type", ""))
+    kind = "json" if sent is None else _kind_named(sent.name)
+    return (kind, data) if kind is not None else ("json", _as_text(data))
+
+
+def _as_text(data: bytes) -> bytes:
+    """What is neither JSON nor a form, as a JSON text; bytes that are no UTF-8 in base64."""
+    try:
+        return orjson.dumps(data.decode())
+    except UnicodeDecodeError:
+        return orjson.dumps(b2a_base64(data, newline=False).decode())
 
 
 async def parse(

@@ -12,7 +12,7 @@ from server.requests import content, multipart
 from server.requests.headers import for_plan, misplaced, named_headers
 from server.requests.known_tokens import KnownTokens
 from server.requests.members import check_members
-from server.requests.target import Target, parse_query
+from server.requests.target import Pairs, Target, parse_query
 from server.sessions.identity import Anonymous, Scope, session_for, session_of_link
 from server.sessions.settings import NONE as NO_SETTINGS
 from server.values.errors import MethodNotAllowed, SessionInvalid
@@ -69,12 +69,15 @@ class ContextReader:
         *,
         holds: Callable[[int], None] = lambda _size: None,
         dialect_headers: frozenset[str] = frozenset(),
+        takes: Callable[[str], str] | None = None,
+        contract: Any = None,
         settings: Mapping[str, Any] = NO_SETTINGS,
     ) -> RequestContext:
         """Everything that can be refused without the body is refused before it is read.
 
         `holds` is told, as it grows, how many bytes the body takes; it may raise Overloaded.
-        `dialect_headers` are those that are read for a dialect, `settings` the session's.
+        `dialect_headers` are those that are read for a dialect, `settings` the session's. `takes` says which
+        of its own media types a Content-Type is; None: the service's are meant. `contract` is handed on.
         Raises BadRequest and its kin, PayloadTooLarge, UriTooLong, RequestTimeout, UnsupportedMediaType.
         """
         headers = request.headers
@@ -86,7 +89,7 @@ class ContextReader:
         base_url = self.origin.base_url(headers)
         if self.tokens.are_in(base_url.partition("://")[2]):
             raise misplaced("Host")
-        body = await self._content(request, session, holds)
+        body = await self._content(request, session, holds, takes)
         return RequestContext(
             method=cast("Method", request.method),
             path=target.path,
@@ -102,6 +105,7 @@ class ContextReader:
             request_id=request_id,
             linked=linked,
             dialect_headers=named_headers(headers, dialect_headers, is_secret=self.tokens.are_in),
+            contract=contract,
             settings=settings,
         )
 
@@ -128,10 +132,30 @@ class ContextReader:
         holds(sys.getsizeof(body.text))
         return body
 
+    def query(self, target: Target) -> Pairs:
+        """Without the session's name, where a link has it. Raises InvalidQuery, UriTooLong."""
+        query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
+        if self.in_query:
+            query.pop(SESSION_KEY, None)
+        return query
+
+    def headers_named(
+        self, request: web.BaseRequest, names: frozenset[str], caller: Caller
+    ) -> dict[str, str]:
+        """Those that were sent, without what is the service's own. Raises InvalidHeader."""
+        own = names if caller.owns_authorization else names - {"authorization"}
+        return named_headers(request.headers, own, is_secret=self.tokens.are_in)
+
     async def _content(
-        self, request: web.BaseRequest, session: Session, holds: Callable[[int], None]
+        self,
+        request: web.BaseRequest,
+        session: Session,
+        holds: Callable[[int], None],
+        takes: Callable[[str], str] | None,
     ) -> content.Content:
         if request.body_exists and multipart.is_multipart(request.headers):
+            if takes is not None:
+                takes(request.headers["Content-Type"])
             return await self._parts(request, session, holds)
         limits = self.limits
         kind, data = await content.read_content(
@@ -140,6 +164,7 @@ class ContextReader:
             seconds=limits.body_seconds,
             holds=holds,
             session=session.directory,
+            takes=takes,
         )
         body = await content.parse(
             request.method,

@@ -52,6 +52,11 @@ class Records:
         """Whether anything was ever written to it."""
         return bool(await self.ask("exists", session=session))
 
+    async def version(self, session: str) -> int:
+        """0: nothing was ever written to it."""
+        _, version, _ = await self.ask("head", session=session)
+        return int(version)
+
     async def has_data(self, session: str) -> bool:
         """Whether it has a collection."""
         return await self.exists(session) and bool((await self.show(session))["collections"])

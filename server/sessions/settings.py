@@ -97,7 +97,7 @@ class SessionSettings:
                 self._asked.clear()
 
     async def _ask(self, session: str) -> Settings:
-        found: dict[str, Any] = await self._keeper.call("settings", session=session)
+        found: dict[str, Any] = await self._keeper.read("settings", session=session)
         return MappingProxyType(found) if found else NONE
 
     def _answered(self, session: str, task: asyncio.Task[Settings]) -> None:

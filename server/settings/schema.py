@@ -194,6 +194,49 @@ class ConventionsSettings:
 
 
 @frozen
+class ContractSettings:
+    file: str = setting(
+        "",
+        "An API description (OpenAPI 3, Swagger 2.0; JSON or YAML) whose API is served; empty: none",
+        variable="LARS_CONTRACT",
+        check=is_plain,
+        allowed="empty, or a file, relative to where the service is started or absolute",
+    )
+    unplanned: Literal["example", "refuse"] = setting(
+        "example",
+        "What answers operations that are not plain and no model plans: the document's example, or 501",
+    )
+    beyond: Literal["refuse", "conventions", "model"] = setting(
+        "refuse",
+        "What answers requests that no operation of the description is for: 404, conventions, or whoever "
+        "would without a description",
+    )
+    replies: Literal["report", "enforce"] = setting(
+        "report",
+        "What becomes of a reply that the description does not have: it is sent and reported, or it is a 500 "
+        "and nothing is kept",
+    )
+    schemas: int = setting(
+        400_000,
+        "Schemas of a description that are checked, with copies; of others nothing is",
+        low=1,
+        high=10_000_000,
+        unit="schemas",
+    )
+    pattern_bytes: int = setting(
+        64 * MIB, "What the patterns of a description may take, compiled", low=16 * 1024, high=2**32
+    )
+    document_bytes: int = setting(
+        16 * MIB, "Size of a description with all its files", low=1_024, high=256 * MIB
+    )
+    operations: int = setting(5_000, "Operations of a description", low=1, high=100_000, unit="operations")
+
+    @property
+    def path(self) -> Path | None:
+        return Path(self.file) if self.file else None
+
+
+@frozen
 class CorsSettings:
     origins: tuple[str, ...] = setting(
         (),
@@ -253,6 +296,23 @@ class StoreSettings:
     @property
     def cache_path(self) -> Path:
         return Path(self.cache_dir)
+
+
+@frozen
+class SimulationSettings:
+    replies: bool = setting(
+        default=True, meaning="Whether `Prefer: code=429` and `Prefer: delay=2` are heard (docs/http.md)"
+    )
+    delay_seconds: int = setting(
+        10, "The longest that a request is delayed on its wish; 0: not at all", low=0, high=300
+    )
+    delayed_requests: int = setting(
+        100,
+        "Requests that wait for their delay at once; further ones do not",
+        low=0,
+        high=100_000,
+        unit="requests",
+    )
 
 
 @frozen
@@ -371,6 +431,8 @@ class Settings:
     schema: SchemaSettings = section(SchemaSettings)
     conventions: ConventionsSettings = section(ConventionsSettings)
     live: LiveSettings = section(LiveSettings)
+    contract: ContractSettings = section(ContractSettings)
+    simulation: SimulationSettings = section(SimulationSettings)
     planner: PlannerSettings = section(PlannerSettings)
     metrics: MetricsSettings = section(MetricsSettings)
     log: LogSettings = section(LogSettings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable  # noqa: TC003 - attrs looks at it
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import structlog
@@ -57,6 +57,10 @@ class RequestLine:
     node: str = ""
     forwarded_to: str = ""
     origin_refused: str = ""
+    #: Where the request is a contract's, whose form its reply takes; not logged.
+    contract: Any = None
+    #: Where the reply breaks it.
+    violations: tuple[tuple[str, str, str], ...] = ()
     ms: dict[str, float] = field(factory=dict)
     #: For who asks again when something of it changes: what the reply was made of, as far as that is known.
     reads: ReadSet | None = None
@@ -124,7 +128,7 @@ def _stages_of(outcome: Outcome, whole: float) -> list[tuple[str, float]]:
     return [*stages, ("frame", rest)]
 
 
-_NOT_LOGGED: Final = frozenset({"ms", "reads", "entry", "rates"})
+_NOT_LOGGED: Final = frozenset({"ms", "reads", "entry", "contract", "violations", "rates"})
 _LINE_FIELDS: Final = tuple(
     name for name in attrs.fields_dict(RequestLine) if name not in _NOT_LOGGED and not name.startswith("_")
 )

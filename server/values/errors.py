@@ -17,6 +17,7 @@
     ├── Unprocessable 422
     │   └── TypeMismatch, ReplyTooLarge, KeyReused
     ├── OverBudget, RateLimited 429
+    ├── ContractBroken 500
     ├── PlanFailed 500, BadReply 500, OutOfMemory 500, StackExhausted 500, GuestFailed 500, SessionDamaged 500
     ├── NotPlannable 501
     ├── PlanRefused 502
@@ -187,6 +188,10 @@ class PlanFailed(ServiceError):
 
 class BadReply(ServiceError):
     slug, title = "bad-reply", "The plan's reply is not acceptable"
+
+
+class ContractBroken(ServiceError):
+    slug, title = "contract-broken", "The plan's reply is none that the contract has"
 
 
 class OutOfMemory(ServiceError):

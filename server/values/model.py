@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
-PlanSource = Literal["learned", "planned", "conventions"]
+PlanSource = Literal["learned", "planned", "conventions", "contract", "example"]
 #: What a plan was, or has to be, made from; `collections`: no plan yet, all collections have to be shown.
 Needs = Literal["shape", "collections", "values"]
 #: What kind of content a request carries; `none` when there is no body.
@@ -70,6 +70,8 @@ class RequestContext:
     dialect: str = ""
     #: Headers that the dialect reads, and no plan of another kind sees.
     dialect_headers: dict[str, str] = field(factory=dict)
+    #: The contract's operation that the request is for (`server.contracts.contract.Call`); None: no contract.
+    contract: Any = None
     #: What was set for its session (`server/sessions/settings.py`).
     settings: Mapping[str, Any] = field(factory=dict)
 
@@ -95,7 +97,9 @@ class RequestContext:
 
         `asked` is what a dialect has read: then the query is empty, for its words are not ours.
         """
-        more = {} if asked is None else {"asked": asked}
+        more: dict[str, Any] = {} if asked is None else {"asked": asked}
+        if self.contract is not None:
+            more["identity"] = self.contract.identity
         head = orjson.dumps(
             {
                 **more,

@@ -41,6 +41,7 @@ Ended: TypeAlias = (
     | outcomes.OutOfMemory
     | outcomes.StackExhausted
     | outcomes.BadReply
+    | outcomes.BreaksContract
     | outcomes.StorageFull
     | outcomes.StorageFailed
     | outcomes.NotConfirmed
@@ -135,6 +136,8 @@ def _error(outcome: Ended) -> ServiceError:  # noqa: C901, PLR0912 - the table o
             return errors.StackExhausted("The plan's data or calls nested too deeply.")
         case outcomes.BadReply(reason):
             return errors.BadReply(f"The plan's reply was refused: {reason}.")
+        case outcomes.BreaksContract(status, violations):
+            return _breaks_contract(status, violations)
         case outcomes.StorageFull(0, False):
             return errors.StorageFull(_DISK_FULL, limit="disk")
         case outcomes.StorageFull(limit, whole):
@@ -153,6 +156,15 @@ def _error(outcome: Ended) -> ServiceError:  # noqa: C901, PLR0912 - the table o
             return errors.Overloaded(f"The request was not started: {reason}.", headers={"Retry-After": "1"})
         case _:
             assert_never(outcome)
+
+
+def _breaks_contract(status: int, violations: tuple[tuple[str, str, str], ...]) -> ServiceError:
+    where = [
+        {"pointer": pointer, "keyword": keyword, "detail": detail} for pointer, keyword, detail in violations
+    ]
+    return errors.ContractBroken(
+        f"The reply ({status}) is none that the contract has; nothing was written.", errors=where
+    )
 
 
 def _too_large(size: int, limit: int, *, writes: bool) -> ServiceError:

@@ -59,7 +59,9 @@ def test_these_are_the_commands() -> None:
         "build",
         *(f"plans {name}" for name in plans),
         *(f"sessions {name}" for name in sessions),
+        *(f"contract {name}" for name in ("check", "set", "unset", "show")),
         *("backup", "restore", "verify", "downgrade"),
+        *("nodes", "record copy"),
         "export",
         "learning",
         "usage",
@@ -114,7 +116,7 @@ def test_the_page_has_every_path() -> None:
     told = set(re.findall(r"^\| ([A-Z]+) \| `/_meta(/[^`]*)` \|", PAGE, re.MULTILINE))
     own = set(re.findall(r"^    ([A-Z]+) +(/\S*)", api.__doc__ or "", re.MULTILINE))
     made = api.Api.__new__(api.Api)
-    parts = dict.fromkeys(("ejector", "records", "learning", "settings", "dialects"))
+    parts = dict.fromkeys(("ejector", "records", "learning", "settings", "dialects", "contracts"))
     api.Api.__init__(made, *[None] * 5, **parts)  # type: ignore[arg-type]
     served = {
         (method, "/" + "/".join("{}" if part == "*" else part for part in path))

@@ -26,6 +26,7 @@ SERVE = "pip install uv && uv run just serve"
 TEST = "pip install uv && uv run just test"
 #: What a page says that its service was started with.
 STARTED_WITH = {
+    "contract.md": {"LARS_ADMIN_TOKEN": "open-sesame"},
     "command.md": {"LARS_ADMIN_TOKEN": "open-sesame"},
     "operate.md": {"LARS_METRICS_TOKEN": "collect"},
 }

@@ -97,6 +97,19 @@ async def test_a_hot_guest_writes_nothing(tmp_path: Path) -> None:
         assert _write_calls(pid) == before
 
 
+async def test_what_a_keeper_dies_over_is_asked_of_the_next(tmp_path: Path) -> None:
+    """What the service itself asks for a session's first request: nothing was written, nobody is refused."""
+    async with serving(tmp_path, {}, workers=1) as served:
+        pid = keeper(served)
+        os.kill(pid, signal.SIGSTOP)
+        asking = asyncio.ensure_future(send(served, "GET", "/members", session="new"))
+        while not served.service._keeper._asked:
+            await asyncio.sleep(0.001)
+        os.kill(pid, signal.SIGKILL)
+
+        assert (await asking).status == 200
+
+
 async def until_handed_over(served: Served) -> int:
     """Until the one worker has sent what it wrote to the keeper, which does not read it; the worker."""
     (slot,) = served.service._executor._slots  # type: ignore[attr-defined]

@@ -98,6 +98,7 @@ async def _start(
     console: dict[str, Any] | None = None,
     root: Path | None = None,
     tracing: Tracing | None = None,
+    contract: dict[str, Any] | None = None,
     **planner: Any,
 ) -> Api:
     name = "openai" if wire is OpenAISimulator else "anthropic"
@@ -108,6 +109,7 @@ async def _start(
         "sandbox": {"workers": 1, **(sandbox or {})},
         "auth": auth or {},
         "metrics": metrics or {},
+        "contract": contract or {},
         "console": console or {},
         "planner": {"provider": name, "allowed_hosts": ["127.0.0.1"], **planner},
     }

@@ -51,6 +51,9 @@ class Node:
     paused: bool = False
 
     def pids(self) -> list[int]:
+        """None where it does not run: 0 would be this process, and all of its group."""
+        if not self.process.pid:
+            return []
         return [self.process.pid, *self.process.workers(), *self.process.keepers()]
 
     def signal(self, number: signal.Signals) -> None:
@@ -151,13 +154,16 @@ class Nodes:
 
 @define
 class NodesRecorder(Recorder):
-    """Asks a node at random; hurts them by one thing after the other."""
+    """Asks all nodes; hurts them by one thing after the other."""
 
     nodes: Nodes = field(kw_only=True)
     faults: tuple[Callable[[Random], Any], ...] = field(kw_only=True)
+    _homes: dict[object, int] = field(factory=dict, init=False)
 
     def address(self) -> Address:
-        return self.random.choice(self.nodes.nodes).process.address
+        """Each client has its own node: while one is paused the others' clients go on."""
+        number = self._homes.setdefault(asyncio.current_task(), len(self._homes))
+        return self.nodes.nodes[number % NODES].process.address
 
     async def record(self) -> list[Operation]:
         """Whatever is done to a node comes to its end: the next history finds all of them well."""
@@ -214,7 +220,7 @@ async def one_history(
         f"h{seed.replace(':', '-')}",
         Random(f"nodes:{seed}"),
         operations,
-        operations_per_kill=60,
+        operations_per_kill=operations // 4,
         nodes=nodes,
         faults=faults,
     )

@@ -24,6 +24,7 @@ from attrs import define, evolve, field
 from server.concurrency.single_flight import SingleFlight
 from server.planning.drafting.author import Allowance, Draft, Subject
 from server.planning.drafting.kinds import Kind, Kinds
+from server.planning.kinds.bound import bound_to_contract
 from server.planning.kinds.fingerprint import digest
 from server.planning.kinds.route import RouteTemplate
 from server.planning.kinds.shown import LearnedLine, Question, line_of
@@ -248,6 +249,7 @@ class Drafting:
             # Whoever was shown values wrote for them: the plan serves this request alone.
             runnable = RunnablePlan(evolve(plan, needs="values"), draft.runnable.code, "planned")
             draft = evolve(draft, runnable=runnable)
+        draft = evolve(draft, runnable=bound_to_contract(draft.runnable, kind.ctx))
         fingerprint = asked.shared_as(any_query=plan.query == "any")
         told = "" if asked.personal else show(turns).request
         return evolve(draft, question=asked, fingerprint=fingerprint, told=told)

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from attrs import evolve, field, frozen
@@ -72,6 +73,8 @@ class Shown:
     #: How many segments before the first collection are ``api`` or a version: not in the text, as it is of no
     #: use there, but what an answer may be depends on it.
     prefix: int = 0
+    #: The contract's operation as JSON (`server.contracts.telling`); empty: there is none.
+    contract: str = ""
 
     def members(self) -> dict[str, Any]:
         """The members of the prompt's block of JSON."""
@@ -87,6 +90,8 @@ class Shown:
         }
         if self.view == "wide" or self.learned:
             members["learned_routes"] = [line.as_json() for line in self.learned]
+        if self.contract:
+            members["contract"] = json.loads(self.contract)
         if self.asked == "earlier":
             members["earlier"] = {"body": _json(self.earlier)}
         return members
@@ -155,6 +160,7 @@ def narrow_view(ctx: RequestContext, shape: RequestShape, schemas: Schemas) -> S
         # That there are others is a matter of the wide view.
         collections=evolve(named, more=False),
         prefix=len(split_prefix(ctx.segments)[0]),
+        contract="" if ctx.contract is None else ctx.contract.told,
     )
 
 

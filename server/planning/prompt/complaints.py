@@ -12,6 +12,7 @@ from server.planning.codec import PlanInvalid
 from server.planning.policy import ALLOWED_BUILTINS, CodeRefused
 from wasm_runtime.outcome import (
     BadReply,
+    BreaksContract,
     OutOfFuel,
     OutOfMemory,
     OutOfTime,
@@ -29,6 +30,7 @@ Problem: TypeAlias = (
     | CodeRefused
     | Raised
     | BadReply
+    | BreaksContract
     | OutOfFuel
     | OutOfTime
     | OutOfMemory
@@ -63,6 +65,14 @@ def _told(problem: Problem, code: ValidatedCode | None) -> str:
             return _raised(problem, code)
         case BadReply():
             return _REPLY_RULES
+        case BreaksContract():
+            return _listed(
+                f"The reply with status {problem.status} breaks the contract, by JSON pointer into its body:",
+                tuple(
+                    f"{pointer or 'the reply'}: {keyword}: {detail}"
+                    for pointer, keyword, detail in problem.violations
+                ),
+            )
         case OutOfFuel() | OutOfTime():
             return "The code ran too long: do less in it, and let the store search, sort and count."
         case OutOfMemory() | StackExhausted():

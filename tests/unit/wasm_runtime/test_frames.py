@@ -12,6 +12,7 @@ from wasm_runtime import frames
 from wasm_runtime.frames import Decoder, FrameError
 from wasm_runtime.outcome import (
     BadReply,
+    BreaksContract,
     Completed,
     GuestFailed,
     NotConfirmed,
@@ -34,6 +35,8 @@ texts = st.text(st.characters(codec="utf-8"), max_size=50)
 ids = st.integers(0, 2**64 - 1)
 counts = st.integers(0, 2**40)
 
+violations = st.lists(st.tuples(texts, names, texts), max_size=3).map(tuple)
+
 outcomes = st.one_of(
     st.builds(
         Completed,
@@ -47,6 +50,7 @@ outcomes = st.one_of(
         stdout=texts,
         record=st.booleans(),
         replayed=st.booleans(),
+        violations=violations,
     ),
     st.builds(Unmet, st.sampled_from(["if-match", "if-none-match", "key-reused", "answers-full"])),
     st.builds(
@@ -68,6 +72,7 @@ outcomes = st.one_of(
     st.just(StackExhausted()),
     st.builds(OutputTooLarge, counts, counts),
     st.builds(BadReply, texts),
+    st.builds(BreaksContract, st.integers(200, 599), violations),
     st.builds(StorageFull, counts),
     st.builds(StorageFailed, texts),
     st.builds(NotConfirmed, texts),
@@ -78,6 +83,10 @@ outcomes = st.one_of(
 )
 all_frames = st.one_of(
     st.builds(frames.JobFrame, ids, names, names, st.booleans(), texts, st.booleans(), st.booleans(), ids),
+    st.builds(
+        frames.JobFrame, ids, names, names, st.booleans(), texts, fixed=names, judged=names, route=names
+    ),
+    st.builds(frames.SchemasFrame, names, texts),
     st.builds(frames.PlanFrame, names, texts),
     st.builds(frames.ForgetFrame, names),
     st.builds(frames.ResultFrame, ids, outcomes),
@@ -107,13 +116,17 @@ def test_frames_survive_any_fragmentation(sent: list[frames.Frame], piece: int) 
     "frame",
     [
         frames.JobFrame(1, "s", "p", True, "{}", True, True, 2**64 - 1),
+        frames.JobFrame(1, "s", "p", True, "{}", fixed='{"seed": "7"}', judged='{"keys": {}}'),
+        frames.SchemasFrame("d", "{}"),
         frames.PlanFrame("p", "{}"),
         frames.ForgetFrame("p"),
         frames.JsonFrame(frames.READY, {"pid": 1}),
         frames.StopFrame(),
         frames.ResultFrame(1, WorkerLost()),
         frames.ResultFrame(1, Raised("store", "TypeMismatch", 2, 422, "d", errors=(("/a", "b"),))),
+        frames.ResultFrame(1, BreaksContract(200, (("/a", "type", "b"),))),
         frames.ResultFrame(1, Completed(200, (), b"{}", False, 0, 1, 2)),
+        frames.ResultFrame(1, Completed(200, (), b"{}", False, 0, 1, 2, violations=(("", "required", "b"),))),
         frames.ResultFrame(1, Completed(204, (("A", "b"),), None, True, 3, 1, 2, "out", True, True, 3, 4)),
     ],
 )

@@ -66,8 +66,8 @@ def expire(postgres_server: Postgres, database: str) -> Any:
 
 async def test_of_two_nodes_one_has_a_session_and_the_other_hears_whose_it_is(sides: list[Side]) -> None:
     one, two = sides
-    assert await one.membership.claim("a") == {"epoch": 1}
-    assert await one.membership.claim("a") == {"epoch": 1}
+    assert await one.membership.claim("a") == {"epoch": 1, "revision": 0}
+    assert await one.membership.claim("a") == {"epoch": 1, "revision": 0}
     assert await two.membership.claim("a") == {"node": "one", "url": "http://one"}
     assert await two.membership.owner("a") == {"node": "one", "url": "http://one"}
     assert await one.membership.owner("a") is None
@@ -107,7 +107,7 @@ async def test_a_session_is_given_back_and_taken(sides: list[Side]) -> None:
     await one.membership.claim("a")
     await one.record.commit([part("a", 0, first("x"))])
     await one.membership.release(["a"])
-    assert await two.membership.claim("a") == {"epoch": 1}
+    assert await two.membership.claim("a") == {"epoch": 1, "revision": 0}
     [head] = await two.record.commit([part("a", 1, ChangeSet(puts=(record(2),)))])
     assert isinstance(head, Head)
     [late] = await one.record.commit([part("a", 1, ChangeSet(puts=(record(3),)))])
@@ -120,7 +120,7 @@ async def test_a_dead_owner_s_session_is_taken_and_its_late_commit_is_fenced(
     one, two = sides
     await one.membership.claim("a")
     expire("one")
-    assert await two.membership.claim("a") == {"epoch": 1}
+    assert await two.membership.claim("a") == {"epoch": 1, "revision": 0}
     [late] = await one.record.commit([part("a", 0, first("x"))])
     assert isinstance(late, Fenced)
     with pytest.raises(Fenced):
@@ -160,7 +160,7 @@ async def test_a_renewal_under_way_and_a_claim_do_not_both_succeed(
     await one.nodes.renew(one.lease)
     expire("one")
     monkeypatch.setattr(two.nodes, "_end_epoch", ended)
-    assert await two.membership.claim("a") == {"epoch": 1}
+    assert await two.membership.claim("a") == {"epoch": 1, "revision": 0}
     with pytest.raises(Fenced):
         await one.nodes.renew(one.lease)
 
@@ -189,7 +189,7 @@ async def test_a_commit_under_way_is_waited_for_by_who_takes_over(
     go_on.set()
     [head] = await committing
     assert isinstance(head, Head)
-    assert await claiming == {"epoch": 1}
+    assert await claiming == {"epoch": 1, "revision": 0}
     assert (await two.record.head("a")).version == 1
 
 
@@ -222,7 +222,7 @@ async def test_a_node_that_stops_gives_all_back_at_once(sides: list[Side]) -> No
     one, two = sides
     await one.membership.claim("a")
     await one.membership.end()
-    assert await two.membership.claim("a") == {"epoch": 1}
+    assert await two.membership.claim("a") == {"epoch": 1, "revision": 0}
     assert [node["node"] for node in await two.membership.nodes() if node["left"] > 0] == ["two"]
     assert not one.lease.is_live or one.record.lease is not None
     assert one.record.lease is not None

@@ -358,6 +358,7 @@ class TestVariables:
                 ("http://localhost:5173", "https://app.example.com"),
             ),
             ("LARS_DIALECT", "json-server", "conventions.dialect", "json-server"),
+            ("LARS_CONTRACT", "api.yaml", "contract.file", "api.yaml"),
             ("LARS_ANONYMOUS", "shared", "sessions.anonymous", "shared"),
             ("LARS_AUTH_TOKEN", "t0ken", "auth.token", "t0ken"),
             ("LARS_ADMIN_TOKEN", "t0ken", "auth.admin_token", "t0ken"),

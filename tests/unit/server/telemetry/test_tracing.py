@@ -83,7 +83,7 @@ def test_missing_packages(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 def test_off_is_free() -> None:
     """A service without it loads nothing of the SDK."""
     code = (
-        "import sys, server.__main__, server.telemetry.tracing\n"
+        "import sys, server.__main__, server.starting, server.telemetry.tracing\n"
         "assert server.telemetry.tracing.from_environment({}) is None\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry.sdk')])"
     )

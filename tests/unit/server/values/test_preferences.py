@@ -28,6 +28,16 @@ MINIMAL, WHOLE, DRY = Preferences(minimal=True), Preferences(representation=True
         ("foo; tx=rollback", Preferences()),
         ("=, ;, , tx=rollback", DRY),
         ('"', Preferences()),
+        ("code=429", Preferences(code=429)),
+        ('code="404", delay=0.5', Preferences(code=404, delay=0.5)),
+        ("code=199", Preferences()),
+        ("code=600", Preferences()),
+        ("code=2000", Preferences()),
+        ("delay=2", Preferences(delay=2.0)),
+        ("delay=-2", Preferences()),
+        ("delay=nan", Preferences()),
+        ("delay=1e3", Preferences()),
+        ("delay=1234567", Preferences()),
     ],
 )
 def test_preferences(header: str, wished: Preferences) -> None:

@@ -1,0 +1,201 @@
+"""What a new record has that no client has said: defaults, times, its own address, first states.
+
+1. What the document gives a value for has it: `default`, `const`, an enumeration of one.
+2. What replies must have, or only replies have, is the service's to say: times by format and name, the
+   record's address by name, the first of several states, nothing yet for counts and lists, null where that
+   is allowed.
+3. What is required and none of that has a sample value, the same one each time.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define, field
+
+from server.contracts.shapes import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from server.contracts.examples import Examples
+    from server.contracts.model import Resource
+    from server.contracts.views import View, Views
+
+_MADE: Final = re.compile(
+    r"creat|added|opened|placed|submitted|registered|^timestamp$|^date$|^time$|started|issued"
+)
+_CHANGED: Final = re.compile(r"updat|modif|changed|lastseen")
+_COUNTS: Final = re.compile(r"count$|total$|size$|^total|^num|number$|balance|amount|wait")
+_OWN_ADDRESS: Final = frozenset({"href", "self", "url", "uri", "link", "selflink", "location"})
+_WIRE_DATES: Final = frozenset({"date-time-rfc-2822", "rfc-2822", "rfc2822", "rfc822", "http-date"})
+_TIMES: Final = frozenset({"date-time", "datetime", "timestamp"}) | _WIRE_DATES
+#: Told apart by it, too, though another property is the key.
+_IDS: Final = frozenset({"id", "uid", "uuid", "guid"})
+_ON: Final = frozenset({"active", "enabled", "isactive", "isenabled"})
+_MAX_DEPTH: Final = 4
+_NOTHING: Final[Any] = object()
+
+
+@define
+class Filling:
+    """`consts`: path and value, from the outside in. `fresh` and `touched`: path, kind and an argument.
+
+    `touched` are made anew at every change.
+    """
+
+    consts: list[tuple[tuple[str, ...], Any]] = field(factory=list)
+    fresh: list[list[Any]] = field(factory=list)
+    touched: list[list[Any]] = field(factory=list)
+
+
+def filling_of(views: Views, examples: Examples, resource: Resource) -> Filling:
+    required = set(resource.item.required)
+    for role in resource.roles:
+        if role.reply.of_one and role.name in ("get", "create", "get-one"):
+            required |= role.reply.item.required & set(resource.fields)
+        if role.reply.of_many and role.name == "list":
+            required |= role.reply.item.required & set(resource.fields)
+    makers = [role for role in resource.roles if role.name in ("create", "create-many")] or resource.roles
+    bodies = [role.body.item for role in makers if role.body.kind in ("object", "wrapped", "array")]
+    skipped = {resource.key.path}
+    skipped |= {scope.path for role in resource.roles for scope in role.scopes if scope.path}
+    made = _Filler(views, examples, skipped)
+    made.walk(resource.fields, frozenset(required), bodies, ())
+    return made.filling
+
+
+@define
+class _Filler:
+    views: Views
+    examples: Examples
+    skipped: set[tuple[str, ...]]
+    filling: Filling = field(factory=Filling)
+
+    def walk(
+        self,
+        properties: Mapping[str, Any],
+        required: frozenset[str],
+        bodies: list[View],
+        path: tuple[str, ...],
+    ) -> None:
+        for name, node in properties.items():
+            here = (*path, name)
+            if here in self.skipped or len(here) > _MAX_DEPTH:
+                continue
+            view = self.views.of(node)
+            said = [found for body in bodies if (found := _property(body, name)) is not None]
+            ours = not said or view.said.get("readOnly") is True
+            self._property(
+                node, view, here, [self.views.of(each) for each in said], needed=name in required, ours=ours
+            )
+
+    def _property(
+        self, node: Any, view: View, path: tuple[str, ...], bodies: list[View], *, needed: bool, ours: bool
+    ) -> None:
+        if view.said.get("writeOnly") is True:
+            return
+        views = (view, *bodies)
+        said = next(
+            (each.said[word] for each in views for word in ("const", "default") if word in each.said),
+            _NOTHING,
+        )
+        if said is not _NOTHING:
+            self.filling.consts.append((path, said))
+        elif view.is_object and view.properties:
+            if self._object(view, path, needed=needed, ours=ours):
+                self.walk(view.properties, view.required, bodies, path)
+        elif needed or ours:
+            self._scalar(node, view, path, needed=needed)
+
+    def _object(self, view: View, path: tuple[str, ...], *, needed: bool, ours: bool) -> bool:
+        """Whether what is in the object is filled in, too."""
+        if needed or (ours and not view.nullable and self._is_wanted(view)):
+            self.filling.consts.append((path, {}))
+            return True
+        if ours and view.nullable:
+            self.filling.consts.append((path, None))
+        return not ours
+
+    def _scalar(self, node: Any, view: View, path: tuple[str, ...], *, needed: bool) -> None:
+        timed = self._time(view, path, needed=needed)
+        if timed is not None:
+            self._timed(path, timed)
+        elif view.kind == "string" and plain(path[-1]) in _OWN_ADDRESS:
+            example = view.said.get("example")
+            absolute = "uri" in str(view.said.get("format", "")) or "://" in str(example)
+            self.filling.fresh.append([list(path), "link" if absolute else "path", None])
+        elif view.said.get("format") == "uuid" and needed:
+            self.filling.fresh.append([list(path), "uuid", None])
+        elif plain(path[-1]) in _IDS and len(path) == 1 and view.kind in ("integer", "string"):
+            self.filling.fresh.append([list(path), "number" if view.kind == "integer" else "uuid", None])
+        else:
+            value = self._value(node, view, plain(path[-1]), needed=needed)
+            if value is not _NOTHING:
+                self.filling.consts.append((path, value))
+
+    def _timed(self, path: tuple[str, ...], how: list[Any]) -> None:
+        if not how:
+            return
+        self.filling.fresh.append([list(path), *how])
+        if _CHANGED.search(plain(path[-1])):
+            self.filling.touched.append([list(path), *how])
+
+    def _is_wanted(self, view: View) -> bool:
+        """Whether an object that only replies have has something in it that must be there."""
+        return bool(view.required) and len(view.required) >= len(view.properties) // 2
+
+    def _time(self, view: View, path: tuple[str, ...], *, needed: bool) -> list[Any] | None:
+        """How to make a time; [] for none now, None for what is no time."""
+        name, form = plain(path[-1]), str(view.said.get("format", "")).lower()
+        named = bool(_MADE.search(name) or _CHANGED.search(name))
+        if view.kind == "string" and (form in _TIMES or form == "date"):
+            if not (named or needed):
+                if view.nullable:
+                    self.filling.consts.append((path, None))
+                return []
+            return ["today" if form == "date" else "mail" if form in _WIRE_DATES else "now", None]
+        if view.kind in ("integer", "number") and (
+            form == "unix-time" or (named and not _COUNTS.search(name))
+        ):
+            if not re.search(r"at$|time|date|^created$|^updated$|^modified$|stamp", name):
+                return None
+            example = view.said.get("example")
+            thousand = isinstance(example, (int, float)) and example > 10**11
+            return ["epoch", 1000 if thousand else 1]
+        if view.kind == "string" and named and not form and re.search(r"at$|time|date|on$", name):
+            return ["now", None]
+        return None
+
+    def _value(self, node: Any, view: View, name: str, *, needed: bool) -> Any:
+        choices = view.said.get("enum")
+        if isinstance(choices, list) and choices:
+            if needed or len(choices) == 1 or re.search(r"status|state|phase", name):
+                return next((each for each in choices if each is not None), None)
+            return None if view.nullable else _NOTHING
+        if view.nullable and not (needed and _COUNTS.search(name)):
+            return None
+        match view.kind:
+            case "boolean":
+                return name in _ON
+            case "array":
+                if "minItems" not in view.said and not (needed and _min_items(node)):
+                    return []
+            case "integer" | "number" if _COUNTS.search(name):
+                least = view.said.get("minimum", 0)
+                return least if isinstance(least, (int, float)) and least > 0 else 0
+            case "object" if not view.properties:
+                return {} if needed else _NOTHING
+        return self.examples.for_node(node) if needed else _NOTHING
+
+
+def _min_items(node: Any) -> bool:
+    return isinstance(node, dict) and isinstance(node.get("minItems"), int) and node["minItems"] > 0
+
+
+def _property(view: View, name: str) -> Any:
+    if name in view.properties:
+        return view.properties[name]
+    wanted = plain(name)
+    return next((node for key, node in view.properties.items() if plain(key) == wanted), None)

@@ -1,0 +1,90 @@
+"""What `metaservice contract check` prints, and what operators are told of a contract: as data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from server.contracts.contract import Contract
+    from server.contracts.model import Model, Role
+
+
+def listed(contract: Contract) -> dict[str, Any]:
+    """Each operation with its role, each resource with its key, and all that could not be used."""
+    document, model = contract.document, contract.model
+    operations = [_operation(model.roles[each.id]) for each in document.operations]
+    return {
+        "name": contract.name,
+        "title": document.title,
+        "version": document.version,
+        "digest": document.digest,
+        "base_path": document.base_path,
+        "operations": operations,
+        "plain": sum(each["plain"] for each in operations),
+        "resources": [
+            {
+                "collection": each.name,
+                "key": list(each.key.path) or None,
+                "type": each.key.kind,
+                "chosen_by": each.key.given,
+                "within": list(each.scoped),
+                "made_by": [role.operation.id for role in each.roles if role.name.startswith("create")],
+                "paths": ["/".join(model.describe(each)[1:])] if not each.paths else _paths(model, each),
+            }
+            for each in model.resources
+        ],
+        "problems": [
+            {"file": each.file, "line": each.line, "pointer": each.pointer, "what": each.what}
+            for each in document.problems
+        ],
+    }
+
+
+def _paths(model: Model, resource: Any) -> list[str]:
+    return [line.strip() for line in model.describe(resource) if line.startswith("  /")]
+
+
+def _operation(role: Role) -> dict[str, Any]:
+    operation = role.operation
+    return {
+        "id": operation.id,
+        "method": operation.method,
+        "path": operation.template,
+        "role": role.title,
+        "plain": role.plain,
+        "why": role.why,
+        "collection": None if role.resource is None else role.resource.name,
+        "status": role.status,
+        "pointer": operation.pointer,
+    }
+
+
+def told(contract: Contract, role: Role) -> list[str]:
+    """In sentences, for `explain`: what the operation is, and how its records are told apart."""
+    operation = role.operation
+    said = [
+        f"The contract {contract.name} has it: {operation.method} {operation.template} ({operation.pointer})."
+    ]
+    if not role.plain:
+        return [*said, f"It is not plain: {role.why}."]
+    said.append(f"By rule it is: {role.title}.")
+    if role.resource is not None:
+        key = role.resource.key
+        place = ".".join(key.path) or "none of its properties"
+        within = f", within {', '.join(role.resource.scoped)}" if role.resource.scoped else ""
+        who = "the client or the service" if key.given == "either" else f"the {key.given}"
+        said.append(
+            f"Its records are in {role.resource.name}; "
+            f"the key is {place} ({key.kind}, chosen by {who}){within}."
+        )
+    for scope in role.scopes:
+        where = ".".join(scope.path) if scope.path else "beside the record"
+        said.append(f"The path's {{{scope.slot}}} is kept in {where}.")
+    for parent, slot in role.parents:
+        said.append(f"The path's {{{slot}}} has to be one of {parent.name}.")
+    query = contract.compiler.compiled(role).query
+    if query.filters:
+        said.append(f"It filters by {', '.join(sorted(query.filters))}.")
+    if query.ignored:
+        said.append(f"Of its query it passes over {', '.join(query.ignored)}.")
+    return said

@@ -1,0 +1,930 @@
+"""What a document's operations are about: resources, how each is told apart, and each operation's role.
+
+1. A resource is a collection of records, made for each *item path* (one that ends in a slot) and shared by
+   item paths with the same last word and the same schema: made at one path, read at another.
+2. Its *key* is the item path's last slot and the property that it stands for. The slots before it are its
+   *scope*: properties of the record, or kept beside it. A record made at a path without a slot has no such
+   value, and is found at paths that have it.
+3. A record's address is its key where the service makes keys that are unique, or where nothing is before it
+   in the path. A key that clients choose, or that counts within its parent, is unique within its scope alone.
+4. A parent has to be there only if the document has a way of making one.
+
+All of it is data: `describe` prints it, and plans are compiled from it (`server.contracts.compiling`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from attrs import define, evolve, field, frozen
+
+from server.contracts.paths import Path, Slot, Word, alike, last_word, path_of, slots_in, text_of
+from server.contracts.shapes import NONE, Shape, plain, shape_of
+from server.contracts.views import ANY, View, Views
+from store.names import singular
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from server.contracts.document import Document, Operation
+    from server.contracts.overrides import Overrides
+
+RoleName: TypeAlias = Literal[
+    "get", "list", "create", "create-many", "replace", "merge", "json-patch", "delete",
+    "get-one", "replace-one", "merge-one", "json-patch-one", "delete-one",
+    "example",
+]  # fmt: skip
+
+Given: TypeAlias = Literal["client", "service", "either"]
+
+_SEARCHES: Final = ("search", "find", "filter", "query", "lookup")
+_ID_LIKE: Final = ("id", "sid", "uuid", "uid", "guid", "_id", "key", "identifier")
+_NAME_LIKE: Final = ("name", "slug", "key", "login", "username", "path", "code")
+#: Counted within a parent.
+_COUNTED: Final = frozenset({"number", "index", "iid", "seq", "sequence", "position", "no", "line", "rank"})
+#: Objects within a record that may have its key.
+_HOLDERS: Final = frozenset({"metadata", "meta", "data", "attributes", "properties", "info"})
+_OVERLAP: Final = 0.6
+_SAME: Final = 0.8
+#: Of the operations, and of the resources below one.
+_TENANT_SHARE: Final = 0.7
+_TENANT_KINDS: Final = 6
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_AUTH: Final = frozenset(
+    {"login", "logout", "signin", "signout", "token", "tokens", "session", "oauth", "auth", "authenticate"}
+)
+
+
+@frozen(eq=False)
+class Key:
+    """`path` leads to it in a record; () where no property is it. `given`: who chooses it.
+
+    `counted`: it is counted within the scope.
+    """
+
+    slot: str
+    path: tuple[str, ...]
+    kind: Literal["integer", "string"]
+    given: Given = "service"
+    counted: bool = False
+    view: View = ANY
+
+
+@frozen
+class Scope:
+    """A slot before the key. `path` leads to it in a record; () where it is kept beside it, by its name."""
+
+    name: str
+    slot: str
+    path: tuple[str, ...]
+
+    @property
+    def field(self) -> tuple[str, ...]:
+        return self.path or ("@", "at", self.name)
+
+
+@define(eq=False)
+class Resource:
+    """`name` is the collection's. `scoped`: the scopes that a record's address has before its key.
+
+    `fields`: the names of all properties that any schema of it has; `open`: others are kept, too.
+    """
+
+    name: str
+    item: View
+    paths: list[Path]
+    key: Key
+    scoped: tuple[str, ...] = ()
+    creatable: bool = False
+    fields: dict[str, Any] = field(factory=dict)
+    open: bool = False
+    #: Properties that only replies have, as the service fills them in.
+    sent: dict[str, Any] = field(factory=dict)
+    roles: list[Role] = field(factory=list)
+    single: bool = False
+
+    @property
+    def flat(self) -> bool:
+        """Whether a record's key is its address, by its own name."""
+        return self.key.path == ("id",) and not self.scoped
+
+
+@frozen(eq=False)
+class Role:
+    """What an operation does. `plain`: by rule; else `why` says why it is not.
+
+    `key_slot` is the slot with the key, "" for none. `parents`: the resources that have to be there, each
+    with the slot of its key.
+    """
+
+    operation: Operation
+    path: Path
+    name: RoleName
+    plain: bool
+    why: str = ""
+    resource: Resource | None = None
+    reply: Shape = NONE
+    body: Shape = NONE
+    status: int = 200
+    key_slot: str = ""
+    scopes: tuple[Scope, ...] = ()
+    parents: tuple[tuple[Resource, str], ...] = ()
+    #: What it is in people's words, where its name is only how it is done.
+    said: str = ""
+
+    @property
+    def title(self) -> str:
+        return self.said or self.name
+
+
+@frozen(eq=False)
+class Model:
+    document: Document
+    views: Views
+    resources: tuple[Resource, ...]
+    roles: Mapping[str, Role]
+
+    def describe(self, resource: Resource) -> list[str]:
+        """How the resource is told apart, in lines."""
+        key = resource.key
+        place = ".".join(key.path) or f"{key.slot} (kept beside the record)"
+        lines = [f"{resource.name}: key {place}, {key.kind}, chosen by {_GIVEN[key.given]}"]
+        if resource.scoped:
+            lines.append(f"  unique within {', '.join(resource.scoped)}")
+        lines += [f"  {text_of(path)}" for path in resource.paths]
+        return lines
+
+
+_GIVEN: Final = {"client": "the client", "service": "the service", "either": "the client or the service"}
+
+
+def model_of(document: Document, overrides: Overrides | None = None) -> Model:
+    return _Modelling(document, overrides).model()
+
+
+# -- making it ---------------------------------------------------------------------------------------
+
+
+@define
+class _Node:
+    """A path and its operations by method."""
+
+    path: Path
+    operations: dict[str, Operation] = field(factory=dict)
+
+
+def overlap(one: View, other: View) -> float:
+    """How much of the smaller one's properties the other one has, too."""
+    first, second = {plain(each) for each in one.properties}, {plain(each) for each in other.properties}
+    least = min(len(first), len(second))
+    return len(first & second) / least if least else 0.0
+
+
+def same(one: View, other: View, share: float = _OVERLAP) -> bool:
+    return (bool(one.name) and one.name == other.name) or overlap(one, other) >= share
+
+
+@define
+class _Modelling:
+    document: Document
+    overrides: Overrides | None
+    views: Views = field(init=False)
+    _nodes: dict[tuple[str, ...], _Node] = field(factory=dict)
+    _resources: list[Resource] = field(factory=list)
+    #: By the collection's path and by the item path, as `alike` has them.
+    _homes: dict[tuple[str, ...], Resource] = field(factory=dict)
+    _items: dict[tuple[str, ...], Resource] = field(factory=dict)
+    _taken: set[str] = field(factory=set)
+    _shapes: dict[tuple[str, str], Shape] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.views = Views(self.document.raw)
+
+    def model(self) -> Model:
+        for operation in self.document.operations:
+            path = path_of(operation.template, self.document.base_path)
+            node = self._nodes.setdefault(alike(path), _Node(path))
+            node.operations.setdefault(operation.method, operation)
+        self._find_resources()
+        found = [
+            self._role(node, operation)
+            for node in self._nodes.values()
+            for operation in node.operations.values()
+        ]
+        for role in found:
+            if role.resource is not None:
+                role.resource.roles.append(role)
+                if role.plain and (role.name in ("create", "create-many") or _may_make(role)):
+                    role.resource.creatable = True
+        for resource in self._resources:
+            self._settle_scope(resource)
+            self._complete(resource)
+        found = [self._without_relations(role) for role in found]
+        tenant = self._tenant(found)
+        roles = {role.operation.id: self._with_parents(role, tenant) for role in found}
+        for resource in self._resources:
+            resource.roles = [role for role in roles.values() if role.resource is resource]
+        return Model(self.document, self.views, tuple(self._resources), roles)
+
+    # shapes
+
+    def _reply(self, operation: Operation) -> Shape:
+        return self._shape(operation, "reply")
+
+    def _body(self, operation: Operation) -> Shape:
+        return self._shape(operation, "body")
+
+    def _shape(self, operation: Operation, which: str) -> Shape:
+        known = self._shapes.get((operation.id, which))
+        if known is None:
+            path = path_of(operation.template, self.document.base_path)
+            words = [last_word(path)]
+            if which == "body":
+                known = shape_of(self.views, _writable(operation.request_bodies), words)
+                if known.kind == "list":
+                    known = Shape("object", (), known.whole, whole=known.whole)
+            else:
+                known = shape_of(self.views, success_of(operation)[1], words)
+            self._shapes[operation.id, which] = known
+        return known
+
+    # resources
+
+    def _find_resources(self) -> None:
+        found: list[tuple[_Node, View]] = []
+        found += [
+            (node, self._item_view(node))
+            for node in self._nodes.values()
+            if node.path and isinstance(node.path[-1], Slot) and self._is_item_path(node)
+        ]
+        # The shortest path is a resource's own.
+        found.sort(key=lambda each: (len(slots_in(each[0].path)), len(each[0].path)))
+        for node, view in found:
+            resource = self._like(node.path, view)
+            if resource is None:
+                resource = self._new(node.path, view)
+            else:
+                resource.paths.append(node.path)
+            self._items[alike(node.path)] = resource
+            self._homes.setdefault(alike(node.path[:-1]), resource)
+
+    def _is_item_path(self, node: _Node) -> bool:
+        get = node.operations.get("GET")
+        if get is None:
+            return not {"PUT", "PATCH", "DELETE", "POST"}.isdisjoint(node.operations)
+        shape = self._reply(get)
+        if shape.of_one:
+            return True
+        if shape.of_many:
+            above = self._nodes.get(alike(node.path[:-1]))
+            listing = above.operations.get("GET") if above else None
+            return listing is not None and same(self._reply(listing).item, shape.item, _SAME)
+        return shape.kind == "none" and len(node.operations) > 1
+
+    def _item_view(self, node: _Node) -> View:
+        """The fullest word on what a record is."""
+        above = self._nodes.get(alike(node.path[:-1]))
+        shapes: list[Shape] = []
+        for method in ("GET", "PUT", "PATCH", "POST"):
+            if method in node.operations:
+                shapes += [self._reply(node.operations[method]), self._body(node.operations[method])]
+        if above is not None:
+            for method in ("GET", "POST", "PUT"):
+                if method in above.operations:
+                    shapes += [self._reply(above.operations[method]), self._body(above.operations[method])]
+        for shape in shapes:
+            if shape.kind not in ("none", "scalar") and shape.item.properties:
+                return shape.item
+        return View(kind="object", open=True)
+
+    def _like(self, path: Path, view: View) -> Resource | None:
+        word = singular(plain(last_word(path[:-1])))
+        for resource in self._resources:
+            other = singular(plain(last_word(resource.paths[0][:-1])))
+            if word and word == other and view.properties and same(view, resource.item, _SAME):
+                if (
+                    self._has_own_create(path)
+                    and self._has_own_create(resource.paths[0])
+                    and not _nested(path, resource.paths[0])
+                ):
+                    continue
+                return resource
+        return None
+
+    def _has_own_create(self, path: Path) -> bool:
+        above = self._nodes.get(alike(path[:-1]))
+        return above is not None and "POST" in above.operations
+
+    def _new(self, path: Path, view: View, *, single: bool = False) -> Resource:
+        resource = Resource(
+            name=self._name(path),
+            item=view,
+            paths=[path],
+            key=self._key(path, view, single=single),
+            single=single,
+        )
+        self._resources.append(resource)
+        return resource
+
+    def _name(self, path: Path) -> str:
+        words = [part.text for part in path if isinstance(part, Word)]
+        name = "records"
+        for count in range(1, len(words) + 1):
+            name = re.sub(r"[^A-Za-z0-9_-]", "_", "_".join(words[-count:]))[:60]
+            name = name if _NAME.fullmatch(name) else f"c_{name}".strip("_")
+            if name.lower() not in self._taken:
+                break
+        while name.lower() in self._taken:
+            name = f"{name[:56]}_{len(self._taken)}"
+        self._taken.add(name.lower())
+        return name
+
+    # keys
+
+    def _key(self, path: Path, view: View, *, single: bool) -> Key:
+        if single:
+            return Key("", (), "string")
+        slot = slots_in(path)[-1]
+        word = last_word(path[:-1])
+        kind = self._slot_kind(path, slot)
+        composite = len(path) > 1 and isinstance(path[-2], Slot)
+        found = self._key_path(view, slot, word, kind, composite=composite)
+        own = self._at(view, found)
+        if own.kind in ("integer", "string"):
+            kind = own.kind
+        counted = bool(found) and plain(found[-1]) in _COUNTED and kind == "integer"
+        return Key(
+            slot, found, "integer" if kind in ("integer", "number") else "string", counted=counted, view=own
+        )
+
+    def _slot_kind(self, path: Path, slot: str) -> str:
+        node = self._nodes.get(alike(path))
+        for operation in node.operations.values() if node else ():
+            for parameter in operation.parameters:
+                if parameter.place == "path" and parameter.name == slot:
+                    return self.views.at(parameter.schema).kind
+        return "string"
+
+    def _key_path(self, view: View, slot: str, word: str, kind: str, *, composite: bool) -> tuple[str, ...]:
+        names = {plain(name): name for name in view.properties}
+        wanted = plain(slot)
+        if wanted in names and self._may_be_key(view, names[wanted], ""):
+            return (names[wanted],)
+        for holder in view.properties:
+            inner = self.views.of(view.properties[holder])
+            if plain(holder) in _HOLDERS and inner.is_object:
+                below = {plain(name): name for name in inner.properties}
+                if wanted in below and self._may_be_key(inner, below[wanted], ""):
+                    return (holder, below[wanted])
+        stem = singular(plain(word))
+        short = wanted.removeprefix(stem) if stem and wanted != stem else ""
+        own = (f"{stem}id", f"{stem}sid", f"{stem}uuid") if stem else ()
+        counted = sorted(_COUNTED) if wanted in _COUNTED else []
+        names_like = _NAME_LIKE if composite else _NAME_LIKE[:2]
+        for each in (
+            short,
+            *counted,
+            *(() if composite else (*_ID_LIKE, *own)),
+            *(names_like if slot else ()),
+        ):
+            name = names.get(plain(each)) if each else None
+            if name is not None and self._may_be_key(view, name, kind):
+                return (name,)
+        return ()
+
+    def _may_be_key(self, view: View, name: str, kind: str) -> bool:
+        """`kind` is the slot's; "" where the names are the same: a text may be a number's then."""
+        own = self.views.of(view.properties[name]).kind
+        if own not in ("integer", "string", "number", ""):
+            return False
+        if kind in ("integer", "number"):
+            return own != "string"
+        return kind != "string" or own != "integer" or plain(name) in ("id", *_COUNTED)
+
+    def _at(self, view: View, path: Iterable[str]) -> View:
+        for step in path:
+            view = self.views.of(view.properties.get(step))
+        return view
+
+    # scopes
+
+    def _scopes(self, path: Path, view: View, key: Key) -> tuple[Scope, ...]:
+        """Of the slots in `path`, which is without the key's."""
+        found = []
+        for place, part in enumerate(path):
+            if isinstance(part, Slot):
+                before = path[place - 1] if place else None
+                stem = singular(plain(before.text)) if isinstance(before, Word) else ""
+                found.append(
+                    Scope(
+                        _scope_name(part.name, stem), part.name, self._scope_path(view, part.name, stem, key)
+                    )
+                )
+        return tuple(found)
+
+    def _scope_path(self, view: View, slot: str, stem: str, key: Key) -> tuple[str, ...]:
+        own = plain(slot)
+        wanted = [own] if own not in ("id", "sid", "uuid", "name", "key") else []
+        wanted += [f"{stem}id", f"{stem}sid", f"{stem}uuid", f"{stem}{own}", stem] if stem else []
+        places: list[tuple[tuple[str, ...], View]] = [((), view)]
+        places += [
+            ((name,), inner)
+            for name, node in view.properties.items()
+            if plain(name) in _HOLDERS and (inner := self.views.of(node)).is_object
+        ]
+        for above, holder in places:
+            names = {plain(name): name for name in holder.properties}
+            for each in wanted:
+                name = names.get(each)
+                if name is None or (*above, name) == key.path:
+                    continue
+                if self.views.of(holder.properties[name]).kind in ("string", "integer", "number", ""):
+                    return (*above, name)
+        return ()
+
+    def _settle_scope(self, resource: Resource) -> None:
+        """Who chooses keys, and what is before them in an address."""
+        if not resource.paths or resource.single:
+            return
+        given = {
+            self._given(resource.key, role.body)
+            for role in resource.roles
+            if role.name in ("create", "create-many")
+        }
+        if not given and any(role.operation.method == "PUT" and role.plain for role in resource.roles):
+            given.add("client")
+        by: Given = (
+            "client" if given == {"client"} else "either" if {"client", "either"} & given else "service"
+        )
+        resource.key = evolve(resource.key, given=by)
+        key = resource.key
+        within = [
+            {each.name for each in self._scopes(path[:-1], resource.item, key)} for path in resource.paths
+        ]
+        common = set.intersection(*within)
+        unique = key.given == "service" and not key.counted
+        unique = unique or "uuid" in str(key.view.said.get("format", "")).lower()
+        first = [each.name for each in self._scopes(resource.paths[0][:-1], resource.item, key)]
+        resource.scoped = () if unique else tuple(each for each in first if each in common)
+
+    def _given(self, key: Key, body: Shape) -> Given:
+        view, required = body.item, True
+        for step in key.path:
+            names = {plain(name): name for name in view.properties}
+            name = names.get(plain(step))
+            if name is None:
+                return "service"
+            required = required and name in view.required
+            view = self.views.of(view.properties[name])
+        if not key.path or view.said.get("readOnly") is True:
+            return "service"
+        return "client" if required or key.path[-1] in ("name", "username", "login") else "either"
+
+    # roles
+
+    def _role(self, node: _Node, operation: Operation) -> Role:
+        status = success_of(operation)[0]
+        role = Role(
+            operation, node.path, "example", plain=False, reply=self._reply(operation),
+            body=self._body(operation), status=status,
+        )  # fmt: skip
+        override = self.overrides.of(operation) if self.overrides is not None else None
+        if override is not None and override.role == "planned":
+            return evolve(role, why="contract.toml says so")
+        if not speaks_json(operation):
+            kind = "upload" if _uploads(operation) else "download"
+            return evolve(role, why=f"{kind}: its content is no JSON", said=kind)
+        if node.path and isinstance(node.path[-1], Slot):
+            resource = self._items.get(alike(node.path))
+            if resource is not None:
+                return self._item_role(role, resource)
+            return self._sublist(role, node.path, "a slot that leads to no single record")
+        return self._word_role(role, node)
+
+    def _item_role(self, role: Role, resource: Resource) -> Role:
+        path = role.path
+        role = evolve(
+            role, resource=resource, key_slot=slots_in(path)[-1],
+            scopes=self._scopes(path[:-1], resource.item, resource.key),
+        )  # fmt: skip
+        reply, body = role.reply, role.body
+        match role.operation.method:
+            case "GET" | "HEAD":
+                return evolve(
+                    role,
+                    name="get",
+                    plain=reply.kind != "scalar",
+                    why=_unless(reply.kind != "scalar", "its reply is no object"),
+                )
+            case "DELETE":
+                if resource.key.given == "client" and not resource.key.path and body.kind != "none":
+                    return evolve(role, why="it has a body")
+                return evolve(role, name="delete", plain=True)
+            case "PUT":
+                if body.kind == "none":
+                    return evolve(role, why="relation: PUT without a body", said="relation-set")
+                if body.kind not in ("object", "wrapped"):
+                    return evolve(role, why="its body is no object")
+                full = same(body.item, resource.item, _SAME) and _replaces(body.item, resource.item)
+                return evolve(role, name="replace" if full else "merge", plain=True, said="replace")
+            case "PATCH":
+                kind = _patch_of(role.operation, self.views)
+                return evolve(role, name=kind, plain=True, said="patch")
+            case "POST":
+                fits = body.kind in ("object", "wrapped") and (
+                    (reply.of_one and same(reply.item, resource.item)) or
+                    (reply.kind == "none" and overlap(body.item, resource.item) >= _SAME)
+                )  # fmt: skip
+                if fits and role.status != 201:
+                    return evolve(role, name="merge", plain=True, said="update")
+                return evolve(role, why="action: POST on a record", said="action")
+            case _:
+                return evolve(role, why="no method that records have")
+
+    def _word_role(self, role: Role, node: _Node) -> Role:  # noqa: C901, PLR0912 - a table
+        path, method = node.path, role.operation.method
+        home = self._homes.get(alike(path))
+        reply, body = role.reply, role.body
+        if plain(last_word(path)) in _AUTH and home is None:
+            return evolve(role, why="it logs in or out", said="auth")
+        if method in ("GET", "HEAD"):
+            if reply.of_many:
+                if home is not None and (same(reply.item, home.item, 0.5) or not reply.item.properties):
+                    return self._list(role, home, path)
+                return self._search(role, path) or self._sublist(role, path, "")
+            return self._single(role, node) or evolve(
+                role, why="it shows something that no operation makes", said="view"
+            )
+        if method == "POST":
+            return self._post(role, node, home)
+        if method == "PUT":
+            if home is not None and body.kind in ("object", "wrapped"):
+                if role.status == 201:
+                    return self._created(role, home, path, "create")
+                if self._given(home.key, body) != "service":
+                    name: RoleName = "replace" if same(body.item, home.item, _SAME) else "merge"
+                    scopes = self._scopes(path, home.item, home.key)
+                    said = "update by the body's key"
+                    return evolve(role, resource=home, name=name, plain=True, scopes=scopes, said=said)
+            like = self._by_schema(role, path)
+            if role.status == 201 and like is not None:
+                return self._created(role, like, path, "create")
+        if method in ("PUT", "PATCH", "DELETE"):
+            found = self._single(role, node)
+            if found is not None:
+                return found
+        what = "bulk" if body.kind == "array" else "action"
+        if method == "DELETE" and home is not None:
+            what = "clear"
+        return evolve(role, why=f"{what}: {method} on {text_of(path)}", said=what)
+
+    def _post(self, role: Role, node: _Node, home: Resource | None) -> Role:
+        path, reply, body = node.path, role.reply, role.body
+        if home is not None:
+            if body.kind == "array":
+                return self._created(role, home, path, "create-many")
+            fits = (
+                same(reply.item, home.item)
+                or same(body.item, home.item)
+                or (body.item.free and reply.kind in ("object", "wrapped", "none"))
+                or (reply.kind == "none" and body.kind in ("object", "wrapped"))
+                or self._tells_key(reply, home)
+            )
+            if fits and body.kind != "scalar":
+                return self._created(role, home, path, "create")
+            return evolve(role, why="action: neither its body nor its reply is a record", said="action")
+        above = self._homes.get(alike(path[:-1])) if len(path) > 1 and isinstance(path[-1], Word) else None
+        if above is not None and body.kind == "array" and same(body.item, above.item, _SAME):
+            return self._created(role, above, path[:-1], "create-many")
+        like = self._by_schema(role, path)
+        if like is not None:
+            return self._created(role, like, path, "create")
+        single = self._single(role, node)
+        if single is not None:
+            return single
+        listing = node.operations.get("GET")
+        if listing is not None and self._reply(listing).of_many and body.kind in ("object", "wrapped"):
+            item = self._reply(listing).item
+            if same(body.item, item) or same(reply.item, item):
+                return self._created(role, self._pathless(path, item), path, "create")
+        return evolve(role, why=f"action: POST on {text_of(path)}", said="action")
+
+    @staticmethod
+    def _tells_key(reply: Shape, home: Resource) -> bool:
+        """Whether the reply is little more than the new record's key."""
+        return reply.of_one and bool(home.key.path) and home.key.path[-1] in reply.item.properties
+
+    def _created(self, role: Role, resource: Resource, path: Path, name: RoleName) -> Role:
+        scopes = self._scopes(path, resource.item, resource.key)
+        return evolve(role, name=name, resource=resource, plain=True, scopes=scopes)
+
+    def _list(self, role: Role, resource: Resource, path: Path, said: str = "") -> Role:
+        scopes = self._scopes(path, resource.item, resource.key)
+        return evolve(role, name="list", resource=resource, plain=True, scopes=scopes, said=said)
+
+    def _search(self, role: Role, path: Path) -> Role | None:
+        """A search that only says which records."""
+        home = self._homes.get(alike(path[:-1])) if path and isinstance(path[-1], Word) else None
+        if (
+            home is None
+            or not plain(last_word(path)).startswith(_SEARCHES)
+            or not same(role.reply.item, home.item)
+        ):
+            return None
+        names = {plain(name) for name in home.item.properties}
+        required = [each for each in role.operation.parameters if each.place == "query" and each.required]
+        unknown = [
+            each.name
+            for each in required
+            if plain(each.name) not in names and singular(plain(each.name)) not in names
+        ]
+        if unknown:
+            return evolve(
+                role, resource=home, why=f"search: {unknown[0]} is no property of a record", said="search"
+            )
+        return self._list(role, home, path[:-1], "search")
+
+    def _sublist(self, role: Role, path: Path, why: str) -> Role:
+        """A list of records that have their own path elsewhere, or none."""
+        if role.operation.method not in ("GET", "HEAD") or not role.reply.of_many:
+            return evolve(role, why=why or "its reply is no list")
+        item = role.reply.item
+        if not item.is_object or not item.properties:
+            return evolve(role, why="a list of what are no records", said="view")
+        like = self._by_schema(role, path)
+        if like is not None:
+            return self._list(role, like, path, "sub-list")
+        return self._list(role, self._pathless(path, item), path, "list")
+
+    def _pathless(self, path: Path, item: View) -> Resource:
+        """A resource without a path of its own: its records are only listed."""
+        known = self._homes.get(alike(path)) or self._listed_elsewhere(path, item)
+        if known is None:
+            key = self._key_path(item, "", last_word(path), "", composite=False)
+            resource = Resource(
+                self._name(path), item, [], Key("id", key, "string", view=self._at(item, key))
+            )
+            if resource.key.view.kind == "integer":
+                resource.key = evolve(resource.key, kind="integer")
+            self._resources.append(resource)
+            known = self._homes[alike(path)] = resource
+        return known
+
+    def _listed_elsewhere(self, path: Path, item: View) -> Resource | None:
+        """Records of the same kind and word that have no path of their own either."""
+        word = singular(plain(last_word(path)))
+        for home, resource in self._homes.items():
+            if not resource.paths and singular(plain(home[-1])) == word and same(item, resource.item, _SAME):
+                return resource
+        return None
+
+    def _by_schema(self, role: Role, path: Path) -> Resource | None:
+        """The resource whose records are made or listed here, though their own path is elsewhere."""
+        shapes = [
+            each
+            for each in (role.reply, role.body)
+            if each.kind not in ("none", "scalar") and each.item.properties
+        ]
+        word = singular(plain(last_word(path)))
+        best: tuple[float, Resource] | None = None
+        for resource in self._resources:
+            if resource.single or not resource.paths:
+                continue
+            own = singular(plain(last_word(resource.paths[0][:-1])))
+            for shape in shapes:
+                named = bool(shape.item.name) and shape.item.name == resource.item.name
+                share = 1.0 if named else overlap(shape.item, resource.item)
+                alike_words = word == own or word.endswith(own) or own.endswith(word)
+                if len(shape.item.properties) < 2 and not named:
+                    continue
+                close = share >= (_OVERLAP if alike_words else 0.9) and (
+                    alike_words or _of_a_size(shape.item, resource.item)
+                )
+                # POST to a word below a record that answers with it is an action: /orders/{id}/cancel.
+                below = len(path) > 1 and isinstance(path[-2], Slot)
+                made = alike_words or (named and shape is role.body and not below)
+                if (named or close) and (made or role.operation.method == "GET"):
+                    score = share + (0.5 if alike_words else 0) + (0.3 if named else 0)
+                    if best is None or score > best[0]:
+                        best = (score, resource)
+        return best[1] if best else None
+
+    def _single(self, role: Role, node: _Node) -> Role | None:  # noqa: C901 - a table
+        """One object at a path that is a word, which some method writes."""
+        methods, path = node.operations, node.path
+        get = methods.get("GET")
+        if (
+            get is None
+            or not self._reply(get).of_one
+            or (alike(path) in self._homes and not self._homes[alike(path)].single)
+        ):
+            return None
+        parent = self._items.get(alike(path[:-1]))
+        if (
+            parent is not None
+            and isinstance(path[-2], Slot)
+            and same(self._reply(get).item, parent.item, _SAME)
+        ):
+            part = self._item_role(evolve(role, path=path[:-1]), parent)
+            return evolve(part, path=path, said=f"{part.title} (a part of the record)")
+        writers = [methods[each] for each in ("PUT", "PATCH", "POST") if each in methods]
+        view = self._reply(get).item
+        if not any(
+            self._body(each).kind in ("object", "wrapped")
+            and (same(self._body(each).item, view) or view.free)
+            for each in writers
+        ):
+            return None
+        resource = self._homes.get(alike(path))
+        if resource is None:
+            resource = self._new(path, view, single=True)
+            resource.creatable = True
+            self._homes[alike(path)] = resource
+        role = evolve(role, resource=resource, scopes=self._scopes(path, view, resource.key))
+        match role.operation.method:
+            case "GET" | "HEAD":
+                return evolve(role, name="get-one", plain=True, said="singleton")
+            case "PUT":
+                return evolve(role, name="replace-one", plain=True, said="singleton-replace")
+            case "PATCH":
+                patched: RoleName = "merge-one"
+                if _patch_of(role.operation, self.views) == "json-patch":
+                    patched = "json-patch-one"
+                return evolve(role, name=patched, plain=True, said="singleton-patch")
+            case "DELETE":
+                return evolve(role, name="delete-one", plain=True, said="singleton-delete")
+            case "POST" if role.body.kind in ("object", "wrapped"):
+                return evolve(role, name="merge-one", plain=True, said="singleton-patch")
+            case _:
+                return None
+
+    # afterwards
+
+    def _complete(self, resource: Resource) -> None:
+        """All properties that a record may have, and those that only replies have."""
+        written: set[str] = set()
+        for role in resource.roles:
+            bodies = (
+                [role.body.item]
+                if role.body.kind not in ("none", "scalar") and role.name != "json-patch"
+                else []
+            )
+            replies = (
+                [role.reply.item]
+                if role.reply.kind not in ("none", "scalar") and role.name in _ITEM_REPLIES
+                else []
+            )
+            for view in (*replies, *bodies):
+                for name, node in view.properties.items():
+                    resource.fields.setdefault(name, node)
+            for view in bodies:
+                resource.open = resource.open or view.open or view.free
+                written |= {
+                    plain(name) for name, node in view.properties.items()
+                    if self.views.of(node).said.get("readOnly") is not True
+                }  # fmt: skip
+        for name, node in resource.item.properties.items():
+            resource.fields.setdefault(name, node)
+        resource.open = resource.open or resource.item.open or not resource.fields
+        resource.sent = {name: node for name, node in resource.fields.items() if plain(name) not in written}
+
+    @staticmethod
+    def _without_relations(role: Role) -> Role:
+        """A list whose records nothing ever puts below its path is no list by rule."""
+        if role.name != "list" or not role.plain or role.resource is None or not role.resource.creatable:
+            return role
+        makers = [each for each in role.resource.roles if each.name.startswith("create")]
+        kept = {scope.name for maker in makers for scope in maker.scopes}
+        lost = [scope.slot for scope in role.scopes if not scope.path and scope.name not in kept]
+        if not lost:
+            return role
+        why = f"relation: nothing says which records belong to {{{lost[0]}}}"
+        return evolve(role, name="example", plain=False, why=why, said="relation")
+
+    def _tenant(self, roles: list[Role]) -> Resource | None:
+        """Whose API it is: a record that nearly everything is below. A client has one before it begins."""
+        below: dict[int, set[str]] = {}
+        counted: dict[int, int] = {}
+        for role in roles:
+            for place in range(1, len(role.path)):
+                parent = self._items.get(alike(role.path[:place]))
+                if parent is not None:
+                    below.setdefault(id(parent), set()).add(role.resource.name if role.resource else "")
+                    counted[id(parent)] = counted.get(id(parent), 0) + 1
+        for resource in self._resources:
+            share = counted.get(id(resource), 0) / len(roles)
+            if share >= _TENANT_SHARE and len(below.get(id(resource), ())) >= _TENANT_KINDS:
+                return resource
+        return None
+
+    def _with_parents(self, role: Role, tenant: Resource | None) -> Role:
+        """A record whose path is before the last word of the role's, where there is a way of making one."""
+        if role.resource is None:
+            return role
+        found = []
+        for place, part in enumerate(role.path[:-1], 1):
+            parent = self._items.get(alike(role.path[:place]))
+            if not isinstance(part, Slot) or parent is None or parent is role.resource:
+                continue
+            if parent.creatable and parent is not tenant:
+                found.append((parent, part.name))
+        return evolve(role, parents=tuple(found))
+
+
+_ITEM_REPLIES: Final = frozenset(
+    {"get", "list", "create", "get-one", "merge", "replace", "replace-one", "merge-one"}
+)
+
+
+def _unless(good: bool, why: str) -> str:  # noqa: FBT001 - a condition and its reason
+    return "" if good else why
+
+
+def _may_make(role: Role) -> bool:
+    return role.name in ("replace", "merge") and role.operation.method == "PUT" and (
+        role.operation.declares(201) or (role.resource is not None and role.resource.key.given == "client"
+        and not any(each.name == "create" for each in role.resource.roles))
+    )  # fmt: skip
+
+
+def _of_a_size(one: View, other: View) -> bool:
+    sizes = sorted((len(one.properties), len(other.properties)))
+    return sizes[0] * 2 >= sizes[1]
+
+
+def _nested(one: Path, other: Path) -> bool:
+    """Whether one of the paths is the other one's below a parent."""
+    short, long = sorted((alike(one), alike(other)), key=len)
+    return long[-len(short) :] == short or len(short) != len(long)
+
+
+def _scope_name(slot: str, stem: str) -> str:
+    own = plain(slot)
+    if stem and own in ("id", "sid", "uuid", "name", "key", stem, f"{stem}id", f"{stem}sid", f"{stem}uuid"):
+        return stem
+    return own or slot
+
+
+def _replaces(body: View, item: View) -> bool:
+    """Whether a body has most of what clients can say of a record."""
+    return len(body.properties) * 2 >= len(item.properties)
+
+
+def success_of(operation: Operation) -> tuple[int, Mapping[str, str] | None]:
+    """The status of success that the operation declares for what it does, and its content."""
+    found = sorted(key for key in operation.replies if key.startswith("2") and key != "default")
+    wanted = {"POST": ("201", "200"), "DELETE": ("204", "200", "202"), "PUT": ("200", "201", "204")}
+    for key in (*wanted.get(operation.method, ("200",)), *found):
+        if key in operation.replies:
+            status = int(key) if key.isdigit() else int(key[0]) * 100
+            if (
+                operation.method == "DELETE"
+                and key == "204"
+                and "200" in operation.replies
+                and operation.replies["200"]
+            ):
+                continue
+            return status, operation.replies[key]
+    default = operation.replies.get("default")
+    if not found and operation.method in ("GET", "HEAD") and default:
+        return 200, default
+    return (204 if operation.method == "DELETE" else 200), None
+
+
+def _writable(bodies: Mapping[str, str]) -> Mapping[str, str]:
+    """Bodies of forms count as JSON's."""
+    return {
+        ("application/json" if "form" in each or "patch" in each else each): schema
+        for each, schema in bodies.items()
+    }
+
+
+def speaks_json(operation: Operation) -> bool:
+    from server.contracts.shapes import json_content  # noqa: PLC0415
+
+    bodies = operation.request_bodies
+    if (
+        bodies
+        and json_content(bodies) is None
+        and not any(each.startswith("application/x-www-form") for each in bodies)
+    ):
+        return False
+    content = success_of(operation)[1]
+    return not content or json_content(content) is not None
+
+
+def _uploads(operation: Operation) -> bool:
+    return any(
+        each.startswith(("multipart/", "application/octet", "image/")) for each in operation.request_bodies
+    )
+
+
+def _patch_of(operation: Operation, views: Views) -> Literal["merge", "json-patch"]:
+    for media_type, schema in operation.request_bodies.items():
+        if media_type.startswith("application/json-patch+json"):
+            return "json-patch"
+        view = views.at(schema)
+        if view.kind == "array" and {"op", "path"} <= set(views.of(view.items).properties):
+            return "json-patch"
+    return "merge"

@@ -1,0 +1,119 @@
+"""The planner of requests that a contract is for, before any other.
+
+1. A plan that a person wrote for the route comes first.
+2. An operation that is plain by rule has its compiled plan.
+3. Another one is planned as any request is, by what was learned and by the model, where there is one.
+4. Where there is none, or it cannot be asked, the operation's example answers, or nobody does, as
+   `contract.unplanned` says.
+
+Requests without a contract, and those beyond it where the settings permit, go to the inner planner.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from server.planning.planned import Fixed, RoutesInForce
+from server.planning.planner import FALL_BACK, LearningPlanner
+from server.planning.policy import check
+from server.values.errors import NotPlannable, ServiceError
+from server.values.model import RunnablePlan, SourceCode
+
+if TYPE_CHECKING:
+    from server.contracts.compiling import Compiled
+    from server.contracts.contract import Call
+    from server.planning.planned import Planned, Planner
+    from server.settings.schema import ContractSettings
+    from server.values.model import Plan, PlanSource, RequestContext, Session, ValidatedCode
+
+_UNPLANNED: Final = (
+    "The contract's operation is not plain ({}), and no model plans it. "
+    'Set contract.unplanned = "example" to have its example answered.'
+)
+
+
+@lru_cache(maxsize=256)
+def _validated(text: str) -> ValidatedCode:
+    return check(SourceCode(text))
+
+
+def checked(plan: Plan) -> RunnablePlan:
+    """A contract's plan that is made for this request; its program has passed the policy before."""
+    return RunnablePlan(plan, _validated(plan.code.text), "contract")
+
+
+def runnable_of(compiled: Compiled) -> RunnablePlan:
+    source: PlanSource = "contract" if compiled.role.plain else "example"
+    return RunnablePlan(compiled.plan, check(compiled.plan.code), source)
+
+
+class ContractPlanner:
+    def __init__(self, inner: Planner, settings: ContractSettings) -> None:
+        self.inner = inner
+        self._settings = settings
+        #: By the compiled operation: it and its plan stay as long as their contract does.
+        self._checked: dict[int, tuple[Compiled, RunnablePlan]] = {}
+
+    async def plan(self, ctx: RequestContext) -> Planned:
+        call: Call | None = ctx.contract
+        if call is None:
+            return await self.inner.plan(ctx)
+        if call.contract is None or call.match is None:
+            return await self._by_conventions(ctx)
+        match = call.match
+        compiled = call.contract.compiled(match.operation)
+        written = await self._by_person(ctx)
+        if written is not None:
+            return written
+        if compiled.role.plain:
+            asked = call.contract.asked(compiled, match, ctx)
+            params: dict[str, int | str] = {"id": asked.address} if asked.address else {}
+            careful = compiled.careful if asked.address.startswith("~") else None
+            runnable = self.runnable(compiled) if careful is None else checked(careful)
+            return Fixed(runnable, params, asked.values)
+        return await self._unplanned(compiled, ctx)
+
+    async def _by_person(self, ctx: RequestContext) -> Planned | None:
+        if not isinstance(self.inner, LearningPlanner):
+            return None
+        return await self.inner.written(ctx)
+
+    async def _by_conventions(self, ctx: RequestContext) -> Planned:
+        inner = self.inner
+        return await (inner.conventions if isinstance(inner, LearningPlanner) else inner).plan(ctx)
+
+    def runnable(self, compiled: Compiled) -> RunnablePlan:
+        found = self._checked.get(id(compiled))
+        if found is None or found[0] is not compiled:
+            found = compiled, runnable_of(compiled)
+            if len(self._checked) >= _CHECKED_MAX:
+                self._checked.clear()
+            self._checked[id(compiled)] = found
+        return found[1]
+
+    async def _unplanned(self, compiled: Compiled, ctx: RequestContext) -> Planned:
+        try:
+            if isinstance(self.inner, LearningPlanner) and await self.inner.plans(ctx):
+                return await self.inner.plan(ctx)
+        except ServiceError as error:
+            if error.status not in FALL_BACK:
+                raise
+        if self._settings.unplanned == "refuse":
+            raise NotPlannable(_UNPLANNED.format(compiled.role.why))
+        return Fixed(self.runnable(compiled), {}, {})
+
+    async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
+        call: Call | None = ctx.contract
+        if call is None or call.contract is None:
+            return await self.inner.allowed_methods(ctx)
+        return call.contract.allowed(ctx.segments)
+
+    async def routes_in_force(self, session: Session) -> RoutesInForce:
+        return await self.inner.routes_in_force(session)
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+_CHECKED_MAX: Final = 8_192
