@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: The address that the pages write, which the running service's takes the place of.
 WRITTEN: Final = "localhost:8000"
 _MARK: Final = "--- end of the output ---"
-_SECONDS: Final = 120
+_SECONDS: Final = 300
 
 #: What differs from run to run, and what stands for it.
 _CHANGING: Final = (
