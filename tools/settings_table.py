@@ -1,6 +1,6 @@
 """The settings as a Markdown table, written from the code: ``python -m tools.settings_table``.
 
-README.md holds its output, and a test compares the two.
+docs/settings.md holds its output, and a test compares the two.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What one setting is: its default, its variable, its bounds, and what it means.
 
 The tree in `settings_schema` is made of these. The decoder, the commented metaservice.toml's
-test and the README's table all read them, so a setting is described in one place.
+test and the documented table all read them, so a setting is described in one place.
 """
 
 from __future__ import annotations

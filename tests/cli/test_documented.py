@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE = (ROOT / "docs" / "command.md").read_text("utf-8")
-README = (ROOT / "README.md").read_text("utf-8")
+TOUR = (ROOT / "docs" / "tour.md").read_text("utf-8")
 
 
 def commands(parser: argparse.ArgumentParser, *words: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:
@@ -94,9 +94,9 @@ def test_the_page_has_every_command_and_flag() -> None:
         assert re.search(rf"\b{command}\b|`{word}`|\*\*{word}\*\*", PAGE), command
 
 
-def test_the_readme_has_every_command() -> None:
+def test_the_tour_has_every_command() -> None:
     """In its list of what the command does."""
-    listed = README.partition("## See and steer what was learned")[2].partition("\n## ")[0]
+    listed = TOUR.partition("## See and steer what was learned")[2].partition("\n## ")[0]
 
     assert listed
     for command in COMMANDS:

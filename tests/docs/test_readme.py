@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from tests.e2e.service import RunningService
 
 TEXT = README.read_text("utf-8")
+TOUR = ROOT / "docs" / "tour.md"
+TOUR_TEXT = TOUR.read_text("utf-8")
+STATUSES = (ROOT / "docs" / "statuses.md").read_text("utf-8")
+DEVELOPMENT = (ROOT / "docs" / "development.md").read_text("utf-8")
 SERVE = "pip install uv && uv run just serve"
 TEST = "pip install uv && uv run just test"
 #: What a page says that its service was started with.
@@ -46,8 +50,8 @@ def shell(tmp_path: Path) -> Shell:
 
 
 def test_the_tour(shell: Shell, start_service: Callable[..., RunningService]) -> None:
-    """Every command of the tour, run in its order as its reader would, prints what the README shows."""
-    done = tour.take(TEXT, shell, start_service)
+    """Every command of the tour, run in its order as its reader would, prints what the page shows."""
+    done = tour.take(TOUR_TEXT, shell, start_service)
 
     assert len(done) >= 15
     assert differences(done) == []
@@ -55,8 +59,9 @@ def test_the_tour(shell: Shell, start_service: Callable[..., RunningService]) ->
 
 def test_all_of_the_readme_can_be_pasted() -> None:
     """No prompt stands before a command, and a block's outputs are comments to a shell."""
-    assert not [block for block in blocks(TEXT) if block.language == "console"]
-    for block in blocks(TEXT):
+    text = TEXT + TOUR_TEXT
+    assert not [block for block in blocks(text) if block.language == "console"]
+    for block in blocks(text):
         assert not re.search(r"^[$>] ", block.text, re.MULTILINE), block
 
 
@@ -67,11 +72,11 @@ def test_a_block_to_paste() -> None:
     assert steps(block) == [Step("A='x y'\necho 1", "1\n\n 2"), Step("cat <<'END'\na\nEND", "")]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != README], ids=lambda page: page.name)
-def test_the_examples_of_other_pages(
+@pytest.mark.parametrize("page", [page for page in PAGES if page != TOUR], ids=lambda page: page.name)
+def test_the_examples_of_a_page(
     page: Path, shell: Shell, start_service: Callable[..., RunningService]
 ) -> None:
-    """Console blocks of the other pages are run as well, against a service without a model."""
+    """Console blocks of all other pages are run as well, against a service without a model."""
     examples = console(blocks(page.read_text("utf-8")))
     with start_service(**STARTED_WITH.get(page.name, {})) as service:
         outputs = shell.run([step.command for step in examples], service.url.removeprefix("http://"))
@@ -100,7 +105,7 @@ def test_the_two_commands(command: str) -> None:
 def test_a_plan_is_what_a_model_is_asked_for() -> None:
     """The plan of the tour has the members that the prompt asks for, no others, and would be taken."""
     (written,) = [
-        step for step in console(blocks(section(TEXT, tour.WITH))) if step.command.startswith("cat")
+        step for step in console(blocks(section(TOUR_TEXT, tour.WITH))) if step.command.startswith("cat")
     ]
     (entry,) = json.loads(written.command.partition("\n")[2].removesuffix("END"))
     asked = codec.ANSWER_SCHEMA
@@ -129,7 +134,7 @@ def test_ci_runs_the_test_command() -> None:
 
 def test_every_status_and_problem_type() -> None:
     """The table has every problem type, in the row of its status, and no other."""
-    rows = re.findall(r"^\| (\d{3}) \| (.+?) \|", section(TEXT, "## Statuses"), re.MULTILINE)
+    rows = re.findall(r"^\| (\d{3}) \| (.+?) \|", STATUSES, re.MULTILINE)
     shown = {(int(status), slug) for status, slugs in rows for slug in re.findall(r"`([a-z-]+)`", slugs)}
 
     assert shown == {(error.status, slug) for slug, error in all_types().items()}
@@ -138,15 +143,24 @@ def test_every_status_and_problem_type() -> None:
 def test_every_recipe() -> None:
     """Each public recipe of the justfile is told of, and none that is not there."""
     recipes = re.findall(r"^([a-z][\w-]*)(?: \*args)?:", (ROOT / "justfile").read_text("utf-8"), re.MULTILINE)
-    shown = re.findall(r"`uv run just ([\w-]+)`", section(TEXT, "## Development"))
+    shown = re.findall(r"`uv run just ([\w-]+)`", DEVELOPMENT)
 
     assert sorted(shown) == sorted(recipes)
 
 
 def test_every_folder() -> None:
     """The table of folders has every folder with Python in it, and docs, and what it names is there."""
-    named = re.findall(r"^\| `([\w/]+)/` \|", section(TEXT, "## Layout"), re.MULTILINE)
+    named = re.findall(
+        r"^\| `([\w/]+)/` \|",
+        section(DEVELOPMENT, "## Layout"),
+        re.MULTILINE,
+    )
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 
     assert set(named) == rooms | {"docs"}
     assert all((ROOT / name).is_dir() for name in named)
+
+
+def test_it_is_short() -> None:
+    """Whoever comes by reads it to the end."""
+    assert len(TEXT.splitlines()) <= 180

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.settings.reading import all_keys, from_mapping
-from tests.docs.markdown import PAGES, README, blocks, inline_code
+from tests.docs.markdown import PAGES, ROOT, blocks, inline_code
 from tools.settings_table import table
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from server.settings.key import Key
 
-TEXT = README.read_text("utf-8")
+TEXT = (ROOT / "docs" / "settings.md").read_text("utf-8")
 KEYS = all_keys()
 VARIABLES = {key.spec.variable for key in KEYS if key.spec.variable} | {"LARS_CONFIG"}
 _VARIABLE = re.compile(r"\b(?:LARS|SANDBOX|OPENAI|ANTHROPIC)_[A-Z_]+[A-Z]\b")
@@ -26,7 +26,7 @@ _KEY = re.compile(r"([a-z_]+)(?:\.[a-z_]+)+")
 
 
 def test_the_table_is_the_generators() -> None:
-    """The README's table is what `python -m tools.settings_table` prints."""
+    """The page's table is what `python -m tools.settings_table` prints."""
     found = re.search(r"<!-- python -m tools.settings_table -->\n(.*?)\n<!--", TEXT, re.DOTALL)
 
     assert found is not None
@@ -35,7 +35,7 @@ def test_the_table_is_the_generators() -> None:
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.path)
 def test_each_key(key: Key) -> None:
-    """Every key that a file may hold, and every variable, stands in the README."""
+    """Every key that a file may hold, and every variable, stands in the page."""
     assert key.spec.env_only or f"`{key.path}`" in TEXT
     assert not key.spec.variable or f"`{key.spec.variable}`" in TEXT
 

@@ -1,4 +1,4 @@
-"""The README's tour as its reader takes it: a service, then a simulated provider too, on the same data."""
+"""The long tour as its reader takes it: a service, then a simulated provider too, on the same data."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ if TYPE_CHECKING:
     #: Starts the service with the settings in the keywords, on the data of the last one.
     StartService = Callable[..., RunningService]
 
-WITHOUT: Final = "## A two-minute tour"
-WITH: Final = "### The tour with a model"
+WITHOUT: Final = "## Without a model"
+WITH: Final = "## The tour with a model"
 SEE: Final = "## See and steer what was learned"
 SERVE: Final = ["uv", "run", "just", "serve"]
 SIMULATE: Final = ["uv", "run", "python", "-m"]
 _READY: Final = "ready at "
 
 
-def take(readme: str, shell: Shell, start_service: StartService) -> list[tuple[Step, str]]:
+def take(page: str, shell: Shell, start_service: StartService) -> list[tuple[Step, str]]:
     """Each command of the tour with what it printed, in the page's order."""
-    whole, second, steered = section(readme, WITHOUT), section(readme, WITH), section(readme, SEE)
-    first = whole.partition(WITH)[0]
+    first, second, steered = section(page, WITHOUT), section(page, WITH), section(page, SEE)
     done = _answered(console(blocks(first)), shell, start_service())
     write_plans, *ask = console(blocks(second))
     done += zip([write_plans], shell.run([write_plans.command], ""), strict=True)
@@ -59,7 +58,7 @@ def _answered(steps: list[Step], shell: Shell, service: RunningService) -> list[
 
 @contextmanager
 def _simulator(command: list[str], shell: Shell) -> Iterator[str]:
-    """The README's command on a port of our own; the port it got."""
+    """The page's command on a port of our own; the port it got."""
     assert command[: len(SIMULATE)] == SIMULATE, command
     module, *options = command[len(SIMULATE) :]
     options[options.index("--port") + 1] = "0"

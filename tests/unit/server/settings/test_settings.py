@@ -665,7 +665,7 @@ def lines_of_default_file() -> list[tuple[str, str]]:
 
 class TestTable:
     def test_covers_everything(self) -> None:
-        """The README's table has a row for every key and every variable, and nothing else."""
+        """The documented table has a row for every key and every variable, and nothing else."""
         rows = table().splitlines()[2:]
 
         assert len(rows) == len(KEYS) + 1
