@@ -244,7 +244,8 @@ async def set_(options: argparse.Namespace, channel: Channel, out: Output) -> in
     if not changes:
         raise Refusal({"detail": "Nothing to set: name --dialect, --clock or --seed."})
     found = await channel.call(Ask("PATCH", ("sessions", options.session, "settings"), body=changes))
-    said = ", ".join(f"{name} {found['settings'].get(name, 'none of its own')}" for name in changes)
+    kept = found["settings"]
+    said = ", ".join(f"{name} {kept[name]}" if name in kept else f"no {name} of its own" for name in changes)
     out.done(found, f"Session {found['session']} has from now on: {said}.")
     return 0
 

@@ -373,6 +373,6 @@ def test_what_is_set_for_a_session(command: Command) -> None:
     done = command.json("sessions", "set", "shop", "--dialect", "postgrest")
     assert done == {"session": "shop", "settings": {"dialect": "postgrest"}}
     assert "postgrest" in command.run("sessions", "show", "shop").stdout
-    assert "nothing of its own" in command.run("sessions", "set", "shop", "--dialect", "none").stdout
+    assert "no dialect of its own" in command.run("sessions", "set", "shop", "--dialect", "none").stdout
     refused = command.run("sessions", "set", "shop", "--dialect", "nope")
     assert (refused.returncode, "`dialect` must be one of" in refused.stderr) == (1, True)
