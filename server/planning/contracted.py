@@ -12,7 +12,7 @@ Requests without a contract, and those beyond it where the settings permit, go t
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from server.planning.planned import Fixed, RoutesInForce
 from server.planning.planner import FALL_BACK, LearningPlanner
@@ -54,6 +54,11 @@ class ContractPlanner:
         self._settings = settings
         #: By the compiled operation: it and its plan stay as long as their contract does.
         self._checked: dict[int, tuple[Compiled, RunnablePlan]] = {}
+
+    @property
+    def parts(self) -> Any:
+        """Of the inner planner, for operators."""
+        return self.inner.parts  # type: ignore[attr-defined]
 
     async def plan(self, ctx: RequestContext) -> Planned:
         call: Call | None = ctx.contract

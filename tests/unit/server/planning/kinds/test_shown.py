@@ -84,6 +84,7 @@ FULL = Shown(
     learned=(LearnedLine("GET /members"),),
     asked="earlier",
     earlier=body_type({"b": 1}),
+    contract='{"operation": "GET /a"}',
     values='{"body": 1}',
     prefix=0,
 )
@@ -98,6 +99,7 @@ OTHER: dict[str, Any] = {
     "learned": (LearnedLine("GET /members", effects_of("x = store.get(1)", "members")),),
     "asked": "word",
     "earlier": None,
+    "contract": "",
     "values": '{"body": 2}',
     "prefix": 1,
 }
