@@ -16,7 +16,7 @@ JSON: Final = "application/json"
 _RANGE: Final = re.compile(
     r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*((?:;[^,]*)?)", re.ASCII
 )
-_QUALITY: Final = re.compile(r";\s*q=([01](?:\.[0-9]{0,3})?)\s*(?:;|$)", re.ASCII)
+_WEIGHT: Final = re.compile(r";\s*q=([01](?:\.[0-9]{0,3})?)\s*(?:;|$)", re.ASCII)
 _MOST_RANGES: Final = 32
 
 
@@ -62,7 +62,7 @@ def wanted(accept: str, declared: Iterable[str]) -> str | None:
 
 
 def _quality(parameters: str) -> float:
-    found = _QUALITY.search(parameters)
+    found = _WEIGHT.search(parameters)
     return float(found[1]) if found else 1.0
 
 

@@ -34,6 +34,7 @@ from tests.unit.server.planning.requests import a_request
 from tools.refresh_golden import CASES, GOLDEN, golden_text
 from wasm_runtime.outcome import (
     BadReply,
+    BreaksContract,
     OutOfFuel,
     OutOfMemory,
     OutOfTime,
@@ -443,10 +444,20 @@ def test_nothing_a_guest_says_reaches_a_provider(outcome: Any) -> None:
     assert text.count("\n\n") == 1
 
 
+def test_complaint_about_a_contract_that_is_broken() -> None:
+    """By pointer, keyword and rule; the worker has taken out what is no name of the contract's."""
+    text = complaint_for(
+        BreaksContract(201, (("/items/0/*", "type", "has to be an integer"), ("", "required", "id")))
+    )
+
+    assert "The reply with status 201 breaks the contract" in text
+    assert "- /items/0/*: type: has to be an integer\n- the reply: required: id\n" in text
+
+
 def test_every_problem_has_words() -> None:
     tested = {Raised, BadReply, OutOfFuel, OutOfTime, OutOfMemory, StackExhausted, OutputTooLarge}
 
-    assert set(get_args(Problem)) == tested | {PlanInvalid, CodeRefused}
+    assert set(get_args(Problem)) == tested | {BreaksContract, PlanInvalid, CodeRefused}
 
 
 # -- house rules ------------------------------------------------------------------------------------
