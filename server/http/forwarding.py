@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 from aiohttp import web
-from attrs import frozen
+from attrs import define, frozen
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -28,6 +28,8 @@ from server.values.errors import MisdirectedRequest, NotConfirmed, Unavailable
 from server.values.model import SAFE_METHODS
 
 if TYPE_CHECKING:
+    from types import SimpleNamespace
+
     from multidict import MultiMapping
 
     from server.cluster.ownership import Ownership
@@ -62,6 +64,24 @@ class Asked:
     headers: MultiMapping[str]
     body: bytes
     session: str
+
+
+@define
+class _Way:
+    """How far a request has come. `begun`: some of it may have been sent."""
+
+    begun: bool = False
+
+
+def _noting() -> aiohttp.TraceConfig:
+    """Has each request's `_Way` told: of a node that goes before anything was sent nothing is in doubt."""
+
+    async def begin(_session: object, context: SimpleNamespace, _sent: object) -> None:
+        context.trace_request_ctx.begun = True
+
+    noting = aiohttp.TraceConfig()
+    noting.on_request_headers_sent.append(begin)
+    return noting
 
 
 class Misplaced(MisdirectedRequest):
@@ -136,7 +156,8 @@ class Forwarder:
         """The response, sent; or whose the session is, as that node says. Raises _NotSent, NotConfirmed."""
         async with self._ownership.departure(node) as gone:
             line.forwarded_to = node.id
-            asking = asyncio.ensure_future(self._ask(asked, node, line.request_id))
+            way = _Way()
+            asking = asyncio.ensure_future(self._ask(asked, node, line.request_id, way))
             either: set[asyncio.Future[Any]] = {asking, gone}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
@@ -148,7 +169,7 @@ class Forwarder:
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
                 raise _NotSent from error
             except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:
-                if asked.method in SAFE_METHODS:
+                if asked.method in SAFE_METHODS or not way.begun:
                     raise _NotSent from error
                 raise NotConfirmed(_CUT_OFF) from error
             async with response:
@@ -162,7 +183,7 @@ class Forwarder:
                         raise _NotSent from error
                     raise
 
-    async def _ask(self, asked: Asked, node: Node, request_id: str) -> aiohttp.ClientResponse:
+    async def _ask(self, asked: Asked, node: Node, request_id: str, way: _Way) -> aiohttp.ClientResponse:
         headers = CIMultiDict(
             (name, value) for name, value in asked.headers.items() if name.lower() not in _OF_THE_CONNECTION
         )
@@ -175,6 +196,7 @@ class Forwarder:
             headers=headers,
             data=asked.body or None,
             allow_redirects=False,
+            trace_request_ctx=way,
         )
 
     def _connected(self) -> aiohttp.ClientSession:
@@ -185,6 +207,7 @@ class Forwarder:
                 auto_decompress=False,
                 skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[_noting()],
             )
         return self._client
 
