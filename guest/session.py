@@ -296,12 +296,11 @@ class GuestSession:
         return f"{text[:-1]}{looked}}}\n{body}"
 
     def _looked(self) -> str:
-        """The head's last member: what the answer was made of, or what the request has touched."""
+        """The head's last member: what the answer was made of, or what the request has touched for good."""
         if self._mode == READ:
             return f',"reads":{self._session.reads()}'
-        return (
-            f',"touched":{self._session.touched()}' if self._keep and self._session.changes_anything else ""
-        )
+        kept = self._mode == WRITE and self._keep and self._session.changes_anything
+        return f',"touched":{self._session.touched()}' if kept else ""
 
     def _raised(self, error: Exception, *, blamed: str, status: int, detail: str, **members: Any) -> str:
         place = blame.place_of(error)

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: What the keeper's process runs, by engine.
-MODULE = "server.record.process"
-_MODULES: Final = {"sqlite": MODULE, "postgres": "server.record.postgres.process"}
+MODULES: Final = {"sqlite": "server.record.process", "postgres": "server.record.postgres.process"}
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
 _WAIT_SECONDS: Final = 5.0
@@ -113,7 +112,7 @@ class KeeperConfig:
             **reach_of(self.url),
         }
         own = (sys.executable, "-I", "-X", "utf8", "-m", "wasm_runtime.confined")
-        return [*own, json.dumps(confinement), _MODULES[self.engine], str(control_fd), str(handover_fd)]
+        return [*own, json.dumps(confinement), MODULES[self.engine], str(control_fd), str(handover_fd)]
 
 
 def reach_of(url: str) -> dict[str, Any]:

@@ -256,6 +256,8 @@ class Process:
         if self._operations is None:
             raise Unavailable("the record is not open")
         if what != "settings":  # a session's first request waits for them, and no commit changes them
+            while self._new_worker():
+                pass  # one that was handed over, and may have sent something, and is dead by now
             for link in tuple(self._links.values()):
                 link.stream.drain()  # what workers that are no more have sent comes first
             await self.keeper.settled()
@@ -325,16 +327,17 @@ class Process:
 
     # Workers
 
-    def _new_worker(self) -> None:
+    def _new_worker(self) -> bool:
+        """Whether there was one."""
         try:
             data, descriptors, _, _ = socket.recv_fds(self._handover, 1024, 1, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data, descriptors = b"", []
         if not data:
             asyncio.get_running_loop().remove_reader(self._handover)
-            return
+            return False
         said = json.loads(data)
         slot, slots = int(said["slot"]), int(said["slots"])
         old = self._links.get(slot)
@@ -345,6 +348,7 @@ class Process:
         link = self._links[slot] = WorkerLink(self, socket.socket(fileno=descriptors[0]), slot, slots)
         if self.keeper.room.full:
             link.tell(self.keeper.room)
+        return True
 
     def gone(self, slot: int, link: WorkerLink) -> None:
         if self._links.get(slot) is link:

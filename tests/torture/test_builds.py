@@ -73,7 +73,7 @@ async def test_a_build_without_the_version_compare_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was made upon a version that the record has refused is written: then it runs again."""
-    monkeypatch.setattr(client, "MODULE", f"{_BUILDS}.no_compare")
+    monkeypatch.setitem(client.MODULES, "sqlite", f"{_BUILDS}.no_compare")
 
     assert await wrong_in(tmp_path, histories=_MOST_HISTORIES, operations_per_kill=_OPERATIONS)
 
@@ -93,6 +93,6 @@ async def test_the_same_with_nothing_taken_out_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under the same kills, and with a record that refuses as often."""
-    monkeypatch.setattr(client, "MODULE", f"{_BUILDS}.refusing")
+    monkeypatch.setitem(client.MODULES, "sqlite", f"{_BUILDS}.refusing")
 
     assert await wrong_in(tmp_path, histories=2) == []

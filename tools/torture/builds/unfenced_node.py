@@ -8,5 +8,5 @@ from server.__main__ import main
 from server.record import client
 
 if __name__ == "__main__":
-    getattr(client, "_MODULES")["postgres"] = "tools.torture.builds.unfenced_keeper"  # noqa: B009  it is private
+    client.MODULES["postgres"] = "tools.torture.builds.unfenced_keeper"
     sys.exit(main())
