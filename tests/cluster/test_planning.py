@@ -90,17 +90,21 @@ async def test_what_operators_change_is_changed_at_every_node(
         found: list[dict[str, Any]] = answer.json["plans"]
         return found
 
-    async def same_plans(count: int) -> list[dict[str, Any]]:
-        while len(await asyncio.to_thread(plans, two)) != count:
+    async def agreed(*, cancels: bool) -> list[dict[str, Any]]:
+        """What both nodes list, as soon as it is the same and has the plan, or has it no more."""
+        while True:
+            here, there = await asyncio.to_thread(plans, one), await asyncio.to_thread(plans, two)
+            has = any(each["route"].endswith("/cancel") for each in here)
+            if has is cancels and {each["id"] for each in here} == {each["id"] for each in there}:
+                return here
             await asyncio.sleep(0.02)
-        return await asyncio.to_thread(plans, one)
 
     async with asyncio.timeout(60):
-        first = await same_plans(len(await asyncio.to_thread(plans, one)))
+        first = await agreed(cancels=True)
     [made] = [each for each in first if each["route"].endswith("/cancel")]
     operator = one.client(None, Authorization=f"Bearer {ADMIN}")
     gone = await asyncio.to_thread(operator.request, "DELETE", f"/_meta/plans/{made['id']}?force=true")
     assert gone.status == 200, gone
     async with asyncio.timeout(60):
-        left = await same_plans(len(first) - 1)
+        left = await agreed(cancels=False)
     assert made["id"] not in {each["id"] for each in left}
