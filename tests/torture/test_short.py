@@ -83,13 +83,16 @@ async def test_sessions_are_bounded_by_live_guests(guest_artifact: Artifact, see
     assert not report.violations, report.text()
 
 
-async def test_every_file_operation_may_fail(guest_artifact: Artifact, seed: int) -> None:
+@pytest.mark.parametrize("where", ["record", "start", "file"])
+async def test_every_file_operation_may_fail(
+    guest_artifact: Artifact, seed: int, where: faults.Where
+) -> None:
     """A few n of each series; all of them are the command line's."""
-    report = await faults.torture(seed, short=True)
+    report = await faults.torture(seed, short=True, where=where)
 
     assert not report.violations, report.text()
     assert isinstance(report.figures["rounds"], int)
-    assert report.figures["rounds"] >= len(faults.ALL) * 2
+    assert report.figures["rounds"] >= sum(each.where == where for each in faults.ALL) * 2
 
 
 async def test_every_provider_may_fail(guest_artifact: Artifact, seed: int) -> None:

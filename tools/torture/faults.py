@@ -81,15 +81,15 @@ ALL = tuple(
 )
 
 
-async def torture(seed: int, *, short: bool) -> Report:
-    """Every n of every series; or, if short, a few of each."""
+async def torture(seed: int, *, short: bool, where: Where | None = None) -> Report:
+    """Every n of every series; or, if short, a few of each. `where`: of the series there alone."""
     report = Report("faults", seed, "--short" if short else "")
     async with AsyncExitStack() as running:
         service, injector = await faulty_service(running)
         loop = FaultLoop(report, service, injector)
         try:
             await service.start()
-            await loop.run(Random(f"faults:{seed}"), short=short)
+            await loop.run(Random(f"faults:{seed}"), short=short, where=where)
         except NotStarted as error:
             report.violation(f"the service did not start: {error}")
     report.figures = loop.figures()
@@ -124,11 +124,11 @@ class FaultLoop:
             "operations": self.ends,
         }
 
-    async def run(self, random: Random, *, short: bool) -> None:
+    async def run(self, random: Random, *, short: bool, where: Where | None = None) -> None:
         self._workers = self.service.workers()
         self._witness = self._writer(_WITNESS)
         await self._witness.insert(TRANSFER)
-        for series in ALL:
+        for series in (each for each in ALL if where in (None, each.where)):
             for nth in await self._numbers(series, random, short=short):
                 if not await self._run_round(series, nth):
                     self.ends[str(series)] = nth - 1

@@ -5,7 +5,8 @@
 2. `/healthz` answers within 100 ms.
 3. Memory is bounded by what the settings add up to: bodies held here and once more by the workers, small ones
    of all connections, the guests; and what the interpreters themselves need.
-4. Nobody is answered 5xx but 503, which says when to come again. When they have gone, nothing is held.
+4. Nobody is answered 5xx but 503, which says when to come again, and 507 where a session is full. When they
+   have gone, nothing is held.
 
 In short form times are figures, and no violations: a machine that is busy with something else says nothing.
 """
@@ -192,7 +193,7 @@ class Loris:
                 self.report.violation(f"no {kind} client came to its end")
         for name, times in seen.items():
             status = int(name.partition(" ")[2] or 0)
-            if status >= 500 and status != 503:
+            if status >= 500 and status not in (503, 507):
                 self.report.violation(f"{name}: {times} times")
 
     async def _is_empty(self) -> None:
