@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from server.console.views.sessions import json_of
-from server.values.errors import BadRequest
+from server.requests import strict_json
+from server.values.errors import BadRequest, InvalidJson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -89,3 +89,11 @@ def record_of(form: Mapping[str, str]) -> dict[str, Any]:
         except BadRequest:
             record[added] = text  # what is no JSON is a text
     return record
+
+
+def json_of(text: str, what: str) -> Any:
+    """The value of a text field. Raises BadRequest that names the line."""
+    try:
+        return strict_json.read(text.encode("utf-8", "surrogatepass"))
+    except InvalidJson as error:
+        raise BadRequest(f"{what}: {error.detail}") from None

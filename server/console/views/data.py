@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from server.console.fields import Field, fields_of, record_of
+from server.console.fields import Field, fields_of, json_of, record_of
+from server.console.operating import document
 from server.console.rendering import link, pretty
-from server.console.views.sessions import json_of
 from server.console.visit import Visit, go
 from server.operations.call import Call
 from server.values.errors import BadRequest, NotFound, ServiceError
@@ -90,10 +90,9 @@ class DataViews:
     async def _history(self, session: str, collection: str) -> list[dict[str, Any]]:
         """The session's versions that changed this collection, as far as they are kept."""
         try:
-            found = await self.api.call(Call("GET", ("sessions", session, "log"), {"limit": "200"}))
+            found = await document(self.api, Call("GET", ("sessions", session, "log"), {"limit": "200"}))
         except ServiceError:
             return []
-        assert isinstance(found, dict)  # noqa: S101 - that page has no other
         return [each for each in found["versions"] if collection in each["changes"]][:10]
 
     async def blank(self, visit: Visit) -> Reply:
@@ -105,10 +104,9 @@ class DataViews:
     async def _fields(self, visit: Visit) -> list[Field]:
         session, collection = _place(visit)
         try:
-            found = await self.api.call(Call("GET", ("sessions", session)))
+            found = await document(self.api, Call("GET", ("sessions", session)))
         except ServiceError:
             return []
-        assert isinstance(found, dict)  # noqa: S101 - that page has no other
         types: dict[str, list[str]] = next(
             (each["fields"] for each in found["collections"] if each["name"] == collection), {}
         )

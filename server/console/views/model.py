@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from server.console.operating import document
 from server.console.rendering import link
 from server.console.visit import Visit, go
 from server.operations.call import Call
@@ -52,6 +53,4 @@ class ModelViews:
         )
 
     async def _get(self, *segments: str, **query: str) -> dict[str, Any]:
-        found = await self.api.call(Call("GET", segments, query))
-        assert isinstance(found, dict)  # noqa: S101 - archives have a view of their own
-        return found
+        return await document(self.api, Call("GET", segments, query))

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from server.console.operating import document
 from server.console.rendering import link
 from server.console.visit import Visit, go
 from server.operations.call import Call
-from server.values.errors import BadRequest, ServiceError
+from server.values.errors import ServiceError
 
 if TYPE_CHECKING:
     from server.console.asking import Asking
@@ -34,8 +35,8 @@ class RouteViews:
     async def listed(self, visit: Visit) -> Reply:
         session, after = visit.asked("session"), visit.number("after")
         query = {"limit": str(_MOST), "after": str(after)} | ({"session": session} if session else {})
-        found = await self._dict(Call("GET", ("plans",), query))
-        learning = await self._dict(Call("GET", ("learning",)))
+        found = await document(self.api, Call("GET", ("plans",), query))
+        learning = await document(self.api, Call("GET", ("learning",)))
         uses = self.tail.uses()
         tree = _tree(found["plans"])
         return visit.page(
@@ -53,7 +54,7 @@ class RouteViews:
         return await self._page(visit)
 
     async def _page(self, visit: Visit, *, status: int = 200, **values: Any) -> Reply:
-        plan = await self._dict(Call("GET", ("plans", visit.segments[1])))
+        plan = await document(self.api, Call("GET", ("plans", visit.segments[1])))
         sessions = [each["session"] for each in plan["learned"]]
         shown: dict[str, Any] = {
             "failed": "",
@@ -74,10 +75,10 @@ class RouteViews:
         """Check the code, or have it run; a refusal shows each violation at its line."""
         name, code = visit.segments[1], visit.form.get("code", "")
         check = visit.form.get("do") == "check"
-        before = (await self._dict(Call("GET", ("plans", name))))["code"]
+        before = (await document(self.api, Call("GET", ("plans", name))))["code"]
         try:
-            found = await self._dict(
-                Call("PUT", ("plans", name, "code"), body={"code": code, "check": check})
+            found = await document(
+                self.api, Call("PUT", ("plans", name, "code"), body={"code": code, "check": check})
             )
         except ServiceError as error:
             violations = error.members.get("violations", [])
@@ -105,7 +106,7 @@ class RouteViews:
         """Run the plan, and other code if some is given, on copies of a session; nothing of it is kept."""
         form = visit.form
         asked = {name: form.get(name, "") for name in ("session", "path", "body")}
-        plan = await self._dict(Call("GET", ("plans", visit.segments[1])))
+        plan = await document(self.api, Call("GET", ("plans", visit.segments[1])))
         body: dict[str, Any] = {"session": asked["session"], "method": plan["method"], "path": asked["path"]}
         if asked["body"]:
             body["body"] = asked["body"]
@@ -113,17 +114,11 @@ class RouteViews:
             body["code"] = form["code"]
         typed = form.get("code") or plan["code"]
         try:
-            found = await self._dict(Call("POST", ("plans", visit.segments[1], "replay"), body=body))
+            found = await document(self.api, Call("POST", ("plans", visit.segments[1], "replay"), body=body))
         except ServiceError as error:
             values = {"failed": error.detail, "asked": asked, "typed": typed}
             return await self._page(visit, status=error.status, **values)
         return await self._page(visit, replayed=found, asked=asked, typed=typed)
-
-    async def _dict(self, call: Call) -> dict[str, Any]:
-        found = await self.api.call(call)
-        if not isinstance(found, dict):
-            raise BadRequest("This page has nothing to show.")
-        return found
 
 
 def _tree(plans: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import frozen
 
+from server.console.operating import document
 from server.console.rendering import link
 from server.console.visit import Visit, go
 from server.operations.call import Archive, Call
 from server.planning.dialects.frame.registry import names as dialect_names
-from server.requests import strict_json
-from server.values.errors import BadRequest, InvalidJson, NotFound, ServiceError
+from server.values.errors import NotFound, ServiceError
 from server.values.model import Reply
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class SessionViews:
         """What a rewind would change, before anything is."""
         name, to = visit.segments[1], visit.asked("to")
         call = Call("POST", ("sessions", name, "rewind"), body={"to": to, "dry": True})
-        found = await self._dict(call)
+        found = await document(self.api, call)
         return visit.page("rewind.html", "sessions", name=name, to=to, differences=found["differences"])
 
     async def rewind(self, visit: Visit) -> Reply:
@@ -128,10 +128,9 @@ class SessionViews:
         name = visit.segments[1]
         query = {"replace": visit.asked("replace", "false")}
         try:
-            found = await self.api.call(Call("PUT", ("sessions", name, "import"), query, upload=visit.upload))
+            await document(self.api, Call("PUT", ("sessions", name, "import"), query, upload=visit.upload))
         except ServiceError as error:
             return Reply(error.status, (), orjson.dumps({"failed": error.detail}))
-        assert isinstance(found, dict)  # noqa: S101 - that page has no other
         return Reply(200, (), orjson.dumps({"next": link("sessions", name, said="imported")}))
 
     async def _done(self, visit: Visit, what: str, body: Any, then: str) -> Reply:
@@ -146,17 +145,4 @@ class SessionViews:
         return go(then)
 
     async def _get(self, *segments: str, query: dict[str, str] | None = None) -> dict[str, Any]:
-        return await self._dict(Call("GET", segments, query or {}))
-
-    async def _dict(self, call: Call) -> dict[str, Any]:
-        found = await self.api.call(call)
-        assert isinstance(found, dict)  # noqa: S101 - archives have a view of their own
-        return found
-
-
-def json_of(text: str, what: str) -> Any:
-    """The value of a text field. Raises BadRequest that names the line."""
-    try:
-        return strict_json.read(text.encode("utf-8", "surrogatepass"))
-    except InvalidJson as error:
-        raise BadRequest(f"{what}: {error.detail}") from None
+        return await document(self.api, Call("GET", segments, query or {}))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from server.console.operating import document
 from server.operations.call import Call
 from server.values.errors import NotFound, ServiceError
 
@@ -59,10 +60,9 @@ class TrafficViews:
             return None
         try:
             call = Call("GET", ("sessions", seen.line.session, "log"), {"limit": "200"})
-            found = await self.api.call(call)
+            found = await document(self.api, call)
         except ServiceError:
             return None
-        assert isinstance(found, dict)  # noqa: S101 - that page has no other
         return next((each for each in found["versions"] if each["request"] == seen.line.request_id), None)
 
 

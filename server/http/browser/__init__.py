@@ -23,6 +23,7 @@ _PACKAGE_FILES = "fastapi_offline/static"
 _PACKAGED = ("swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js")
 _OWN = ("page.js", "page.css")
 _PAGES = ("docs", "redoc")
+_START = "start.html"
 _TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 _HTML = "text/html; charset=utf-8"
 
@@ -51,7 +52,8 @@ class File:
 def all_files() -> Mapping[str, File]:
     """Every file by its path, pages included. It reads some 3 MB: not for the event loop."""
     served: dict[str, File] = {}
-    names: dict[str, str] = {}
+    #: What stands for a name in braces: a file's path; the first steps, which both pages have, themselves.
+    names = {_START: _own(_START).decode()}
     for name in (*_PACKAGED, *_OWN):
         content = _packaged(name) if name in _PACKAGED else _own(name)
         stem, _, suffix = name.rpartition(".")
