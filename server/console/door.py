@@ -79,7 +79,7 @@ class Console:
         self.beside = beside
         sessions, data = SessionViews(api), DataViews(api, asking)
         routes, traffic, model = (
-            RouteViews(api, asking, tail, recent),
+            RouteViews(api, tail, recent),
             TrafficViews(api, tail),
             ModelViews(api),
         )
@@ -154,7 +154,7 @@ class Console:
             return go(f"{BASE}/sessions")
         view = self._view(segments, method)
         if method == "GET":
-            visit = Visit(method, segments, query, login, partial="HX-Request" in request.headers)
+            visit = Visit(method, segments, query, login)
             return await view(visit)
         return await self._changed(request, Visit(method, segments, query, login), view)
 

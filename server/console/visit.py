@@ -16,10 +16,7 @@ from server.values.model import Reply
 
 @frozen
 class Visit:
-    """`segments` are those behind `/_meta/console`; `upload` is a file that was sent, where one is taken.
-
-    `partial`: htmx asks for a part of the page.
-    """
+    """`segments` are those behind `/_meta/console`; `upload` is a file that was sent, where one is taken."""
 
     method: str
     segments: tuple[str, ...]
@@ -27,7 +24,6 @@ class Visit:
     login: Login
     form: Mapping[str, str] = field(factory=dict)
     upload: Path | None = None
-    partial: bool = False
 
     def asked(self, name: str, default: str = "") -> str:
         """A query's text, the first where there are several."""
@@ -46,7 +42,7 @@ class Visit:
         said = self.asked("said")
         if said and not shown["said"]:
             shown["said"] = _SAID.get(said, "")
-        return page(template, status, room=room, csrf=self.login.csrf, partial=self.partial, **shown)
+        return page(template, status, room=room, csrf=self.login.csrf, **shown)
 
 
 def go(path: str) -> Reply:

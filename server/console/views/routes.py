@@ -15,7 +15,6 @@ from server.operations.call import Call
 from server.values.errors import ServiceError
 
 if TYPE_CHECKING:
-    from server.console.asking import Asking
     from server.console.recent import Recent
     from server.console.tail import Tail
     from server.operations.api import Api
@@ -28,7 +27,6 @@ _MOST = 500
 @frozen
 class RouteViews:
     api: Api
-    asking: Asking
     tail: Tail
     recent: Recent
 
