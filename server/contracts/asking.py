@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from server.contracts.paging import Filter, Query
     from server.contracts.views import View, Views
 
+#: Whose a record is that is made at a path without a slot for that.
+MINE: Final = "me"
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _MAX_DEPTH: Final = 16
 _MERGES: Final = "application/merge-patch+json"
@@ -41,6 +43,8 @@ class Request:
     content: str
     media_type: str
     base_url: str
+    #: The tags that If-Match lists, without what is around them; ("*",) for any, () for no such header.
+    match: tuple[str, ...] = ()
 
 
 @frozen
@@ -105,7 +109,7 @@ class _Reader:
                     (value for key, value in (record or {}).items() if plain(key) in (name, f"{name}id")),
                     None,
                 )
-                found.append(said if isinstance(said, (str, int)) else "me")
+                found.append(said if isinstance(said, (str, int)) else MINE)
         return tuple(found)
 
     def key(self) -> Any:
@@ -115,6 +119,10 @@ class _Reader:
             return "one"
         if role.key_slot:
             return self._typed_key(self.request.params[role.key_slot])
+        if role.key_word:
+            said = self.request.body.get(role.key_word) if isinstance(self.request.body, dict) else None
+            value = self._text(role.key_word) or said
+            return self._typed_key(value) if isinstance(value, (str, int)) else None
         return self._key_in(self.record(self.request.body))
 
     def _typed_key(self, text: Any) -> Any:
@@ -136,9 +144,8 @@ class _Reader:
             return address_of("one", self.scope_values().values())
         key = self.key()
         if key is None:
-            raise Unprocessable(
-                f"The body has no {'.'.join(self.resource.key.path)}, which says whose record it is."
-            )
+            word = self.compiled.role.key_word or ".".join(self.resource.key.path)
+            raise Unprocessable(f"There is no {word}, which says whose record it is.")
         return address_of(key, self.prefix(self._body_record() if not self.compiled.role.key_slot else None))
 
     def _body_record(self) -> dict[str, Any]:
@@ -188,6 +195,7 @@ class _Reader:
             "link": self._link(),
             "at": self.at() if not self.resource.single else {},
             "self": self.request.path,
+            "match": list(self.request.match),
         }
 
     # what is written
@@ -223,6 +231,9 @@ class _Reader:
     def create(self, record: dict[str, Any]) -> dict[str, Any]:
         resource, role = self.resource, self.compiled.role
         key = self._key_in(record) if resource.key.given != "service" else None
+        word = self.compiled.key_query
+        if word and self._text(word):
+            key = self._typed_key(self._text(word))
         if resource.key.given == "service":
             record = without(record, resource.key.path)
         for scope in role.scopes:
@@ -281,11 +292,11 @@ class _Reader:
         if role.name.startswith("json-patch"):
             return {**values, "record": self._operations()}
         record = self.record(self.request.body)
-        if role.name == "replace" and not self.resource.single:
+        if role.name in ("replace", "replace-one"):
             for path, value in self.compiled.consts:
                 if path[0] not in self.resource.sent or self.compiled.plan.response_hints.get("made"):
                     add(record, path, value)
-        if role.key_slot:
+        if role.key_slot or role.key_word:
             record = without(record, self.resource.key.path)
         if role.name == "replace":
             for scope in role.scopes:
@@ -310,7 +321,7 @@ class _Reader:
             text += (
                 f"/{quote(part.text, safe='')}"
                 if isinstance(part, Word)
-                else f"/{quote(params.get(part.name, 'me'), safe='')}"
+                else f"/{quote(params.get(part.name, MINE), safe='')}"
             )
         return [f"{self.compiled.base}{text}/", self.compiled.suffix]
 
@@ -325,6 +336,8 @@ class _Reader:
             value = self.request.params[scope.slot]
             where[".".join(scope.field)] = value
             given.append([list(scope.field), self._typed_scope(scope) if scope.path else value])
+        for scope_name in self.compiled.mine:
+            where[f"@.at.{scope_name}"] = MINE
         for name, each in query.filters.items():
             if name in self.request.query:
                 self._add_filter(where, each, self.request.query[name])
@@ -414,7 +427,7 @@ class _Reader:
             texts = [text.lower() for text in texts]
         name = f"{path}__{each.operator}" if each.operator else path
         values = [text for text in texts if text != ""]
-        if not values:
+        if not values or not each.every.isdisjoint(values):
             return
         if each.many:
             where.setdefault("$or", [{name: text} for text in values])

@@ -16,8 +16,9 @@ from server.contracts.envelopes import around_of
 from server.contracts.examples import Examples
 from server.contracts.filling import Filling, filling_of
 from server.contracts.keys import address_of, making_of
+from server.contracts.model import key_query, said_as
 from server.contracts.paging import Query, query_of
-from server.contracts.paths import Slot, Word
+from server.contracts.paths import Slot, Word, alike
 from server.contracts.programs import CODE
 from server.contracts.samples import Samples
 from server.contracts.shapes import plain
@@ -38,6 +39,7 @@ _SAMPLE_TIMES: Final = {
     "mail": "Thu, 01 Jan 2026 12:00:00 +0000",
 }
 _SAMPLE_EPOCH: Final = 1_767_268_800
+_OWN: Final = frozenset({"user", "me", "self", "my", "mine", "current"})
 _NEWEST: Final = frozenset({"has_more"})
 
 
@@ -56,6 +58,10 @@ class Compiled:
     home: Path = ()
     base: str = ""
     suffix: str = ""
+    #: The word of a query that says a new record's key; "" for none.
+    key_query: str = ""
+    #: Scopes of which a list shows only those of whoever asks: `GET /user/repos`.
+    mine: tuple[str, ...] = ()
     #: The plan for a record whose key is not its address, where `plan` takes it for granted that it is.
     careful: Plan | None = None
 
@@ -107,7 +113,7 @@ class Compiler:
         resource = role.resource
         assert resource is not None  # noqa: S101 - a plain role has one
         filling = self._filling(resource)
-        seeds = self._filled(self._samples.seeds(resource), filling)
+        seeds = self._filled(resource, self._samples.seeds(resource), filling)
         query = query_of(
             self.model.views,
             role.operation,
@@ -121,6 +127,7 @@ class Compiler:
             "hide": self._hidden(role),
             "seeds": seeds,
             "listed": not resource.creatable,
+            "version": None if resource.version is None else resource.version.as_hints(),
             "parents": {each.name: list(self._samples.seeds(each)) for each, _ in role.parents},
             **self._around(role, query),
         }
@@ -150,6 +157,7 @@ class Compiler:
         if kind == "replace" and self._may_make(role):
             kind, hints["made"] = "put", 201 if role.operation.declares(201) else role.status
         plain_get = kind == "get" and hints["flat"] and hints["show"] is None and not hints["hide"]
+        plain_get = plain_get and resource.version is None
         bare = hints["place"] is None and not hints["around"] and hints["reply"] == "item"
         if plain_get and bare and role.status == 200 and not (role.scopes or role.parents or seeds):
             kind = "get-whole"
@@ -162,6 +170,8 @@ class Compiler:
             self._home(role, resource),
             self.model.document.base_path,
             _suffix(resource),
+            key_query(role.operation, resource.key) if kind == "create" else "",
+            _mine(role, resource),
             self._plan(role, "get", hints) if kind == "get-whole" else None,
         )
 
@@ -179,10 +189,11 @@ class Compiler:
         cut = hints["show"] is not None or hints["hide"] or hints["within"] or hints["newest"]
         examples = hints["listed"] and hints["seeds"]
         plain = hints["flat"] and not beside and not chosen
+        plain = plain and hints["version"] is None
         return plain and not cut and not examples and not (query.after or query.before)
 
     @staticmethod
-    def _filled(seeds: dict[str, Any], filling: Filling) -> dict[str, Any]:
+    def _filled(resource: Resource, seeds: dict[str, Any], filling: Filling) -> dict[str, Any]:
         """Examples with what every record has, where they lack it."""
         found = {}
         for address, seed in seeds.items():
@@ -194,6 +205,10 @@ class Compiler:
                     add(record, tuple(path), _SAMPLE_TIMES[kind])
                 elif kind == "epoch":
                     add(record, tuple(path), _SAMPLE_EPOCH * argument)
+            if resource.version is not None:
+                shown = str(_at(record, resource.version.path) if resource.version.path else "")
+                count = int(shown) if shown.isascii() and shown.isdecimal() and len(shown) < 10 else 1
+                record["@"] = {**record.get("@", {}), "v": count}
             found[address] = record
         return found
 
@@ -247,8 +262,10 @@ class Compiler:
         item, resource = role.reply.item, role.resource
         if resource is None:
             return False
+        if role.name in ("delete", "delete-one") and not item.properties:
+            return False
         if item.free or not resource.item.properties:
-            return role.name not in ("delete", "delete-one")
+            return True
         own = {plain(each) for each in resource.fields}
         told = {plain(each) for each in item.properties}
         if role.name in ("delete", "delete-one"):
@@ -302,6 +319,11 @@ class Compiler:
                 found[name] = None
             elif name not in resource.item.properties and plain(name) in by_plain:
                 found[name] = by_plain[plain(name)]
+        if role.key_word and (role.key_word,) != resource.key.path:
+            found[role.key_word] = None
+        alias = said_as(resource.key, resource.item, role.body.item)
+        if alias is not None and alias not in resource.item.properties and alias not in found:
+            found[alias] = resource.key.path[0]
         return found
 
     def _home(self, role: Role, resource: Resource) -> Path:
@@ -321,6 +343,25 @@ class Compiler:
         return role.operation.declares(201) or (
             resource.key.given == "client" and not any(each.name == "create" for each in resource.roles)
         )
+
+
+def _mine(role: Role, resource: Resource) -> tuple[str, ...]:
+    """Where records are made without one of their scopes, those listed there are those made there."""
+    words = {plain(part.text) for part in role.path if isinstance(part, Word)}
+    if role.name != "list" or words.isdisjoint(_OWN):
+        return ()
+    makers = [
+        each for each in resource.roles if each.name == "create" and alike(each.path) == alike(role.path)
+    ]
+    own = {scope.name for scope in role.scopes}
+    beside = {scope.name for each in resource.roles for scope in each.scopes if not scope.path}
+    return tuple(each for each in resource.scoped if each not in own and each in beside) if makers else ()
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
 
 
 def _declares_success(role: Role) -> bool:

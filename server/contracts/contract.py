@@ -12,6 +12,7 @@ from server.contracts import media_types
 from server.contracts.asking import Asked, Request, read
 from server.contracts.compiling import Compiled, Compiler
 from server.contracts.document import METHODS, ContractError
+from server.contracts.echoing import echoed
 from server.contracts.edge import Checked, Edge
 from server.contracts.examples import Examples, holder_of
 from server.contracts.failing import Failing
@@ -22,8 +23,10 @@ from server.contracts.reply_headers import ReplyHeaders
 from server.contracts.routes import Routes
 from server.contracts.shapes import json_content
 from server.contracts.telling import told_to_model
+from server.contracts.xml_text import is_xml, xml_of
+from server.values.entity_tags import tag_list
 from server.values.errors import MethodNotAllowed, NotFound
-from server.values.model import Reply
+from server.values.model import SAFE_METHODS, Reply
 from wasm_runtime.schemas import SchemaError
 
 if TYPE_CHECKING:
@@ -117,7 +120,7 @@ class Contract:
     def failed(self, reply: Reply, operation: Operation | None, path: str) -> Reply:
         """A problem document as the document has errors, and so that it fits their schema."""
         formed = self.failing.reply(reply, operation, path)
-        found = self.failing.schema_of(formed.status, operation)
+        found = self.failing.schema_of(self.failing.status(reply.status, operation), operation)
         if found is None or formed.body is None or formed.media_type == _PROBLEM:
             return formed
         media_type, schema = found
@@ -147,6 +150,38 @@ class Contract:
     def compiled(self, operation: Operation) -> Compiled:
         return self.compiler.compiled(self.role(operation))
 
+    def echoed(self, compiled: Compiled, match: Match, ctx: RequestContext) -> dict[str, Any]:
+        """What a request says, for the program of an example."""
+        status, body = compiled.plan.response_hints["status"], compiled.plan.response_hints["body"]
+        found = json_content(match.operation.reply_for(status) or {})
+        said = ctx.body_json if ctx.content != "none" else None
+        if found is None or not found[1]:
+            return {}
+        told = echoed(body, match.params, said, partial(self.judging.fits, found[1]))
+        return {} if told is body else {"body": told}
+
+    def represented(self, operation: Operation, reply: Reply, accept: str) -> Reply:
+        """A success in XML or text, where the operation has nothing else or the client wants nothing else."""
+        content = operation.reply_for(reply.status)
+        if not content or reply.status >= 300 or reply.media_type not in (_JSON, None, ""):
+            return reply
+        as_json = json_content(content)
+        if as_json is not None and media_types.wanted(accept, as_json[:1]) is not None:
+            return reply
+        media_type = media_types.wanted(accept, content) or next(iter(content))
+        schema = content[media_type]
+        empty = reply.body is None or reply.body == b"null"
+        shown = self.compiler.examples.for_content(holder_of(schema), schema, media_type) if schema else None
+        value = shown if empty or reply.body is None else orjson.loads(reply.body)
+        if isinstance(value, str) and empty and media_types.is_text(media_type):
+            return evolve(reply, body=value.encode("utf-8", "replace"), media_type=media_type)
+        if value is None or not is_xml(media_type):
+            return reply
+        document = self.document
+        name = self.model.views.at(schema).name or "root"
+        text = xml_of(value, document.resolve(schema), name, self.compiler.examples.follow)
+        return evolve(reply, body=text.encode("utf-8", "replace"), media_type=media_type)
+
     def asked(self, compiled: Compiled, match: Match, ctx: RequestContext) -> Asked:
         """Raises BadRequest and Unprocessable."""
         return read(
@@ -161,6 +196,7 @@ class Contract:
                 content=ctx.content,
                 media_type=ctx.headers.get("content-type", "").partition(";")[0].strip().lower(),
                 base_url=ctx.base_url,
+                match=_tags(ctx),
             ),
         )
 
@@ -177,6 +213,20 @@ class Call:
     path: str = ""
     #: The request as its operation reads it, once it was checked.
     checked: Checked | None = None
+
+    @property
+    def has_versions(self) -> bool:
+        """Whether its plan has records' tags itself, and compares them."""
+        if self.contract is None or self.match is None:
+            return False
+        role = self.contract.role(self.match.operation)
+        return role.plain and role.resource is not None and role.resource.version is not None
+
+    def represented(self, reply: Reply, accept: str) -> Reply:
+        """In the media type that the operation has, where that is none of JSON's."""
+        if self.contract is None or self.match is None:
+            return reply
+        return self.contract.represented(self.match.operation, reply, accept)
 
     @property
     def identity(self) -> Mapping[str, Any] | None:
@@ -266,6 +316,13 @@ class Call:
             return evolve(reply, body=None) if reply.body == b"null" else reply
         media_type = found[0] if "*" not in found[0] else _JSON
         return reply if media_type == _JSON else evolve(reply, media_type=media_type)
+
+
+def _tags(ctx: RequestContext) -> tuple[str, ...]:
+    """Of If-Match, weak ones too: those of a contract's versions often are. Raises InvalidHeader."""
+    if ctx.method in SAFE_METHODS or "if-match" not in ctx.headers:
+        return ()
+    return tuple(tag_list(ctx.headers["if-match"], "If-Match").for_guest(weak=True))
 
 
 def _of_its_types(reply: Reply, operation: Operation | None) -> Reply:

@@ -56,6 +56,8 @@ class Parameter:
     schema: str
     media_type: str = ""
     pointer: str = ""
+    #: The values that its schema lists; () for none.
+    choices: tuple[Any, ...] = ()
 
 
 @frozen

@@ -53,6 +53,9 @@ _HOLDERS: Final = frozenset(
     "links meta metadata pagination paging page cursors responsemetadata pageinfo paginator".split()  # noqa: SIM905
 )
 _MAX_DEPTH: Final = 4
+#: What a receipt tells in words.
+_SAID: Final = frozenset({"message", "msg", "detail"})
+_DONE: Final = "Done."
 
 #: Path, kind of fact ("" for a value), value, and whether null is kept.
 Around = list[list[Any]]
@@ -99,6 +102,14 @@ class _Walk:
 
     def _value(self, node: Any, view: View, here: tuple[str, ...], names: set[str], *, needed: bool) -> None:
         kind, value = _member(view, plain(here[-1]), names, many=self.many)
+        if (
+            not kind
+            and value is None
+            and not self.many
+            and plain(here[-1]) in _SAID
+            and view.kind == "string"
+        ):
+            value = _DONE
         if not kind and value is None and needed and not view.nullable:
             value = [] if view.kind == "array" else self.examples.for_node(node)
         if kind or value is not None or needed:

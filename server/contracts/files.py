@@ -60,7 +60,8 @@ class Bundle:
         if not isinstance(value, dict):
             raise ContractError(f"{self.name}: is no object")
         self.raw = value
-        value.pop(FILES, None)
+        if folder is not None:  # else they came with it, under this name
+            value.pop(FILES, None)
         waiting: list[tuple[str, int | None, Any]] = [("", None, value)]
         while waiting:
             path, number, part = waiting.pop()

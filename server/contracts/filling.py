@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 _MADE: Final = re.compile(
     r"creat|added|opened|placed|submitted|registered|^timestamp$|^date$|^time$|started|issued"
 )
+_STAMPS: Final = re.compile(r"(?:created|updated|modified|lastmodified)(?:at|on|date|time|datetime)?")
 _CHANGED: Final = re.compile(r"updat|modif|changed|lastseen")
+_BEGINS: Final = frozenset(
+    "new open opened pending draft created queued received submitted requested placed todo".split()  # noqa: SIM905
+)
+_ENDS: Final = re.compile(
+    r"^(?:closed|done|deleted|archived|cancell?ed|completed?|failed|inactive|disabled|expired)$"
+)
 _COUNTS: Final = re.compile(r"count$|total$|size$|^total|^num|number$|balance|amount|wait")
 _OWN_ADDRESS: Final = frozenset({"href", "self", "url", "uri", "link", "selflink", "location"})
 _WIRE_DATES: Final = frozenset({"date-time-rfc-2822", "rfc-2822", "rfc2822", "rfc822", "http-date"})
@@ -61,7 +68,9 @@ def filling_of(views: Views, examples: Examples, resource: Resource) -> Filling:
     bodies = [role.body.item for role in makers if role.body.kind in ("object", "wrapped", "array")]
     skipped = {resource.key.path}
     skipped |= {scope.path for role in resource.roles for scope in role.scopes if scope.path}
-    made = _Filler(views, examples, skipped)
+    states = _states(resource)
+    beside = frozenset(resource.fields) - frozenset(resource.item.properties)
+    made = _Filler(views, examples, skipped, beside if resource.item.properties else frozenset(), states)
     made.walk(resource.fields, frozenset(required), bodies, ())
     return made.filling
 
@@ -71,6 +80,10 @@ class _Filler:
     views: Views
     examples: Examples
     skipped: set[tuple[str, ...]]
+    #: Properties that a record itself does not have: those of a reply that tells of a new one.
+    beside: frozenset[str] = frozenset()
+    #: Of properties whose schema says no values, those that lists can be asked for.
+    states: Mapping[str, list[Any]] = field(factory=dict)
     filling: Filling = field(factory=Filling)
 
     def walk(
@@ -108,6 +121,11 @@ class _Filler:
                 self.walk(view.properties, view.required, bodies, path)
         elif needed or ours:
             self._scalar(node, view, path, needed=needed)
+        elif len(path) == 1 and view.kind == "string" and _STAMPS.fullmatch(plain(path[0])):
+            # A schema that bodies and replies share: nobody says when a record was made but the service.
+            self._timed(path, self._time(view, path, needed=True) or ["now", None])
+        elif len(path) == 1 and view.kind == "boolean" and not view.nullable:
+            self.filling.consts.append((path, plain(path[0]) in _ON))
 
     def _object(self, view: View, path: tuple[str, ...], *, needed: bool, ours: bool) -> bool:
         """Whether what is in the object is filled in, too."""
@@ -128,6 +146,10 @@ class _Filler:
             self.filling.fresh.append([list(path), "link" if absolute else "path", None])
         elif view.said.get("format") == "uuid" and needed:
             self.filling.fresh.append([list(path), "uuid", None])
+        elif plain(path[-1]) in _IDS and path[-1] in self.beside and len(path) == 1:
+            self.filling.fresh.append([list(path), "key", None])
+        elif plain(path[-1]) == "name" and view.kind == "string" and view.said.get("readOnly") is True:
+            self.filling.fresh.append([list(path), "name", None])
         elif plain(path[-1]) in _IDS and len(path) == 1 and view.kind in ("integer", "string"):
             self.filling.fresh.append([list(path), "number" if view.kind == "integer" else "uuid", None])
         else:
@@ -166,13 +188,15 @@ class _Filler:
             return ["epoch", 1000 if thousand else 1]
         if view.kind == "string" and named and not form and re.search(r"at$|time|date|on$", name):
             return ["now", None]
+        if view.kind == "string" and not form and _STAMPS.fullmatch(name):
+            return ["now", None]
         return None
 
     def _value(self, node: Any, view: View, name: str, *, needed: bool) -> Any:
-        choices = view.said.get("enum")
+        choices = view.said.get("enum") or self.states.get(name)
         if isinstance(choices, list) and choices:
             if needed or len(choices) == 1 or re.search(r"status|state|phase", name):
-                return next((each for each in choices if each is not None), None)
+                return _first(choices)
             return None if view.nullable else _NOTHING
         if view.nullable and not (needed and _COUNTS.search(name)):
             return None
@@ -188,6 +212,25 @@ class _Filler:
             case "object" if not view.properties:
                 return {} if needed else _NOTHING
         return self.examples.for_node(node) if needed else _NOTHING
+
+
+def _states(resource: Resource) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for role in resource.roles:
+        for parameter in role.operation.parameters if role.name == "list" else ():
+            name = plain(parameter.name)
+            choices = parameter.choices if parameter.place == "query" else ()
+            if choices and re.search(r"status$|state$|phase$", name):
+                found[name] = [each for each in choices if str(each).lower() not in ("all", "any", "*")]
+    return found
+
+
+def _first(choices: list[Any]) -> Any:
+    """The state that something begins in: one that says so, else the first that is no end."""
+    there = [each for each in choices if each is not None]
+    begins = [each for each in there if plain(str(each)) in _BEGINS]
+    goes_on = [each for each in there if not _ENDS.search(plain(str(each)))]
+    return next(iter((*begins, *goes_on, *there)), None)
 
 
 def _min_items(node: Any) -> bool:

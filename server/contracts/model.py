@@ -19,16 +19,20 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
+from server.contracts.calls import calls_in, key_word
 from server.contracts.paths import Path, Slot, Word, alike, last_word, path_of, slots_in, text_of
 from server.contracts.shapes import NONE, Shape, plain, shape_of
+from server.contracts.versions import version_of
 from server.contracts.views import ANY, View, Views
 from store.names import singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from server.contracts.calls import Call
     from server.contracts.document import Document, Operation
     from server.contracts.overrides import Overrides
+    from server.contracts.versions import Version
 
 RoleName: TypeAlias = Literal[
     "get", "list", "create", "create-many", "replace", "merge", "json-patch", "delete",
@@ -39,10 +43,14 @@ RoleName: TypeAlias = Literal[
 Given: TypeAlias = Literal["client", "service", "either"]
 
 _SEARCHES: Final = ("search", "find", "filter", "query", "lookup")
-_ID_LIKE: Final = ("id", "sid", "uuid", "uid", "guid", "_id", "key", "identifier")
+_ID_LIKE: Final = ("id", "sid", "uuid", "uid", "guid", "_id", "key", "identifier", "resourceid", "objectid")
 _NAME_LIKE: Final = ("name", "slug", "key", "login", "username", "path", "code")
 #: Counted within a parent.
 _COUNTED: Final = frozenset({"number", "index", "iid", "seq", "sequence", "position", "no", "line", "rank"})
+_COUNTED_END: Final = re.compile(r"(?:line|item|row|seq|sequence|issue|entry|step)(?:no|nr|num|number|index)")
+#: Names of a person or thing that stand for each other.
+_CALLED: Final = ("username", "login", "name", "slug", "handle", "code", "key")
+_ID_END: Final = re.compile(r"(?:id|key|number|no|index|uuid|guid)$")
 #: Objects within a record that may have its key.
 _HOLDERS: Final = frozenset({"metadata", "meta", "data", "attributes", "properties", "info"})
 _OVERLAP: Final = 0.6
@@ -50,6 +58,7 @@ _SAME: Final = 0.8
 #: Of the operations, and of the resources below one.
 _TENANT_SHARE: Final = 0.7
 _TENANT_KINDS: Final = 6
+_VERSION: Final = re.compile(r"v[0-9][0-9.a-z]*|api", re.IGNORECASE)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _AUTH: Final = frozenset(
     {"login", "logout", "signin", "signout", "token", "tokens", "session", "oauth", "auth", "authenticate"}
@@ -103,6 +112,8 @@ class Resource:
     sent: dict[str, Any] = field(factory=dict)
     roles: list[Role] = field(factory=list)
     single: bool = False
+    #: How its records' versions are told; None: they have none.
+    version: Version | None = None
 
     @property
     def flat(self) -> bool:
@@ -128,6 +139,8 @@ class Role:
     body: Shape = NONE
     status: int = 200
     key_slot: str = ""
+    #: The word of the query or body with the key, where the path has none (`server.contracts.calls`).
+    key_word: str = ""
     scopes: tuple[Scope, ...] = ()
     parents: tuple[tuple[Resource, str], ...] = ()
     #: What it is in people's words, where its name is only how it is done.
@@ -197,6 +210,8 @@ class _Modelling:
     _items: dict[tuple[str, ...], Resource] = field(factory=dict)
     _taken: set[str] = field(factory=set)
     _shapes: dict[tuple[str, str], Shape] = field(factory=dict)
+    #: Roles of operations that are named as calls.
+    _calls: dict[str, Role] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.views = Views(self.document.raw)
@@ -207,8 +222,9 @@ class _Modelling:
             node = self._nodes.setdefault(alike(path), _Node(path))
             node.operations.setdefault(operation.method, operation)
         self._find_resources()
+        self._find_calls()
         found = [
-            self._role(node, operation)
+            self._calls.get(operation.id) or self._role(node, operation)
             for node in self._nodes.values()
             for operation in node.operations.values()
         ]
@@ -225,6 +241,7 @@ class _Modelling:
         roles = {role.operation.id: self._with_parents(role, tenant) for role in found}
         for resource in self._resources:
             resource.roles = [role for role in roles.values() if role.resource is resource]
+            resource.version = version_of(self.document, self.views, resource)
         return Model(self.document, self.views, tuple(self._resources), roles)
 
     # shapes
@@ -269,8 +286,54 @@ class _Modelling:
             self._items[alike(node.path)] = resource
             self._homes.setdefault(alike(node.path[:-1]), resource)
 
+    def _find_calls(self) -> None:
+        operations = [
+            (operation, node.path) for node in self._nodes.values() for operation in node.operations.values()
+            if self.overrides is None or self.overrides.of(operation) is None
+        ]  # fmt: skip
+        for calls in calls_in(operations, self._homes):
+            shapes = [self._reply(each.operation) for each in calls.members if each.verb != "delete"]
+            items = [each.item for each in shapes if each.of_one or each.of_many]
+            item = max(items, key=lambda each: len(each.properties), default=ANY)
+            if not item.properties:
+                continue
+            key = self._key_path(item, "", calls.members[0].noun, "", composite=False)
+            view = self._at(item, key)
+            kind: Literal["integer", "string"] = "integer" if view.kind == "integer" else "string"
+            resource = Resource(self._name(calls.home), item, [], Key("", key, kind, view=view))
+            made = [self._called(each, resource) for each in calls.members] if key else []
+            if sum(role is not None for role in made) > 1:
+                self._resources.append(resource)
+                self._calls |= {role.operation.id: role for role in made if role is not None}
+
+    def _called(self, call: Call, resource: Resource) -> Role | None:
+        """The call's role; None where its shape is another one's."""
+        operation = call.operation
+        reply, body = self._reply(operation), self._body(operation)
+        word = key_word(operation, body.item.properties, call.noun, resource.key.path)
+        role = Role(
+            operation, call.path, "example", plain=True, resource=resource, reply=reply, body=body,
+            status=success_of(operation)[0], said=f"call ({call.verb})",
+        )  # fmt: skip
+        one = reply.of_one and same(reply.item, resource.item)
+        match call.verb:
+            case "create" if one and body.of_one:
+                return evolve(role, name="create")
+            case "list" if reply.of_many and same(reply.item, resource.item):
+                return evolve(role, name="list")
+            case "get" if one and word:
+                return evolve(role, name="get", key_word=word)
+            case "update" if word and body.of_one and (one or reply.kind == "none"):
+                return evolve(role, name="merge", key_word=word)
+            case "delete" if word:
+                return evolve(role, name="delete", key_word=word)
+            case _:
+                return None
+
     def _is_item_path(self, node: _Node) -> bool:
         get = node.operations.get("GET")
+        if self._is_collection(node):
+            return False
         if get is None:
             return not {"PUT", "PATCH", "DELETE", "POST"}.isdisjoint(node.operations)
         shape = self._reply(get)
@@ -281,6 +344,16 @@ class _Modelling:
             listing = above.operations.get("GET") if above else None
             return listing is not None and same(self._reply(listing).item, shape.item, _SAME)
         return shape.kind == "none" and len(node.operations) > 1
+
+    def _is_collection(self, node: _Node) -> bool:
+        """Whether the path of a collection ends in a slot, too: `/{service}/{product}`."""
+        if "POST" not in node.operations or not {"PUT", "PATCH", "DELETE"}.isdisjoint(node.operations):
+            return False
+        get = node.operations.get("GET")
+        if get is not None and not self._reply(get).of_many:
+            return False
+        below = self._nodes.get((*alike(node.path), "{}"))
+        return below is not None and "POST" not in below.operations
 
     def _item_view(self, node: _Node) -> View:
         """The fullest word on what a record is."""
@@ -329,6 +402,8 @@ class _Modelling:
 
     def _name(self, path: Path) -> str:
         words = [part.text for part in path if isinstance(part, Word)]
+        if words and _VERSION.fullmatch(words[-1]) and isinstance(path[-1], Slot):
+            words.append(f"{re.sub('[_-]?[Ii][Dd]$', '', path[-1].name) or 'record'}s")
         name = "records"
         for count in range(1, len(words) + 1):
             name = re.sub(r"[^A-Za-z0-9_-]", "_", "_".join(words[-count:]))[:60]
@@ -349,14 +424,30 @@ class _Modelling:
         word = last_word(path[:-1])
         kind = self._slot_kind(path, slot)
         composite = len(path) > 1 and isinstance(path[-2], Slot)
-        found = self._key_path(view, slot, word, kind, composite=composite)
+        made, body = self._made_at(path[:-1])
+        others = frozenset(plain(each) for each in slots_in(path)[:-1])
+        found = self._key_path(view, slot, word, kind, composite=composite, body=body, others=others)
         own = self._at(view, found)
+        if not found and made.properties:
+            found = self._key_path(made, slot, word, kind, composite=composite)
+            found = found if found and plain(found[-1]) not in _NAME_LIKE else ()
+            own = self._at(made, found)
         if own.kind in ("integer", "string"):
             kind = own.kind
-        counted = bool(found) and plain(found[-1]) in _COUNTED and kind == "integer"
+        counted = bool(found) and _is_counted(found[-1]) and kind == "integer"
         return Key(
             slot, found, "integer" if kind in ("integer", "number") else "string", counted=counted, view=own
         )
+
+    def _made_at(self, path: Path) -> tuple[View, View]:
+        """What is replied where records are made, and what is said of them there."""
+        node = self._nodes.get(alike(path))
+        for method in ("POST", "PUT"):
+            operation = node.operations.get(method) if node else None
+            if operation is not None:
+                reply, body = self._reply(operation), self._body(operation)
+                return (reply.item if reply.of_one else ANY, body.item if body.of_one else ANY)
+        return ANY, ANY
 
     def _slot_kind(self, path: Path, slot: str) -> str:
         node = self._nodes.get(alike(path))
@@ -366,7 +457,17 @@ class _Modelling:
                     return self.views.at(parameter.schema).kind
         return "string"
 
-    def _key_path(self, view: View, slot: str, word: str, kind: str, *, composite: bool) -> tuple[str, ...]:
+    def _key_path(
+        self,
+        view: View,
+        slot: str,
+        word: str,
+        kind: str,
+        *,
+        composite: bool,
+        body: View = ANY,
+        others: frozenset[str] = frozenset(),
+    ) -> tuple[str, ...]:
         names = {plain(name): name for name in view.properties}
         wanted = plain(slot)
         if wanted in names and self._may_be_key(view, names[wanted], ""):
@@ -380,18 +481,30 @@ class _Modelling:
         stem = singular(plain(word))
         short = wanted.removeprefix(stem) if stem and wanted != stem else ""
         own = (f"{stem}id", f"{stem}sid", f"{stem}uuid") if stem else ()
-        counted = sorted(_COUNTED) if wanted in _COUNTED else []
-        names_like = _NAME_LIKE if composite else _NAME_LIKE[:2]
-        for each in (
-            short,
-            *counted,
-            *(() if composite else (*_ID_LIKE, *own)),
-            *(names_like if slot else ()),
-        ):
+        counted = [each for each in names if _is_counted(each)] if _is_counted(wanted) else []
+        called = [each for each in _CALLED if each in names] if wanted in _CALLED else []
+        said = {plain(name) for name in body.properties}
+        like: tuple[str, ...] = _NAME_LIKE if composite or not _ID_END.search(wanted) else _NAME_LIKE[:2]
+        like = tuple(sorted(like, key=lambda each: each not in said))
+        ids = () if composite else (*_ID_LIKE, *own, *(self._only_id(names, others) if slot else ()))
+        if not composite and kind == "string" and not _ID_END.search(wanted) and slot:
+            # A text that is not called an id: `/orgs/{org}` is no number where there is a name.
+            ids = (*(each for each in ids if self._is_text(view, names, each)), *like, *ids)
+        for each in (short, *called, *counted, *ids, *(like if slot else ())):
             name = names.get(plain(each)) if each else None
             if name is not None and self._may_be_key(view, name, kind):
                 return (name,)
         return ()
+
+    def _is_text(self, view: View, names: Mapping[str, str], each: str) -> bool:
+        name = names.get(plain(each))
+        return name is not None and self.views.of(view.properties[name]).kind in ("string", "")
+
+    @staticmethod
+    def _only_id(names: Mapping[str, str], others: frozenset[str]) -> tuple[str, ...]:
+        """The one property whose name ends as an id's does, and is no other slot's."""
+        found = [each for each in names if each.endswith("id") and len(each) > 3 and each not in others]
+        return tuple(found) if len(found) == 1 else ()
 
     def _may_be_key(self, view: View, name: str, kind: str) -> bool:
         """`kind` is the slot's; "" where the names are the same: a text may be a number's then."""
@@ -400,7 +513,7 @@ class _Modelling:
             return False
         if kind in ("integer", "number"):
             return own != "string"
-        return kind != "string" or own != "integer" or plain(name) in ("id", *_COUNTED)
+        return kind != "string" or own != "integer" or (plain(name) == "id" or _is_counted(name))
 
     def _at(self, view: View, path: Iterable[str]) -> View:
         for step in path:
@@ -448,7 +561,9 @@ class _Modelling:
         if not resource.paths or resource.single:
             return
         given = {
-            self._given(resource.key, role.body)
+            "either"
+            if key_query(role.operation, resource.key)
+            else self._given(resource.key, role.body, resource.item)
             for role in resource.roles
             if role.name in ("create", "create-many")
         }
@@ -468,11 +583,11 @@ class _Modelling:
         first = [each.name for each in self._scopes(resource.paths[0][:-1], resource.item, key)]
         resource.scoped = () if unique else tuple(each for each in first if each in common)
 
-    def _given(self, key: Key, body: Shape) -> Given:
+    def _given(self, key: Key, body: Shape, item: View = ANY) -> Given:
         view, required = body.item, True
         for step in key.path:
             names = {plain(name): name for name in view.properties}
-            name = names.get(plain(step))
+            name = names.get(plain(step)) or (said_as(key, item, view) if item is not ANY else None)
             if name is None:
                 return "service"
             required = required and name in view.required
@@ -495,7 +610,7 @@ class _Modelling:
         if not speaks_json(operation):
             kind = "upload" if _uploads(operation) else "download"
             return evolve(role, why=f"{kind}: its content is no JSON", said=kind)
-        if node.path and isinstance(node.path[-1], Slot):
+        if node.path and isinstance(node.path[-1], Slot) and not self._is_collection(node):
             resource = self._items.get(alike(node.path))
             if resource is not None:
                 return self._item_role(role, resource)
@@ -721,11 +836,7 @@ class _Modelling:
         ):
             return None
         parent = self._items.get(alike(path[:-1]))
-        if (
-            parent is not None
-            and isinstance(path[-2], Slot)
-            and same(self._reply(get).item, parent.item, _SAME)
-        ):
+        if parent is not None and isinstance(path[-2], Slot) and _is_part(self._reply(get).item, parent.item):
             part = self._item_role(evolve(role, path=path[:-1]), parent)
             return evolve(part, path=path, said=f"{part.title} (a part of the record)")
         writers = [methods[each] for each in ("PUT", "PATCH", "POST") if each in methods]
@@ -835,6 +946,43 @@ class _Modelling:
 _ITEM_REPLIES: Final = frozenset(
     {"get", "list", "create", "get-one", "merge", "replace", "replace-one", "merge-one"}
 )
+
+
+def _is_part(view: View, item: View) -> bool:
+    """Whether it shows nothing but what a record has; of what it need not have, a record may have none."""
+    known = {plain(name) for name in item.properties}
+    needed = {plain(name) for name in view.required}
+    return same(view, item, _SAME) or (bool(needed) and needed <= known and len(view.properties) < 6)
+
+
+def _is_counted(name: str) -> bool:
+    own = plain(name)
+    return own in _COUNTED or _COUNTED_END.fullmatch(own) is not None
+
+
+def key_query(operation: Operation, key: Key) -> str:
+    """The word of a query with a new record's key: `POST /instances?instanceId=a`; "" for none."""
+    wanted = {plain(key.slot)} - {"id", "key", "name", ""}
+    return next(
+        (each.name for each in operation.parameters if each.place == "query" and plain(each.name) in wanted),
+        "",
+    )
+
+
+def said_as(key: Key, item: View, body: View) -> str | None:
+    """A body's name for the key, its own or one that stands for it; None where it does not say it."""
+    if len(key.path) != 1:
+        return None
+    names = {plain(name): name for name in body.properties}
+    own = plain(key.path[0])
+    if own in names:
+        return names[own]
+    known = {plain(name) for name in item.properties}
+    if own in _CALLED:
+        return next(
+            (names[each] for each in (plain(key.slot), *_CALLED) if each in names and each not in known), None
+        )
+    return None
 
 
 def _unless(good: bool, why: str) -> str:  # noqa: FBT001 - a condition and its reason

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from server.contracts.shapes import plain
 from store.names import singular
@@ -89,6 +89,8 @@ class Filter:
     kind: str = "string"
     many: bool = False
     key: bool = False
+    #: A value that asks for all: `state=all` where no record has that state.
+    every: frozenset[str] = frozenset()
 
 
 @frozen
@@ -141,12 +143,23 @@ def query_of(views: Views, operation: Operation, resource: Resource, item: View)
             continue
         filtered = _filter(views, node_path, fields, resource.key)
         if filtered is not None:
-            found["filters"][name] = filtered
+            found["filters"][name] = evolve(filtered, every=_every(views, view, filtered, fields))
         else:
             ignored.append(name)
     if found.get("size") is None and {"limit", "page", "offset", "cursor", "after"} & set(found):
         found["size"] = min(_PAGE, found.get("most") or _PAGE)
     return Query(**found, ignored=tuple(ignored))
+
+
+def _every(views: Views, view: View, filtered: Filter, fields: Mapping[str, Any]) -> frozenset[str]:
+    """Words of the parameter for all of them, which are no value of the property."""
+    said = views.of(fields.get(filtered.path[0])).said.get("enum")
+    known = {str(each).lower() for each in said} if isinstance(said, list) else set()
+    choices = view.said.get("enum")
+    offered = {str(each) for each in choices} if isinstance(choices, list) else set()
+    return frozenset(
+        each for each in offered if each.lower() in ("all", "any", "*") and each.lower() not in known
+    )
 
 
 def _words(views: Views, operation: Operation) -> Iterator[tuple[str, View, tuple[str, ...]]]:

@@ -85,7 +85,7 @@ _REPLY_ITEM: Final = (
     """\
 if hints["reply"] == "none":
     REPLY = make_response(hints["status"], None, headers)
-elif hints["place"] is None and not hints["around"]:
+elif hints["reply"] == "item" and hints["place"] is None and not hints["around"]:
     REPLY = make_response(hints["status"], item, headers)
 else:
     body = {}
@@ -189,6 +189,8 @@ for path, kind, arg in hints["fresh"]:
         value = ctx["base_url"] + link
     elif kind == "path":
         value = link
+    elif kind == "name":
+        value = link[1:]
     else:
         value = arg
     spot[path[-1]] = value
@@ -214,14 +216,38 @@ if asked["at"]:
     own["at"] = asked["at"]
 """
 
-_INSERT: Final = _KEY + _SET_KEY + _FRESH + _STORED + "rec = store.insert(rec)\n"
+#: How often a record was written, where the document has versions; and that the client knows the last one.
+_VERSION: Final = """\
+count = own.get("v") or 1
+"""
+_MATCH: Final = """\
+if hints["version"] is not None and asked["match"]:
+    if asked["match"] != ["*"] and str(count) not in asked["match"]:
+        abort(412, "If-Match names another version than the present one.")
+"""
+_COUNT: Final = """\
+if hints["version"] is not None:
+    own["v"] = count
+    version = hints["version"]
+    spot = item if version[2] else {}
+    for step in version[2][:-1]:
+        spot = spot.setdefault(step, {})
+    if version[2] and isinstance(spot, dict):
+        spot[version[2][-1]] = count if version[3] == "integer" else str(count)
+"""
+_TAG: Final = """\
+if hints["version"] is not None:
+    headers = {**headers, "ETag": hints["version"][0] + str(own.get("v") or 1) + hints["version"][1]}
+"""
+
+_INSERT: Final = _KEY + _SET_KEY + _FRESH + "count = 1\n" + _COUNT + _STORED + "rec = store.insert(rec)\n"
 
 _LOCATION: Final = """\
 headers = {"Location": link} if hints["location"] else {}
 """
 
 #: The record's present state as `item`, and in the end as it was changed.
-_LOAD: Final = _GET + _SCOPE + _ITEM + 'address = params["id"]\nkey = asked["key"]\n'
+_LOAD: Final = _GET + _SCOPE + _ITEM + _VERSION + _MATCH + 'address = params["id"]\nkey = asked["key"]\n'
 
 _TOUCH: Final = """\
 for path, kind, arg in hints["touched"]:
@@ -235,6 +261,8 @@ for path, kind, arg in hints["touched"]:
 _KEEP: Final = (
     _TOUCH
     + _FRESH
+    + "count += 1\n"
+    + _COUNT
     + _STORED
     + """\
 if store.exists(address):
@@ -395,7 +423,7 @@ else:
 
 # -- the programs ------------------------------------------------------------------------------------
 
-_ANSWER: Final = _ITEM + _SHOW + _REPLY_ITEM
+_ANSWER: Final = _ITEM + _TAG + _SHOW + _REPLY_ITEM
 
 _ONE: Final = """\
 rec = store.get(params["id"])
@@ -404,7 +432,7 @@ if rec is None:
     rec["id"] = params["id"]
 """
 
-_LOAD_ONE: Final = _PARENTS + _ONE + _ITEM + 'address = params["id"]\nkey = "one"\n'
+_LOAD_ONE: Final = _PARENTS + _ONE + _ITEM + _VERSION + _MATCH + 'address = params["id"]\nkey = "one"\n'
 
 _DELETE: Final = """\
 if params["id"] in hints["seeds"]:
@@ -453,13 +481,24 @@ if made:
 """
     + _SCOPE
     + _ITEM
-    + 'address, key = params["id"], asked["key"]\n'
+    + 'address, key = params["id"], asked["key"]\ncount = own.get("v") or (0 if made else 1)\n'
+    + _MATCH
     + _REPLACE
     + _SET_KEY
     + _KEEP
     + 'headers = {}\nif made:\n    hints = {**hints, "status": hints["made"]}\n'
     + _ANSWER,
-    "delete": _HINTS + _PARENTS + _GET + _SCOPE + _ITEM + _DELETE + _SHOW + _HEADERS + _REPLY_ITEM,
+    "delete": _HINTS
+    + _PARENTS
+    + _GET
+    + _SCOPE
+    + _ITEM
+    + _VERSION
+    + _MATCH
+    + _DELETE
+    + _SHOW
+    + _HEADERS
+    + _REPLY_ITEM,
     "get-one": _HINTS + _PARENTS + _ONE + _HEADERS + _ANSWER,
     "replace-one": _HINTS + _LOAD_ONE + _REPLACE + _KEEP + _HEADERS + _ANSWER,
     "merge-one": _HINTS + _LOAD_ONE + _MERGE + _KEEP + _HEADERS + _ANSWER,
@@ -473,7 +512,7 @@ if made:
     + _HEADERS
     + _REPLY_ITEM,
     "example": """\
-hints = plan["response_hints"]
-REPLY = make_response(hints["status"], hints["body"])
+body = ctx["asked"].get("body", plan["response_hints"]["body"])
+REPLY = make_response(plan["response_hints"]["status"], body)
 """,
 }

@@ -199,6 +199,7 @@ class _Reader:
             schema=schema if isinstance(value, (dict, bool)) else "",
             media_type=media_type,
             pointer=pointer,
+            choices=_choices(value),
         )
 
     def _body(self, given: Any, place: str) -> tuple[dict[str, str], bool]:
@@ -252,6 +253,11 @@ class _Reader:
 
 def pointer_of_content(pointer: str, media_type: str) -> str:
     return pointer_of((*steps_of(pointer), "content", media_type, "schema"))
+
+
+def _choices(schema: Any) -> tuple[Any, ...]:
+    listed = schema.get("enum") if isinstance(schema, dict) else None
+    return tuple(listed) if isinstance(listed, list) else ()
 
 
 def _texts(value: Any) -> list[str]:

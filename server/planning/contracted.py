@@ -77,7 +77,7 @@ class ContractPlanner:
             careful = compiled.careful if asked.address.startswith("~") else None
             runnable = self.runnable(compiled) if careful is None else checked(careful)
             return Fixed(runnable, params, asked.values)
-        return await self._unplanned(compiled, ctx)
+        return await self._unplanned(compiled, call, ctx)
 
     async def _by_person(self, ctx: RequestContext) -> Planned | None:
         if not isinstance(self.inner, LearningPlanner):
@@ -97,7 +97,7 @@ class ContractPlanner:
             self._checked[id(compiled)] = found
         return found[1]
 
-    async def _unplanned(self, compiled: Compiled, ctx: RequestContext) -> Planned:
+    async def _unplanned(self, compiled: Compiled, call: Call, ctx: RequestContext) -> Planned:
         try:
             if isinstance(self.inner, LearningPlanner) and await self.inner.plans(ctx):
                 return await self.inner.plan(ctx)
@@ -106,7 +106,7 @@ class ContractPlanner:
                 raise
         if self._settings.unplanned == "refuse":
             raise NotPlannable(_UNPLANNED.format(compiled.role.why))
-        return Fixed(self.runnable(compiled), {}, {})
+        return Fixed(self.runnable(compiled), {}, call.contract.echoed(compiled, call.match, ctx))
 
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         call: Call | None = ctx.contract

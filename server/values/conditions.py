@@ -42,7 +42,7 @@ def conditions_of(ctx: RequestContext) -> Conditions | None:
     if _HEADERS.isdisjoint(headers) or ctx.method in SAFE_METHODS:
         return None
     asked: dict[str, Any] = {}
-    if "if-match" in headers:
+    if "if-match" in headers and not (ctx.contract is not None and ctx.contract.has_versions):
         asked["match"] = tag_list(headers["if-match"], "If-Match").for_guest(weak=False)
     if "if-none-match" in headers:
         asked["none_match"] = tag_list(headers["if-none-match"], "If-None-Match").for_guest(weak=True)
