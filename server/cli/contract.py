@@ -140,5 +140,8 @@ def _print(found: dict[str, Any], out: Output) -> None:
     for each in found["problems"]:
         line = f":{each['line']}" if each["line"] else ""
         out.line(f"{each['file']}{line}: {each['pointer'] or '#'}: {each['what']}")
+    for each in found["relaxed"]:
+        line = f":{each['line']}" if each["line"] else ""
+        out.line(f"{each['file']}{line}: {each['pointer'] or '#'}: relaxed: {each['what']}")
     total = len(found["operations"])
     out.line(f"{found['title'] or found['name']}: {counted(total, 'operation')}, {found['plain']} by rule.")

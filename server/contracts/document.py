@@ -107,10 +107,31 @@ class Document:
     operations: tuple[Operation, ...]
     problems: tuple[Problem, ...] = ()
     file: str = ""
+    #: The line of lists and objects of `raw`, by their identity, as far as they were read from a file.
+    lines: Mapping[int, int] = field(factory=dict, repr=False)
+    #: The names of other files, by their number in it.
+    files: Mapping[int, str] = field(factory=dict)
 
     @property
     def base_path(self) -> str:
         return self.base_paths[0] if self.base_paths else ""
+
+    def place_of(self, pointer: str) -> tuple[str, int]:
+        """The file, and the line of what the pointer leads to or of what that is in; 0: unknown."""
+        node: Any = self.raw
+        line, steps = 0, steps_of(pointer)
+        for step in steps:
+            line = self.lines.get(id(node), line)
+            if isinstance(node, dict):
+                node = node.get(step)
+            elif isinstance(node, list) and step.isascii() and step.isdigit() and int(step) < len(node):
+                node = node[int(step)]
+            else:
+                break
+        line = self.lines.get(id(node), line)
+        if len(steps) > 1 and steps[0] == FILES and steps[1].isdigit():
+            return self.files.get(int(steps[1]), self.file), line
+        return self.file, line
 
     @cached_property
     def by_id(self) -> Mapping[str, Operation]:

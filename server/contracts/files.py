@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")
+#: What tells lines, and where lists and objects begin; a string has neither.
+_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\n]')
 _JSON_START: Final = re.compile(rb"\s*[{\[]")
 
 
@@ -66,6 +68,11 @@ class Bundle:
         while waiting:
             path, number, part = waiting.pop()
             waiting.extend(self._rewritten(path, number, part))
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Of the other files, by their number in the document."""
+        return self._names
 
     def note(self, pointer: str, what: str, at: Any = None) -> None:
         self.problems.append(Problem(self.file_of(pointer), self.lines.get(id(at), 0), pointer, what))
@@ -158,7 +165,7 @@ class Bundle:
 
     def _json(self, text: bytes, name: str) -> Any:
         try:
-            return orjson.loads(text)
+            value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             if text.lstrip()[:1] == b"{" and b"\n" in text:
                 try:  # flow style, comments: a YAML document may begin so
@@ -166,6 +173,8 @@ class Bundle:
                 except ContractError:
                     pass
             raise ContractError(f"{name}:{error.lineno}: is no JSON: {error.msg}") from None
+        self.lines |= _json_lines(text, value)
+        return value
 
     def _yaml(self, text: bytes, name: str) -> Any:
         try:
@@ -194,6 +203,25 @@ class Bundle:
             if self._nodes_left < 0:
                 raise ContractError(f"{name}: has more than {self.limits.nodes} nodes")
             left.extend((each, depth + 1) for each in values if isinstance(each, (dict, list)))
+
+
+def _json_lines(text: bytes, root: Any) -> dict[int, int]:
+    """The line of every list and object, by its identity; of a text of one line, or with a key twice, none."""
+    begins, line = [], 1
+    for mark in _MARKS.finditer(text):
+        if mark[0] == b"\n":
+            line += 1
+        elif mark[0][:1] != b'"':
+            begins.append(line)
+    if line == 1:
+        return {}
+    found, left = [], [root]
+    while left:
+        node = left.pop()
+        if isinstance(node, (dict, list)):
+            found.append(id(node))
+            left.extend(reversed(list(node.values()) if isinstance(node, dict) else node))
+    return dict(zip(found, begins, strict=True)) if len(found) == len(begins) else {}
 
 
 def _joined(path: str, where: str) -> str | None:

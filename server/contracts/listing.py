@@ -37,7 +37,21 @@ def listed(contract: Contract) -> dict[str, Any]:
             {"file": each.file, "line": each.line, "pointer": each.pointer, "what": each.what}
             for each in document.problems
         ],
+        "relaxed": _relaxed(contract),
     }
+
+
+def _relaxed(contract: Contract) -> list[dict[str, Any]]:
+    """What of the schemas is not checked, or not as it stands there, in requests and replies."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for direction, relaxed in (("request", contract.edge.relaxed), ("reply", contract.judging.relaxed)):
+        for each in relaxed:
+            found.setdefault((each.pointer, each.what), []).append(direction)
+    told = []
+    for (pointer, what), directions in found.items():
+        file, line = contract.document.place_of(pointer)
+        told.append({"file": file, "line": line, "pointer": pointer, "what": what, "in": directions})
+    return told
 
 
 def _paths(model: Model, resource: Any) -> list[str]:

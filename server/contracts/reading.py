@@ -91,6 +91,8 @@ class _Reader:
             operations=operations,
             problems=tuple(self.bundle.problems),
             file=self.bundle.name,
+            lines=self.bundle.lines,
+            files=self.bundle.names,
         )
 
     def _version(self) -> str:
