@@ -19,6 +19,7 @@ from server.contracts.failing import Failing
 from server.contracts.fitting import fitted
 from server.contracts.judging import Judging
 from server.contracts.model import model_of
+from server.contracts.overrides import overrides_in
 from server.contracts.reply_headers import ReplyHeaders
 from server.contracts.routes import Routes
 from server.contracts.shapes import json_content
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from server.contracts.document import Document, Operation
     from server.contracts.model import Model, Role
-    from server.contracts.overrides import Overrides
     from server.contracts.routes import Match
     from server.contracts.schemas import SchemaLimits
     from server.values.model import RequestContext
@@ -62,12 +62,11 @@ class Contract:
     def of(
         cls,
         document: Document,
-        overrides: Overrides | None = None,
         name: str = "",
         limits: SchemaLimits | None = None,
     ) -> Contract:
         """Raises ContractError."""
-        model = model_of(document, overrides)
+        model = model_of(document, overrides_in(document))
         try:
             edge, judging = Edge(document, limits), Judging.of(document, limits)
         except SchemaError as error:

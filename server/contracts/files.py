@@ -206,7 +206,7 @@ class Bundle:
 
 
 def _json_lines(text: bytes, root: Any) -> dict[int, int]:
-    """The line of every list and object, by its identity; of a text of one line, or with a key twice, none."""
+    """The line of every list and object, by its identity; none of one line, or with a key twice."""
     begins, line = [], 1
     for mark in _MARKS.finditer(text):
         if mark[0] == b"\n":

@@ -72,7 +72,7 @@ def filling_of(views: Views, examples: Examples, resource: Resource) -> Filling:
     beside = frozenset(resource.fields) - frozenset(resource.item.properties)
     made = _Filler(views, examples, skipped, beside if resource.item.properties else frozenset(), states)
     made.walk(resource.fields, frozenset(required), bodies, ())
-    return made.filling
+    return _told(made.filling, resource)
 
 
 @define
@@ -212,6 +212,21 @@ class _Filler:
             case "object" if not view.properties:
                 return {} if needed else _NOTHING
         return self.examples.for_node(node) if needed else _NOTHING
+
+
+def _told(filling: Filling, resource: Resource) -> Filling:
+    """With what a person says that new records have."""
+    own = {tuple(each.split(".")): value for each, value in resource.told.initial.items()}
+    if not own:
+        return filling
+    consts = [each for each in filling.consts if each[0] not in own]
+    holders: list[tuple[tuple[str, ...], Any]] = [
+        (path[:end], {}) for path in own for end in range(1, len(path))
+    ]
+    known = {path for path, _ in consts}
+    consts += [each for each in holders if each[0] not in known]
+    fresh = [each for each in filling.fresh if tuple(each[0]) not in own]
+    return Filling([*consts, *own.items()], fresh, filling.touched)
 
 
 def _states(resource: Resource) -> dict[str, list[Any]]:

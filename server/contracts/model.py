@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from attrs import define, evolve, field, frozen
 
 from server.contracts.calls import calls_in, key_word
+from server.contracts.document import ContractError
+from server.contracts.overrides import CollectionOverride
 from server.contracts.paths import Path, Slot, Word, alike, last_word, path_of, slots_in, text_of
 from server.contracts.shapes import NONE, Shape, plain, shape_of
 from server.contracts.versions import version_of
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from server.contracts.calls import Call
     from server.contracts.document import Document, Operation
-    from server.contracts.overrides import Overrides
+    from server.contracts.overrides import Override, Overrides
     from server.contracts.versions import Version
 
 RoleName: TypeAlias = Literal[
@@ -112,6 +114,8 @@ class Resource:
     sent: dict[str, Any] = field(factory=dict)
     roles: list[Role] = field(factory=list)
     single: bool = False
+    #: What a person says of it.
+    told: CollectionOverride = field(factory=CollectionOverride)
     #: How its records' versions are told; None: they have none.
     version: Version | None = None
 
@@ -223,11 +227,16 @@ class _Modelling:
             node.operations.setdefault(operation.method, operation)
         self._find_resources()
         self._find_calls()
+        if self.overrides is not None:
+            self._override_collections(self.overrides)
         found = [
             self._calls.get(operation.id) or self._role(node, operation)
             for node in self._nodes.values()
             for operation in node.operations.values()
         ]
+        if self.overrides is not None:
+            self.overrides.require_collections(each.name for each in self._resources)
+        found = [_rebound(role) for role in found]
         for role in found:
             if role.resource is not None:
                 role.resource.roles.append(role)
@@ -285,6 +294,58 @@ class _Modelling:
                 resource.paths.append(node.path)
             self._items[alike(node.path)] = resource
             self._homes.setdefault(alike(node.path[:-1]), resource)
+
+    def _override_collections(self, overrides: Overrides) -> None:
+        """What a person says of keys. Raises ContractError."""
+        for resource in self._resources:
+            said = overrides.collections.get(resource.name)
+            if said is None:
+                continue
+            resource.told = said
+            key = resource.key
+            if said.key:
+                view = self._at(resource.item, said.key)
+                kind: Literal["integer", "string"] = "integer" if view.kind == "integer" else "string"
+                key = evolve(key, path=said.key, view=view, kind=kind, counted=_is_counted(said.key[-1]))
+            if said.pattern:
+                # What it makes keys by, in place of the examples that may be shown of it.
+                view = evolve(key.view, said={"pattern": said.pattern})
+                key = evolve(key, view=view, kind="string")
+            resource.key = key
+
+    def _overridden(self, role: Role, said: Override) -> Role | None:
+        """The role that a person gives it; None where that says nothing of it."""
+        if said.role == "planned":
+            return evolve(role, why="contract.toml says so")
+        path = role.path
+        ends_in_slot = bool(path) and isinstance(path[-1], Slot)
+        resource = next((each for each in self._resources if each.name == said.collection), None)
+        if said.collection and resource is None:
+            names = ", ".join(sorted(each.name for each in self._resources)[:20])
+            raise ContractError(
+                f"contract.toml: there is no collection {said.collection!r}; there are {names}"
+            )
+        if not said.role:
+            if resource is not None:
+                self._items.setdefault(alike(path), resource) if ends_in_slot else None
+                self._homes.setdefault(alike(path), resource)
+            return None
+        resource = resource or self._items.get(alike(path)) or self._homes.get(alike(path))
+        if resource is None:
+            raise ContractError(
+                f"contract.toml: operations.'{role.operation.method} {role.operation.template}': "
+                "name the collection, too"
+            )
+        name: RoleName = said.role  # type: ignore[assignment]
+        if name in ("list", "create"):
+            return evolve(self._created(role, resource, path, name), said="")
+        slots = slots_in(path)
+        if not slots:
+            word = key_word(role.operation, role.body.item.properties, last_word(path), resource.key.path)
+            return evolve(role, name=name, plain=True, resource=resource, key_word=word)
+        last = max(place for place, part in enumerate(path) if isinstance(part, Slot))
+        scopes = self._scopes(path[:last], resource.item, resource.key)
+        return evolve(role, name=name, plain=True, resource=resource, key_slot=slots[-1], scopes=scopes)
 
     def _find_calls(self) -> None:
         operations = [
@@ -605,8 +666,9 @@ class _Modelling:
             body=self._body(operation), status=status,
         )  # fmt: skip
         override = self.overrides.of(operation) if self.overrides is not None else None
-        if override is not None and override.role == "planned":
-            return evolve(role, why="contract.toml says so")
+        said = None if override is None else self._overridden(role, override)
+        if said is not None:
+            return said
         if not speaks_json(operation):
             kind = "upload" if _uploads(operation) else "download"
             return evolve(role, why=f"{kind}: its content is no JSON", said=kind)
@@ -938,7 +1000,8 @@ class _Modelling:
             parent = self._items.get(alike(role.path[:place]))
             if not isinstance(part, Slot) or parent is None or parent is role.resource:
                 continue
-            if parent.creatable and parent is not tenant:
+            wanted = role.resource.told.parents
+            if part.name in wanted if wanted is not None else parent.creatable and parent is not tenant:
                 found.append((parent, part.name))
         return evolve(role, parents=tuple(found))
 
@@ -983,6 +1046,15 @@ def said_as(key: Key, item: View, body: View) -> str | None:
             (names[each] for each in (plain(key.slot), *_CALLED) if each in names and each not in known), None
         )
     return None
+
+
+def _rebound(role: Role) -> Role:
+    """With the values of slots where a person says that they are kept."""
+    told = {} if role.resource is None else role.resource.told.scopes
+    if not told:
+        return role
+    scopes = tuple(evolve(each, path=told[each.slot]) if each.slot in told else each for each in role.scopes)
+    return evolve(role, scopes=scopes)
 
 
 def _unless(good: bool, why: str) -> str:  # noqa: FBT001 - a condition and its reason

@@ -66,18 +66,21 @@ class ContractPlanner:
             return await self.inner.plan(ctx)
         if call.contract is None or call.match is None:
             return await self._by_conventions(ctx)
-        match = call.match
-        compiled = call.contract.compiled(match.operation)
+        contract, match = call.contract, call.match
+        compiled = contract.compiled(match.operation)
         written = await self._by_person(ctx)
         if written is not None:
             return written
         if compiled.role.plain:
-            asked = call.contract.asked(compiled, match, ctx)
+            asked = contract.asked(compiled, match, ctx)
             params: dict[str, int | str] = {"id": asked.address} if asked.address else {}
             careful = compiled.careful if asked.address.startswith("~") else None
             runnable = self.runnable(compiled) if careful is None else checked(careful)
             return Fixed(runnable, params, asked.values)
-        return await self._unplanned(compiled, call, ctx)
+        learned = await self._unplanned(compiled, ctx)
+        if learned is not None:
+            return learned
+        return Fixed(self.runnable(compiled), {}, contract.echoed(compiled, match, ctx))
 
     async def _by_person(self, ctx: RequestContext) -> Planned | None:
         if not isinstance(self.inner, LearningPlanner):
@@ -97,7 +100,8 @@ class ContractPlanner:
             self._checked[id(compiled)] = found
         return found[1]
 
-    async def _unplanned(self, compiled: Compiled, call: Call, ctx: RequestContext) -> Planned:
+    async def _unplanned(self, compiled: Compiled, ctx: RequestContext) -> Planned | None:
+        """None: the example is to answer. Raises NotPlannable."""
         try:
             if isinstance(self.inner, LearningPlanner) and await self.inner.plans(ctx):
                 return await self.inner.plan(ctx)
@@ -106,7 +110,7 @@ class ContractPlanner:
                 raise
         if self._settings.unplanned == "refuse":
             raise NotPlannable(_UNPLANNED.format(compiled.role.why))
-        return Fixed(self.runnable(compiled), {}, call.contract.echoed(compiled, call.match, ctx))
+        return None
 
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         call: Call | None = ctx.contract
