@@ -17,6 +17,7 @@ from server.contracts.served import ServedContracts, read_contract
 from server.http.api_pages import ApiPages
 from server.http.connection import Server
 from server.http.contracted import Contracted
+from server.http.contracts import ContractReader
 from server.http.cors import Cors
 from server.http.file_fields import FileFields
 from server.http.handler import Handler
@@ -337,7 +338,8 @@ def make_app(  # noqa: PLR0915  a part after the other
     dialects = dialect_choice(settings, session_settings)
     reader = _reader(settings, names)
     use_case = _use_case(settings, plans, pool, session_settings, memory)
-    watching = _watching(settings, changes, reader, dialects, session_settings, use_case, streams)
+    calls = ContractReader(reader, contracts, settings.contract.beyond)
+    watching = _watching(settings, changes, reader, dialects, session_settings, use_case, streams, calls)
     if ownership is not None:
         ownership.on_lost(lambda lost: watching.registry.end_of(lost, "another node has the session"))
     new_line = RequestLine if tracing is None else tracing.new_line
@@ -398,8 +400,7 @@ def make_app(  # noqa: PLR0915  a part after the other
         dialects=dialects,
         watching=watching,
         follow=None if console is None else console.beside.follow,
-        contracts=contracts,
-        beyond=settings.contract.beyond,
+        contracts=calls,
         settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
         raw_door=raw_door,
@@ -706,6 +707,7 @@ def _watching(  # noqa: PLR0917  parts, each of another kind
     session_settings: SessionSettings,
     use_case: UseCase,
     counts: StreamCounts,
+    contracts: ContractReader,
 ) -> Watching:
     """Event streams, none of them open yet."""
     live = settings.live
@@ -719,8 +721,9 @@ def _watching(  # noqa: PLR0917  parts, each of another kind
     )
     topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
     tickets = Tickets(live.ticket_seconds, shared=settings.record.cluster_token)
+    registry = Registry(limits, counts)
     return Watching(
-        Registry(limits, counts), topics, changes, tickets, reader, dialects, session_settings, use_case
+        registry, topics, changes, tickets, reader, dialects, session_settings, use_case, contracts
     )
 
 

@@ -458,6 +458,13 @@ def _stored_path(resource: Resource, path: tuple[str, ...]) -> tuple[str, ...]:
     return path if path[0] != "id" or resource.flat else ("@", *path)
 
 
+def at(value: Any, path: tuple[str, ...]) -> Any:
+    """What the path leads to; None for nothing."""
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
 def put(record: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     """Set a value, with what has to be around it."""
     for step in path[:-1]:

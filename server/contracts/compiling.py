@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
 
-from server.contracts.asking import add
+from server.contracts.asking import add, at
 from server.contracts.document import value_at
 from server.contracts.envelopes import around_of
 from server.contracts.examples import Examples
@@ -19,7 +19,7 @@ from server.contracts.keys import address_of, making_of
 from server.contracts.model import key_query, said_as
 from server.contracts.paging import Query, query_of
 from server.contracts.paths import Slot, Word, alike
-from server.contracts.programs import CODE
+from server.contracts.programs import code_of
 from server.contracts.samples import Samples
 from server.contracts.shapes import plain
 from server.values.model import Plan, SourceCode
@@ -81,6 +81,10 @@ class Compiler:
         self._samples = Samples(self.model, self._examples)
 
     @property
+    def samples(self) -> Samples:
+        return self._samples
+
+    @property
     def examples(self) -> Examples:
         """Of replies."""
         return self._examples
@@ -103,7 +107,7 @@ class Compiler:
             action=role.name,
             resource="contract-examples" if role.resource is None else role.resource.name,
             route=role.operation.template,
-            code=SourceCode(CODE[kind]),
+            code=SourceCode(code_of(kind, timed=any(each[1] == "now" for each in hints.get("around", ())))),
             identifier="{id}" if kind not in ("list", "create", "create-many", "example") else None,
             response_hints=hints,
             query="any",
@@ -112,7 +116,7 @@ class Compiler:
     def _compile(self, role: Role) -> Compiled:
         resource = role.resource
         assert resource is not None  # noqa: S101 - a plain role has one
-        filling = self._filling(resource)
+        filling = self.filling(resource)
         seeds = self._filled(resource, self._samples.seeds(resource), filling)
         query = query_of(
             self.model.views,
@@ -175,7 +179,8 @@ class Compiler:
             self._plan(role, "get", hints) if kind == "get-whole" else None,
         )
 
-    def _filling(self, resource: Resource) -> Filling:
+    def filling(self, resource: Resource) -> Filling:
+        """What a new record has that no client has said."""
         found = self._fillings.get(resource.name)
         if found is None:
             found = self._fillings[resource.name] = filling_of(self.model.views, self._examples, resource)
@@ -206,7 +211,7 @@ class Compiler:
                 elif kind == "epoch":
                     add(record, tuple(path), _SAMPLE_EPOCH * argument)
             if resource.version is not None:
-                shown = str(_at(record, resource.version.path) if resource.version.path else "")
+                shown = str(at(record, resource.version.path) if resource.version.path else "")
                 count = int(shown) if shown.isascii() and shown.isdecimal() and len(shown) < 10 else 1
                 record["@"] = {**record.get("@", {}), "v": count}
             found[address] = record
@@ -356,12 +361,6 @@ def _mine(role: Role, resource: Resource) -> tuple[str, ...]:
     own = {scope.name for scope in role.scopes}
     beside = {scope.name for each in resource.roles for scope in each.scopes if not scope.path}
     return tuple(each for each in resource.scoped if each not in own and each in beside) if makers else ()
-
-
-def _at(value: Any, path: tuple[str, ...]) -> Any:
-    for step in path:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
 
 
 def _declares_success(role: Role) -> bool:

@@ -234,6 +234,18 @@ class Call:
         return None if who is None else who.as_dict()
 
     @property
+    def key(self) -> tuple[str, ...]:
+        """What tells it from other contracts and operations, and who asks from others."""
+        if self.contract is None or self.match is None:
+            return ("",)
+        who = self.identity
+        return (
+            self.contract.document.digest,
+            self.match.operation.id,
+            "" if who is None else orjson.dumps(who, option=orjson.OPT_SORT_KEYS).decode(),
+        )
+
+    @property
     def digest(self) -> str:
         """Of the operation's part of the document; "" where there is none."""
         return "" if self.match is None else self.match.operation.digest

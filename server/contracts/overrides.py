@@ -1,4 +1,4 @@
-"""What a person says where rules guess otherwise: `contract.toml` beside a document, or `x-metaservice` in it.
+"""What a person says where rules guess otherwise: `contract.toml` beside a document, `x-metaservice` in it.
 
 [operations."POST /orders/{id}/cancel"]     # or its operationId
 role = "planned"                            # not by rule; or one of ROLES

@@ -440,6 +440,21 @@ if params["id"] in hints["seeds"]:
 store.delete(params["id"])
 """
 
+_TIMED: Final = (
+    ('    if hints["timed"]:\n        facts["now"] = now()\n', ""),
+    (', "now": now()', ""),
+)
+
+
+def code_of(kind: str, *, timed: bool) -> str:
+    """The program of a kind; without `timed` one that no clock tells, so that replies can be remembered."""
+    text = CODE[kind]
+    if not timed:
+        for part, other in _TIMED:
+            text = text.replace(part, other)
+    return text
+
+
 CODE: Final[dict[str, str]] = {
     # It reads its parameters alone, as the conventions' does: nothing else of the request is decoded.
     "get-whole": """\

@@ -120,16 +120,19 @@ class ServedContracts:
         if document is None:
             await self._settings.change(session.directory, {MEMBER: {"digest": NONE, "name": ""}})
             return None
-        text = orjson.dumps(document)
-        try:
-            contract = await asyncio.to_thread(self._made, text, name)
-        except ContractError as error:
-            raise BadRequest(str(error)) from None
+        contract = await self.made(name, document)
         digest = contract.document.digest
         await self._documents.keep(digest, orjson.dumps(contract.document.raw).decode())
         await self._settings.change(session.directory, {MEMBER: {"digest": digest, "name": name}})
         self._keep(digest, contract)
         return contract
+
+    async def made(self, name: str, document: object) -> Contract:
+        """The contract that a document is. Raises BadRequest for one that cannot be used."""
+        try:
+            return await asyncio.to_thread(self._made, orjson.dumps(document), name)
+        except ContractError as error:
+            raise BadRequest(str(error)) from None
 
     async def unset(self, session: Session) -> None:
         """From now on the session has the service's contract again, if there is one."""

@@ -82,5 +82,5 @@ def make_api(
         learning=LearningOperations(settings.planner, switch, usage, running=running),
         settings=session_settings,
         dialects=dialects,
-        contracts=ContractOperations(contracts or ServedContracts(), sessions.named, names.note),
+        contracts=ContractOperations(contracts or ServedContracts(), sessions, learned, names.note),
     )

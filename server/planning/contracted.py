@@ -77,10 +77,11 @@ class ContractPlanner:
             careful = compiled.careful if asked.address.startswith("~") else None
             runnable = self.runnable(compiled) if careful is None else checked(careful)
             return Fixed(runnable, params, asked.values)
-        learned = await self._unplanned(compiled, ctx)
+        learned, asked_model = await self._unplanned(compiled, ctx)
         if learned is not None:
             return learned
-        return Fixed(self.runnable(compiled), {}, contract.echoed(compiled, match, ctx))
+        echoed = contract.echoed(compiled, match, ctx)
+        return Fixed(self.runnable(compiled), {}, echoed, lasting=not asked_model)
 
     async def _by_person(self, ctx: RequestContext) -> Planned | None:
         if not isinstance(self.inner, LearningPlanner):
@@ -100,17 +101,19 @@ class ContractPlanner:
             self._checked[id(compiled)] = found
         return found[1]
 
-    async def _unplanned(self, compiled: Compiled, ctx: RequestContext) -> Planned | None:
-        """None: the example is to answer. Raises NotPlannable."""
+    async def _unplanned(self, compiled: Compiled, ctx: RequestContext) -> tuple[Planned | None, bool]:
+        """None: the example is to answer, and whether a model was asked. Raises NotPlannable."""
+        asked = False
         try:
-            if isinstance(self.inner, LearningPlanner) and await self.inner.plans(ctx):
-                return await self.inner.plan(ctx)
+            asked = isinstance(self.inner, LearningPlanner) and await self.inner.plans(ctx)
+            if asked:
+                return await self.inner.plan(ctx), True
         except ServiceError as error:
             if error.status not in FALL_BACK:
                 raise
         if self._settings.unplanned == "refuse":
             raise NotPlannable(_UNPLANNED.format(compiled.role.why))
-        return None
+        return None, asked
 
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         call: Call | None = ctx.contract
