@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")
-#: What tells lines, and where lists and objects begin; a string has neither.
-_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\n]')
+#: What tells lines, and where texts, lists and objects begin.
+_MARKS: Final = re.compile(rb'["\[{\n]')
 _JSON_START: Final = re.compile(rb"\s*[{\[]")
 
 
@@ -207,11 +207,14 @@ class Bundle:
 
 def _json_lines(text: bytes, root: Any) -> dict[int, int]:
     """The line of every list and object, by its identity; none of one line, or with a key twice."""
-    begins, line = [], 1
-    for mark in _MARKS.finditer(text):
+    begins, line, place = [], 1, 0
+    while mark := _MARKS.search(text, place):
+        place = mark.end()
         if mark[0] == b"\n":
             line += 1
-        elif mark[0][:1] != b'"':
+        elif mark[0] == b'"':
+            place = _after_text(text, place)
+        else:
             begins.append(line)
     if line == 1:
         return {}
@@ -222,6 +225,16 @@ def _json_lines(text: bytes, root: Any) -> dict[int, int]:
             found.append(id(node))
             left.extend(reversed(list(node.values()) if isinstance(node, dict) else node))
     return dict(zip(found, begins, strict=True)) if len(found) == len(begins) else {}
+
+
+def _after_text(text: bytes, start: int) -> int:
+    """The place behind the quote that ends a text; it has no line's end in it."""
+    while (end := text.find(b'"', start)) >= 0:
+        before = text[start:end]
+        if (len(before) - len(before.rstrip(b"\\"))) % 2 == 0:
+            return end + 1
+        start = end + 1
+    return len(text)
 
 
 def _joined(path: str, where: str) -> str | None:

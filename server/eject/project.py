@@ -19,13 +19,18 @@ from server.eject.modules import modules, package
 from server.eject.sources import helper_modules, shared_files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from server.eject.api import Collections, Route
+    from server.eject.modules import Module
     from server.values.model import ContentKind
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _FORMAT_SECONDS: Final = 60
 #: What a project runs with; the versions are those that the service asks for.
 _NEEDS: Final = ("aiohttp", "attrs", "orjson")
+#: And one with a contract.
+_CONTRACT_NEEDS: Final = ("jsonschema-rs", "PyYAML")
 _NEEDED_BY: Final = {"app.runtime.patches": "jsonpatch"}
 _NAME: Final = re.compile(r"[^a-z0-9]+")
 _BODIES: Final[dict[ContentKind, str]] = {
@@ -54,6 +59,8 @@ class Ejected:
     exchanges: list[dict[str, Any]]
     left_out: list[str]
     with_data: bool = False
+    #: The document that the session is served by; None: it has none.
+    contract: Mapping[str, Any] | None = None
 
     @property
     def failing(self) -> list[dict[str, Any]]:
@@ -73,6 +80,8 @@ def write(ejected: Ejected, directory: Path) -> None:
 def files(ejected: Ejected) -> dict[str, str]:
     """The text of each file, not formatted yet."""
     found = modules(ejected.routes)
+    if ejected.contract is not None:
+        return _by_contract(ejected, found)
     helpers = set(helper_modules().values())
     wanted = frozenset(name for name in helpers if any(f"from {name} import" in each.text for each in found))
     name = _NAME.sub("-", ejected.session.lower()).strip("-") or "ejected"
@@ -92,6 +101,30 @@ def files(ejected: Ejected) -> dict[str, str]:
         "tests/conftest.py": _template("conftest.py"),
         "tests/test_exchanges.py": _template("test_exchanges.py"),
         "tests/test_http.py": _template("test_http.py"),
+    }
+
+
+def _by_contract(ejected: Ejected, found: list[Module]) -> dict[str, str]:
+    """The same of a project that serves a contract: its own document and edge, tests in its form."""
+    helpers = set(helper_modules().values())
+    wanted = frozenset(name for name in helpers if any(f"from {name} import" in each.text for each in found))
+    name = _NAME.sub("-", ejected.session.lower()).strip("-") or "ejected"
+    return {
+        "README.md": _readme(ejected),
+        "pyproject.toml": _template("pyproject.toml").format(
+            name=f"{name}-api", needs=_needs(wanted, *_CONTRACT_NEEDS), beside=_beside(ejected)
+        ),
+        ".gitignore": "__pycache__/\n/data/\n",
+        "openapi.json": _json(ejected.contract),
+        "app/__init__.py": _PACKAGE.format(session=ejected.session),
+        "app/__main__.py": _template("contract_main.py"),
+        "app/resources/__init__.py": package(found),
+        **{f"app/resources/{module.name}.py": module.text for module in found},
+        **shared_files(wanted, contract=True),
+        "tests/exchanges.json": _json(ejected.exchanges),
+        "tests/conftest.py": _template("contract_conftest.py"),
+        "tests/test_exchanges.py": _template("contract_exchanges.py"),
+        "tests/test_http.py": _template("contract_http.py"),
     }
 
 
@@ -161,9 +194,9 @@ _SEED: Final = (
 )
 
 
-def _needs(wanted: frozenset[str]) -> str:
+def _needs(wanted: frozenset[str], *more: str) -> str:
     """The lines of `dependencies`."""
-    packages = (*_NEEDS, *(package for module, package in _NEEDED_BY.items() if module in wanted))
+    packages = (*_NEEDS, *more, *(package for module, package in _NEEDED_BY.items() if module in wanted))
     said = {re.split(r"[^A-Za-z0-9_-]", line)[0]: line for line in requires("metaservice") or ()}
     return "\n".join(f'  "{said.get(name, name)}",' for name in packages)
 

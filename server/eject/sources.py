@@ -41,9 +41,14 @@ _WHOLE: Final = frozenset(
         "server.requests.strict_json",
         "server.requests.target",
         "wasm_runtime.nesting",
+        "wasm_runtime.schemas",
     }
 )
 _ENTRIES: Final = ("tools.ejected.serving",)
+_OF_CONTRACT: Final = "tools.ejected.contracted"
+_CONTRACT: Final = (
+    '"""The API that openapi.json describes: what it says, how it is checked, what is by rule."""\n'
+)
 #: Where plans' helpers are.
 _HELPERS: Final = (
     "guest.credentials",
@@ -85,16 +90,18 @@ class SourceMissing(Exception):
 
 
 @cache
-def shared_files(wanted: frozenset[str]) -> dict[str, str]:
+def shared_files(wanted: frozenset[str], *, contract: bool = False) -> dict[str, str]:
     """The text of each shared file by its path in the project, with the modules of helpers that are wanted.
 
-    Raises SourceMissing, OSError.
+    `contract`: with what it takes to serve by one. Raises SourceMissing, OSError.
     """
     copying = _Copying()
-    for name in (*_ENTRIES, *(each for each in _HELPERS if _target(each) in wanted)):
+    entries = (*_ENTRIES, *((_OF_CONTRACT,) if contract else ()))
+    for name in (*entries, *(each for each in _HELPERS if _target(each) in wanted)):
         copying.whole(name)
     copying.settle()
-    return _PACKAGES | {_path(name): _NOTE.sub(_reason, text) for name, text in copying.texts.items()}
+    packages = _PACKAGES | ({"app/contract/__init__.py": _CONTRACT} if contract else {})
+    return packages | {_path(name): _NOTE.sub(_reason, text) for name, text in copying.texts.items()}
 
 
 def helper_modules() -> dict[str, str]:
@@ -108,12 +115,14 @@ def helper_modules() -> dict[str, str]:
 
 
 def _is_whole(name: str) -> bool:
-    return name in _WHOLE or name.startswith(("tools.ejected.", "store."))
+    return name in _WHOLE or name.startswith(("tools.ejected.", "store.", "server.contracts."))
 
 
 def _target(name: str) -> str:
-    """The project's name for a module: the store stays a room, all else is the runtime."""
+    """The project's name for a module: store and contract stay rooms, all else is the runtime."""
     room, _, inner = name.partition(".")
+    if name.startswith("server.contracts."):
+        return f"app.contract.{inner.rpartition('.')[2]}"
     return f"app.store.{inner}" if room == "store" else f"app.runtime.{inner.rpartition('.')[2]}"
 
 
@@ -200,7 +209,7 @@ class _Copying:
         """Where the names of an import are to be found in the project."""
         name = node.module or ""
         if (_ROOT / name.replace(".", "/")).is_dir():
-            return "app.store" if name == "store" else "app.runtime"
+            return {"store": "app.store", "server.contracts": "app.contract"}.get(name, "app.runtime")
         return _target(name)
 
     def _part(self, module: _Module, wanted: set[str]) -> str:

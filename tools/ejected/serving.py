@@ -28,7 +28,7 @@ from tools.ejected.execution import Database, InUseError
 from tools.ejected.routing import Table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from tools.ejected.execution import Answer
     from tools.ejected.routing import Route
@@ -50,13 +50,18 @@ def make_app(
     seed: Path | None = None,
     openapi: Path | None = None,
     hosts: Hosts | None = None,
+    edge_of: Callable[..., Edge] | None = None,
 ) -> web.Application:
     """An application that keeps its records in `data`. `session` is what `ctx["session"]["id"]` says.
 
-    `hosts` are the names that it is served under; any where they are left out.
+    `hosts` are the names that it is served under; any where they are left out. `edge_of` makes the edge of
+    one that has a contract.
     """
     database = Database(data, seed)
-    edge = _Edge(Table(routes), database, session, hosts or Hosts())
+    if edge_of is None:
+        edge = Edge(Table(routes), database, session, hosts or Hosts())
+    else:
+        edge = edge_of(routes, database, session, hosts or Hosts())
 
     async def opened(_app: web.Application) -> AsyncIterator[None]:
         await database.open()
@@ -76,7 +81,9 @@ def make_app(
     return app
 
 
-class _Edge:
+class Edge:
+    """Of an application whose handlers are found by its routes."""
+
     def __init__(self, table: Table, database: Database, session: str, hosts: Hosts) -> None:
         self._table = table
         self._database = database
@@ -97,13 +104,13 @@ class _Edge:
         try:
             return await self._response(request, number)
         except ServiceError as error:
-            return _respond(error.status, error.headers.items(), error.problem(number), number, _PROBLEM)
+            return respond(error.status, error.headers.items(), error.problem(number), number, _PROBLEM)
         except ConnectionError:
             raise
         except Exception:  # noqa: BLE001  it is logged, and the client told
             _log.exception("%s failed", number)
             failed = ServiceError("The request failed; the log has more.")
-            return _respond(failed.status, (), failed.problem(number), number, _PROBLEM)
+            return respond(failed.status, (), failed.problem(number), number, _PROBLEM)
 
     async def _response(self, request: web.Request, number: str) -> web.Response:
         self._hosts.check(request.headers)
@@ -112,7 +119,7 @@ class _Edge:
         target = parse_target(request.raw_path, path_bytes=MAX_PATH_BYTES)
         if request.method == "OPTIONS":
             allow = ", ".join(self._table.allowed(target.segments))
-            return _respond(204, (("Allow", allow),), None, number)
+            return respond(204, (("Allow", allow),), None, number)
         query = parse_query(target.raw_query, query_bytes=MAX_QUERY_BYTES)
         method = "GET" if request.method == "HEAD" else request.method
         ctx = {
@@ -143,12 +150,12 @@ async def _content(request: web.Request) -> content.Content:
 
 def _answered(answer: Answer, number: str) -> web.Response:
     if not answer.is_problem:
-        return _respond(answer.status, answer.headers, answer.body or None, number)
+        return respond(answer.status, answer.headers, answer.body or None, number)
     document = problem_document(answer.status, answer.body, number)
-    return _respond(answer.status, answer.headers, document, number, _PROBLEM)
+    return respond(answer.status, answer.headers, document, number, _PROBLEM)
 
 
-def _respond(
+def respond(
     status: int,
     headers: Iterable[tuple[str, str]],
     body: dict[str, Any] | str | None,
@@ -170,7 +177,13 @@ def _respond(
     return response
 
 
-def main(routes: Iterable[Route], package: Path, *, session: str) -> None:
+def main(
+    routes: Iterable[Route],
+    package: Path,
+    *,
+    session: str,
+    edge_of: Callable[[Path], Callable[..., Edge]] | None = None,
+) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     `openapi.json` and `seed` are in the package where it is installed, and beside it in the project.
@@ -192,7 +205,10 @@ def main(routes: Iterable[Route], package: Path, *, session: str) -> None:
     openapi, seed = (_shipped(package, name) for name in ("openapi.json", "seed"))
     names = [name.strip() for name in options.names.split(",") if name.strip()]
     hosts = Hosts(names, local_only=is_local(options.host))
-    app = make_app(routes, options.data, session=session, seed=seed, openapi=openapi, hosts=hosts)
+    edge = None if edge_of is None else edge_of(openapi)
+    app = make_app(
+        routes, options.data, session=session, seed=seed, openapi=openapi, hosts=hosts, edge_of=edge
+    )
     try:
         web.run_app(app, host=options.host, port=options.port)
     except InUseError as error:
