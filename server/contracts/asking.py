@@ -341,6 +341,8 @@ class _Reader:
         for name, each in query.filters.items():
             if name in self.request.query:
                 self._add_filter(where, each, self.request.query[name])
+        if self.compiled.bare:
+            return {"where": where, "limit": limit, "offset": offset, "sort": self._sort(query)}
         return {
             "where": where,
             "given": given,

@@ -64,6 +64,8 @@ class Compiled:
     mine: tuple[str, ...] = ()
     #: The plan for a record whose key is not its address, where `plan` takes it for granted that it is.
     careful: Plan | None = None
+    #: Of a list only the page, the order and the filters are asked.
+    bare: bool = False
 
 
 @define(eq=False)
@@ -137,14 +139,7 @@ class Compiler:
         }
         kind: str = role.name
         if kind == "list":
-            wanted = {each[1] for each in hints["around"]}
-            hints |= {
-                "timed": "now" in wanted,
-                "keyed": not wanted.isdisjoint(("last-key", "first-key")),
-                "linked": not wanted.isdisjoint(("first", "last", "previous", "next")),
-            }
-            if self._whole(resource, hints, query):
-                kind = "list-whole"
+            kind, hints = self._listing(role, resource, hints, query)
         if kind in ("create", "create-many"):
             hints |= self._making(role, resource)
         if kind not in ("get", "list", "delete", "get-one", "delete-one"):
@@ -160,14 +155,22 @@ class Compiler:
             hints["default"] = self._samples.single(resource)
         if kind == "replace" and self._may_make(role):
             kind, hints["made"] = "put", 201 if role.operation.declares(201) else role.status
+        if kind in ("list-bare", "list-shown"):
+            plan = self._plan(role, kind, hints)
+            return Compiled(role, plan, query, base=self.model.document.base_path, bare=True)
+        special = role.scopes or role.parents or seeds
+        plain_flat = hints["flat"] and resource.version is None
         plain_get = kind == "get" and hints["flat"] and hints["show"] is None and not hints["hide"]
         plain_get = plain_get and resource.version is None
         bare = hints["place"] is None and not hints["around"] and hints["reply"] == "item"
+        drop = self._dropped(resource, hints) if kind == "get" else None
+        if kind == "get" and drop and plain_flat and bare and role.status == 200 and not special:
+            kind = "get-shown"
         if plain_get and bare and role.status == 200 and not (role.scopes or role.parents or seeds):
             kind = "get-whole"
         return Compiled(
             role,
-            self._plan(role, kind, hints),
+            self._plan(role, kind, {"drop": drop} if kind == "get-shown" else hints),
             query,
             tuple(filling.consts),
             self._names(role, resource),
@@ -176,8 +179,24 @@ class Compiler:
             _suffix(resource),
             key_query(role.operation, resource.key) if kind == "create" else "",
             _mine(role, resource),
-            self._plan(role, "get", hints) if kind == "get-whole" else None,
+            self._plan(role, "get", hints) if kind in ("get-whole", "get-shown") else None,
         )
+
+    def _listing(
+        self, role: Role, resource: Resource, hints: dict[str, Any], query: Query
+    ) -> tuple[str, dict[str, Any]]:
+        """The program that does no more than the list takes, and its hints."""
+        wanted = {each[1] for each in hints["around"]}
+        hints |= {
+            "timed": "now" in wanted,
+            "keyed": not wanted.isdisjoint(("last-key", "first-key")),
+            "linked": not wanted.isdisjoint(("first", "last", "previous", "next")),
+        }
+        drop = self._dropped(resource, hints)
+        bare = hints["place"] is None and role.status == 200 and not role.parents
+        if bare and drop is not None and self._whole(resource, {**hints, "show": None}, query):
+            return ("list-shown" if drop else "list-bare"), {"drop": drop}
+        return ("list-whole" if self._whole(resource, hints, query) else "list"), hints
 
     def filling(self, resource: Resource) -> Filling:
         """What a new record has that no client has said."""
@@ -185,6 +204,13 @@ class Compiler:
         if found is None:
             found = self._fillings[resource.name] = filling_of(self.model.views, self._examples, resource)
         return found
+
+    @staticmethod
+    def _dropped(resource: Resource, hints: dict[str, Any]) -> list[str] | None:
+        """The properties that a reply leaves out of a stored record; None where it does more than that."""
+        if hints["hide"] or resource.open:
+            return None
+        return [] if hints["show"] is None else sorted(set(resource.fields) - set(hints["show"]))
 
     @staticmethod
     def _whole(resource: Resource, hints: dict[str, Any], query: Query) -> bool:

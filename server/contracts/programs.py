@@ -440,6 +440,16 @@ if params["id"] in hints["seeds"]:
 store.delete(params["id"])
 """
 
+_BARE: Final = """\
+asked = ctx["asked"]
+found, total = store.list(
+    limit=asked["limit"], offset=asked["offset"], sort=asked["sort"], where=asked["where"]
+)
+"""
+_REPLY_BARE: Final = """\
+REPLY = make_response(200, found, {"X-Total-Count": total} if asked["limit"] is not None else {})
+"""
+
 _TIMED: Final = (
     ('    if hints["timed"]:\n        facts["now"] = now()\n', ""),
     (', "now": now()', ""),
@@ -463,6 +473,15 @@ if rec is None:
     abort(404, f"There is no record {params['id']}.")
 REPLY = make_response(200, rec)
 """,
+    # The same without what is not shown; its hints are that alone.
+    "get-shown": """\
+rec = store.get(params["id"])
+if rec is None:
+    abort(404, f"There is no record {params['id']}.")
+for name in plan["response_hints"]["drop"]:
+    rec.pop(name, None)
+REPLY = make_response(200, rec)
+""",
     "get": _HINTS + _PARENTS + _GET + _SCOPE + _HEADERS + _ANSWER,
     "list": _HINTS + _PARENTS + _LIST + _ITEMS + _REPLY_LIST,
     # Records as they are stored: none is looked into.
@@ -474,6 +493,16 @@ found, total = store.list(limit=limit, offset=offset, sort=asked["sort"], where=
 items = found
 """
     + _REPLY_LIST,
+    # The same as an array, without or with what is not shown.
+    "list-bare": _BARE + _REPLY_BARE,
+    "list-shown": _BARE
+    + """\
+drop = plan["response_hints"]["drop"]
+for rec in found:
+    for name in drop:
+        rec.pop(name, None)
+"""
+    + _REPLY_BARE,
     "create": _HINTS + _PARENTS + _OWN + 'item = asked["record"]\n' + _INSERT + _LOCATION + _ANSWER,
     "create-many": _HINTS
     + _PARENTS
