@@ -235,9 +235,13 @@ class KeeperClient:
     # Workers
 
     def connect(self, slot: int, slots: int) -> socket.socket:
-        """A worker's end of a stream to the keeper. Raises OSError where there is none."""
+        """A worker's end of a stream to the keeper. Raises OSError where none has started.
+
+        A worker is told of each keeper once, by `on_restart` or when it is made: to the keeper another stream
+        is another worker, and the files of the one before go.
+        """
         process = self._process
-        if process is None:
+        if process is None or not self._ready.is_set():
             raise OSError("no keeper is there")
         ours, theirs = socket.socketpair()
         with theirs:

@@ -286,6 +286,25 @@ async def test_a_keeper_that_was_killed_is_followed_by_another(
     again.close()
 
 
+async def test_a_worker_that_is_made_while_a_keeper_starts_is_told_of_it_once(
+    keeper: KeeperClient,
+) -> None:
+    """By `on_restart`. A second stream would be another worker: the files of the first would go."""
+    before = keeper.pid
+    started = asyncio.ensure_future(restarted(keeper))
+    refused = 0
+    while not started.done():
+        if keeper.pid not in (0, before) and not keeper.ready:
+            with pytest.raises(OSError, match="keeper"):
+                keeper.connect(0, 1)
+            refused += 1
+        await asyncio.sleep(0)
+    await started
+
+    assert refused
+    keeper.connect(0, 1).close()
+
+
 async def test_who_asked_a_keeper_that_was_killed_is_told_what_may_have_been_done(
     keeper: KeeperClient,
 ) -> None:
