@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from server.app import Service
 
+pytestmark = pytest.mark.long
+
 _OPERATIONS = 600
 _MOST_HISTORIES = 12
 _BUILDS = "tools.torture.builds"
