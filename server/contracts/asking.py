@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 MINE: Final = "me"
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _MAX_DEPTH: Final = 16
-_MERGES: Final = "application/merge-patch+json"
+_MERGES: Final = frozenset(
+    {"application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml"}
+)
+_OPERATIONS: Final = "application/json-patch+json"
 
 
 @frozen
@@ -291,18 +294,22 @@ class _Reader:
         values = self.about()
         if role.name.startswith("json-patch"):
             return {**values, "record": self._operations()}
+        if isinstance(self.request.body, list) and self.request.media_type == _OPERATIONS:
+            return {**values, "record": self.request.body, "null-removes": False, "operations": True}
         record = self.record(self.request.body)
-        if role.name in ("replace", "replace-one"):
+        makes = bool(self.compiled.plan.response_hints.get("made"))
+        if role.name in ("replace", "replace-one") or makes:
             for path, value in self.compiled.consts:
-                if path[0] not in self.resource.sent or self.compiled.plan.response_hints.get("made"):
+                if path[0] not in self.resource.sent or makes:
                     add(record, path, value)
         if role.key_slot or role.key_word:
             record = without(record, self.resource.key.path)
-        if role.name == "replace":
+        if role.name == "replace" or makes:
             for scope in role.scopes:
                 if scope.path:
                     put(record, scope.path, self._typed_scope(scope))
-        return {**values, "record": record, "null-removes": self.request.media_type == _MERGES}
+        removes = self.request.media_type in _MERGES
+        return {**values, "record": record, "null-removes": removes, "operations": False}
 
     def _operations(self) -> list[Any]:
         """The patch, which may be in an object around it."""

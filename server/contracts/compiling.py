@@ -153,7 +153,8 @@ class Compiler:
             }
         if kind in _OF_ONE:
             hints["default"] = self._samples.single(resource)
-        if kind == "replace" and self._may_make(role):
+        puts = kind == "replace" or (kind == "merge" and role.operation.method == "PUT")
+        if puts and self._may_make(role):
             kind, hints["made"] = "put", 201 if role.operation.declares(201) else role.status
         if kind in ("list-bare", "list-shown"):
             plan = self._plan(role, kind, hints)

@@ -53,6 +53,9 @@ _HOLDERS: Final = frozenset(
     "links meta metadata pagination paging page cursors responsemetadata pageinfo paginator".split()  # noqa: SIM905
 )
 _MAX_DEPTH: Final = 4
+#: Whether it went well, in a word.
+_OUTCOMES: Final = frozenset({"status", "result", "outcome", "state"})
+_GOOD: Final = frozenset({"success", "ok", "succeeded", "successful"})
 #: What a receipt tells in words.
 _SAID: Final = frozenset({"message", "msg", "detail"})
 _DONE: Final = "Done."
@@ -124,6 +127,10 @@ def _member(view: View, name: str, names: set[str], *, many: bool) -> tuple[str,
     choices = view.said.get("enum")
     if isinstance(choices, list) and len(choices) == 1:
         return "", choices[0]
+    if isinstance(choices, list) and name in _OUTCOMES:
+        good = next((each for each in choices if plain(str(each)) in _GOOD), None)
+        if good is not None:
+            return "", good
     if view.kind == "boolean":
         kind = _BOOLEANS.get(name, "")
         return (kind if many or kind == "true" else ""), None

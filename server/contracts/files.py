@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")
+#: No JSON that we write has a larger number.
+_LARGEST: Final = 2**63 - 1
 #: What tells lines, and where texts, lists and objects begin.
 _MARKS: Final = re.compile(rb'["\[{\n]')
 _JSON_START: Final = re.compile(rb"\s*[{\[]")
@@ -199,6 +201,9 @@ class Bundle:
             if depth > self.limits.depth:
                 raise ContractError(f"{name}: nests deeper than {self.limits.depth} levels")
             values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+            for key, each in list(node.items() if isinstance(node, dict) else enumerate(values)):
+                if type(each) is int and not -_LARGEST <= each <= _LARGEST:
+                    node[key] = _as_float(each)
             self._nodes_left -= 1 + len(values)
             if self._nodes_left < 0:
                 raise ContractError(f"{name}: has more than {self.limits.nodes} nodes")
@@ -225,6 +230,14 @@ def _json_lines(text: bytes, root: Any) -> dict[int, int]:
             found.append(id(node))
             left.extend(reversed(list(node.values()) if isinstance(node, dict) else node))
     return dict(zip(found, begins, strict=True)) if len(found) == len(begins) else {}
+
+
+def _as_float(value: int) -> float:
+    """The nearest one that JSON can have."""
+    try:
+        return float(value)
+    except OverflowError:
+        return 1e308 if value > 0 else -1e308
 
 
 def _after_text(text: bytes, start: int) -> int:

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 _MADE: Final = re.compile(
     r"creat|added|opened|placed|submitted|registered|^timestamp$|^date$|^time$|started|issued"
 )
-_STAMPS: Final = re.compile(r"(?:created|updated|modified|lastmodified)(?:at|on|date|time|datetime)?")
+_STAMPS: Final = re.compile(
+    r"(?:date|time)?(?:created|updated|modified|lastmodified)(?:at|on|date|time|datetime)?"
+)
+_STATES: Final = re.compile(r"(?:status|state|phase)$")
 _CHANGED: Final = re.compile(r"updat|modif|changed|lastseen")
 _BEGINS: Final = frozenset(
     "new open opened pending draft created queued received submitted requested placed todo".split()  # noqa: SIM905
@@ -124,6 +127,8 @@ class _Filler:
         elif len(path) == 1 and view.kind == "string" and _STAMPS.fullmatch(plain(path[0])):
             # A schema that bodies and replies share: nobody says when a record was made but the service.
             self._timed(path, self._time(view, path, needed=True) or ["now", None])
+        elif len(path) == 1 and _STATES.search(plain(path[0])) and isinstance(view.said.get("enum"), list):
+            self.filling.consts.append((path, _first(view.said["enum"])))
         elif len(path) == 1 and view.kind == "boolean" and not view.nullable:
             self.filling.consts.append((path, plain(path[0]) in _ON))
 

@@ -704,6 +704,9 @@ class _Modelling:
                 if body.kind not in ("object", "wrapped"):
                     return evolve(role, why="its body is no object")
                 full = same(body.item, resource.item, _SAME) and _replaces(body.item, resource.item)
+                needed = self._made_at(path[:-1])[1].required
+                if needed and not needed & body.item.required:
+                    full = False  # what making one asks for need not be said again
                 return evolve(role, name="replace" if full else "merge", plain=True, said="replace")
             case "PATCH":
                 kind = _patch_of(role.operation, self.views)
@@ -1141,6 +1144,11 @@ def _uploads(operation: Operation) -> bool:
 
 
 def _patch_of(operation: Operation, views: Views) -> Literal["merge", "json-patch"]:
+    """Where there are several kinds, the request says which one it is."""
+    if any("json-patch" not in each for each in operation.request_bodies) and any(
+        "json-patch" in each for each in operation.request_bodies
+    ):
+        return "merge"
     for media_type, schema in operation.request_bodies.items():
         if media_type.startswith("application/json-patch+json"):
             return "json-patch"

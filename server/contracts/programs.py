@@ -274,7 +274,9 @@ else:
 
 #: Members of objects within are changed, not replaced; null is stored.
 _MERGE: Final = """\
-if asked["null-removes"]:
+if asked["operations"]:
+    item = json_patch(item, asked["record"])
+elif asked["null-removes"]:
     item = merge_patch(item, asked["record"])
 else:
     item = dict(item)
