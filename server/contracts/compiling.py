@@ -15,8 +15,8 @@ from server.contracts.document import value_at
 from server.contracts.envelopes import around_of
 from server.contracts.examples import Examples
 from server.contracts.filling import Filling, filling_of
+from server.contracts.key_names import key_query, said_as
 from server.contracts.keys import address_of, making_of
-from server.contracts.model import key_query, said_as
 from server.contracts.paging import Query, query_of
 from server.contracts.paths import Slot, Word, alike
 from server.contracts.programs import code_of

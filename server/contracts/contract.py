@@ -18,7 +18,7 @@ from server.contracts.examples import Examples, holder_of
 from server.contracts.failing import Failing
 from server.contracts.fitting import fitted
 from server.contracts.judging import Judging
-from server.contracts.model import model_of
+from server.contracts.modelling import model_of
 from server.contracts.overrides import overrides_in
 from server.contracts.reply_headers import ReplyHeaders
 from server.contracts.routes import Routes
