@@ -162,7 +162,8 @@ def _readme(ejected: Ejected) -> str:
         session=ejected.session,
         routes="\n".join(dict.fromkeys(rows)),
         left_out="\n".join(["", "Left out:", "", *left_out, ""]) if left_out else "",
-        failing="\n".join(["", _FAILING, "", *failing, ""]) if failing else "",
+        failing=("\n".join(["", _FAILING, "", *failing, ""]) if failing else "")
+        + ("" if ejected.contract is None else _OF_CONTRACT),
         seed=_SEED if ejected.with_data else "It begins with none.",
     )
 
@@ -188,6 +189,14 @@ _FAILING: Final = (
     "These failed in the service on their example request, and need mending; their tests ask for the status\n"
     "that they failed with, if a limit of the sandbox was not the reason:"
 )
+_OF_CONTRACT: Final = """
+## The contract
+
+`openapi.json` says which paths there are: requests are routed by its templates, checked by its schemas, and
+refused in its form. `app/contract/` reads it. What a handler asks for is in `ctx["asked"]`. Where it declares
+an `ETag` or an `If-Match`, versions are compared. Replies are not checked by it here. What is said below of
+paths without a route, of types and of conditions holds where the contract says nothing.
+"""
 _SEED: Final = (
     "A new one begins with those in `seed/`, which are the session's as they were, one JSON file for each\n"
     "collection; delete that directory to begin with none."

@@ -32,9 +32,18 @@ class ContractReader:
         self._beyond = beyond
 
     async def call(
-        self, request: web.BaseRequest, target: Target, session: Session, line: RequestLine, caller: Caller
+        self,
+        request: web.BaseRequest,
+        target: Target,
+        session: Session,
+        line: RequestLine,
+        caller: Caller,
+        *,
+        accept: str | None = None,
     ) -> Call | None:
         """None where the session has no contract. `line` has it, too: errors get its form.
+
+        `accept` stands for the header of a stream's request, which is about the stream.
 
         Raises what `match` and `admitted` do.
         """
@@ -53,6 +62,7 @@ class ContractReader:
         line.contract = call = Call(contract, match, target.path)
         if match is not None:
             headers = self._reader.headers_named(request, call.header_names(), caller)
+            headers |= {} if accept is None else {"accept": accept}
             line.contract = call = call.admitted(headers, self._reader.query(target))
         return call
 

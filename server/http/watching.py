@@ -201,7 +201,7 @@ class Watching:
         line: RequestLine,
     ) -> Question:
         settings = await self._settings.of(session.directory)
-        call = await self._contracts.call(request, target, session, line, caller)
+        call = await self._contracts.call(request, target, session, line, caller, accept=wish.accept or "*/*")
         named = NATIVE if call else self._dialects.named(request.headers, caller.token_name, settings)
         ctx = await self._reader.read(
             request,

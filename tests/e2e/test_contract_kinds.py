@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.e2e.contracts import ADMIN, Step, taken, with_contract
 from tests.e2e.service import RunningService
+from tests.streams import watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -1159,3 +1161,41 @@ def test_a_style_by_its_description_alone(service: RunningService, name: str) ->
     client = with_contract(service, name.partition(".")[0], name)
 
     assert taken(client, SCENARIOS[name]) == []
+
+
+async def test_a_contract_s_route_can_be_watched(service: RunningService) -> None:
+    """As clients see it: in its form, told when it changes, a deleted record as its own 404."""
+    client = with_contract(service, "watched", "machines.yaml")
+    path = "/v1/projects/p1/instances"
+    made = client.request("POST", path, {"displayName": "one"}).json
+    address = urlsplit(service.url)
+    async with watching(
+        (address.hostname or "", address.port or 0), f"{path}/{made['instanceId']}", "watched"
+    ) as stream:
+        first = await stream.next()
+        client.request("PATCH", f"{path}/{made['instanceId']}", {"displayName": "two"})
+        second = await stream.next()
+        client.request("DELETE", f"{path}/{made['instanceId']}")
+        third = await stream.next()
+
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert (first.body, second.body["displayName"]) == (made, "two")
+    assert (third.data["status"], third.body["error"]["code"]) == (404, 404)
+
+
+def test_a_contract_s_reads_are_remembered(service: RunningService) -> None:
+    """Until something changes that they were made of, and not for another contract."""
+    client = with_contract(service, "kept", "machines.yaml")
+    path = "/v1/projects/p1/instances"
+    client.request("POST", path, {"displayName": "one"})
+    fuel = [client.request("GET", path).headers["x-fuel-used"] for _ in range(2)]
+    client.request("POST", path, {"displayName": "two"})
+    after = client.request("GET", path)
+    with_contract(service, "kept", "inventory.yaml")
+    gone = client.request("GET", path)
+
+    assert (fuel[0] != "0", fuel[1]) == (True, "0")
+    assert (after.headers["x-fuel-used"] != "0", len(after.json["instances"])) == (True, 2)
+    assert gone.status == 404
