@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from tests.learning.conftest import start
-from tests.learning.test_contract_planning import contract
+from tests.learning.test_contract_planning import MODEL, contract
+from tests.operations.conftest import ADMIN, AUTH
 from tools.simulators import by_route, plan
 
 if TYPE_CHECKING:
@@ -65,3 +66,26 @@ async def test_what_is_not_plain_and_nobody_plans(
         assert found.json["id"] == 1  # as the path says it
     else:
         assert "contract.unplanned" in found.json["detail"]
+
+
+async def test_diff_names_the_plans_that_become_stale(start: StartApi, tmp_path: Path) -> None:
+    """Those that a model wrote for an operation as it was, and no others."""
+    path = tmp_path / "api.json"
+    path.write_bytes(orjson.dumps(contract()))
+    api = await start(by_route(MODEL), contract={"file": str(path)}, auth={"admin_token": ADMIN})
+    await api.post("/orders", {"item": "lamp"})
+    await api.post("/orders/1/cancel")
+    await api.post("/orders/1/ship")
+    other = contract()
+    other["paths"]["/orders/{id}/cancel"]["post"]["summary"] = "Undo an order"
+    changed = await api.ask("POST", "/_meta/sessions/s1/contract/diff", {"document": other}, **AUTH)
+    same = await api.ask("POST", "/_meta/contract/diff", {"document": contract()}, **AUTH)
+
+    assert [each["route"] for each in changed.json["plans"]] == ["POST /orders/{order_id:int}/cancel"]
+    assert changed.json["changed"] == [
+        {
+            "operation": "POST /orders/{id}/cancel",
+            "changes": [{"what": "is described otherwise", "breaks": False}],
+        }
+    ]
+    assert (changed.json["breaks"], same.json["plans"], same.json["breaks"]) == (False, [], False)
