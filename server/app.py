@@ -9,6 +9,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
+from attrs import evolve
 
 from server.contracts.files import DocumentLimits
 from server.contracts.issued import IssuedTokens
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
 
     from server.cluster.ownership import Ownership
     from server.console.door import Console
+    from server.console.points import Gauges
     from server.contracts.contract import Contract
     from server.http.answering import UseCase
     from server.http.clustered import Clustered
@@ -106,7 +108,7 @@ class Service:
         console: Console | None = None,
         tracing: Tracing | None = None,
         raw_door: RawDoor | None = None,
-        streams: Registry,
+        streams: Sequence[Registry],
         cluster: tuple[Ownership, Forwarder] | None = None,
     ) -> None:
         self._raw_door = raw_door
@@ -259,7 +261,8 @@ class Service:
             if self._cluster is not None:
                 closing.push_async_callback(self._cluster[1].close)
             if self._runner is not None:
-                await self._streams.drain(self._settings.server.shutdown_seconds)
+                seconds = self._settings.server.shutdown_seconds
+                await asyncio.gather(*(each.drain(seconds) for each in self._streams))
                 await self._runner.cleanup()
                 self._runner = None
 
@@ -359,7 +362,8 @@ def make_app(  # noqa: PLR0915  a part after the other
             changes=changes,
             contracts=contracts,
         )
-        console, use_case = _console(settings, api, use_case, notes, new_line)
+        moment = partial(_gauges, meter, pool)
+        console, use_case = _console(settings, api, use_case, notes, new_line, moment, streams)
         door = console
         doors += [console.beside, console]
     # Operators can read metrics, too: where no token opens that page, there are no operators.
@@ -397,7 +401,7 @@ def make_app(  # noqa: PLR0915  a part after the other
         held=_held(settings),
         dialects=dialects,
         watching=watching,
-        follow=None if console is None else console.beside.follow,
+        following=console,
         contracts=contracts,
         beyond=settings.contract.beyond,
         settings=session_settings,
@@ -420,7 +424,7 @@ def make_app(  # noqa: PLR0915  a part after the other
         console=console,
         renew=_renewing(authenticator, reader, watching, memory, doors),
         tracing=tracing,
-        streams=watching.registry,
+        streams=[watching.registry] if console is None else [watching.registry, console.streams],
         raw_door=raw_door,
         cluster=None if ownership is None or clustered is None else (ownership, clustered.forwarder),
     )
@@ -599,20 +603,23 @@ def _operators(
     )
 
 
-def _console(
+def _console(  # noqa: PLR0917  parts, each of another kind
     settings: Settings,
     api: Api,
     use_case: UseCase,
     notes: list[Callable[[RequestLine], None]],
     new_line: Callable[..., RequestLine],
+    moment: Callable[[], Gauges],
+    counts: StreamCounts,
 ) -> tuple[Console, UseCase]:
     """The console, with the operators' pages for programs beside it, and the use case as it is served.
 
-    `notes` has the console's ear from now on.
+    `notes` has the console's ear from now on; `moment` tells what only a moment has.
     """
     # As with `_operators`.
     from server.console.asking import Asking  # noqa: PLC0415
     from server.console.door import Console  # noqa: PLC0415
+    from server.console.live import Live  # noqa: PLC0415
     from server.console.recent import Recent  # noqa: PLC0415
     from server.console.tail import Tail  # noqa: PLC0415
     from server.http.admin import Admin  # noqa: PLC0415
@@ -621,11 +628,13 @@ def _console(
     upload_bytes = settings.sandbox.session_disk_bytes
     tail, recent = Tail(), Recent(use_case, settings.console.keep_requests)
     notes.append(tail.note)
+    most = settings.console.streams
     console = Console(
         api,
         Asking(use_case, api, _all_of(notes) or tail.note, new_line),
         token,
-        tail=tail,
+        live=Live(tail, moment),
+        streams=Registry(evolve(_stream_limits(settings), in_all=most, per_session=most + 1), counts),
         recent=recent,
         limits=limits,
         secure=settings.server.public_url.startswith("https:"),
@@ -633,6 +642,22 @@ def _console(
         beside=Admin(api, token, limits, upload_bytes=upload_bytes),
     )
     return console, recent if recent.most else use_case
+
+
+def _gauges(meter: Meter, pool: Executor) -> Gauges:
+    """What the console shows of this moment."""
+    from server.console.points import Gauges  # noqa: PLC0415  as with `_operators`
+
+    calls, health = meter.calls, pool.health()
+    return Gauges(
+        workers=health["ready"],
+        guests=health["live_guests"],
+        jobs=health["jobs"],
+        calls=calls.calls,
+        tokens=calls.input_tokens + calls.output_tokens,
+        cost=calls.cost,
+        model=calls.model,
+    )
 
 
 def _all_of(notes: list[Callable[[RequestLine], None]]) -> Callable[[RequestLine], None] | None:
@@ -698,6 +723,18 @@ def _raw_door(
     return None if memory is None else RawDoor(memory, note, shows_client=settings.log.client_address)
 
 
+def _stream_limits(settings: Settings) -> StreamLimits:
+    live = settings.live
+    return StreamLimits(
+        in_all=live.streams,
+        per_session=live.streams_per_session,
+        routes=live.routes_per_stream,
+        buffered_bytes=live.buffered_bytes,
+        heartbeat_seconds=live.heartbeat_seconds,
+        patience_seconds=settings.server.body_seconds,
+    )
+
+
 def _watching(  # noqa: PLR0917  parts, each of another kind
     settings: Settings,
     changes: Changes,
@@ -709,18 +746,17 @@ def _watching(  # noqa: PLR0917  parts, each of another kind
 ) -> Watching:
     """Event streams, none of them open yet."""
     live = settings.live
-    limits = StreamLimits(
-        in_all=live.streams,
-        per_session=live.streams_per_session,
-        routes=live.routes_per_stream,
-        buffered_bytes=live.buffered_bytes,
-        heartbeat_seconds=live.heartbeat_seconds,
-        patience_seconds=settings.server.body_seconds,
-    )
     topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
     tickets = Tickets(live.ticket_seconds, shared=settings.record.cluster_token)
     return Watching(
-        Registry(limits, counts), topics, changes, tickets, reader, dialects, session_settings, use_case
+        Registry(_stream_limits(settings), counts),
+        topics,
+        changes,
+        tickets,
+        reader,
+        dialects,
+        session_settings,
+        use_case,
     )
 
 

@@ -4,6 +4,7 @@
 2. A login's cookie is sent to these pages alone, by this site's own pages alone, and no script sees it.
 3. Whatever changes anything has to name the login's CSRF token, and come from a page of this service.
 4. A fault is a page as well, which says what it was and what to do; what was typed is still in the browser.
+5. Its event streams have room of their own (`console.streams`), and end with the login that opened them.
 """
 
 from __future__ import annotations
@@ -14,18 +15,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
+from attrs import evolve
+
 from server.console.files import BASE, all_files
+from server.console.live import Tailing
 from server.console.logins import LOGIN_HOURS, Login, Logins
 from server.console.rendering import page
 from server.console.views.data import DataViews
 from server.console.views.model import ModelViews
 from server.console.views.routes import RouteViews
 from server.console.views.sessions import SessionViews
-from server.console.views.traffic import TrafficViews
+from server.console.views.traffic import TrafficViews, asked_of, documents, rows, wanted_of
 from server.console.visit import Visit, go
+from server.http.event_stream import wish_of
 from server.requests import content
 from server.requests.target import parse_query, parse_target
-from server.values.errors import BadRequest, MethodNotAllowed, NotFound, OriginRefused, ServiceError
+from server.values.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    OriginRefused,
+    ServiceError,
+    Unauthorized,
+)
 from server.values.model import Reply
 
 if TYPE_CHECKING:
@@ -35,9 +47,11 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
     from server.console.asking import Asking
+    from server.console.live import Live
     from server.console.recent import Recent
-    from server.console.tail import Tail
     from server.http.admin import Admin
+    from server.http.watching import Follows
+    from server.live.outlets import Registry
     from server.operations.api import Api
     from server.requests.context import EdgeLimits
     from server.settings.schema import Settings
@@ -49,6 +63,9 @@ _FORM_BYTES: Final = 2 * 1024 * 1024
 _MOST_FIELDS: Final = 500
 _UPLOAD_SECONDS: Final = 600.0
 _KEEP: Final = "max-age=31536000, immutable"
+#: For programs, with the admin token; and how the paths of the console's streams end.
+TRAFFIC: Final = "/_meta/traffic"
+_LIVE: Final = "/live"
 #: What a browser says of whose page a request comes from, where it is one of ours or nobody's.
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
 
@@ -64,23 +81,30 @@ class Console:
         asking: Asking,
         token: str,
         *,
-        tail: Tail,
+        live: Live,
+        streams: Registry,
         recent: Recent,
         limits: EdgeLimits,
         secure: bool,
         upload_bytes: int,
         beside: Admin,
     ) -> None:
-        """`secure`: clients come by https, so the cookie is for that alone. `beside` owns the rest."""
+        """`secure`: clients come by https, so the cookie is for that alone. `beside` owns the rest.
+
+        `streams` has those of the console.
+        """
         self.logins = Logins(token)
         self._limits = limits
         self._secure = secure
         self._upload_bytes = upload_bytes
         self.beside = beside
+        self.streams = streams
+        self._live = live
+        tail = live.tail
         sessions, data = SessionViews(api), DataViews(api, asking)
         routes, traffic, model = (
             RouteViews(api, tail, recent),
-            TrafficViews(api, tail),
+            TrafficViews(api, live),
             ModelViews(api),
         )
         one, name = ("sessions", _NAME), ("sessions", _NAME, "data", _NAME)
@@ -107,7 +131,6 @@ class Console:
             ("routes", _NAME, "forget"): {"POST": routes.forget},
             ("routes", _NAME, "replay"): {"POST": routes.replay},
             ("traffic",): {"GET": traffic.listed},
-            ("traffic", "live"): {"GET": traffic.live},
             ("traffic", "requests", _NAME): {"GET": traffic.show},
             ("model",): {"GET": model.show},
             ("model", "learning"): {"POST": model.turn},
@@ -125,6 +148,7 @@ class Console:
     def renew(self, settings: Settings) -> None:
         """Take another admin token; without one nobody comes in any more."""
         self.logins.renew(settings.auth.admin_token or self.logins.link())
+        self.streams.end_all("the service's tokens were read again")
 
     async def answer(self, request: web.BaseRequest) -> Reply:
         """Raises what the door beside does. A fault of ours is a page."""
@@ -136,6 +160,35 @@ class Console:
             return await self._answered(request, login)
         except ServiceError as error:
             return _fault(error, login)
+
+    def follows(self, request: web.BaseRequest) -> bool:
+        """Whether it asks for a stream of the console, or of the pages beside it."""
+        if self.beside.follows(request):
+            return True
+        path = request.raw_path.partition("?")[0]
+        streamed = path == TRAFFIC or (path.startswith(f"{BASE}/") and path.endswith(_LIVE))
+        return streamed and wish_of(request.method, request.headers) is not None
+
+    async def follow(self, request: web.BaseRequest) -> Follows:
+        """Raises Unauthorized, NotFound; and what the pages beside do."""
+        if self.beside.follows(request):
+            return await self.beside.follow(request)
+        target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
+        query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
+        if request.raw_path.partition("?")[0] == TRAFFIC:
+            self.beside.authenticate(request)
+            return Tailing(self._live, self.streams, wanted_of(asked_of(query)), documents)
+        login = self.logins.of(_cookie(request.headers))
+        if login is None:
+            raise Unauthorized("Your login is over. Log in again.")
+        holding = self.logins.holds(login)
+        segments = target.segments[2:]
+        if segments == ("traffic", "live"):
+            return Tailing(self._live, self.streams, wanted_of(asked_of(query)), rows, holding)
+        if len(segments) == 3 and segments[0] == "sessions":
+            found = await self.beside.following(request, segments[1], query)
+            return evolve(found, registry=self.streams, holding=holding)
+        raise NotFound("The console has no such stream.")
 
     async def _answered(self, request: web.BaseRequest, login: Login | None) -> Reply:
         target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)

@@ -2,14 +2,17 @@
 
 A login is a random name in a cookie, and what the service remembers of it. Nothing of it is in the record, so
 a restart ends them all. Each has a token of its own against forged requests (CSRF), which is in its forms.
+An event stream that was opened with it ends with it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 import time
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
@@ -18,7 +21,10 @@ from server.requests.known_tokens import digest
 from server.settings.key import token_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from server.live.outlets import Outlet
 
 #: Hours a login lasts, however much it is used.
 LOGIN_HOURS: Final = 8
@@ -29,6 +35,7 @@ MOST_FAILURES: Final = 10
 _MINUTE: Final = 60.0
 #: How long a link that works once is good for.
 _LINK_SECONDS: Final = 600.0
+_OVER: Final = "the login is over"
 
 
 @define
@@ -38,6 +45,22 @@ class Login:
     name: str
     csrf: str
     until: float
+    _streams: set[Outlet] = field(factory=set, init=False)
+
+    @contextmanager
+    def holding(self, outlet: Outlet, seconds: float) -> Iterator[None]:
+        """Have a stream end with the login: when somebody logs out, and after so many seconds."""
+        self._streams.add(outlet)
+        over = asyncio.get_running_loop().call_later(seconds, outlet.end, _OVER)
+        try:
+            yield
+        finally:
+            over.cancel()
+            self._streams.discard(outlet)
+
+    def end(self) -> None:
+        for outlet in tuple(self._streams):
+            outlet.end(_OVER)
 
 
 @define
@@ -54,16 +77,21 @@ class Logins:
         """Another admin token: whoever came in with the old one has to come again."""
         if token != self.token:
             self.token = token
-            self._logins.clear()
+            for login in tuple(self._logins.values()):
+                self.leave(login)
             self._links.clear()
 
     def of(self, name: str) -> Login | None:
         """The login that a cookie names, unless it is over."""
         login = self._logins.get(name)
         if login is not None and login.until <= self.clock():
-            del self._logins[name]
+            self.leave(login)
             return None
         return login
+
+    def holds(self, login: Login) -> Callable[[Outlet], AbstractContextManager[None]]:
+        """What ends a stream with a login."""
+        return lambda outlet: login.holding(outlet, login.until - self.clock())
 
     def enter(self, token: str) -> Login | None:
         """A login for whoever has the token; None for a wrong one. See `may_try`."""
@@ -90,11 +118,13 @@ class Logins:
         return self._made() if until > self.clock() else None
 
     def leave(self, login: Login) -> None:
+        """Its streams end, too."""
         self._logins.pop(login.name, None)
+        login.end()
 
     def _made(self) -> Login:
         while len(self._logins) >= MOST_LOGINS:
-            del self._logins[next(iter(self._logins))]
+            self.leave(next(iter(self._logins.values())))
         until = self.clock() + LOGIN_HOURS * 3_600
         login = Login(secrets.token_urlsafe(32), secrets.token_urlsafe(32), until)
         self._logins[login.name] = login

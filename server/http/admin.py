@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ import orjson
 from attrs import frozen
 
 from server.concurrency.aside import aside
-from server.live.feed import version_now
+from server.http.event_stream import wish_of
+from server.live.feed import Feed, version_now
 from server.operations.api import ROOMS, Api
 from server.operations.call import Archive, Call, Piece
 from server.requests import content, strict_json
@@ -28,9 +30,13 @@ from server.values.errors import BadRequest
 from server.values.model import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from aiohttp import web
 
+    from server.live.changes import Changes
     from server.live.feed import Past
+    from server.live.outlets import Outlet, Registry, Wire
     from server.requests.context import EdgeLimits
     from server.requests.target import Target
     from server.settings.schema import Settings
@@ -41,25 +47,41 @@ _INDEX = ("/_meta", "/_meta/")
 #: Files of plans, and bodies of requests to replay.
 #: In the place of a session, where work is done beside the event loop.
 _OPERATOR = "operator"
-#: The room of the page that can be followed.
+#: The room of the page that can be followed, and its path.
 CHANGES = "changes"
+FOLLOWED = "/_meta/changes"
 _LAST_EVENT_ID = "Last-Event-ID"
 _MOST_DIGITS = 15
 _BODY_BYTES = 64 * 1024 * 1024
 _UPLOAD_SECONDS = 600.0
 
 
+def _always(_outlet: Outlet) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 @frozen
 class Follow:
     """A session's changes after a version, and how those that were missed are had.
 
-    `resumed`: the version was asked for, and is not just the last one.
+    `resumed`: the version was asked for, and is not just the last one. `registry`: where there is room for
+    the stream, if not among those of all; `holding` ends it when who has opened it may have it no longer.
     """
 
     session: Session
     since: int
     past: Past
     resumed: bool
+    registry: Registry | None = None
+    holding: Callable[[Outlet], AbstractContextManager[None]] = _always
+
+    @property
+    def begun(self) -> tuple[str, str]:
+        return "", str(self.since) if self.resumed else ""
+
+    def open(self, registry: Registry, wire: Wire, changes: Changes) -> tuple[Outlet, Awaitable[str]]:
+        feed = Feed(registry, self.session, wire, past=self.past)
+        return feed, feed.serve(changes, self.since)
 
 
 class Admin:
@@ -86,7 +108,7 @@ class Admin:
 
     async def answer(self, request: web.BaseRequest) -> Reply:
         """Raises ServiceError: Unauthorized before anything else is looked at."""
-        self._authenticator.authenticate(request.headers)
+        self.authenticate(request)
         target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
         query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
         method = "GET" if request.method == "HEAD" else request.method
@@ -102,13 +124,27 @@ class Admin:
             return Reply(200, (), answer.data, "application/octet-stream")
         return Reply(200, body=await aside(partial(orjson.dumps, answer), _OPERATOR))
 
+    def authenticate(self, request: web.BaseRequest) -> None:
+        """Raises Unauthorized."""
+        self._authenticator.authenticate(request.headers)
+
+    @staticmethod
+    def follows(request: web.BaseRequest) -> bool:
+        """Whether it asks for a stream of these pages."""
+        path = request.raw_path.partition("?")[0]
+        return path == FOLLOWED and wish_of(request.method, request.headers) is not None
+
     async def follow(self, request: web.BaseRequest) -> Follow:
         """What is to be followed: `GET /_meta/changes` as a stream. Raises ServiceError."""
-        self._authenticator.authenticate(request.headers)
+        self.authenticate(request)
         target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
         query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
-        call = Call("GET", target.segments[1:], query)
-        name = call.text("session")
+        name = Call("GET", target.segments[1:], query).text("session")
+        return await self.following(request, name, query)
+
+    async def following(self, request: web.BaseRequest, name: str, query: Mapping[str, Any]) -> Follow:
+        """A session's changes after `since`, or after what the request says it has got."""
+        call = Call("GET", (CHANGES,), query)
         session = await self._api.named(name)
         past = partial(self._past, name)
         sent = request.headers.get(_LAST_EVENT_ID, "")

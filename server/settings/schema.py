@@ -414,6 +414,9 @@ class ConsoleSettings:
         high=1_000,
         unit="requests",
     )
+    streams: int = setting(
+        16, "Event streams of the console that may be open at once", low=0, high=1_024, unit="streams"
+    )
 
 
 @frozen

@@ -203,21 +203,68 @@ def test_routes(service: RunningService) -> None:
 
 
 def test_traffic_comes_by_itself(service: RunningService) -> None:
-    """A request is in the page a second after it; the pause holds it back; a row leads to its stages."""
+    """A request is in the page as it is answered; the pause holds it back; a row leads to its stages."""
     client = service.client("watched")
     with console(service) as page:
         page.get_by_role("link", name="Traffic").click()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        charts = page.locator("[data-chart=requests]")
+        before = charts.locator("tbody td").all_inner_texts()
         client.create("/lamps", {"n": 1})
         expect(page.locator("#live")).to_contain_text("/lamps")
+        expect(charts.locator("canvas")).to_be_visible()
+        expect(charts.locator("tbody td").nth(1)).not_to_have_text("–")
+        assert len(before) == 6
         page.get_by_role("button", name="Pause").click()
+        expect(page.get_by_text("Paused", exact=True)).to_be_visible()
         client.create("/chairs", {"n": 1})
+        assert "/chairs" not in page.locator("#live").inner_text()
         page.get_by_role("button", name="Go on").click()
         expect(page.locator("#live")).to_contain_text("/chairs")
+        assert page.locator("#live tbody tr", has_text="POST /lamps").count() == 1
         page.get_by_role("link", name="POST /lamps").click()
         expect(page.get_by_role("heading", name="What it changed")).to_be_visible()
         page.get_by_role("link", name="Model").click()
         page.get_by_role("button", name="Test the provider").click()
         expect(page.get_by_role("status")).to_be_visible()
+
+
+def test_a_stream_says_that_the_login_is_over(service: RunningService) -> None:
+    """Logged out in another tab: the page says so, and asks no more."""
+    with console(service) as page:
+        page.get_by_role("link", name="Traffic").click()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        page.evaluate(
+            """() => {
+              const form = document.querySelector("form[action$=logout]");
+              return fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+            }"""
+        )
+        expect(page.get_by_text("Your login is over.")).to_be_visible()
+
+
+def test_a_table_says_that_others_have_changed_it(service: RunningService) -> None:
+    """Quietly, and with a button that shows the records in place; by keyboard as well."""
+    client = service.client("followed")
+    client.create("/lamps", {"name": "First"})
+    with console(service) as page:
+        page.goto(f"{service.url}/_meta/console/sessions/followed/data/lamps")
+        expect(page.locator("[data-changes][data-state=live]")).to_be_visible()
+        client.create("/lamps", {"name": _EVIL})
+        client.create("/chairs", {"name": "of no interest"})
+        expect(page.get_by_text("1 record has changed since.")).to_be_visible()
+        expect(page.locator("tbody tr")).to_have_count(1)
+        client.patch("/lamps/1", {"name": "Second"})
+        expect(page.get_by_text("2 records have changed since.")).to_be_visible()
+        page.get_by_role("button", name="Show them").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("tbody tr")).to_have_count(2)
+        expect(page.locator("tbody")).to_contain_text("Second")
+        expect(page.get_by_text("The records as they are now.")).to_be_visible()
+        expect(page.get_by_role("region", name="Records of lamps")).to_be_focused()
+        assert page.title() != "run"
+        client.patch("/lamps/1", {"name": "Third"})
+        expect(page.get_by_text("1 record has changed since.")).to_be_visible()
 
 
 def test_the_front_page_leads_to_the_console(service: RunningService) -> None:

@@ -206,8 +206,8 @@ async def test_traffic_is_seen_filtered_and_explained(browser: Browser) -> None:
     assert "/books/{id:int}" in rows
     assert "/members" in rows
     assert "/members" not in shown(await browser.get("/traffic?session=shop"))
-    assert "/books/{id:int}" in shown(await browser.get("/traffic/live?status=404"))
-    assert "/books/{id:int}" not in shown(await browser.get("/traffic/live?status=2"))
+    assert "/books/{id:int}" in shown(await browser.get("/traffic?status=404"))
+    assert "/books/{id:int}" not in shown(await browser.get("/traffic?status=2"))
     one = shown(await browser.get(f"/traffic/requests/{answer.headers['X-Request-ID']}"))
     assert "404" in one
     assert "guest" in one

@@ -34,6 +34,7 @@ class DataViews:
         """A page of a collection; `q` is a query in the service's own language, as a client writes it."""
         session, collection = _place(visit)
         q, offset = visit.asked("q").lstrip("?& "), visit.number("offset")
+        version = await self._version(session)  # before the records: no change is missed
         answered = await self.asking.ask(session, "GET", f"{_path(collection)}?{_query(q, offset)}")
         records = _records(answered.value) if answered.well else []
         if records is None:
@@ -49,9 +50,18 @@ class DataViews:
             "total": total,
             "columns": _columns(records),
             "sort": _sort(q),
+            "version": version,
+            "here": link("sessions", session, "data", collection, q=q, offset=offset or ""),
         }
         status = 200 if answered.well else answered.status
         return visit.page("records.html", "sessions", status=status, failed=answered.failure, **values)
+
+    async def _version(self, session: str) -> int:
+        try:
+            found = await document(self.api, Call("GET", ("changes",), {"session": session}))
+        except ServiceError:
+            return 0
+        return int(found["version"])
 
     async def show(self, visit: Visit) -> Reply:
         session, collection = _place(visit)
