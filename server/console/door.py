@@ -124,6 +124,7 @@ class Console:
             (*name, "new"): {"GET": data.blank, "POST": data.add},
             (*name, "records", _NAME): {"GET": data.show, "POST": data.save},
             (*name, "records", _NAME, "delete"): {"POST": data.delete},
+            (*name, "records", _NAME, "restore"): {"POST": data.restore},
             ("routes",): {"GET": routes.listed},
             ("routes", _NAME): {"GET": routes.show},
             ("routes", _NAME, "edit"): {"POST": routes.edit},

@@ -1,4 +1,4 @@
-"""The console's own files, and those of others: no Python of theirs is run, and nobody else is asked for them.
+"""The console's own files, and others' that it serves: none of their Python is run, nobody else is asked.
 
 htmx comes with an installed package. uPlot 1.6.32 is in `static/uplot` as its makers publish it, with its
 licence.

@@ -39,9 +39,9 @@ class Chart:
 
 CHARTS: Final = (
     Chart("requests", "Requests", "a second", ("answered", "failed (5xx)")),
-    Chart("p50", "Half of the requests took at most (p50)", "ms", _TIMED),
-    Chart("p95", "19 of 20 requests took at most (p95)", "ms", _TIMED),
-    Chart("sources", "Where plans and replies came from", "a second", (*_SOURCES, "from memory")),
+    Chart("p50", "Time of half of them (p50)", "ms", _TIMED),
+    Chart("p95", "Time of 19 in 20 (p95)", "ms", _TIMED),
+    Chart("sources", "Sources of plans", "a second", (*_SOURCES, "from memory")),
     Chart("model", "The model", "a second", ("calls", "tokens")),
     Chart("workers", "Workers and guests", "now", ("workers", "guests", "jobs")),
 )

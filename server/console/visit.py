@@ -55,6 +55,7 @@ _SAID = {
     "saved": "Saved.",
     "added": "Added.",
     "deleted": "Deleted.",
+    "restored": "Restored: the record is what it was then, as a new version.",
     "forked": "Copied.",
     "reset": "All records are gone. The learned routes are still there.",
     "rewound": "Rewound.",

@@ -22,7 +22,7 @@
     DELETE /sessions/{session}/contract
     POST   /sessions/{session}/reset
     POST   /sessions/{session}/salvage
-    GET    /sessions/{session}/log     ?limit= ?before=
+    GET    /sessions/{session}/log     ?limit= ?before= ?record=
     POST   /sessions/{session}/rewind  {"to", "dry"?}
     GET    /changes                    ?session= ?since= ?limit=
     GET    /record
@@ -292,7 +292,10 @@ class Api:
     async def _log_session(self, call: Call) -> Answer:
         before = call.number("before", 0, 2**53)
         most = max(call.number("limit", 100, MAX_PAGE), 1)
-        return await self._sessions.log(call.segments[1], most=most, before=before or None)
+        name, earlier = call.segments[1], before or None
+        if "record" in call.query:
+            return await self._sessions.record_log(name, call.text("record"), most=most, before=earlier)
+        return await self._sessions.log(name, most=most, before=earlier)
 
     async def _rewind_session(self, call: Call) -> Answer:
         body = call.members("to", "dry")

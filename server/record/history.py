@@ -14,7 +14,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from server.record import sums
-from server.record.record import Changes, Damaged, Difference, LogEntry, Missing
+from server.record.lives import Life, Told, checked, happened
+from server.record.record import Changes, Damaged, Difference, LogEntry, Missing, RecordVersion
 from store.change_set import RecordRow
 from store.entries import EntryRow
 from store.ids import FIRST_TEXT_ROWID
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
 
+    from server.record.lives import Sought
     from server.record.record import Moment, Part
 
 #: Where a superseded row of the catalogue is.
@@ -37,6 +39,13 @@ TOLD_ADDRESSES: Final = 64
 _ADDRESS: Final = (
     f"CASE WHEN row < {FIRST_TEXT_ROWID} THEN row ELSE CAST(json_extract(doc, '$.id') AS TEXT) END"
 )
+#: Superseded rows of a commit that may be a record's, and the catalogue's; texts only where they are read.
+_MAY_BE: Final = f"""\
+SELECT id, collection, row, version, until,
+  CASE WHEN row = {ENTRY_ROW} OR row >= {FIRST_TEXT_ROWID} THEN doc ELSE '' END
+FROM superseded WHERE id BETWEEN ?1 AND ?2 AND (row = {ENTRY_ROW} OR {{of}})"""  # noqa: S608  constants
+_OF_ROW: Final = "row = ?3"
+_OF_TEXT: Final = f"row >= {FIRST_TEXT_ROWID} AND instr(doc, ?3) > 0"
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -344,6 +353,55 @@ class Past:
                 "SELECT collection, row, version, crc, doc FROM superseded WHERE id BETWEEN ? AND ? AND version <= ?",  # noqa: E501
                 (first, first + count - 1, version),
             ).fetchall()
+
+    def record_history(
+        self, collection: str, sought: Sought, *, most: int, before: int | None
+    ) -> tuple[list[RecordVersion], bool]:
+        """See `server/record/lives.py`. Raises Damaged."""
+        sql = "SELECT number FROM collections WHERE session = ? AND name = ?"
+        numbers = {row[0] for row in self._execute(sql, (self._session, collection))}
+        may_be, wanted = (_OF_ROW, sought.row) if sought.row else (_OF_TEXT, sought.text)
+        commits: dict[int, int] = {}
+        lives: list[Life] = []
+        for id_, made, first, count in chain(self._execute, self._session, self._last_commit):
+            commits[made] = id_
+            rows = (
+                self._execute(_MAY_BE.format(of=may_be), (first, first + count - 1, wanted)) if count else ()
+            )
+            for place, number, row, version, until, doc in rows:
+                if row != ENTRY_ROW:
+                    lives += [Life(version, until, number, row, place)] if sought.is_(row, doc) else []
+                elif number not in numbers and json.loads(doc)[0] == collection:
+                    numbers.add(number)
+        lives = [life for life in lives if life.number in numbers]
+        for number in numbers:
+            lives += self._living(number, sought)
+        told = Told(most)
+        for each in happened(lives, commits, before):
+            if told.full:
+                return told.versions, True
+            known = each.version in commits
+            entry = self._entry(commits[each.version], each.version) if known else None
+            told.add(each, entry, None if each.life is None else self._doc(each.life))
+        return told.versions, False
+
+    def _living(self, number: int, sought: Sought) -> list[Life]:
+        """The record as it is there, if it is."""
+        may_be, wanted = (_OF_ROW, sought.row) if sought.row else (_OF_TEXT, sought.text)
+        rows = self._execute(
+            f"SELECT row, version, doc FROM records WHERE session = ?1 AND collection = ?2 AND {may_be}",  # noqa: S608  constants
+            (self._session, number, wanted),
+        )
+        return [Life(version, None, number, row) for row, version, doc in rows if sought.is_(row, doc)]
+
+    def _doc(self, life: Life) -> str:
+        """Raises Damaged."""
+        if life.place:
+            found = self._execute("SELECT crc, doc FROM superseded WHERE id = ?", (life.place,)).fetchone()
+        else:
+            sql = "SELECT crc, doc FROM records WHERE session = ? AND collection = ? AND row = ?"
+            found = self._execute(sql, (self._session, life.number, life.row)).fetchone()
+        return checked(life, *found)
 
     def differences(self, version: int, most: int) -> list[Difference]:
         """Records that are not as they were at a version, by collection and row."""

@@ -213,7 +213,7 @@ def test_traffic_comes_by_itself(service: RunningService) -> None:
         client.create("/lamps", {"n": 1})
         expect(page.locator("#live")).to_contain_text("/lamps")
         expect(charts.locator("canvas")).to_be_visible()
-        expect(charts.locator("tbody td").nth(1)).not_to_have_text("–")
+        expect(charts.locator("tbody td").nth(1)).not_to_have_text("\N{EN DASH}")
         assert len(before) == 6
         page.get_by_role("button", name="Pause").click()
         expect(page.get_by_text("Paused", exact=True)).to_be_visible()

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 TRAFFIC = f"{BASE}/traffic/live"
 
 
-def opened(browser: Browser, target: str = TRAFFIC, **headers: str) -> AbstractAsyncContextManager[EventReader]:
+def opened(
+    browser: Browser, target: str = TRAFFIC, **headers: str
+) -> AbstractAsyncContextManager[EventReader]:
     return watching(browser.api.service.address, target, None, Cookie=browser.cookie, **headers)
 
 

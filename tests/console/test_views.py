@@ -138,6 +138,48 @@ async def test_a_record_is_added_changed_and_deleted(browser: Browser) -> None:
     assert (await browser.get(f"{path}/records/1")).status == 404
 
 
+async def test_a_record_is_what_it_was_again(browser: Browser) -> None:
+    """Restored as a client would write it, upon what was shown; also when it is not there any more."""
+    await browser.api.ask("PATCH", "/members/1", {"name": "Bob"})
+    path = at("sessions", "s1", "data", "members", "records", "1")
+    page = (await browser.get(path)).body.decode()
+    assert "<del>Ada</del>" in page
+    assert "<ins>Bob</ins>" in page
+    tag = html.unescape(re.search(r'name="tag" value="([^"]+)"', page)[1])  # type: ignore[index]
+    restored = await browser.post(f"{path}/restore", version="1", tag=tag)
+    assert restored.status == 303
+    assert "Restored" in shown(await browser.get(restored.headers["Location"].removeprefix(BASE)))
+    assert (await browser.api.get("/members/1")).json["name"] == "Ada"
+
+    stale = await browser.post(f"{path}/restore", version="2", tag=tag)
+    assert stale.status == 412
+    assert (await browser.api.get("/members/1")).json["name"] == "Ada"
+    assert (await browser.post(f"{path}/restore", version="7", tag=tag)).status == 404
+    assert (await browser.post(f"{path}/restore", version="x", tag=tag)).status == 400
+
+    assert (await browser.post(f"{path}/delete")).status == 303
+    gone = await browser.get(path)
+    assert "not there any more" in shown(gone)
+    assert (await browser.post(f"{path}/restore", version="2", tag="")).status == 303
+    assert (await browser.api.get("/members/1")).json["name"] == "Bob"
+    again = await browser.post(f"{path}/restore", version="1", tag="")
+    assert again.status == 409
+    assert (await browser.api.get("/members/1")).json["name"] == "Bob"
+    assert (await browser.post(f"{path}/restore", csrf="forged", version="1", tag="")).status == 403
+
+
+async def test_a_record_s_older_versions_are_a_page_away(browser: Browser) -> None:
+    for number in range(25):
+        await browser.api.ask("PATCH", "/members/1", {"name": f"Name {number}"})
+    path = at("sessions", "s1", "data", "members", "records", "1")
+    page = (await browser.get(path)).body.decode()
+    assert page.count("/restore") == 19
+    older = (await browser.get(f"{path}?before=7")).body.decode()
+    assert "?before=7#history" in page
+    assert older.count("/restore") == 6
+    assert "Made" in older
+
+
 async def test_a_plan_is_read_edited_replayed_pinned_and_forgotten(browser: Browser) -> None:
     plan = await browser.operator.plan_of("GET", "/members/{id:int}")
     path = at("routes", plan["id"])
@@ -226,11 +268,15 @@ async def test_what_clients_send_is_text_wherever_it_is_shown(browser: Browser, 
     """Names of sessions, collections and fields, values, ids, queries: none of it becomes a tag."""
     await browser.api.post("/things", {"id": "x", text: text, "list": [text]}, "hostile")
     await browser.api.post("/things", {"id": text.replace("/", ""), "v": text}, "hostile")
+    await browser.api.post("/things", {"id": "gone", text: text}, "hostile")
+    await browser.api.ask("PATCH", "/things/gone", {text: [text]}, session="hostile")
+    await browser.api.ask("DELETE", "/things/gone", session="hostile")
     path = at("sessions", "hostile", "data", "things")
     pages = [
         await browser.get(path),
         await browser.get(f"{path}?q={at(text)[1:]}"),
         await browser.get(f"{path}/records/x"),
+        await browser.get(f"{path}/records/gone"),
         await browser.get(path + at("records", text.replace("/", ""))),
         await browser.get(f"{path}/new"),
         await browser.get(at("sessions", text)),

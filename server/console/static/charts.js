@@ -23,12 +23,12 @@
     const name = card.dataset.chart;
     const target = card.querySelector(".plot");
     const lines = columns[name].map((_, number) => ({
-      stroke: colour(`--line${number}`), width: 2, points: { size: 4 }, spanGaps: false,
+      stroke: colour(`--line${number}`), width: 2, points: { show: true, size: 5, fill: colour(`--line${number}`) }, spanGaps: false,
     }));
     const plot = new uPlot({
-      width: target.clientWidth, height: 150, legend: { show: false }, cursor: { show: false },
+      width: target.clientWidth, height: 130, legend: { show: false }, cursor: { show: false },
       scales: { y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
-      axes: [{ ...axis(), space: 70, values: "{HH}:{mm}:{ss}" }, { ...axis(), size: 56 }],
+      axes: [{ ...axis(), space: 70, size: 28, values: "{HH}:{mm}:{ss}" }, { ...axis(), size: 56 }],
       series: [{}, ...lines],
     }, [at, ...columns[name]], target);
     plots.push({ name, plot, target, cells: [...card.querySelectorAll("tbody tr")].map((row) => row.querySelectorAll("td")) });
@@ -66,6 +66,6 @@
   drawAll();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   new ResizeObserver(() => {
-    for (const { plot, target } of plots) plot.setSize({ width: target.clientWidth, height: 150 });
+    for (const { plot, target } of plots) plot.setSize({ width: target.clientWidth, height: 130 });
   }).observe(place);
 }

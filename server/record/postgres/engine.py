@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from attrs import define, field, frozen
 
 from server.record.files import failures
+from server.record.lives import Sought
 from server.record.postgres import loading, statements, tables
 from server.record.postgres.changing import Change, There, Writes
 from server.record.postgres.connecting import Lost, Pool, prepare
@@ -42,6 +43,7 @@ from server.record.record import (
     Moment,
     Part,
     RecordError,
+    RecordVersion,
     SessionName,
     Unknown,
 )
@@ -586,6 +588,18 @@ class PostgresRecord:
         async def find(past: Past) -> tuple[int, list[Difference]]:
             version = await past.version_at(at)
             return version, await past.differences(version, most)
+
+        return await self._past(session, find)
+
+    async def record_history(
+        self, session: SessionName, collection: str, id_: str, *, most: int, before: int | None = None
+    ) -> tuple[list[RecordVersion], bool]:
+        sought = Sought.of(id_)
+
+        async def find(past: Past) -> tuple[list[RecordVersion], bool]:
+            if sought is None:
+                return [], False
+            return await past.record_history(collection, sought, most=most, before=before)
 
         return await self._past(session, find)
 
