@@ -115,6 +115,8 @@ class Console:
             (*one, "reset"): {"POST": sessions.reset},
             (*one, "delete"): {"POST": sessions.delete},
             (*one, "dialect"): {"POST": sessions.set_dialect},
+            (*one, "fixed"): {"POST": sessions.set_fixed},
+            (*one, "contract"): {"GET": sessions.contract, "POST": sessions.change_contract},
             (*one, "log"): {"GET": sessions.log},
             (*one, "rewind"): {"GET": sessions.preview, "POST": sessions.rewind},
             (*one, "export"): {"GET": sessions.export},

@@ -290,7 +290,7 @@ class Record(Protocol):
     async def record_history(
         self, session: SessionName, collection: str, id_: str, *, most: int, before: int | None = None
     ) -> tuple[list[RecordVersion], bool]:
-        """At which versions before one a record was written or removed, the last one first; if there are more.
+        """At which versions before one a record was written or removed, the last one first; are there more.
 
         `id_` as a path has it. So many at most, and fewer where they come to more than 4 MiB, but at least
         two where there are two. None where there was never such a record, as far as history reaches.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -261,6 +262,124 @@ async def test_the_model_is_shown_and_turned_off(browser: Browser) -> None:
     assert (await browser.post("/model/learning", learn="false")).status == 303
     assert (await browser.operator.get("/learning"))["learn"] is False
     assert (await browser.post("/model/test")).status == 200
+
+
+async def test_a_request_is_explained(browser: Browser) -> None:
+    """Why it took so long, why it was refused, and why this plan answered it."""
+    first = browser.api.service._console._live.tail.last(9)  # type: ignore[union-attr]
+    planned = next(each for each in first if each.line.plan_source == "planned")
+    for _ in range(4):
+        await browser.api.get("/members/1")
+    page = shown(await browser.get(f"/traffic/requests/{planned.line.request_id}"))
+    assert "Most of it" in page
+    assert "so one was found" in page
+    assert "The next such request needs no planning." in page
+    assert "The plan is by" in page
+    assert "Why it was refused" not in page
+    missed = await browser.api.get("/members/77")
+    page = shown(await browser.get(f"/traffic/requests/{missed.headers['X-Request-ID']}"))
+    assert "requests of this plan" in page
+    assert "The plan itself answered so" in page
+    assert "had learned this route before" in page
+    wrong = await browser.api.raw(
+        "POST", "/members", b"{", {"X-Session-ID": "s1", "Content-Type": "application/json"}
+    )
+    page = shown(await browser.get(f"/traffic/requests/{wrong.headers['X-Request-ID']}"))
+    assert "The body is not JSON" in page
+    assert "No plan ran" in page
+
+
+async def test_the_model_is_shown_with_its_budgets_and_refusals(operate: Operate) -> None:
+    """What was spent, what it answered that was no plan, and why; the last refusals name no value."""
+    browser = Browser(await operate(by_route(MEMBERS)))
+    await browser.log_in()
+    assert "0 plans" in shown(await browser.get("/model"))
+    await browser.api.post("/members", {"name": "Ada"})
+    await browser.api.post("/unknown-things", {"secret": "of-the-client"})
+    page = shown(await browser.get("/model"))
+    assert "1 plans, 0 mended, 1 answers refused" in page
+    assert "POST /unknown-things" in page
+    assert "the model refuses" in page
+    assert "of-the-client" not in page
+    assert "closed" in page
+    found = await browser.operator.get("/model")
+    used = {each["name"]: each["used"] for each in found["budgets"]}
+    assert used["calls_per_hour"] == 2
+    assert used["tokens_per_day"] > 0
+    assert found["breaker"] == {"state": "closed", "seconds": 0.0}
+
+
+async def test_without_a_model_there_is_none_to_show(operate: Operate) -> None:
+    browser = Browser(await operate(by_route(MEMBERS), learn=False))
+    await browser.log_in()
+    assert (await browser.operator.get("/model"))["breaker"] is None
+    assert "Budgets" not in shown(await browser.get("/model"))
+
+
+CONTRACT = """\
+openapi: 3.0.0
+info: {title: Shop <b>, version: "1"}
+paths:
+  /lamps:
+    get: {operationId: listLamps, responses: {"200": {description: all}}}
+    post: {operationId: addLamp, responses: {"201": {description: made}}}
+  /lamps/{id}:
+    get:
+      operationId: getLamp
+      parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+      responses: {"200": {description: one}}
+"""
+
+
+async def test_a_session_s_contract_is_checked_served_and_taken_away(browser: Browser) -> None:
+    """What it comes to is seen first; a fault is told with its line; nothing is served by a check."""
+    path = at("sessions", "by-contract", "contract")
+    checked = await browser.post(path, do="check", title="shop.yaml", document=CONTRACT)
+    assert checked.status == 200
+    assert "3 operations" in shown(checked)
+    assert "Shop <b>" in html.unescape(checked.body.decode())
+    assert "Shop <b>" not in checked.body.decode()
+    assert (await browser.operator.get("/sessions/by-contract/contract"))["contract"] is None
+    assert (await browser.post(path, do="serve", title="shop.yaml", document=CONTRACT)).status == 303
+    served = (await browser.operator.get("/sessions/by-contract/contract"))["contract"]
+    assert [each["id"] for each in served["operations"]] == ["listLamps", "addLamp", "getLamp"]
+    assert (await browser.api.get("/lamps", "by-contract")).status == 200
+    assert "3 operations" in shown(await browser.get(at("sessions", "by-contract")))
+    for wrong in ("paths: [", "just a text", "openapi: 3.0.0\npaths: 7", "", "\x00"):
+        refused = await browser.post(path, do="check", title="x", document=wrong)
+        assert refused.status == 400, wrong
+        assert "alert" in refused.body.decode()
+    assert (await browser.post(path, do="dance")).status == 400
+    assert (await browser.post(path, do="none")).status == 303
+    assert (await browser.operator.get("/sessions/by-contract/contract"))["contract"] is None
+    assert (await browser.post(path, do="unset")).status == 303
+    for text in HOSTILE:
+        document = json.dumps(
+            {
+                "openapi": "3.0.0",
+                "info": {"title": text, "version": text},
+                "paths": {f"/{text.replace('/', '')}": {"get": {"operationId": text, "responses": {}}}},
+            }
+        )
+        page = (
+            await browser.post(path, do="check", title=text.replace("\n", " "), document=document)
+        ).body.decode()
+        outside = re.sub(r"<script src=[^>]+></script>", "", page)
+        for piece in ("<script", "<img", "<svg/"):
+            assert piece not in outside
+
+
+async def test_a_session_s_clock_and_seed_are_set(browser: Browser) -> None:
+    fields = {"clock": "2026-03-01T12:00:00Z", "seed": "seven"}
+    assert (await browser.post("/sessions/s1/fixed", **fields)).status == 303
+    page = (await browser.get("/sessions/s1")).body.decode()
+    assert "2026-03-01T12:00:00" in page
+    assert 'value="seven"' in page
+    wrong = await browser.post("/sessions/s1/fixed", clock="yesterday", seed="")
+    assert wrong.status == 400
+    assert "with its zone" in shown(wrong)
+    assert (await browser.post("/sessions/s1/fixed", clock="", seed="")).status == 303
+    assert (await browser.operator.get("/sessions/s1"))["settings"] == {}
 
 
 @pytest.mark.parametrize("text", HOSTILE)

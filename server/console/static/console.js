@@ -31,6 +31,27 @@ for (const place of document.querySelectorAll("[data-import]")) {
   });
 }
 
+// A file whose text goes into a field.
+for (const place of document.querySelectorAll("[data-read]")) {
+  const field = document.getElementById(place.dataset.read);
+  const file = place.querySelector("input[type=file]");
+  const read = async (chosen) => {
+    if (!chosen) return;
+    field.value = await chosen.text();
+    const title = document.getElementById("title");
+    if (title && !title.value) title.value = chosen.name.slice(0, 200);
+    field.focus();
+  };
+  file.addEventListener("change", () => read(file.files[0]));
+  place.addEventListener("dragover", (event) => { event.preventDefault(); place.classList.add("over"); });
+  place.addEventListener("dragleave", () => place.classList.remove("over"));
+  place.addEventListener("drop", (event) => {
+    event.preventDefault();
+    place.classList.remove("over");
+    read(event.dataTransfer.files[0]);
+  });
+}
+
 // An event stream, open only while somebody looks at the page. It goes on after a restart or a lost connection;
 // a login that is over ends it. `path` is asked for anew each time: it may say after what to go on.
 const follow = (path, events, told) => {

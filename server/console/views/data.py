@@ -151,11 +151,13 @@ class DataViews:
         answered = await self.asking.ask(session, asked[0], asked[1], then["record"], asked[2])
         if answered.well:
             return go(link("sessions", *visit.segments[1:6], said="restored"))
-        values = {"failed": answered.failure, "status": answered.status}
+        failed, status = answered.failure, answered.status
         if not tag:
-            return await self._gone(visit, await self._history(visit), **values)
+            return await self._gone(visit, await self._history(visit), status=status, failed=failed)
         fields, text = fields_of(then["record"]), pretty(then["record"])
-        return await self._form(visit, path, number, fields=fields, text=text, tag=tag, **values)
+        return await self._form(
+            visit, path, number, fields=fields, text=text, tag=tag, failed=failed, status=status
+        )
 
     async def blank(self, visit: Visit) -> Reply:
         """A form with the fields that the collection has learned."""

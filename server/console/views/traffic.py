@@ -10,6 +10,7 @@ from attrs import frozen
 from server.console.live import MOST_ROWS
 from server.console.operating import document
 from server.console.points import CHARTS, rows_of, told
+from server.console.reasons import reasons
 from server.console.rendering import part
 from server.operations.call import Call
 from server.values.errors import NotFound, ServiceError
@@ -67,7 +68,20 @@ class TrafficViews:
             raise NotFound(
                 "This request is not among the last that are remembered. The log's line with its id tells it."
             )
-        return visit.page("request.html", "traffic", seen=seen, change=await self._change(seen))
+        plan = await self._plan(seen.line.plan_id) if seen.line.plan_source != "conventions" else None
+        return visit.page(
+            "request.html",
+            "traffic",
+            seen=seen,
+            change=await self._change(seen),
+            reasons=reasons(seen, list(self.live.tail.of_plan(seen.line.plan_id)), plan),
+        )
+
+    async def _plan(self, name: str) -> dict[str, Any] | None:
+        try:
+            return await document(self.api, Call("GET", ("plans", name))) if name else None
+        except ServiceError:
+            return None
 
     async def _change(self, seen: Seen) -> dict[str, Any] | None:
         if not seen.line.session or seen.line.method == "GET":

@@ -120,6 +120,10 @@ class Budget:
             each.under_way += 1
         self._forget_sessions()
 
+    def used(self) -> list[tuple[Limit, int]]:
+        """What the service has spent under each of its limits, with what calls under way may cost."""
+        return self._service.used(self._clock(), self._reserve)
+
     def spent(self, session: str, calls: int, tokens: int) -> None:
         """Settle one admission of the session by what it really cost, which may be nothing."""
         now = self._clock()
@@ -152,6 +156,12 @@ class _Account:
             if window.used(now) + reserved >= window.limit.most:
                 found.append((window.frees_in(now), window.limit))
         return found
+
+    def used(self, now: float, reserve: Spend) -> list[tuple[Limit, int]]:
+        return [
+            (each.limit, each.used(now) + self.under_way * _amount(reserve, each.limit))
+            for each in self._windows
+        ]
 
     def settle(self, now: float, spend: Spend) -> None:
         self.under_way = max(0, self.under_way - 1)
