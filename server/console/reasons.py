@@ -30,8 +30,8 @@ _STAGES: Final = {
 }
 _SOURCES: Final = {
     "learned": "The session had learned this route before: its plan ran, and no model was asked.",
-    "planned": "The session had no plan for such a request, so one was found: from the plans that others have "
-    "learned for the very same, or from the model.",
+    "planned": "The session had no plan for such a request, so one was found: among those that others have "
+    "learned for the very same, or by the model.",
     "conventions": "Nothing that was learned covers it, and the built-in conventions do.",
 }
 #: Slower than this many times the median is slower than usual.

@@ -16,6 +16,7 @@ from tests.plan_files import document, item
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from wasm_runtime.artifact import Artifact
 
@@ -24,6 +25,8 @@ pytestmark = pytest.mark.browser
 ADMIN = "the-admin-token-of-browsers"
 #: Kinds of axe-core's findings that keep people out of a page.
 _SERIOUS = frozenset({"serious", "critical"})
+#: As long as a session's name may be.
+_LONG = "session" * 18
 _EVIL = "<img src=x onerror=\"document.title='run'\">"
 
 
@@ -35,6 +38,12 @@ def service(guest_artifact: Artifact, tmp_path_factory: pytest.TempPathFactory) 
         for number in range(60):
             shop.create("/books", {"title": f"Book {number}", "pages": number, "tags": ["new"]})
         shop.create("/notes", {_EVIL: _EVIL, "text": _EVIL})
+        shop.create("/notes", {"text": "There was one", "more": _EVIL})
+        shop.patch("/notes/1", {_EVIL: [_EVIL], "text": "long " * 40})
+        shop.patch("/notes/2", {"more": _EVIL * 9})
+        shop.delete("/notes/2")
+        long = running.client(_LONG)
+        long.create(f"/{'collection-of-' * 4}x", {"field_of_" * 12: "value" * 40, "id": "id" * 60})
         operator = running.client(None, Authorization=f"Bearer {ADMIN}")
         plans = document([item(route="/books/{id:int}", resource="books")])
         assert operator.post("/_meta/plans/import?session=shop", plans).status == 200
@@ -73,11 +82,16 @@ VIEWS = (
     "sessions/shop/log",
     "sessions/shop/rewind?to=1",
     "sessions/shop/try",
+    "sessions/shop/contract",
+    f"sessions/{_LONG}",
+    f"sessions/{_LONG}/data/{'collection-of-' * 4}x",
+    f"sessions/{_LONG}/data/{'collection-of-' * 4}x/records/{'id' * 60}",
     "sessions/shop/data/books",
     "sessions/shop/data/books/new",
     "sessions/shop/data/books/records/1",
     "sessions/shop/data/notes",
     "sessions/shop/data/notes/records/1",
+    "sessions/shop/data/notes/records/2",
     "routes",
     "traffic",
     "model",
@@ -101,7 +115,8 @@ def test_every_view_can_be_used_by_everybody(service: RunningService, width: int
             assert found == [], (view, found)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, view
             assert "run" not in page.title()
-            _shoot(page, f"console-{view.partition('?')[0].replace('/', '-')}-{width}-{scheme}")
+            name = view.partition("?")[0].replace("/", "-").replace(_LONG, "long")[:60]
+            _shoot(page, f"console-{name}-{width}-{scheme}")
 
 
 def test_sessions(service: RunningService) -> None:
@@ -176,6 +191,48 @@ def test_data(service: RunningService) -> None:
         page.get_by_role("button", name="Delete the record").click()
         expect(page.get_by_text("Deleted.")).to_be_visible()
         assert client.read("/books?id=61")["items"] == []
+
+
+def test_a_record_s_history(service: RunningService) -> None:
+    """What each version changed; one restored, and a record that was deleted brought back."""
+    client = service.client("history")
+    client.create("/books", {"title": "First"})
+    client.patch("/books/1", {"title": "Second"})
+    with console(service) as page:
+        page.goto(f"{service.url}/_meta/console/sessions/history/data/books/records/1")
+        expect(page.locator("del")).to_have_text("First")
+        page.get_by_role("button", name="Restore version 1").click()
+        expect(page.get_by_text("Restored:")).to_be_visible()
+        expect(page.get_by_label("title")).to_have_value("First")
+        assert client.read("/books/1")["title"] == "First"
+        page.get_by_role("button", name="Delete the record").click()
+        expect(page.get_by_text("Deleted.")).to_be_visible()
+        page.goto(f"{service.url}/_meta/console/sessions/history/data/books/records/1")
+        expect(page.get_by_text("This record is not there any more.")).to_be_visible()
+        page.get_by_role("button", name="Restore version 2").click()
+        expect(page.get_by_text("Restored:")).to_be_visible()
+        assert client.read("/books/1")["title"] == "Second"
+
+
+def test_a_contract(service: RunningService, tmp_path: Path) -> None:
+    """A file is read into the form, looked at, served, and taken away."""
+    file = tmp_path / "lamps.yaml"
+    file.write_text(
+        "openapi: 3.0.0\ninfo: {title: Lamps, version: '1'}\n"
+        "paths: {/lamps: {get: {operationId: listLamps, responses: {'200': {description: all}}}}}\n"
+    )
+    with console(service) as page:
+        page.goto(f"{service.url}/_meta/console/sessions/described")
+        page.get_by_role("link", name="Serve an API description").click()
+        page.locator("#described").set_input_files(file)
+        expect(page.get_by_label("Name")).to_have_value("lamps.yaml")
+        page.get_by_role("button", name="Check").click()
+        expect(page.get_by_text("Lamps 1: 1 operations")).to_be_visible()
+        page.get_by_role("button", name="Serve this").click()
+        expect(page.get_by_text("Saved.")).to_be_visible()
+        assert service.client("described").read("/lamps") == {"items": []}
+        page.get_by_role("button", name="Serve no contract").click()
+        expect(page.get_by_text("No contract: requests are answered")).to_be_visible()
 
 
 def test_routes(service: RunningService) -> None:
