@@ -48,9 +48,20 @@ class Reasons:
     planned: tuple[str, ...]
 
 
-def reasons(seen: Seen, same_plan: Sequence[Seen], plan: dict[str, Any] | None) -> Reasons:
-    """`plan` as operators are shown it; None: it is forgotten, or one of the conventions."""
-    return Reasons(_slow(seen, same_plan), _refused(seen), _planned(seen, plan))
+def reasons(
+    seen: Seen, same_plan: Sequence[Seen], plan: dict[str, Any] | None, answers: Sequence[dict[str, Any]] = ()
+) -> Reasons:
+    """`plan` as operators are shown it; None: it is forgotten, or one of the conventions.
+
+    `answers`: the last ones of the model that were no plan.
+    """
+    refused = [each for each in answers if each["request_id"] == seen.line.request_id]
+    planned = (*_planned(seen, plan), *(_no_plan(each) for each in refused))
+    return Reasons(_slow(seen, same_plan), _refused(seen), planned)
+
+
+def _no_plan(answer: dict[str, Any]) -> str:
+    return f"The model was asked, and its answer was no plan: {'; '.join(answer['why'])}."
 
 
 def _slow(seen: Seen, same_plan: Sequence[Seen]) -> tuple[str, ...]:

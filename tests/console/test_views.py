@@ -293,16 +293,20 @@ async def test_the_model_is_shown_with_its_budgets_and_refusals(operate: Operate
     """What was spent, what it answered that was no plan, and why; the last refusals name no value."""
     browser = Browser(await operate(by_route(MEMBERS)))
     await browser.log_in()
-    assert "0 plans" in shown(await browser.get("/model"))
+    assert "0 plans (0 mended)" in shown(await browser.get("/model"))
     await browser.api.post("/members", {"name": "Ada"})
     await browser.api.post("/unknown-things", {"secret": "of-the-client"})
     page = shown(await browser.get("/model"))
-    assert "1 plans, 0 mended, 1 answers refused" in page
+    assert "1 plan (0 mended), 1 answer refused" in page
     assert "POST /unknown-things" in page
     assert "the model refuses" in page
     assert "of-the-client" not in page
     assert "closed" in page
     found = await browser.operator.get("/model")
+    request = found["answers"]["refusals"][0]["request_id"]
+    assert "its answer was no plan: the model refuses." in shown(
+        await browser.get(f"/traffic/requests/{request}")
+    )
     used = {each["name"]: each["used"] for each in found["budgets"]}
     assert used["calls_per_hour"] == 2
     assert used["tokens_per_day"] > 0

@@ -19,11 +19,17 @@
     font: "12px system-ui",
   });
 
+  // A value without neighbours is a point; all others are parts of a line.
+  const alone = (plot, series) => {
+    const values = plot.data[series];
+    return [...values.keys()].filter((n) => values[n] != null && values[n - 1] == null && values[n + 1] == null);
+  };
+
   const draw = (card) => {
     const name = card.dataset.chart;
     const target = card.querySelector(".plot");
     const lines = columns[name].map((_, number) => ({
-      stroke: colour(`--line${number}`), width: 2, points: { show: true, size: 5, fill: colour(`--line${number}`) }, spanGaps: false,
+      stroke: colour(`--line${number}`), width: 2, points: { show: true, size: 5, fill: colour(`--line${number}`), filter: alone }, spanGaps: false,
     }));
     const plot = new uPlot({
       width: target.clientWidth, height: 130, legend: { show: false }, cursor: { show: false },

@@ -83,6 +83,7 @@ const follow = (path, events, told) => {
   return (stop) => { paused = stop; if (stop) { close(); told("paused"); } else open(); };
 };
 
+// What a person is told of the stream.
 const STATES = {
   live: "Live", paused: "Paused", lost: "The connection was lost. Trying again …",
   over: "Your login is over. Load the page again to log in.",
@@ -117,10 +118,10 @@ for (const body of document.querySelectorAll("[data-live]")) {
 for (const place of document.querySelectorAll("[data-changes]")) {
   const said = place.querySelector("[role=status]");
   const button = place.querySelector("button");
-  let { since } = place.dataset, records = 0, many = false;
+  let { since } = place.dataset, records = 0, many = false, state = "lost";
   const show = () => {
     const what = many ? "Records have" : records === 1 ? "1 record has" : `${records} records have`;
-    said.textContent = many || records ? `${what} changed since.` : "";
+    said.textContent = many || records ? `${what} changed since.` : STATES[state];
     button.hidden = !(many || records);
   };
   const change = ({ collections }, id) => {
@@ -132,7 +133,11 @@ for (const place of document.querySelectorAll("[data-changes]")) {
     show();
   };
   const whole = (_event, id) => { since = id; many = true; show(); };
-  const told = (what) => { place.dataset.state = what; };
+  const told = (what) => {
+    state = place.dataset.state = what;
+    if (what === "full") said.textContent = "Too many pages look on: this one does not follow changes.";
+    else show();
+  };
   follow(() => `${place.dataset.changes}?since=${since}`, { change, session: whole, gap: whole }, told);
   document.body.addEventListener("htmx:afterSwap", () => {
     records = 0;

@@ -74,8 +74,15 @@ class TrafficViews:
             "traffic",
             seen=seen,
             change=await self._change(seen),
-            reasons=reasons(seen, list(self.live.tail.of_plan(seen.line.plan_id)), plan),
+            reasons=reasons(
+                seen, list(self.live.tail.of_plan(seen.line.plan_id)), plan, await self._answers()
+            ),
         )
+
+    async def _answers(self) -> list[dict[str, Any]]:
+        """The model's last answers that were no plan."""
+        found = await document(self.api, Call("GET", ("model",)))
+        return found["answers"]["refusals"] if found["answers"] else []
 
     async def _plan(self, name: str) -> dict[str, Any] | None:
         try:
