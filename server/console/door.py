@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
+import orjson
 from attrs import evolve
 
 from server.console.files import BASE, all_files
-from server.console.live import Tailing
+from server.console.live import MOST_ROWS, Tailing
 from server.console.logins import LOGIN_HOURS, Login, Logins
 from server.console.rendering import page
 from server.console.views.data import DataViews
@@ -142,7 +143,7 @@ class Console:
 
     def owns(self, raw_path: str) -> bool:
         path = raw_path.partition("?")[0]
-        return path == BASE or path.startswith(f"{BASE}/") or self.beside.owns(raw_path)
+        return path in (BASE, TRAFFIC) or path.startswith(f"{BASE}/") or self.beside.owns(raw_path)
 
     def link(self) -> str:
         """A path that logs in whoever opens it first, within ten minutes."""
@@ -156,6 +157,8 @@ class Console:
     async def answer(self, request: web.BaseRequest) -> Reply:
         """Raises what the door beside does. A fault of ours is a page."""
         path = request.raw_path.partition("?")[0]
+        if path == TRAFFIC:
+            return self._traffic(request)
         if path != BASE and not path.startswith(f"{BASE}/"):
             return await self.beside.answer(request)
         login = self.logins.of(_cookie(request.headers))
@@ -192,6 +195,16 @@ class Console:
             found = await self.beside.following(request, segments[1], query)
             return evolve(found, registry=self.streams, holding=holding)
         raise NotFound("The console has no such stream.")
+
+    def _traffic(self, request: web.BaseRequest) -> Reply:
+        """The last requests, for programs. Raises Unauthorized."""
+        self.beside.authenticate(request)
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(["GET"], "This takes {}.")
+        target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
+        asked = asked_of(parse_query(target.raw_query, query_bytes=self._limits.query_bytes))
+        found = self._live.tail.last(MOST_ROWS, wanted_of(asked))
+        return Reply(200, body=orjson.dumps(documents(found)))
 
     async def _answered(self, request: web.BaseRequest, login: Login | None) -> Reply:
         target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)

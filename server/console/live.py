@@ -117,7 +117,7 @@ class Watcher(Outlet):
                 await self.wire.write(events.retry())
                 self._waiting.extend(reversed(self.live.tail.last(MOST_ROWS, self.wanted)))
                 if not await self._send_rows(first=True):
-                    return "slow reader"
+                    return await self._close_slow()
                 return await self.run()
             finally:
                 if self._resting is not None:

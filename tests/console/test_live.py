@@ -98,6 +98,45 @@ async def test_a_stream_ends_with_its_login(browser: Browser) -> None:
         assert stream.status == 401
 
 
+async def test_a_stream_ends_when_its_login_is_too_old(browser: Browser) -> None:
+    logins = browser.api.service._console.logins  # type: ignore[union-attr]
+    login = logins.of(browser.cookie.partition("=")[2])
+    assert login is not None
+    login.until = logins.clock() + 0.2
+    async with opened(browser) as stream:
+        while await stream.next() is not None:
+            pass
+        assert "the login is over" in stream.comments
+    async with opened(browser) as stream:
+        assert stream.status == 401
+
+
+async def test_streams_end_with_the_tokens_and_with_the_service(browser: Browser) -> None:
+    """Each as a response that is complete, so that pages come again."""
+    service = browser.api.service
+    async with opened(browser) as stream:
+        await requests(stream)
+        service._console.renew(service._settings)  # type: ignore[union-attr]
+        while await stream.next() is not None:
+            pass
+        assert stream.complete
+        assert "the service's tokens were read again" in stream.comments
+    async with opened(browser) as stream, opened(browser, f"{BASE}/sessions/s1/live") as changes:
+        await requests(stream)
+        await service.close()
+        for each in (stream, changes):
+            await each.rest()
+            assert each.complete
+            assert "the service is stopping" in each.comments
+
+
+async def test_the_last_requests_are_a_page_for_programs(browser: Browser) -> None:
+    found = await browser.operator.get("/traffic?method=get")
+    assert [each["route"] for each in found["requests"]] == ["/members/{id:int}"]
+    assert (await browser.operator.ask("POST", "/traffic", {})).status == 405
+    assert (await browser.api.get("/_meta/traffic")).status == 401
+
+
 async def test_streams_have_room_of_their_own(operate: Operate) -> None:
     """`console.streams`, and beside it those of clients."""
     browser = Browser(await operate(by_route(MEMBERS), console={"streams": 1}))

@@ -23,7 +23,7 @@ _PAGE = 50
 #: Of a record, on its page.
 _VERSIONS = 20
 _MOST_DIGITS = 15
-_NO_HISTORY: dict[str, Any] = {"versions": [], "next": None, "earlier": False}
+_NO_HISTORY: dict[str, Any] = {"versions": [], "next": None, "earlier": False, "failed": ""}
 #: Columns of a table. The rest of a record is one step away.
 _COLUMNS = 8
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -127,7 +127,9 @@ class DataViews:
             found = await self._log(visit, **asked, **({"before": before} if before else {}))
         except NotFound:
             return _NO_HISTORY
-        return {**found, "earlier": bool(before)}
+        except ServiceError as error:
+            return {**_NO_HISTORY, "failed": error.detail}
+        return {**found, "earlier": bool(before), "failed": ""}
 
     async def _log(self, visit: Visit, **asked: str) -> dict[str, Any]:
         return await document(self.api, Call("GET", ("sessions", visit.segments[1], "log"), asked))

@@ -36,6 +36,17 @@ async def filled(ledger: SqliteRecord, *sessions: str, text: str = "x") -> None:
 # The disk
 
 
+async def test_a_superseded_record_that_is_not_what_was_written_is_told(tmp_path: Path) -> None:
+    ledger = SqliteRecord(tmp_path / "record.db", Options(history_seconds=3600.0, history_bytes=10**6))
+    for base, text in enumerate(("first", "second")):
+        await ledger.commit([part("a", base, first(text))])
+    ledger.execute("UPDATE superseded SET doc = replace(doc, 'first', 'other') WHERE row = 1")
+    with pytest.raises(Damaged):
+        await ledger.record_history("a", "orders", "1", most=9)
+    assert (await ledger.record_history("a", "orders", "1", most=1))[0][0].what == "changed"
+    await ledger.close()
+
+
 async def test_when_there_is_no_page_left_only_who_needs_one_fails(ledger: SqliteRecord) -> None:
     """And all is well again when there is room."""
     await filled(ledger, "a", "b", "c")
