@@ -44,7 +44,7 @@ async def rows_of(ledger: Record, session: str, where: Path) -> list[ChangeSet]:
     directory = where / f"loaded-{secrets.token_hex(4)}"
     directory.mkdir()
     await ledger.load(session, directory / "store.db")
-    opened = Session.open(str(directory), page_limit_bytes=2**30)
+    opened = Session.open(str(directory), page_limit_bytes=2**30, file="there")
     try:
         opened.check_file()
         return list(of_session(opened))
@@ -128,6 +128,12 @@ async def test_what_was_committed_is_what_is_loaded(ledger: Record, tmp_path: Pa
     assert tuple(each for chunk in loaded for each in chunk.entries) == rows.entries
     assert tuple(each for chunk in loaded for each in chunk.puts) == rows.puts
     assert tuple(each for chunk in loaded for each in chunk.answers) == rows.answers
+
+
+async def test_a_session_without_records_is_a_file_that_is_there(ledger: Record, tmp_path: Path) -> None:
+    await committed(ledger, "a", 0, first("x"))
+    await ledger.reset("a")
+    assert await rows_of(ledger, "a", tmp_path) == [ChangeSet()]
 
 
 async def test_deletions_come_before_what_is_put(ledger: Record, tmp_path: Path) -> None:
