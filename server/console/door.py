@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
+from server.concurrency.aside import OPERATORS, aside
 from server.console.files import BASE, all_files
 from server.console.logins import LOGIN_HOURS, Login, Logins
 from server.console.rendering import page
@@ -22,7 +23,7 @@ from server.console.views.model import ModelViews
 from server.console.views.routes import RouteViews
 from server.console.views.sessions import SessionViews
 from server.console.views.traffic import TrafficViews
-from server.console.visit import Visit, go
+from server.console.visit import Unmade, Visit, go
 from server.requests import content
 from server.requests.target import parse_query, parse_target
 from server.values.errors import BadRequest, MethodNotAllowed, NotFound, OriginRefused, ServiceError
@@ -70,13 +71,18 @@ class Console:
         secure: bool,
         upload_bytes: int,
         beside: Admin,
+        address: Callable[[web.BaseRequest], str] = lambda request: request.remote or "",
     ) -> None:
-        """`secure`: clients come by https, so the cookie is for that alone. `beside` owns the rest."""
+        """`secure`: clients come by https, so the cookie is for that alone. `beside` owns the rest.
+
+        `address`: where a request is from, also behind a proxy.
+        """
         self.logins = Logins(token)
         self._limits = limits
         self._secure = secure
         self._upload_bytes = upload_bytes
         self.beside = beside
+        self._address = address
         sessions, data = SessionViews(api), DataViews(api, asking)
         routes, traffic, model = (
             RouteViews(api, tail, recent),
@@ -133,9 +139,10 @@ class Console:
             return await self.beside.answer(request)
         login = self.logins.of(_cookie(request.headers))
         try:
-            return await self._answered(request, login)
+            reply = await self._answered(request, login)
         except ServiceError as error:
             return _fault(error, login)
+        return await aside(reply.make, OPERATORS) if isinstance(reply, Unmade) else reply
 
     async def _answered(self, request: web.BaseRequest, login: Login | None) -> Reply:
         target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
@@ -195,7 +202,7 @@ class Console:
         """With the token, which is in a form's body; or by a link that is worth nothing afterwards."""
         if method == "GET":
             once = query.get("once")
-            if not isinstance(once, str):
+            if not isinstance(once, str) or request.method == "HEAD":  # who only looks uses nothing up
                 return _login_page()
             login = self.logins.follow(once)
             return (
@@ -204,9 +211,10 @@ class Console:
         if method != "POST":
             raise MethodNotAllowed(["GET", "POST"], "This page takes {}.")
         _check_site(request.headers)
-        if not self.logins.may_try():
+        address = self._address(request)
+        if not self.logins.may_try(address):
             return _login_page(429, "Too many wrong tokens. Try again in a minute.")
-        login = self.logins.enter((await self._form(request)).get("token", ""))
+        login = self.logins.enter((await self._form(request)).get("token", ""), address)
         return self._let_in(login) if login else _login_page(401, "This is not the admin token.")
 
     def _let_in(self, login: Login) -> Reply:
@@ -264,7 +272,8 @@ def _static(segments: tuple[str, ...]) -> Reply:
 
 
 def _login_page(status: int = 200, failed: str = "") -> Reply:
-    return page("login.html", status, failed=failed)
+    headers = (("Retry-After", "60"),) if status == 429 else ()
+    return page("login.html", status, headers, failed=failed)
 
 
 def _fault(error: ServiceError, login: Login | None) -> Reply:

@@ -25,13 +25,14 @@ _WHOLE_LEVELS: Final = 4
 _MOST_LEVELS: Final = 24
 #: Schemas that one value is made from.
 _MOST_SCHEMAS: Final = 5_000
-#: Keywords and properties that are put together for one value, in all its ways: some 50 ms. Beyond that, what is
-#: optional is left out.
+#: Keywords and properties that are put together for one value, in all its ways: some 50 ms.
+#: Beyond that, what is optional is left out.
 _MOST_WORK: Final = 200_000
 #: What a schema, and following a reference, is beside its keywords.
 _OF_A_SCHEMA: Final = 8
 _OF_A_REFERENCE: Final = 20
-#: Schemas that apply to one place by way of one another (`$ref`, `allOf`, `oneOf`): beyond, they are not followed.
+#: Schemas that apply to one place by way of one another (`$ref`, `allOf`, `oneOf`).
+#: Beyond that they are not followed.
 _MOST_NESTED: Final = 100
 _MOST_ITEMS: Final = 50
 #: How a value is made until one fits: its whole levels, which of its forms, whether examples are believed.

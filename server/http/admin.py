@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import frozen
 
-from server.concurrency.aside import aside
+from server.concurrency.aside import OPERATORS, aside
 from server.live.feed import version_now
 from server.operations.api import ROOMS, Api
 from server.operations.call import Archive, Call, Piece
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 _PREFIX = "/_meta/"
 _INDEX = ("/_meta", "/_meta/")
-#: Files of plans, and bodies of requests to replay.
-#: In the place of a session, where work is done beside the event loop.
-_OPERATOR = "operator"
 #: The room of the page that can be followed.
 CHANGES = "changes"
 _LAST_EVENT_ID = "Last-Event-ID"
@@ -100,7 +97,7 @@ class Admin:
             return Reply(200, (("Content-Disposition", disposition),), data, "application/x-tar")
         if isinstance(answer, Piece):
             return Reply(200, (), answer.data, "application/octet-stream")
-        return Reply(200, body=await aside(partial(orjson.dumps, answer), _OPERATOR))
+        return Reply(200, body=await aside(partial(orjson.dumps, answer), OPERATORS))
 
     async def follow(self, request: web.BaseRequest) -> Follow:
         """What is to be followed: `GET /_meta/changes` as a stream. Raises ServiceError."""
@@ -141,4 +138,4 @@ class Admin:
         data = await content.read_body(request, limit=_BODY_BYTES, seconds=self._limits.body_seconds)
         if content.content_kind(request.headers) != "json":
             raise BadRequest("The body must be JSON: send Content-Type: application/json.")
-        return await aside(partial(strict_json.read, data), _OPERATOR), None
+        return await aside(partial(strict_json.read, data), OPERATORS), None

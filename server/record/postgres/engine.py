@@ -686,7 +686,8 @@ class PostgresRecord:
     async def _pruned(self, connection: Connection) -> bool:
         before = time.time() - self._options.history_seconds
         gone: list[Any] = await connection.fetch(
-            "SELECT id, session, version FROM commits WHERE at < $2 ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED",
+            "SELECT id, session, version FROM commits WHERE at < $2 ORDER BY id LIMIT $1 "
+            "FOR UPDATE SKIP LOCKED",
             _PRUNED_AT_ONCE,
             before,
         )
