@@ -41,6 +41,7 @@ from server.openapi.contracted import ContractDescriber
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
 from server.operations.keeping import make_keeper, node_id
+from server.operations.naming import session_named
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
 from server.planning.contracted import ContractPlanner
@@ -628,6 +629,7 @@ def _console(  # noqa: PLR0917  parts, each of another kind
     tail, recent = Tail(), Recent(use_case, settings.console.keep_requests)
     notes.append(tail.note)
     most = settings.console.streams
+    origin = Origin(trusted_proxies=settings.server.proxy_networks, public_url=settings.server.public_url)
     console = Console(
         api,
         Asking(use_case, api, _all_of(notes) or tail.note, new_line),
@@ -639,6 +641,7 @@ def _console(  # noqa: PLR0917  parts, each of another kind
         secure=settings.server.public_url.startswith("https:"),
         upload_bytes=upload_bytes,
         beside=Admin(api, token, limits, upload_bytes=upload_bytes),
+        address=lambda request: origin.client_ip(request.remote or "", request.headers),
     )
     return console, recent if recent.most else use_case
 
@@ -783,7 +786,9 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
 
 
 def _reader(settings: Settings, names: SessionNames) -> ContextReader:
-    options = settings.server
+    options, template = settings.server, settings.sessions.template
+    # Without client tokens an operator is nobody in particular: tests make their template as any client does.
+    closed = session_named(template, {}).directory if template and settings.auth.by_name else ""
     return ContextReader(
         _edge_limits(settings),
         Origin(trusted_proxies=options.proxy_networks, public_url=options.public_url),
@@ -792,6 +797,7 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
         settings.auth.scope,
         KnownTokens(settings.auth.all_tokens),
         in_query=settings.sessions.in_query,
+        closed=closed,
     )
 
 

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 import orjson
 from attrs import evolve
 
+from server.concurrency.aside import OPERATORS, aside
 from server.console.files import BASE, all_files
 from server.console.live import MOST_ROWS, Tailing
 from server.console.logins import LOGIN_HOURS, Login, Logins
@@ -27,7 +28,7 @@ from server.console.views.model import ModelViews
 from server.console.views.routes import RouteViews
 from server.console.views.sessions import SessionViews
 from server.console.views.traffic import TrafficViews, asked_of, documents, rows, wanted_of
-from server.console.visit import Visit, go
+from server.console.visit import Unmade, Visit, go
 from server.http.event_stream import wish_of
 from server.requests import content
 from server.requests.target import parse_query, parse_target
@@ -89,10 +90,12 @@ class Console:
         secure: bool,
         upload_bytes: int,
         beside: Admin,
+        address: Callable[[web.BaseRequest], str] = lambda request: request.remote or "",
     ) -> None:
         """`secure`: clients come by https, so the cookie is for that alone. `beside` owns the rest.
 
         `streams` has those of the console.
+        `address`: where a request is from, also behind a proxy.
         """
         self.logins = Logins(token)
         self._limits = limits
@@ -102,6 +105,7 @@ class Console:
         self.streams = streams
         self._live = live
         tail = live.tail
+        self._address = address
         sessions, data = SessionViews(api), DataViews(api, asking)
         routes, traffic, model = (
             RouteViews(api, tail, recent),
@@ -163,9 +167,10 @@ class Console:
             return await self.beside.answer(request)
         login = self.logins.of(_cookie(request.headers))
         try:
-            return await self._answered(request, login)
+            reply = await self._answered(request, login)
         except ServiceError as error:
             return _fault(error, login)
+        return await aside(reply.make, OPERATORS) if isinstance(reply, Unmade) else reply
 
     def follows(self, request: web.BaseRequest) -> bool:
         """Whether it asks for a stream of the console, or of the pages beside it."""
@@ -264,7 +269,7 @@ class Console:
         """With the token, which is in a form's body; or by a link that is worth nothing afterwards."""
         if method == "GET":
             once = query.get("once")
-            if not isinstance(once, str):
+            if not isinstance(once, str) or request.method == "HEAD":  # who only looks uses nothing up
                 return _login_page()
             login = self.logins.follow(once)
             return (
@@ -273,9 +278,10 @@ class Console:
         if method != "POST":
             raise MethodNotAllowed(["GET", "POST"], "This page takes {}.")
         _check_site(request.headers)
-        if not self.logins.may_try():
+        address = self._address(request)
+        if not self.logins.may_try(address):
             return _login_page(429, "Too many wrong tokens. Try again in a minute.")
-        login = self.logins.enter((await self._form(request)).get("token", ""))
+        login = self.logins.enter((await self._form(request)).get("token", ""), address)
         return self._let_in(login) if login else _login_page(401, "This is not the admin token.")
 
     def _let_in(self, login: Login) -> Reply:
@@ -333,7 +339,8 @@ def _static(segments: tuple[str, ...]) -> Reply:
 
 
 def _login_page(status: int = 200, failed: str = "") -> Reply:
-    return page("login.html", status, failed=failed)
+    headers = (("Retry-After", "60"),) if status == 429 else ()
+    return page("login.html", status, headers, failed=failed)
 
 
 def _fault(error: ServiceError, login: Login | None) -> Reply:

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 LOGIN_HOURS: Final = 8
 #: More than one person has browsers; the oldest goes first.
 MOST_LOGINS: Final = 64
-#: Wrong tokens in a minute, of all browsers together. Nobody types that many.
+#: Wrong tokens in a minute from one address. Nobody types that many.
 MOST_FAILURES: Final = 10
+#: Addresses whose wrong tokens are counted; of more than these the first is forgiven.
+MOST_ADDRESSES: Final = 1_024
 _MINUTE: Final = 60.0
 #: How long a link that works once is good for.
 _LINK_SECONDS: Final = 600.0
@@ -71,7 +73,8 @@ class Logins:
     clock: Callable[[], float] = time.monotonic
     _logins: dict[str, Login] = field(factory=dict, init=False)
     _links: dict[str, float] = field(factory=dict, init=False)
-    _failures: deque[float] = field(factory=deque, init=False)
+    #: Of wrong tokens, by the address that they came from: whoever guesses keeps nobody else out.
+    _failures: dict[str, deque[float]] = field(factory=dict, init=False)
 
     def renew(self, token: str) -> None:
         """Another admin token: whoever came in with the old one has to come again."""
@@ -93,19 +96,25 @@ class Logins:
         """What ends a stream with a login."""
         return lambda outlet: login.holding(outlet, login.until - self.clock())
 
-    def enter(self, token: str) -> Login | None:
+    def enter(self, token: str, address: str = "") -> Login | None:
         """A login for whoever has the token; None for a wrong one. See `may_try`."""
         if hmac.compare_digest(digest(token), token_digest(self.token)):
             return self._made()
-        self._failures.append(self.clock())
+        if address not in self._failures and len(self._failures) >= MOST_ADDRESSES:
+            del self._failures[next(iter(self._failures))]
+        self._failures.setdefault(address, deque()).append(self.clock())
         return None
 
-    def may_try(self) -> bool:
-        """Whether a token is looked at: not after ten wrong ones in a minute."""
-        now = self.clock()
-        while self._failures and self._failures[0] <= now - _MINUTE:
-            self._failures.popleft()
-        return len(self._failures) < MOST_FAILURES
+    def may_try(self, address: str = "") -> bool:
+        """Whether a token from there is looked at: not after ten wrong ones in a minute."""
+        failures, now = self._failures.get(address), self.clock()
+        if failures is None:
+            return True
+        while failures and failures[0] <= now - _MINUTE:
+            failures.popleft()
+        if not failures:
+            del self._failures[address]
+        return len(failures) < MOST_FAILURES
 
     def link(self) -> str:
         """A secret that `follow` takes once, for the next ten minutes."""

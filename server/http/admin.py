@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import frozen
 
-from server.concurrency.aside import aside
+from server.concurrency.aside import OPERATORS, aside
 from server.http.event_stream import wish_of
 from server.live.feed import Feed, version_now
 from server.operations.api import ROOMS, Api
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 
 _PREFIX = "/_meta/"
 _INDEX = ("/_meta", "/_meta/")
-#: Files of plans, and bodies of requests to replay.
-#: In the place of a session, where work is done beside the event loop.
-_OPERATOR = "operator"
 #: The room of the page that can be followed, and its path.
 CHANGES = "changes"
 FOLLOWED = "/_meta/changes"
@@ -122,7 +119,7 @@ class Admin:
             return Reply(200, (("Content-Disposition", disposition),), data, "application/x-tar")
         if isinstance(answer, Piece):
             return Reply(200, (), answer.data, "application/octet-stream")
-        return Reply(200, body=await aside(partial(orjson.dumps, answer), _OPERATOR))
+        return Reply(200, body=await aside(partial(orjson.dumps, answer), OPERATORS))
 
     def authenticate(self, request: web.BaseRequest) -> None:
         """Raises Unauthorized."""
@@ -177,4 +174,4 @@ class Admin:
         data = await content.read_body(request, limit=_BODY_BYTES, seconds=self._limits.body_seconds)
         if content.content_kind(request.headers) != "json":
             raise BadRequest("The body must be JSON: send Content-Type: application/json.")
-        return await aside(partial(strict_json.read, data), _OPERATOR), None
+        return await aside(partial(strict_json.read, data), OPERATORS), None

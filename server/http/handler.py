@@ -280,6 +280,7 @@ class Handler:
         """The request's context, or who has its session."""
         session = self._reader.session(request, target, caller)
         line.session = session.id
+        self._reader.check_open(request.method, session)
         claim.session = session.directory
         elsewhere = await self._elsewhere(request, session)
         if elsewhere is not None:

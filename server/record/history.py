@@ -2,7 +2,8 @@
 
 1. A commit's row names the one before it of its session (`previous`), and the superseded rows that it has
    made, which follow each other. So a session's history is a chain, found without an index that each write
-   would have to keep; and old history goes from the front of both tables, whosever it is.
+   would have to keep; and history that is too old goes from the front of both tables, whosever it is. Where
+   there is too much, the oldest goes of the session that has most of it.
 2. A row was there at version v if it was written at v or before, and, where it was superseded, after v.
 3. A row of the catalogue is kept as a record of row 0, which no record has.
 """
@@ -52,7 +53,8 @@ _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 class History:
     """Of all sessions, within the writer's transactions; `keep_seconds` 0: there is none.
 
-    `most_bytes` bounds what both tables hold; the oldest goes first.
+    `most_bytes` bounds what both tables hold. Beyond, who has most loses his oldest: no session's flood of
+    changes takes away what others go back to.
     """
 
     def __init__(self, connection: sqlite3.Connection, keep_seconds: float, most_bytes: int) -> None:
@@ -66,12 +68,16 @@ class History:
         self._most_bytes = most_bytes
         self.on = keep_seconds > 0 and most_bytes > 0
         self._size: int | None = None
+        #: The same by session, counted once there was too much; and the commit that a session has lost last.
+        self._sizes: dict[int, int] | None = None
+        self._lost: dict[int, int] = {}
         self._first = 0
         self._made = 0
 
     def undone(self) -> None:
         """The transaction was rolled back."""
-        self._size, self._made, self._next_ids = None, 0, None
+        self._made, self._next_ids = 0, None
+        self._forget_sizes()
         self._superseded.clear()
         self._commits.clear()
 
@@ -116,7 +122,7 @@ class History:
         if not self._made:
             self._first = id_
         self._made += 1
-        self._grow(len(doc))
+        self._grow_by(len(doc) + _ROW_BYTES, session)
 
     def keep_all(self, session: int, number: int, until: int) -> None:
         """Keep all records of a collection as they were."""
@@ -136,7 +142,7 @@ class History:
             if not self._made:
                 self._first = last - done.rowcount + 1
             self._made += done.rowcount
-            self._size = None
+            self._forget_sizes()
 
     def note(
         self, session: int, version: int, previous: int, part: Part, changes: dict[str, list[int]]
@@ -154,12 +160,8 @@ class History:
             )
         )
         self._made = 0
-        self._grow(len(text) + len(part.route))
+        self._grow_by(len(text) + len(part.route) + _ROW_BYTES, session)
         return id_
-
-    def _grow(self, by: int) -> None:
-        if self._size is not None:
-            self._size += by + _ROW_BYTES
 
     # Upkeep
 
@@ -182,27 +184,63 @@ class History:
         The last commit of all stays, so that its number is not given again.
         """
         before = time.time() - self._keep_seconds if self.on else float("inf")
-        rows = self._execute(
-            "SELECT id, at, length(changes) + length(route), first_superseded, superseded FROM commits ORDER BY id LIMIT ?",  # noqa: E501
-            (_PRUNED_AT_ONCE + 1,),
-        ).fetchall()[:-1]
-        gone = last_superseded = 0
-        for id_, at, size, first, count in rows:
-            if at >= before and self.size <= self._most_bytes:
-                break
-            gone = id_
-            self._grow_by(-(size + _ROW_BYTES))
-            if count:
-                last_superseded = first + count - 1
-                self._grow_by(-self._superseded_bytes(first, count))
+        old = self._oldest("at < ?", (before,), float("inf"))
+        if len(old) == _PRUNED_AT_ONCE or self.size <= self._most_bytes:
+            return len(old) == _PRUNED_AT_ONCE
+        sizes = self._by_session()
+        session = max(sizes, key=lambda each: sizes[each])
+        # Down to where it has no more than the next: then that one is looked at.
+        others = max((size for each, size in sizes.items() if each != session), default=0)
+        too_much = max(min(self.size - self._most_bytes, sizes[session] - others), 1)
+        gone = self._oldest("session = ? AND id > ?", (session, self._lost.get(session, 0)), too_much)
         if gone:
-            self._execute("DELETE FROM commits WHERE id <= ?", (gone,))
-            self._execute("DELETE FROM superseded WHERE id <= ?", (last_superseded,))
-        return gone > 0 and len(rows) == _PRUNED_AT_ONCE
+            self._lost[session] = gone[-1]
+        else:
+            del sizes[session]
+        return bool(sizes) and self.size > self._most_bytes
 
-    def _grow_by(self, by: int) -> None:
+    def _oldest(self, which: str, values: tuple[float, ...], most_bytes: float) -> list[int]:
+        """Remove some of these commits with what they have superseded, from the front; their numbers."""
+        rows = self._execute(
+            f"SELECT id, session, length(changes) + length(route), first_superseded, superseded FROM commits "  # noqa: S608  constants
+            f"WHERE {which} AND id < (SELECT max(id) FROM commits) ORDER BY id LIMIT {_PRUNED_AT_ONCE}",
+            values,
+        ).fetchall()
+        gone: list[int] = []
+        freed = 0
+        for id_, session, size, first, count in rows:
+            if freed >= most_bytes:
+                break
+            own = size + _ROW_BYTES + (self._superseded_bytes(first, count) if count else 0)
+            freed += own
+            self._grow_by(-own, session)
+            if count:
+                self._execute("DELETE FROM superseded WHERE id BETWEEN ? AND ?", (first, first + count - 1))
+            gone.append(id_)
+        self._many("DELETE FROM commits WHERE id = ?", [(id_,) for id_ in gone])
+        return gone
+
+    def _by_session(self) -> dict[int, int]:
+        if self._sizes is None:
+            self._sizes = {}
+            for sql in (
+                "SELECT session, sum(length(changes) + length(route) + ?) FROM commits GROUP BY session",
+                "SELECT session, sum(length(doc) + ?) FROM superseded GROUP BY session",
+            ):
+                for session, size in self._execute(sql, (_ROW_BYTES,)):
+                    self._sizes[session] = self._sizes.get(session, 0) + int(size)
+        return self._sizes
+
+    def _forget_sizes(self) -> None:
+        """They are read again when they are asked for."""
+        self._size = self._sizes = None
+        self._lost.clear()
+
+    def _grow_by(self, by: int, session: int) -> None:
         if self._size is not None:
             self._size += by
+        if self._sizes is not None:
+            self._sizes[session] = self._sizes.get(session, 0) + by
 
     def _superseded_bytes(self, first: int, count: int) -> int:
         sql = "SELECT coalesce(sum(length(doc) + ?), 0) FROM superseded WHERE id BETWEEN ? AND ?"
@@ -218,7 +256,7 @@ class History:
                 "UPDATE commits SET session = 0, request = '', route = '', plan = '', changes = '{}', superseded = 0 WHERE id = ?",  # noqa: E501
                 (id_,),
             )
-        self._size = None
+        self._forget_sizes()
 
 
 def chain(execute: Any, session: int, last_commit: int) -> Iterator[tuple[int, int, int, int]]:

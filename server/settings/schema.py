@@ -279,7 +279,7 @@ class StoreSettings:
         unit="hours",
     )
     history_bytes: int = setting(
-        256 * MIB, "What is kept of it in all; beyond, the oldest goes first", low=1 * MIB, high=2**60
+        256 * MIB, "What is kept of it in all; beyond, who has most loses the oldest", low=1 * MIB, high=2**60
     )
     cache_hours: int = setting(
         24,

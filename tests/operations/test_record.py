@@ -185,6 +185,8 @@ async def test_a_backup_under_writers_is_a_moment_that_there_was(operator: Opera
             await operator.ask("GET", f"/record/backup?name={made['name']}&offset={out.tell()}")
         ).body:
             out.write(piece)
+    beyond = await operator.ask("GET", f"/record/backup?name={made['name']}&offset={2**53}")
+    assert (beyond.status, beyond.body) == (200, b"")
     await operator.do("DELETE", f"/record/backup?name={made['name']}")
     await operator.refused(404, "GET", f"/record/backup?name={made['name']}")
 

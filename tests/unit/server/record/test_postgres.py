@@ -206,3 +206,19 @@ async def test_history_takes_no_more_than_it_may(database: str) -> None:
     assert (await ledger.stats())["history_bytes"] <= 20_000
     assert len(await ledger.log("a", most=100)) >= 10
     await ledger.close()
+
+
+async def test_who_has_most_history_loses_the_oldest_of_it(database: str) -> None:
+    ledger = await open_record(database, Options(history_seconds=3600, history_bytes=20_000))
+    for session in ("b", "c", "a"):
+        await ledger.commit([part(session, 0, first("x"))])
+        await ledger.commit([part(session, 1, ChangeSet(puts=(record(1, "changed"),)))])
+    for version in range(2, 40):
+        await ledger.commit([part("a", version, ChangeSet(puts=(record(1, "x" * 1_000),)))])
+    while await ledger.prune_history():
+        pass
+    assert (await ledger.stats())["history_bytes"] <= 20_000
+    for session in ("b", "c"):
+        assert [each.version for each in await ledger.log(session, most=9)] == [2, 1]
+    assert (await ledger.log("a", most=100))[0].version == 40
+    await ledger.close()
