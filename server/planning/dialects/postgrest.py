@@ -51,6 +51,7 @@ DIALECT = Dialect(
         types=("application/vnd.pgrst.object+json", "application/vnd.pgrst.array+json"),
     ),
     headers=frozenset({"range", "range-unit", "prefer"}),
+    reply_headers=(("Access-Control-Expose-Headers", "Content-Range, Location, Preference-Applied"),),
     clearing={
         "patch-all": "21000: UPDATE requires a WHERE clause",
         "delete-all": "21000: DELETE requires a WHERE clause",

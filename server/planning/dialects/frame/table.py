@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import field, frozen
 
 if TYPE_CHECKING:
+    from server.planning.kinds.route import Params
     from server.values.model import RequestContext
 
 JSON = "application/json"
@@ -47,10 +48,14 @@ class Found:
 
 @frozen
 class Asked:
-    """What a request asks for, in words that the plan's program reads; `kind`, where that is finer now."""
+    """What a request asks for, in words that the plan's program reads; `kind`, where that is finer now.
+
+    `params` stand beside the route's slots: a program that looks at these alone has no `ctx` made for it.
+    """
 
     values: dict[str, Any]
     kind: str = ""
+    params: Params | None = None
 
 
 @frozen
@@ -156,6 +161,16 @@ class Dialect:
     query: Mapping[str, Mapping[str, str]] = field(factory=dict)
     filters: str = ""
     absent: str = ""
+    #: The places by the number of their parts, each with these.
+    by_length: Mapping[int, tuple[tuple[Place, tuple[str, ...]], ...]] = field(init=False)
+
+    @by_length.default
+    def _by_length(self) -> Mapping[int, tuple[tuple[Place, tuple[str, ...]], ...]]:
+        found: dict[int, tuple[tuple[Place, tuple[str, ...]], ...]] = {}
+        for place in self.places:
+            parts = tuple(place.path.strip("/").split("/"))
+            found[len(parts)] = (*found.get(len(parts), ()), (place, parts))
+        return found
 
     def is_served(self, kind: str) -> bool:
         return kind != self.absent

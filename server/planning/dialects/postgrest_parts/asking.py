@@ -39,8 +39,10 @@ _SINGLE = "application/vnd.pgrst.object"
 
 def read(ctx: RequestContext, found: Found) -> Asked:
     """Raises InvalidQuery and NotAcceptable."""
-    prefer = _preferences(ctx)
     accept = ctx.headers.get("accept", "")
+    if found.kind == "list" and not ctx.dialect_headers and "vnd.pgrst" not in accept and _is_of_one(ctx):
+        return _row_asked(ctx, found, single=False, applied=None)
+    prefer = _preferences(ctx)
     if _PLAN in accept:
         raise NotAcceptable(f"{_PLAN}: there are no execution plans of PostgreSQL here")
     plain = not (ctx.query or prefer or "range" in ctx.dialect_headers or "vnd.pgrst" in accept)
@@ -63,8 +65,7 @@ def read(ctx: RequestContext, found: Found) -> Asked:
         if len(nodes) > 1 or root["columns"] != [{"kind": "all"}] or asked["stripped"]:
             return Asked(asked)
         if _is_of_one(ctx) and not asked["count"]:
-            one = {key: asked[key] for key in ("single", "applied")}
-            return Asked({**one, "id": (first(ctx.query, "id") or "")[3:]}, "list-row")
+            return _row_asked(ctx, found, single=asked["single"], applied=asked["applied"])
         return Asked(asked, "list-rows")
     if found.kind == "create":
         return Asked({**asked, **_insertion(ctx, prefer)})
@@ -73,11 +74,19 @@ def read(ctx: RequestContext, found: Found) -> Asked:
     return _change(ctx, found, root, asked)
 
 
+def _row_asked(ctx: RequestContext, found: Found, *, single: bool, applied: str | None) -> Asked:
+    id_ = (first(ctx.query, "id") or "")[3:]
+    return Asked(
+        {}, "list-row", {"id": id_, "table": found.resource, "single": single, "applied": applied or ""}
+    )
+
+
 def _is_of_one(ctx: RequestContext) -> bool:
     """`id=eq.4`, and nothing that would leave the row out."""
     id_ = ctx.query.get("id")
-    plain = not ctx.query.keys() - {"id", "select"} and "range" not in ctx.dialect_headers
-    return plain and isinstance(id_, str) and id_.startswith("eq.") and id_ != "eq."
+    plain = not ctx.query.keys() - {"id", "select"} and ctx.query.get("select", "*") == "*"
+    named = plain and isinstance(id_, str) and id_.startswith("eq.") and id_ != "eq."
+    return named and "range" not in ctx.dialect_headers
 
 
 def _change(ctx: RequestContext, found: Found, root: Node, asked: dict[str, Any]) -> Asked:

@@ -165,7 +165,6 @@ _HEADERS = """\
 headers = {
     "Content-Range": f"{span}/{'*' if total is None else total}",
     "Preference-Applied": asked["applied"],
-    "Access-Control-Expose-Headers": "Content-Range, Location, Preference-Applied",
 }
 """
 
@@ -179,16 +178,19 @@ status = 206 if total is not None and len(items) < total else 200
 
 # The row with an id, as `id=eq.4` alone asks for it.
 _LIST_ROW = (
-    _THERE
-    + """\
-asked, total, start = ctx["asked"], None, 0
-rec = store.get(asked["id"])
+    """\
+rec = store.get(params["id"])
 items = [] if rec is None else [rec]
+if rec is None and not store.fields():
+    abort(404, f"PGRST205: Could not find the table 'public.{params['table']}' in the schema cache")
 """
-    + _SPAN
-    + _HEADERS
-    + _ONE
-    + "REPLY = make_response(status, items, headers)\n"
+    + _ONE.replace('asked["single"]', 'params["single"]')
+    + """\
+headers = {"Content-Range": "0-0/*" if items else "*/*"}
+if params["applied"]:
+    headers["Preference-Applied"] = params["applied"]
+REPLY = make_response(200, items, headers)
+"""
 )
 
 # Whole rows of one table, which are not looked into.
@@ -241,7 +243,6 @@ _LIST_ALL = (
 items = store.search()
 headers = {
     "Content-Range": f"0-{len(items) - 1}/*" if items else "*/*",
-    "Access-Control-Expose-Headers": "Content-Range, Location, Preference-Applied",
 }
 REPLY = make_response(200, items, headers)
 """
