@@ -15,7 +15,7 @@ from zlib import crc32
 import orjson
 
 from server.planning.dialects.frame.reading import first, json_value, sort_of
-from server.planning.dialects.frame.table import Asked, Dialect, ErrorForm, Marks, Place
+from server.planning.dialects.frame.table import RECORD, Asked, Dialect, ErrorForm, Marks, Place, Sample
 from server.planning.dialects.pocketbase_parts.filters import read_filter
 from server.planning.dialects.pocketbase_parts.programs import CODE
 from server.planning.kinds.route import is_collection_name
@@ -332,4 +332,14 @@ DIALECT = Dialect(
     prefixed=False,
     query={"list": _LIST_WORDS, "get": _RECORD_WORDS, "create": _RECORD_WORDS, "update": _RECORD_WORDS},
     absent="absent",
+    samples=(
+        Sample("POST", _RECORDS, {"**": RECORD, "id": "abcdefghij12345"}),
+        Sample("POST", _RECORDS, {"**": RECORD, "id": "too short"}),
+        Sample("GET", f"{_RECORDS}?sort=-id&fields=id,collectionName"),
+        Sample("GET", f"{_RECORDS}/abcdefghij12345"),
+        Sample("PATCH", f"{_RECORDS}/abcdefghij12345", RECORD),
+        Sample("DELETE", f"{_RECORDS}/abcdefghij12345"),
+        Sample("GET", f"{_RECORDS}/abcdefghij12345"),
+        Sample("GET", f"{_RECORDS}?perPage=x"),
+    ),
 )

@@ -32,6 +32,7 @@ class Compiled:
     """A plan, the same object for requests of one kind; and what this request asks of it."""
 
     plan: Plan
+    kind: str
     asked: dict[str, Any]
     params: Params | None = None
 
@@ -60,7 +61,7 @@ def compile_request(dialect: Dialect, ctx: RequestContext, *, clearing: bool = F
                 raise InvalidQuery(f"{dialect.clearing[kind]}\n{_NO_CLEARING}")
             plan = _plan(_Code(dialect, kind), found)
             params = None if asked.params is None else {**_slots(plan.route, ctx.segments), **asked.params}
-            return Compiled(plan, asked.values, params)
+            return Compiled(plan, kind, asked.values, params)
     raise MethodNotAllowed(allowed_methods(dialect, ctx.segments))
 
 

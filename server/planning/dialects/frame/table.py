@@ -127,6 +127,31 @@ class ErrorForm:
     media_type: str = JSON
 
 
+#: In a sample's body: a record's members.
+RECORD = "{record}"
+
+
+@frozen
+class Sample:
+    """A request of the dialect's, for tests of what was made of it: `{resource}` is a collection's name."""
+
+    method: str
+    path: str
+    body: Any = None
+
+
+#: Of a dialect whose records are JSON objects at `/{resource}/{id}`.
+PLAIN_SAMPLES = (
+    Sample("POST", "/{resource}", RECORD),
+    Sample("GET", "/{resource}"),
+    Sample("GET", "/{resource}/1"),
+    Sample("PUT", "/{resource}/1", RECORD),
+    Sample("PATCH", "/{resource}/1", RECORD),
+    Sample("DELETE", "/{resource}/1"),
+    Sample("GET", "/{resource}/1"),
+    Sample("PATCH", "/{resource}"),
+)
+
 Read: TypeAlias = Callable[["RequestContext", Found], Asked]
 ErrorIn: TypeAlias = Callable[[Problem], ErrorForm]
 
@@ -143,6 +168,7 @@ class Dialect:
     `/api` and `/v1` may stand before its paths. `media_type`: of its replies; `reply_headers`: what all of
     them have. `query` has the words of the query by kind, each with what it says, and `filters` says how
     filters are spelt: for descriptions. `absent` is a kind that only says that something is not done.
+    `samples` are in an order in which each finds what the one before it has left.
     """
 
     name: str
@@ -161,6 +187,7 @@ class Dialect:
     query: Mapping[str, Mapping[str, str]] = field(factory=dict)
     filters: str = ""
     absent: str = ""
+    samples: tuple[Sample, ...] = PLAIN_SAMPLES
     #: The places by the number of their parts, each with these.
     by_length: Mapping[int, tuple[tuple[Place, tuple[str, ...]], ...]] = field(init=False)
 
