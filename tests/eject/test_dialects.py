@@ -97,7 +97,7 @@ _MADE: Final = re.compile(r'"id":"[A-Za-z0-9_-]{11}"')
 _PLACE: Final = re.compile(r"/[A-Za-z0-9_-]{11}$")
 _PORT: Final = re.compile(r"(?<=//127.0.0.1):[0-9]+")
 #: Other ones each time.
-_CHANGING: Final = frozenset({"created", "updated"})
+_CHANGING: Final = frozenset({"created", "updated", "request_id"})
 
 
 def settled(answer: Any) -> Any:

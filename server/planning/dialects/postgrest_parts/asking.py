@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from server.planning.dialects.frame.reading import every, first
 from server.planning.dialects.frame.table import Asked
 from server.planning.dialects.postgrest_parts import filters
-from server.planning.dialects.postgrest_parts.selecting import nodes_of, sort_of, whole_number
+from server.planning.dialects.postgrest_parts.selecting import check_grouped, nodes_of, sort_of, whole_number
 from server.planning.dialects.postgrest_parts.text import failed, split, unquoted
 from server.values.errors import InvalidQuery, NotAcceptable
 
@@ -62,6 +62,8 @@ def read(ctx: RequestContext, found: Found) -> Asked:
     }
     if found.kind == "list":
         _range(ctx, root)
+        if root["aggregates"]:
+            return Asked({**asked, **_groups(root)}, "list-groups")
         if len(nodes) > 1 or root["columns"] != [{"kind": "all"}] or asked["stripped"]:
             return Asked(asked)
         if _is_of_one(ctx) and not asked["count"]:
@@ -72,6 +74,25 @@ def read(ctx: RequestContext, found: Found) -> Asked:
     if found.kind == "put":
         return Asked({**asked, "key": _put(ctx, root)})
     return _change(ctx, found, root, asked)
+
+
+def _groups(root: Node) -> dict[str, Any]:
+    """What the store is to group by, and to compute: of each field also how many rows have it."""
+    functions: dict[str, list[str]] = {}
+    for each in root["aggregates"]:
+        if each["field"] is not None:
+            functions.setdefault(each["function"], []).append(each["field"])
+            functions.setdefault("count", []).append(each["field"])
+    by = [each["steps"][0] for each in root["columns"]]
+    sort = root["sort"]
+    terms = [] if sort is None else [term.removesuffix("__nullsfirst") for term in sort.split(",")]
+    for term in terms:
+        if term.lstrip("-") not in by:
+            raise failed(
+                "order", term, "aggregated rows are in the order of columns that they are grouped by"
+            )
+    computed = {key: list(dict.fromkeys(names)) for key, names in functions.items()}
+    return {"by": list(dict.fromkeys(by)), "computed": computed, "order": terms or None}
 
 
 def _row_asked(ctx: RequestContext, found: Found, *, single: bool, applied: str | None) -> Asked:
@@ -134,6 +155,7 @@ def _most(prefer: dict[str, str]) -> int | None:
 
 def _nodes(ctx: RequestContext) -> list[Node]:
     nodes = nodes_of(first(ctx.query, "select"))
+    check_grouped(nodes)
     for key in ctx.query:
         if key != "select" and key not in _WRITING:
             for text in every(ctx.query, key):
