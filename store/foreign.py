@@ -224,10 +224,10 @@ def right_sort(term: str, known: Collection[str]) -> str:
         if found is not None and found[name] in known:
             return f"-{found[name]}" if _is_down(found[way] or "") else found[name]
     marked = _MARKED.fullmatch(term)
-    name = "" if marked is None else marked[2] or marked[3]
-    if marked is None or name not in known:
+    field: str = "" if marked is None else marked[2] or marked[3]
+    if marked is None or field not in known:
         return ""
-    return f"-{name}" if (marked[1] or marked[4]) in "!~^>-" else name
+    return f"-{field}" if (marked[1] or marked[4]) in "!~^>-" else field
 
 
 def _is_down(word: str) -> bool:

@@ -153,7 +153,8 @@ class _Edge:
         if found is None:
             keys = tuple(sorted(query))
             found = self._table.find(method, target.segments, read.kind, keys, read.value), ctx
-        return self._answered(await self._database.answer(*found, read.value), number)
+        route, asked = found
+        return self._answered(await self._database.answer(route, asked, read.value), number)
 
     def _answered(self, answer: Answer, number: str) -> web.Response:
         if answer.is_problem:

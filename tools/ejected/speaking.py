@@ -75,7 +75,8 @@ class Speaker:
             ctx["base_url"],
         )
         try:
-            found = compile_request(self.dialect, asking)  # type: ignore[arg-type]  as far as it is read
+            # It has all that is read of a RequestContext.
+            found = compile_request(self.dialect, asking)  # type: ignore[arg-type]
         except NotPlannable:
             return None
         plan = found.plan
