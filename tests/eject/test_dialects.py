@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.eject.conftest import ejected, run, start
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tests.learning.conftest import StartApi
 
 __all__ = ["start"]
+
+pytestmark = pytest.mark.long
 
 _JSON_API: Final = "application/vnd.api+json"
 #: By dialect: method, path, body, more headers. Each is asked of the service and of the project alike.

@@ -94,6 +94,8 @@ class Speaks(Protocol):
 
     def form(self, status: int, document: dict[str, Any]) -> Any: ...
 
+    def media_type(self, accept: str) -> str: ...
+
 
 class _Edge:
     def __init__(
@@ -154,17 +156,18 @@ class _Edge:
             keys = tuple(sorted(query))
             found = self._table.find(method, target.segments, read.kind, keys, read.value), ctx
         route, asked = found
-        return self._answered(await self._database.answer(route, asked, read.value), number)
+        answer = await self._database.answer(route, asked, read.value)
+        return self._answered(answer, number, request.headers.get("Accept", ""))
 
-    def _answered(self, answer: Answer, number: str) -> web.Response:
+    def _answered(self, answer: Answer, number: str, accept: str) -> web.Response:
         if answer.is_problem:
             document = problem_document(answer.status, answer.body, number)
             return self._failed(answer.status, answer.headers, document, number)
         if self._speaker is None:
             return _respond(answer.status, answer.headers, answer.body or None, number)
-        dialect = self._speaker.dialect
-        headers = (*answer.headers, *dialect.reply_headers)
-        return _respond(answer.status, headers, answer.body or None, number, dialect.media_type)
+        headers = (*answer.headers, *self._speaker.dialect.reply_headers)
+        media_type = self._speaker.media_type(accept)
+        return _respond(answer.status, headers, answer.body or None, number, media_type)
 
     def _failed(
         self, status: int, headers: Iterable[tuple[str, str]], document: dict[str, Any], number: str

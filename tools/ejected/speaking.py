@@ -107,6 +107,11 @@ class Speaker:
         except NotPlannable:
             return ()
 
+    def media_type(self, accept: str) -> str:
+        """Of a reply: the type of the dialect's own that `Accept` names, or what it mostly has."""
+        own = self.dialect.marks.types
+        return next((each for each in own if each in accept), self.dialect.media_type)
+
     def form(self, status: int, document: dict[str, Any]) -> ErrorForm:
         """An error in the dialect's words; `document` is the problem (RFC 9457)."""
         return self.dialect.error(Problem(status, document))
