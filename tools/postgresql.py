@@ -15,7 +15,7 @@ import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,20 +86,21 @@ class Postgres:
         subprocess.run(command, check=True, capture_output=True, cwd=self.directory, **self._user)
 
     def start(self) -> None:
-        log = (self.directory / "log").open("ab")
-        with log:
-            self._process = subprocess.Popen(
-                [
-                    *(self._programs / "bin" / "postgres", "-D", self.data, "-p", str(self.port)),
-                    *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.directory}"),
-                    *("-c", "max_connections=200", *self._options),
-                ],
-                stdout=log,
-                stderr=log,
-                cwd=self.directory,
-                **self._user,
-            )
+        command = [
+            *(str(self._programs / "bin" / "postgres"), "-D", str(self.data), "-p", str(self.port)),
+            *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.directory}"),
+            *("-c", "max_connections=200", *self._options),
+        ]
+        with (self.directory / "log").open("ab") as log:
+            self._process = self._spawn(command, log)
         self.wait()
+
+    def _spawn(self, command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory, **self._user)
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def wait(self) -> None:
         """Until it takes statements."""
@@ -108,6 +109,15 @@ class Postgres:
             assert self._process is not None
             assert self._process.poll() is None, self.log
             assert time.monotonic() < deadline, self.log
+            time.sleep(0.02)
+
+    def mend(self) -> None:
+        """Until it takes statements again; where it has ended meanwhile, by a new start."""
+        while not self._is_ready():
+            if not self.runs:
+                (self.data / "postmaster.pid").unlink(missing_ok=True)
+                with contextlib.suppress(AssertionError):
+                    self.start()
             time.sleep(0.02)
 
     def _is_ready(self) -> bool:
@@ -154,7 +164,7 @@ class Postgres:
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self.runs:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
 

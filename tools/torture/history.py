@@ -84,6 +84,8 @@ class Recorder:
     random: Random
     operations: int
     operations_per_kill: int = _OPERATIONS_PER_KILL
+    #: Most that a client waits between two operations.
+    pace_seconds: float = 0.0
     history: list[Operation] = field(factory=list)
     told: Counter[str] = field(factory=Counter)
     violations: list[str] = field(factory=list)
@@ -126,6 +128,8 @@ class Recorder:
         try:
             while self._left > 0:
                 self._left -= 1
+                if self.pace_seconds:
+                    await asyncio.sleep(random.uniform(0, self.pace_seconds))
                 request = self._choose(random, own)
                 result = await self._do(request, kept)
                 if request.method == "POST" and request.id is None and result and result.status == 201:

@@ -7,7 +7,7 @@ kills of the server, too; the ledger would see what is done twice.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field
 
@@ -20,12 +20,19 @@ if TYPE_CHECKING:
     from random import Random
 
     from tools.torture.ledger import Entry, Kind, SessionLedger
-    from tools.torture.service import ServiceProcess
+    from tools.torture.wire import Address
 
 #: Problems that leave open whether it was written; every other answer means that it was not.
 PERHAPS = frozenset({"worker-lost", "not-confirmed"})
 #: What a service that loses its workers may say. Anything else is a fault of its own.
 REFUSALS = frozenset({(503, "overloaded"), (504, "out-of-time")})
+
+
+class Addressed(Protocol):
+    """Whom a writer asks: one service, or any node of several."""
+
+    @property
+    def address(self) -> Address: ...
 
 
 @define
@@ -63,7 +70,7 @@ class Writer:
     name: str
     session: str
     ledger: SessionLedger
-    service: ServiceProcess
+    service: Addressed
     gate: Gate
     random: Random
     told: Counter[str]
