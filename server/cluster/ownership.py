@@ -15,6 +15,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -228,8 +229,13 @@ class Ownership:
         under_way = self._claims.get(session)
         if under_way is None:
             under_way = self._claims[session] = asyncio.ensure_future(self._claim(session))
-            under_way.add_done_callback(lambda _done: self._claims.pop(session, None))
+            under_way.add_done_callback(partial(self._claimed, session))
         return await asyncio.shield(under_way)
+
+    def _claimed(self, session: str, done: asyncio.Future[Node | None]) -> None:
+        self._claims.pop(session, None)
+        if not done.cancelled():
+            done.exception()  # whoever has asked may have gone
 
     async def _claim(self, session: str) -> Node | None:
         assert self._holder is not None  # noqa: S101  it has started

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -16,7 +17,8 @@ from attrs import define, field
 
 from tools.torture import full_database
 from tools.torture.at_rest import name_of
-from tools.torture.history import CLIENTS, Recorder, anomalies
+from tools.torture.collection_model import Request
+from tools.torture.history import CLIENTS, IDS, Recorder, anomalies
 from tools.torture.nodes import NODES, Nodes
 from tools.torture.wire import Kept
 
@@ -24,13 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tools.torture.linearize import Operation
-    from tools.torture.nodes import Harm
+    from tools.torture.nodes import Harm, Node
     from tools.torture.report import Report
     from tools.torture.wire import Address
 
 #: So that a history is longer than what is done meanwhile.
 _PACE_SECONDS: Final = 0.05
 _HARMS: Final = 4
+#: Long enough for another node to have the session, and shorter than a statement may take.
+_HOLD_SECONDS: Final = 1.5
 
 
 @define
@@ -38,7 +42,7 @@ class NodesRecorder(Recorder):
     """Asks all nodes; hurts them by one thing after the other."""
 
     nodes: Nodes = field(kw_only=True)
-    harms: Sequence[Harm] = field(kw_only=True)
+    harms: Sequence[Harm] = field(default=(), kw_only=True)
     _homes: dict[object, int] = field(factory=dict, init=False)
 
     def address(self) -> Address:
@@ -71,19 +75,36 @@ class NodesRecorder(Recorder):
 
     async def pause_owner(self, random: Random) -> str:
         """The node that has the session, so that another one takes it."""
-        owner = await asyncio.to_thread(self.nodes.owner_of, name_of(self.session))
+        owner = await self._owner()
         if owner is None:
             return "no owner"
         await self.nodes.pause_one(owner, random)
         return "paused owner"
 
     async def hold_owner(self, random: Random) -> str:
-        """Its way to the database."""
-        owner = await asyncio.to_thread(self.nodes.owner_of, name_of(self.session))
+        """Its way to the database, until another node has the session: then both believe that they may."""
+        owner = await self._owner()
         if owner is None:
             return "no owner"
-        await self.nodes.hold_one(owner.proxy, random)
+        owner.proxy.hold()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_HOLD_SECONDS):
+                    while await self._owner() is owner:
+                        await asyncio.sleep(0.01)
+                    await asyncio.sleep(random.uniform(0, 0.2))
+        finally:
+            owner.proxy.go_on()
         return "held owner"
+
+    async def _owner(self) -> Node | None:
+        return await asyncio.to_thread(self.nodes.owner_of, name_of(self.session))
+
+    def _choose(self, random: Random, own: list[int]) -> Request:
+        """One client of each node writes, and one reads: whoever writes waits for a node that is cut off."""
+        if self._homes.get(asyncio.current_task(), 0) < NODES:
+            return super()._choose(random, own)
+        return random.choice((Request("LIST"), *(Request("GET", each) for each in IDS)))
 
 
 async def run(report: Report, seed: int, histories: int, operations: int, *, module: str = "server") -> None:
@@ -102,8 +123,13 @@ async def run(report: Report, seed: int, histories: int, operations: int, *, mod
     report.figures |= {"histories": histories, **{name: told[name] for name in sorted(told)}}
 
 
-async def one_history(nodes: Nodes, seed: str, operations: int) -> tuple[list[str], Counter[str]]:
-    """What is wrong with a history, and what was told in it."""
+async def one_history(
+    nodes: Nodes, seed: str, operations: int, *, takeovers_only: bool = False
+) -> tuple[list[str], Counter[str]]:
+    """What is wrong with a history, and what was told in it.
+
+    Half of what is done, or all of it, is aimed at whoever has the session: that ends in a takeover.
+    """
     recorder = NodesRecorder(
         nodes.nodes[0].process,
         f"h{seed.replace(':', '-')}",
@@ -112,10 +138,9 @@ async def one_history(nodes: Nodes, seed: str, operations: int) -> tuple[list[st
         operations_per_kill=max(operations // _HARMS, 1),
         pace_seconds=_PACE_SECONDS,
         nodes=nodes,
-        harms=(),
     )
-    # Half of what is done is aimed at whoever has the session: these end in a takeover.
-    owner = (recorder.pause_owner, recorder.hold_owner)
-    recorder.harms = (*nodes.kills, *nodes.hurts, *owner * ((len(nodes.kills) + len(nodes.hurts)) // 2))
+    anything = () if takeovers_only else (*nodes.kills, *nodes.hurts)
+    takeovers = (recorder.pause_owner, recorder.hold_owner)
+    recorder.harms = (*anything, *takeovers * max(len(anything) // len(takeovers), 1))
     history = await recorder.record()
     return recorder.violations + anomalies(history), recorder.told

@@ -44,6 +44,8 @@ WRITERS: Final = 8
 SESSIONS: Final = 4
 #: New sessions, and a check of those there were, after so many kills.
 _KILLS_PER_GENERATION: Final = 10
+#: Nodes have to start beside the writers.
+_PACE_SECONDS: Final = 0.02
 #: How often something else than a kill is done, to one kill.
 _HURTS_PER_KILL: Final = 0.5
 _RECORDS: Final = """\
@@ -153,6 +155,7 @@ class _Loop:
             random=Random(self.random.random()),
             told=self.told,
             refusals=_REFUSALS,
+            pace_seconds=_PACE_SECONDS,
         )
 
     # --- what must hold -----------------------------------------------------------------------

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tools.torture.wire import Address
 
 CLIENTS = 6
-_IDS = ("a", "b", "c")
+IDS = ("a", "b", "c")
 _CHOICES = (("GET", 5), ("PATCH", 4), ("PUT", 3), ("DELETE", 2), ("POST", 3), ("LIST", 2), ("CREATE", 1))
 _PERHAPS = {"worker-lost", "not-confirmed"}
 _NOT_DONE = {(503, "overloaded"), (503, "storage-failed"), (503, "unavailable"), (503, "starting")}
@@ -148,7 +148,7 @@ class Recorder:
         if method == "CREATE":
             return Request("POST", None, next(self._values))
         value = next(self._values) if method in ("POST", "PUT", "PATCH") else None
-        return Request(method, random.choice(_IDS), value)
+        return Request(method, random.choice(IDS), value)
 
     async def _do(self, request: Request, kept: Kept | None) -> Result | None:
         """Send it and write it down; None where nobody knows."""

@@ -37,7 +37,8 @@ LEASE_MS: Final = 500
 _PAUSE_SECONDS: Final = (0.7, 1.5)
 #: Of each piece that a slow database is sent, or sends.
 _SLOW_SECONDS: Final = (0.01, 0.08)
-_FAULT: Final = "Traceback"
+#: A request that nobody has foreseen, a process that has died of itself, a task that nobody waits for.
+_FAULTS: Final = ('"unhandled"', "Traceback", "never retrieved", "keeper failed")
 _VARIABLES: Final = {"LARS_DEFAULT_PROVIDER": "conventions", "LARS_LOG_LEVEL": "WARNING"}
 
 
@@ -143,7 +144,7 @@ class Nodes:
             f"{node.process.log.parent.name}: {line}"
             for node in self.nodes
             for line in node.process.log.read_text("utf-8", "replace").splitlines()
-            if _FAULT in line
+            if any(fault in line for fault in _FAULTS)
         ]
 
     def owner_of(self, session: str) -> Node | None:

@@ -77,6 +77,8 @@ class Writer:
     refusals: frozenset[tuple[int, str]] = REFUSALS
     #: Whether some requests have a key, and are asked again until there is an answer.
     insists: bool = True
+    #: Between two requests, so that others have the processors, too.
+    pace_seconds: float = 0.0
     _number: int = 0
     own: list[Entry] = field(factory=list)
 
@@ -84,6 +86,8 @@ class Writer:
         """Until cancelled."""
         while True:
             await self.gate.passing()
+            if self.pace_seconds:
+                await asyncio.sleep(self.pace_seconds)
             if not await self._step():
                 await asyncio.sleep(0.02)  # the service is away, or is about to be
 
