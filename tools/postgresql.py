@@ -17,6 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from tools.processes import is_running
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -155,12 +157,19 @@ class Postgres:
 
     def kill(self) -> None:
         """All of its processes at once, as a loss of power of its machine."""
-        assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for pid in (self._process.pid, *map(int, children)):
+        if self._process is None or not self.runs:
+            return
+        server = self._process.pid
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server, signal.SIGSTOP)  # it makes no more of them
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        for pid in (*map(int, children), server):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
+        # One that is in the middle of a write must not end it when the next server has begun.
+        while any(is_running(int(pid)) for pid in children):
+            time.sleep(0.002)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:

@@ -157,7 +157,8 @@ class Writer:
 
     def _missing(self, entry: Entry, answer: Answer) -> None:
         if answer.status == 404:
-            self.ledger.violations.append(f"transfer {entry.key}: 404, though it was acknowledged")
+            what = f"{answer.said}, though it was acknowledged with {entry.ids} (request {answer.header('X-Request-ID')})"
+            self.ledger.violations.append(f"transfer {entry.key}: {what}")
 
     async def _insist(
         self, method: str, target: str, body: Any, perhaps: Callable[[], None]
