@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import structlog
 from attrs import field, frozen
 
-from server.cluster.journal import KeeperJournal, Turns
+from server.cluster.journal import Bills, KeeperJournal, Turns
 from server.record.record import RecordError
 from server.values.errors import Unavailable
 from wasm_runtime.outcome import Completed, Outcome, Overloaded, Raised, Unmet
@@ -89,6 +89,7 @@ class Ownership:
         self._lost: list[Callable[[Sequence[str]], None]] = []
         self.journal = KeeperJournal(keeper)
         self.turns = Turns(keeper)
+        self.bills = Bills(keeper)
         self._refresh: Callable[[], Awaitable[None]] | None = None
         self._refreshing: asyncio.Task[None] | None = None
         #: How much of the plan library this node has seen.

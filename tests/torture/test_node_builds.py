@@ -24,7 +24,7 @@ _OPERATIONS = 120
 async def test_a_build_with_a_piece_taken_out_is_found_out(
     tmp_path: Path, postgres_server: Postgres, build: str
 ) -> None:
-    """A node that tells what it read whatever its lease says; and one that writes whatever the engine says."""
+    """A node that tells what it read whatever its lease says; one that writes whatever the engine says."""
     async with Nodes(tmp_path, postgres_server, f"tools.torture.builds.{build}") as nodes:
         for number in range(_MOST_HISTORIES):
             wrong, _ = await one_history(nodes, f"{build}:{number}", _OPERATIONS, takeovers_only=True)

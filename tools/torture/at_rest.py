@@ -20,7 +20,7 @@ from store import dump
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from server.record.record import Record
+    from server.record.record import Engine
     from tools.torture.ledger import Contents
 
 _RECORDS = """\
@@ -91,7 +91,7 @@ async def _differs(record: SqliteRecord, data_root: Path, session: str, scratch:
     return await dumped(record, session, scratch) != dumped_file(data_root / CACHES / session, scratch)
 
 
-async def dumped(record: Record, session: str, scratch: Path) -> str:
+async def dumped(record: Engine, session: str, scratch: Path) -> str:
     """All rows that the record has of a session, as text; none for one of which nothing was ever kept."""
     held = scratch / f"{session}.record"
     try:

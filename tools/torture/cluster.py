@@ -1,4 +1,4 @@
-"""The cluster: kills under writers that keep count, then histories. Both with all that may be done to nodes."""
+"""The cluster: kills under writers that keep count, then histories; both with all that may be done."""
 
 from __future__ import annotations
 

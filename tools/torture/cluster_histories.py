@@ -44,11 +44,16 @@ class NodesRecorder(Recorder):
     nodes: Nodes = field(kw_only=True)
     harms: Sequence[Harm] = field(default=(), kw_only=True)
     _homes: dict[object, int] = field(factory=dict, init=False)
+    _writes: dict[object, bool] = field(factory=dict, init=False)
 
     def address(self) -> Address:
         """Each client has its own node: while one is paused the others' clients go on."""
         number = self._homes.setdefault(asyncio.current_task(), len(self._homes))
         return self.nodes.nodes[number % NODES].process.address
+
+    def not_sent(self) -> None:
+        """As a load balancer: the next one."""
+        self._homes[asyncio.current_task()] += 1
 
     async def record(self) -> list[Operation]:
         """Whatever is done to a node comes to its end: the next history finds all of them well."""
@@ -90,7 +95,7 @@ class NodesRecorder(Recorder):
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_HOLD_SECONDS):
-                    while await self._owner() is owner:
+                    while await self._owner() is owner:  # noqa: ASYNC110  the database tells nobody
                         await asyncio.sleep(0.01)
                     await asyncio.sleep(random.uniform(0, 0.2))
         finally:
@@ -102,7 +107,8 @@ class NodesRecorder(Recorder):
 
     def _choose(self, random: Random, own: list[int]) -> Request:
         """One client of each node writes, and one reads: whoever writes waits for a node that is cut off."""
-        if self._homes.get(asyncio.current_task(), 0) < NODES:
+        task = asyncio.current_task()
+        if self._writes.setdefault(task, len(self._writes) < NODES):
             return super()._choose(random, own)
         return random.choice((Request("LIST"), *(Request("GET", each) for each in IDS)))
 

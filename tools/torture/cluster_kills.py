@@ -187,8 +187,7 @@ class _Loop:
         try:
             return {
                 name: [
-                    json.loads(row["doc"])
-                    for row in await connection.fetch(_RECORDS, name_of(session), name)
+                    json.loads(row["doc"]) for row in await connection.fetch(_RECORDS, name_of(session), name)
                 ]
                 for name in COLLECTIONS
             }

@@ -1,4 +1,4 @@
-"""A PostgreSQL whose disk has no more room: what would make a file longer fails with ENOSPC, as long as it lasts.
+"""A PostgreSQL whose disk has no more room: what would make a file longer fails with ENOSPC.
 
 The kernel holds each such system call of the server up until it is decided (`seccomp`). What is there already
 can be read and written over, as on a real disk.
@@ -7,12 +7,12 @@ can be read and written over, as on a real disk.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import stat
 import subprocess
 from contextlib import contextmanager
 from errno import ENOSPC
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from tools.postgresql import NOBODY, Postgres
@@ -56,7 +56,7 @@ class FillablePostgres(Postgres):
         if not self.full:
             return None
         try:
-            found = os.stat(f"/proc/{call.task}/fd/{call.arguments[0] & 0xFFFFFFFF}")
+            found = Path(f"/proc/{call.task}/fd/{call.arguments[0] & 0xFFFFFFFF}").stat()
         except OSError:
             return None  # the process is gone
         if not stat.S_ISREG(found.st_mode) or _end(call) <= found.st_size:

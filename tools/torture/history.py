@@ -23,7 +23,7 @@ from tools.torture.collection_model import Request, Result, State, record_of, re
 from tools.torture.linearize import Operation, find_anomaly
 from tools.torture.report import Report
 from tools.torture.service import ServiceProcess
-from tools.torture.wire import Answer, Gone, Hung, Kept, ask
+from tools.torture.wire import Answer, Gone, Hung, Kept, NotSent, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +96,9 @@ class Recorder:
         """Whom the next operation is for."""
         return self.service.address
 
+    def not_sent(self) -> None:
+        """Nobody listens there."""
+
     async def record(self) -> list[Operation]:
         self._left = self.operations
         # Every second one keeps its connection: there a read that is remembered is known by its bytes.
@@ -157,6 +160,10 @@ class Recorder:
         called = time.monotonic()
         try:
             answer = await send(self.address(), method, target, self.session, body)
+        except NotSent:
+            self.told["not sent"] += 1
+            self.not_sent()
+            return None
         except Gone:
             self.told["gone"] += 1
             self._write_down(called, request, None)

@@ -10,8 +10,8 @@ The state must be hashable. `step` gives the state after an operation with its r
 operation cannot have had that result there; a result of None means that nobody was answered.
 
 Operations without a return come last among those that may be next: most of them never took effect, and a
-search that begins with them would try all of their subsets. One that would change nothing is not taken: that is
-the same as never.
+search that begins with them would try all of their subsets. One that would change nothing is not taken: that
+is the same as never.
 """
 
 from __future__ import annotations

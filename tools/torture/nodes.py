@@ -1,8 +1,8 @@
 """Three nodes on one PostgreSQL, and what may be done to them.
 
-Nodes are killed, and started again; paused for longer than their lease; their workers or keepers killed; their
-connections to the database, or those of other nodes to them, cut, or held back for longer than the lease; the
-database is killed, slow, or has no room.
+Nodes are killed, and started again, or paused for longer than their lease; so are workers and keepers. Their
+connections to the database, or those of other nodes to them, are cut, or held back for longer than the lease.
+The database is killed, slow, or has no room.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from attrs import define, field
 
@@ -91,7 +91,12 @@ class Nodes:
     async def __aenter__(self) -> Self:
         config = self.scratch / "metaservice.toml"
         record = {"engine": "postgres", "lease_ms": LEASE_MS, "drain_seconds": 0}
-        sections = {"record": record, "sandbox": {"workers": 1}, "metrics": {"open": True}, **self.sections}
+        sections: dict[str, Mapping[str, object]] = {
+            "record": record,
+            "sandbox": {"workers": 1},
+            "metrics": {"open": True},
+            **self.sections,
+        }
         await asyncio.to_thread(config.write_text, toml(sections), "utf-8")
         self.url = await asyncio.to_thread(self.database.new_database)
         try:

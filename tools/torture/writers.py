@@ -157,7 +157,8 @@ class Writer:
 
     def _missing(self, entry: Entry, answer: Answer) -> None:
         if answer.status == 404:
-            what = f"{answer.said}, though it was acknowledged with {entry.ids} (request {answer.header('X-Request-ID')})"
+            request = answer.header("X-Request-ID")
+            what = f"404 to request {request}, though it was acknowledged with the ids {entry.ids}"
             self.ledger.violations.append(f"transfer {entry.key}: {what}")
 
     async def _insist(

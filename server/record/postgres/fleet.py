@@ -1,10 +1,11 @@
-"""What the nodes share beside sessions: the plan library's log, and who asks a model about a kind."""
+"""What the nodes share beside sessions: the plan library's log, who asks a model about a kind, budgets."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 from server.record.postgres.connecting import Lost
+from server.record.postgres.spending import Spending
 from server.record.record import Unknown
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Fleet:
         self._pool = pool
         self._node = node
         self._lease = lease
+        self.spending = Spending(pool, lease)
 
     # The plan library
 
@@ -92,4 +94,5 @@ class Fleet:
             "library_since": self.since,
             "planning_take": self.take,
             "planning_give_up": self.give_up,
+            **self.spending.operations,
         }
