@@ -85,7 +85,7 @@ class Ownership:
         #: Requests are handed on from now on, and no session is claimed any more.
         self.draining = False
         #: Sessions that this node has claimed, and answers that it did not give for want of a lease.
-        self.claimed = self.withheld = 0
+        self.claimed = self.withheld = self.leases_lost = 0
         self._lost: list[Callable[[Sequence[str]], None]] = []
         self.journal = KeeperJournal(keeper)
         self.turns = Turns(keeper)
@@ -110,6 +110,7 @@ class Ownership:
     def _on_lease(self, event: dict[str, Any]) -> None:
         if event["epoch"] != self.lease.epoch:
             lost = list(self._owned)
+            self.leases_lost += self.lease.epoch > 0
             self._owned.clear()
             self._tell_lost(lost)
             if lost:
@@ -304,12 +305,15 @@ class Ownership:
                 task.cancel()
 
     @property
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, float]:
+        """`lease`: seconds that it still holds; `lost`: leases that have ended before the node has."""
         return {
             "owned": len(self._owned),
             "claimed": self.claimed,
             "withheld": self.withheld,
+            "lost": self.leases_lost,
             "nodes": len(self.lease.others) + 1,
+            "lease": max(self.lease.until - now(), 0.0),
         }
 
 
