@@ -59,7 +59,9 @@ def learned(
 ) -> Contestant:
     """Ours, with routes that the simulated model has planned once; nothing else may answer.
 
-    With `database` its record is there, and it is a node of whoever else uses that. Every request runs, unless it is to `remember` replies, in so many bytes where they are not the default.
+    With `database` its record is there, and it is a node of whoever else uses that.
+
+    Every request runs, unless it is to `remember` replies, in so many bytes where they are not the default.
     """
     provider: dict[str, object] = {"provider": "openai", "fallback": "none", "allowed_hosts": ["127.0.0.1"]}
     keys = {"OPENAI_BASE_URL": model_url, "OPENAI_API_KEY": "sk-simulated", "LARS_LOG_LEVEL": log_level}

@@ -52,8 +52,14 @@ _RECORDS: Final = """\
 SELECT r.doc FROM sessions AS s JOIN collections AS c ON c.session = s.id
 JOIN records AS r ON r.session = s.id AND r.collection = c.number
 WHERE s.name = $1 AND c.name = $2 ORDER BY r."row\""""
-#: What a node may say beside: whose session it is is not to be found out, or the database has no room.
-_REFUSALS: Final = REFUSALS | {(503, "unavailable"), (503, "storage-failed"), (507, "storage-full")}
+#: What a node may say beside: the database is away, so whose session it is is not to be found out, nor what
+#: planning may cost; or it has no room.
+_REFUSALS: Final = REFUSALS | {
+    (503, "unavailable"),
+    (503, "storage-failed"),
+    (503, "provider-unavailable"),
+    (507, "storage-full"),
+}
 _DEPTH: Final = re.compile(rb"^metaservice_queue_depth (\d+)", re.MULTILINE)
 
 
