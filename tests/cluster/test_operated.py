@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.e2e.client import Answer, Client
     from tests.e2e.service import RunningService
 
+pytestmark = pytest.mark.long
+
 EXPLAINED = {"session": "S", "method": "GET", "path": "/orders/1"}
 #: What is asked: method, path, body. {new} is another session each time, {plan} no plan that there is.
 ASKED: list[tuple[str, str, Any]] = [

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from tools.postgresql import Postgres
 
+pytestmark = pytest.mark.long
+
 #: Of the builds with something taken out every second or third history shows it.
 _MOST_HISTORIES = 20
 _OPERATIONS = 120
