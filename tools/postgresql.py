@@ -132,6 +132,11 @@ class Postgres:
         return subprocess.run(command, check=False, capture_output=True, cwd="/").returncode == 0
 
     @property
+    def entry_port(self) -> int:
+        """Where clients of `new_database` connect."""
+        return self.port
+
+    @property
     def log(self) -> str:
         return (self.directory / "log").read_text("utf-8", "replace")[-4_000:]
 

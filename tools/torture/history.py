@@ -34,7 +34,13 @@ CLIENTS = 6
 IDS = ("a", "b", "c")
 _CHOICES = (("GET", 5), ("PATCH", 4), ("PUT", 3), ("DELETE", 2), ("POST", 3), ("LIST", 2), ("CREATE", 1))
 _PERHAPS = {"worker-lost", "not-confirmed"}
-_NOT_DONE = {(503, "overloaded"), (503, "storage-failed"), (503, "unavailable"), (503, "starting")}
+_NOT_DONE = {
+    (503, "overloaded"),
+    (503, "storage-failed"),
+    (503, "unavailable"),
+    (503, "starting"),
+    (507, "storage-full"),
+}
 #: A worker dies once in so many operations, on average, or the keeper, or both.
 _OPERATIONS_PER_KILL = 200
 

@@ -108,14 +108,14 @@ class Nodes:
         return self
 
     async def _add(self, number: int, config: Path) -> None:
-        proxy = await self._stack.enter_async_context(TcpProxy("127.0.0.1", self.database.port))
+        proxy = await self._stack.enter_async_context(TcpProxy("127.0.0.1", self.database.entry_port))
         door = await self._stack.enter_async_context(TcpProxy("127.0.0.1", 0))
         place = self.scratch / f"node{number}"
         await asyncio.to_thread(place.mkdir)
         variables = {
             **self.variables,
             "LARS_CONFIG": str(config),
-            "LARS_RECORD_URL": self.url.replace(f":{self.database.port}/", f":{proxy.port}/"),
+            "LARS_RECORD_URL": self.url.replace(f":{self.database.entry_port}/", f":{proxy.port}/"),
             "LARS_NODE_URL": f"http://127.0.0.1:{door.port}",
         }
         node = Node(ServiceProcess(place, variables, module=self.module), proxy, door)
@@ -154,8 +154,7 @@ class Nodes:
 
     def owner_of(self, session: str) -> Node | None:
         """The node that has a session, by its directory's name; blocks."""
-        schema = self.url.rpartition("%3D")[2]
-        node_id = self.database.sql(f"SELECT node FROM {schema}.owners WHERE session = '{session}'")
+        node_id = self.database.sql(f"SELECT node FROM owners WHERE session = '{session}'", self.url)
         return next((node for node in self.nodes if _id_of(node) == node_id), None)
 
     # What is killed
