@@ -1,4 +1,4 @@
-"""A PostgreSQL behind a real PgBouncer in transaction mode (`apt-get install pgbouncer`), as services have it.
+"""A PostgreSQL behind a real PgBouncer in transaction mode (`apt-get install pgbouncer`).
 
 What is kept of a connection from one transaction to the next is another client's there: so is `search_path`,
 and each test has a database instead of a schema.

@@ -1,4 +1,4 @@
-"""The record behind a real PgBouncer in transaction mode: the contract of all engines, nodes, and takeovers."""
+"""The record behind a real PgBouncer in transaction mode: the contract of all engines, nodes, takeovers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ pytestmark = pytest.mark.proxies
 
 
 def test_the_contract_of_all_engines_holds_behind_it() -> None:
-    tests = [f"tests/unit/server/record/{name}.py" for name in ("test_contract", "test_nodes", "test_spending")]
+    tests = [
+        f"tests/unit/server/record/{name}.py" for name in ("test_contract", "test_nodes", "test_spending")
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not sqlite", *tests],
         cwd=ROOT,
