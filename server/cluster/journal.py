@@ -9,6 +9,7 @@ from server.record.record import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from server.record.client import KeeperClient
 
@@ -18,7 +19,7 @@ _SECONDS: Final = 10.0
 class KeeperJournal:
     """The plan library's log, for the library's own thread. `loop` is where the keeper is asked.
 
-    Both methods block, and raise RecordError.
+    All methods block, and raise RecordError.
     """
 
     def __init__(self, keeper: KeeperClient) -> None:
@@ -32,6 +33,12 @@ class KeeperJournal:
         return [
             (revision, foreign, done) for revision, foreign, done in self._ask("library_since", after=after)
         ]
+
+    def keep(self, revision: int, path: Path) -> None:
+        self._ask("library_keep", revision=revision, path=str(path))
+
+    def fetch(self, path: Path) -> int:
+        return int(self._ask("library_fetch", path=str(path)))
 
     def _ask(self, what: str, **arguments: Any) -> Any:
         if self.loop is None or self.loop.is_closed():

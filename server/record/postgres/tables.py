@@ -143,6 +143,11 @@ CREATE TABLE IF NOT EXISTS reserved (
   made timestamptz NOT NULL
 )""",
         "INSERT INTO library_head VALUES (2, 0) ON CONFLICT (one) DO NOTHING",
+        # The library as a file, as of a number of its log: what came before may be gone from that.
+        """\
+CREATE TABLE IF NOT EXISTS library_pieces (
+  revision bigint NOT NULL, number bigint NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (revision, number)
+)""",
     ),
 )
 FORMAT: Final = len(VERSIONS)
