@@ -311,7 +311,15 @@ def make_app(  # noqa: PLR0915  a part after the other
         admin = bool(settings.auth.admin_token)
         remembered = None if memory is None else memory.counts
         streams = StreamCounts()
-        meter = Meter(settings, root.path, records, pool.health, remembered, streams=streams)
+        meter = Meter(
+            settings,
+            root.path,
+            records,
+            pool.health,
+            remembered,
+            streams=streams,
+            cluster=None if clustered is None else lambda: clustered.forwarder.counts,
+        )
         usage = usage_book(settings.planner, root.path)
         plans = planner or make_planner(
             settings.planner,
@@ -363,7 +371,9 @@ def make_app(  # noqa: PLR0915  a part after the other
             contracts=contracts,
         )
         moment = partial(_gauges, meter, pool)
-        console, use_case = _console(settings, api, use_case, notes, new_line, moment, streams)
+        console, use_case = _console(
+            settings, api, use_case, notes, new_line, moment, streams, clustered=clustered
+        )
         door = console
         doors += [console.beside, console]
     # Operators can read metrics, too: where no token opens that page, there are no operators.
@@ -495,7 +505,6 @@ def _clustered(
         Forwarder(ownership, options.cluster_token),
         settings.server.request_bytes,
         settings.server.body_seconds,
-        settings.sandbox.session_disk_bytes,
     )
     return ownership, clustered, OwningExecutor(pool, ownership)
 
@@ -611,6 +620,8 @@ def _console(  # noqa: PLR0917  parts, each of another kind
     new_line: Callable[..., RequestLine],
     moment: Callable[[], Gauges],
     counts: StreamCounts,
+    *,
+    clustered: Clustered | None,
 ) -> tuple[Console, UseCase]:
     """The console, with the operators' pages for programs beside it, and the use case as it is served.
 
@@ -624,6 +635,11 @@ def _console(  # noqa: PLR0917  parts, each of another kind
     from server.console.tail import Tail  # noqa: PLC0415
     from server.http.admin import Admin  # noqa: PLC0415
 
+    operated = None
+    if clustered is not None:
+        from server.http.operated import Operated  # noqa: PLC0415
+
+        operated = Operated(clustered, api)
     token, limits = settings.auth.admin_token, _edge_limits(settings)
     upload_bytes = settings.sandbox.session_disk_bytes
     tail, recent = Tail(), Recent(use_case, settings.console.keep_requests)
@@ -640,7 +656,7 @@ def _console(  # noqa: PLR0917  parts, each of another kind
         limits=limits,
         secure=settings.server.public_url.startswith("https:"),
         upload_bytes=upload_bytes,
-        beside=Admin(api, token, limits, upload_bytes=upload_bytes),
+        beside=Admin(api, token, limits, upload_bytes=upload_bytes, operated=operated),
         address=lambda request: origin.client_ip(request.remote or "", request.headers),
     )
     return console, recent if recent.most else use_case

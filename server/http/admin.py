@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from server.http.operated import Operated
     from server.live.changes import Changes
     from server.live.feed import Past
     from server.live.outlets import Outlet, Registry, Wire
@@ -82,7 +83,17 @@ class Follow:
 
 
 class Admin:
-    def __init__(self, api: Api, token: str, limits: EdgeLimits, *, upload_bytes: int) -> None:
+    def __init__(
+        self,
+        api: Api,
+        token: str,
+        limits: EdgeLimits,
+        *,
+        upload_bytes: int,
+        operated: Operated | None = None,
+    ) -> None:
+        """`operated`: in a cluster, where calls are answered."""
+        self._operated = operated
         self._api = api
         self._authenticator = Authenticator({"admin": token})
         self._limits = limits
@@ -110,8 +121,14 @@ class Admin:
         query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
         method = "GET" if request.method == "HEAD" else request.method
         with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
-            body, upload = await self._content(request, target, Path(scratch))
-            answer = await self._api.call(Call(method, target.segments[1:], query, body, upload))
+            data = await self._data(request, target)
+            body, upload = await self._content(request, target, data, Path(scratch))
+            call = Call(method, target.segments[1:], query, body, upload)
+            if self._operated is not None:
+                await self._operated.require_here(request, call, data)
+            answer = await self._api.call(call)
+            if self._operated is not None:
+                answer = await self._operated.with_others(request, call, data, answer)
         if isinstance(answer, Archive):
             with answer as path:
                 data = await asyncio.to_thread(path.read_bytes)
@@ -136,8 +153,10 @@ class Admin:
         self.authenticate(request)
         target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
         query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
-        name = Call("GET", target.segments[1:], query).text("session")
-        return await self.following(request, name, query)
+        call = Call("GET", target.segments[1:], query)
+        if self._operated is not None:
+            await self._operated.require_here(request, call)
+        return await self.following(request, call.text("session"), query)
 
     async def following(self, request: web.BaseRequest, name: str, query: Mapping[str, Any]) -> Follow:
         """A session's changes after `since`, or after what the request says it has got."""
@@ -159,19 +178,23 @@ class Admin:
             raise TypeError(answer)
         return answer
 
+    async def _data(self, request: web.BaseRequest, target: Target) -> bytes:
+        content.check_encoding(request.headers)
+        limit, seconds = _BODY_BYTES, self._limits.body_seconds
+        if self._api.takes_upload(request.method, target.segments[1:]):
+            limit, seconds = self._upload_bytes, _UPLOAD_SECONDS
+        return await content.read_body(request, limit=limit, seconds=seconds)
+
     async def _content(
-        self, request: web.BaseRequest, target: Target, scratch: Path
+        self, request: web.BaseRequest, target: Target, data: bytes, scratch: Path
     ) -> tuple[Any, Path | None]:
         """The body as JSON, or in a file where one is wanted."""
-        content.check_encoding(request.headers)
         if not request.body_exists:
             return None, None
         if self._api.takes_upload(request.method, target.segments[1:]):
-            data = await content.read_body(request, limit=self._upload_bytes, seconds=_UPLOAD_SECONDS)
             upload = scratch / "upload.tar"
             await asyncio.to_thread(upload.write_bytes, data)
             return None, upload
-        data = await content.read_body(request, limit=_BODY_BYTES, seconds=self._limits.body_seconds)
         if content.content_kind(request.headers) != "json":
             raise BadRequest("The body must be JSON: send Content-Type: application/json.")
         return await aside(partial(strict_json.read, data), OPERATORS), None

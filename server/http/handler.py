@@ -24,7 +24,7 @@ from server.http import pages, request_id
 from server.http.answering import answered
 from server.http.api_pages import NAMES as API_PAGES
 from server.http.cors import Cors
-from server.http.elsewhere import Elsewhere
+from server.http.elsewhere import AskElsewhere, Elsewhere
 from server.http.event_stream import wish_of
 from server.http.held import Claim, HeldBytes
 from server.http.response import SENT, came_in_chunks, to_response, whole
@@ -208,6 +208,13 @@ class Handler:
             return error_reply(ServiceError("The request failed; the log has more."), line.request_id)
 
     async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Answered:
+        try:
+            return await self._answered(request, line)
+        except AskElsewhere as away:
+            assert self._cluster is not None  # noqa: S101  it has said so
+            return await self._cluster.forward(request, away.elsewhere, line, body=away.body)
+
+    async def _answered(self, request: web.BaseRequest, line: RequestLine) -> Answered:
         is_health = request.raw_path.partition("?")[0] == pages.HEALTH
         if not is_health and not self._was_judged(request):  # load balancers ask by an address
             self._hosts.check(request.headers)
@@ -218,10 +225,6 @@ class Handler:
         if self._following is not None and self._following.follows(request):
             return await self._following.follow(request)
         if self._door is not None and self._door.owns(request.raw_path):
-            if self._cluster is not None:
-                elsewhere = await self._cluster.place_of_operators(request)
-                if elsewhere is not None:
-                    return await self._cluster.forward(request, elsewhere, line, upload=True)
             return await uninterrupted(self._door.answer(request))
         claim = Claim(self._held)
         try:

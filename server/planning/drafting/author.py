@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from server.planning.drafting.breakers import Breakers
-    from server.planning.drafting.budget import Budget
+    from server.planning.drafting.budget import Purse
     from server.planning.drafting.usage import UsageBook
     from server.planning.kinds.shown import Question
     from server.planning.providers.base import Prompt, Provider
@@ -152,7 +152,7 @@ class Answers:
 
 class Author:
     def __init__(
-        self, provider: Provider, budget: Budget, breakers: Breakers, usage: UsageBook | None = None
+        self, provider: Provider, budget: Purse, breakers: Breakers, usage: UsageBook | None = None
     ) -> None:
         self._provider = provider
         self._budget = budget
@@ -238,7 +238,7 @@ class Author:
 
     async def _complete(self, subject: Subject, prompt: Prompt, allowance: Allowance) -> Completion:
         """One call that the budget and the breaker allow. Raises AnswerUnusable, and as `write` does."""
-        self._budget.admit(subject.directory)
+        await self._budget.reserve(subject.directory)
         asker = Asker(subject.directory, _kind(prompt))
         calls, tokens, written = 0, 0, 0
         try:
