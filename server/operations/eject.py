@@ -11,13 +11,13 @@ from attrs import field, frozen
 from multidict import CIMultiDict
 
 from server.contracts.served import ServedContracts
-from server.eject.api import routes_of
+from server.eject.api import record_of, routes_of
 from server.eject.contracted import routes_of_contract
 from server.eject.handlers import NotWritable
 from server.eject.project import Ejected, packed, write
-from server.operations.exchanges import recorded, recorded_by_contract
+from server.operations.exchanges import recorded, recorded_by_contract, recorded_in
 from server.planning.dialects.frame.choice import DialectChoice
-from server.planning.dialects.frame.registry import AUTO, NATIVE
+from server.planning.dialects.frame.registry import known
 from server.planning.learned.vetting import Vetting
 from server.sessions.tar_files import unpack
 from server.values.errors import Conflict, NotFound
@@ -67,16 +67,18 @@ class Ejector:
             routes = await asyncio.to_thread(
                 routes_of_contract, contract, [each for each in routes if each.learned]
             )
-        elif dialect not in (NATIVE, AUTO) and conventions:
-            left_out.append(
-                f"the dialect {dialect}, which the session speaks: here its paths are the conventions'"
-            )
         if not routes:
             raise Conflict(f"Session {session.id} has neither learned routes nor collections to eject.")
-        if contract is None:
-            exchanges = await recorded(routes, session.id, self.sessions, self.executor)
-        else:
+        has_words = conventions and contract is None and dialect in known()
+        spoken = known()[dialect] if has_words else None
+        if contract is not None:
             exchanges = await recorded_by_contract(contract, session.id, self.sessions, self.executor)
+        elif spoken is not None:
+            routes = [route for route in routes if route.learned]
+            records = {name: record_of(fields) for name, fields in collections.items() if name not in singles}
+            exchanges = await recorded_in(spoken, records, session.id, self.sessions, self.executor)
+        else:
+            exchanges = await recorded(routes, session.id, self.sessions, self.executor)
         ejected = Ejected(
             session.id,
             routes,
@@ -84,6 +86,7 @@ class Ejector:
             exchanges,
             left_out,
             with_data and bool(collections),
+            spoken,
             None if contract is None else contract.document.raw,
         )
         with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:

@@ -43,6 +43,9 @@ CALLS: dict[str, list[tuple[str, object]]] = {
         ('merge_patch({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})', {"b": {"c": 2, "d": 3}})
     ],
     "page_of": [('list(page_of({"page": "2"}))', [20, 20]), ("list(page_of({}))", [None, 0])],
+    "shaped": [
+        ('shaped({"id": 1, "a": 2}, {"id": "{id}", "in": {"**": ["id"]}})', {"id": "1", "in": {"a": 2}}),
+    ],
     "pick": [('pick([{"a": {"b": 1, "c": 2}}], "a.b")', [{"a": {"b": 1}}])],
     "hash_secret": [
         ('hash_secret("a").startswith("scrypt$")', True),

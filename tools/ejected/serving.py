@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
@@ -29,6 +29,8 @@ from tools.ejected.routing import Table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
+
+    from multidict import MultiMapping
 
     from tools.ejected.execution import Answer
     from tools.ejected.routing import Route
@@ -50,16 +52,18 @@ def make_app(
     seed: Path | None = None,
     openapi: Path | None = None,
     hosts: Hosts | None = None,
+    speaker: Speaks | None = None,
     edge_of: Callable[..., Edge] | None = None,
 ) -> web.Application:
     """An application that keeps its records in `data`. `session` is what `ctx["session"]["id"]` says.
 
-    `hosts` are the names that it is served under; any where they are left out. `edge_of` makes the edge of
-    one that has a contract.
+    `hosts` are the names that it is served under; any where they are left out. `speaker`: of the dialect that
+    requests are in; `routes` are for what it has nothing for. `edge_of` makes the edge of one that has a
+    contract.
     """
     database = Database(data, seed)
     if edge_of is None:
-        edge = Edge(Table(routes), database, session, hosts or Hosts())
+        edge = Edge(Table(routes), database, session, hosts or Hosts(), speaker)
     else:
         edge = edge_of(routes, database, session, hosts or Hosts())
 
@@ -81,10 +85,30 @@ def make_app(
     return app
 
 
+class Speaks(Protocol):
+    """What reads requests that are in a dialect, and puts errors into its words; there may be one."""
+
+    @property
+    def dialect(self) -> Any: ...
+
+    def read(
+        self, headers: MultiMapping[str], ctx: dict[str, Any], content: content.Content
+    ) -> tuple[Route, dict[str, Any]] | None: ...
+
+    def allowed(self, segments: tuple[str, ...]) -> tuple[str, ...]: ...
+
+    def form(self, status: int, document: dict[str, Any]) -> Any: ...
+
+    def media_type(self, accept: str) -> str: ...
+
+
 class Edge:
     """Of an application whose handlers are found by its routes."""
 
-    def __init__(self, table: Table, database: Database, session: str, hosts: Hosts) -> None:
+    def __init__(
+        self, table: Table, database: Database, session: str, hosts: Hosts, speaker: Speaks | None = None
+    ) -> None:
+        self._speaker = speaker
         self._table = table
         self._database = database
         self._session = session
@@ -104,13 +128,13 @@ class Edge:
         try:
             return await self._response(request, number)
         except ServiceError as error:
-            return respond(error.status, error.headers.items(), error.problem(number), number, _PROBLEM)
+            return self._failed(error.status, error.headers.items(), error.problem(number), number)
         except ConnectionError:
             raise
         except Exception:  # noqa: BLE001  it is logged, and the client told
             _log.exception("%s failed", number)
             failed = ServiceError("The request failed; the log has more.")
-            return respond(failed.status, (), failed.problem(number), number, _PROBLEM)
+            return self._failed(failed.status, (), failed.problem(number), number)
 
     async def _response(self, request: web.Request, number: str) -> web.Response:
         self._hosts.check(request.headers)
@@ -118,7 +142,8 @@ class Edge:
             raise MethodNotAllowed(METHODS, "The service takes {}.")
         target = parse_target(request.raw_path, path_bytes=MAX_PATH_BYTES)
         if request.method == "OPTIONS":
-            allow = ", ".join(self._table.allowed(target.segments))
+            spoken = () if self._speaker is None else self._speaker.allowed(target.segments)
+            allow = ", ".join(spoken or self._table.allowed(target.segments))
             return respond(204, (("Allow", allow),), None, number)
         query = parse_query(target.raw_query, query_bytes=MAX_QUERY_BYTES)
         method = "GET" if request.method == "HEAD" else request.method
@@ -133,8 +158,34 @@ class Edge:
             "base_url": self._origin.base_url(request.headers),
         }
         read = await _content(request)
-        route = self._table.find(method, target.segments, read.kind, tuple(sorted(query)), read.value)
-        return _answered(await self._database.answer(route, ctx, read.value), number)
+        found = None if self._speaker is None else self._speaker.read(request.headers, ctx, read)
+        if found is None:
+            keys = tuple(sorted(query))
+            found = self._table.find(method, target.segments, read.kind, keys, read.value), ctx
+        route, asked = found
+        answer = await self._database.answer(route, asked, read.value)
+        return self._answered(answer, number, request.headers.get("Accept", ""))
+
+    def _answered(self, answer: Answer, number: str, accept: str) -> web.Response:
+        if answer.is_problem:
+            document = problem_document(answer.status, answer.body, number)
+            return self._failed(answer.status, answer.headers, document, number)
+        if self._speaker is None:
+            return respond(answer.status, answer.headers, answer.body or None, number)
+        headers = (*answer.headers, *self._speaker.dialect.reply_headers)
+        media_type = self._speaker.media_type(accept)
+        return respond(answer.status, headers, answer.body or None, number, media_type)
+
+    def _failed(
+        self, status: int, headers: Iterable[tuple[str, str]], document: dict[str, Any], number: str
+    ) -> web.Response:
+        """A problem document; in a dialect what it has in its place."""
+        if self._speaker is None:
+            return respond(status, headers, document, number, _PROBLEM)
+        form = self._speaker.form(status, document)
+        body = None if form.body is None else json.dumps(form.body, ensure_ascii=False)
+        headers = (*headers, *self._speaker.dialect.reply_headers)
+        return respond(form.status, headers, body, number, form.media_type)
 
 
 async def _content(request: web.Request) -> content.Content:
@@ -146,13 +197,6 @@ async def _content(request: web.Request) -> content.Content:
         return content.NO_CONTENT
     kind, data = await content.read_content(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
     return await content.parse(request.method, kind, data)
-
-
-def _answered(answer: Answer, number: str) -> web.Response:
-    if not answer.is_problem:
-        return respond(answer.status, answer.headers, answer.body or None, number)
-    document = problem_document(answer.status, answer.body, number)
-    return respond(answer.status, answer.headers, document, number, _PROBLEM)
 
 
 def respond(
@@ -182,6 +226,7 @@ def main(
     package: Path,
     *,
     session: str,
+    speaker: Speaks | None = None,
     edge_of: Callable[[Path], Callable[..., Edge]] | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
@@ -207,7 +252,14 @@ def main(
     hosts = Hosts(names, local_only=is_local(options.host))
     edge = None if edge_of is None else edge_of(openapi)
     app = make_app(
-        routes, options.data, session=session, seed=seed, openapi=openapi, hosts=hosts, edge_of=edge
+        routes,
+        options.data,
+        session=session,
+        seed=seed,
+        openapi=openapi,
+        hosts=hosts,
+        speaker=speaker,
+        edge_of=edge,
     )
     try:
         web.run_app(app, host=options.host, port=options.port)
