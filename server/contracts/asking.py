@@ -12,6 +12,7 @@ from urllib.parse import quote
 from attrs import frozen
 
 from server.contracts.keys import address_of, prefix_of
+from server.contracts.paging import property_at
 from server.contracts.paths import Slot, Word
 from server.contracts.shapes import plain
 from server.values.errors import BadRequest, Unprocessable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from server.contracts.compiling import Compiled
     from server.contracts.model import Resource, Scope
     from server.contracts.paging import Filter, Query
+    from server.contracts.profiles.frame.table import Linked
     from server.contracts.views import View, Views
 
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
@@ -41,6 +43,9 @@ class Request:
     content: str
     media_type: str
     base_url: str
+    #: Tags of If-Match and If-None-Match; None: none was sent.
+    match: tuple[str, ...] | None = None
+    none_match: tuple[str, ...] | None = None
 
 
 @frozen
@@ -61,9 +66,13 @@ def read(views: Views, compiled: Compiled, request: Request) -> Asked:
         case "list":
             return Asked(reader.page())
         case "create":
-            return Asked(reader.create(reader.record(request.body)))
+            return Asked(reader.create(reader.record(request.body)) | reader.beside())
         case "create-many":
             return Asked(reader.create_many())
+        case "linkage" | "related":
+            return Asked(reader.about() | {"relation": role.relation}, reader.address())
+        case "relate":
+            return Asked(reader.relate(), reader.address())
         case "get" | "delete" | "get-one" | "delete-one":
             return Asked(reader.about(), reader.address())
         case _:
@@ -76,6 +85,50 @@ class _Reader:
     compiled: Compiled
     request: Request
     resource: Resource
+
+    # what the document's profile reads
+
+    @property
+    def linked(self) -> Linked:
+        return self.compiled.linked
+
+    def text(self, ask: str) -> str:
+        return self._text(self.compiled.query.asks.get(ask, ""))
+
+    def texts(self, ask: str) -> list[str]:
+        """Of `name`, of `name[]` and of `name[0]`."""
+        word = self.compiled.query.asks.get(ask, "")
+        if not word:
+            return []
+        found: list[str] = []
+        for name, value in self.request.query.items():
+            if name == word or name.partition("[")[0] == word.partition("[")[0]:
+                found += value if isinstance(value, list) else [value]
+        body = self.request.body.get(word.partition("[")[0]) if isinstance(self.request.body, dict) else None
+        return [*found, *([each for each in body if isinstance(each, str)] if isinstance(body, list) else [])]
+
+    def named(self, ask: str) -> dict[str, str]:
+        """Of `name[x]=value`, the values by x."""
+        word = self.compiled.query.asks.get(ask, "").partition("[")[0]
+        found = {}
+        for name, value in self.request.query.items():
+            if word and name.startswith(f"{word}[") and name.endswith("]"):
+                found[name[len(word) + 1 : -1]] = value[0] if isinstance(value, list) else value
+        return found
+
+    def found(self, name: str) -> tuple[tuple[str, ...], View] | None:
+        own = property_at(self.views, name, self.resource.fields)
+        if own is None and plain(name) == plain(self.resource.key.slot or "id") and self.resource.key.path:
+            own = self.resource.key.path, self.resource.key.view
+        return None if own is None else (_stored_path(self.resource, own[0]), own[1])
+
+    def beside(self) -> dict[str, Any]:
+        """What the program's pieces find."""
+        profile = self.compiled.profile
+        found: dict[str, Any] = {"beside": profile.read(self)} if self.compiled.query.asks else {}
+        if profile.version:
+            found |= {"match": self.request.match, "none-match": self.request.none_match}
+        return found
 
     # which record
 
@@ -188,6 +241,7 @@ class _Reader:
             "link": self._link(),
             "at": self.at() if not self.resource.single else {},
             "self": self.request.path,
+            **self.beside(),
         }
 
     # what is written
@@ -207,9 +261,10 @@ class _Reader:
         names, resource = self.compiled.names, self.resource
         form = self.request.content == "form"
         record = {}
+        words = self.compiled.profile.words
         for name, given in body.items():
             own = names.get(name, name)
-            if own is None or not (own in resource.fields or resource.open):
+            if own is None or plain(name) in words or not (own in resource.fields or resource.open):
                 continue
             value = given
             if form:
@@ -222,6 +277,8 @@ class _Reader:
 
     def create(self, record: dict[str, Any]) -> dict[str, Any]:
         resource, role = self.resource, self.compiled.role
+        if self.compiled.profile.blanks:
+            record = self._without_blanks(record)[0]
         key = self._key_in(record) if resource.key.given != "service" else None
         if resource.key.given == "service":
             record = without(record, resource.key.path)
@@ -275,12 +332,32 @@ class _Reader:
             records.append(self.create(self._named(each, self.compiled.role.body.item)))
         return {"records": records, "parents": self.parents(), "at": self.at()}
 
+    def relate(self) -> dict[str, Any]:
+        """A relationship as a request has it: an identifier or null, or a list of identifiers."""
+        body = self.request.body
+        data = body.get("data") if isinstance(body, dict) else None
+        link = self.linked.of(self.resource.name).get(self.compiled.role.relation)
+        many = link is not None and link.many
+        each = data if isinstance(data, list) else [data]
+        if isinstance(data, list) != many or not all(
+            isinstance(one, dict) or (one is None and not many) for one in each
+        ):
+            raise Unprocessable(f"The relationship takes {'a list of identifiers' if many else 'one identifier'}.")
+        if self.request.method != "PATCH" and not many:
+            raise Unprocessable("A relationship to one is changed by PATCH.")
+        return {**self.about(), "relation": self.compiled.role.relation, "data": data}
+
     def change(self) -> dict[str, Any]:
         role = self.compiled.role
         values = self.about()
         if role.name.startswith("json-patch"):
             return {**values, "record": self._operations()}
+        if role.name == "patch" and self.compiled.profile.patch is not None:
+            return {**values, "record": self.compiled.profile.patch(self.request.body, self)}
         record = self.record(self.request.body)
+        unset: list[list[str]] = []
+        if self.compiled.profile.blanks:
+            record, unset = self._without_blanks(record)
         if role.name == "replace" and not self.resource.single:
             for path, value in self.compiled.consts:
                 if path[0] not in self.resource.sent or self.compiled.plan.response_hints.get("made"):
@@ -291,7 +368,24 @@ class _Reader:
             for scope in role.scopes:
                 if scope.path:
                     put(record, scope.path, self._typed_scope(scope))
-        return {**values, "record": record, "null-removes": self.request.media_type == _MERGES}
+        removes = self.request.media_type == _MERGES or self.compiled.profile.null_removes
+        return {**values, "record": record, "null-removes": removes, "unset": unset}
+
+    def _without_blanks(self, record: dict[str, Any]) -> tuple[dict[str, Any], list[list[str]]]:
+        """An empty text takes a member of a map away, or all of a map; of a property that may be null it is null."""
+        kept: dict[str, Any] = {}
+        unset: list[list[str]] = []
+        for name, value in record.items():
+            view = self.views.of(self.resource.fields.get(name))
+            if isinstance(value, dict) and not view.properties:
+                unset += [[name, key] for key, each in value.items() if each == ""]
+                kept[name] = {key: each for key, each in value.items() if each != ""}
+            elif value == "" and view.is_object:
+                unset.append([name])
+                kept[name] = {} if not view.nullable or not view.properties else None
+            else:
+                kept[name] = None if value == "" and view.nullable else value
+        return kept, unset
 
     def _operations(self) -> list[Any]:
         """The patch, which may be in an object around it."""
@@ -319,6 +413,9 @@ class _Reader:
     def page(self) -> dict[str, Any]:
         query = self.compiled.query
         limit, offset = self._place(query)
+        beside = self.beside()
+        if beside.get("beside", {}).get("labels"):  # what is chosen by the program cannot be paged before
+            limit, offset = None, 0
         where: dict[str, Any] = {}
         given = []
         for scope in self.compiled.role.scopes:
@@ -328,6 +425,9 @@ class _Reader:
         for name, each in query.filters.items():
             if name in self.request.query:
                 self._add_filter(where, each, self.request.query[name])
+        profile = self.compiled.profile
+        if profile.filter is not None and self.text("filter"):
+            where["$and"] = [profile.filter(self.text("filter"), self)]
         return {
             "where": where,
             "given": given,
@@ -337,8 +437,11 @@ class _Reader:
             "after": self._cursor(query.after),
             "before": self._cursor(query.before),
             "parents": self.parents(),
-            "self": self.request.base_url + self._own_target(),
+            "self": self.request.path
+            if profile.bare_addresses
+            else self.request.base_url + self._own_target(),
             "url": self._next_url(query),
+            **beside,
             "paging": {
                 "page": query.page, "offset": query.offset, "cursor": query.cursor or query.after or "cursor",
                 "first": query.first, "from": query.start,
@@ -399,7 +502,10 @@ class _Reader:
         for own in self.resource.fields:
             if plain(own) == wanted and own.replace("_", "").isalnum() and "__" not in own:
                 return ".".join(_stored_path(self.resource, (own,)))
-        return None
+        found = property_at(self.views, name, self.resource.fields)
+        if found is None or not all(step.replace("_", "").isalnum() for step in found[0]):
+            return None
+        return ".".join(_stored_path(self.resource, found[0]))
 
     def _add_filter(self, where: dict[str, Any], each: Filter, value: str | list[str]) -> None:
         texts = (

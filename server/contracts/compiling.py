@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from server.contracts.asking import add
 from server.contracts.document import value_at
@@ -18,7 +18,8 @@ from server.contracts.filling import Filling, filling_of
 from server.contracts.keys import address_of, making_of
 from server.contracts.paging import Query, query_of
 from server.contracts.paths import Slot, Word
-from server.contracts.programs import CODE
+from server.contracts import programs
+from server.contracts.profiles.frame.table import NONE, Linked
 from server.contracts.samples import Samples
 from server.contracts.shapes import plain
 from server.values.model import Plan, SourceCode
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from server.contracts.model import Model, Resource, Role
     from server.contracts.paths import Path
+    from server.contracts.profiles.frame.table import Profile
     from server.contracts.views import View
 
 _OF_ONE: Final = frozenset({"get-one", "replace-one", "merge-one", "json-patch-one", "delete-one"})
@@ -58,6 +60,8 @@ class Compiled:
     suffix: str = ""
     #: The plan for a record whose key is not its address, where `plan` takes it for granted that it is.
     careful: Plan | None = None
+    profile: Profile = NONE
+    linked: Linked = Linked()
 
 
 @define(eq=False)
@@ -92,12 +96,14 @@ class Compiler:
         hints = {"status": status, "body": body}
         return Compiled(role, self._plan(role, "example", hints))
 
-    def _plan(self, role: Role, kind: str, hints: dict[str, Any]) -> Plan:
+    def _plan(
+        self, role: Role, kind: str, hints: dict[str, Any], pieces: Mapping[str, str] | None = None
+    ) -> Plan:
         return Plan(
             action=role.name,
             resource="contract-examples" if role.resource is None else role.resource.name,
             route=role.operation.template,
-            code=SourceCode(CODE[kind]),
+            code=SourceCode(programs.program(kind, pieces or {})),
             identifier="{id}" if kind not in ("list", "create", "create-many", "example") else None,
             response_hints=hints,
             query="any",
@@ -113,7 +119,10 @@ class Compiler:
             role.operation,
             resource,
             role.reply.item if role.reply.of_many else resource.item,
+            self.model.profile.words,
         )
+        query = self._with_words_of_body(role, query)
+        pieces = self._pieces(role, resource, query)
         hints: dict[str, Any] = {
             "flat": resource.flat and not resource.single,
             "status": role.status,
@@ -123,6 +132,7 @@ class Compiler:
             "listed": not resource.creatable,
             "parents": {each.name: list(self._samples.seeds(each)) for each, _ in role.parents},
             **self._around(role, query),
+            **self._of_profile(role, resource, pieces),
         }
         kind: str = role.name
         if kind == "list":
@@ -132,7 +142,7 @@ class Compiler:
                 "keyed": not wanted.isdisjoint(("last-key", "first-key")),
                 "linked": not wanted.isdisjoint(("first", "last", "previous", "next")),
             }
-            if self._whole(resource, hints, query):
+            if not pieces and self._whole(resource, hints, query):
                 kind = "list-whole"
         if kind in ("create", "create-many"):
             hints |= self._making(role, resource)
@@ -151,11 +161,12 @@ class Compiler:
             kind, hints["made"] = "put", 201 if role.operation.declares(201) else role.status
         plain_get = kind == "get" and hints["flat"] and hints["show"] is None and not hints["hide"]
         bare = hints["place"] is None and not hints["around"] and hints["reply"] == "item"
-        if plain_get and bare and role.status == 200 and not (role.scopes or role.parents or seeds):
+        beside = role.scopes or role.parents or seeds or pieces
+        if plain_get and bare and role.status == 200 and not beside:
             kind = "get-whole"
         return Compiled(
             role,
-            self._plan(role, kind, hints),
+            self._plan(role, kind, hints, pieces),
             query,
             tuple(filling.consts),
             self._names(role, resource),
@@ -163,12 +174,98 @@ class Compiler:
             self.model.document.base_path,
             _suffix(resource),
             self._plan(role, "get", hints) if kind == "get-whole" else None,
+            self.model.profile,
+            self.model.linked,
         )
+
+    def _with_words_of_body(self, role: Role, query: Query) -> Query:
+        """A form may have what a query has: `expand[]=customer`."""
+        words = self.model.profile.words
+        asks = {
+            words[plain(name)]: name for name in role.body.item.properties if words.get(plain(name)) == "expand"
+        }
+        return evolve(query, asks={**asks, **query.asks}) if asks else query
+
+    def _pieces(self, role: Role, resource: Resource, query: Query) -> dict[str, str]:
+        """What the operation's program has of the document's profile, by place."""
+        profile = self.model.profile
+        found = {}
+        asking = {"finish-one", "finish-many", "beside"}
+        found |= {name: text for name, text in profile.pieces.items() if query.asks or name not in asking}
+        if profile.version and not resource.single:
+            found |= {"matched": programs.MATCHED, "versioned": programs.VERSIONED}
+            if role.name == "get":
+                found["not-modified"] = programs.NOT_MODIFIED
+        if self._unique(resource):
+            found["unique"] = programs.UNIQUE
+        if profile.blanks:
+            found["unset"] = programs.UNSET
+        if profile.tombs and self._tomb(resource) is not None:
+            found |= {"tomb": programs.TOMB, "buried": programs.BURIED}
+        return {name: text for name, text in found.items() if f"#: {name}\n" in programs.CODE[role.name]}
+
+    def _of_profile(self, role: Role, resource: Resource, pieces: Mapping[str, str]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if "versioned" in pieces or "matched" in pieces:
+            found["version"] = [*role.reply.within, *self._own_names(resource, self.model.profile.version)]
+        if "unique" in pieces:
+            found["unique"] = [
+                [[name], f"There is a {resource.name} with this {name} already."]
+                for name in self._unique(resource)
+            ]
+        if "tomb" in pieces:
+            found["tomb"] = self._tomb(resource) or {}
+        if pieces and self.model.linked.links:
+            links = self.model.linked.links
+            found["types"] = dict(self.model.linked.types)
+            found["hidden"] = {
+                each.name: self._hidden_in(each.item, whole=True) for each in self.model.resources
+            }
+            found["links"] = {
+                collection: {name: [each.collection, each.many, each.back] for name, each in own.items()}
+                for collection, own in links.items()
+            }
+        return found
+
+    def _own_names(self, resource: Resource, names: tuple[str, ...]) -> list[str]:
+        found, fields = [], dict(resource.fields)
+        for name in names:
+            own = next((each for each in fields if plain(each) == name), name)
+            found.append(own)
+            fields = dict(self.model.views.of(fields.get(own)).properties)
+        return found
+
+    def _unique(self, resource: Resource) -> list[str]:
+        wanted = self.model.profile.unique
+        return [name for name in resource.fields if plain(name) in wanted and (name,) != resource.key.path]
+
+    def _tomb(self, resource: Resource) -> dict[str, Any] | None:
+        """What is told of a record that was deleted, where reading one declares that."""
+        for role in resource.roles:
+            if role.name == "get":
+                for node in self._forms(role):
+                    view = self.model.views.of(node)
+                    if "deleted" in view.properties:
+                        found = {name: _only(self.model.views.of(each)) for name, each in view.properties.items()}
+                        return {name: value for name, value in found.items() if value is not None}
+        return None
+
+    def _forms(self, role: Role) -> list[Any]:
+        """The forms that a reply may have."""
+        content = role.operation.replies.get(str(role.status)) or {}
+        for schema in content.values():
+            node = self.model.document.resolve(schema)
+            for word in ("anyOf", "oneOf"):
+                if isinstance(node, dict) and isinstance(node.get(word), list):
+                    return list(node[word])
+        return []
 
     def _filling(self, resource: Resource) -> Filling:
         found = self._fillings.get(resource.name)
         if found is None:
-            found = self._fillings[resource.name] = filling_of(self.model.views, self._examples, resource)
+            found = self._fillings[resource.name] = filling_of(
+                self.model.views, self._examples, resource, self.model.profile.fresh
+            )
         return found
 
     @staticmethod
@@ -207,11 +304,17 @@ class Compiler:
 
     def _around(self, role: Role, query: Query) -> dict[str, Any]:
         views, reply = self.model.views, role.reply
+        if role.relation:
+            around = around_of(views, self._examples, reply.whole, ("data",), many=False)
+            answers = "none" if reply.kind == "none" else "item"
+            return {"place": ["data"], "around": around, "reply": answers, "listed-one": False}
         if role.name == "list":
             newest = set(reply.whole.properties) >= _NEWEST and bool(query.after)
             if reply.kind == "array":
                 return {"place": None, "around": [], "within": [], "reply": "list", "newest": newest}
             around = around_of(views, self._examples, reply.whole, reply.path, many=True)
+            facts = self.model.profile.facts
+            around = [[each[0], facts.get(plain(each[0][-1]), each[1]), *each[2:]] for each in around]
             return {
                 "place": list(reply.path), "around": around, "within": list(reply.within), "reply": "list",
                 "newest": newest,
@@ -273,13 +376,17 @@ class Compiler:
 
     def _hidden(self, role: Role) -> list[list[str]]:
         """Properties within properties that no reply may have."""
+        return self._hidden_in(role.reply.item)
+
+    def _hidden_in(self, item: View, *, whole: bool = False) -> list[list[str]]:
+        """`whole`: with those that are within nothing."""
         found: list[list[str]] = []
-        left: list[tuple[View, list[str]]] = [(role.reply.item, [])]
+        left: list[tuple[View, list[str]]] = [(item, [])]
         while left:
             view, path = left.pop()
             for name, node in view.properties.items():
                 inner = self.model.views.of(node)
-                if inner.said.get("writeOnly") is True and path:
+                if inner.said.get("writeOnly") is True and (path or whole):
                     found.append([*path, name])
                 elif inner.is_object and len(path) < 3:
                     left.append((inner, [*path, name]))
@@ -321,6 +428,14 @@ class Compiler:
         return role.operation.declares(201) or (
             resource.key.given == "client" and not any(each.name == "create" for each in resource.roles)
         )
+
+
+def _only(view: View) -> Any:
+    """The one value that a schema has; None where there are several."""
+    choices = view.said.get("enum")
+    if "const" in view.said:
+        return view.said["const"]
+    return choices[0] if isinstance(choices, list) and len(choices) == 1 else None
 
 
 def _declares_success(role: Role) -> bool:

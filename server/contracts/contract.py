@@ -22,6 +22,7 @@ from server.contracts.reply_headers import ReplyHeaders
 from server.contracts.routes import Routes
 from server.contracts.shapes import json_content
 from server.contracts.telling import told_to_model
+from server.values.entity_tags import tag_list
 from server.values.errors import MethodNotAllowed, NotFound
 from server.values.model import Reply
 from wasm_runtime.schemas import SchemaError
@@ -66,7 +67,8 @@ class Contract:
         """Raises ContractError."""
         model = model_of(document, overrides)
         try:
-            edge, judging = Edge(document, limits), Judging.of(document, limits)
+            edge = Edge(document, limits, model.profile.alike)
+            judging = Judging.of(document, limits)
         except SchemaError as error:
             raise ContractError(f"{document.file}: its schemas cannot be compiled: {error}") from None
         return cls(
@@ -75,7 +77,7 @@ class Contract:
             model=model,
             routes=Routes.of(document.operations, document.base_paths),
             compiler=Compiler(model),
-            failing=Failing(document, model.views, Examples(document.raw, "reply")),
+            failing=Failing(document, model.views, Examples(document.raw, "reply"), model.profile),
             edge=edge,
             judging=judging,
             reply_headers=ReplyHeaders(document),
@@ -161,6 +163,7 @@ class Contract:
                 content=ctx.content,
                 media_type=ctx.headers.get("content-type", "").partition(";")[0].strip().lower(),
                 base_url=ctx.base_url,
+                **(_tags(ctx.headers) if compiled.profile.version else {}),
             ),
         )
 
@@ -183,6 +186,14 @@ class Call:
         """Who asks, for plans."""
         who = None if self.checked is None else self.checked.identity
         return None if who is None else who.as_dict()
+
+    @property
+    def tags_itself(self) -> bool:
+        """Whether its plan looks after the entity tags of records, as the document's profile has them."""
+        if self.contract is None or self.match is None:
+            return False
+        role = self.contract.role(self.match.operation)
+        return bool(self.contract.model.profile.version) and role.plain and role.name not in ("list", "create")
 
     @property
     def digest(self) -> str:
@@ -266,6 +277,18 @@ class Call:
             return evolve(reply, body=None) if reply.body == b"null" else reply
         media_type = found[0] if "*" not in found[0] else _JSON
         return reply if media_type == _JSON else evolve(reply, media_type=media_type)
+
+
+def _tags(headers: Mapping[str, str]) -> dict[str, tuple[str, ...] | None]:
+    """The tags of If-Match and If-None-Match, all of them weak. Raises InvalidHeader."""
+    found: dict[str, tuple[str, ...] | None] = {}
+    for member, name in (("match", "If-Match"), ("none_match", "If-None-Match")):
+        text = headers.get(name.lower())
+        if text is not None:
+            sent = tag_list(text, name)
+            weak = (f"W/{each.removeprefix('W/')}" for each in sent.tags)
+            found[member] = ("*",) if sent.any_ else tuple(weak)
+    return found
 
 
 def _of_its_types(reply: Reply, operation: Operation | None) -> Reply:

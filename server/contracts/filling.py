@@ -10,15 +10,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
+from server.contracts.paths import last_word
 from server.contracts.shapes import plain
+from store.names import singular
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from server.contracts.examples import Examples
     from server.contracts.model import Resource
     from server.contracts.views import View, Views
@@ -36,6 +37,8 @@ _IDS: Final = frozenset({"id", "uid", "uuid", "guid"})
 _ON: Final = frozenset({"active", "enabled", "isactive", "isenabled"})
 _MAX_DEPTH: Final = 4
 _NOTHING: Final[Any] = object()
+#: Kinds that every change makes anew.
+_CHANGING: Final = frozenset({"version", "revision"})
 
 
 @define
@@ -50,7 +53,13 @@ class Filling:
     touched: list[list[Any]] = field(factory=list)
 
 
-def filling_of(views: Views, examples: Examples, resource: Resource) -> Filling:
+def filling_of(
+    views: Views,
+    examples: Examples,
+    resource: Resource,
+    said: Mapping[tuple[str, ...], tuple[str, Any]] | None = None,
+) -> Filling:
+    """`said`: what the document's profile has for new records, by plain names."""
     required = set(resource.item.required)
     for role in resource.roles:
         if role.reply.of_one and role.name in ("get", "create", "get-one"):
@@ -63,7 +72,69 @@ def filling_of(views: Views, examples: Examples, resource: Resource) -> Filling:
     skipped |= {scope.path for role in resource.roles for scope in role.scopes if scope.path}
     made = _Filler(views, examples, skipped)
     made.walk(resource.fields, frozenset(required), bodies, ())
+    for names, (kind, argument) in (said or {}).items():
+        path = _path_of(views, resource.fields, names)
+        if kind in _CALLED:
+            kind, argument = "", _CALLED[kind](resource)  # noqa: PLW2901
+        _say(views, made.filling, path, kind, argument)
     return made.filling
+
+
+def _called(resource: Resource) -> str:
+    """What one of the resource's records is called by its path: `Users` has `User`."""
+    word = last_word(resource.paths[0][:-1]) if resource.paths else resource.name
+    own = singular(word.lower())
+    same = next((place for place, char in enumerate(own) if char != word[place : place + 1].lower()), len(own))
+    return word[:same] + own[same:]
+
+
+def _group_version_kind(resource: Resource) -> dict[str, Any]:
+    said = resource.item.said.get("x-kubernetes-group-version-kind")
+    found = said[0] if isinstance(said, list) and said else said
+    return found if isinstance(found, dict) else {}
+
+
+def _api_version(resource: Resource) -> str:
+    found = _group_version_kind(resource)
+    return "/".join(str(each) for each in (found.get("group"), found.get("version", "v1")) if each)
+
+
+#: What all records of a resource are called, in the words of a profile.
+_CALLED: Final[Mapping[str, Callable[[Resource], Any]]] = {
+    "called": _called,
+    "kind": lambda resource: _group_version_kind(resource).get("kind") or _called(resource).title(),
+    "api-version": _api_version,
+}
+
+
+def _path_of(views: Views, fields: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The properties of these plain names, one in the other; () where there are none."""
+    found: list[str] = []
+    for name in names:
+        own = next((each for each in fields if plain(each) == name), None)
+        if own is None:
+            return ()
+        found.append(own)
+        fields = views.of(fields[own]).properties
+    return tuple(found)
+
+
+def _say(views: Views, filling: Filling, path: tuple[str, ...], kind: str, argument: Any) -> None:
+    """In the place of what was guessed; what the document gives a value for stays."""
+    if not path or any(each == path and value is not None for each, value in filling.consts):
+        return
+    filling.consts = [each for each in filling.consts if each[0] != path]
+    filling.fresh = [each for each in filling.fresh if tuple(each[0]) != path]
+    for length in range(1, len(path)):
+        if not any(each == path[:length] for each, _ in filling.consts):
+            filling.consts.append((path[:length], {}))
+    if not kind:
+        filling.consts.append((path, argument))
+        return
+    filling.fresh.append([list(path), kind, argument])
+    if kind in _CHANGING or (kind == "now" and _CHANGED.search(plain(path[-1]))):
+        filling.touched = [each for each in filling.touched if tuple(each[0]) != path]
+        filling.touched.append([list(path), kind, argument])
 
 
 @define

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
+from server.contracts.profiles.frame.registry import Chosen, chosen
+from server.contracts.profiles.frame.table import Linked
 from server.contracts.paths import Path, Slot, Word, alike, last_word, path_of, slots_in, text_of
 from server.contracts.shapes import NONE, Shape, plain, shape_of
 from server.contracts.views import ANY, View, Views
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
 
     from server.contracts.document import Document, Operation
     from server.contracts.overrides import Overrides
+    from server.contracts.profiles.frame.table import Profile
 
 RoleName: TypeAlias = Literal[
-    "get", "list", "create", "create-many", "replace", "merge", "json-patch", "delete",
+    "get", "list", "create", "create-many", "replace", "merge", "json-patch", "patch", "delete",
+    "linkage", "related", "relate",
     "get-one", "replace-one", "merge-one", "json-patch-one", "delete-one",
     "example",
 ]  # fmt: skip
@@ -128,6 +132,8 @@ class Role:
     body: Shape = NONE
     status: int = 200
     key_slot: str = ""
+    #: The relationship that it is about, in the words of the document's profile.
+    relation: str = ""
     scopes: tuple[Scope, ...] = ()
     parents: tuple[tuple[Resource, str], ...] = ()
     #: What it is in people's words, where its name is only how it is done.
@@ -144,6 +150,12 @@ class Model:
     views: Views
     resources: tuple[Resource, ...]
     roles: Mapping[str, Role]
+    chosen: Chosen = Chosen()
+    linked: Linked = Linked()
+
+    @property
+    def profile(self) -> Profile:
+        return self.chosen.profile
 
     def describe(self, resource: Resource) -> list[str]:
         """How the resource is told apart, in lines."""
@@ -197,9 +209,13 @@ class _Modelling:
     _items: dict[tuple[str, ...], Resource] = field(factory=dict)
     _taken: set[str] = field(factory=set)
     _shapes: dict[tuple[str, str], Shape] = field(factory=dict)
+    _chosen: Chosen = Chosen()
 
     def __attrs_post_init__(self) -> None:
         self.views = Views(self.document.raw)
+        said = self.overrides.profile if self.overrides is not None else ""
+        replies = (self._reply(each) for each in self.document.operations)
+        self._chosen = chosen(self.document, replies, said)
 
     def model(self) -> Model:
         for operation in self.document.operations:
@@ -225,7 +241,9 @@ class _Modelling:
         roles = {role.operation.id: self._with_parents(role, tenant) for role in found}
         for resource in self._resources:
             resource.roles = [role for role in roles.values() if role.resource is resource]
-        return Model(self.document, self.views, tuple(self._resources), roles)
+        resources = tuple(self._resources)
+        linked = self._chosen.profile.links(self.views, resources)
+        return Model(self.document, self.views, resources, roles, self._chosen, linked)
 
     # shapes
 
@@ -484,7 +502,7 @@ class _Modelling:
     # roles
 
     def _role(self, node: _Node, operation: Operation) -> Role:
-        status = success_of(operation)[0]
+        status = self._status(operation)
         role = Role(
             operation, node.path, "example", plain=False, reply=self._reply(operation),
             body=self._body(operation), status=status,
@@ -495,12 +513,45 @@ class _Modelling:
         if not speaks_json(operation):
             kind = "upload" if _uploads(operation) else "download"
             return evolve(role, why=f"{kind}: its content is no JSON", said=kind)
+        relation = self._relation(role)
+        if relation is not None:
+            return relation
         if node.path and isinstance(node.path[-1], Slot):
             resource = self._items.get(alike(node.path))
             if resource is not None:
                 return self._item_role(role, resource)
             return self._sublist(role, node.path, "a slot that leads to no single record")
         return self._word_role(role, node)
+
+    def _relation(self, role: Role) -> Role | None:
+        """What is about a record's relationship, where the document's profile has such paths."""
+        word, path = self._chosen.profile.relationships, role.path
+        if not word or len(path) < 3 or not isinstance(path[-1], Word):
+            return None
+        links = path[-2] == Word(word)
+        home = path[:-2] if links else path[:-1]
+        resource = self._items.get(alike(home))
+        linked = self._chosen.profile.links(self.views, tuple(self._resources))
+        name = path[-1].text
+        if resource is None or name not in linked.of(resource.name):
+            return None
+        method = role.operation.method
+        kinds: dict[str, RoleName] = dict.fromkeys(("PATCH", "POST", "DELETE"), "relate") if links else {}
+        kinds["GET"] = kinds["HEAD"] = "linkage" if links else "related"
+        if method not in kinds:
+            return None
+        return evolve(
+            role, name=kinds[method], resource=resource, plain=True, relation=name,
+            key_slot=slots_in(home)[-1], scopes=self._scopes(home[:-1], resource.item, resource.key),
+            said={"linkage": "relationship", "relate": "relationship-change"}.get(kinds[method], "related"),
+        )  # fmt: skip
+
+    def _status(self, operation: Operation) -> int:
+        """Of a success: as it is declared, else as the document's profile has it."""
+        status = success_of(operation)[0]
+        if any(each.startswith("2") for each in operation.replies):
+            return status
+        return self._chosen.profile.statuses.get(operation.method, status)
 
     def _item_role(self, role: Role, resource: Resource) -> Role:
         path = role.path
@@ -529,7 +580,9 @@ class _Modelling:
                 full = same(body.item, resource.item, _SAME) and _replaces(body.item, resource.item)
                 return evolve(role, name="replace" if full else "merge", plain=True, said="replace")
             case "PATCH":
-                kind = _patch_of(role.operation, self.views)
+                kind: RoleName = _patch_of(role.operation, self.views)
+                if kind == "merge" and self._chosen.profile.patch is not None:
+                    kind = "patch"
                 return evolve(role, name=kind, plain=True, said="patch")
             case "POST":
                 fits = body.kind in ("object", "wrapped") and (
@@ -767,7 +820,7 @@ class _Modelling:
         for role in resource.roles:
             bodies = (
                 [role.body.item]
-                if role.body.kind not in ("none", "scalar") and role.name != "json-patch"
+                if not role.relation and role.body.kind not in ("none", "scalar") and role.name != "json-patch"
                 else []
             )
             replies = (

@@ -1,5 +1,7 @@
 """`contract.toml` beside a document: what a person says of it where the rules guess otherwise.
 
+profile = "scim"          # the style that the document is in; "none": none of ours
+
 [operations."POST /orders/{id}/cancel"]
 role = "planned"        # not by rule: a model, an example
 """
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from server.contracts.document import ContractError
+from server.contracts.profiles.frame.registry import names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +33,7 @@ class Override:
 @frozen
 class Overrides:
     operations: Mapping[str, Override] = field(factory=dict)
+    profile: str = ""
 
     def of(self, operation: Operation) -> Override | None:
         return self.operations.get(f"{operation.method} {operation.template}") or self.operations.get(
@@ -45,10 +49,13 @@ def read_overrides(path: Path) -> Overrides:
         return Overrides()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ContractError(f"{path.name}: {error}") from None
+    profile = raw.get("profile", "")
+    if profile != "" and profile not in names():
+        raise ContractError(f"{path.name}: profile: takes one of {', '.join(names())}")
     found = {}
     for name, each in raw.get("operations", {}).items():
         role = each.get("role", "") if isinstance(each, dict) else ""
         if role not in ROLES:
             raise ContractError(f"{path.name}: operations.{name!r}: role takes {', '.join(ROLES)}")
         found[name] = Override(role)
-    return Overrides(found)
+    return Overrides(found, profile)

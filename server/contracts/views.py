@@ -1,6 +1,6 @@
 """What a schema says of an object, with everything that applies to it put together.
 
-References are followed, `allOf` is joined, and of `anyOf` and `oneOf` with one form that is not null that one
+References are followed, `allOf` is joined, a form that only says that a record is deleted is left out, and of `anyOf` and `oneOf` with one form that is not null that one
 counts; of several, all that their forms name may be there, and what all of them require is.
 """
 
@@ -102,6 +102,7 @@ class Views:
             for each in _listed(node, word)
             if (form := self._joined(each, depth + 1)).kind != "null"
         ]
+        forms = [each for each in forms if not self._tells_end(each)] or forms
         nullable = own.nullable or any(
             isinstance(each, dict) and each.get("type") == "null"
             for word in ("oneOf", "anyOf")
@@ -113,6 +114,14 @@ class Views:
         elif forms:
             parts.append(_any_of(forms))
         return _all_of([*parts, own], name, nullable=nullable)
+
+    def _tells_end(self, form: View) -> bool:
+        """Whether it is what is left of a record that was deleted: of several forms, never what a record has."""
+        node = form.properties.get("deleted")
+        if node is None:
+            return False
+        said = self.of(node).said
+        return said.get("enum") == [True] or said.get("const") is True
 
 
 def _listed(node: Mapping[str, Any], word: str) -> list[Any]:
