@@ -14,7 +14,7 @@ from server.contracts.asking import add
 from server.contracts.document import value_at
 from server.contracts.envelopes import around_of
 from server.contracts.examples import Examples
-from server.contracts.filling import Filling, filling_of
+from server.contracts.filling import CALLED, Filling, filling_of
 from server.contracts.keys import address_of, making_of
 from server.contracts.paging import Query, query_of
 from server.contracts.paths import Slot, Word
@@ -71,7 +71,7 @@ class Compiler:
     model: Model
     _examples: Examples = field(init=False)
     _samples: Samples = field(init=False)
-    _done: dict[str, Compiled] = field(factory=dict)
+    _done: dict[tuple[str, str], Compiled] = field(factory=dict)
     _fillings: dict[str, Filling] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -84,10 +84,10 @@ class Compiler:
         return self._examples
 
     def compiled(self, role: Role) -> Compiled:
-        found = self._done.get(role.operation.id)
+        found = self._done.get((role.operation.id, role.name))
         if found is None:
             found = self._compile(role) if role.plain else self.example(role)
-            self._done[role.operation.id] = found
+            self._done[role.operation.id, role.name] = found
         return found
 
     def example(self, role: Role) -> Compiled:
@@ -313,8 +313,7 @@ class Compiler:
             if reply.kind == "array":
                 return {"place": None, "around": [], "within": [], "reply": "list", "newest": newest}
             around = around_of(views, self._examples, reply.whole, reply.path, many=True)
-            facts = self.model.profile.facts
-            around = [[each[0], facts.get(plain(each[0][-1]), each[1]), *each[2:]] for each in around]
+            around = self._with_facts(role, around)
             return {
                 "place": list(reply.path), "around": around, "within": list(reply.within), "reply": "list",
                 "newest": newest,
@@ -338,12 +337,33 @@ class Compiler:
                 "listed-one": reply.kind == "list",
             }
         around = around_of(views, self._examples, reply.whole, None, many=False)
+        receipt = self.model.profile.receipt
+        own = {name: receipt[plain(name)] for name in reply.whole.properties if plain(name) in receipt}
+        around = [each for each in around if each[0][0] not in own]
         return {
             "place": None,
-            "around": around or [[["ok"], "true", None, False]][:0],
+            "around": [*around, *([[name], "", value, True] for name, value in own.items())],
             "reply": "receipt",
             "listed-one": False,
         }
+
+    def _with_facts(self, role: Role, around: list[list[Any]]) -> list[list[Any]]:
+        """What the document's profile says of members around a list."""
+        facts = self.model.profile.facts
+        found = []
+        for path, kind, value, kept in around:
+            own = facts.get(plain(path[-1]), kind)
+            if own in CALLED and role.resource is not None:
+                found.append([path, "", CALLED[own](role.resource, role.reply.whole), kept])
+            else:
+                found.append([path, own, value, kept])
+        there = {tuple(each[0]) for each in found}
+        found += [
+            [[name], "", CALLED[facts[plain(name)]](role.resource, role.reply.whole), False]
+            for name in role.reply.whole.properties
+            if role.resource is not None and (name,) not in there and facts.get(plain(name)) in CALLED
+        ]
+        return found
 
     def _is_record(self, role: Role) -> bool:
         """Whether the reply is the record, and not a receipt."""

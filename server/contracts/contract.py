@@ -146,8 +146,14 @@ class Contract:
         value = examples.for_content(holder_of(schema), schema, media_type, fits)
         return Reply(status, (), orjson.dumps(value), media_type if "*" not in media_type else _JSON)
 
-    def compiled(self, operation: Operation) -> Compiled:
-        return self.compiler.compiled(self.role(operation))
+    def compiled(self, operation: Operation, media_type: str = "") -> Compiled:
+        """`media_type` of the request, for a PATCH that is taken as operations and as a record, too."""
+        role = self.role(operation)
+        if role.name == "json-patch" and media_type and "json-patch" not in media_type:
+            others = (media_types.bare(each) for each in operation.request_bodies)
+            if media_types.bare(media_type) in others:
+                role = evolve(role, name="merge")
+        return self.compiler.compiled(role)
 
     def asked(self, compiled: Compiled, match: Match, ctx: RequestContext) -> Asked:
         """Raises BadRequest and Unprocessable."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from server.values.errors import ServiceError
 
 _MOST_FAULTS: Final = 16
+_JSON_PATCH: Final = "application/json-patch+json"
 _ANY: Final = frozenset({"", "*/*"})
 
 
@@ -212,7 +213,8 @@ class Edge:
                 value = read_form(self._document.raw, [value_at(self._document.raw, pointer)], value)
             except FormError as error:
                 raise _invalid([Fault("body", "", "", "form", str(error))]) from None
-        if pointer:
+        # A JSON Patch is an array by its media type (RFC 6902), whatever a schema for all patches says.
+        if pointer and not (plain == _JSON_PATCH and isinstance(value, list)):
             self._raise_for(
                 "body", "", pointer, _without_files(value) if plain == media_types.PARTS else value
             )

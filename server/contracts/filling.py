@@ -74,13 +74,13 @@ def filling_of(
     made.walk(resource.fields, frozenset(required), bodies, ())
     for names, (kind, argument) in (said or {}).items():
         path = _path_of(views, resource.fields, names)
-        if kind in _CALLED:
-            kind, argument = "", _CALLED[kind](resource)  # noqa: PLW2901
+        if kind in CALLED:
+            kind, argument = "", CALLED[kind](resource, resource.item)  # noqa: PLW2901
         _say(views, made.filling, path, kind, argument)
     return made.filling
 
 
-def _called(resource: Resource) -> str:
+def _called(resource: Resource, _view: View) -> str:
     """What one of the resource's records is called by its path: `Users` has `User`."""
     word = last_word(resource.paths[0][:-1]) if resource.paths else resource.name
     own = singular(word.lower())
@@ -88,21 +88,28 @@ def _called(resource: Resource) -> str:
     return word[:same] + own[same:]
 
 
-def _group_version_kind(resource: Resource) -> dict[str, Any]:
-    said = resource.item.said.get("x-kubernetes-group-version-kind")
+def _group_version_kind(view: View) -> dict[str, Any]:
+    said = view.said.get("x-kubernetes-group-version-kind")
     found = said[0] if isinstance(said, list) and said else said
     return found if isinstance(found, dict) else {}
 
 
-def _api_version(resource: Resource) -> str:
-    found = _group_version_kind(resource)
+def _kind(resource: Resource, view: View) -> str:
+    own = _group_version_kind(view).get("kind")
+    many = "" if view is resource.item else "List"
+    item = _group_version_kind(resource.item).get("kind") or _called(resource, view).capitalize()
+    return str(own or f"{item}{many}")
+
+
+def _api_version(resource: Resource, view: View) -> str:
+    found = _group_version_kind(view) or _group_version_kind(resource.item)
     return "/".join(str(each) for each in (found.get("group"), found.get("version", "v1")) if each)
 
 
-#: What all records of a resource are called, in the words of a profile.
-_CALLED: Final[Mapping[str, Callable[[Resource], Any]]] = {
+#: What a resource's records and lists are called, in the words of a profile.
+CALLED: Final[Mapping[str, Callable[[Resource, View], str]]] = {
     "called": _called,
-    "kind": lambda resource: _group_version_kind(resource).get("kind") or _called(resource).title(),
+    "kind": _kind,
     "api-version": _api_version,
 }
 

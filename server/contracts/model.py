@@ -778,6 +778,7 @@ class _Modelling:
             parent is not None
             and isinstance(path[-2], Slot)
             and same(self._reply(get).item, parent.item, _SAME)
+            and self._alike_within(self._reply(get).item, parent.item)
         ):
             part = self._item_role(evolve(role, path=path[:-1]), parent)
             return evolve(part, path=path, said=f"{part.title} (a part of the record)")
@@ -811,6 +812,14 @@ class _Modelling:
                 return evolve(role, name="merge-one", plain=True, said="singleton-patch")
             case _:
                 return None
+
+    def _alike_within(self, one: View, other: View) -> bool:
+        """Whether properties of the same name have schemas of the same name, where they have one."""
+        for name, node in one.properties.items():
+            first, second = self.views.of(node), self.views.of(other.properties.get(name))
+            if first.is_object and second.is_object and first.name and second.name and first.name != second.name:
+                return False
+        return True
 
     # afterwards
 

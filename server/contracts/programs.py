@@ -231,7 +231,7 @@ if asked["at"]:
     own["at"] = asked["at"]
 """
 
-_INSERT: Final = _KEY + _SET_KEY + _FRESH + "#: unique\n" + _STORED + "rec = store.insert(rec)\n"
+_INSERT: Final = "#: named\n" + _KEY + _SET_KEY + _FRESH + "#: unique\n" + _STORED + "rec = store.insert(rec)\n"
 
 _LOCATION: Final = """\
 headers = {"Location": link} if hints["location"] else {}
@@ -286,6 +286,13 @@ before, item = item, dict(asked["record"])
 for name, value in before.items():
     if name not in item and (name in hints["kept"] or name not in hints["said"]):
         item[name] = value
+for path, kind, arg in hints["fresh"]:
+    old, new = before, item
+    for step in path[:-1]:
+        old = old.get(step) if isinstance(old, dict) else None
+        new = new.get(step) if isinstance(new, dict) else None
+    if isinstance(old, dict) and isinstance(new, dict) and path[-1] in old:
+        new.setdefault(path[-1], old[path[-1]])
 """
 
 _JSON_PATCH: Final = """\

@@ -67,7 +67,7 @@ class ContractPlanner:
         if call.contract is None or call.match is None:
             return await self._by_conventions(ctx)
         match = call.match
-        compiled = call.contract.compiled(match.operation)
+        compiled = call.contract.compiled(match.operation, ctx.headers.get("content-type", ""))
         written = await self._by_person(ctx)
         if written is not None:
             return written

@@ -79,6 +79,23 @@ items = chosen
 """
 
 
+#: A replacement that says which version it was made from is for that one alone.
+_MATCHED: Final = """\
+if isinstance(asked.get("record"), dict):
+    sent = asked["record"].get("metadata")
+    version = sent.get("resourceVersion") if isinstance(sent, dict) else None
+    if version and version != (item.get("metadata") or {}).get("resourceVersion"):
+        abort(409, "Conflict: the object has been modified; please apply your changes to the latest version.")
+"""
+#: `generateName` in the place of a name.
+_NAMED: Final = """\
+sent = item.get("metadata")
+if asked["key"] is None and isinstance(sent, dict) and isinstance(sent.get("generateName"), str):
+    made = f"{slugify(sent['generateName'])}-{uuid4()[:5]}"
+    asked = {**asked, "key": made, "address": asked["prefix"] + made}
+"""
+
+
 def said(failure: Failure) -> Mapping[str, Any]:
     """A `Status` that is a failure."""
     return {
@@ -87,7 +104,7 @@ def said(failure: Failure) -> Mapping[str, Any]:
         "metadata": {},
         "status": "Failure",
         "message": failure.detail,
-        "reason": _REASONS.get(failure.status, "Unknown"),
+        "reason": "Conflict" if failure.detail.startswith("Conflict") else _REASONS.get(failure.status, "Unknown"),
         "code": failure.status,
     }
 
@@ -104,7 +121,7 @@ PROFILE = Profile(
     words={"fieldselector": "filter", "labelselector": "labels"},
     read=read,
     filter=selector,
-    pieces={"finish-many": _LABELLED},
+    pieces={"finish-many": _LABELLED, "matched": _MATCHED, "named": _NAMED},
     said=said,
     error=error,
     fresh={
@@ -114,5 +131,7 @@ PROFILE = Profile(
         ("metadata", "creationtimestamp"): ("second", None),
         ("metadata", "resourceversion"): ("revision", None),
     },
+    facts={"kind": "kind", "apiversion": "api-version"},
+    receipt={"kind": "Status", "apiversion": "v1", "metadata": {}, "status": "Success"},
     null_removes=True,
 )

@@ -162,6 +162,8 @@ class Profile:
     version: tuple[str, ...] = ()
     #: What members around a list are, where it differs (`server.contracts.envelopes`), by their plain names.
     facts: Mapping[str, str] = field(factory=dict)
+    #: What a reply that is no record says of a success, by the plain names of its members.
+    receipt: Mapping[str, Any] = field(factory=dict)
     #: Whether a list's own address is its path alone.
     bare_addresses: bool = False
     #: Whether an empty text in a form takes a property away.

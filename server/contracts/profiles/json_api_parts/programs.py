@@ -45,7 +45,8 @@ if rec is not None:
 INCLUDED: Final = (
     """\
 items = [dict(each) for each in items]
-included, seen = [], [[each.get("type"), str(each.get("id"))] for each in items]
+seen = {f"{each.get('type')}/{each.get('id')}": each for each in items}
+included = []
 for steps in asked["beside"]["include"]:
     spots = [(plan["resource"], each) for each in items]
     for step in steps:
@@ -65,11 +66,11 @@ for steps in asked["beside"]["include"]:
     + """\
                 if made is None:
                     continue
-                place = [made.get("type"), str(made.get("id"))]
+                place = f"{made.get('type')}/{made.get('id')}"
                 if place not in seen:
-                    seen.append(place)
+                    seen[place] = made
                     included.append(made)
-                    below.append((link[0], made))
+                below.append((link[0], seen[place]))
         spots = below
 if asked["beside"]["fields"]:
     for group in (items, included):
