@@ -122,7 +122,7 @@ def by_rule(contract: Contract) -> dict[str, Any]:
         if isinstance(node, dict) and "default" not in replies:
             node["responses"].setdefault("4XX", _common_error(contract))
         if isinstance(node, dict) and not any(each[:1] in "2d" for each in replies):
-            node["responses"]["200"] = {"description": "done"}
+            node["responses"]["2XX"] = {"description": "done"}
     raw.setdefault("openapi", "3.1.0")
     return dict(raw)
 

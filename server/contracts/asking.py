@@ -543,7 +543,7 @@ class _Reader:
             if name not in without
             for each in (value if isinstance(value, list) else [value])
         ]
-        return "&".join(f"{quote(name, safe='[]$')}={quote(value, safe='')}" for name, value in pairs)
+        return "&".join(f"{quote(name, safe='$')}={quote(value, safe='')}" for name, value in pairs)
 
 
 def _stored_path(resource: Resource, path: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ The data says how the operation's records are kept and shown. What a request ask
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, evolve, field, frozen
 
-from server.contracts.asking import add
+from server.contracts.asking import add, put
 from server.contracts.document import value_at
 from server.contracts.envelopes import around_of
 from server.contracts.examples import Examples
@@ -21,12 +22,14 @@ from server.contracts.paths import Slot, Word
 from server.contracts import programs
 from server.contracts.profiles.frame.table import NONE, Linked
 from server.contracts.samples import Samples
+from server.contracts.settling import Settling
 from server.contracts.shapes import plain
 from server.values.model import Plan, SourceCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from server.contracts.judging import Judging
     from server.contracts.model import Model, Resource, Role
     from server.contracts.paths import Path
     from server.contracts.profiles.frame.table import Profile
@@ -40,6 +43,16 @@ _SAMPLE_TIMES: Final = {
     "mail": "Thu, 01 Jan 2026 12:00:00 +0000",
 }
 _SAMPLE_EPOCH: Final = 1_767_268_800
+_SAMPLE_TEXTS: Final = {
+    "uuid": "3f2b6c1e-0d4a-4c7b-9a55-7e1f2a3b4c5d",
+    "second": "2026-01-01T12:00:00Z",
+    "link": "https://example.com/records/1",
+    "path": "/records/1",
+    "version": 'W/"3f2b6c1e-0d4a"',
+    "revision": "1",
+    "token": "3f2b6c1e0d4a4c7b9a557e1f2a3b4c5d",
+    "key": "3f2b6c1e-0d4a-4c7b-9a55-7e1f2a3b4c5d",
+}
 _NEWEST: Final = frozenset({"has_more"})
 
 
@@ -69,14 +82,25 @@ class Compiler:
     """Of one document; operations are compiled when they are first asked for."""
 
     model: Model
+    judging: Judging | None = None
+    _settling: Settling | None = field(init=False, default=None)
     _examples: Examples = field(init=False)
     _samples: Samples = field(init=False)
     _done: dict[tuple[str, str], Compiled] = field(factory=dict)
     _fillings: dict[str, Filling] = field(factory=dict)
+    _shown_seeds: dict[str, dict[str, Any]] = field(factory=dict)
+    _requests: Examples = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._examples = Examples(self.model.document.raw, "reply")
+        self._requests = Examples(self.model.document.raw, "request")
         self._samples = Samples(self.model, self._examples)
+        if self.judging is not None:
+            self._settling = Settling(self.judging, self._examples)
+
+    @property
+    def settling(self) -> Settling | None:
+        return self._settling
 
     @property
     def examples(self) -> Examples:
@@ -113,7 +137,7 @@ class Compiler:
         resource = role.resource
         assert resource is not None  # noqa: S101 - a plain role has one
         filling = self._filling(resource)
-        seeds = self._filled(self._samples.seeds(resource), filling)
+        seeds = self._seeds(resource, filling)
         query = query_of(
             self.model.views,
             role.operation,
@@ -266,7 +290,53 @@ class Compiler:
             found = self._fillings[resource.name] = filling_of(
                 self.model.views, self._examples, resource, self.model.profile.fresh
             )
+            if self._settling is not None:
+                self._settling.settle(resource, found, self._sample(resource, found))
         return found
+
+    def _seeds(self, resource: Resource, filling: Filling) -> dict[str, Any]:
+        """The document's examples by address, as replies can show them."""
+        known = self._shown_seeds.get(resource.name)
+        if known is None:
+            filled = self._filled(self._samples.seeds(resource), filling)
+            known = {}
+            for address, record in filled.items():
+                own = record.get("@") or {}
+                item = {name: value for name, value in record.items() if name not in ("@", "id")}
+                if "id" in own or resource.flat:
+                    item["id"] = own.get("id", record["id"])
+                mended = deepcopy(item) if self._settling is None else self._settling.mended(resource, deepcopy(item))
+                if mended is not None:
+                    kept = {"@": own} if own else {}
+                    known[address] = {**mended, "id": record["id"], **kept}
+            self._shown_seeds[resource.name] = known
+        return known
+
+    def _sample(self, resource: Resource, filling: Filling) -> dict[str, Any]:
+        """A new record, as one that says only what it has to say would be."""
+        sample: dict[str, Any] = {}
+        makers = [role for role in resource.roles if role.name in ("create", "create-many")]
+        for role in makers[:1]:
+            for name, node in role.body.item.properties.items():
+                if name in role.body.item.required and name in resource.fields:
+                    sample[name] = self._requests.for_node(node)
+        if resource.key.path:
+            put(sample, resource.key.path, self._key_sample(resource))
+        for path, value in filling.consts:
+            add(sample, path, deepcopy(value))
+        for path, kind, argument in filling.fresh:
+            if kind in _SAMPLE_TIMES:
+                add(sample, tuple(path), _SAMPLE_TIMES[kind])
+            elif kind in ("epoch", "number"):
+                add(sample, tuple(path), _SAMPLE_EPOCH * (argument or 1) if kind == "epoch" else 1)
+            else:
+                add(sample, tuple(path), _SAMPLE_TEXTS.get(kind, argument))
+        return sample
+
+    def _key_sample(self, resource: Resource) -> Any:
+        if resource.key.kind == "integer":
+            return 1
+        return self._samples.key_example(resource) or "3f2b6c1e-0d4a-4c7b-9a55-7e1f2a3b4c5d"
 
     @staticmethod
     def _whole(resource: Resource, hints: dict[str, Any], query: Query) -> bool:

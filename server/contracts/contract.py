@@ -23,7 +23,7 @@ from server.contracts.routes import Routes
 from server.contracts.shapes import json_content
 from server.contracts.telling import told_to_model
 from server.values.entity_tags import tag_list
-from server.values.errors import MethodNotAllowed, NotFound
+from server.values.errors import MethodNotAllowed, NotFound, Unprocessable
 from server.values.model import Reply
 from wasm_runtime.schemas import SchemaError
 
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _JSON: Final = "application/json"
 _PROBLEM: Final = "application/problem+json"
+_WRITES: Final = frozenset({"create", "replace", "merge"})
+#: What a part of a record does not have to have, as the record has it already.
+_OF_PARTS: Final = frozenset({"required", "minProperties", "anyOf", "oneOf"})
 
 
 @frozen(eq=False)
@@ -76,7 +79,7 @@ class Contract:
             document=document,
             model=model,
             routes=Routes.of(document.operations, document.base_paths),
-            compiler=Compiler(model),
+            compiler=Compiler(model, judging),
             failing=Failing(document, model.views, Examples(document.raw, "reply"), model.profile),
             edge=edge,
             judging=judging,
@@ -157,6 +160,26 @@ class Contract:
 
     def asked(self, compiled: Compiled, match: Match, ctx: RequestContext) -> Asked:
         """Raises BadRequest and Unprocessable."""
+        asked = self._read(compiled, match, ctx)
+        self._showable(compiled.role, asked)
+        return asked
+
+    def _showable(self, role: Role, asked: Asked) -> None:
+        """That replies can show what the request says of a record. Raises Unprocessable."""
+        said = asked.values.get("record")
+        if role.resource is None or self.compiler.settling is None or role.name not in _WRITES:
+            return
+        if not isinstance(said, dict):
+            return
+        for frame in self.compiler.settling.frames(role.resource):
+            for steps, violation in self.compiler.settling.broken(frame, said):
+                if steps and steps[0] in said and violation.keyword not in _OF_PARTS:
+                    place = "".join(f"/{step}" for step in (*role.body.path, *steps))
+                    detail = f"Body {place}: {violation.detail}, where replies show it."
+                    fault = {"in": "body", "pointer": place, "keyword": violation.keyword}
+                    raise Unprocessable(detail, errors=[{**fault, "detail": violation.detail}])
+
+    def _read(self, compiled: Compiled, match: Match, ctx: RequestContext) -> Asked:
         return read(
             self.model.views,
             compiled,
@@ -262,8 +285,11 @@ class Call:
     def in_form(self, reply: Reply) -> Reply:
         """The reply as the document has it, with the headers that it requires."""
         formed = self._in_form(reply)
-        if self.contract is None or self.match is None:
+        if self.contract is None:
             return formed
+        if self.match is None:
+            missing = self.contract.reply_headers.common(formed)
+            return evolve(formed, headers=(*formed.headers, *missing)) if missing else formed
         sent = {} if self.checked is None else self.checked.headers
         missing = self.contract.reply_headers.missing(self.match.operation, formed, sent)
         return evolve(formed, headers=(*formed.headers, *missing)) if missing else formed
