@@ -140,9 +140,14 @@ def _common_error(contract: Contract) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(file: Path, scratch: Path) -> Iterator[str]:
-    """The service with the document for all sessions; its URL."""
-    settings = {"SANDBOX_DATA_ROOT": str(scratch / "data"), "LARS_PORT": "0", "LARS_CONTRACT": str(file.resolve())}
+def serving(file: Path, scratch: Path, **settings: str) -> Iterator[str]:
+    """The service with the document for all sessions; its URL. `settings` by their variables."""
+    settings = {
+        "SANDBOX_DATA_ROOT": str(scratch / "data"),
+        "LARS_PORT": "0",
+        "LARS_CONTRACT": str(file.resolve()),
+        **settings,
+    }
     with subprocess.Popen(
         [sys.executable, "-m", "server", "serve"],
         cwd=scratch,

@@ -264,6 +264,8 @@ class _Reader:
         words = self.compiled.profile.words
         for name, given in body.items():
             own = names.get(name, name)
+            if own in resource.sent and view.properties and (own,) != resource.key.path[:1]:
+                continue  # only replies have it
             if own is None or plain(name) in words or not (own in resource.fields or resource.open):
                 continue
             value = given

@@ -171,6 +171,8 @@ class Contract:
             return
         if not isinstance(said, dict):
             return
+        if asked.values.get("null-removes"):
+            said = _without_nulls(said)
         for frame in self.compiler.settling.frames(role.resource):
             for steps, violation in self.compiler.settling.broken(frame, said):
                 if steps and steps[0] in said and violation.keyword not in _OF_PARTS:
@@ -309,6 +311,13 @@ class Call:
             return evolve(reply, body=None) if reply.body == b"null" else reply
         media_type = found[0] if "*" not in found[0] else _JSON
         return reply if media_type == _JSON else evolve(reply, media_type=media_type)
+
+
+def _without_nulls(value: Any) -> Any:
+    """What a merge leaves of it: null takes away (RFC 7396)."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
+    return value
 
 
 def _tags(headers: Mapping[str, str]) -> dict[str, tuple[str, ...] | None]:

@@ -31,5 +31,6 @@ PROFILE = Profile(
         items=(frozenset({"links", "embedded"}),),
     ),
     error=error,
+    alike={MEDIA_TYPE: "application/json"},
     fresh={("links", "self", "href"): ("link", None)},
 )
