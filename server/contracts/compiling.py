@@ -454,14 +454,15 @@ class Compiler:
         if resource is None or not item.properties or item.open:
             return None
         views = self.model.views
+        named = item.properties.keys() | item.required
         hidden = {
             name
             for name in resource.fields
-            if name not in item.properties or views.of(item.properties[name]).said.get("writeOnly") is True
+            if name not in named or views.of(item.properties.get(name)).said.get("writeOnly") is True
         }
         if not hidden and not resource.open:
             return None
-        shown = [name for name in item.properties if name not in hidden]
+        shown = [name for name in named if name not in hidden]
         return sorted(shown)
 
     def _hidden(self, role: Role) -> list[list[str]]:

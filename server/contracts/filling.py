@@ -70,7 +70,8 @@ def filling_of(
     bodies = [role.body.item for role in makers if role.body.kind in ("object", "wrapped", "array")]
     skipped = {resource.key.path}
     skipped |= {scope.path for role in resource.roles for scope in role.scopes if scope.path}
-    made = _Filler(views, examples, skipped)
+    one_name = resource.key.given == "service" and resource.key.kind == "string"
+    made = _Filler(views, examples, skipped, one_name=one_name)
     made.walk(resource.fields, frozenset(required), bodies, ())
     for names, (kind, argument) in (said or {}).items():
         path = _path_of(views, resource.fields, names)
@@ -149,6 +150,8 @@ class _Filler:
     views: Views
     examples: Examples
     skipped: set[tuple[str, ...]]
+    #: Whether a text that is called an id, and is not the key, is the same as the key.
+    one_name: bool = field(kw_only=True)
     filling: Filling = field(factory=Filling)
 
     def walk(
@@ -207,7 +210,8 @@ class _Filler:
         elif view.said.get("format") == "uuid" and needed:
             self.filling.fresh.append([list(path), "uuid", None])
         elif plain(path[-1]) in _IDS and len(path) == 1 and view.kind in ("integer", "string"):
-            self.filling.fresh.append([list(path), "number" if view.kind == "integer" else "uuid", None])
+            text = "key" if self.one_name else "uuid"
+            self.filling.fresh.append([list(path), "number" if view.kind == "integer" else text, None])
         else:
             value = self._value(node, view, plain(path[-1]), needed=needed)
             if value is not _NOTHING:
