@@ -50,6 +50,8 @@ PURE_HELPERS: tuple[Callable[..., Any], ...] = (
     patches.merge_patch,
     pages.page_of,
     pages.pick,
+    pages.envelope,
+    pages.fail,
 )
 _BUILTINS = {name: getattr(builtins, name) for name in BUILTIN_NAMES}
 _GIVEN = {"__name__": "plan", **{helper.__name__: helper for helper in (*PURE_HELPERS, make_response, abort)}}

@@ -88,6 +88,7 @@ class Compiler:
     _samples: Samples = field(init=False)
     _done: dict[tuple[str, str], Compiled] = field(factory=dict)
     _fillings: dict[str, Filling] = field(factory=dict)
+    _forms_of_lists: dict[str, dict[str, Any]] = field(factory=dict)
     _shown_seeds: dict[str, dict[str, Any]] = field(factory=dict)
     _requests: Examples = field(init=False)
 
@@ -416,6 +417,16 @@ class Compiler:
             "reply": "receipt",
             "listed-one": False,
         }
+
+    def list_form(self, role: Role) -> dict[str, Any] | None:
+        """What is around the list that an operation answers that is not plain; None: nothing, or it answers none."""
+        if role.plain or role.reply.kind != "list":
+            return None
+        key = role.operation.id
+        if key not in self._forms_of_lists:
+            found = self._around(evolve(role, name="list"), Query())
+            self._forms_of_lists[key] = {name: found[name] for name in ("place", "around", "within")}
+        return self._forms_of_lists[key]
 
     def _with_facts(self, role: Role, around: list[list[Any]]) -> list[list[Any]]:
         """What the document's profile says of members around a list."""

@@ -19,7 +19,7 @@ from server.contracts.fitting import fitted
 from server.contracts.judging import Judging
 from server.contracts.model import model_of
 from server.contracts.reply_headers import ReplyHeaders
-from server.contracts.routes import Routes
+from server.contracts.routes import Routes, segments_of
 from server.contracts.shapes import json_content
 from server.contracts.telling import told_to_model
 from server.values.entity_tags import tag_list
@@ -217,6 +217,20 @@ class Call:
         """Who asks, for plans."""
         who = None if self.checked is None else self.checked.identity
         return None if who is None else who.as_dict()
+
+    def slot_places(self, segments: int) -> tuple[int, ...]:
+        """Which of a path's segments its template has slots for: what stands there is a value, not a word."""
+        if self.match is None:
+            return ()
+        parts = segments_of(self.match.operation.template)
+        return tuple(segments - len(parts) + place for place, part in enumerate(parts) if "{" in part)
+
+    @property
+    def list_form(self) -> dict[str, Any] | None:
+        """What is around the items that a plan of a model's answers, for `envelope`; None: nothing is."""
+        if self.contract is None or self.match is None:
+            return None
+        return self.contract.compiler.list_form(self.contract.role(self.match.operation))
 
     @property
     def tags_itself(self) -> bool:

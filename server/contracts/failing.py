@@ -63,6 +63,9 @@ _CODES: Final = frozenset(
     ["code", "type", "errorcode", "errortype", "error", "status", "name", "key", "reason"]
 )
 _MAX_DEPTH: Final = 6
+_MISSING: Final = re.compile(r"the property '([^']{1,64})' is missing")
+#: What `fail` says of a field (guest/pages.py).
+_NAMED: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]{0,63}): (.+)", re.DOTALL)
 
 
 @frozen(eq=False)
@@ -145,12 +148,31 @@ class Failing:
                 if value is not None or (each in view.required):
                     body[each] = value
             return body or ({} if depth == 0 else None)
+        if view.is_object and view.open and not view.properties and depth:
+            return self._by_field(view, problem)
         if view.kind == "array" and view.items is not None and depth < _MAX_DEPTH:
             element = self._value(self.views.of(view.items), name, problem, depth + 1)
             return None if element is None else [element]
         if view.is_object and depth == 0:
             return dict(problem)
         return None
+
+    def _by_field(self, view: View, problem: Mapping[str, Any]) -> Any:
+        """A map of what is wrong by field, each a list of texts: `{"email": ["is taken"]}`; None: no such map."""
+        values = self.views.of(view.others)
+        if values.kind != "array" or self.views.of(values.items).kind not in ("string", ""):
+            return None
+        found: dict[str, list[str]] = {}
+        for fault in problem.get("errors", []):
+            if isinstance(fault, dict) and problem["status"] < 500:
+                missing = _MISSING.search(str(fault.get("detail")))
+                name = missing[1] if missing else str(fault.get("pointer", "")).rpartition("/")[2]
+                text = "can't be blank" if missing else str(fault.get("detail"))
+                found.setdefault(name or str(fault.get("name") or "body"), []).append(text)
+        named = _NAMED.fullmatch(str(problem.get("detail", "")))
+        if not found:
+            found = {named[1]: [named[2]]} if named else {"body": [str(problem.get("detail", ""))]}
+        return found
 
     @staticmethod
     def _said(view: View, name: str, problem: Mapping[str, Any]) -> Any:  # noqa: C901, PLR0912 - a table

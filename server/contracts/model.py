@@ -706,9 +706,17 @@ class _Modelling:
         if not item.is_object or not item.properties:
             return evolve(role, why="a list of what are no records", said="view")
         like = self._by_schema(role, path)
+        if like is not None and self._is_choice(path, like):
+            return evolve(role, resource=like, why=f"view: nothing says which of {like.name} it shows", said="view")
         if like is not None:
             return self._list(role, like, path, "sub-list")
         return self._list(role, self._pathless(path, item), path, "list")
+
+    @staticmethod
+    def _is_choice(path: Path, resource: Resource) -> bool:
+        """Whether it is a word right below the records' own list, which would else be the same list again."""
+        above = alike(path[:-1])
+        return isinstance(path[-1], Word) and any(alike(each[:-1]) == above for each in resource.paths)
 
     def _pathless(self, path: Path, item: View) -> Resource:
         """A resource without a path of its own: its records are only listed."""

@@ -39,6 +39,8 @@ class View:
     closed: bool = False
     nullable: bool = False
     said: Mapping[str, Any] = field(factory=dict)
+    #: The schema of properties that it does not name; None: nothing is said of them.
+    others: Any = None
 
     @property
     def is_object(self) -> bool:
@@ -155,6 +157,7 @@ def _own(node: Mapping[str, Any]) -> View:
         closed=others is False,
         nullable=nullable,
         said={word: node[word] for word in _KEYWORDS if word in node},
+        others=others if isinstance(others, dict) else None,
     )
 
 
@@ -178,6 +181,7 @@ def _all_of(parts: list[View], name: str, *, nullable: bool) -> View:
         closed=any(part.closed for part in parts),
         nullable=nullable,
         said=said,
+        others=next((part.others for part in reversed(parts) if part.others is not None), None),
     )
 
 

@@ -100,6 +100,8 @@ class RequestContext:
         more: dict[str, Any] = {} if asked is None else {"asked": asked}
         if self.contract is not None:
             more["identity"] = self.contract.identity
+            if self.contract.list_form is not None:
+                more["list"] = self.contract.list_form
         head = orjson.dumps(
             {
                 **more,

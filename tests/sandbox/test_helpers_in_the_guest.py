@@ -43,6 +43,15 @@ CALLS: dict[str, list[tuple[str, object]]] = {
         ('merge_patch({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})', {"b": {"c": 2, "d": 3}})
     ],
     "page_of": [('list(page_of({"page": "2"}))', [20, 20]), ("list(page_of({}))", [None, 0])],
+    "envelope": [
+        ('envelope(None, [1])', [1]),
+        (
+            'envelope({"place": ["a", "b"], "within": ["n"], "around": [[["a", "t"], "total", None, False], '
+            '[["m"], "more", None, False], [["k"], "", "list", True], [["x"], "no", None, False]]}, [1], 3, 1)',
+            {"a": {"b": [{"n": 1}], "t": 3}, "m": True, "k": "list"},
+        ),
+    ],
+    "fail": [('fail(422, "is taken", "email") if ctx["query"] else 1', 1)],
     "pick": [('pick([{"a": {"b": 1, "c": 2}}], "a.b")', [{"a": {"b": 1}}])],
     "hash_secret": [
         ('hash_secret("a").startswith("scrypt$")', True),
