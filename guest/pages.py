@@ -1,4 +1,4 @@
-"""What a query asks to see of a list: which page of it, and which fields of its records; and what is around it.
+"""What a query asks to see of a list, the page and its records' fields; and what is around it.
 
 Helpers that a plan may call.
 """
@@ -49,9 +49,9 @@ def _number(query: dict[str, Any], key: str, lowest: int) -> int:
 def envelope(
     form: Any, items: list[Any], total: int | None = None, limit: int | None = None, offset: int = 0
 ) -> Any:
-    """A list as the API's description has it: `envelope(ctx["list"], items, total)`. total None: all there are.
+    """A list as the API's description has it: `envelope(ctx["list"], items, total)`.
 
-    `form` is None where lists have nothing around them.
+    total None: all there are. form None: lists have nothing around them.
     """
     if not form:
         return items

@@ -1,4 +1,4 @@
-"""Schemathesis with a user's own document, against the service that serves it: nothing may break the document.
+"""Schemathesis with a user's own document, against the service that serves it: nothing may break it.
 
     python -m tools.described --contract FILE [--contract FILE ...] [--seconds N]
 
@@ -105,9 +105,7 @@ def by_rule(contract: Contract) -> dict[str, Any]:
     declares no success at all has 200.
     """
     raw = json.loads(json.dumps(contract.document.raw))
-    kept = {
-        operation.pointer for operation in contract.document.operations if contract.role(operation).plain
-    }
+    kept = {operation.pointer for operation in contract.document.operations if contract.role(operation).plain}
     pointers = {operation.pointer: operation for operation in contract.document.operations}
     for path, item in list(raw.get("paths", {}).items()):
         for method in _METHODS:

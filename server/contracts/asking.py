@@ -344,7 +344,9 @@ class _Reader:
         if isinstance(data, list) != many or not all(
             isinstance(one, dict) or (one is None and not many) for one in each
         ):
-            raise Unprocessable(f"The relationship takes {'a list of identifiers' if many else 'one identifier'}.")
+            raise Unprocessable(
+                f"The relationship takes {'a list of identifiers' if many else 'one identifier'}."
+            )
         if self.request.method != "PATCH" and not many:
             raise Unprocessable("A relationship to one is changed by PATCH.")
         return {**self.about(), "relation": self.compiled.role.relation, "data": data}
@@ -352,10 +354,8 @@ class _Reader:
     def change(self) -> dict[str, Any]:
         role = self.compiled.role
         values = self.about()
-        if role.name.startswith("json-patch"):
+        if role.name.startswith("json-patch") or role.name == "patch":
             return {**values, "record": self._operations()}
-        if role.name == "patch" and self.compiled.profile.patch is not None:
-            return {**values, "record": self.compiled.profile.patch(self.request.body, self)}
         record = self.record(self.request.body)
         unset: list[list[str]] = []
         if self.compiled.profile.blanks:
@@ -374,7 +374,7 @@ class _Reader:
         return {**values, "record": record, "null-removes": removes, "unset": unset}
 
     def _without_blanks(self, record: dict[str, Any]) -> tuple[dict[str, Any], list[list[str]]]:
-        """An empty text takes a member of a map away, or all of a map; of a property that may be null it is null."""
+        """An empty text takes away: a member of a map, or all of it; what may be null is null then."""
         kept: dict[str, Any] = {}
         unset: list[list[str]] = []
         for name, value in record.items():
@@ -390,7 +390,9 @@ class _Reader:
         return kept, unset
 
     def _operations(self) -> list[Any]:
-        """The patch, which may be in an object around it."""
+        """The patch, which may be in an object around it, or in the words of the document's profile."""
+        if self.compiled.role.name == "patch" and self.compiled.profile.patch is not None:
+            return self.compiled.profile.patch(self.request.body, self)
         body = self.request.body
         if isinstance(body, dict):
             body = next((value for value in body.values() if isinstance(value, list)), None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, evolve, field, frozen
 
+from server.contracts import programs
 from server.contracts.asking import add, put
 from server.contracts.document import value_at
 from server.contracts.envelopes import around_of
@@ -19,8 +20,7 @@ from server.contracts.filling import CALLED, Filling, filling_of
 from server.contracts.keys import address_of, making_of
 from server.contracts.paging import Query, query_of
 from server.contracts.paths import Slot, Word
-from server.contracts import programs
-from server.contracts.profiles.frame.table import NONE, Linked
+from server.contracts.profiles.frame.table import NO_LINKS, NONE, Linked
 from server.contracts.samples import Samples
 from server.contracts.settling import Settling
 from server.contracts.shapes import plain
@@ -74,7 +74,7 @@ class Compiled:
     #: The plan for a record whose key is not its address, where `plan` takes it for granted that it is.
     careful: Plan | None = None
     profile: Profile = NONE
-    linked: Linked = Linked()
+    linked: Linked = NO_LINKS
 
 
 @define(eq=False)
@@ -207,14 +207,16 @@ class Compiler:
         """A form may have what a query has: `expand[]=customer`."""
         words = self.model.profile.words
         asks = {
-            words[plain(name)]: name for name in role.body.item.properties if words.get(plain(name)) == "expand"
+            words[plain(name)]: name
+            for name in role.body.item.properties
+            if words.get(plain(name)) == "expand"
         }
         return evolve(query, asks={**asks, **query.asks}) if asks else query
 
     def _pieces(self, role: Role, resource: Resource, query: Query) -> dict[str, str]:
         """What the operation's program has of the document's profile, by place."""
         profile = self.model.profile
-        found = {}
+        found: dict[str, str] = {}
         asking = {"finish-one", "finish-many", "beside"}
         found |= {name: text for name, text in profile.pieces.items() if query.asks or name not in asking}
         if profile.version and not resource.single:
@@ -271,7 +273,9 @@ class Compiler:
                 for node in self._forms(role):
                     view = self.model.views.of(node)
                     if "deleted" in view.properties:
-                        found = {name: _only(self.model.views.of(each)) for name, each in view.properties.items()}
+                        found = {
+                            name: _only(self.model.views.of(each)) for name, each in view.properties.items()
+                        }
                         return {name: value for name, value in found.items() if value is not None}
         return None
 
@@ -306,7 +310,11 @@ class Compiler:
                 item = {name: value for name, value in record.items() if name not in ("@", "id")}
                 if "id" in own or resource.flat:
                     item["id"] = own.get("id", record["id"])
-                mended = deepcopy(item) if self._settling is None else self._settling.mended(resource, deepcopy(item))
+                mended = (
+                    deepcopy(item)
+                    if self._settling is None
+                    else self._settling.mended(resource, deepcopy(item))
+                )
                 if mended is not None:
                     kept = {"@": own} if own else {}
                     known[address] = {**mended, "id": record["id"], **kept}
@@ -419,7 +427,7 @@ class Compiler:
         }
 
     def list_form(self, role: Role) -> dict[str, Any] | None:
-        """What is around the list that an operation answers that is not plain; None: nothing, or it answers none."""
+        """What is around the list of an operation that is not plain; None: nothing, or there is no list."""
         if role.plain or role.reply.kind != "list":
             return None
         key = role.operation.id

@@ -238,7 +238,9 @@ class Call:
         if self.contract is None or self.match is None:
             return False
         role = self.contract.role(self.match.operation)
-        return bool(self.contract.model.profile.version) and role.plain and role.name not in ("list", "create")
+        return (
+            bool(self.contract.model.profile.version) and role.plain and role.name not in ("list", "create")
+        )
 
     @property
     def digest(self) -> str:

@@ -227,7 +227,10 @@ class Edge:
         return checked
 
     def _wanted(self, offered: tuple[str, ...], accept: str) -> str:
-        """The type of a success that the request would take; "": nothing is said of any. Raises NotAcceptable."""
+        """The type of a success that the request would take; "": nothing is said of any.
+
+        Raises NotAcceptable.
+        """
         if not offered or accept in _ANY:
             return offered[0] if offered else ""
         found = media_types.wanted(accept, offered)

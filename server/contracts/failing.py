@@ -158,7 +158,7 @@ class Failing:
         return None
 
     def _by_field(self, view: View, problem: Mapping[str, Any]) -> Any:
-        """A map of what is wrong by field, each a list of texts: `{"email": ["is taken"]}`; None: no such map."""
+        """What is wrong by field, each a list of texts: `{"email": ["is taken"]}`; None: no such map."""
         values = self.views.of(view.others)
         if values.kind != "array" or self.views.of(values.items).kind not in ("string", ""):
             return None

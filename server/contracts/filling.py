@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
@@ -20,6 +19,8 @@ from server.contracts.shapes import plain
 from store.names import singular
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from server.contracts.examples import Examples
     from server.contracts.model import Resource
     from server.contracts.views import View, Views
@@ -77,7 +78,7 @@ def filling_of(
         path = _path_of(views, resource.fields, names)
         if kind in CALLED:
             kind, argument = "", CALLED[kind](resource, resource.item)  # noqa: PLW2901
-        _say(views, made.filling, path, kind, argument)
+        _say(made.filling, path, kind, argument)
     return made.filling
 
 
@@ -85,7 +86,9 @@ def _called(resource: Resource, _view: View) -> str:
     """What one of the resource's records is called by its path: `Users` has `User`."""
     word = last_word(resource.paths[0][:-1]) if resource.paths else resource.name
     own = singular(word.lower())
-    same = next((place for place, char in enumerate(own) if char != word[place : place + 1].lower()), len(own))
+    same = next(
+        (place for place, char in enumerate(own) if char != word[place : place + 1].lower()), len(own)
+    )
     return word[:same] + own[same:]
 
 
@@ -108,7 +111,7 @@ def _api_version(resource: Resource, view: View) -> str:
 
 
 #: What a resource's records and lists are called, in the words of a profile.
-CALLED: Final[Mapping[str, Callable[[Resource, View], str]]] = {
+CALLED: Final = {
     "called": _called,
     "kind": _kind,
     "api-version": _api_version,
@@ -127,7 +130,7 @@ def _path_of(views: Views, fields: Mapping[str, Any], names: tuple[str, ...]) ->
     return tuple(found)
 
 
-def _say(views: Views, filling: Filling, path: tuple[str, ...], kind: str, argument: Any) -> None:
+def _say(filling: Filling, path: tuple[str, ...], kind: str, argument: Any) -> None:
     """In the place of what was guessed; what the document gives a value for stays."""
     if not path or any(each == path and value is not None for each, value in filling.consts):
         return

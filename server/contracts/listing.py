@@ -71,7 +71,9 @@ def told(contract: Contract, role: Role) -> list[str]:
     said.append(f"By rule it is: {role.title}.")
     if contract.model.profile.tool:
         chosen = contract.model.chosen
-        said.append(f"The document is in the style of {chosen.profile.tool} ({chosen.profile.name}): {chosen.why}.")
+        said.append(
+            f"The document is in the style of {chosen.profile.tool} ({chosen.profile.name}): {chosen.why}."
+        )
     if role.resource is not None:
         key = role.resource.key
         place = ".".join(key.path) or "none of its properties"

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from attrs import define, evolve, field, frozen
 
-from server.contracts.profiles.frame.registry import Chosen, chosen
-from server.contracts.profiles.frame.table import Linked
 from server.contracts.paths import Path, Slot, Word, alike, last_word, path_of, slots_in, text_of
+from server.contracts.profiles.frame.registry import NOT_CHOSEN, Chosen, chosen
+from server.contracts.profiles.frame.table import NO_LINKS, Linked
 from server.contracts.shapes import NONE, Shape, plain, shape_of
 from server.contracts.views import ANY, View, Views
 from store.names import singular
@@ -150,8 +150,8 @@ class Model:
     views: Views
     resources: tuple[Resource, ...]
     roles: Mapping[str, Role]
-    chosen: Chosen = Chosen()
-    linked: Linked = Linked()
+    chosen: Chosen = NOT_CHOSEN
+    linked: Linked = NO_LINKS
 
     @property
     def profile(self) -> Profile:
@@ -207,9 +207,10 @@ class _Modelling:
     #: By the collection's path and by the item path, as `alike` has them.
     _homes: dict[tuple[str, ...], Resource] = field(factory=dict)
     _items: dict[tuple[str, ...], Resource] = field(factory=dict)
+    _by_word: dict[str, list[Resource]] = field(factory=dict)
     _taken: set[str] = field(factory=set)
     _shapes: dict[tuple[str, str], Shape] = field(factory=dict)
-    _chosen: Chosen = Chosen()
+    _chosen: Chosen = NOT_CHOSEN
 
     def __attrs_post_init__(self) -> None:
         self.views = Views(self.document.raw)
@@ -318,9 +319,8 @@ class _Modelling:
 
     def _like(self, path: Path, view: View) -> Resource | None:
         word = singular(plain(last_word(path[:-1])))
-        for resource in self._resources:
-            other = singular(plain(last_word(resource.paths[0][:-1])))
-            if word and word == other and view.properties and same(view, resource.item, _SAME):
+        for resource in self._by_word.get(word, ()) if word else ():
+            if view.properties and same(view, resource.item, _SAME):
                 if (
                     self._has_own_create(path)
                     and self._has_own_create(resource.paths[0])
@@ -343,6 +343,7 @@ class _Modelling:
             single=single,
         )
         self._resources.append(resource)
+        self._by_word.setdefault(singular(plain(last_word(path[:-1]))), []).append(resource)
         return resource
 
     def _name(self, path: Path) -> str:
@@ -553,7 +554,7 @@ class _Modelling:
             return status
         return self._chosen.profile.statuses.get(operation.method, status)
 
-    def _item_role(self, role: Role, resource: Resource) -> Role:
+    def _item_role(self, role: Role, resource: Resource) -> Role:  # noqa: C901 - a table
         path = role.path
         role = evolve(
             role, resource=resource, key_slot=slots_in(path)[-1],
@@ -707,7 +708,9 @@ class _Modelling:
             return evolve(role, why="a list of what are no records", said="view")
         like = self._by_schema(role, path)
         if like is not None and self._is_choice(path, like):
-            return evolve(role, resource=like, why=f"view: nothing says which of {like.name} it shows", said="view")
+            return evolve(
+                role, resource=like, why=f"view: nothing says which of {like.name} it shows", said="view"
+            )
         if like is not None:
             return self._list(role, like, path, "sub-list")
         return self._list(role, self._pathless(path, item), path, "list")
@@ -825,7 +828,13 @@ class _Modelling:
         """Whether properties of the same name have schemas of the same name, where they have one."""
         for name, node in one.properties.items():
             first, second = self.views.of(node), self.views.of(other.properties.get(name))
-            if first.is_object and second.is_object and first.name and second.name and first.name != second.name:
+            if (
+                first.is_object
+                and second.is_object
+                and first.name
+                and second.name
+                and first.name != second.name
+            ):
                 return False
         return True
 
@@ -837,7 +846,9 @@ class _Modelling:
         for role in resource.roles:
             bodies = (
                 [role.body.item]
-                if not role.relation and role.body.kind not in ("none", "scalar") and role.name != "json-patch"
+                if not role.relation
+                and role.body.kind not in ("none", "scalar")
+                and role.name != "json-patch"
                 else []
             )
             replies = (

@@ -228,10 +228,8 @@ def filter_of(  # noqa: C901 - a table
 _SCALARS: Final = ("string", "integer", "number", "boolean", "")
 
 
-def property_at(
-    views: Views, text: str, fields: Mapping[str, Any]
-) -> tuple[tuple[str, ...], View] | None:
-    """The property that a name in a query stands for, in any style, with dots or brackets for what is within."""
+def property_at(views: Views, text: str, fields: Mapping[str, Any]) -> tuple[tuple[str, ...], View] | None:
+    """The property that a name in a query stands for, in any style; dots or brackets lead into it."""
     wanted = plain(text)
     for name, node in fields.items():
         own = plain(name)

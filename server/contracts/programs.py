@@ -231,7 +231,9 @@ if asked["at"]:
     own["at"] = asked["at"]
 """
 
-_INSERT: Final = "#: named\n" + _KEY + _SET_KEY + _FRESH + "#: unique\n" + _STORED + "rec = store.insert(rec)\n"
+_INSERT: Final = (
+    "#: named\n" + _KEY + _SET_KEY + _FRESH + "#: unique\n" + _STORED + "rec = store.insert(rec)\n"
+)
 
 _LOCATION: Final = """\
 headers = {"Location": link} if hints["location"] else {}

@@ -59,10 +59,12 @@ class ReplyHeaders:
         )
 
     def common(self, reply: Reply) -> tuple[tuple[str, str], ...]:
-        """Those that most operations require of a reply of that status, for a request that is to none of them."""
+        """Those that most operations require for the status, where a request is to none of them."""
         if reply.status not in self._common:
             counted = Counter(
-                each for operation in self._document.operations for each in self._required(operation, reply.status)
+                each
+                for operation in self._document.operations
+                for each in self._required(operation, reply.status)
             )
             half = len(self._document.operations) / 2
             self._common[reply.status] = tuple(each for each, count in counted.items() if count >= half)

@@ -1,7 +1,7 @@
-"""Records that the document's own replies can show: what is made by rule is tried with its schemas beforehand.
+"""Records that the document's own replies can show: what is made by rule is tried with them beforehand.
 
-1. Examples are often wrong in places: an empty text for an address, a number in quotes. Such a place has what a
-   value made from the schema has there; an example that cannot be mended is none.
+1. Examples are often wrong in places: an empty text for an address, a number in quotes. Such a place has
+   what a value made from the schema has there; an example that cannot be mended is none.
 2. What a new record is filled with has to fit the schemas of all replies that show it, which may ask for more
    than the one that its properties come from.
 3. What a client says of a record has to be something that the replies can show. A body's schema may permit
@@ -105,7 +105,9 @@ class Settling:
                     item = dict(frame.example) if isinstance(frame.example, dict) else item
                     continue
                 _put(item, place, _at(frame.example, tuple(place), _ABSENT))
-        return None if any(True for frame in self.frames(resource) for _ in self.broken(frame, item)) else item
+        return (
+            None if any(True for frame in self.frames(resource) for _ in self.broken(frame, item)) else item
+        )
 
     def settle(self, resource: Resource, filling: Filling, sample: dict[str, Any]) -> None:
         """Change what new records are filled with, so that `sample`, which is one of them, can be shown."""

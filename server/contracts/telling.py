@@ -25,11 +25,11 @@ _MAX_NAMES: Final = 60
 _MAX_ENUM: Final = 12
 _ABOUT: Final = (
     "The operation's own description. The reply has to fit `success`, status and type, names as they are. "
-    "abort(status, text) is put into the form that the API gives errors, so give a text; fail(status, text, field) "
-    "names a field. Where `list` is true, answer envelope(ctx['list'], items, total, limit, offset), which puts "
-    "around the items what the API has there. `stored` has the "
-    "collections that other operations use: the record at an address has the fields of its type; where "
-    "`address` says so, the API's own `id` is in record['@']['id'], which you keep as it is."
+    "abort(status, text) is put into the form that the API gives errors, so give a text; "
+    "fail(status, text, field) names a field. Where `list` is true, answer "
+    "envelope(ctx['list'], items, total, limit, offset), which puts around the items what the API has there. "
+    "`stored` has the collections that other operations use: the record at an address has the fields of its "
+    "type; where `address` says so, the API's own `id` is in record['@']['id'], which you keep as it is."
 )
 
 

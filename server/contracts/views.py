@@ -1,7 +1,8 @@
 """What a schema says of an object, with everything that applies to it put together.
 
-References are followed, `allOf` is joined, a form that only says that a record is deleted is left out, and of `anyOf` and `oneOf` with one form that is not null that one
-counts; of several, all that their forms name may be there, and what all of them require is.
+References are followed, `allOf` is joined, a form that only says that a record is deleted is left out. Of
+`anyOf` and `oneOf` with one form that is not null that one counts; of several, all that their forms name may
+be there, and what all of them require is.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ class Views:
         return _all_of([*parts, own], name, nullable=nullable)
 
     def _tells_end(self, form: View) -> bool:
-        """Whether it is what is left of a record that was deleted: of several forms, never what a record has."""
+        """Whether it is what is left of a record that was deleted."""
         node = form.properties.get("deleted")
         if node is None:
             return False

@@ -75,7 +75,9 @@ def _sent(client: Client, step: Step, saved: dict[str, Any]) -> Answer:
     path = str(_filled(step.path, saved))
     if step.form:
         form = "application/x-www-form-urlencoded"
-        return client.request(step.method, path, raw=str(_filled(step.form, saved)).encode(), content_type=form)
+        return client.request(
+            step.method, path, raw=str(_filled(step.form, saved)).encode(), content_type=form
+        )
     return client.request(step.method, path, _filled(step.body, saved), content_type=step.content_type)
 
 

@@ -25,7 +25,8 @@ _ARTICLE: Final = (
     + _PROFILE
     + """\
 likes = session_store["likes"].search({"slug": rec["slug"]})
-shown = {key: rec[key] for key in ("slug", "title", "description", "body", "tagList", "createdAt", "updatedAt")}
+names = ("slug", "title", "description", "body", "tagList", "createdAt", "updatedAt")
+shown = {key: rec[key] for key in names}
 shown["favorited"] = user is not None and any(like["by"] == user["username"] for like in likes)
 shown["favoritesCount"], shown["author"] = len(likes), profile
 """
@@ -48,7 +49,8 @@ def _list(chosen: str) -> str:
         + chosen
         + "items = []\nfor rec in found:\n"
         + _indented(_ARTICLE)
-        + '    items.append(shown)\nREPLY = make_response(200, envelope(ctx["list"], items, total, limit, offset))\n'
+        + "    items.append(shown)\n"
+        + 'REPLY = make_response(200, envelope(ctx["list"], items, total, limit, offset))\n'
     )
 
 
@@ -86,11 +88,13 @@ REPLY = make_response(200, {"user": """
     "POST /profiles/{username}/follow": _MUST
     + 'name = params["slug"]\nif not session_store["users"].search({"username": name}):\n'
     + '    fail(404, "not found", "profile")\n'
-    + 'session_store["follows"].upsert({"id": f"{user[\'username\']}>{name}", "by": user["username"], "who": name})\n'
+    + "key = f\"{user['username']}>{name}\"\n"
+    + 'session_store["follows"].upsert({"id": key, "by": user["username"], "who": name})\n'
     + _PROFILE
     + 'REPLY = make_response(200, {"profile": profile})\n',
     "GET /articles/feed": _list(
-        'who = [each["who"] for each in session_store["follows"].search({"by": user["username"]})] if user else []\n'
+        'followed = session_store["follows"].search({"by": user["username"]}) if user else []\n'
+        'who = [each["who"] for each in followed]\n'
         'found, total = session_store["articles"].list(limit=limit, offset=offset, where={"author": who})\n'
     ),
     "GET /articles": _list(
@@ -104,8 +108,9 @@ slug = slugify(sent["title"])
 if session_store["articles"].exists(slug):
     fail(422, "has already been taken", "title")
 rec = session_store["articles"].insert({
-    "id": slug, "slug": slug, "title": sent["title"], "description": sent["description"], "body": sent["body"],
-    "tagList": sent.get("tagList", []), "createdAt": stamp, "updatedAt": stamp, "author": user["username"],
+    "id": slug, "slug": slug, "title": sent["title"], "description": sent["description"],
+    "body": sent["body"], "tagList": sent.get("tagList", []),
+    "createdAt": stamp, "updatedAt": stamp, "author": user["username"],
 })
 """
     + _ARTICLE
@@ -119,7 +124,7 @@ rec = session_store["articles"].insert({
     + _ONE,
     f"DELETE {_SLUG}/favorite": _MUST
     + _FIND
-    + 'session_store["likes"].delete(f"{user[\'username\']}>{rec[\'slug\']}")\n'
+    + "session_store[\"likes\"].delete(f\"{user['username']}>{rec['slug']}\")\n"
     + _ARTICLE
     + _ONE,
     "GET /tags": """\
@@ -131,7 +136,5 @@ REPLY = make_response(200, {"tags": tags})
 }
 #: What a person says where rules guess otherwise: who wrote an article, and who likes it, is in no body.
 OVERRIDES: Final = "".join(
-    f'[operations."{name}"]\nrole = "planned"\n'
-    for name in ("profile", "articles", "publish", "article")
+    f'[operations."{name}"]\nrole = "planned"\n' for name in ("profile", "articles", "publish", "article")
 )
-

@@ -1,4 +1,4 @@
-"""A blog by its description, with a scripted model for what no rule says: users, follows, favourites, a feed."""
+"""A blog by its description, with a scripted model for what no rule says: users, favourites, a feed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["start"]
 
 #: Values of the requests below; none of them may be in a prompt.
-VALUES = ("adalind", "belinda", "canary", "Hello, World", "hello-world", "grey", "pass-of", "example.org", "first comment")
+VALUES = (
+    "adalind",
+    "belinda",
+    "canary",
+    "Hello, World",
+    "hello-world",
+    "grey",
+    "pass-of",
+    "example.org",
+    "first comment",
+)
 
 
 def as_asked(request: dict[str, Any]) -> Answer:
@@ -73,7 +83,9 @@ async def told(story: Story) -> None:
     assert again == {"errors": {"email": ["has already been taken"]}}
     bea = (await story.ask("", "POST", "/users/login", user("belinda")))["user"]["token"]
     wrong = {"user": {"email": "adalind@example.org", "password": "pass-of-belinda"}}
-    assert (await story.ask("", "POST", "/users/login", wrong, status=401))["errors"] == {"credentials": ["are wrong"]}
+    assert (await story.ask("", "POST", "/users/login", wrong, status=401))["errors"] == {
+        "credentials": ["are wrong"]
+    }
     assert (await story.ask(bea, "GET", "/user"))["user"]["username"] == "belinda"
     await story.ask("", "GET", "/user", status=401)
 
@@ -91,20 +103,24 @@ async def told(story: Story) -> None:
     assert (liked["favorited"], liked["favoritesCount"], liked["author"]["following"]) == (True, 1, True)
     found = await story.ask("", "GET", "/articles?tag=grey&limit=1")
     assert (found["articlesCount"], found["articles"][0]["favorited"]) == (1, False)
-    assert (await story.ask(bea, "DELETE", "/articles/hello-world/favorite"))["article"]["favoritesCount"] == 0
+    assert (await story.ask(bea, "DELETE", "/articles/hello-world/favorite"))["article"][
+        "favoritesCount"
+    ] == 0
     assert (await story.ask("", "GET", "/tags")) == {"tags": ["grey"]}
     assert (await story.ask(bea, "GET", "/profiles/adalind"))["profile"]["following"] is True
 
     # By rule, upon what the model's plans have stored.
     comment = {"comment": {"body": "first comment"}}
-    assert (await story.ask(bea, "POST", "/articles/hello-world/comments", comment))["comment"]["body"] == "first comment"
+    assert (await story.ask(bea, "POST", "/articles/hello-world/comments", comment))["comment"][
+        "body"
+    ] == "first comment"
     assert len((await story.ask("", "GET", "/articles/hello-world/comments"))["comments"]) == 1
     await story.ask(ada, "DELETE", "/articles/hello-world", status=204)
     await story.ask("", "GET", "/articles/hello-world", status=404)
 
 
 async def test_a_blog_with_users(start: StartApi, tmp_path: Path) -> None:
-    """One call for each operation that is not plain, no value in a prompt, no reply that breaks the document."""
+    """One call for an operation that is not plain, no value in a prompt, no reply that breaks it."""
     api = await served(start, tmp_path)
     story = Story(api)
     await told(story)

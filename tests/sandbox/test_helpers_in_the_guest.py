@@ -44,11 +44,13 @@ CALLS: dict[str, list[tuple[str, object]]] = {
     ],
     "page_of": [('list(page_of({"page": "2"}))', [20, 20]), ("list(page_of({}))", [None, 0])],
     "envelope": [
-        ('envelope(None, [1])', [1]),
+        ("envelope(None, [1])", [1]),
         (
-            'envelope({"place": ["a", "b"], "within": ["n"], "around": [[["a", "t"], "total", None, False], '
-            '[["m"], "more", None, False], [["k"], "", "list", True], [["x"], "no", None, False]]}, [1], 3, 1)',
-            {"a": {"b": [{"n": 1}], "t": 3}, "m": True, "k": "list"},
+            (
+                'envelope({"place": ["a", "b"], "within": ["n"], "around": [[["a", "t"], "total", None, 0], '
+                '[["m"], "more", None, 0], [["k"], "", "l", 1], [["x"], "no", None, 0]]}, [1], 3, 1)'
+            ),
+            {"a": {"b": [{"n": 1}], "t": 3}, "m": True, "k": "l"},
         ),
     ],
     "fail": [('fail(422, "is taken", "email") if ctx["query"] else 1', 1)],

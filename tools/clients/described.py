@@ -1,9 +1,10 @@
-"""Clients of styles that documents are in: each in an environment of its own, against a service of a document.
+"""Clients of styles that documents are in, each against a service of a document in its style.
 
     python -m tools.clients.described [NAME ...]
 
-They are their makers' own, in the versions named here, and know nothing of this service: they read bodies,
-statuses and headers as strictly as they do with the original. The exit status is 1 where one failed.
+Each has an environment of its own. They are their makers' own, in the versions named here, and know nothing
+of this service: they read bodies, statuses and headers as strictly as they do with the original.
+The exit status is 1 where one failed.
 """
 
 from __future__ import annotations
@@ -51,7 +52,16 @@ def tried(name: str) -> bool:
     ):
         if client.needs:
             more = [part for each in client.needs for part in ("--with", each)]
-            command = ["uv", "run", "--no-project", "--quiet", *more, "python", str(_HERE / client.script), url]
+            command = [
+                "uv",
+                "run",
+                "--no-project",
+                "--quiet",
+                *more,
+                "python",
+                str(_HERE / client.script),
+                url,
+            ]
             done = subprocess.run(command, check=False, timeout=_SECONDS)
         else:
             done = subprocess.run(["node", client.script, url], cwd=PLACE, check=False, timeout=_SECONDS)
@@ -61,7 +71,8 @@ def tried(name: str) -> bool:
 
 def main() -> int:
     names = sys.argv[1:] or list(CLIENTS)
-    return 0 if all([tried(name) for name in names]) else 1
+    content = [tried(name) for name in names]
+    return 0 if all(content) else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """HAL: links of a record and of a list, pages, errors of Spring's kind.
 
-Source: draft-kelly-json-hal-11; `_embedded` and pages are read from the document's own schemas, as everywhere.
+Source: draft-kelly-json-hal-11; `_embedded` and pages are read from the document's schemas, as everywhere.
 """
 
 from __future__ import annotations

@@ -104,7 +104,9 @@ def said(failure: Failure) -> Mapping[str, Any]:
         "metadata": {},
         "status": "Failure",
         "message": failure.detail,
-        "reason": "Conflict" if failure.detail.startswith("Conflict") else _REASONS.get(failure.status, "Unknown"),
+        "reason": "Conflict"
+        if failure.detail.startswith("Conflict")
+        else _REASONS.get(failure.status, "Unknown"),
         "code": failure.status,
     }
 

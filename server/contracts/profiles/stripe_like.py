@@ -1,6 +1,6 @@
 """APIs in the manner of Stripe's: forms with brackets, `expand`, `has_more`, errors with a type and a code.
 
-Source: docs.stripe.com/api, "Errors", "Expanding responses", "Metadata", "Pagination"; and stripe 16.1 on PyPI.
+Source: docs.stripe.com/api, "Errors", "Expanding responses", "Metadata", "Pagination"; and stripe 16.1.
 What its lists and forms look like is read from the document, as everywhere (`server.contracts.envelopes`,
 `server.contracts.forms`). A property may be expanded if its schema is a text or a resource.
 """
@@ -45,7 +45,9 @@ def read(reading: Reading) -> dict[str, Any]:
             if link is None:
                 raise BadRequest(
                     f"This property cannot be expanded ({text[:64]}).",
-                    errors=[{"in": "query", "name": "expand", "keyword": "expand", "detail": "no such property"}],
+                    errors=[
+                        {"in": "query", "name": "expand", "keyword": "expand", "detail": "no such property"}
+                    ],
                 )
             collection = link.collection
         paths.append(own[:_MOST_STEPS])

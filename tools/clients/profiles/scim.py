@@ -6,8 +6,7 @@ import sys
 import warnings
 from typing import Any
 
-from httpx2 import Client  # type: ignore[import-not-found]
-from scim2_client.engines.httpx2 import SyncSCIMClient  # type: ignore[import-not-found]
+from scim2_client.engines.httpx2 import Client, SyncSCIMClient  # type: ignore[import-not-found]
 from scim2_models import (  # type: ignore[import-not-found]
     Email,
     EnterpriseUser,
@@ -82,7 +81,9 @@ changed = patched(
 )
 assert changed.active is False, changed
 assert [each.value for each in changed.emails] == ["new@example.org", "x@example.org"], changed
-changed = patched(Person, ann.id, ("remove", 'emails[type eq "home"]', None), ("replace", "name.familyName", "Ny"))
+changed = patched(
+    Person, ann.id, ("remove", 'emails[type eq "home"]', None), ("replace", "name.familyName", "Ny")
+)
 assert [each.value for each in changed.emails] == ["new@example.org"], changed
 assert (changed.name.family_name, changed.name.given_name) == ("Ny", "Ann"), changed
 

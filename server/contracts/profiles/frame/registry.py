@@ -50,6 +50,9 @@ class Chosen:
     why: str = ""
 
 
+NOT_CHOSEN: Final = Chosen()
+
+
 def chosen(document: Document, replies: Iterable[Shape], said: str = "") -> Chosen:
     """`said`: the one that a person names, or "". `replies`: the shapes of the document's successes."""
     if said:
@@ -59,7 +62,7 @@ def chosen(document: Document, replies: Iterable[Shape], said: str = "") -> Chos
         why = _marked(profile, document, shapes)
         if why:
             return Chosen(profile, why)
-    return Chosen()
+    return NOT_CHOSEN
 
 
 def _marked(profile: Profile, document: Document, shapes: list[Shape]) -> str:

@@ -14,7 +14,7 @@ What the document says itself comes first, always.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from attrs import field, frozen
 
@@ -88,7 +88,7 @@ class Reading(Protocol):
 
 @frozen
 class Link:
-    """A property that leads to records of a collection. `back`: those lead here by it, of which "" is none."""
+    """A property that leads to records of a collection; `back` is the one by which those lead here."""
 
     collection: str
     many: bool = False
@@ -97,7 +97,7 @@ class Link:
 
 @frozen
 class Linked:
-    """What leads where: by collection, and there by property. `types`: what collections' records are called."""
+    """What leads where: by collection, and there by property. `types`: what records are called."""
 
     links: Mapping[str, Mapping[str, Link]] = field(factory=dict)
     types: Mapping[str, str] = field(factory=dict)
@@ -105,6 +105,8 @@ class Linked:
     def of(self, collection: str) -> Mapping[str, Link]:
         return self.links.get(collection, {})
 
+
+NO_LINKS: Final = Linked()
 
 Criteria: TypeAlias = dict[str, Any]
 #: What a request asks of a program's pieces.
@@ -121,7 +123,7 @@ def _nothing(_reading: Reading) -> dict[str, Any]:
 
 
 def _no_links(_views: Views, _resources: tuple[Resource, ...]) -> Linked:
-    return Linked()
+    return NO_LINKS
 
 
 def _unsaid(_failure: Failure) -> Mapping[str, Any]:

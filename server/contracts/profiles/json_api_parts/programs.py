@@ -1,8 +1,8 @@
 """Pieces for JSON:API: records that come with others, sparse fields, relationships.
 
-`hints["links"]` says for each collection and relationship: the other collection, whether it leads to many, and
-by which relationship those lead back. `hints["types"]` has the type of each collection, `hints["hidden"]` what
-no reply may have.
+`hints["links"]` says for each collection and relationship: the other collection, whether it leads to many,
+and by which relationship those lead back. `hints["types"]` has the type of each collection, and
+`hints["hidden"]` what no reply may have.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SCIM patches (RFC 7644 §3.5.2): operations of the request as steps for the program, and the program's piece.
+r"""SCIM patches (RFC 7644 §3.5.2): operations of a request as steps for the program, and its piece.
 
     {"Operations": [{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "a@b"}]}
 
@@ -23,7 +23,9 @@ _OPS: Final = frozenset({"add", "remove", "replace"})
 _PATH: Final = re.compile(
     r"(?P<name>[A-Za-z$][\w$-]*)(?:\[(?P<filter>[^\]]{1,256})\])?(?:\.(?P<part>[A-Za-z$][\w$-]*))?", re.ASCII
 )
-_TEST: Final = re.compile(r'([A-Za-z$][\w$-]*) (?:(pr)|(eq|ne|co|sw|ew) ("(?:[^"\\]|\\.)*"|[\w.+-]+))', re.ASCII)
+_TEST: Final = re.compile(
+    r'([A-Za-z$][\w$-]*) (?:(pr)|(eq|ne|co|sw|ew) ("(?:[^"\\]|\\.)*"|[\w.+-]+))', re.ASCII
+)
 _MOST: Final = 1_000
 
 
@@ -158,11 +160,8 @@ for op, name, tests, part, value in asked["record"]:
     elif part:
         inner = dict(present) if isinstance(present, dict) else {}
         if isinstance(present, list):
-            item[name] = [
-                {**each, part: value} if op != "remove" else {key: one for key, one in each.items() if key != part}
-                for each in present
-                if isinstance(each, dict)
-            ]
+            elements = [{key: one for key, one in each.items() if key != part} for each in present]
+            item[name] = elements if op == "remove" else [{**each, part: value} for each in elements]
         elif op == "remove":
             inner.pop(part, None)
             item[name] = inner

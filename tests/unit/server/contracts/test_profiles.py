@@ -89,7 +89,7 @@ class Reading:
         return {ask: ask}
 
     def found(self, name: str) -> tuple[tuple[str, ...], View] | None:
-        from server.contracts.paging import property_at  # noqa: PLC0415
+        from server.contracts.paging import property_at
 
         return property_at(self.views, name, self.resource.fields)
 
@@ -112,7 +112,12 @@ READING = Reading()
         ('emails[type eq "work"]', {"emails.type__ilike": "work"}),
         (
             'active eq true and userName eq "a" or not (externalId pr)',
-            {"$or": [{"active": "true", "userName__ilike": "a"}, {"$not": [{"externalId__isnull": "false"}]}]},
+            {
+                "$or": [
+                    {"active": "true", "userName__ilike": "a"},
+                    {"$not": [{"externalId__isnull": "false"}]},
+                ]
+            },
         ),
         (
             'userName co "a" and userName co "b"',
@@ -131,8 +136,10 @@ def test_filters_of_scim(text: str, criteria: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "userName", "userName eq", 'userName like "a"', "userName eq a", 'userName eq "a', "nope pr", "(active pr",
-        "active pr)", "not active pr", 'userName eq "a" userName', "and", "", "active eq {}", "(" * 9 + "active pr" + ")" * 9,
+        "userName", "userName eq", 'userName like "a"', "userName eq a", 'userName eq "a', "nope pr",
+        "(active pr",
+        "active pr)", "not active pr", 'userName eq "a" userName', "and", "", "active eq {}",
+        "(" * 9 + "active pr" + ")" * 9,
         " and ".join(["active pr"] * 129),
     ],
 )  # fmt: skip
@@ -151,7 +158,10 @@ def test_filters_as_deep_and_as_long_as_they_may_be() -> None:
     ("operation", "steps"),
     [
         ({"op": "Add", "path": "userName", "value": "a"}, [["add", "userName", [], "", "a"]]),
-        ({"op": "replace", "path": "NAME.familyName", "value": "a"}, [["replace", "name", [], "familyName", "a"]]),
+        (
+            {"op": "replace", "path": "NAME.familyName", "value": "a"},
+            [["replace", "name", [], "familyName", "a"]],
+        ),
         (
             {"op": "remove", "path": 'emails[type eq "work" and primary eq true].value'},
             [["remove", "emails", [["type", "eq", "work"], ["primary", "eq", True]], "value", None]],
@@ -161,7 +171,11 @@ def test_filters_as_deep_and_as_long_as_they_may_be() -> None:
             [["add", "active", [], "", True], ["add", "name", [], "givenName", "A"]],
         ),
         (
-            {"op": "add", "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department", "value": "d"},
+            {
+                "op": "add",
+                "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",
+                "value": "d",
+            },
             [["add", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", [], "department", "d"]],
         ),
     ],
@@ -193,7 +207,11 @@ def test_paths_of_scim_that_are_none(path: str) -> None:
         (
             400,
             {"keyword": "type", "pointer": "/items/0/price"},
-            {"type": "invalid_request_error", "code": "parameter_invalid_integer", "param": "items[0][price]"},
+            {
+                "type": "invalid_request_error",
+                "code": "parameter_invalid_integer",
+                "param": "items[0][price]",
+            },
         ),
         (
             400,
