@@ -66,7 +66,7 @@ _ROUNDS = 4
 def rehearse(exports: Exports, attach: Callable[[str], str]) -> None:
     """Serve requests of every kind, in several sessions one after the other."""
     for number in range(_SESSIONS):
-        attach(json.dumps({**_CONFIG, "empty": number % 2 == 0}))
+        attach(json.dumps({**_CONFIG, "file": "none" if number % 2 == 0 else "any"}))
         for name, (_, code) in _PLANS.items():
             document = json.dumps({**_DOCUMENT, "code": code})
             exports.load(name, document, "")

@@ -104,7 +104,7 @@ class GuestSession:
             durability="cache",
             enforce_types=config["enforce_types"],
             object_members=int(config["object_members"]),
-            empty=config["empty"],
+            file=config["file"],
         )
         self._plans = PlanShelf()
         self._conditions = Conditions(self._session, int(config["answers_bytes"]))

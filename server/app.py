@@ -159,7 +159,6 @@ class Service:
         """The record is opened while workers load the guest."""
         keeper = asyncio.ensure_future(self._keeper.start())
         try:
-            await asyncio.sleep(0)  # now its process is there, and workers can be connected to it
             await self._executor.start()
         except BaseException:
             keeper.cancel()
@@ -677,7 +676,7 @@ def worker_pool(
             inherit=(root.lock_fd,),
         )
     )
-    keeper.on_restart(pool.reconnect)
+    keeper.on_start(pool.reconnect)
     return pool
 
 

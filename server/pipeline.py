@@ -96,15 +96,13 @@ class Pipeline:
 
     async def _serve(self, ctx: RequestContext, line: RequestLine, conditions: str = "") -> Reply:
         planned = await self._timed(self._planner.plan(ctx), line)
-        key = None if self._memory is None else key_of(ctx, planned)
+        key = self._key(ctx, planned)
         if self._memory is None or key is None:
             return (await self._made(ctx, planned, line, conditions))[0]
         started = perf_counter()
         entry = self._memory.find(ctx.session.directory, key)
         if entry is None:
             filling = self._memory.fill(ctx.session.directory, key)
-            if filling is None:
-                return (await self._made(ctx, planned, line, conditions))[0]
             return await self._filled(filling, ctx, planned, line)
         line.took("remembered", perf_counter() - started)
         line.planned(planned.runnable)
@@ -112,6 +110,12 @@ class Pipeline:
         _note_entry(entry, planned, line)
         await planned.settled(entry.outcome)
         return entry.reply
+
+    def _key(self, ctx: RequestContext, planned: Planned) -> bytes | None:
+        """Under what the reply is remembered; None: it is not looked for."""
+        if self._memory is None or ctx.method != "GET":
+            return None
+        return key_of(ctx, planned) if self._memory.is_worth_it(ctx.session.directory) else None
 
     async def _filled(
         self, filling: Filling, ctx: RequestContext, planned: Planned, line: RequestLine

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from store.change_set import ChangeSet
     from store.singleton import Single
-    from store.sqlite import Durability
+    from store.sqlite import Durability, File
     from store.workspace import Change
 
 
@@ -103,18 +103,18 @@ class Session:
         durability: Durability = "full",
         enforce_types: bool = False,
         object_members: int = records.NO_LIMIT,
-        empty: bool = False,
+        file: File = "any",
     ) -> Session:
         """Open `store.db` in a session's directory; the file gets its first page at the first write.
 
-        `empty`: see `sqlite.connect`.
+        `file`: see `sqlite.connect`.
         `enforce_types`: what is written has the types that its collection has learned, see `store.schema`.
         `object_members`: how many members each object may have in what is written.
         Raises StoreDamaged (StoreTooNew), StoreFailed.
         """
         in_memory = directory == sqlite.MEMORY
         path = directory if in_memory else f"{directory.rstrip('/')}/{sqlite.DATABASE_NAME}"
-        database = sqlite.connect(path, page_limit_bytes=page_limit_bytes, durability=durability, empty=empty)
+        database = sqlite.connect(path, page_limit_bytes=page_limit_bytes, durability=durability, file=file)
         try:
             workspace = Workspace(
                 database, Catalogue(database), enforce_types=enforce_types, object_members=object_members

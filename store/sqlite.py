@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Durability: TypeAlias = Literal["full", "cache"]
+#: What who opens a file knows of it: there is none, there is one, or either.
+File: TypeAlias = Literal["none", "there", "any"]
 _Params: TypeAlias = "Sequence[Any] | Mapping[str, Any]"
 
 DATABASE_NAME = "store.db"
@@ -156,19 +158,19 @@ class Database:
         raise meaning from error
 
 
-def connect(path: str, *, page_limit_bytes: int, durability: Durability, empty: bool = False) -> Database:
+def connect(path: str, *, page_limit_bytes: int, durability: Durability, file: File = "any") -> Database:
     """Open the file, or set up to create it at the first write.
 
-    `empty`: who has looked knows that there is no file, which saves opening it before the first statement.
+    `file`: what is known of it. Where there is none, it is not opened before the first statement.
     Raises StoreDamaged when it is no database of ours, StoreTooNew when it is a later one, StoreFailed
-    when it cannot be read.
+    when it cannot be read, or is gone.
     """
     room = Room(page_limit_bytes)
     database = Database(lambda: _connection(path, _pragmas(room, durability)), room)
-    if empty:
+    if file == "none":
         return database
     try:
-        database.blank = _check_format(database)
+        database.blank = _check_there(database) if file == "there" else _check_format(database)
         if durability == "full" and path != MEMORY:
             _empty_cold_journal(f"{path}-journal")
     except BaseException:
@@ -282,6 +284,13 @@ def _check_format(database: Database) -> bool:
     if version > FORMAT_VERSION:
         raise StoreTooNew(f"the file has format {version}; this version reads up to {FORMAT_VERSION}")
     _migrate(database, version)
+    return False
+
+
+def _check_there(database: Database) -> bool:
+    """As `_check_format`, of a file that somebody knows to be there. Raises StoreFailed, too."""
+    if _check_format(database):
+        raise StoreFailed("the file is gone")
     return False
 
 

@@ -111,7 +111,9 @@ class Guests:
         self._gate.opened(session, opened.head)
         guest = self._spare.popleft() if self._spare else self._fresh()
         directory = session_files.directory_of(self._data_root, session)
-        problem = guest.attach(directory, enforce_types=self._enforce_types, empty=opened.new)
+        # A file that is gone would be a session without records, at a version that has some.
+        file = "none" if opened.new else "there"
+        problem = guest.attach(directory, enforce_types=self._enforce_types, file=file)
         self._live[session] = guest
         if problem is not None:
             guest.dead = True

@@ -136,10 +136,10 @@ class LiveGuest:
         #: Set by the first fatal outcome.
         self.dead = False
 
-    def attach(self, directory: Path, *, enforce_types: bool = False, empty: bool = False) -> Outcome | None:
+    def attach(self, directory: Path, *, enforce_types: bool = False, file: str = "any") -> Outcome | None:
         """Bind to a session's directory and open its store. None is success.
 
-        `empty`: there is no file in it.
+        `file`: whether one is in it, as `store.sqlite` has it. One that is gone is the guest's end.
         """
         self.directory = str(directory)
         wasi = WasiConfig()
@@ -163,7 +163,7 @@ class LiveGuest:
                 "object_members": limits.object_members,
                 "patch_bytes": limits.patch_bytes,
                 "enforce_types": enforce_types,
-                "empty": empty,
+                "file": file,
             }
         ).decode()
         return self._plain(lambda: self._attach(config))

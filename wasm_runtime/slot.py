@@ -257,13 +257,15 @@ class Slot:
         worker.configure(self.config, self.index)
 
     def reconnect(self) -> None:
-        """Hand the worker a stream to the keeper there is now. Without one it waits for the next."""
+        """Hand the worker a stream to the keeper there is now. Where there is none it waits for the next."""
         keeper, worker = self.config.keeper, self._worker
         if keeper is None or worker is None:
             return
         try:
-            with keeper.connect(self.index, self.config.workers) as stream:
-                worker.hand_over(stream)
+            stream = keeper.connect(self.index, self.config.workers)
+            if stream is not None:
+                with stream:
+                    worker.hand_over(stream)
         except OSError as error:
             log.warning("worker without a keeper", worker=self.index, errno=error.errno)
 

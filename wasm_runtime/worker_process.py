@@ -30,8 +30,11 @@ MODULE = "wasm_runtime.worker"
 class KeeperLink(Protocol):
     """Whoever has the keeper of the record."""
 
-    def connect(self, slot: int, slots: int) -> socket.socket:
-        """The worker's end of a stream to the keeper, for the worker in a slot. Raises OSError."""
+    def connect(self, slot: int, slots: int) -> socket.socket | None:
+        """The worker's end of a stream to the keeper, for the worker in a slot; None where none has started.
+
+        Raises OSError.
+        """
 
     async def versions(self, sessions: list[str]) -> dict[str, int] | None:
         """Those that the record has, after all that dead workers had sent; None: it cannot say."""

@@ -54,9 +54,9 @@ _LARGEST_SHARE: Final = 4
 #: Changes that are noted for fillings that are under way; beyond, the oldest counts for everything.
 _MOST_NOTED: Final = 256
 #: So many replies of a session have fallen without a hit, one after the other: now it costs more than it
-#: gives.
+#: gives, and only one request in so many is looked for.
 MOST_WASTED: Final = 256
-_TRIED_ONE_IN: Final = 16
+TRIED_ONE_IN: Final = 16
 #: A hit spares about as much as so many fillings cost.
 _HIT_IS_WORTH: Final = 16
 #: After so long without a run, a session's replies are asked for anew; workers tell of its use each hour.
@@ -98,11 +98,9 @@ class _Session:
     touched: OrderedDict[tuple[str, str], int] = field(factory=OrderedDict)
     floor: int = 0
     run_at: float = 0.0
-    #: Replies that have fallen without a hit, less what hits are worth; what was not remembered for that; and
-    #: the key of what was asked for last.
+    #: Replies that have fallen without a hit, less what hits are worth; and requests since that is too much.
     wasted: int = 0
     passed: int = 0
-    last: bytes = b""
 
 
 @define(eq=False)
@@ -141,6 +139,17 @@ class Memory:
 
     # Finding
 
+    def is_worth_it(self, session: str) -> bool:
+        """Whether a read of the session is to be looked for, and remembered.
+
+        Where hardly anything was asked for twice, one in so many is: even to look costs something.
+        """
+        known = self._sessions.get(session)
+        if known is None or known.wasted < MOST_WASTED:
+            return True
+        known.passed += 1
+        return known.passed % TRIED_ONE_IN == 0
+
     def find(self, session: str, key: bytes) -> Entry | None:
         """The reply that is remembered for this."""
         known = self._sessions.get(session)
@@ -176,13 +185,11 @@ class Memory:
 
     # Filling
 
-    def fill(self, session: str, key: bytes) -> Filling | None:
-        """To be asked for before the run whose answer may be remembered; None: it is not worth that."""
+    def fill(self, session: str, key: bytes) -> Filling:
+        """To be asked for before the run whose answer may be remembered."""
         known = self._sessions.get(session)
         if known is None:
             known = self._sessions[session] = _Session(session)
-        if known.wasted >= MOST_WASTED and not _is_worth_a_try(known, key):
-            return None
         known.filling += 1
         return Filling(self, known, known.age, key)
 
@@ -308,13 +315,6 @@ class Memory:
             session = self._sessions[next(iter(largest))]
             self._drop(session, next(iter(session.entries.values())), ROOM)
             self._forget_empty(session)
-
-
-def _is_worth_a_try(session: _Session, key: bytes) -> bool:
-    """Where nothing was asked for twice: one in so many, and what is asked for twice in a row."""
-    again, session.last = key == session.last, key
-    session.passed += 1
-    return again or session.passed % _TRIED_ONE_IN == 0
 
 
 def _size_of(key: bytes, reply: Reply, reads: ReadSet) -> int:

@@ -1,7 +1,7 @@
 """The keeper as the API process holds it: its process, started again when it ends, and what is asked of it.
 
 1. What was asked when it ended is Unavailable, or Unknown where it writes: it may have been done.
-2. Workers go on meanwhile, and get a new stream each when the next keeper is there (`on_restart`).
+2. Workers go on meanwhile, and get a new stream each when the next keeper is there (`on_start`).
 3. A question waits a limited time for a keeper that is being started.
 """
 
@@ -198,7 +198,7 @@ class KeeperClient:
         self._closing = False
         self._pause = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._restarted: list[Callable[[], None]] = []
+        self._started: list[Callable[[], None]] = []
         #: Of this node's lease: a keeper that comes after another goes on with it.
         self._epoch = 0
         self._lease_heard: list[Callable[[dict[str, Any]], None]] = []
@@ -234,11 +234,15 @@ class KeeperClient:
 
     # Workers
 
-    def connect(self, slot: int, slots: int) -> socket.socket:
-        """A worker's end of a stream to the keeper. Raises OSError where there is none."""
+    def connect(self, slot: int, slots: int) -> socket.socket | None:
+        """A worker's end of a stream to the keeper; None where none has started. Raises OSError.
+
+        A worker is told of each keeper once, by `on_start` or when it is made: to the keeper another stream
+        is another worker, and the files of the one before go.
+        """
         process = self._process
-        if process is None:
-            raise OSError("no keeper is there")
+        if process is None or not self._ready.is_set():
+            return None
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -249,9 +253,9 @@ class KeeperClient:
                 raise
         return ours
 
-    def on_restart(self, callback: Callable[[], None]) -> None:
-        """To be called whenever another keeper has taken over."""
-        self._restarted.append(callback)
+    def on_start(self, callback: Callable[[], None]) -> None:
+        """To be called whenever a keeper has started, the first one or one after it."""
+        self._started.append(callback)
 
     def on_lease(self, callback: Callable[[dict[str, Any]], None]) -> None:
         """To be told of each renewal of this node's lease (`server/record/membership.py`)."""
@@ -283,6 +287,8 @@ class KeeperClient:
             raise Unavailable("the keeper of the record does not start") from None
         self.waiting = started["waiting"]
         self._ready.set()
+        for callback in self._started:
+            callback()
 
     def on_gone(self, process: _Process) -> None:
         """It has ended, and all that it sent was taken."""
@@ -320,9 +326,6 @@ class KeeperClient:
             elif isinstance(error, OSError):
                 self._pause = min(max(self._pause * 2, 0.02), _LONGEST_PAUSE)
                 self._background(self._again())
-            return
-        for callback in self._restarted:
-            callback()
 
     def _background(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

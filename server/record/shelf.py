@@ -61,7 +61,7 @@ class Shelf:
         now = time.time()
         self._kept = OrderedDict((closed.session, Kept(closed, now, ctime)) for closed, ctime in kept)
         #: Directories that were there before, of which nobody has told what is in them.
-        self._untold = [name for name in os.listdir(root) if name not in self._kept]  # noqa: PTH208  names
+        self._untold = dict.fromkeys(name for name in os.listdir(root) if name not in self._kept)  # noqa: PTH208
 
     def __iter__(self) -> Iterator[Kept]:
         return iter(self._kept.values())
@@ -137,6 +137,7 @@ class Shelf:
     def clear(self, session: str) -> None:
         """Delete the session's file, wherever it comes from."""
         self._kept.pop(session, None)
+        self._untold.pop(session, None)
         try:
             directory = os.open(self.root / session, _DIRECTORY)
         except OSError:
@@ -178,7 +179,7 @@ class Shelf:
         file without a name.
         """
         while self._untold:
-            if self._clear_untold(self._untold.pop()):
+            if self._clear_untold(self._untold.popitem()[0]):
                 return True
         if not self._kept:
             return False

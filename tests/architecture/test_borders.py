@@ -13,10 +13,11 @@ from configparser import ConfigParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import grimp
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = ROOT / ".importlinter"
@@ -237,17 +238,48 @@ def test_a_foreign_import_is_seen(source: str, foreign: list[str]) -> None:
 # --- each module alone --------------------------------------------------------------------------------
 
 
+def in_circles(rooms: Sequence[str]) -> list[str]:
+    """The modules whose imports may lead back to them: for all others any order will do.
+
+    Imports inside functions count, so some of these are in no circle when they are imported.
+    """
+    graph = grimp.build_graph(*rooms, exclude_type_checking_imports=True, cache_dir=None)
+    imports = {name: graph.find_modules_directly_imported_by(name) | parents(name) for name in graph.modules}
+    left: set[str] = set()
+    while left != set(imports):
+        left = set(imports)
+        imported = set().union(*imports.values())
+        imports = {name: each & left for name, each in imports.items() if name in imported and each & left}
+    return sorted(left)
+
+
+def parents(name: str) -> set[str]:
+    """The packages that are imported before the module."""
+    parts = name.split(".")
+    return {".".join(parts[:end]) for end in range(1, len(parts))}
+
+
 def test_each_module_imports_alone() -> None:
     """No module needs another of ours to have been imported before it, and none warns or speaks."""
-    names = [name for room in ("server", "wasm_runtime", "store") for name in modules_of(room)]
+    rooms = ("server", "wasm_runtime", "store")
+    names = [name for room in rooms for name in modules_of(room)]
+    circles = in_circles(rooms)
 
-    done = run("-W", "error", "-c", IMPORT_EACH, *names)
+    done = run("-W", "error", "-c", IMPORT_EACH, *circles)
+    each = run(
+        "-W",
+        "error",
+        "-c",
+        "import importlib, sys\nfor n in sys.argv[1:]: importlib.import_module(n)",
+        *names,
+    )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert len(names) > 60
+    assert (each.returncode, each.stdout, each.stderr) == (0, "", "")
+    assert 0 < len(circles) < len(names)
 
 
-def test_a_circle_is_found(tmp_path: Path) -> None:
+def test_a_circle_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that hides where the modules are imported in the lucky order."""
     room = tmp_path / "room"
     room.mkdir()
@@ -255,6 +287,10 @@ def test_a_circle_is_found(tmp_path: Path) -> None:
     room.joinpath("a.py").write_text("from room.b import B\nA = 1\n")
     room.joinpath("b.py").write_text("B = 1\nfrom room.a import A\n")
 
+    room.joinpath("c.py").write_text("from room.a import A\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert in_circles(["room"]) == ["room.a", "room.b"]
     lucky = run("-c", IMPORT_EACH, "room.b", cwd=tmp_path)
     both = run("-c", IMPORT_EACH, "room.b", "room.a", cwd=tmp_path)
 

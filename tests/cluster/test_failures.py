@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.e2e.client import Answer, Client
 
+pytestmark = pytest.mark.long
+
 #: Long enough for any machine; what is asked again is asked until it is answered.
 PATIENCE_SECONDS = 60.0
 

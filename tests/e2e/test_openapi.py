@@ -82,6 +82,7 @@ def test_types_as_learned(client: Client) -> None:
     assert client.get("/openapi.json?types=all").status == 400
 
 
+@pytest.mark.long
 def test_schemathesis_finds_nothing(secured: RunningService, tmp_path: Path) -> None:
     """All checks, examples, limits, random data, sequences, and no hooks: what the document says is so."""
     open_shop(secured.client("shop", Authorization=f"Bearer {TOKEN}"))

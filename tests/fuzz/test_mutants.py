@@ -7,12 +7,16 @@ import secrets
 from random import Random
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tools.fuzz.mutants import mutant, mutants
 from tools.fuzz.targets import policy
 from tools.fuzz.traced_guest import miss_of
 
 if TYPE_CHECKING:
     from tools.fuzz.traced_guest import TracedGuest
+
+pytestmark = pytest.mark.long
 
 MUTANTS = 20_000
 #: Of the accepted ones; each is a run in a guest.

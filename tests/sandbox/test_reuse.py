@@ -146,6 +146,28 @@ def test_a_file_that_was_touched_is_made_anew(sandbox: Sandbox) -> None:
         assert body(count) == b"1"
 
 
+def test_a_file_that_is_gone_when_it_is_opened_is_not_an_empty_session(sandbox: Sandbox) -> None:
+    """Between the record's answer and the guest nobody looks: the file is made anew."""
+    sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')
+    for what, expected in (("store.count()", b"1"), ('store.insert({})["id"]', b"2")):
+        sandbox.guests.drop("s1")
+        assert sandbox.open("s1") is None
+        (sandbox.root / "s1" / "store.db").unlink()
+
+        assert body(sandbox.run(f"REPLY = make_response(200, {what})")) == expected
+
+
+def test_a_session_that_has_no_records_any_more_has_a_file(sandbox: Sandbox) -> None:
+    """Its version is not 0: a file without tables would be taken for one that is gone."""
+    sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')
+    sandbox.run("REPLY = make_response(200, store.delete(1))")
+    for _ in range(2):
+        sandbox.guests.drop("s1")
+        (sandbox.root / "s1" / "store.db").unlink()
+        count = sandbox.run("REPLY = make_response(200, store.count())", read_only=True)
+        assert body(count) == b"0"
+
+
 @pytest.mark.parametrize(
     "end", ["n = 0\nwhile True:\n    n += 1", "x = 'x' * 2**29", "f = lambda: f()\nf()\nREPLY = 1"]
 )

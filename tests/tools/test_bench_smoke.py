@@ -19,6 +19,8 @@ from tools.bench.workloads import MEMBERS, WORKLOADS, Place
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.long
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TWO = frozenset({"aiohttp", "learned"})
 

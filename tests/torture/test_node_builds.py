@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tools.torture.nodes import Node
     from tools.torture.wire import Answer
 
+pytestmark = pytest.mark.long
+
 PATIENCE_SECONDS = 60.0
 
 

@@ -24,6 +24,8 @@ from tools.torture import (
 if TYPE_CHECKING:
     from wasm_runtime.artifact import Artifact
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def seed() -> int:

@@ -27,7 +27,7 @@ CONFIG = {
     "object_members": 100,
     "patch_bytes": 10_000,
     "enforce_types": False,
-    "empty": True,
+    "file": "none",
 }
 INSERT = 'REPLY = make_response(201, store.insert(ctx["body_json"]))'
 COUNT = "REPLY = make_response(200, store.count())"
@@ -222,7 +222,7 @@ def test_what_was_kept_is_in_the_file_when_it_is_closed(tmp_path: Path) -> None:
     native.run("store.insert({})\nREPLY = make_response(409)")
     assert (tmp_path / "store.db").stat().st_size == 0
     native.session.finish()
-    again = Native(tmp_path, empty=False)
+    again = Native(tmp_path, file="there")
 
     assert again.run(COUNT, mode=READ)[1] == 20
     again.session.close()

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from store import sqlite
-from store.errors import StoreDamaged, StoreFull, StoreTooNew
+from store.errors import StoreDamaged, StoreFailed, StoreFull, StoreTooNew
 from store.room import SLACK_PAGES
+from store.session_store import Session
 from tests.unit.store.conftest import LIMIT_BYTES, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from store.session_store import Session
     from store.sqlite import Durability
 
 
@@ -179,6 +179,18 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(StoreDamaged):
         open_session(tmp_path)
     assert file.read_bytes() == content
+
+
+def test_a_file_that_should_be_there_and_is_not(tmp_path: Path) -> None:
+    """Who knows that there is one gets no blank one in its place."""
+    with pytest.raises(StoreFailed, match="gone"):
+        Session.open(str(tmp_path), page_limit_bytes=LIMIT_BYTES, durability="cache", file="there")
+    filled(tmp_path)
+    with closing(
+        Session.open(str(tmp_path), page_limit_bytes=LIMIT_BYTES, durability="cache", file="there")
+    ) as session:
+        session.begin(read_only=True)
+        assert session.plan_view["a"].count() == 50
 
 
 def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from server.live.changes import NAMES, Cause, Touched
-from server.live.memory import MOST_SPELLINGS, MOST_WASTED, USED_EVERY_SECONDS, Entry, Filling, Memory
+from server.live.memory import MOST_SPELLINGS, MOST_WASTED, TRIED_ONE_IN, USED_EVERY_SECONDS, Entry, Memory
 from server.values.model import Reply
 from tests.fakes import completed
 from wasm_runtime.read_set import ReadSet
@@ -39,8 +39,6 @@ def touched(*places: str, session: str = "s", version: int = 2, **more: Any) -> 
 
 def remember(memory: Memory, key: str, made_of: ReadSet, body: bytes = b"{}") -> Entry | None:
     filling = memory.fill(made_of.session, key.encode())
-    if filling is None:
-        return None
     try:
         return filling.keep(Reply(200, (), body), answer(), made_of)
     finally:
@@ -53,12 +51,6 @@ def answer() -> Completed:
 
 def is_there(memory: Memory, key: str, session: str = "s") -> bool:
     return memory.find(session, key.encode()) is not None
-
-
-def begun(memory: Memory, session: str, key: bytes) -> Filling:
-    filling = memory.fill(session, key)
-    assert filling is not None
-    return filling
 
 
 @pytest.fixture
@@ -102,7 +94,7 @@ def test_what_a_change_makes_fall(memory: Memory, name: str) -> None:
     made_of, changed, falls = FALLS[name]
     there = reads(*made_of.split())
     remember(memory, "there", there)
-    filling = begun(memory, "s", b"coming")
+    filling = memory.fill("s", b"coming")
 
     memory.heard(touched(*changed))
 
@@ -118,7 +110,7 @@ def test_all_of_a_session(memory: Memory, made_of: str, cause: Cause) -> None:
     """Whatever replaces it, or puts it in doubt; an answer that is on its way is not kept, at any version."""
     remember(memory, "there", reads(*made_of.split()))
     remember(memory, "elsewhere", reads("orders:1", session="t"))
-    filling = begun(memory, "s", b"coming")
+    filling = memory.fill("s", b"coming")
 
     memory.heard(Touched("s", whole=True, cause=cause))
 
@@ -135,7 +127,7 @@ def test_a_reply_that_was_made_of_everything(memory: Memory) -> None:
     remember(memory, "all", reads(whole=True))
     memory.heard(touched("orders:1", session="t"))
     assert is_there(memory, "all")
-    filling = begun(memory, "s", b"coming")
+    filling = memory.fill("s", b"coming")
 
     memory.heard(touched("orders:1"))
 
@@ -149,7 +141,7 @@ def test_plans_that_change(memory: Memory) -> None:
     """Those of a session, or of all: what answers its requests may be another plan."""
     for session in "stu":
         remember(memory, "k", reads("orders:1", session=session))
-    filling = begun(memory, "s", b"coming")
+    filling = memory.fill("s", b"coming")
 
     memory.heard(Touched("s", cause="plan"))
     assert [is_there(memory, "k", session) for session in "stu"] == [False, True, True]
@@ -162,7 +154,7 @@ def test_plans_that_change(memory: Memory) -> None:
 
 def test_an_answer_as_new_as_the_change_is_kept(memory: Memory) -> None:
     """One that has seen the write, or a later one, which came while it was made."""
-    filling = begun(memory, "s", b"k")
+    filling = memory.fill("s", b"k")
     memory.heard(touched("orders:1", version=5))
     memory.heard(touched("orders:1", version=7))
     memory.heard(touched("orders:2", version=9))
@@ -176,7 +168,7 @@ def test_an_answer_as_new_as_the_change_is_kept(memory: Memory) -> None:
 
 def test_what_is_noted_for_fillings_has_a_bound(memory: Memory) -> None:
     """Of what is noted no more, an answer that is older than that is not kept, whatever it was made of."""
-    filling = begun(memory, "s", b"k")
+    filling = memory.fill("s", b"k")
     for version in range(1, 1_001):
         memory.heard(touched(f"orders:{version}", version=version))
 
@@ -188,7 +180,7 @@ def test_what_is_noted_for_fillings_has_a_bound(memory: Memory) -> None:
 
 def test_nothing_is_left_of_sessions_that_have_nothing(memory: Memory) -> None:
     """Neither one that was asked for in vain, nor one whose replies have fallen."""
-    begun(memory, "a", b"k").end()
+    memory.fill("a", b"k").end()
     remember(memory, "k", reads("orders", session="b"))
     memory.heard(touched("orders", session="b"))
     remember(memory, "k", reads("orders", session="c"))
@@ -304,18 +296,17 @@ def test_spellings_can_be_forgotten_alone(memory: Memory) -> None:
 
 
 def test_where_nothing_is_asked_for_twice_little_is_remembered(memory: Memory) -> None:
-    """Not everything, so that what is asked for twice is found out; and a hit begins it all again."""
+    """Something is, so that what is asked for twice is found out; and a hit begins it all again."""
     remember(memory, "stays", reads("members"))
     for number in range(MOST_WASTED):
+        assert memory.is_worth_it("s")
         assert remember(memory, str(number), reads("orders:1")) is not None
         memory.heard(touched("orders:1"))
 
-    kept = [remember(memory, f"k{number}", reads("orders:1")) for number in range(160)]
-    assert len([entry for entry in kept if entry is not None]) == 10
-    assert remember(memory, "twice", reads("orders:1")) is None
-    assert remember(memory, "twice", reads("orders:1")) is not None
-    assert is_there(memory, "twice")
-    assert all(remember(memory, f"n{number}", reads("orders:1")) for number in range(20))
+    assert sum(memory.is_worth_it("s") for _ in range(10 * TRIED_ONE_IN)) == 10
+    assert memory.is_worth_it("another")
+    assert is_there(memory, "stays")
+    assert all(memory.is_worth_it("s") for _ in range(20))
 
 
 def test_a_hit_now_and_then_is_enough(memory: Memory) -> None:

@@ -205,6 +205,7 @@ def commit_of(each: object) -> object:
 
 async def test_nonsense_ends_a_workers_stream_and_nothing_else(keeper: KeeperClient, worker: Worker) -> None:
     bad = keeper.connect(1, 2)
+    assert bad is not None
     bad.sendall(b"\0\0\0\5\xffhello")
     assert bad.recv(10) == b""
     bad.close()
@@ -259,7 +260,7 @@ async def test_a_session_that_is_removed_leaves_nothing_on_the_disk(
 
 async def restarted(keeper: KeeperClient) -> None:
     again = asyncio.Event()
-    keeper.on_restart(again.set)
+    keeper.on_start(again.set)
     os.kill(keeper.pid, signal.SIGKILL)
     async with asyncio.timeout(20):
         await again.wait()
@@ -284,6 +285,49 @@ async def test_a_keeper_that_was_killed_is_followed_by_another(
     assert file_of(tmp_path, "a").stat().st_ino != inode or keeper.lost == 1
     assert await again.commit(part("a", 1, ChangeSet(puts=(record(2),)))) == (None,)
     again.close()
+
+
+async def test_a_worker_that_is_made_before_the_first_keeper_has_started_is_told_of_it(
+    tmp_path: Path,
+) -> None:
+    client = KeeperClient(KeeperConfig(tmp_path))
+    told: list[bool] = []
+
+    def connect() -> None:
+        stream = client.connect(0, 1)
+        told.append(stream is not None)
+        if stream is not None:
+            stream.close()
+
+    client.on_start(connect)
+    starting = asyncio.ensure_future(client.start())
+    while not client.pid:
+        await asyncio.sleep(0)
+    assert client.connect(0, 1) is None
+    await starting
+    await client.close()
+
+    assert told == [True]
+
+
+async def test_a_worker_that_is_made_while_a_keeper_starts_is_told_of_it_once(
+    keeper: KeeperClient,
+) -> None:
+    """By `on_start`. A second stream would be another worker: the files of the first would go."""
+    before = keeper.pid
+    started = asyncio.ensure_future(restarted(keeper))
+    refused = 0
+    while not started.done():
+        if keeper.pid not in (0, before) and not keeper.ready:
+            assert keeper.connect(0, 1) is None
+            refused += 1
+        await asyncio.sleep(0)
+    await started
+
+    assert refused
+    stream = keeper.connect(0, 1)
+    assert stream is not None
+    stream.close()
 
 
 async def test_who_asked_a_keeper_that_was_killed_is_told_what_may_have_been_done(

@@ -195,6 +195,18 @@ async def test_files_of_an_earlier_life_make_room_first(
     assert (left.exists(), mine.exists()) == (False, True)
 
 
+async def test_a_file_of_an_earlier_life_that_was_made_anew_is_not_one_any_more(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A guest is about to open it: room for another is not made by taking it away."""
+    path = await kept.used_and_closed("a")
+    kept.keeper.shelf = Shelf(tmp_path / "caches", scratch=tmp_path)
+    assert isinstance(await kept.keeper.open(1, "a"), Opened)
+
+    assert not kept.keeper.shelf.free_oldest()
+    assert path.exists()
+
+
 async def test_what_a_copy_of_the_log_will_take_is_not_free(kept: Kept) -> None:
     """The file grows by what the log has beyond its end; when that is copied it is told no more."""
     before = kept.record.checkpoints.pending_bytes

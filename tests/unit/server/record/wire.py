@@ -19,7 +19,9 @@ class Worker:
     """One slot's worker; its questions wait for their answers one by one."""
 
     def __init__(self, keeper: KeeperClient, slot: int = 0, slots: int = 1) -> None:
-        self.stream = keeper.connect(slot, slots)
+        stream = keeper.connect(slot, slots)
+        assert stream is not None
+        self.stream = stream
         self.stream.setblocking(False)
         self._decoder = wire.Decoder()
         self._n = 0
