@@ -9,7 +9,7 @@ import builtins
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from guest import credentials, helpers, pages, patches, times
+from guest import credentials, helpers, pages, patches, shapes, times
 from guest.reply import abort, make_response
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ PURE_HELPERS: tuple[Callable[..., Any], ...] = (
     pages.pick,
     pages.envelope,
     pages.fail,
+    shapes.shaped,
 )
 _BUILTINS = {name: getattr(builtins, name) for name in BUILTIN_NAMES}
 _GIVEN = {"__name__": "plan", **{helper.__name__: helper for helper in (*PURE_HELPERS, make_response, abort)}}

@@ -103,6 +103,7 @@ def _compiled(source: str) -> CodeType:
 #: The `plan` of a run, from the loaded plan, ctx and params.
 _BOUND = Parts(
     lambda given: json_text.decode(given[0].document),
+    resource=lambda given: given[0].resource,
     identifier=lambda given: given[0].identifier_of(given[2]),
     criteria=lambda given: given[0].store.criteria(given[1]["query"]) if given[1]["query"] else {},
     payload=lambda given: given[1]["body_json"],

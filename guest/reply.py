@@ -102,6 +102,11 @@ def encode_reply(reply: Any, depth: int = MAX_DEPTH) -> tuple[dict[str, Any], st
 def _checked_headers(headers: Any) -> dict[str, str]:
     if not isinstance(headers, dict):
         raise ReplyError("the headers must be a dict")
+    if (
+        _TEXT_KEYS.issuperset(map(type, (*headers, *headers.values())))
+        and "".join((*headers, *headers.values())).isascii()
+    ):
+        return headers
     checked = {}
     for name, value in headers.items():
         if value is None:

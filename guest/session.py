@@ -57,10 +57,24 @@ def _body_of(lines: str) -> Any:
         return json.loads(body)  # there is space around it
 
 
+#: How the line begins that says what a dialect, or a contract, has read of the request, in the query's place.
+ASKED = "~"
+
+
+def _rest_of(lines: str) -> Any:
+    return json_text.decode(lines.split("\n", 2)[1])
+
+
 #: A request's ctx, from its last lines: query, the rest, and the body as it was sent.
 _CTX = Parts(
-    lambda lines: json_text.decode(lines.split("\n", 2)[1]),
+    _rest_of,
     query=lambda lines: json_text.decode(lines[: lines.index("\n")]),
+    body_json=_body_of,
+)
+_CTX_ASKED = Parts(
+    _rest_of,
+    query=lambda _lines: {},
+    asked=lambda lines: json_text.decode(lines[1 : lines.index("\n")]),
     body_json=_body_of,
 )
 
@@ -258,7 +272,7 @@ class GuestSession:
         params = json_text.decode(params_text)
         names = {"__builtins__": plan.builtins, "params": params}
         if plan.looks_further:
-            names["ctx"] = ctx = _CTX.of(rest)
+            names["ctx"] = ctx = (_CTX_ASKED if rest.startswith(ASKED) else _CTX).of(rest)
             names["plan"] = plan.bind(ctx, params)
             if plan.wants_credentials:
                 AUTHORIZATION.set(ctx["headers"].get("authorization", ""))

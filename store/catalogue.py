@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from store import sqlite, tables
 from store.entries import MAX_INDEXES, NAME, EntryRow, unreadable
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from store.singleton import Single
     from store.sqlite import Database
 
+_T = TypeVar("_T")
+
 MAX_COLLECTIONS = 1_000
 
 #: Kinds of records that are remembered for a collection, and names and types of one.
 _MAX_LOOKS = 64
 _MAX_LOOK = 128
+#: Results that are kept of what is derived from names and fields.
+_MAX_DERIVED = 256
 
 #: Beside the value that is indexed: the row's number, and headers.
 _INDEX_ROW_BYTES = 16
@@ -95,8 +99,10 @@ class Catalogue:
         self._request, self._earlier = _Changed(), _Changed()
         #: Names of rows that the request has written.
         self._saved: dict[str, None] = {}
-        #: Whether the request has made a collection.
+        #: Whether the request has made a collection, or one has learned a field.
         self.has_new = False
+        #: See `derive`.
+        self.derived: dict[Any, Any] = {}
         if not self._blank:
             self._check_own_table()
             self._entries = {entry.name: entry for entry in self._read()}
@@ -122,7 +128,7 @@ class Catalogue:
         number = 1 + max((entry.number for entry in self._entries.values()), default=0)
         entry = Entry(name, number, 1, {}, timestamp(), [], 1, None, 0)
         self._note_saved(entry)
-        self.has_new = True
+        self._note_new()
         self._database.take_room(name)
         for statement in tables.of_records(number):
             self._database.run(statement)
@@ -137,6 +143,7 @@ class Catalogue:
         """Remember what was learned, and when."""
         entry.fields, entry.updated_at = fields, updated_at or timestamp()
         self._note_saved(entry)
+        self._note_new()
         self._database.take_room(_row(entry).schema)
         self._database.run(
             "UPDATE collections SET schema = ?, updated_at = ? WHERE name = ?",
@@ -170,6 +177,17 @@ class Catalogue:
     def _note_saved(self, entry: Entry) -> None:
         self.touch(entry)
         self._saved[entry.name] = None
+
+    def derive(self, about: Any, made: _T) -> _T:
+        """Keep what was made of names and fields, by what it is about, until one of them is another."""
+        if len(self.derived) >= _MAX_DERIVED:
+            self.derived.clear()
+        self.derived[about] = made
+        return made
+
+    def _note_new(self) -> None:
+        self.has_new = True
+        self.derived.clear()
 
     @property
     def has_written(self) -> bool:
@@ -224,6 +242,7 @@ class Catalogue:
     def _read_again(self, changed: _Changed) -> None:
         if changed.made:
             self._blank = sqlite.is_blank(self._database)
+        self.derived.clear()
         for name in changed.names:
             self._entries.pop(name, None)
         if changed.names and not self._blank:

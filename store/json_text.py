@@ -11,7 +11,7 @@ from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-
 from typing import Any, NoReturn
 
 #: Undocumented, but what `JSONDecoder.raw_decode` itself calls since Python 2.7.
-_scan_once = JSONDecoder().scan_once  # type: ignore[attr-defined]
+scan = JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 def _refuse(value: object) -> NoReturn:
@@ -26,7 +26,7 @@ _encode_chunks = c_make_encoder(None, _refuse, encode_basestring, None, ":", ","
 def decode(text: str) -> Any:
     """The value of JSON text without space around it. Raises ValueError, RecursionError."""
     try:
-        value, end = _scan_once(text, 0)
+        value, end = scan(text, 0)
     except StopIteration:
         raise ValueError("not JSON text") from None
     if end != len(text):

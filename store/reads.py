@@ -6,7 +6,7 @@ An answer that was made of it is good until some of it changes. So it may say to
    all of the session. A record is named by its address, so that 1 and "1" are one (store/ids.py).
 2. More than `MAX_RECORDS` records, or a text longer than `MAX_TEXT`: the collection of the next one counts as
    a whole. More than `MAX_COLLECTIONS` collections: it is all of the session.
-3. `NAMES` stands for which collections there are. No collection can be called so.
+3. `NAMES` stands for which collections there are, and which fields each has. No collection can be called so.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Reads:
             self._take(name, None)
 
     def names(self) -> None:
-        """Which collections there are."""
+        """Which collections there are, and their fields."""
         self.collection(NAMES)
 
     def _take(self, name: str, found: dict[Address, None] | None) -> bool:

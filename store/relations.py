@@ -7,7 +7,7 @@ however many records there are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from store.errors import InvalidQuery
 from store.ids import Address, address_of
@@ -31,6 +31,58 @@ Record: TypeAlias = dict[str, Any]
 Open: TypeAlias = "Callable[[str], Searched]"
 #: What to add to records, by name, and to what was added.
 _Tree: TypeAlias = "dict[str, _Tree]"
+
+
+class Relation(NamedTuple):
+    """How records are related to those of the collection `other`, and the field that says so.
+
+    `one`: it has the id of one of these. `list`: it has a list of their ids. `children`: it is theirs.
+    """
+
+    how: Literal["one", "list", "children"]
+    field: str
+    other: str
+
+
+def relations_of(catalogue: Catalogue, name: str) -> dict[str, Relation]:
+    """What the fields of a session's collections say of one of them, by what a relation is called.
+
+    That is the field without its ending, or the other collection's name where there can be several.
+    """
+    known: dict[str, Relation] | None = catalogue.derived.get(name)
+    if known is None:
+        known = catalogue.derive(name, _relations_of(catalogue, name))
+    return known
+
+
+def fields_of(catalogue: Catalogue, name: str, types: tuple[str, ...]) -> list[str]:
+    """The collection's fields; with JSON types those that have had one of them."""
+    known: list[str] | None = catalogue.derived.get((name, types))
+    if known is None:
+        entry, wanted = catalogue.get(name), {*types}
+        fields = entry.fields if entry else {}
+        found = [each for each in fields if not types or not wanted.isdisjoint(fields[each])]
+        known = catalogue.derive((name, types), found)
+    return known
+
+
+def _relations_of(catalogue: Catalogue, name: str) -> dict[str, Relation]:
+    entry, found = catalogue.get(name), {}
+    fields = entry.fields if entry else {}
+    for other in catalogue.names():
+        theirs = catalogue.get(other)
+        links = links_among(name, theirs.fields) if theirs and not theirs.single else []
+        if links:
+            found[other] = Relation("children", links[0], other)
+    if not any(field != "id" and field.lower().removesuffix("s").endswith("id") for field in fields):
+        return found
+    for other in catalogue.names():
+        for link in links_among(other, fields) or [styled_foreign_key(other, fields)]:
+            if link in fields:
+                found[link[:-2].rstrip("_-")] = Relation("one", link, other)
+            if f"{link}s" in fields:
+                found[other] = Relation("list", f"{link}s", other)
+    return found
 
 
 class Searched(Protocol):

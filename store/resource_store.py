@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from store import asked, groups, ids, names, paging, query, records, rest_query, schema
+from store import asked, groups, ids, names, paging, query, records, relations, rest_query, schema
 from store.errors import DuplicateId, InvalidId, InvalidRecord, NoIdLeft, TypeMismatch
 from store.fields import path_of
 from store.lazy import all_stored, stored, written
@@ -236,15 +236,28 @@ class ResourceStore:
 
         The first is the one to write in `record`.
         """
-        self._seen()
+        self._workspace.reads.names()
         entry = self._entry()
         known, given = entry.fields if entry else {}, record or {}
         found = names.links_among(parent, dict.fromkeys([*known, *given]))
         return found or [names.styled_foreign_key(parent, [*known, *given])]
 
+    def relations(self) -> Record:
+        """Its relations by name: {"author": ("one", "author_id", "authors"), "notes": ("children", ...)}.
+
+        "one": the field has an id of the other's, "list": ids of these; "children": the other's field is it.
+        """
+        self._workspace.reads.names()
+        return {**relations.relations_of(self._workspace.catalogue, self._name)}
+
+    def fields(self, *types: str) -> Names:
+        """The fields seen so far; with JSON types only those that have had one of them."""
+        self._workspace.reads.names()
+        return [*relations.fields_of(self._workspace.catalogue, self._name, types)]
+
     def schema(self) -> Record:
         """The fields seen so far, with JSON types: {"fields": {"name": ["string"]}, "updated_at": "..."}."""
-        self._seen()
+        self._workspace.reads.names()
         entry = self._entry()
         if entry is None:
             return {"fields": {}, "updated_at": None}

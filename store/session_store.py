@@ -44,7 +44,7 @@ class SessionStore:
     def __contains__(self, name: object) -> bool:
         """Whether anything was ever stored in the collection."""
         if type(name) is str and NAME.fullmatch(name):  # no other can ever be there
-            self._workspace.reads.collection(name)
+            self._workspace.reads.names()
         return name in self._workspace.catalogue
 
     def collection(self, name: str) -> ResourceStore:

@@ -15,18 +15,17 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from store.errors import InvalidQuery
+from store.foreign import ACCEPT, between, right_sort, right_word
+from store.foreign import FIELDS as _FIELDS
+from store.foreign import PAGE as _PAGE
+from store.foreign import RELATED as _RELATED
+from store.foreign import SORT as _SORT
+from store.foreign import STATS as _STATS
 from store.names import plain
 from store.schema import MAX_FIELDS, kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-#: What differs from tool to tool, and is told the same way for all.
-_SORT = "sort=name, or sort=-name for descending"
-_PAGE = "page= and per_page=, or limit= and offset="
-_FIELDS = "fields=id,name"
-_RELATED = "embed=children or expand=parent"
-_STATS = "group_by=, sum=, avg=, min=, max= and count= of /stats"
 
 #: Spelt as `plain` leaves them. These are the words that are hardly a field's name.
 _FOREIGN: dict[str, str] = {
@@ -55,7 +54,7 @@ _PLAIN: dict[str, str] = {
     **dict.fromkeys(("filter", "filters", "where"), "name=value or name__operator=value"),
     **dict.fromkeys(("search", "query", "keyword", "keywords"), "q=words"),
     **dict.fromkeys(("count", "inlinecount", "total"), "nothing in its place: lists tell their total"),
-    "format": "Accept: text/csv, or another media type",
+    "format": ACCEPT,
     "callback": "nothing in its place: pages of other origins are let in by cors.origins",
     "dependent": "a DELETE for each of what belongs to the record",
     "range": _PAGE,
@@ -176,6 +175,9 @@ def _check_marks(key: str, value: Any, operators: Collection[str]) -> None:
     word = plain(key[1:])
     if key[0] in "$_" and word in _FOREIGN | _PLAIN:
         raise _wrong(key, (_FOREIGN | _PLAIN)[word])
+    right = right_word(key, value, ()) if key[0] in "$_" else ""
+    if right or key[0] == "$":
+        raise _wrong(key, right or ("q=words" if word == "text" else "name=value or name__operator=value"))
 
 
 def _without_brackets(name: str, parts: list[str], rest: str, value: Any, operators: Collection[str]) -> str:
@@ -187,6 +189,8 @@ def _without_brackets(name: str, parts: list[str], rest: str, value: Any, operat
         return _filter_of(parts, value, operators)
     if root in _GROUPS:
         return _grouped(root)
+    if root == "queries":
+        return "name=value or name__operator=value"
     if word is not None and (
         what in ("page", "fields", "sort", "include", "populate") or name[:1] in ("$", "_")
     ):
@@ -260,8 +264,13 @@ def _check_word(key: str, value: Any, known: Collection[str]) -> None:
         raise _wrong(key, _FOREIGN[word])
     if word in _FOREIGN and ("_" in key or "-" in key or has_all(known)):
         raise _wrong(key, _FOREIGN[word])
-    if has_all(known) and key in _PLAIN and _is_meant(key, value, known):
+    if not has_all(known):
+        return
+    if key in _PLAIN and _is_meant(key, value, known):
         raise _wrong(key, _PLAIN[key])
+    right = "" if key == "group_by" else right_word(key, value, known)
+    if right:
+        raise _wrong(key, right)
 
 
 def _is_meant(key: str, value: Any, known: Collection[str]) -> bool:
@@ -345,6 +354,9 @@ def _check_value(key: str, value: Any, known: Collection[str], operators: Collec
         raise _wrong(f"{key}={value}", _decoded(key, coded, value, operators))
     if not _NO_TEXT.issuperset(kinds):
         return
+    ends = between(key, value)
+    if ends:
+        raise _wrong(f"{key}={value}", ends)
     sign = _SIGN_IN_VALUE.fullmatch(value)
     word = _WORD_IN_VALUE.fullmatch(value)
     if sign is not None:
@@ -388,7 +400,7 @@ def check_sort(names: list[str], known: Collection[str]) -> None:
         name = term.lstrip("+-")
         field = name.removesuffix("__nocase")
         if field not in known:
-            right = _direction(name, before)
+            right = _direction(name, before) or (right_sort(term, known) if has_all(known) else "")
             if right:
                 raise InvalidQuery(f"sort: '{term[:100]}' is no field; write sort={right[:100]}")
             check_field("sort", field, known)

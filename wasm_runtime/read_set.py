@@ -26,8 +26,8 @@ class Places:
     """Parts of a session: `records` are pairs of a collection and an address as JSON text.
 
     `collections` are all that are named: those of `records`, of which no more than these is meant, and those
-    that are meant as a whole. `store.reads.NAMES` among them: which collections there are. Where `whole` is
-    true it is all of the session, and the rest is empty.
+    that are meant as a whole. `store.reads.NAMES` among them: which collections there are, and their fields.
+    Where `whole` is true it is all of the session, and the rest is empty.
     """
 
     records: frozenset[tuple[str, str]] = frozenset()

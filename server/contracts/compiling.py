@@ -86,7 +86,7 @@ class Compiler:
     _settling: Settling | None = field(init=False, default=None)
     _examples: Examples = field(init=False)
     _samples: Samples = field(init=False)
-    _done: dict[tuple[str, str], Compiled] = field(factory=dict)
+    done: dict[tuple[str, str], Compiled] = field(factory=dict)
     _fillings: dict[str, Filling] = field(factory=dict)
     _forms_of_lists: dict[str, dict[str, Any]] = field(factory=dict)
     _shown_seeds: dict[str, dict[str, Any]] = field(factory=dict)
@@ -109,10 +109,10 @@ class Compiler:
         return self._examples
 
     def compiled(self, role: Role) -> Compiled:
-        found = self._done.get((role.operation.id, role.name))
+        found = self.done.get((role.operation.id, role.name))
         if found is None:
             found = self._compile(role) if role.plain else self.example(role)
-            self._done[role.operation.id, role.name] = found
+            self.done[role.operation.id, role.name] = found
         return found
 
     def example(self, role: Role) -> Compiled:

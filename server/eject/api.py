@@ -201,7 +201,7 @@ def _place(
     *,
     holds: Holds = "records",
 ) -> Iterator[Route]:
-    record = {name: _value(kinds) for name, kinds in fields.items() if name != "id" and not _is_link(name)}
+    record = record_of(fields)
     for method, tail, takes, content in kinds:
         body = {"any": [] if content else None, "object": record, "array": [record]}[takes]
         plan = _planned(session, method, base + tail, body, content, holds=holds)
@@ -224,6 +224,11 @@ def _place(
             examples=_EXAMPLES.get(tail, ("",)) if method == "GET" else ("",),
             elsewhere={"group_by": f"/{plan.resource}/stats"} if grouped else {},
         )
+
+
+def record_of(fields: Mapping[str, list[str]]) -> dict[str, Any]:
+    """An example of a record with these fields, but for its id and what points at others."""
+    return {name: _value(kinds) for name, kinds in fields.items() if name != "id" and not _is_link(name)}
 
 
 def _is_link(name: str) -> bool:

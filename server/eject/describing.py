@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from server.eject.api import Collections, Route
     from server.eject.modules import Module
+    from server.planning.dialects.frame.table import Dialect
 
 _SLOT_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "int": {"type": "integer", "minimum": 0},
@@ -35,9 +36,14 @@ _PROBLEM: Final[dict[str, Any]] = {
 _BODILESS: Final = frozenset({"204", "205", "304"})
 
 
-def document(title: str, modules: Iterable[Module], collections: Collections) -> dict[str, Any]:
-    """The whole document. Routes that differ in query or body alone are one operation of it."""
-    paths: dict[str, dict[str, Any]] = {}
+def document(
+    title: str, modules: Iterable[Module], collections: Collections, dialect: Dialect | None = None
+) -> dict[str, Any]:
+    """The whole document. Routes that differ in query or body alone are one operation of it.
+
+    Of a dialect it has the places of each collection.
+    """
+    paths: dict[str, dict[str, Any]] = {} if dialect is None else _spoken(dialect, collections)
     for module in modules:
         for name, route in ((name, route) for name, alike in module.routes.items() for route in alike):
             operations = paths.setdefault(without_kinds(route.template), {})
@@ -49,6 +55,37 @@ def document(title: str, modules: Iterable[Module], collections: Collections) ->
         "paths": paths,
         "components": {"schemas": {"Problem": _PROBLEM} | dict(map(_schema, collections.items()))},
     }
+
+
+def _spoken(dialect: Dialect, collections: Collections) -> dict[str, dict[str, Any]]:
+    paths: dict[str, dict[str, Any]] = {}
+    pairs = [
+        (name, place) for name in collections for place in dialect.places if "{parent}" not in place.path
+    ]
+    for name, place in pairs:
+        path = place.path.replace("{resource}", name)
+        parameters = [
+            {"name": slot, "in": "path", "required": True, "schema": {"type": "string"}}
+            for slot in slots(path)
+        ]
+        for method, kind in place.kinds.items():
+            if dialect.is_served(kind):
+                words = dialect.query.get(kind, {})
+                known = [
+                    {"name": word, "in": "query", "description": says, "schema": {"type": "string"}}
+                    for word, says in words.items()
+                ]
+                paths.setdefault(path, {}).setdefault(
+                    method.lower(),
+                    {
+                        "operationId": "_".join([kind, *re.findall(r"[A-Za-z0-9]+", path)]).replace("-", "_"),
+                        "tags": [name],
+                        "summary": f"{kind} {name}",
+                        "parameters": parameters + known,
+                        "responses": {"default": {"description": "The reply."}},
+                    },
+                )
+    return paths
 
 
 def _operation(name: str, route: Route, collections: Collections) -> dict[str, Any]:

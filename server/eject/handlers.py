@@ -64,6 +64,14 @@ def body_of(route: Route) -> Body:
     return made
 
 
+def body_of_program(code: str) -> Body:
+    """The same of a dialect's program, which serves collections of any name. Raises NotWritable."""
+    made = _body(_parsed(code))
+    if made is None:
+        raise NotWritable("a dialect's program cannot be written as a function")
+    return made
+
+
 def _parsed(code: str) -> ast.Module:
     return give_own_names(ast.parse(code), taken=_IMPORTED | ALLOWED_BUILTINS)
 

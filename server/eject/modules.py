@@ -57,10 +57,11 @@ def modules(routes: Iterable[Route]) -> list[Module]:
 def package(found: Iterable[Module]) -> str:
     """`app/resources/__init__.py`."""
     names = sorted(module.name for module in found)
+    imported = f"from app.resources import {', '.join(names)}\n\n" if names else ""
     return (
         '"""The resources of the API, a module each."""\n\n'
         "from __future__ import annotations\n\n"
-        f"from app.resources import {', '.join(names)}\n\n"
+        f"{imported}"
         "#: Every route of the application.\n"
         f"ROUTES = [{', '.join(f'*{name}.routes' for name in names)}]\n"
     )
@@ -77,7 +78,7 @@ def _module(name: str, resource: str, routes: list[Route]) -> Module:
     head = [
         f'"""{what}"""',
         "from __future__ import annotations",
-        _imports(list(bodies.values())),
+        imports(list(bodies.values())),
         f"routes = Routes({json.dumps(resource)})",
     ]
     return Module(name, resource, "\n\n".join([*head, *functions]) + "\n", named)
@@ -96,10 +97,10 @@ def _at_home(resource: str, routes: list[Route]) -> bool:
     return any(route.template.split("/")[1] == resource for route in routes)
 
 
-def _imports(bodies: list[Body]) -> str:
-    """What the handlers call, and for type checkers what they are given."""
+def imports(bodies: list[Body], *, routes: bool = True) -> str:
+    """What the handlers call, and for type checkers what they are given; `routes`: they stand at some."""
     where = helper_modules()
-    found: dict[str, set[str]] = {"app.runtime.routing": {"Routes"}}
+    found: dict[str, set[str]] = {"app.runtime.routing": {"Routes"}} if routes else {}
     for name in {name for body in bodies for name in body.helpers}:
         found.setdefault(where[name], set()).add(name)
     types = {GIVEN[name] for body in bodies for name in body.parameters}

@@ -17,9 +17,12 @@ from ruff.__main__ import find_ruff_bin
 from server.eject.describing import document
 from server.eject.modules import modules, package
 from server.eject.sources import helper_modules, shared_files
+from server.eject.spoken import handlers, module_of
+from server.eject.spoken import package as package_of
 
 if TYPE_CHECKING:
     from server.eject.api import Collections, Route
+    from server.planning.dialects.frame.table import Dialect
     from server.values.model import ContentKind
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -54,6 +57,8 @@ class Ejected:
     exchanges: list[dict[str, Any]]
     left_out: list[str]
     with_data: bool = False
+    #: The dialect that it speaks; what it has nothing for goes to the routes.
+    dialect: Dialect | None = None
 
     @property
     def failing(self) -> list[dict[str, Any]]:
@@ -74,7 +79,10 @@ def files(ejected: Ejected) -> dict[str, str]:
     """The text of each file, not formatted yet."""
     found = modules(ejected.routes)
     helpers = set(helper_modules().values())
-    wanted = frozenset(name for name in helpers if any(f"from {name} import" in each.text for each in found))
+    dialect = ejected.dialect
+    spoken = {} if dialect is None else _spoken(dialect)
+    texts = [*(each.text for each in found), *spoken.values()]
+    wanted = frozenset(name for name in helpers if any(f"from {name} import" in text for text in texts))
     name = _NAME.sub("-", ejected.session.lower()).strip("-") or "ejected"
     return {
         "README.md": _readme(ejected),
@@ -82,17 +90,33 @@ def files(ejected: Ejected) -> dict[str, str]:
             name=f"{name}-api", needs=_needs(wanted), beside=_beside(ejected)
         ),
         ".gitignore": "__pycache__/\n/data/\n",
-        "openapi.json": _json(document(f"{ejected.session} API", found, ejected.collections)),
+        "openapi.json": _json(document(f"{ejected.session} API", found, ejected.collections, dialect)),
         "app/__init__.py": _PACKAGE.format(session=ejected.session),
-        "app/__main__.py": _template("main.py"),
+        "app/__main__.py": _with_speaker(_template("main.py"), dialect),
+        **spoken,
         "app/resources/__init__.py": package(found),
         **{f"app/resources/{module.name}.py": module.text for module in found},
-        **shared_files(wanted),
+        **shared_files(wanted, "" if dialect is None else module_of(dialect)),
         "tests/exchanges.json": _json(ejected.exchanges),
-        "tests/conftest.py": _template("conftest.py"),
+        "tests/conftest.py": _with_speaker(_template("conftest.py"), dialect),
         "tests/test_exchanges.py": _template("test_exchanges.py"),
-        "tests/test_http.py": _template("test_http.py"),
+        **({"tests/test_http.py": _template("test_http.py")} if dialect is None else {}),
     }
+
+
+def _spoken(dialect: Dialect) -> dict[str, str]:
+    return {"app/dialect/__init__.py": package_of(dialect), "app/dialect/handlers.py": handlers(dialect)}
+
+
+def _with_speaker(text: str, dialect: Dialect | None) -> str:
+    """A template, whose application speaks the dialect."""
+    if dialect is None:
+        return text
+    text = text.replace(
+        "from app.resources import ROUTES\n",
+        "from app.dialect import SPEAKER\nfrom app.resources import ROUTES\n",
+    )
+    return text.replace("session=SESSION)", "session=SESSION, speaker=SPEAKER)")
 
 
 def packed(directory: Path, archive: Path) -> None:
@@ -127,11 +151,21 @@ def _readme(ejected: Ejected) -> str:
     failing = [f"- {each['method']} `{each['route']}`: {each['failed']}" for each in ejected.failing]
     return _template("README.md").format(
         session=ejected.session,
-        routes="\n".join(dict.fromkeys(rows)),
+        routes="\n".join(dict.fromkeys([*_places(ejected.dialect), *rows])),
+        spoken="" if ejected.dialect is None else _SPOKEN.format(tool=ejected.dialect.tool),
         left_out="\n".join(["", "Left out:", "", *left_out, ""]) if left_out else "",
         failing="\n".join(["", _FAILING, "", *failing, ""]) if failing else "",
         seed=_SEED if ejected.with_data else "It begins with none.",
     )
+
+
+def _places(dialect: Dialect | None) -> list[str]:
+    return [
+        f"| {method} | `{place.path}` |  | any | {dialect.name} |"
+        for place in (() if dialect is None else dialect.places)
+        for method, kind in place.kinds.items()
+        if dialect is not None and dialect.is_served(kind)
+    ]
 
 
 def _beside(ejected: Ejected) -> str:
@@ -155,6 +189,11 @@ _FAILING: Final = (
     "These failed in the service on their example request, and need mending; their tests ask for the status\n"
     "that they failed with, if a limit of the sandbox was not the reason:"
 )
+_SPOKEN: Final = """
+Requests are in the words of {tool}, and so are replies and errors. `app/dialect/` has what reads them,
+and the handlers that answer, each for collections of any name: one is there once something was created in
+it. What it has nothing for goes to the other routes. Writing to all of a collection at once is refused.
+"""
 _SEED: Final = (
     "A new one begins with those in `seed/`, which are the session's as they were, one JSON file for each\n"
     "collection; delete that directory to begin with none."

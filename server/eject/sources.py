@@ -29,6 +29,7 @@ _WHOLE: Final = frozenset(
         "guest.pages",
         "guest.patches",
         "guest.reply",
+        "guest.shapes",
         "guest.times",
         "server.concurrency.aside",
         "server.requests.content",
@@ -51,10 +52,13 @@ _HELPERS: Final = (
     "guest.pages",
     "guest.reply",
     "guest.patches",
+    "guest.shapes",
     "guest.times",
     "tools.ejected.secret_keys",
 )
 #: What the parts of modules that are not copied whole are, for the first line of theirs.
+_DIALECTS: Final = "server.planning.dialects."
+_SPEAKING: Final = "tools.ejected.speaking"
 _ABOUT: Final = {
     "server.values.errors": "What can go wrong, and the status and problem type (RFC 9457) that each has.",
     "server.values.model": "Words that several modules share.",
@@ -85,12 +89,15 @@ class SourceMissing(Exception):
 
 
 @cache
-def shared_files(wanted: frozenset[str]) -> dict[str, str]:
+def shared_files(wanted: frozenset[str], dialect: str = "") -> dict[str, str]:
     """The text of each shared file by its path in the project, with the modules of helpers that are wanted.
 
-    Raises SourceMissing, OSError.
+    `dialect`: the module of one, whose table is wanted, too. Raises SourceMissing, OSError.
     """
     copying = _Copying()
+    if dialect:
+        copying.whole(_SPEAKING)
+        copying.asked[f"{_DIALECTS}{dialect}"] = {"DIALECT"}
     for name in (*_ENTRIES, *(each for each in _HELPERS if _target(each) in wanted)):
         copying.whole(name)
     copying.settle()
@@ -108,12 +115,15 @@ def helper_modules() -> dict[str, str]:
 
 
 def _is_whole(name: str) -> bool:
-    return name in _WHOLE or name.startswith(("tools.ejected.", "store."))
+    parts = name.startswith(_DIALECTS) and name.count(".") > _DIALECTS.count(".")
+    return parts or name in _WHOLE or name.startswith(("tools.ejected.", "store."))
 
 
 def _target(name: str) -> str:
     """The project's name for a module: the store stays a room, all else is the runtime."""
     room, _, inner = name.partition(".")
+    if name.startswith(_DIALECTS):
+        return f"app.dialect.{inner.rpartition('.')[2]}"
     return f"app.store.{inner}" if room == "store" else f"app.runtime.{inner.rpartition('.')[2]}"
 
 
@@ -144,7 +154,17 @@ def _module(name: str) -> _Module:
     if not path.exists():
         raise SourceMissing(f"{name} is no module")
     text = path.read_text("utf-8")
+    if name.startswith(_DIALECTS) and name.count(".") == _DIALECTS.count("."):
+        text = _with_handlers(text)
     return _Module(name, text.splitlines(), ast.parse(text))
+
+
+def _with_handlers(text: str) -> str:
+    """A dialect's table with functions in the place of its programs."""
+    handlers = text.replace("    code=CODE,\n", "    code=HANDLERS,\n")
+    if handlers == text:
+        raise SourceMissing("a dialect's table does not say code=CODE")
+    return handlers.replace("DIALECT = ", "from app.dialect.handlers import HANDLERS\n\nDIALECT = ", 1)
 
 
 @define
@@ -200,7 +220,8 @@ class _Copying:
         """Where the names of an import are to be found in the project."""
         name = node.module or ""
         if (_ROOT / name.replace(".", "/")).is_dir():
-            return "app.store" if name == "store" else "app.runtime"
+            inside = "app.dialect" if f"{name}.".startswith(_DIALECTS) else "app.runtime"
+            return "app.store" if name == "store" else inside
         return _target(name)
 
     def _part(self, module: _Module, wanted: set[str]) -> str:

@@ -17,7 +17,8 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Among names of collections: the set of these names itself. No collection can be called so.
+#: Among names of collections: the set of these names itself, and of each one's fields. No collection can be
+#: called so.
 NAMES: Final = "*"
 
 Cause: TypeAlias = Literal["write", "import", "reset", "rewind", "deleted", "doubtful", "plan"]
@@ -32,8 +33,8 @@ class Touched:
     `session` is the name of its directory, `version` the session's after the change (0: not known). `records`
     are pairs of a collection and an address as JSON text (`1` and `"1"` are one address, which is `1`).
     `collections` are those of `records`, and those of which anything may be another: a collection that has no
-    record in `records`. `NAMES` among them: there is a collection that was not there before. Where `whole`
-    is true it is everything of the session, and nothing more is told.
+    record in `records`. `NAMES` among them: there is a collection, or a field of one, that was not there
+    before. Where `whole` is true it is everything of the session, and nothing more is told.
 
     `plan`: what answers the session's requests may be another plan. An empty `session` stands for all.
     """

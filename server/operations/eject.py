@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 from multidict import CIMultiDict
 
-from server.eject.api import routes_of
+from server.eject.api import record_of, routes_of
 from server.eject.handlers import NotWritable
 from server.eject.project import Ejected, packed, write
-from server.operations.exchanges import recorded
+from server.operations.exchanges import recorded, recorded_in
 from server.planning.dialects.frame.choice import DialectChoice
-from server.planning.dialects.frame.registry import AUTO, NATIVE
+from server.planning.dialects.frame.registry import known
 from server.planning.learned.vetting import Vetting
 from server.sessions.tar_files import unpack
 from server.values.errors import Conflict
@@ -58,15 +58,23 @@ class Ejector:
         routes, left_out = await asyncio.to_thread(
             routes_of, session, learned, collections, conventions=conventions, singles=singles
         )
-        if dialect not in (NATIVE, AUTO) and conventions:
-            left_out.append(
-                f"the dialect {dialect}, which the session speaks: here its paths are the conventions'"
-            )
         if not routes:
             raise Conflict(f"Session {session.id} has neither learned routes nor collections to eject.")
-        exchanges = await recorded(routes, session.id, self.sessions, self.executor)
+        spoken = known()[dialect] if conventions and dialect in known() else None
+        if spoken is not None:
+            routes = [route for route in routes if route.learned]
+            records = {name: record_of(fields) for name, fields in collections.items() if name not in singles}
+            exchanges = await recorded_in(spoken, records, session.id, self.sessions, self.executor)
+        else:
+            exchanges = await recorded(routes, session.id, self.sessions, self.executor)
         ejected = Ejected(
-            session.id, routes, collections, exchanges, left_out, with_data and bool(collections)
+            session.id,
+            routes,
+            collections,
+            exchanges,
+            left_out,
+            with_data and bool(collections),
+            spoken,
         )
         with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
             project = Path(scratch) / "project"

@@ -11,18 +11,30 @@ import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+from attrs import evolve
+from multidict import CIMultiDict
+
+from server.eject.spoken import samples
 from server.operations.replay import described
 from server.pipeline import job_for
+from server.planning.dialects.frame.answering import in_dialect
+from server.planning.dialects.frame.choice import read_in
+from server.planning.dialects.frame.compiling import compile_request
+from server.planning.policy import check
 from server.requests.described import Described
-from server.values.errors import BadReply, PlanFailed
-from server.values.model import Session
-from server.values.replies import phrase
+from server.requests.headers import named_headers
+from server.values.errors import BadReply, PlanFailed, ServiceError
+from server.values.model import RunnablePlan, Session
+from server.values.replies import error_reply, phrase, reply_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from server.eject.api import Route
     from server.operations.sessions import SessionOperations
+    from server.planning.dialects.frame.table import Dialect
+    from server.values.model import Reply
     from wasm_runtime.pool import Executor
 
 #: From this status on a reply is a failure of the service's side.
@@ -51,6 +63,49 @@ async def recorded(
 def _order(route: Route) -> tuple[int, int, str]:
     creates = route.method == "POST" and not route.template.endswith("}") and route.body is not None
     return (0 if creates else _ORDER[route.method], route.template.count("/"), route.template)
+
+
+async def recorded_in(
+    dialect: Dialect,
+    collections: dict[str, dict[str, Any]],
+    session_id: str,
+    sessions: SessionOperations,
+    executor: Executor,
+) -> list[dict[str, Any]]:
+    """The same of a dialect's samples; `collections` have a record each."""
+    asked = samples(dialect, collections)
+    plays = [await _spoken(dialect, asked, session_id, sessions, executor) for _ in range(2)]
+    return [_exchange(asking, one, two) for asking, one, two in zip(asked, *plays, strict=True)]
+
+
+async def _spoken(
+    dialect: Dialect,
+    asked: list[dict[str, Any]],
+    session_id: str,
+    sessions: SessionOperations,
+    executor: Executor,
+) -> list[dict[str, Any]]:
+    replies = []
+    async with sessions.forked(Session(session_id, secrets.token_hex(16))) as directory:
+        for asking in asked:
+            reply = await _said(dialect, asking, Session(session_id, directory), executor)
+            body = None if reply.body is None else orjson.loads(reply.body)
+            replies.append({"status": reply.status, "body": body})
+    return replies
+
+
+async def _said(dialect: Dialect, asking: dict[str, Any], session: Session, executor: Executor) -> Reply:
+    headers = CIMultiDict(asking.get("headers", {}))
+    ctx = Described.of(asking).context(session, "")
+    ctx = read_in(evolve(ctx, dialect_headers=named_headers(headers, dialect.headers)), dialect.name)
+    try:
+        found = compile_request(dialect, ctx)
+        runnable = RunnablePlan(found.plan, check(found.plan.code), "conventions")
+        outcome = await executor.run(job_for(ctx, runnable, found.params, asked=found.asked))
+        reply = reply_to(outcome, "")
+    except ServiceError as error:
+        reply = error_reply(error, "")
+    return in_dialect(reply, dialect.name)
 
 
 async def _played(

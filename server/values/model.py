@@ -95,9 +95,10 @@ class RequestContext:
     def guest_head(self, asked: Mapping[str, Any] | None = None) -> str:
         """A line of JSON for the query, and one for the rest.
 
-        `asked` is what a dialect has read: then the query is empty, for its words are not ours.
+        `asked` is what a dialect has read. It stands in the query's place, for its words are not ours, behind
+        the mark of `guest.session.ASKED`: so a plan that looks at nothing else has nothing else decoded.
         """
-        more: dict[str, Any] = {} if asked is None else {"asked": asked}
+        more: dict[str, Any] = {}
         if self.contract is not None:
             more["identity"] = self.contract.identity
             if self.contract.list_form is not None:
@@ -114,7 +115,9 @@ class RequestContext:
                 "base_url": self.base_url,
             }
         ).decode()
-        query = orjson.dumps(self.query).decode() if self.query and asked is None else "{}"
+        if asked is not None:
+            return f"~{orjson.dumps(asked).decode()}\n{head}\n"
+        query = orjson.dumps(self.query).decode() if self.query else "{}"
         return f"{query}\n{head}\n"
 
 

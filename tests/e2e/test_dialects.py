@@ -38,6 +38,37 @@ def test_a_request_says_its_dialect(client: Client) -> None:
     assert client.request("GET", "/posts?_sort=title").status == 400
 
 
+#: A record, and a page of them, by dialect.
+READS = {
+    "json-server": ("/posts/1", "/posts?_page=1&_limit=2"),
+    "json-server-1": ("/posts/1", "/posts?_page=1&_per_page=2"),
+    "ra-data-simple-rest": ("/posts/1", "/posts?range=%5B0,1%5D"),
+    "postgrest": ("/posts?id=eq.1", "/posts?limit=2"),
+    "pocketbase": ("/api/collections/posts/records/1", "/api/collections/posts/records?perPage=2"),
+    "json-api": ("/posts/1", "/posts?page%5Bsize%5D=2"),
+}
+
+
+@pytest.mark.parametrize("dialect", READS)
+def test_reads_are_remembered_as_native_ones_are(client: Client, dialect: str) -> None:
+    """A record's until it is another, and not because of its neighbour; a page's until anything changes."""
+    client.create("/posts", [{"title": "a"}, {"title": "b"}])
+    for path in READS[dialect]:
+        first = client.request("GET", path, X_Dialect=dialect)
+        again = client.request("GET", path, X_Dialect=dialect)
+        assert (first.status, again.status) == (200, 200)
+        assert "remembered" in again.headers["server-timing"]
+        assert (again.body, again.headers["x-dialect"]) == (first.body, dialect)
+    record, page = READS[dialect]
+    assert client.request("PATCH", "/posts/2", {"title": "c"}).status == 200
+    assert "remembered" in client.request("GET", record, X_Dialect=dialect).headers["server-timing"]
+    assert "remembered" not in client.request("GET", page, X_Dialect=dialect).headers["server-timing"]
+    assert client.request("PATCH", "/posts/1", {"title": "d"}).status == 200
+    changed = client.request("GET", record, X_Dialect=dialect)
+    assert "remembered" not in changed.headers["server-timing"]
+    assert b'"d"' in changed.body
+
+
 @pytest.mark.parametrize(
     ("query", "right", "dialect"),
     [

@@ -54,6 +54,9 @@ CALLS: dict[str, list[tuple[str, object]]] = {
         ),
     ],
     "fail": [('fail(422, "is taken", "email") if ctx["query"] else 1', 1)],
+    "shaped": [
+        ('shaped({"id": 1, "a": 2}, {"id": "{id}", "in": {"**": ["id"]}})', {"id": "1", "in": {"a": 2}}),
+    ],
     "pick": [('pick([{"a": {"b": 1, "c": 2}}], "a.b")', [{"a": {"b": 1}}])],
     "hash_secret": [
         ('hash_secret("a").startswith("scrypt$")', True),

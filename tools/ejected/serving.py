@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
@@ -29,6 +29,8 @@ from tools.ejected.routing import Table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
+
+    from multidict import MultiMapping
 
     from tools.ejected.execution import Answer
     from tools.ejected.routing import Route
@@ -50,13 +52,15 @@ def make_app(
     seed: Path | None = None,
     openapi: Path | None = None,
     hosts: Hosts | None = None,
+    speaker: Speaks | None = None,
 ) -> web.Application:
     """An application that keeps its records in `data`. `session` is what `ctx["session"]["id"]` says.
 
-    `hosts` are the names that it is served under; any where they are left out.
+    `hosts` are the names that it is served under; any where they are left out. `speaker`: of the dialect that
+    requests are in; `routes` are for what it has nothing for.
     """
     database = Database(data, seed)
-    edge = _Edge(Table(routes), database, session, hosts or Hosts())
+    edge = _Edge(Table(routes), database, session, hosts or Hosts(), speaker)
 
     async def opened(_app: web.Application) -> AsyncIterator[None]:
         await database.open()
@@ -76,8 +80,28 @@ def make_app(
     return app
 
 
+class Speaks(Protocol):
+    """What reads requests that are in a dialect, and puts errors into its words; there may be one."""
+
+    @property
+    def dialect(self) -> Any: ...
+
+    def read(
+        self, headers: MultiMapping[str], ctx: dict[str, Any], content: content.Content
+    ) -> tuple[Route, dict[str, Any]] | None: ...
+
+    def allowed(self, segments: tuple[str, ...]) -> tuple[str, ...]: ...
+
+    def form(self, status: int, document: dict[str, Any]) -> Any: ...
+
+    def media_type(self, accept: str) -> str: ...
+
+
 class _Edge:
-    def __init__(self, table: Table, database: Database, session: str, hosts: Hosts) -> None:
+    def __init__(
+        self, table: Table, database: Database, session: str, hosts: Hosts, speaker: Speaks | None
+    ) -> None:
+        self._speaker = speaker
         self._table = table
         self._database = database
         self._session = session
@@ -97,13 +121,13 @@ class _Edge:
         try:
             return await self._response(request, number)
         except ServiceError as error:
-            return _respond(error.status, error.headers.items(), error.problem(number), number, _PROBLEM)
+            return self._failed(error.status, error.headers.items(), error.problem(number), number)
         except ConnectionError:
             raise
         except Exception:  # noqa: BLE001  it is logged, and the client told
             _log.exception("%s failed", number)
             failed = ServiceError("The request failed; the log has more.")
-            return _respond(failed.status, (), failed.problem(number), number, _PROBLEM)
+            return self._failed(failed.status, (), failed.problem(number), number)
 
     async def _response(self, request: web.Request, number: str) -> web.Response:
         self._hosts.check(request.headers)
@@ -111,7 +135,8 @@ class _Edge:
             raise MethodNotAllowed(METHODS, "The service takes {}.")
         target = parse_target(request.raw_path, path_bytes=MAX_PATH_BYTES)
         if request.method == "OPTIONS":
-            allow = ", ".join(self._table.allowed(target.segments))
+            spoken = () if self._speaker is None else self._speaker.allowed(target.segments)
+            allow = ", ".join(spoken or self._table.allowed(target.segments))
             return _respond(204, (("Allow", allow),), None, number)
         query = parse_query(target.raw_query, query_bytes=MAX_QUERY_BYTES)
         method = "GET" if request.method == "HEAD" else request.method
@@ -126,8 +151,34 @@ class _Edge:
             "base_url": self._origin.base_url(request.headers),
         }
         read = await _content(request)
-        route = self._table.find(method, target.segments, read.kind, tuple(sorted(query)), read.value)
-        return _answered(await self._database.answer(route, ctx, read.value), number)
+        found = None if self._speaker is None else self._speaker.read(request.headers, ctx, read)
+        if found is None:
+            keys = tuple(sorted(query))
+            found = self._table.find(method, target.segments, read.kind, keys, read.value), ctx
+        route, asked = found
+        answer = await self._database.answer(route, asked, read.value)
+        return self._answered(answer, number, request.headers.get("Accept", ""))
+
+    def _answered(self, answer: Answer, number: str, accept: str) -> web.Response:
+        if answer.is_problem:
+            document = problem_document(answer.status, answer.body, number)
+            return self._failed(answer.status, answer.headers, document, number)
+        if self._speaker is None:
+            return _respond(answer.status, answer.headers, answer.body or None, number)
+        headers = (*answer.headers, *self._speaker.dialect.reply_headers)
+        media_type = self._speaker.media_type(accept)
+        return _respond(answer.status, headers, answer.body or None, number, media_type)
+
+    def _failed(
+        self, status: int, headers: Iterable[tuple[str, str]], document: dict[str, Any], number: str
+    ) -> web.Response:
+        """A problem document; in a dialect what it has in its place."""
+        if self._speaker is None:
+            return _respond(status, headers, document, number, _PROBLEM)
+        form = self._speaker.form(status, document)
+        body = None if form.body is None else json.dumps(form.body, ensure_ascii=False)
+        headers = (*headers, *self._speaker.dialect.reply_headers)
+        return _respond(form.status, headers, body, number, form.media_type)
 
 
 async def _content(request: web.Request) -> content.Content:
@@ -139,13 +190,6 @@ async def _content(request: web.Request) -> content.Content:
         return content.NO_CONTENT
     kind, data = await content.read_content(request, limit=MAX_BODY_BYTES, seconds=BODY_SECONDS)
     return await content.parse(request.method, kind, data)
-
-
-def _answered(answer: Answer, number: str) -> web.Response:
-    if not answer.is_problem:
-        return _respond(answer.status, answer.headers, answer.body or None, number)
-    document = problem_document(answer.status, answer.body, number)
-    return _respond(answer.status, answer.headers, document, number, _PROBLEM)
 
 
 def _respond(
@@ -170,7 +214,7 @@ def _respond(
     return response
 
 
-def main(routes: Iterable[Route], package: Path, *, session: str) -> None:
+def main(routes: Iterable[Route], package: Path, *, session: str, speaker: Speaks | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     `openapi.json` and `seed` are in the package where it is installed, and beside it in the project.
@@ -192,7 +236,9 @@ def main(routes: Iterable[Route], package: Path, *, session: str) -> None:
     openapi, seed = (_shipped(package, name) for name in ("openapi.json", "seed"))
     names = [name.strip() for name in options.names.split(",") if name.strip()]
     hosts = Hosts(names, local_only=is_local(options.host))
-    app = make_app(routes, options.data, session=session, seed=seed, openapi=openapi, hosts=hosts)
+    app = make_app(
+        routes, options.data, session=session, seed=seed, openapi=openapi, hosts=hosts, speaker=speaker
+    )
     try:
         web.run_app(app, host=options.host, port=options.port)
     except InUseError as error:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from server.planning.conventions.planner import (
     NOT_PLANNABLE,
     ConventionsPlanner,
@@ -93,7 +91,8 @@ class CheckedConventions:
     def _in_dialect(self, ctx: RequestContext) -> Fixed:
         refuse_credentials(ctx.method, ctx.segments, ctx.body_json)
         compiled = compile_request(known()[ctx.dialect], ctx, clearing=self._clearing)
-        return evolve(self._checked_plan(compiled.plan), asked=compiled.asked)
+        checked = self._checked_plan(compiled.plan)
+        return Fixed(checked.runnable, compiled.params, compiled.asked)
 
     async def runnable(self, ctx: RequestContext) -> RunnablePlan:
         """The same plan, for operators to look at. Raises as `plan` does."""

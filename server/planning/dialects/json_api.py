@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from server.planning.dialects.frame.table import Dialect, ErrorForm, Marks, Place
+from server.planning.dialects.frame.table import RECORD, Dialect, ErrorForm, Marks, Place, Sample
 from server.planning.dialects.json_api_parts.asking import MEDIA_TYPE, read
 from server.planning.dialects.json_api_parts.programs import CODE
 
@@ -84,5 +84,14 @@ DIALECT = Dialect(
         "create": {"include": _LIST_WORDS["include"]},
         "update": {"include": _LIST_WORDS["include"]},
     },
+    samples=(
+        Sample("POST", "/{resource}", {"data": {"type": "{resource}", "attributes": RECORD}}),
+        Sample("GET", "/{resource}?page[size]=1&sort=-id"),
+        Sample("GET", "/{resource}/1"),
+        Sample("PATCH", "/{resource}/1", {"data": {"type": "{resource}", "id": "1", "attributes": RECORD}}),
+        Sample("DELETE", "/{resource}/1"),
+        Sample("GET", "/{resource}/1"),
+        Sample("POST", "/{resource}", {"data": []}),
+    ),
     filters="`filter[name]=value` filters, `filter[name][gte]=1` otherwise; `fields[TYPE]=a,b` picks.",
 )

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 from zlib import crc32
 
-from attrs import evolve
+import orjson
 
 from server.planning.dialects.frame.reading import first, json_value, sort_of
-from server.planning.dialects.frame.table import Asked, Dialect, ErrorForm, Marks, Place
+from server.planning.dialects.frame.table import RECORD, Asked, Dialect, ErrorForm, Marks, Place, Sample
 from server.planning.dialects.pocketbase_parts.filters import read_filter
 from server.planning.dialects.pocketbase_parts.programs import CODE
 from server.planning.kinds.route import is_collection_name
@@ -54,6 +54,7 @@ _PAGE_SIZE, _LARGEST_PAGE = 30, 1_000
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False", ""})
 _MAX_PATHS, _MAX_STEPS = 8, 6
+_ALL_SHOWN: dict[str, Any] = {"expand": [], "fields": None}
 _MAX_JOBS = 50
 #: As many fields as the store learns of a collection (its schema.MAX_FIELDS); with more, none is unknown.
 MOST_FIELDS = 256
@@ -70,13 +71,20 @@ _ROW = "@rowid"
 
 def read(ctx: RequestContext, found: Found) -> Asked:
     asked = _read(ctx, found)
-    return evolve(asked, values={**asked.values, "marks": _marks(found.resource)})
+    marks, shape = _marks(found.resource)
+    if asked.kind == "get-plain":
+        return Asked({}, asked.kind, {"shape": shape})
+    return Asked({**asked.values, "marks": marks, "shape": shape}, asked.kind)
 
 
 @lru_cache(maxsize=1024)
-def _marks(name: str) -> dict[str, str]:
-    """core/collection_model.go: "pbc_" and the CRC-32 (IEEE 802.3) of the collection's type and name."""
-    return {"collectionId": f"pbc_{crc32(f'base{name}'.encode())}", "collectionName": name}
+def _marks(name: str) -> tuple[str, str]:
+    """What each record says of its collection, as JSON text, and a record with that, for `shaped`.
+
+    core/collection_model.go: "pbc_" and the CRC-32 (IEEE 802.3) of the collection's type and name.
+    """
+    marks = {"collectionId": f"pbc_{crc32(f'base{name}'.encode())}", "collectionName": name}
+    return orjson.dumps(marks).decode(), orjson.dumps({"**": ["expand"], **marks}).decode()
 
 
 def _read(ctx: RequestContext, found: Found) -> Asked:
@@ -86,16 +94,17 @@ def _read(ctx: RequestContext, found: Found) -> Asked:
         return _batch(_formed(ctx.body_json))
     if found.kind in ("create", "update") and not isinstance(ctx.body_json, dict | None):
         raise BadRequest("The body is a JSON object.")
-    shown = _shown(first(ctx.query, "fields"), first(ctx.query, "expand"))
+    shown = _shown(first(ctx.query, "fields"), first(ctx.query, "expand")) if ctx.query else _ALL_SHOWN
+    whole = not shown["expand"] and not shown["fields"]
     if found.kind == "get":
-        return Asked(shown, "" if shown["expand"] or shown["fields"] else "get-plain")
+        return Asked({}, "get-plain") if whole else Asked(shown)
     if found.kind != "list":
         formed = isinstance(ctx.body_json, dict) and _PAYLOAD in ctx.body_json
         return Asked({**shown, "given": _formed(ctx.body_json)} if formed else shown)
-    words = {key for key in ctx.query if first(ctx.query, key)}
-    if words.isdisjoint({"page", "perPage", "sort", "filter", "skipTotal", "fields", "expand"}):
-        return Asked({}, "list-all")
-    return Asked({**shown, **_list_asked(ctx)})
+    asked = _list_asked(ctx)
+    if whole and asked["sort"] is None and not asked["tests"]:
+        return Asked({key: asked[key] for key in ("page", "size", "skip")}, "list-rows")
+    return Asked({**shown, **asked})
 
 
 def _formed(body: Any) -> Any:
@@ -323,4 +332,14 @@ DIALECT = Dialect(
     prefixed=False,
     query={"list": _LIST_WORDS, "get": _RECORD_WORDS, "create": _RECORD_WORDS, "update": _RECORD_WORDS},
     absent="absent",
+    samples=(
+        Sample("POST", _RECORDS, {"**": RECORD, "id": "abcdefghij12345"}),
+        Sample("POST", _RECORDS, {"**": RECORD, "id": "too short"}),
+        Sample("GET", f"{_RECORDS}?sort=-id&fields=id,collectionName"),
+        Sample("GET", f"{_RECORDS}/abcdefghij12345"),
+        Sample("PATCH", f"{_RECORDS}/abcdefghij12345", RECORD),
+        Sample("DELETE", f"{_RECORDS}/abcdefghij12345"),
+        Sample("GET", f"{_RECORDS}/abcdefghij12345"),
+        Sample("GET", f"{_RECORDS}?perPage=x"),
+    ),
 )

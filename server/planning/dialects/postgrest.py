@@ -8,7 +8,7 @@ page.
 
 from __future__ import annotations
 
-from server.planning.dialects.frame.table import Dialect, Marks, Place
+from server.planning.dialects.frame.table import RECORD, Dialect, Marks, Place, Sample
 from server.planning.dialects.postgrest_parts.asking import read
 from server.planning.dialects.postgrest_parts.errors import error
 from server.planning.dialects.postgrest_parts.programs import CODE
@@ -51,6 +51,7 @@ DIALECT = Dialect(
         types=("application/vnd.pgrst.object+json", "application/vnd.pgrst.array+json"),
     ),
     headers=frozenset({"range", "range-unit", "prefer"}),
+    reply_headers=(("Access-Control-Expose-Headers", "Content-Range, Location, Preference-Applied"),),
     clearing={
         "patch-all": "21000: UPDATE requires a WHERE clause",
         "delete-all": "21000: DELETE requires a WHERE clause",
@@ -66,4 +67,15 @@ DIALECT = Dialect(
         "delete": {"select": _LIST_WORDS["select"]},
     },
     filters="A column's name filters by it: `age=gte.18`.",
+    samples=(
+        Sample("POST", "/{resource}", RECORD),
+        Sample("POST", "/{resource}?select=id", [RECORD]),
+        Sample("GET", "/{resource}?order=id.desc"),
+        Sample("GET", "/{resource}?id=eq.1&select=id"),
+        Sample("PATCH", "/{resource}?id=eq.1", RECORD),
+        Sample("DELETE", "/{resource}?id=eq.1"),
+        Sample("GET", "/{resource}?id=eq.1"),
+        Sample("GET", "/{resource}?nope=eq.1"),
+        Sample("DELETE", "/{resource}"),
+    ),
 )

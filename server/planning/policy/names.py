@@ -26,7 +26,7 @@ PROTECTED_NAMES = _words("ctx plan params store session_store make_response abor
 #: Given too, but a plan may use these names for its own values.
 HELPER_NAMES = _words("""
     as_int as_float as_bool parse_json bearer now today add_time seconds_between uuid4 slugify url_quote
-    by re_match hash_secret verify_secret new_token money json_patch merge_patch page_of pick
+    by re_match hash_secret verify_secret new_token money json_patch merge_patch page_of pick shaped
     envelope fail
 """)
 
@@ -66,14 +66,14 @@ ALLOWED_METHODS = _words("""
 
     as_integer_ratio bit_count bit_length is_integer
 
-    collection collections criteria delete delete_all embed exists expand group insert_many links list
-    schema search singleton upsert vet
+    collection collections criteria delete delete_all embed exists expand fields group insert_many links list
+    relations schema search singleton upsert vet
 """)
 
 #: What of these a store has; for advice alone.
 STORE_METHODS = _words("""
-    count criteria delete delete_all embed exists expand get group insert insert_many links list
-    replace schema search singleton update upsert vet
+    count criteria delete delete_all embed exists expand fields get group insert insert_many links list
+    relations replace schema search singleton update upsert vet
 """)
 
 #: Nodes with nothing of their own to check; their children are checked.

@@ -226,7 +226,7 @@ def test_plans_see_methods_only() -> None:
                 "search",
             ),
             *("count", "group", "embed", "expand", "delete_all", "criteria", "schema"),
-            *("vet", "links", "singleton"),
+            *("vet", "links", "relations", "fields", "singleton"),
         },
         SessionStore: {"collection", "collections"},
     }

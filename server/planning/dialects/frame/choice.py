@@ -6,6 +6,7 @@ Its `X-Dialect` says so; else its session; else the settings, for its token and 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve, field, frozen
@@ -70,10 +71,7 @@ class DialectChoice:
 
     def headers_of(self, name: str) -> frozenset[str]:
         """Request headers that are read for the dialect, in lower case."""
-        if name == NATIVE:
-            return frozenset()
-        tables = known().values() if name == AUTO else (known()[name],)
-        return frozenset().union(*(each.headers for each in tables))
+        return _headers_of(name)
 
     def looked_at(self, ctx: RequestContext, headers: MultiMapping[str]) -> RequestContext:
         """A described request in the dialect that it would be read in; nothing is settled by it."""
@@ -98,6 +96,14 @@ class DialectChoice:
         found = await self.kept.change(ctx.session.directory, {SETTING: name}, expected=before)
         settled = str(found.get(SETTING))
         return settled if settled in known() else name
+
+
+@cache
+def _headers_of(name: str) -> frozenset[str]:
+    if name == NATIVE:
+        return frozenset()
+    tables = known().values() if name == AUTO else (known()[name],)
+    return frozenset().union(*(each.headers for each in tables))
 
 
 def read_in(ctx: RequestContext, name: str) -> RequestContext:

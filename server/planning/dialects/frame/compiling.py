@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from server.planning.dialects.frame.table import Found
-from server.planning.kinds.route import Slot, is_collection_name, segment_kind, split_prefix
+from server.planning.kinds.route import RouteTemplate, Slot, is_collection_name, segment_kind, split_prefix
 from server.values.errors import InvalidQuery, MethodNotAllowed, NotPlannable
 from server.values.model import Plan, SourceCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from server.planning.dialects.frame.table import Dialect, Place
+    from server.planning.kinds.route import Params
     from server.values.model import RequestContext
 
 _UNKNOWN = (
@@ -31,7 +32,9 @@ class Compiled:
     """A plan, the same object for requests of one kind; and what this request asks of it."""
 
     plan: Plan
+    kind: str
     asked: dict[str, Any]
+    params: Params | None = None
 
 
 @frozen
@@ -47,19 +50,19 @@ def compile_request(dialect: Dialect, ctx: RequestContext, *, clearing: bool = F
 
     Raises NotPlannable and MethodNotAllowed for what the table does not cover, and what reading raises.
     """
-    spots = list(_spots(dialect, ctx.segments))
-    if not spots:
-        raise NotPlannable(_UNKNOWN.format(dialect.name))
-    for spot in spots:
-        kind = spot.place.kinds.get("GET" if ctx.method == "HEAD" else ctx.method)
+    method = "GET" if ctx.method == "HEAD" else ctx.method
+    for spot in _spots(dialect, ctx.segments):
+        kind = spot.place.kinds.get(method)
         if kind is not None:
             found = Found(kind, spot.resource, spot.parent, spot.route)
             asked = dialect.read(ctx, found)
             kind = asked.kind or kind
             if kind in dialect.clearing and not clearing:
                 raise InvalidQuery(f"{dialect.clearing[kind]}\n{_NO_CLEARING}")
-            return Compiled(_plan(_Code(dialect, kind), found), asked.values)
-    raise MethodNotAllowed(_allowed(spots))
+            plan = _plan(_Code(dialect, kind), found)
+            params = None if asked.params is None else {**_slots(plan.route, ctx.segments), **asked.params}
+            return Compiled(plan, kind, asked.values, params)
+    raise MethodNotAllowed(allowed_methods(dialect, ctx.segments))
 
 
 def allowed_methods(dialect: Dialect, segments: tuple[str, ...]) -> tuple[str, ...]:
@@ -79,16 +82,13 @@ def _allowed(spots: list[_Spot]) -> tuple[str, ...]:
 def _spots(dialect: Dialect, segments: tuple[str, ...]) -> Iterator[_Spot]:
     prefix, rest = split_prefix(segments) if dialect.prefixed else ((), segments)
     base = "".join(f"/{each}" for each in prefix)
-    for place in dialect.places:
-        spot = _at(place, base, tuple(rest))
+    for place, parts in dialect.by_length.get(len(rest), ()):
+        spot = _at(place, parts, base, rest)
         if spot is not None:
             yield spot
 
 
-def _at(place: Place, base: str, segments: tuple[str, ...]) -> _Spot | None:
-    parts = place.path.strip("/").split("/")
-    if len(parts) != len(segments):
-        return None
+def _at(place: Place, parts: tuple[str, ...], base: str, segments: Sequence[str]) -> _Spot | None:
     names: dict[str, str] = {}
     route = base
     for part, segment in zip(parts, segments, strict=True):
@@ -106,6 +106,15 @@ def _at(place: Place, base: str, segments: tuple[str, ...]) -> _Spot | None:
 def _slot(name: str, segment: str) -> Slot:
     kind = segment_kind(segment)
     return Slot(name, "slug" if kind == "literal" else kind)
+
+
+def _slots(route: str, segments: tuple[str, ...]) -> Params:
+    return _template(route).match(segments) or {}
+
+
+@lru_cache(maxsize=4096)
+def _template(route: str) -> RouteTemplate:
+    return RouteTemplate.parse(route)
 
 
 @frozen(eq=False)

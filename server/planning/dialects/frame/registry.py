@@ -31,6 +31,7 @@ def known() -> Mapping[str, Dialect]:
     return {each.name: each for each in sorted(tables, key=lambda table: table.name)}
 
 
+@cache
 def names() -> tuple[str, ...]:
     """What a setting or a header may say."""
     return (NATIVE, AUTO, *known())

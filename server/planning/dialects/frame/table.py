@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import field, frozen
 
 if TYPE_CHECKING:
+    from server.planning.kinds.route import Params
     from server.values.model import RequestContext
 
 JSON = "application/json"
@@ -47,10 +48,14 @@ class Found:
 
 @frozen
 class Asked:
-    """What a request asks for, in words that the plan's program reads; `kind`, where that is finer now."""
+    """What a request asks for, in words that the plan's program reads; `kind`, where that is finer now.
+
+    `params` stand beside the route's slots: a program that looks at these alone has no `ctx` made for it.
+    """
 
     values: dict[str, Any]
     kind: str = ""
+    params: Params | None = None
 
 
 @frozen
@@ -122,6 +127,31 @@ class ErrorForm:
     media_type: str = JSON
 
 
+#: In a sample's body: a record's members.
+RECORD = "{record}"
+
+
+@frozen
+class Sample:
+    """A request of the dialect's, for tests of what was made of it: `{resource}` is a collection's name."""
+
+    method: str
+    path: str
+    body: Any = None
+
+
+#: Of a dialect whose records are JSON objects at `/{resource}/{id}`.
+PLAIN_SAMPLES = (
+    Sample("POST", "/{resource}", RECORD),
+    Sample("GET", "/{resource}"),
+    Sample("GET", "/{resource}/1"),
+    Sample("PUT", "/{resource}/1", RECORD),
+    Sample("PATCH", "/{resource}/1", RECORD),
+    Sample("DELETE", "/{resource}/1"),
+    Sample("GET", "/{resource}/1"),
+    Sample("PATCH", "/{resource}"),
+)
+
 Read: TypeAlias = Callable[["RequestContext", Found], Asked]
 ErrorIn: TypeAlias = Callable[[Problem], ErrorForm]
 
@@ -138,6 +168,7 @@ class Dialect:
     `/api` and `/v1` may stand before its paths. `media_type`: of its replies; `reply_headers`: what all of
     them have. `query` has the words of the query by kind, each with what it says, and `filters` says how
     filters are spelt: for descriptions. `absent` is a kind that only says that something is not done.
+    `samples` are in an order in which each finds what the one before it has left.
     """
 
     name: str
@@ -156,6 +187,17 @@ class Dialect:
     query: Mapping[str, Mapping[str, str]] = field(factory=dict)
     filters: str = ""
     absent: str = ""
+    samples: tuple[Sample, ...] = PLAIN_SAMPLES
+    #: The places by the number of their parts, each with these.
+    by_length: Mapping[int, tuple[tuple[Place, tuple[str, ...]], ...]] = field(init=False)
+
+    @by_length.default
+    def _by_length(self) -> Mapping[int, tuple[tuple[Place, tuple[str, ...]], ...]]:
+        found: dict[int, tuple[tuple[Place, tuple[str, ...]], ...]] = {}
+        for place in self.places:
+            parts = tuple(place.path.strip("/").split("/"))
+            found[len(parts)] = (*found.get(len(parts), ()), (place, parts))
+        return found
 
     def is_served(self, kind: str) -> bool:
         return kind != self.absent

@@ -8,8 +8,11 @@ Source: jsonapi.org/format/1.1, "Content Negotiation", "Fetching Data", "Query P
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+import orjson
 
 from server.planning.dialects.frame.reading import every, first
 from server.planning.dialects.frame.table import Asked
@@ -49,8 +52,12 @@ def read(ctx: RequestContext, found: Found) -> Asked:
     asked: dict[str, Any] = {"base": "".join(f"/{each}" for each in prefix), **_shown(ctx)}
     if ctx.body_text is not None and found.kind in ("create", "update", "relate"):
         _check_type(ctx)
+    alone = asked["include"] is None and not asked["fields"]
     if found.kind == "list":
-        return Asked({**asked, **_list_asked(ctx)})
+        asked |= _list_asked(ctx)
+        if not alone or asked["where"] or asked["sort"]:
+            return Asked(asked)
+        return Asked({**asked, "shape": _shapes(asked["base"], found.resource)[0]}, "list-alone")
     _only(ctx, {"include", "fields"} if found.kind not in ("relate", "delete", "linkage") else set())
     if found.kind in ("create", "update"):
         asked |= resource_of(
@@ -58,7 +65,19 @@ def read(ctx: RequestContext, found: Found) -> Asked:
         )
     elif found.kind == "relate":
         asked |= {"method": ctx.method, **identifiers_of(ctx.body_json)}
-    return Asked(asked)
+    if not alone or found.kind != "get":
+        return Asked(asked)
+    document = _shapes(asked["base"], found.resource)[1]
+    return Asked({}, "get-alone", {"kind": found.resource, "base": asked["base"], "document": document})
+
+
+@lru_cache(maxsize=1024)
+def _shapes(base: str, kind: str) -> tuple[str, str]:
+    """A record as a resource, and as a document of its own, where it points at nothing: for `shaped`."""
+    place = {"self": f"{base}/{kind}/{{id:path}}"}
+    resource = {"type": kind, "id": "{id}", "attributes": {"**": ["id"]}, "links": place}
+    document = {"jsonapi": {"version": "1.1"}, "data": resource, "links": place}
+    return orjson.dumps(resource).decode(), orjson.dumps(document).decode()
 
 
 # Media types

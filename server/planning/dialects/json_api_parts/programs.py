@@ -27,33 +27,20 @@ def _in(levels: int, code: str) -> str:
 
 
 _BEGIN = """\
-asked, base, root = ctx["asked"], ctx["asked"]["base"], plan["resource"]
-names, relations, identified = session_store.collections(), {}, {}
+asked = ctx["asked"]
+base, root = asked["base"], plan["resource"]
+relations, identified = {}, {}
 """
 
 # The relationships of the type `kind`.
 _KIND = """\
 if kind not in relations:
-    table, own = {}, session_store[kind]
-    known = own.schema()["fields"]
-    pointing = any(field != "id" and field.lower().removesuffix("s")[-2:] == "id" for field in known)
-    for other in names:
-        theirs = session_store[other].schema()["fields"]
-        links = [link for link in session_store[other].links(kind) if link in theirs]
-        if links and session_store[other].singleton() is None:
-            table[other] = ("children", links[0], other)
-    for other in names if pointing else []:
-        for link in own.links(other):
-            if link in known:
-                table[link[:-2].rstrip("_-")] = ("one", link, other)
-            if f"{link}s" in known:
-                table[other] = ("list", f"{link}s", other)
-    relations[kind] = table
-    identified[kind] = [
-        field for field in known if field != "id" and ("object" in known[field] or "array" in known[field])
-    ]
-    for wish in (asked["fields"] or {}).get(kind.replace("-", "").replace("_", "").lower(), []):
-        if known and wish not in known and wish not in table:
+    relations[kind] = session_store[kind].relations()
+    identified[kind] = session_store[kind].fields("object", "array")
+    wishes = (asked["fields"] or {}).get(kind.replace("-", "").replace("_", "").lower(), [])
+    has = session_store[kind].fields() if wishes else []
+    for wish in wishes:
+        if has and wish not in has and wish not in relations[kind]:
             UNKNOWN
 """.replace(
     "UNKNOWN\n",
@@ -102,7 +89,7 @@ for path in asked["include"] or []:
     + _in(2, _KIND)
     + """\
         how, field, other = relations[kind].get(step, ("", step, ""))
-        there = there or how or step in identified[kind] or not session_store[kind].schema()["fields"]
+        there = there or how or step in identified[kind] or not session_store[kind].fields()
         wanted = {}
         if how == "children":
             ids = [str(rec["id"]) for rec in groups[kind]]
@@ -151,17 +138,22 @@ for path in asked["include"] or []:
     .replace("LARGEST", str(_LARGEST_STEP))
 )
 
-# `resources`: `shown` and `extra` as resource objects.
+# `resources`: `shown` and `extra` as resource objects. What is the same for all of a kind is found out once:
+# `ways` are its relationships with their links' ends, `some` the members that were asked for.
 _RENDER = (
     """\
-resources = []
+resources, lately, ways, some = [], "", [], None
 for kind, rec in shown + extra:
+    if kind != lately:
 """
-    + _in(1, _KIND)
+    + _in(2, _KIND)
     + """\
-    rec = dict(rec.items())
-    attributes, related, table = rec.copy(), {}, relations[kind]
+        lately, ways = kind, [(name, *relations[kind][name], url_quote(name)) for name in relations[kind]]
+        some = (asked["fields"] or {}).get(kind.replace("-", "").replace("_", "").lower())
+    rid = str(rec["id"])
+    attributes, related = {**rec}, {}
     attributes.pop("id")
+    place = f"{base}/{kind}/{rid if rid.isalnum() and rid.isascii() else url_quote(rid)}"
     for name in identified[kind]:
         value = rec.get(name)
         kept = value if isinstance(value, list) else [value]
@@ -170,33 +162,36 @@ for kind, rec in shown + extra:
             for each in kept
         ):
             data = [{"type": each["type"], "id": str(each["id"])} for each in kept]
-            related[name] = {"data": data if isinstance(attributes.pop(name), list) else data[0]}
-    for name in table:
-        how, field, other = table[name]
-        value = rec.get(field)
+            mark = url_quote(name)
+            links = {"self": f"{place}/relationships/{mark}", "related": f"{place}/{mark}"}
+            data = data if isinstance(attributes.pop(name), list) else data[0]
+            related[name] = {"data": data, "links": links}
+    for name, how, field, other, mark in ways:
         if rec.get(name) is not None and field != name:
             continue
+        links = {"self": f"{place}/relationships/{mark}", "related": f"{place}/{mark}"}
+        if how == "one":
+            value = rec.get(field, rec)
+            if value is None or isinstance(value, (str, int)):
+                data = None if value is None else {"type": other, "id": str(value)}
+                related[name] = {"data": data, "links": links}
+                attributes.pop(field)
+                attributes.pop(name, None)
+            continue
         if how == "children":
-            linked = children.get(f"{kind} {rec['id']} {name}")
+            linked = children.get(f"{kind} {rid} {name}")
             data = None if linked is None else [{"type": each[0], "id": str(each[1])} for each in linked]
-            related[name] = {} if data is None else {"data": data}
-        elif how == "list" and isinstance(value, list):
-            related[name] = {"data": [{"type": other, "id": str(each)} for each in value]}
+            related[name] = {"links": links} if data is None else {"data": data, "links": links}
+            attributes.pop(name, None)
+        elif isinstance(rec.get(field), list):
+            data = [{"type": other, "id": str(each)} for each in rec[field]]
+            related[name] = {"data": data, "links": links}
             attributes.pop(field)
-        elif how == "one" and field in rec and (value is None or isinstance(value, (str, int))):
-            related[name] = {"data": None if value is None else {"type": other, "id": str(value)}}
-            attributes.pop(field)
-    for name in related:
-        attributes.pop(name, None)
-    place = f"{base}/{kind}/{url_quote(str(rec['id']))}"
-    for name in related:
-        mark = url_quote(name)
-        related[name]["links"] = {"self": f"{place}/relationships/{mark}", "related": f"{place}/{mark}"}
-    some = asked["fields"].get(kind.replace("-", "").replace("_", "").lower()) if asked["fields"] else None
+            attributes.pop(name, None)
     if some is not None:
         attributes = {key: attributes[key] for key in attributes if key in some}
         related = {key: related[key] for key in related if key in some}
-    resource = {"type": kind, "id": str(rec["id"]), "attributes": attributes, "links": {"self": place}}
+    resource = {"type": kind, "id": rid, "attributes": attributes, "links": {"self": place}}
     if related:
         resource["relationships"] = related
     resources.append(resource)
@@ -206,12 +201,35 @@ if asked["include"] is not None:
 """
 )
 
+# As `_SHOW`, of `items` of the request's own type with nothing beside them. Records that point at nothing are
+# not looked into; of what points at them there are links.
+_SHOW_ALONE = (
+    """\
+table, looked = store.relations(), store.fields("object", "array") != []
+if table and not looked:
+    known, beside, place = store.fields(), {}, f"{base}/{root}/{{id:path}}"
+    for name in table:
+        looked = looked or table[name][0] != "children" or name in known
+        links = {"self": f"{place}/relationships/{name}", "related": f"{place}/{name}"}
+        beside[name] = {"links": links}
+    shape = {**parse_json(shape), "relationships": beside}
+if looked:
+    shown, extra, children = [(root, rec) for rec in items], [], {}
+"""
+    + _in(1, _RENDER)
+    + """\
+else:
+    resources = shaped(items, shape)
+    whole = {"jsonapi": {"version": "1.1"}}
+"""
+)
+
 _SHOW = _INCLUDE + _RENDER
 
 # `criteria` of the filters, each by an attribute, a relationship, or an attribute of what it leads to.
 _WHERE = (
     """\
-kind, known, where = root, store.schema()["fields"], []
+kind, known, where = root, store.fields(), []
 """
     + _KIND
     + """\
@@ -228,7 +246,7 @@ for test in asked["where"]:
         where.append({f"{link}{word}": value})
     else:
         near = session_store[other]
-        if rest not in ("", "id") and rest.partition(".")[0] not in near.schema()["fields"]:
+        if rest not in ("", "id") and rest.partition(".")[0] not in near.fields():
             UNKNOWN
         found = near.search({f"{rest or 'id'}{word}": value}, limit=LARGEST + 1)
         if len(found) > LARGEST:
@@ -272,19 +290,33 @@ if size is not None:
         else f"{link}{word}={places[key] // size + 1 if aligned else places[key]}&{many}={size}"
         for key in places
     }
-whole["data"], whole["links"], whole["meta"] = resources[: len(shown)], links, {"total": total}
+whole["data"], whole["links"], whole["meta"] = resources, links, {"total": total}
 REPLY = make_response(200, whole)
+"""
+
+_LISTED = """\
+sort = asked["sort"] or None
+items, total = store.list(limit=asked["size"], offset=asked["start"], sort=sort, where=criteria)
 """
 
 _LIST = (
     _BEGIN
     + _WHERE
-    + """\
-sort = asked["sort"] or None
-items, total = store.list(limit=asked["size"], offset=asked["start"], sort=sort, where=criteria)
-shown = [(root, rec) for rec in items]
-"""
+    + _LISTED
+    + "shown = [(root, rec) for rec in items]\n"
     + _SHOW
+    + "resources = resources[: len(shown)]\n"
+    + _PAGED
+)
+
+# Without a filter, a sort, and anything to be included or left out.
+_LIST_ALONE = (
+    _BEGIN
+    + """\
+shape = asked["shape"]
+items, total = store.list(limit=asked["size"], offset=asked["start"])
+"""
+    + _SHOW_ALONE
     + _PAGED
 )
 
@@ -299,6 +331,22 @@ _ONE = (
     + """\
 whole["data"] = resources[0]
 whole["links"] = {"self": resources[0]["links"]["self"]}
+"""
+)
+
+_GET_ALONE = (
+    'root = params["kind"]\n'
+    + _FOUND
+    + """\
+if store.relations() or store.fields("object", "array"):
+    asked, base = {"include": None, "fields": {}}, params["base"]
+    relations, identified = {}, {}
+"""
+    + _in(1, _ONE)
+    + """\
+else:
+    whole = shaped(rec, params["document"])
+REPLY = make_response(200, whole)
 """
 )
 
@@ -353,13 +401,13 @@ kind = root
 """
     + _KIND
     + """\
-known, later = store.schema()["fields"], []
+names, known, later = session_store.collections(), store.fields(), []
 for each in given:
     name, targets = each["name"], []
     for place, identifier in enumerate(each["data"]):
         said = identifier["type"]
         letters = said.replace("-", "").replace("_", "").lower()
-        alike = [other for other in names if other.replace("-", "").replace("_", "").lower() == letters]
+        alike = [each for each in names if each.replace("-", "").replace("_", "").lower() == letters]
         other = said if said in session_store or not alike else alike[0]
         target = session_store[other].get(identifier["id"]) if other in session_store else None
         if target is None and "kept" not in identifier:
@@ -412,7 +460,7 @@ for other, field, ids in later:
         there.update(rid, {field: rec["id"]})
 """
 
-_RESET = "names, relations, identified = session_store.collections(), {}, {}\n"
+_RESET = "relations, identified = {}, {}\n"
 
 _CREATE = (
     _BEGIN
@@ -484,6 +532,8 @@ if clean:
 
 CODE = {
     "list": _LIST,
+    "list-alone": _LIST_ALONE,
+    "get-alone": _GET_ALONE,
     "get": _BEGIN + _FOUND + _ONE + "REPLY = make_response(200, whole)\n",
     "related": _RELATED,
     "linkage": _LINKAGE,

@@ -11,12 +11,14 @@ import textwrap
 
 _NOT_FOUND = "The requested resource wasn't found."
 
+_NOWHERE = """\
+if not THERE:
+    abort(404, {"status": 404, "message": "Missing collection context.", "data": {}})
+"""
 _THERE = """\
 asked = ctx["asked"]
 name, kids = plan["resource"], store
-if name not in session_store:
-    abort(404, {"status": 404, "message": "Missing collection context.", "data": {}})
-"""
+""" + _NOWHERE.replace("THERE", "(name in session_store)")
 
 # core/collection_model.go: "pbc_" and the CRC-32 (IEEE 802.3) of the collection's type and name.
 _COLLECTION_ID = """\
@@ -37,7 +39,7 @@ for rec in found:
 """
 _MARKED = _COLLECTION_ID + _WITH_MARKS
 # Of the request's own collection the reader has made them.
-_OWN_MARKED = 'marks = ctx["asked"]["marks"]\n' + _WITH_MARKS
+_OWN_MARKED = 'marks = parse_json(ctx["asked"]["marks"])\n' + _WITH_MARKS
 
 # `target`: the collection that holds records with the ids that a field has; those of its name first. An id
 # of 15 characters is in one collection only.
@@ -186,7 +188,17 @@ if asked["fields"]:
         items = pick(items, some["names"])
 """
 
-_SHOWN = _OWN_MARKED + "items = found\n" + _EXPANDED + _PICKED
+# `items`: the records with their marks, without being looked into; `expand` is the dialect's own member.
+_PLAIN = 'items = shaped(found, ctx["asked"]["shape"])\n'
+
+_SHOWN = (
+    """\
+if not asked["expand"] and not asked["fields"]:
+"""
+    + textwrap.indent(_PLAIN, "    ")
+    + "else:\n"
+    + textwrap.indent(_OWN_MARKED + "items = found\n" + _EXPANDED + _PICKED, "    ")
+)
 
 _LIST = (
     _THERE
@@ -208,23 +220,41 @@ REPLY = make_response(200, whole)
 """
 )
 
-# The plain first page: what most requests of a front end are.
-_LIST_ALL = (
-    _THERE
-    + """\
-found, total = store.list(limit=30)
+# A page of whole records in their own order: what most requests of a front end are.
+_LIST_ROWS = (
+    """\
+asked = ctx["asked"]
+page, size = asked["page"], asked["size"]
+found, total = store.list(limit=size, offset=(page - 1) * size)
+if total == 0:
 """
-    + _OWN_MARKED
+    + textwrap.indent(_THERE, "    ")
     + """\
-pages = (total + 29) // 30
-REPLY = make_response(
-    200, {"page": 1, "perPage": 30, "totalItems": total, "totalPages": pages, "items": found}
-)
+pages = (total + size - 1) // size
+if asked["skip"]:
+    total, pages = -1, -1
+"""
+    + _PLAIN
+    + """\
+whole = {"page": page, "perPage": size, "totalItems": total, "totalPages": pages, "items": items}
+REPLY = make_response(200, whole)
 """
 )
 
 _GONE = f'abort(404, {{"status": 404, "message": "{_NOT_FOUND}", "data": {{}}}})\n'
-_FOUND = _THERE + 'rec = store.get(params["id"])\nif rec is None:\n    ' + _GONE + "found = [rec]\n"
+_FOUND = (
+    'rec = store.get(params["id"])\nif rec is None:\n'
+    + textwrap.indent(_THERE + _GONE, "    ")
+    + "found = [rec]\n"
+)
+
+# Of params alone.
+_GET_PLAIN = (
+    'rec = store.get(params["id"])\nif rec is None:\n'
+    + textwrap.indent(_NOWHERE.replace("THERE", "store.fields()"), "    ")
+    + textwrap.indent(_GONE, "    ")
+    + 'REPLY = make_response(200, shaped(rec, params["shape"]))\n'
+)
 
 # -- writing: `given` is the body, `rid` the record's id, `done` the record after it --------------------
 
@@ -386,9 +416,9 @@ REPLY = None
 
 CODE = {
     "list": _LIST,
-    "list-all": _LIST_ALL,
-    "get": _FOUND + _SHOWN + "REPLY = make_response(200, items[0])\n",
-    "get-plain": _FOUND + _OWN_MARKED + "REPLY = make_response(200, found[0])\n",
+    "list-rows": _LIST_ROWS,
+    "get": 'asked = ctx["asked"]\n' + _FOUND + _SHOWN + "REPLY = make_response(200, items[0])\n",
+    "get-plain": _GET_PLAIN,
     "create": 'asked, name, kids = ctx["asked"], plan["resource"], store\n' + _GIVEN + _CREATED + _WRITTEN,
     "update": _THERE + _GIVEN + 'rid = params["id"]\n' + _UPDATED + _WRITTEN,
     "delete": _THERE

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from server.planning.dialects.frame.reading import every, first
 from server.planning.dialects.frame.table import Asked
 from server.planning.dialects.postgrest_parts import filters
-from server.planning.dialects.postgrest_parts.selecting import nodes_of, sort_of, whole_number
+from server.planning.dialects.postgrest_parts.selecting import check_grouped, nodes_of, sort_of, whole_number
 from server.planning.dialects.postgrest_parts.text import failed, split, unquoted
 from server.values.errors import InvalidQuery, NotAcceptable
 
@@ -39,8 +39,10 @@ _SINGLE = "application/vnd.pgrst.object"
 
 def read(ctx: RequestContext, found: Found) -> Asked:
     """Raises InvalidQuery and NotAcceptable."""
-    prefer = _preferences(ctx)
     accept = ctx.headers.get("accept", "")
+    if found.kind == "list" and not ctx.dialect_headers and "vnd.pgrst" not in accept and _is_of_one(ctx):
+        return _row_asked(ctx, found, single=False, applied=None)
+    prefer = _preferences(ctx)
     if _PLAN in accept:
         raise NotAcceptable(f"{_PLAN}: there are no execution plans of PostgreSQL here")
     plain = not (ctx.query or prefer or "range" in ctx.dialect_headers or "vnd.pgrst" in accept)
@@ -60,11 +62,12 @@ def read(ctx: RequestContext, found: Found) -> Asked:
     }
     if found.kind == "list":
         _range(ctx, root)
+        if root["aggregates"]:
+            return Asked({**asked, **_groups(root)}, "list-groups")
         if len(nodes) > 1 or root["columns"] != [{"kind": "all"}] or asked["stripped"]:
             return Asked(asked)
         if _is_of_one(ctx) and not asked["count"]:
-            one = {key: asked[key] for key in ("single", "applied")}
-            return Asked({**one, "id": (first(ctx.query, "id") or "")[3:]}, "list-row")
+            return _row_asked(ctx, found, single=asked["single"], applied=asked["applied"])
         return Asked(asked, "list-rows")
     if found.kind == "create":
         return Asked({**asked, **_insertion(ctx, prefer)})
@@ -73,11 +76,38 @@ def read(ctx: RequestContext, found: Found) -> Asked:
     return _change(ctx, found, root, asked)
 
 
+def _groups(root: Node) -> dict[str, Any]:
+    """What the store is to group by, and to compute: of each field also how many rows have it."""
+    functions: dict[str, list[str]] = {}
+    for each in root["aggregates"]:
+        if each["field"] is not None:
+            functions.setdefault(each["function"], []).append(each["field"])
+            functions.setdefault("count", []).append(each["field"])
+    by = [each["steps"][0] for each in root["columns"]]
+    sort = root["sort"]
+    terms = [] if sort is None else [term.removesuffix("__nullsfirst") for term in sort.split(",")]
+    for term in terms:
+        if term.lstrip("-") not in by:
+            raise failed(
+                "order", term, "aggregated rows are in the order of columns that they are grouped by"
+            )
+    computed = {key: list(dict.fromkeys(names)) for key, names in functions.items()}
+    return {"by": list(dict.fromkeys(by)), "computed": computed, "order": terms or None}
+
+
+def _row_asked(ctx: RequestContext, found: Found, *, single: bool, applied: str | None) -> Asked:
+    id_ = (first(ctx.query, "id") or "")[3:]
+    return Asked(
+        {}, "list-row", {"id": id_, "table": found.resource, "single": single, "applied": applied or ""}
+    )
+
+
 def _is_of_one(ctx: RequestContext) -> bool:
     """`id=eq.4`, and nothing that would leave the row out."""
     id_ = ctx.query.get("id")
-    plain = not ctx.query.keys() - {"id", "select"} and "range" not in ctx.dialect_headers
-    return plain and isinstance(id_, str) and id_.startswith("eq.") and id_ != "eq."
+    plain = not ctx.query.keys() - {"id", "select"} and ctx.query.get("select", "*") == "*"
+    named = plain and isinstance(id_, str) and id_.startswith("eq.") and id_ != "eq."
+    return named and "range" not in ctx.dialect_headers
 
 
 def _change(ctx: RequestContext, found: Found, root: Node, asked: dict[str, Any]) -> Asked:
@@ -125,6 +155,7 @@ def _most(prefer: dict[str, str]) -> int | None:
 
 def _nodes(ctx: RequestContext) -> list[Node]:
     nodes = nodes_of(first(ctx.query, "select"))
+    check_grouped(nodes)
     for key in ctx.query:
         if key != "select" and key not in _WRITING:
             for text in every(ctx.query, key):

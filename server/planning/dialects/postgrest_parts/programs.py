@@ -6,6 +6,8 @@ Sources: docs.postgrest.org/en/v14/references/api, and Response.hs and RangeQuer
 
 from __future__ import annotations
 
+import textwrap
+
 _THERE = """\
 if plan["resource"] not in session_store:
     abort(404, f"PGRST205: Could not find the table 'public.{plan['resource']}' in the schema cache")
@@ -104,6 +106,27 @@ for number in range(1, len(nodes)):
     node["one"] = bool(one)
 """
 
+# `value`, which is not null, as the `cast` has it.
+_CAST = """\
+if isinstance(value, (dict, list)):
+    abort(400, "PGRST100: select\\nwrite -> for an object or an array, which is cast to nothing")
+if cast == "text":
+    value = ("true" if value else "false") if isinstance(value, bool) else str(value)
+elif cast == "boolean":
+    said = str(value).lower()
+    if said not in ("true", "t", "yes", "on", "1", "false", "f", "no", "off", "0"):
+        abort(400, f'22P02: invalid input syntax for type boolean: "{said[:64]}"')
+    value = said in ("true", "t", "yes", "on", "1")
+else:
+    said = str(int(value)) if isinstance(value, bool) else str(value)
+    digits = re_match("^-?[0-9]{1,18}([.][0-9]{1,18})?(e[-+]?[0-9]{1,3})?$", said)
+    if digits is None or (cast == "integer" and isinstance(value, str) and digits[1]):
+        abort(400, f'22P02: invalid input syntax for type {cast}: "{said[:64]}"')
+    value = float(said) if digits[1] or digits[2] else int(said)
+    if cast == "integer":
+        value = round(value)
+"""
+
 # From the last node to the first, so that what belongs to a record is written when the record is.
 _WRITE = """\
 for number in range(len(nodes) - 1, -1, -1):
@@ -129,17 +152,47 @@ for number in range(len(nodes) - 1, -1, -1):
                         value = value[int(step)] if int(step) < len(value) else None
                     else:
                         value = None
-                if column["text"] and value is not None and not isinstance(value, str):
-                    if isinstance(value, bool):
-                        value = "true" if value else "false"
-                    elif isinstance(value, (dict, list)):
-                        abort(400, f"PGRST100: select\\n{column['name']}: write -> for an object or an array")
-                    else:
-                        value = str(value)
+                cast = column["cast"]
+                if cast and value is not None:
+CAST
                 out[column["name"]] = value
             else:
                 child = nodes[column["node"]]
                 outs = [kid["out"] for kid in cell["kids"][column["node"]]]
+                if child["aggregates"]:
+                    rows = {}
+                    for kid in cell["kids"][column["node"]]:
+                        rows.setdefault(str(list(kid["out"].values())), []).append(kid)
+                    if not rows and not child["columns"]:
+                        rows = {"": []}
+                    outs = []
+                    for members in rows.values():
+                        row = {**members[0]["out"]} if members else {}
+                        for each in child["aggregates"]:
+                            name = each["field"] or "id"
+                            values = [kid["rec"].get(name) for kid in members]
+                            values = [value for value in values if value is not None]
+                            numbers = [
+                                value
+                                for value in values
+                                if isinstance(value, (int, float)) and not isinstance(value, bool)
+                            ]
+                            function, cast = each["function"], each["cast"]
+                            if function == "count":
+                                value = len(values)
+                            elif function == "sum":
+                                value = sum(numbers) if numbers else None
+                            elif function == "avg":
+                                value = sum(numbers) / len(numbers) if numbers else None
+                            else:
+                                values = numbers or [value for value in values if isinstance(value, str)]
+                                value = None
+                                if values:
+                                    value = min(values) if function == "min" else max(values)
+                            if cast and value is not None:
+CASTED
+                            row[each["name"]] = value
+                        outs.append(row)
                 if child["spread"] and not child["one"]:
                     abort(400, f"PGRST119: A spread operation on '{child['target']}' is not possible")
                 if child["spread"]:
@@ -151,7 +204,7 @@ for number in range(len(nodes) - 1, -1, -1):
             out = {key: out[key] for key in out if out[key] is not None}
         cell["out"] = out
 items = [cell["out"] for cell in cells[0] if cell["keep"]]
-"""
+""".replace("CASTED\n", textwrap.indent(_CAST, " " * 32)).replace("CAST\n", textwrap.indent(_CAST, " " * 20))
 
 _ONE = """\
 if asked["single"]:
@@ -165,7 +218,6 @@ _HEADERS = """\
 headers = {
     "Content-Range": f"{span}/{'*' if total is None else total}",
     "Preference-Applied": asked["applied"],
-    "Access-Control-Expose-Headers": "Content-Range, Location, Preference-Applied",
 }
 """
 
@@ -179,16 +231,19 @@ status = 206 if total is not None and len(items) < total else 200
 
 # The row with an id, as `id=eq.4` alone asks for it.
 _LIST_ROW = (
-    _THERE
-    + """\
-asked, total, start = ctx["asked"], None, 0
-rec = store.get(asked["id"])
+    """\
+rec = store.get(params["id"])
 items = [] if rec is None else [rec]
+if rec is None and not store.fields():
+    abort(404, f"PGRST205: Could not find the table 'public.{params['table']}' in the schema cache")
 """
-    + _SPAN
-    + _HEADERS
-    + _ONE
-    + "REPLY = make_response(status, items, headers)\n"
+    + _ONE.replace('asked["single"]', 'params["single"]')
+    + """\
+headers = {"Content-Range": "0-0/*" if items else "*/*"}
+if params["applied"]:
+    headers["Preference-Applied"] = params["applied"]
+REPLY = make_response(200, items, headers)
+"""
 )
 
 # Whole rows of one table, which are not looked into.
@@ -235,13 +290,57 @@ if asked["whole"]:
     + "REPLY = make_response(status, items, headers)\n"
 )
 
+# Rows that are counted and added up (aggregate_functions.html).
+_LIST_GROUPS = (
+    _THERE
+    + _ASKED
+    + """\
+start, total = root["offset"], None
+if asked["count"]:
+    total = len(store.group(asked["by"], criteria))
+computed = asked["computed"]
+rows = store.group(
+    asked["by"],
+    criteria,
+    sum=computed.get("sum"),
+    avg=computed.get("avg"),
+    min=computed.get("min"),
+    max=computed.get("max"),
+    count=computed.get("count"),
+    sort=asked["order"],
+    limit=root["limit"],
+    offset=start,
+)
+items = []
+for found in rows:
+    out = {}
+    for column in root["columns"]:
+        value, cast = found.get(column["steps"][0]), column["cast"]
+        if cast and value is not None:
+CAST
+        out[column["name"]] = value
+    for each in root["aggregates"]:
+        function, field, cast = each["function"], each["field"], each["cast"]
+        value = found["count"] if field is None else found[f"{function}_{field}"]
+        if function == "sum" and not found[f"count_{field}"]:
+            value = None
+        if cast and value is not None:
+CAST
+        out[each["name"]] = value
+    items.append(out)
+""".replace("CAST\n", textwrap.indent(_CAST, " " * 12))
+    + _SPAN
+    + _HEADERS
+    + _ONE
+    + "REPLY = make_response(status, items, headers)\n"
+)
+
 _LIST_ALL = (
     _THERE
     + """\
 items = store.search()
 headers = {
     "Content-Range": f"0-{len(items) - 1}/*" if items else "*/*",
-    "Access-Control-Expose-Headers": "Content-Range, Location, Preference-Applied",
 }
 REPLY = make_response(200, items, headers)
 """
@@ -366,6 +465,7 @@ CODE = {
     "list-all": _LIST_ALL,
     "list-rows": _LIST_ROWS,
     "list-row": _LIST_ROW,
+    "list-groups": _LIST_GROUPS,
     "create": _CREATE,
     "put": _PUT,
     "patch": _PATCH,

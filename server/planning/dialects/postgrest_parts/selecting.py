@@ -6,6 +6,7 @@ filtering, Ordering).
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeAlias
 
 from server.planning.dialects.postgrest_parts.filters import field_of
@@ -17,7 +18,19 @@ Node: TypeAlias = dict[str, Any]
 _MAX_NODES = 9
 _MAX_DEPTH = 4
 _MAX_COLUMNS = 64
-_AGGREGATES = ("avg()", "count()", "max()", "min()", "sum()")
+#: docs.postgrest.org/en/v14/references/api/aggregate_functions.html
+_AGGREGATE = re.compile(
+    r"(?:([^:.()]{1,64}):(?!:))?(?:([^:.()]{1,64})\.)?(avg|count|max|min|sum)\(\)(?:::([a-z0-9 ]{1,32}))?"
+)
+#: What a column can be cast to, by PostgreSQL's names, and how.
+CASTS = {
+    "text": "text", "varchar": "text",
+    **dict.fromkeys(("int", "integer", "int2", "int4", "int8", "smallint", "bigint"), "integer"),
+    **dict.fromkeys(("float", "float4", "float8", "real", "double precision"), "number"),
+    **dict.fromkeys(("numeric", "decimal"), "number"),
+    **dict.fromkeys(("bool", "boolean"), "boolean"),
+}  # fmt: skip
+_MAX_GROUPED, _MAX_AGGREGATES = 4, 15
 
 
 def nodes_of(select: str | None) -> list[Node]:
@@ -35,6 +48,7 @@ def _node(parent: int, target: str, hint: str, name: str) -> Node:
         "hint": hint,
         "name": name,
         "columns": [],
+        "aggregates": [],
         "fields": [],
         "where": [],
         "sort": None,
@@ -53,12 +67,44 @@ def _read(node: Node, number: int, text: str, nodes: list[Node], depth: int) -> 
             "select", text, f"more than {_MAX_COLUMNS} columns, or {_MAX_DEPTH} embeddings in one another"
         )
     for term in terms:
-        if term.endswith(_AGGREGATES):
-            raise InvalidQuery("PGRST123: Use of aggregate functions is not allowed")
-        if term.endswith(")"):
+        # `count` of an embedded resource is what clients wrote before there were aggregates.
+        aggregate = _AGGREGATE.fullmatch(term)
+        if aggregate is not None or (number and term == "count"):
+            _aggregate(node, term, aggregate)
+        elif term.endswith(")"):
             _embed(number, node, term, nodes, depth)
         else:
             _column(node, term)
+
+
+def _aggregate(node: Node, term: str, found: re.Match[str] | None) -> None:
+    """`total:amount.sum()::text`, and `count()`."""
+    alias, field, function, cast = (None, None, "count", None) if found is None else found.groups()
+    if function != "count" and field is None:
+        raise failed("select", term, f"write column.{function}()")
+    if cast and cast not in CASTS:
+        raise failed("select", term, f"there is no cast to {cast}; there are {', '.join(CASTS)}")
+    if field is not None:
+        field_of(field, "select")
+        node["fields"].append(field)
+    node["aggregates"].append(
+        {"name": alias or function, "function": function, "field": field, "cast": CASTS.get(cast or "", "")}
+    )
+
+
+def check_grouped(nodes: list[Node]) -> None:
+    """What stands beside aggregates is what they are grouped by. Raises InvalidQuery."""
+    for node in nodes:
+        if not node["aggregates"]:
+            continue
+        plain = all(each["kind"] == "path" and len(each["steps"]) == 1 for each in node["columns"])
+        if not plain or len(node["columns"]) > _MAX_GROUPED or len(node["aggregates"]) > _MAX_AGGREGATES:
+            raise InvalidQuery(
+                "PGRST100: select\nbeside aggregates stand the columns that they are grouped by, at most "
+                f"{_MAX_GROUPED}, and no embedded resource; there are at most {_MAX_AGGREGATES} of them"
+            )
+    if nodes[0]["aggregates"] and len(nodes) > 1:
+        raise InvalidQuery("PGRST100: select\nan aggregate of rows goes with no embedded resource")
 
 
 def _embed(number: int, node: Node, term: str, nodes: list[Node], depth: int) -> None:
@@ -75,7 +121,7 @@ def _embed(number: int, node: Node, term: str, nodes: list[Node], depth: int) ->
     nodes.append(child)
     place = len(nodes) - 1
     _read(child, place, rest[:-1], nodes, depth + 1)
-    if child["columns"]:
+    if child["columns"] or child["aggregates"]:
         node["columns"].append({"kind": "embed", "node": place})
 
 
@@ -86,16 +132,17 @@ def _column(node: Node, term: str) -> None:
         return
     body, _, cast = term.partition("::")
     alias, colon, path = body.rpartition(":")
-    if cast not in ("", "text"):
-        raise failed("select", term, f"there is no cast to {cast[:32]}; there is ::text")
+    if cast and cast not in CASTS:
+        raise failed("select", term, f"there is no cast to {cast[:32]}; there are {', '.join(CASTS)}")
     steps = [unquoted(step) for step in path.replace("->>", "->").split("->")]
     if not all(steps):
         raise failed("select", term, "a column is missing")
-    is_text = cast == "text" or path.rpartition("->")[2].startswith(">")
+    is_text = path.rpartition("->")[2].startswith(">")
+    kind = CASTS[cast] if cast else "text" if is_text else ""
     named = next((step for step in reversed(steps) if not step.isdecimal()), steps[0])
     node["fields"].append(steps[0])
     node["columns"].append(
-        {"kind": "path", "steps": steps, "name": unquoted(alias) if colon else named, "text": is_text}
+        {"kind": "path", "steps": steps, "name": unquoted(alias) if colon else named, "cast": kind}
     )
 
 

@@ -377,3 +377,118 @@ def test_ids_that_are_refused(ask: Service, id_: Any, reason: str) -> None:
     status, body, _ = ask("POST", "/plans", {"id": id_})
 
     assert (status, reason in body) == (422, True), body
+
+
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        (
+            "maxRecords=3 max_results=5 itemsPerPage=3 resultOffset=1 pageIndex=2 current_page=2 p=2",
+            "page= and",
+        ),
+        ("limitToFirst=2 start_cursor=abc nextToken=abc page_info=x starting_after=abc rows=10", "page= and"),
+        (
+            "orderByDesc=views order_dir=desc sortDirection=desc order_direction=desc orderByFields=views",
+            "sort=name",
+        ),
+        ("withCount=comments prefetch=x embedded={} backlink=false includeAll=true", "embed=children"),
+        ("related=author fetch=author load=author", "embed=children"),
+        (
+            "projection=x outFields=title fl=title excludeKeys=a _source=title keys=title shallow=true",
+            "fields=id,name",
+        ),
+        ("append=full_name return=title cols=title view=Grid", "fields=id,name"),
+        ("format=json format=csv output=xml wt=json f=pjson export=csv cellFormat=json", "Accept: text/csv"),
+        ("s=a s={} fulltext=a $text=a", "q=words"),
+        ("queries=x filterByFormula=x queries[0]=equal", "name__operator=value"),
+        ("locale=en locale=* userLocale=de lang=en", "no versions of them by language"),
+        ("status=draft status=published version=main hasPublishedVersion=true", "no drafts of them"),
+        ("withTrashed=1 only_trashed=1 trashed=with", "what was deleted is gone"),
+        ("cache=0 cache=false nocache=1 _t=1700 cachebust=1 stale=ok", "as fresh as the records"),
+        ("pretty= pretty=true print=pretty", "no blanks"),
+        ("meta=* totalCount=true with_total=1 includeTotal=true", "lists tell their total"),
+        ("apikey=secret access_token=secret auth=secret", "Authorization: Bearer"),
+        ("timeZone=utc tz=utc", "times are kept"),
+        ("jsonp=f", "cors.origins"),
+        ("timeout=3s", "sandbox.timeout_seconds"),
+        ("dryRun=true", "Prefer: tx=rollback"),
+        ("_method=DELETE method=PUT", "the method itself"),
+        ("startAt=3 endAt=3 equalTo=3 since=2020-01-01 until=2021-01-01 startkey=a", "name__gte=value"),
+        ("since_id=1 minId=1", "id__gt=1"),
+        ("envelope=true unwrap=true", "a bare array"),
+        ("views_min=1 min_views=1 views_from=1", "views__gte=1"),
+        ("max_views=1 views_to=1", "views__lte=1"),
+        ("title_starts_with=a", "title__startswith=a"),
+        ("views_not=1 views<>1 views_not_in=1", "views__ne=1"),
+        ("views_in=1,2", "views__in=1,2"),
+        ("filter.title=a filters.title=a filter_title=a where.title=a fields.title=a", "write title=a"),
+        ("title~=a title@=a", "write title__"),
+        ("views=1..5 views=between:1,5 views=[1..5]", "write views__gte=1&views__lte=5"),
+        ("not=(x)", "name__ne=value"),
+        (
+            "sort=desc:views sort=-1:views sort=desc.views sort=views- sort=!views sort=viewsDesc",
+            "write sort=-views",
+        ),
+        (
+            'sort={"views":-1} sort=[{"views":"desc"}] sort=views.desc.nullslast sort=views_desc',
+            "write sort=-views",
+        ),
+        ("sort=asc:views sort=views+ sort=ascending(views)", "write sort="),
+    ],
+)
+def test_words_of_yet_other_tools(ask: Service, words: str, right: str) -> None:
+    """400 with what is right here; none of them comes back as an empty list, and no secret is repeated."""
+    for word in words.split():
+        status, said = asked(ask, "/posts/search", word)
+        assert status == 400, word
+        assert right in said, word
+        assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *(
+            "status=open",
+            "version=2",
+            "format=hardcover",
+            "output=120",
+            "lang=Rust stable",
+            "p=Rome",
+            "all=none",
+        ),
+        *(
+            "load=80",
+            "source=web",
+            "related=nothing",
+            "since=forever",
+            "meta=x",
+            "cache=warm",
+            "method=post office",
+        ),
+        *("check_in=2020", "text=a", "key=a", "term=fall", "timeout=never", "rows=many", "context=home"),
+    ],
+)
+def test_what_may_be_a_field_is_one(ask: Service, query: str) -> None:
+    """The tool's word would have another value: so it filters by a field that no record has yet."""
+    assert asked(ask, "/posts/search", query) == (200, [])
+
+
+@pytest.mark.parametrize(
+    "query", ["locale=en", "s=a", "view=x", "timezone=utc", "maxRecords=1", "status=draft"]
+)
+def test_without_records_such_a_word_may_be_a_field(ask: Service, query: str) -> None:
+    """Nothing tells that it is none."""
+    assert asked(ask, "/drafts/search", query) == (200, [])
+
+
+@pytest.mark.parametrize("query", ["$text=a", "_t=1700", "queries[0]=x", "_source=a", "_method=PUT"])
+def test_marked_words_are_refused_without_records_too(ask: Service, query: str) -> None:
+    assert asked(ask, "/drafts/search", query)[0] == 400
+
+
+def test_such_a_word_is_a_field_where_records_have_it(ask: Service) -> None:
+    ask("POST", "/films", {"locale": "en", "status": "draft", "s": "a", "views_min": 3, "cache": "0"})
+
+    for query in ("locale=en", "status=draft", "s=a", "views_min=3", "cache=0"):
+        assert len(asked(ask, "/films/search", query)[1]) == 1

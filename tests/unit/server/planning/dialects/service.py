@@ -10,6 +10,7 @@ from attrs import evolve
 
 from guest.namespace import PURE_HELPERS
 from guest.reply import Abort, encode_reply
+from guest.session import ASKED
 from server.planning.dialects.frame.answering import in_dialect
 from server.planning.dialects.frame.choice import read_in
 from server.planning.dialects.frame.compiling import compile_request
@@ -83,13 +84,18 @@ class DialectService:
 
     def _run(self, compiled: Compiled, ctx: RequestContext) -> Any:
         plan = compiled.plan
-        params = RouteTemplate.parse(plan.route).match(ctx.segments)
+        params = compiled.params or RouteTemplate.parse(plan.route).match(ctx.segments)
         assert params is not None
         view = self._session.plan_view
-        head = orjson.loads(ctx.guest_head(compiled.asked).split("\n")[1])
+        asked, head, _ = ctx.guest_head(compiled.asked).split("\n")
         names = {
             **{helper.__name__: helper for helper in PURE_HELPERS},
-            "ctx": {**head, "query": {}, "body_json": ctx.body_json},
+            "ctx": {
+                **orjson.loads(head),
+                "query": {},
+                "asked": orjson.loads(asked.removeprefix(ASKED)),
+                "body_json": ctx.body_json,
+            },
             "plan": {
                 "resource": plan.resource,
                 "criteria": {},

@@ -122,7 +122,7 @@ def test_a_word_of_another_tool_is_refused_with_the_right_one(
     "query",
     [
         "title=eq", "title=lt.smith@example.com", "title=match.com", "title=is.abel", "title=like.com",
-        "title=in.spect", "title__in=eq.a", "meta.k=1", "tags__has=eq.x", "locale=en", "order=66", "q=eq.a",
+        "title=in.spect", "title__in=eq.a", "meta.k=1", "tags__has=eq.x", "language=en", "order=66", "q=eq.a",
         "order=first.class", "title=a[b]", "author_id=1", "title=cs.net", "format=hardcover",
     ],
 )  # fmt: skip

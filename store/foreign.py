@@ -1,0 +1,234 @@
+"""Words of other tools' queries that might as well be fields, and what they are here.
+
+They are only refused where there are records to tell that there is no such field, and where the value is
+one that the tool's word has. Words such as `text`, `key` and `term` are left alone: they are fields more
+often. Sources are the tools' own pages on their queries: Directus, Hasura, Feathers, LoopBack, Django REST
+framework, django-filter, Spring Data REST, spatie/laravel-query-builder, Supabase, Firebase REST, Airtable,
+Notion, Appwrite, Strapi 5, Contentful, nestjsx/crud, WordPress, CouchDB, Elasticsearch, Solr, Eve, Parse,
+ArcGIS.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from store.names import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+SORT = "sort=name, or sort=-name for descending"
+PAGE = "page= and per_page=, or limit= and offset="
+FIELDS = "fields=id,name"
+RELATED = "embed=children or expand=parent"
+STATS = "group_by=, sum=, avg=, min=, max= and count= of /stats"
+FILTER = "name=value or name__operator=value"
+WORDS = "q=words"
+ACCEPT = "Accept: text/csv, or another media type"
+_TOTAL = "nothing in its place: lists tell their total"
+_BARE = "/search behind the collection's path, which answers a bare array"
+_FRESH = "nothing in its place: a reply is as fresh as the records are"
+_LOOKS = "nothing in its place: what is sent has no blanks in it"
+_LANGUAGE = "a filter on a field that the records have: there are no versions of them by language"
+_STATE = "a filter on a field that the records have: there are no drafts of them"
+_TIMES = "nothing in its place: times are kept as they were sent"
+_GONE = "nothing in its place: what was deleted is gone"
+_TOKEN = "nothing in its place: tokens are sent as Authorization: Bearer"  # noqa: S105  words
+_METHOD = "the method itself"
+_RANGE = "name__gte=value, and name__lte=value"
+
+#: What values may be: anything, a number, yes or no, names of fields, a format.
+_ANY = ""
+_NUMBER = r"-?[0-9]{1,15}"
+_YES = r"|true|false|yes|no|on|off|0|1"
+_NAMED = "names"
+_FORMAT = (
+    r"jsonp?|pjson|jsonl|ndjson|geojson|csv|tsv|xml|ya?ml|html|xlsx?|pdf|api|atom|rss|admin|export|pretty"
+)
+
+_Rows = tuple[tuple[str, str, str], ...]
+#: Words, as `plain` leaves them; what is right; what values they have.
+_TABLE: _Rows = (
+    ("maxrecords maxresults itemsperpage resultsperpage resultrecordcount resultoffset", PAGE, _ANY),
+    ("pageindex pagenum currentpage limittofirst limittolast startcursor nextcursor nolimit", PAGE, _ANY),
+    ("nexttoken pagetoken continuationtoken pageinfo skiptoken deltatoken", PAGE, _ANY),
+    ("endingbefore startingafter", PAGE, _ANY),
+    ("rows p pg ps", PAGE, _NUMBER),
+    ("all paginate pagination", PAGE, rf"{_YES}|{_NUMBER}"),
+    (
+        "orderbydesc orderdir orderdirection sortdirection ordertype orderbyfields sortkey sortfield",
+        SORT,
+        _ANY,
+    ),
+    ("sinceid minid lastid", "id__gt=1", _ANY),
+    ("maxid", "id__lte=9", _ANY),
+    ("equalto startkey endkey startafter endbefore inclusiveend", _RANGE, _ANY),
+    ("startat endat", _RANGE, rf"{_NUMBER}|\".*"),
+    ("since until updatedsince modifiedsince", _RANGE, r"[0-9].*"),
+    ("totalcount withtotal includetotal includecount counttotal total", _TOTAL, _YES),
+    ("meta", _TOTAL, r"\*|filter_count|total_count"),
+    ("withcount prefetch preload sideload includeall backlink embedded hydrate", RELATED, _ANY),
+    ("prefetchrelated selectrelated linkstoentry recordmetadata", RELATED, _ANY),
+    (
+        "eager load fetch related relation inline including extend extends ref rel lookup graph",
+        RELATED,
+        _NAMED,
+    ),
+    ("returnfields outfields fl sourceincludes sourceexcludes excludekeys excludefields cols", FIELDS, _ANY),
+    ("filterproperties projection returnfieldsbyfieldid omit shallow view append appends", FIELDS, _ANY),
+    (
+        "source return returning properties props keys except pick",
+        FIELDS,
+        _NAMED,
+    ),
+    ("exclude", "fields= with those that are wanted, or id__ne=1,2", _ANY),
+    ("context", FIELDS, "view|edit|embed"),
+    ("format output out wt f alt accept cellformat export", ACCEPT, _FORMAT),
+    ("download", ACCEPT, _ANY),
+    ("jsonp", "nothing in its place: pages of other origins are let in by cors.origins", _ANY),
+    ("s", WORDS, _ANY),
+    ("fulltext searchterm searchquery searchtext searchstring fq qf phrase", WORDS, _ANY),
+    ("queries filterbyformula criteria rsql fiql", FILTER, _ANY),
+    ("not", "name__ne=value", r"[({].*"),
+    ("distincton", STATS, _ANY),
+    ("reduce grouplevel", STATS, rf"{_YES}|{_NUMBER}"),
+    ("locale userlocale fallbacklocale", _LANGUAGE, _ANY),
+    ("lang", _LANGUAGE, r"[a-z]{2}(?:[-_][A-Za-z]{2,4})?|all|\*"),
+    ("status", _STATE, "draft|published|publish|any|modified"),
+    ("version", _STATE, "main|draft|published"),
+    ("haspublishedversion", _STATE, _ANY),
+    ("trashed withtrashed onlytrashed withdeleted includedeleted", _GONE, _ANY),
+    ("timezone tz usertimezone", _TIMES, _ANY),
+    ("cache", _FRESH, rf"{_YES}|{_NUMBER}|none|no-cache|no-store|reload"),
+    (
+        "nocache cachebust cachebuster cb stale updateseq timestamp ts t rand",
+        _FRESH,
+        rf"{_YES}|{_NUMBER}|ok|0\.[0-9]{1, 20}",
+    ),
+    ("pretty print prettyprint human indent", _LOOKS, rf"{_YES}|{_NUMBER}|pretty|silent"),
+    ("includedocs", "nothing in its place: lists have the whole records", _ANY),
+    ("envelope unwrap wrap", _BARE, _YES),
+    ("suppressresponsecodes", "nothing in its place: a status says how it went", _ANY),
+    ("apikey accesstoken authtoken auth jwt bearer", _TOKEN, _ANY),
+    ("timeout", "nothing in its place: sandbox.timeout_seconds bounds a request", r"[0-9]{1,9}(?:ms|s|min)?"),
+    ("writesizelimit", "nothing in its place: server.request_bytes bounds a body", _ANY),
+    ("contenttype", "the collection's own path", r"[A-Za-z0-9_]+"),
+    ("dryrun", "the header Prefer: tx=rollback", _ANY),
+    ("method", _METHOD, "GET|PUT|PATCH|POST|DELETE"),
+    ("httpmethod", _METHOD, _ANY),
+    ("defaultoperator filterpath", WORDS, _ANY),
+)
+_MEANT = {
+    word: (right, re.compile(values, re.IGNORECASE | re.DOTALL), values)
+    for words, right, values in _TABLE
+    for word in words.split()
+}
+#: Words that a field's name may stand behind, as in `filter.title` and `where_title`.
+_ROOTS = re.compile(r"(?:filters?|where|search|query|fields)[._-](.+)", re.DOTALL)
+#: What a filter's name ends with elsewhere, behind the field's and an underscore.
+_ENDS = {
+    "min": "gte", "max": "lte", "from": "gte", "to": "lte", "since": "gte", "until": "lte", "after": "gt",
+    "before": "lt", "not": "ne", "in": "in", "not_in": "ne", "notin": "ne", "starts_with": "startswith",
+    "ends_with": "endswith", "not_contains": "ne", "greater_than": "gt", "less_than": "lt", "at_least": "gte",
+    "at_most": "lte", "is_null": "isnull", "not_eq": "ne", "cont": "contains", "matches": "like",
+}  # fmt: skip
+_BEGINS = {"min": "gte", "max": "lte", "not": "ne", "from": "gte", "to": "lte"}
+#: `views<>1`, `title~=a`, `title@=a`.
+_SIGNED = re.compile(r"([^<>!~@^|=]{1,64})(<>|[~@^|]{1,2}=?)(.*)", re.DOTALL)
+_SIGNS = {"<>": "ne", "^": "startswith", "@": "contains", "~": "ilike"}
+#: A range in a value: `[1 TO 5]`, `1..5`, `between:1,5`.
+_BETWEEN = re.compile(
+    r"[\[{(]?\s?(-?[0-9.]{1,20}|\*)\s?(?:TO|to|\.\.\.?)\s?(-?[0-9.]{1,20}|\*)\s?[\]})]?"
+    r"|(?:between|btw|range)[:.(|,]{1,3}(-?[0-9.]{1,20})[,;| ]{1,3}(-?[0-9.]{1,20})\)?"
+)
+
+
+def right_word(key: str, value: Any, known: Collection[str]) -> str:
+    """What is right in the place of a key that no record has as a field; empty: it may be a field."""
+    found = _MEANT.get(plain(key.lstrip("_$")))
+    if found is None:
+        return _rooted(key, value, known)
+    right, pattern, values = found
+    texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    if key[:1] in ("_", "$"):
+        return right  # no field begins so
+    if values == _NAMED:
+        return right if all(_names(text, known) for text in texts) else ""
+    return right if values == _ANY or all(map(pattern.fullmatch, texts)) else ""
+
+
+def _names(text: str, known: Collection[str]) -> bool:
+    """Whether it is a list of fields, or of what they point at; or JSON."""
+    plains = {plain(name) for name in known}
+    words = {plain(word.strip(" '\"[]{}")) for word in text.split(",")}
+    return text[:1] in ("[", "{") or all({word, f"{word}id", f"{word}ids"} & plains for word in words)
+
+
+def _rooted(key: str, value: Any, known: Collection[str]) -> str:
+    """`filter.title=a`, `views_min=1` and `max_views=1` of fields that there are."""
+    shown = str(value[0] if isinstance(value, list) and value else value)
+    found = _ROOTS.fullmatch(key)
+    if found is not None and found[1] in known:
+        return f"{found[1]}={shown}"[:200]
+    for name in known:
+        end = _ENDS.get(key[len(name) + 1 :].lower()) if key.startswith(f"{name}_") else None
+        # `check_in` may be a field beside `check`.
+        if end is not None and (end != "in" or "," in shown):
+            return f"{name}__{end}={shown}"[:200]
+    first, _, rest = key.partition("_")
+    if first in _BEGINS and rest in known:
+        return f"{rest}__{_BEGINS[first]}={shown}"[:200]
+    signed = _SIGNED.fullmatch(key)
+    if signed is not None and signed[1] in known:
+        return (
+            f"{signed[1]}__{_SIGNS.get(signed[2][:2], _SIGNS.get(signed[2][:1], 'ne'))}={signed[3] or shown}"[
+                :200
+            ]
+        )
+    return ""
+
+
+def between(name: str, value: str) -> str:
+    """What is right for a range in a value; empty where it is none."""
+    found = _BETWEEN.fullmatch(value)
+    if found is None:
+        return ""
+    low, high = [each for each in found.groups() if each is not None]
+    ends = [f"{name}__gte={low}"] * (low != "*") + [f"{name}__lte={high}"] * (high != "*")
+    return "&".join(ends)[:200]
+
+
+#: Sort keys with their direction in another place, or by another sign; the last one is of JSON.
+_BEFORE = re.compile(r"(asc|desc|ascending|descending|-?1)[\s:;|.,_-]{1,4}(.{1,64})", re.IGNORECASE)
+_CALLED = re.compile(r"(ascending|descending|asc|desc)\(([^()]{1,64})\)", re.IGNORECASE)
+_BEHIND = re.compile(
+    r"(.{1,64}?)(?:[\s:;|.]{1,4}|_|-)(asc|desc|ascending|descending|-?1)(?:\W.*)?", re.IGNORECASE
+)
+_GLUED = re.compile(r"(.{1,64})(Asc|Desc|ASC|DESC)")
+_MARKED = re.compile(r"([!~^<>])(.{1,64})|(.{1,64})([-+])")
+_JSON = re.compile(
+    r'[\[{]{1,3}"?([^"\s:,\[\]{}]{1,64})"?[,:]?\s?"?(-?1|asc|desc)?.*', re.IGNORECASE | re.DOTALL
+)
+
+
+def right_sort(term: str, known: Collection[str]) -> str:
+    """A sort key as it is to be written; empty where it is about no field that there is."""
+    for found, name, way in (
+        (_BEFORE.fullmatch(term), 2, 1),
+        (_CALLED.fullmatch(term), 2, 1),
+        (_BEHIND.fullmatch(term), 1, 2),
+        (_GLUED.fullmatch(term), 1, 2),
+        (_JSON.fullmatch(term), 1, 2),
+    ):
+        if found is not None and found[name] in known:
+            return f"-{found[name]}" if _is_down(found[way] or "") else found[name]
+    marked = _MARKED.fullmatch(term)
+    field: str = "" if marked is None else marked[2] or marked[3]
+    if marked is None or field not in known:
+        return ""
+    return f"-{field}" if (marked[1] or marked[4]) in "!~^>-" else field
+
+
+def _is_down(word: str) -> bool:
+    return word.lower().startswith(("desc", "-"))
