@@ -209,6 +209,8 @@ def _print(found: dict[str, Any], out: Output) -> None:
     ]
     out.table(("COLLECTION", "KEY", "TYPE", "CHOSEN BY", "WITHIN", "MADE BY"), resources, empty="No records.")
     out.gap()
+    if found["profile"]["why"]:
+        out.line(f"Profile {found['profile']['name']}: {found['profile']['why']}.")
     for each in found["problems"]:
         line = f":{each['line']}" if each["line"] else ""
         out.line(f"{each['file']}{line}: {each['pointer'] or '#'}: {each['what']}")

@@ -8,7 +8,7 @@ A pointer is a JSON Pointer in a URI fragment (RFC 6901 §6), such as ``#/compon
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -158,7 +158,7 @@ _MAX_HOPS: Final = 32
 def value_at(raw: Any, pointer: str) -> Any:
     """The value, references not followed; None where there is none."""
     value = raw
-    for step in steps_of(pointer):
+    for step in _steps(pointer):
         if isinstance(value, dict):
             value = value.get(step)
         elif isinstance(value, list) and step.isascii() and step.isdigit() and int(step) < len(value):
@@ -169,10 +169,15 @@ def value_at(raw: Any, pointer: str) -> Any:
 
 
 def steps_of(pointer: str) -> list[str]:
+    return list(_steps(pointer))
+
+
+@lru_cache(maxsize=65_536)
+def _steps(pointer: str) -> tuple[str, ...]:
     text = unquote(pointer.removeprefix("#"))
     if not text.startswith("/"):
-        return []
-    return [step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/")]
+        return ()
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/"))
 
 
 def pointer_of(steps: Iterable[str | int]) -> str:

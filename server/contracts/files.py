@@ -38,7 +38,7 @@ class DocumentLimits:
     nodes: int = 1_000_000
     depth: int = 200
     files: int = 500
-    operations: int = 5_000
+    operations: int = 2_500
 
 
 @define

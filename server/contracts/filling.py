@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
+from server.contracts.paths import last_word
 from server.contracts.shapes import plain
+from store.names import singular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +48,8 @@ _IDS: Final = frozenset({"id", "uid", "uuid", "guid"})
 _ON: Final = frozenset({"active", "enabled", "isactive", "isenabled"})
 _MAX_DEPTH: Final = 4
 _NOTHING: Final[Any] = object()
+#: Kinds that every change makes anew.
+_CHANGING: Final = frozenset({"version", "revision"})
 
 
 @define
@@ -60,7 +64,13 @@ class Filling:
     touched: list[list[Any]] = field(factory=list)
 
 
-def filling_of(views: Views, examples: Examples, resource: Resource) -> Filling:
+def filling_of(
+    views: Views,
+    examples: Examples,
+    resource: Resource,
+    said: Mapping[tuple[str, ...], tuple[str, Any]] | None = None,
+) -> Filling:
+    """`said`: what the document's profile has for new records, by plain names."""
     required = set(resource.item.required)
     for role in resource.roles:
         if role.reply.of_one and role.name in ("get", "create", "get-one"):
@@ -73,9 +83,82 @@ def filling_of(views: Views, examples: Examples, resource: Resource) -> Filling:
     skipped |= {scope.path for role in resource.roles for scope in role.scopes if scope.path}
     states = _states(resource)
     beside = frozenset(resource.fields) - frozenset(resource.item.properties)
-    made = _Filler(views, examples, skipped, beside if resource.item.properties else frozenset(), states)
+    beside = beside if resource.item.properties else frozenset()
+    one_name = resource.key.given == "service" and resource.key.kind == "string"
+    made = _Filler(views, examples, skipped, beside, states, one_name=one_name)
     made.walk(resource.fields, frozenset(required), bodies, ())
+    for names, (kind, argument) in (said or {}).items():
+        path = _path_of(views, resource.fields, names)
+        if kind in CALLED:
+            kind, argument = "", CALLED[kind](resource, resource.item)  # noqa: PLW2901
+        _say(made.filling, path, kind, argument)
     return _told(made.filling, resource)
+
+
+def _called(resource: Resource, _view: View) -> str:
+    """What one of the resource's records is called by its path: `Users` has `User`."""
+    word = last_word(resource.paths[0][:-1]) if resource.paths else resource.name
+    own = singular(word.lower())
+    same = next(
+        (place for place, char in enumerate(own) if char != word[place : place + 1].lower()), len(own)
+    )
+    return word[:same] + own[same:]
+
+
+def _group_version_kind(view: View) -> dict[str, Any]:
+    said = view.said.get("x-kubernetes-group-version-kind")
+    found = said[0] if isinstance(said, list) and said else said
+    return found if isinstance(found, dict) else {}
+
+
+def _kind(resource: Resource, view: View) -> str:
+    own = _group_version_kind(view).get("kind")
+    many = "" if view is resource.item else "List"
+    item = _group_version_kind(resource.item).get("kind") or _called(resource, view).capitalize()
+    return str(own or f"{item}{many}")
+
+
+def _api_version(resource: Resource, view: View) -> str:
+    found = _group_version_kind(view) or _group_version_kind(resource.item)
+    return "/".join(str(each) for each in (found.get("group"), found.get("version", "v1")) if each)
+
+
+#: What a resource's records and lists are called, in the words of a profile.
+CALLED: Final = {
+    "called": _called,
+    "kind": _kind,
+    "api-version": _api_version,
+}
+
+
+def _path_of(views: Views, fields: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The properties of these plain names, one in the other; () where there are none."""
+    found: list[str] = []
+    for name in names:
+        own = next((each for each in fields if plain(each) == name), None)
+        if own is None:
+            return ()
+        found.append(own)
+        fields = views.of(fields[own]).properties
+    return tuple(found)
+
+
+def _say(filling: Filling, path: tuple[str, ...], kind: str, argument: Any) -> None:
+    """In the place of what was guessed; what the document gives a value for stays."""
+    if not path or any(each == path and value is not None for each, value in filling.consts):
+        return
+    filling.consts = [each for each in filling.consts if each[0] != path]
+    filling.fresh = [each for each in filling.fresh if tuple(each[0]) != path]
+    for length in range(1, len(path)):
+        if not any(each == path[:length] for each, _ in filling.consts):
+            filling.consts.append((path[:length], {}))
+    if not kind:
+        filling.consts.append((path, argument))
+        return
+    filling.fresh.append([list(path), kind, argument])
+    if kind in _CHANGING or (kind == "now" and _CHANGED.search(plain(path[-1]))):
+        filling.touched = [each for each in filling.touched if tuple(each[0]) != path]
+        filling.touched.append([list(path), kind, argument])
 
 
 @define
@@ -87,6 +170,8 @@ class _Filler:
     beside: frozenset[str] = frozenset()
     #: Of properties whose schema says no values, those that lists can be asked for.
     states: Mapping[str, list[Any]] = field(factory=dict)
+    #: Whether a text that is called an id, and is not the key, is the same as the key.
+    one_name: bool = field(kw_only=True)
     filling: Filling = field(factory=Filling)
 
     def walk(
@@ -156,7 +241,8 @@ class _Filler:
         elif plain(path[-1]) == "name" and view.kind == "string" and view.said.get("readOnly") is True:
             self.filling.fresh.append([list(path), "name", None])
         elif plain(path[-1]) in _IDS and len(path) == 1 and view.kind in ("integer", "string"):
-            self.filling.fresh.append([list(path), "number" if view.kind == "integer" else "uuid", None])
+            text = "key" if self.one_name else "uuid"
+            self.filling.fresh.append([list(path), "number" if view.kind == "integer" else text, None])
         else:
             value = self._value(node, view, plain(path[-1]), needed=needed)
             if value is not _NOTHING:

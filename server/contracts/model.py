@@ -20,6 +20,8 @@ from attrs import define, field, frozen
 
 from server.contracts.overrides import CollectionOverride
 from server.contracts.paths import Path, text_of
+from server.contracts.profiles.frame.registry import NOT_CHOSEN, Chosen
+from server.contracts.profiles.frame.table import NO_LINKS, Linked
 from server.contracts.shapes import NONE, Shape
 from server.contracts.views import ANY, View, Views
 
@@ -27,11 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from server.contracts.document import Document, Operation
+    from server.contracts.profiles.frame.table import Profile
     from server.contracts.versions import Version
 
-
 RoleName: TypeAlias = Literal[
-    "get", "list", "create", "create-many", "replace", "merge", "json-patch", "delete",
+    "get", "list", "create", "create-many", "replace", "merge", "json-patch", "patch", "delete",
+    "linkage", "related", "relate",
     "get-one", "replace-one", "merge-one", "json-patch-one", "delete-one",
     "example",
 ]  # fmt: skip
@@ -116,6 +119,8 @@ class Role:
     key_slot: str = ""
     #: The word of the query or body with the key, where the path has none (`server.contracts.calls`).
     key_word: str = ""
+    #: The relationship that it is about, in the words of the document's profile.
+    relation: str = ""
     scopes: tuple[Scope, ...] = ()
     parents: tuple[tuple[Resource, str], ...] = ()
     #: What it is in people's words, where its name is only how it is done.
@@ -132,6 +137,12 @@ class Model:
     views: Views
     resources: tuple[Resource, ...]
     roles: Mapping[str, Role]
+    chosen: Chosen = NOT_CHOSEN
+    linked: Linked = NO_LINKS
+
+    @property
+    def profile(self) -> Profile:
+        return self.chosen.profile
 
     def describe(self, resource: Resource) -> list[str]:
         """How the resource is told apart, in lines."""

@@ -21,6 +21,7 @@ from server.contracts.key_names import (
 from server.contracts.model import Given, Key, Model, Resource, Role, RoleName, Scope
 from server.contracts.operation_facts import patch_of, speaks_json, success_of, uploads, writable
 from server.contracts.paths import Path, Slot, Word, alike, last_word, path_of, slots_in, text_of
+from server.contracts.profiles.frame.registry import NOT_CHOSEN, Chosen, chosen
 from server.contracts.shapes import Shape, plain, shape_of
 from server.contracts.versions import version_of
 from server.contracts.views import ANY, View, Views
@@ -82,13 +83,18 @@ class _Modelling:
     #: By the collection's path and by the item path, as `alike` has them.
     _homes: dict[tuple[str, ...], Resource] = field(factory=dict)
     _items: dict[tuple[str, ...], Resource] = field(factory=dict)
+    _by_word: dict[str, list[Resource]] = field(factory=dict)
     _taken: set[str] = field(factory=set)
+    _chosen: Chosen = NOT_CHOSEN
     _shapes: dict[tuple[str, str], Shape] = field(factory=dict)
     #: Roles of operations that are named as calls.
     _calls: dict[str, Role] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.views = Views(self.document.raw)
+        said = self.overrides.profile if self.overrides is not None else ""
+        replies = (self._reply(each) for each in self.document.operations)
+        self._chosen = chosen(self.document, replies, said)
 
     def model(self) -> Model:
         for operation in self.document.operations:
@@ -120,8 +126,11 @@ class _Modelling:
         roles = {role.operation.id: self._with_parents(role, tenant) for role in found}
         for resource in self._resources:
             resource.roles = [role for role in roles.values() if role.resource is resource]
-            resource.version = version_of(self.document, self.views, resource)
-        return Model(self.document, self.views, tuple(self._resources), roles)
+            if not self._chosen.profile.version:
+                resource.version = version_of(self.document, self.views, resource)
+        resources = tuple(self._resources)
+        linked = self._chosen.profile.links(self.views, resources)
+        return Model(self.document, self.views, resources, roles, self._chosen, linked)
 
     # shapes
 
@@ -304,9 +313,8 @@ class _Modelling:
 
     def _like(self, path: Path, view: View) -> Resource | None:
         word = singular(plain(last_word(path[:-1])))
-        for resource in self._resources:
-            other = singular(plain(last_word(resource.paths[0][:-1])))
-            if word and word == other and view.properties and same(view, resource.item, _SAME):
+        for resource in self._by_word.get(word, ()) if word else ():
+            if view.properties and same(view, resource.item, _SAME):
                 if (
                     self._has_own_create(path)
                     and self._has_own_create(resource.paths[0])
@@ -329,6 +337,7 @@ class _Modelling:
             single=single,
         )
         self._resources.append(resource)
+        self._by_word.setdefault(singular(plain(last_word(path[:-1]))), []).append(resource)
         return resource
 
     def _name(self, path: Path) -> str:
@@ -530,7 +539,7 @@ class _Modelling:
     # roles
 
     def _role(self, node: _Node, operation: Operation) -> Role:
-        status = success_of(operation)[0]
+        status = self._status(operation)
         role = Role(
             operation, node.path, "example", plain=False, reply=self._reply(operation),
             body=self._body(operation), status=status,
@@ -542,12 +551,45 @@ class _Modelling:
         if not speaks_json(operation):
             kind = "upload" if uploads(operation) else "download"
             return evolve(role, why=f"{kind}: its content is no JSON", said=kind)
+        relation = self._relation(role)
+        if relation is not None:
+            return relation
         if node.path and isinstance(node.path[-1], Slot) and not self._is_collection(node):
             resource = self._items.get(alike(node.path))
             if resource is not None:
                 return self._item_role(role, resource)
             return self._sublist(role, node.path, "a slot that leads to no single record")
         return self._word_role(role, node)
+
+    def _relation(self, role: Role) -> Role | None:
+        """What is about a record's relationship, where the document's profile has such paths."""
+        word, path = self._chosen.profile.relationships, role.path
+        if not word or len(path) < 3 or not isinstance(path[-1], Word):
+            return None
+        links = path[-2] == Word(word)
+        home = path[:-2] if links else path[:-1]
+        resource = self._items.get(alike(home))
+        linked = self._chosen.profile.links(self.views, tuple(self._resources))
+        name = path[-1].text
+        if resource is None or name not in linked.of(resource.name):
+            return None
+        method = role.operation.method
+        kinds: dict[str, RoleName] = dict.fromkeys(("PATCH", "POST", "DELETE"), "relate") if links else {}
+        kinds["GET"] = kinds["HEAD"] = "linkage" if links else "related"
+        if method not in kinds:
+            return None
+        return evolve(
+            role, name=kinds[method], resource=resource, plain=True, relation=name,
+            key_slot=slots_in(home)[-1], scopes=self._scopes(home[:-1], resource.item, resource.key),
+            said={"linkage": "relationship", "relate": "relationship-change"}.get(kinds[method], "related"),
+        )  # fmt: skip
+
+    def _status(self, operation: Operation) -> int:
+        """Of a success: as it is declared, else as the document's profile has it."""
+        status = success_of(operation)[0]
+        if any(each.startswith("2") for each in operation.replies):
+            return status
+        return self._chosen.profile.statuses.get(operation.method, status)
 
     def _item_role(self, role: Role, resource: Resource) -> Role:
         path = role.path
@@ -571,7 +613,9 @@ class _Modelling:
             case "PUT":
                 return self._put_role(role, resource)
             case "PATCH":
-                kind = patch_of(role.operation, self.views)
+                kind: RoleName = patch_of(role.operation, self.views)
+                if kind == "merge" and self._chosen.profile.patch is not None:
+                    kind = "patch"
                 return evolve(role, name=kind, plain=True, said="patch")
             case "POST":
                 fits = body.kind in ("object", "wrapped") and (
@@ -707,9 +751,19 @@ class _Modelling:
         if not item.is_object or not item.properties:
             return evolve(role, why="a list of what are no records", said="view")
         like = self._by_schema(role, path)
+        if like is not None and self._is_choice(path, like):
+            return evolve(
+                role, resource=like, why=f"view: nothing says which of {like.name} it shows", said="view"
+            )
         if like is not None:
             return self._list(role, like, path, "sub-list")
         return self._list(role, self._pathless(path, item), path, "list")
+
+    @staticmethod
+    def _is_choice(path: Path, resource: Resource) -> bool:
+        """Whether it is a word right below the records' own list, which would else be the same list again."""
+        above = alike(path[:-1])
+        return isinstance(path[-1], Word) and any(alike(each[:-1]) == above for each in resource.paths)
 
     def _pathless(self, path: Path, item: View) -> Resource:
         """A resource without a path of its own: its records are only listed."""
@@ -775,7 +829,12 @@ class _Modelling:
         ):
             return None
         parent = self._items.get(alike(path[:-1]))
-        if parent is not None and isinstance(path[-2], Slot) and _is_part(self._reply(get).item, parent.item):
+        if (
+            parent is not None
+            and isinstance(path[-2], Slot)
+            and _is_part(self._reply(get).item, parent.item)
+            and self._alike_within(self._reply(get).item, parent.item)
+        ):
             part = self._item_role(evolve(role, path=path[:-1]), parent)
             return evolve(part, path=path, said=f"{part.title} (a part of the record)")
         writers = [methods[each] for each in ("PUT", "PATCH", "POST") if each in methods]
@@ -809,6 +868,20 @@ class _Modelling:
             case _:
                 return None
 
+    def _alike_within(self, one: View, other: View) -> bool:
+        """Whether properties of the same name have schemas of the same name, where they have one."""
+        for name, node in one.properties.items():
+            first, second = self.views.of(node), self.views.of(other.properties.get(name))
+            if (
+                first.is_object
+                and second.is_object
+                and first.name
+                and second.name
+                and first.name != second.name
+            ):
+                return False
+        return True
+
     # afterwards
 
     def _complete(self, resource: Resource) -> None:
@@ -817,7 +890,9 @@ class _Modelling:
         for role in resource.roles:
             bodies = (
                 [role.body.item]
-                if role.body.kind not in ("none", "scalar") and role.name != "json-patch"
+                if not role.relation
+                and role.body.kind not in ("none", "scalar")
+                and role.name != "json-patch"
                 else []
             )
             replies = (

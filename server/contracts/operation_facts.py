@@ -61,11 +61,6 @@ def uploads(operation: Operation) -> bool:
 
 
 def patch_of(operation: Operation, views: Views) -> Literal["merge", "json-patch"]:
-    """Where there are several kinds, the request says which one it is."""
-    if any("json-patch" not in each for each in operation.request_bodies) and any(
-        "json-patch" in each for each in operation.request_bodies
-    ):
-        return "merge"
     for media_type, schema in operation.request_bodies.items():
         if media_type.startswith("application/json-patch+json"):
             return "json-patch"

@@ -1,5 +1,7 @@
 """What a person says where rules guess otherwise: `contract.toml` beside a document, `x-metaservice` in it.
 
+profile = "scim"                            # the style that the document is in; "none": none of ours
+
 [operations."POST /orders/{id}/cancel"]     # or its operationId
 role = "planned"                            # not by rule; or one of ROLES
 collection = "orders"                       # whose records it is about
@@ -24,6 +26,7 @@ import orjson
 from attrs import evolve, field, frozen
 
 from server.contracts.document import ContractError
+from server.contracts.profiles.frame.registry import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,6 +61,8 @@ class CollectionOverride:
 class Overrides:
     operations: Mapping[str, Override] = field(factory=dict)
     collections: Mapping[str, CollectionOverride] = field(factory=dict)
+    #: The style that the document is in; "": as it looks.
+    profile: str = ""
     #: What errors name.
     source: str = MEMBER
 
@@ -116,8 +121,11 @@ def _plain(tables: dict[str, Any], source: str) -> dict[str, Any]:
 
 
 def _read(raw: Any, source: str) -> Overrides:
-    if not isinstance(raw, dict) or not raw.keys() <= {"operations", "collections"}:
-        raise ContractError(f"{source}: takes the tables operations and collections")
+    if not isinstance(raw, dict) or not raw.keys() <= {"operations", "collections", "profile"}:
+        raise ContractError(f"{source}: takes the tables operations and collections, and profile")
+    profile = raw.get("profile", "")
+    if profile != "" and profile not in names():
+        raise ContractError(f"{source}: profile: takes one of {', '.join(names())}")
     operations = {
         name: _operation(each, f"{source}: operations.{name!r}")
         for name, each in _table(raw, "operations", source).items()
@@ -126,7 +134,7 @@ def _read(raw: Any, source: str) -> Overrides:
         name: _collection(each, f"{source}: collections.{name!r}")
         for name, each in _table(raw, "collections", source).items()
     }
-    return Overrides(operations, collections, source)
+    return Overrides(operations, collections, profile, source)
 
 
 def _table(raw: dict[str, Any], name: str, where: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ none     no content, or none that is JSON
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from attrs import field, frozen
@@ -81,6 +82,7 @@ _WITHIN: Final = frozenset({"resource", "item", "track", "record", "node", "valu
 _JSON: Final = re.compile(r"application/(?:[^;\s]+\+)?json\b|text/json\b", re.IGNORECASE)
 
 
+@lru_cache(maxsize=65_536)
 def plain(name: str) -> str:
     """A name without what differs from style to style; none is left of `_embedded` but `embedded`."""
     return re.sub(r"[^A-Za-z0-9]", "", name).lower()

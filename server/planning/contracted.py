@@ -87,9 +87,10 @@ class ContractPlanner:
 
     @staticmethod
     async def _compiled(contract: Contract, operation: Operation, ctx: RequestContext) -> Compiled:
-        if contract.is_compiled(operation):
-            return contract.compiled(operation)
-        return await aside(partial(contract.compiled, operation), ctx.session.directory)
+        media_type = ctx.headers.get("content-type", "")
+        if contract.is_compiled(operation, media_type):
+            return contract.compiled(operation, media_type)
+        return await aside(partial(contract.compiled, operation, media_type), ctx.session.directory)
 
     async def _by_person(self, ctx: RequestContext) -> Planned | None:
         if not isinstance(self.inner, LearningPlanner):

@@ -105,6 +105,8 @@ class RequestContext:
         more: dict[str, Any] = {}
         if self.contract is not None:
             more["identity"] = self.contract.identity
+            if self.contract.list_form is not None:
+                more["list"] = self.contract.list_form
         head = orjson.dumps(
             {
                 **more,

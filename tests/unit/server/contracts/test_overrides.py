@@ -142,7 +142,7 @@ def test_scopes() -> None:
         ({"collections": {"orders": {"parents": "a"}}}, "parents is an array"),
         ({"collections": {"orders": {"scopes": {"a": 1}}}}, "scopes has a property's path"),
         ({"collections": {"orders": {"initial": []}}}, "initial is a table"),
-        ({"others": {}}, "takes the tables operations and collections"),
+        ({"others": {}}, "takes the tables operations and collections, and profile"),
     ],
 )
 def test_what_it_cannot_say(tables: dict[str, Any], said: str) -> None:
