@@ -133,7 +133,7 @@ def _target(name: str) -> str:
     """The project's name for a module: store and contract stay rooms, all else is the runtime."""
     room, _, inner = name.partition(".")
     if name.startswith("server.contracts."):
-        return f"app.contract.{inner.rpartition('.')[2]}"
+        return f"app.contract.{inner.removeprefix('contracts.')}"
     if name.startswith(_DIALECTS):
         return f"app.dialect.{inner.rpartition('.')[2]}"
     return f"app.store.{inner}" if room == "store" else f"app.runtime.{inner.rpartition('.')[2]}"
@@ -204,7 +204,11 @@ class _Copying:
     def _want(self, name: str, names: list[str]) -> None:
         """Have what an import names. A submodule that it names is a module of its own."""
         for each in names:
-            if (_ROOT / name.replace(".", "/") / f"{each}.py").exists():
+            inner = _ROOT / name.replace(".", "/") / each
+            if inner.is_dir():  # a package that finds its modules by itself
+                for file in sorted(inner.rglob("*.py")):
+                    self.whole(".".join(file.relative_to(_ROOT).with_suffix("").parts))
+            elif (_ROOT / name.replace(".", "/") / f"{each}.py").exists():
                 self.whole(f"{name}.{each}")
             elif _is_whole(name):
                 self.whole(name)
@@ -231,6 +235,8 @@ class _Copying:
     def _package(self, node: ast.ImportFrom) -> str:
         """Where the names of an import are to be found in the project."""
         name = node.module or ""
+        if f"{name}.".startswith("server.contracts."):
+            return f"app.contract{name.removeprefix('server.contracts')}"
         if (_ROOT / name.replace(".", "/")).is_dir():
             inside = "app.dialect" if f"{name}.".startswith(_DIALECTS) else "app.runtime"
             return {"store": "app.store", "server.contracts": "app.contract"}.get(name, inside)
