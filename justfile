@@ -69,7 +69,7 @@ clients *args:
     {{with_tools}} pytest -q -m clients tests/clients
     {{with_tools}} python -m tools.clients "$@"
 
-# The proxies of docs/proxy.md, for real; needs them (`apt-get install nginx-light caddy`).
+# The proxies of docs/proxy.md and deploy/, and PgBouncer, for real (`apt-get install nginx-light caddy pgbouncer`).
 proxies *args:
     {{with_tools}} pytest -m proxies "$@" tests/proxies
 

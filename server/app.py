@@ -9,6 +9,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
+from attrs import evolve
 
 from server.contracts.files import DocumentLimits
 from server.contracts.issued import IssuedTokens
@@ -40,6 +41,7 @@ from server.openapi.contracted import ContractDescriber
 from server.openapi.describer import Describer
 from server.openapi.document import Terms
 from server.operations.keeping import make_keeper, node_id
+from server.operations.naming import session_named
 from server.pipeline import Pipeline
 from server.planning.assembly import make_planner
 from server.planning.contracted import ContractPlanner
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
 
     from server.cluster.ownership import Ownership
     from server.console.door import Console
+    from server.console.points import Gauges
     from server.contracts.contract import Contract
     from server.http.answering import UseCase
     from server.http.clustered import Clustered
@@ -106,7 +109,7 @@ class Service:
         console: Console | None = None,
         tracing: Tracing | None = None,
         raw_door: RawDoor | None = None,
-        streams: Registry,
+        streams: Sequence[Registry],
         cluster: tuple[Ownership, Forwarder] | None = None,
     ) -> None:
         self._raw_door = raw_door
@@ -258,7 +261,8 @@ class Service:
             if self._cluster is not None:
                 closing.push_async_callback(self._cluster[1].close)
             if self._runner is not None:
-                await self._streams.drain(self._settings.server.shutdown_seconds)
+                seconds = self._settings.server.shutdown_seconds
+                await asyncio.gather(*(each.drain(seconds) for each in self._streams))
                 await self._runner.cleanup()
                 self._runner = None
 
@@ -307,7 +311,15 @@ def make_app(  # noqa: PLR0915  a part after the other
         admin = bool(settings.auth.admin_token)
         remembered = None if memory is None else memory.counts
         streams = StreamCounts()
-        meter = Meter(settings, root.path, records, pool.health, remembered, streams=streams)
+        meter = Meter(
+            settings,
+            root.path,
+            records,
+            pool.health,
+            remembered,
+            streams=streams,
+            cluster=None if clustered is None else lambda: clustered.forwarder.counts,
+        )
         usage = usage_book(settings.planner, root.path)
         plans = planner or make_planner(
             settings.planner,
@@ -358,7 +370,10 @@ def make_app(  # noqa: PLR0915  a part after the other
             changes=changes,
             contracts=contracts,
         )
-        console, use_case = _console(settings, api, use_case, notes, new_line)
+        moment = partial(_gauges, meter, pool)
+        console, use_case = _console(
+            settings, api, use_case, notes, new_line, moment, streams, clustered=clustered
+        )
         door = console
         doors += [console.beside, console]
     # Operators can read metrics, too: where no token opens that page, there are no operators.
@@ -396,7 +411,7 @@ def make_app(  # noqa: PLR0915  a part after the other
         held=_held(settings),
         dialects=dialects,
         watching=watching,
-        follow=None if console is None else console.beside.follow,
+        following=console,
         contracts=contracts,
         beyond=settings.contract.beyond,
         settings=session_settings,
@@ -419,7 +434,7 @@ def make_app(  # noqa: PLR0915  a part after the other
         console=console,
         renew=_renewing(authenticator, reader, watching, memory, doors),
         tracing=tracing,
-        streams=watching.registry,
+        streams=[watching.registry] if console is None else [watching.registry, console.streams],
         raw_door=raw_door,
         cluster=None if ownership is None or clustered is None else (ownership, clustered.forwarder),
     )
@@ -490,7 +505,6 @@ def _clustered(
         Forwarder(ownership, options.cluster_token),
         settings.server.request_bytes,
         settings.server.body_seconds,
-        settings.sandbox.session_disk_bytes,
     )
     return ownership, clustered, OwningExecutor(pool, ownership)
 
@@ -598,40 +612,70 @@ def _operators(
     )
 
 
-def _console(
+def _console(  # noqa: PLR0917  parts, each of another kind
     settings: Settings,
     api: Api,
     use_case: UseCase,
     notes: list[Callable[[RequestLine], None]],
     new_line: Callable[..., RequestLine],
+    moment: Callable[[], Gauges],
+    counts: StreamCounts,
+    *,
+    clustered: Clustered | None,
 ) -> tuple[Console, UseCase]:
     """The console, with the operators' pages for programs beside it, and the use case as it is served.
 
-    `notes` has the console's ear from now on.
+    `notes` has the console's ear from now on; `moment` tells what only a moment has.
     """
     # As with `_operators`.
     from server.console.asking import Asking  # noqa: PLC0415
     from server.console.door import Console  # noqa: PLC0415
+    from server.console.live import Live  # noqa: PLC0415
     from server.console.recent import Recent  # noqa: PLC0415
     from server.console.tail import Tail  # noqa: PLC0415
     from server.http.admin import Admin  # noqa: PLC0415
 
+    operated = None
+    if clustered is not None:
+        from server.http.operated import Operated  # noqa: PLC0415
+
+        operated = Operated(clustered, api)
     token, limits = settings.auth.admin_token, _edge_limits(settings)
     upload_bytes = settings.sandbox.session_disk_bytes
     tail, recent = Tail(), Recent(use_case, settings.console.keep_requests)
     notes.append(tail.note)
+    most = settings.console.streams
+    origin = Origin(trusted_proxies=settings.server.proxy_networks, public_url=settings.server.public_url)
     console = Console(
         api,
         Asking(use_case, api, _all_of(notes) or tail.note, new_line),
         token,
-        tail=tail,
+        live=Live(tail, moment),
+        streams=Registry(evolve(_stream_limits(settings), in_all=most, per_session=most + 1), counts),
         recent=recent,
         limits=limits,
         secure=settings.server.public_url.startswith("https:"),
         upload_bytes=upload_bytes,
-        beside=Admin(api, token, limits, upload_bytes=upload_bytes),
+        beside=Admin(api, token, limits, upload_bytes=upload_bytes, operated=operated),
+        address=lambda request: origin.client_ip(request.remote or "", request.headers),
     )
     return console, recent if recent.most else use_case
+
+
+def _gauges(meter: Meter, pool: Executor) -> Gauges:
+    """What the console shows of this moment."""
+    from server.console.points import Gauges  # noqa: PLC0415  as with `_operators`
+
+    calls, health = meter.calls, pool.health()
+    return Gauges(
+        workers=health["ready"],
+        guests=health["live_guests"],
+        jobs=health["jobs"],
+        calls=calls.calls,
+        tokens=calls.input_tokens + calls.output_tokens,
+        cost=calls.cost,
+        model=calls.model,
+    )
 
 
 def _all_of(notes: list[Callable[[RequestLine], None]]) -> Callable[[RequestLine], None] | None:
@@ -697,6 +741,18 @@ def _raw_door(
     return None if memory is None else RawDoor(memory, note, shows_client=settings.log.client_address)
 
 
+def _stream_limits(settings: Settings) -> StreamLimits:
+    live = settings.live
+    return StreamLimits(
+        in_all=live.streams,
+        per_session=live.streams_per_session,
+        routes=live.routes_per_stream,
+        buffered_bytes=live.buffered_bytes,
+        heartbeat_seconds=live.heartbeat_seconds,
+        patience_seconds=settings.server.body_seconds,
+    )
+
+
 def _watching(  # noqa: PLR0917  parts, each of another kind
     settings: Settings,
     changes: Changes,
@@ -708,18 +764,17 @@ def _watching(  # noqa: PLR0917  parts, each of another kind
 ) -> Watching:
     """Event streams, none of them open yet."""
     live = settings.live
-    limits = StreamLimits(
-        in_all=live.streams,
-        per_session=live.streams_per_session,
-        routes=live.routes_per_stream,
-        buffered_bytes=live.buffered_bytes,
-        heartbeat_seconds=live.heartbeat_seconds,
-        patience_seconds=settings.server.body_seconds,
-    )
     topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
     tickets = Tickets(live.ticket_seconds, shared=settings.record.cluster_token)
     return Watching(
-        Registry(limits, counts), topics, changes, tickets, reader, dialects, session_settings, use_case
+        Registry(_stream_limits(settings), counts),
+        topics,
+        changes,
+        tickets,
+        reader,
+        dialects,
+        session_settings,
+        use_case,
     )
 
 
@@ -747,7 +802,9 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
 
 
 def _reader(settings: Settings, names: SessionNames) -> ContextReader:
-    options = settings.server
+    options, template = settings.server, settings.sessions.template
+    # Without client tokens an operator is nobody in particular: tests make their template as any client does.
+    closed = session_named(template, {}).directory if template and settings.auth.by_name else ""
     return ContextReader(
         _edge_limits(settings),
         Origin(trusted_proxies=options.proxy_networks, public_url=options.public_url),
@@ -756,6 +813,7 @@ def _reader(settings: Settings, names: SessionNames) -> ContextReader:
         settings.auth.scope,
         KnownTokens(settings.auth.all_tokens),
         in_query=settings.sessions.in_query,
+        closed=closed,
     )
 
 

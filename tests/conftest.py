@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 import server.telemetry.logs
 from server.settings.reading import load
-from tools import postgresql
+from tools import pgbouncer, postgresql
 from tools.processes import guest_environment
 from wasm_runtime import artifact
 
@@ -64,8 +64,12 @@ def guest_artifact() -> Artifact:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    """One for all tests, which syncs nothing: each test has a database of its own."""
-    with postgresql.running() as server:
+    """One for all tests, which syncs nothing: each test has a database of its own.
+
+    With METASERVICE_TEST_POOLER it is behind PgBouncer (`tests/proxies/test_pgbouncer.py`).
+    """
+    pooled = bool(os.environ.get("METASERVICE_TEST_POOLER"))
+    with pgbouncer.running() if pooled else postgresql.running() as server:
         yield server
 
 

@@ -15,7 +15,9 @@ import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+
+from tools.processes import is_running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,20 +88,21 @@ class Postgres:
         subprocess.run(command, check=True, capture_output=True, cwd=self.directory, **self._user)
 
     def start(self) -> None:
-        log = (self.directory / "log").open("ab")
-        with log:
-            self._process = subprocess.Popen(
-                [
-                    *(self._programs / "bin" / "postgres", "-D", self.data, "-p", str(self.port)),
-                    *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.directory}"),
-                    *("-c", "max_connections=200", *self._options),
-                ],
-                stdout=log,
-                stderr=log,
-                cwd=self.directory,
-                **self._user,
-            )
+        command = [
+            *(str(self._programs / "bin" / "postgres"), "-D", str(self.data), "-p", str(self.port)),
+            *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.directory}"),
+            *("-c", "max_connections=200", *self._options),
+        ]
+        with (self.directory / "log").open("ab") as log:
+            self._process = self._spawn(command, log)
         self.wait()
+
+    def _spawn(self, command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory, **self._user)
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def wait(self) -> None:
         """Until it takes statements."""
@@ -110,6 +113,15 @@ class Postgres:
             assert time.monotonic() < deadline, self.log
             time.sleep(0.02)
 
+    def mend(self) -> None:
+        """Until it takes statements again; where it has ended meanwhile, by a new start."""
+        while not self._is_ready():
+            if not self.runs:
+                (self.data / "postmaster.pid").unlink(missing_ok=True)
+                with contextlib.suppress(AssertionError):
+                    self.start()
+            time.sleep(0.02)
+
     def _is_ready(self) -> bool:
         command: list[str | Path] = [
             self._programs / "bin" / "psql",
@@ -118,6 +130,11 @@ class Postgres:
             self.url("postgres"),
         ]
         return subprocess.run(command, check=False, capture_output=True, cwd="/").returncode == 0
+
+    @property
+    def entry_port(self) -> int:
+        """Where clients of `new_database` connect."""
+        return self.port
 
     @property
     def log(self) -> str:
@@ -145,16 +162,23 @@ class Postgres:
 
     def kill(self) -> None:
         """All of its processes at once, as a loss of power of its machine."""
-        assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for pid in (self._process.pid, *map(int, children)):
+        if self._process is None or not self.runs:
+            return
+        server = self._process.pid
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server, signal.SIGSTOP)  # it makes no more of them
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        for pid in (*map(int, children), server):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
+        # One that is in the middle of a write must not end it when the next server has begun.
+        while any(is_running(int(pid)) for pid in children):
+            time.sleep(0.002)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self.runs:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
 

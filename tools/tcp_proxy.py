@@ -2,7 +2,8 @@
 
     async with TcpProxy("127.0.0.1", 5432) as proxy: ...   proxy.port is where it listens
 
-`cut` ends all connections, `refuse` also those that come; `hold` keeps all bytes back, `go_on` ends both.
+`cut` ends all connections, `refuse` also those that come; `hold` keeps all bytes back, `slow` each piece of
+them for a while; `go_on` ends all three.
 `when_sent` cuts a connection as soon as its client sends certain bytes: before they are passed on, or after,
 so that the answer is lost.
 """
@@ -28,10 +29,15 @@ class TcpProxy:
         self._flows = asyncio.Event()
         self._flows.set()
         self._refusing = False
+        self._delay_seconds = 0.0
         self._trap: tuple[bytes, Literal["before", "after"]] | None = None
         #: Connections that a trap has cut.
         self.trapped = 0
         self.port = 0
+
+    def aim(self, port: int) -> None:
+        """Where connections lead from now on."""
+        self._target = (self._target[0], port)
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -62,8 +68,12 @@ class TcpProxy:
         """From now on nothing arrives, and nobody is told."""
         self._flows.clear()
 
+    def slow(self, seconds: float) -> None:
+        self._delay_seconds = seconds
+
     def go_on(self) -> None:
         self._refusing = False
+        self._delay_seconds = 0.0
         self._flows.set()
 
     def when_sent(self, mark: bytes, when: Literal["before", "after"]) -> None:
@@ -75,6 +85,10 @@ class TcpProxy:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        with suppress(asyncio.CancelledError):  # which asyncio's streams would tell of as an error
+            await self._served(reader, writer)
+
+    async def _served(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refusing:
             writer.transport.abort()
             return
@@ -107,6 +121,8 @@ class TcpProxy:
     ) -> None:
         with suppress(OSError):
             while data := await source.read(_READ_BYTES):
+                if self._delay_seconds:
+                    await asyncio.sleep(self._delay_seconds)
                 await self._flows.wait()
                 trap = self._trap if asked else None
                 if trap is not None and trap[0] in data:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tarfile
 import tempfile
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from server.cli.options import Commands
     from server.cli.output import Output
 
+#: Of a value in a table.
+_MOST_SHOWN = 60
 _MOMENT = "a version's number, or a time such as 2026-11-30T12:00:00Z"
 _SESSION = (
     "its X-Session-ID; token:NAME for the session of a token, TOKEN/ID for one of its own, "
@@ -86,6 +89,9 @@ def register(commands: Commands) -> None:
     )
     logger.add_argument("--limit", type=int, default=20, help="how many (default: %(default)s)")
     logger.add_argument("--before", type=int, metavar="VERSION", help="those before this one")
+    logger.add_argument(
+        "--record", metavar="COLLECTION/ID", help="those of one record, with what each changed"
+    )
     rewinder = _one(
         sessions,
         "rewind",
@@ -255,9 +261,14 @@ _UNSET = frozenset({"real", "none"})
 
 async def log(options: argparse.Namespace, channel: Channel, out: Output) -> int:
     query = {"limit": str(options.limit)} | ({"before": str(options.before)} if options.before else {})
+    if options.record is not None:
+        query["record"] = options.record
     found = await channel.call(Ask("GET", ("sessions", options.session, "log"), query))
     if out.as_json:
         out.json(found)
+        return 0
+    if options.record is not None:
+        _show_record_log(found, out)
         return 0
     rows = [
         (
@@ -272,6 +283,38 @@ async def log(options: argparse.Namespace, channel: Channel, out: Output) -> int
     ]
     out.table(("VERSION", "AT", "WHAT", "RECORDS", "REQUEST", "PLAN"), rows, empty="No history is kept.")
     return 0
+
+
+def _show_record_log(found: dict[str, Any], out: Output) -> None:
+    rows = [
+        (
+            each["version"],
+            moment(each["at"]) if each["at"] else "-",
+            each["what"],
+            each["route"] or "-",
+            _became(each["fields"]),
+            each["request"] or "-",
+        )
+        for each in found["versions"]
+    ]
+    out.table(("VERSION", "AT", "WHAT", "BY", "FIELDS", "REQUEST"), rows, empty="No history is kept.")
+    if found["next"]:
+        out.line(f"Earlier ones: --before {found['next']}")
+
+
+def _became(fields: list[dict[str, Any]]) -> str:
+    """`title: "Old" -> "New"; pages: 12 -> gone`."""
+    told = []
+    for each in fields:
+        before = f"{_short(each['before'])} -> " if "before" in each else ""
+        after = _short(each["after"]) if "after" in each else "gone"
+        told.append(f"{each['field']}: {before}{after}")
+    return "; ".join(told) or "-"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
 
 
 def _changes(changes: dict[str, dict[str, int]]) -> str:

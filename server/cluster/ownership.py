@@ -15,13 +15,14 @@ import asyncio
 import time
 from collections import OrderedDict
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 from attrs import field, frozen
 
-from server.cluster.journal import KeeperJournal, Turns
+from server.cluster.journal import Bills, KeeperJournal, Turns
 from server.record.record import RecordError
 from server.values.errors import Unavailable
 from wasm_runtime.outcome import Completed, Outcome, Overloaded, Raised, Unmet
@@ -84,10 +85,11 @@ class Ownership:
         #: Requests are handed on from now on, and no session is claimed any more.
         self.draining = False
         #: Sessions that this node has claimed, and answers that it did not give for want of a lease.
-        self.claimed = self.withheld = 0
+        self.claimed = self.withheld = self.leases_lost = 0
         self._lost: list[Callable[[Sequence[str]], None]] = []
         self.journal = KeeperJournal(keeper)
         self.turns = Turns(keeper)
+        self.bills = Bills(keeper)
         self._refresh: Callable[[], Awaitable[None]] | None = None
         self._refreshing: asyncio.Task[None] | None = None
         #: How much of the plan library this node has seen.
@@ -108,6 +110,7 @@ class Ownership:
     def _on_lease(self, event: dict[str, Any]) -> None:
         if event["epoch"] != self.lease.epoch:
             lost = list(self._owned)
+            self.leases_lost += self.lease.epoch > 0
             self._owned.clear()
             self._tell_lost(lost)
             if lost:
@@ -228,8 +231,13 @@ class Ownership:
         under_way = self._claims.get(session)
         if under_way is None:
             under_way = self._claims[session] = asyncio.ensure_future(self._claim(session))
-            under_way.add_done_callback(lambda _done: self._claims.pop(session, None))
+            under_way.add_done_callback(partial(self._claimed, session))
         return await asyncio.shield(under_way)
+
+    def _claimed(self, session: str, done: asyncio.Future[Node | None]) -> None:
+        self._claims.pop(session, None)
+        if not done.cancelled():
+            done.exception()  # whoever has asked may have gone
 
     async def _claim(self, session: str) -> Node | None:
         assert self._holder is not None  # noqa: S101  it has started
@@ -297,12 +305,15 @@ class Ownership:
                 task.cancel()
 
     @property
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, float]:
+        """`lease`: seconds that it still holds; `lost`: leases that have ended before the node has."""
         return {
             "owned": len(self._owned),
             "claimed": self.claimed,
             "withheld": self.withheld,
+            "lost": self.leases_lost,
             "nodes": len(self.lease.others) + 1,
+            "lease": max(self.lease.until - now(), 0.0),
         }
 
 

@@ -33,6 +33,8 @@ _T = TypeVar("_T")
 #: for a fault at its end, or decoding it as a form, takes up to two. With 64 KiB on the loop, 16 clients held
 #: up everybody for half a second.
 INLINE_BYTES = 8_192
+#: Whose work it is that operators' pages take.
+OPERATORS = "operators"
 _SWITCH_SECONDS = 0.001
 #: Owners whose use is remembered; of more than these the oldest is forgiven.
 _MAX_OWNERS = 4_096

@@ -4,6 +4,7 @@
 2. A login's cookie is sent to these pages alone, by this site's own pages alone, and no script sees it.
 3. Whatever changes anything has to name the login's CSRF token, and come from a page of this service.
 4. A fault is a page as well, which says what it was and what to do; what was typed is still in the browser.
+5. Its event streams have room of their own (`console.streams`), and end with the login that opened them.
 """
 
 from __future__ import annotations
@@ -14,18 +15,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
+import orjson
+from attrs import evolve
+
+from server.concurrency.aside import OPERATORS, aside
 from server.console.files import BASE, all_files
+from server.console.live import MOST_ROWS, Tailing
 from server.console.logins import LOGIN_HOURS, Login, Logins
 from server.console.rendering import page
 from server.console.views.data import DataViews
 from server.console.views.model import ModelViews
 from server.console.views.routes import RouteViews
 from server.console.views.sessions import SessionViews
-from server.console.views.traffic import TrafficViews
-from server.console.visit import Visit, go
+from server.console.views.traffic import TrafficViews, asked_of, documents, rows, wanted_of
+from server.console.visit import Unmade, Visit, go
+from server.http.event_stream import wish_of
 from server.requests import content
 from server.requests.target import parse_query, parse_target
-from server.values.errors import BadRequest, MethodNotAllowed, NotFound, OriginRefused, ServiceError
+from server.values.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    OriginRefused,
+    ServiceError,
+    Unauthorized,
+)
 from server.values.model import Reply
 
 if TYPE_CHECKING:
@@ -35,9 +49,11 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
     from server.console.asking import Asking
+    from server.console.live import Live
     from server.console.recent import Recent
-    from server.console.tail import Tail
     from server.http.admin import Admin
+    from server.http.watching import Follows
+    from server.live.outlets import Registry
     from server.operations.api import Api
     from server.requests.context import EdgeLimits
     from server.settings.schema import Settings
@@ -49,6 +65,9 @@ _FORM_BYTES: Final = 2 * 1024 * 1024
 _MOST_FIELDS: Final = 500
 _UPLOAD_SECONDS: Final = 600.0
 _KEEP: Final = "max-age=31536000, immutable"
+#: For programs, with the admin token; and how the paths of the console's streams end.
+TRAFFIC: Final = "/_meta/traffic"
+_LIVE: Final = "/live"
 #: What a browser says of whose page a request comes from, where it is one of ours or nobody's.
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
 
@@ -64,23 +83,33 @@ class Console:
         asking: Asking,
         token: str,
         *,
-        tail: Tail,
+        live: Live,
+        streams: Registry,
         recent: Recent,
         limits: EdgeLimits,
         secure: bool,
         upload_bytes: int,
         beside: Admin,
+        address: Callable[[web.BaseRequest], str] = lambda request: request.remote or "",
     ) -> None:
-        """`secure`: clients come by https, so the cookie is for that alone. `beside` owns the rest."""
+        """`secure`: clients come by https, so the cookie is for that alone. `beside` owns the rest.
+
+        `streams` has those of the console.
+        `address`: where a request is from, also behind a proxy.
+        """
         self.logins = Logins(token)
         self._limits = limits
         self._secure = secure
         self._upload_bytes = upload_bytes
         self.beside = beside
+        self.streams = streams
+        self._live = live
+        tail = live.tail
+        self._address = address
         sessions, data = SessionViews(api), DataViews(api, asking)
         routes, traffic, model = (
             RouteViews(api, tail, recent),
-            TrafficViews(api, tail),
+            TrafficViews(api, live),
             ModelViews(api),
         )
         one, name = ("sessions", _NAME), ("sessions", _NAME, "data", _NAME)
@@ -91,6 +120,8 @@ class Console:
             (*one, "reset"): {"POST": sessions.reset},
             (*one, "delete"): {"POST": sessions.delete},
             (*one, "dialect"): {"POST": sessions.set_dialect},
+            (*one, "fixed"): {"POST": sessions.set_fixed},
+            (*one, "contract"): {"GET": sessions.contract, "POST": sessions.change_contract},
             (*one, "log"): {"GET": sessions.log},
             (*one, "rewind"): {"GET": sessions.preview, "POST": sessions.rewind},
             (*one, "export"): {"GET": sessions.export},
@@ -100,6 +131,7 @@ class Console:
             (*name, "new"): {"GET": data.blank, "POST": data.add},
             (*name, "records", _NAME): {"GET": data.show, "POST": data.save},
             (*name, "records", _NAME, "delete"): {"POST": data.delete},
+            (*name, "records", _NAME, "restore"): {"POST": data.restore},
             ("routes",): {"GET": routes.listed},
             ("routes", _NAME): {"GET": routes.show},
             ("routes", _NAME, "edit"): {"POST": routes.edit},
@@ -107,7 +139,6 @@ class Console:
             ("routes", _NAME, "forget"): {"POST": routes.forget},
             ("routes", _NAME, "replay"): {"POST": routes.replay},
             ("traffic",): {"GET": traffic.listed},
-            ("traffic", "live"): {"GET": traffic.live},
             ("traffic", "requests", _NAME): {"GET": traffic.show},
             ("model",): {"GET": model.show},
             ("model", "learning"): {"POST": model.turn},
@@ -116,7 +147,7 @@ class Console:
 
     def owns(self, raw_path: str) -> bool:
         path = raw_path.partition("?")[0]
-        return path == BASE or path.startswith(f"{BASE}/") or self.beside.owns(raw_path)
+        return path in (BASE, TRAFFIC) or path.startswith(f"{BASE}/") or self.beside.owns(raw_path)
 
     def link(self) -> str:
         """A path that logs in whoever opens it first, within ten minutes."""
@@ -125,17 +156,60 @@ class Console:
     def renew(self, settings: Settings) -> None:
         """Take another admin token; without one nobody comes in any more."""
         self.logins.renew(settings.auth.admin_token or self.logins.link())
+        self.streams.end_all("the service's tokens were read again")
 
     async def answer(self, request: web.BaseRequest) -> Reply:
         """Raises what the door beside does. A fault of ours is a page."""
         path = request.raw_path.partition("?")[0]
+        if path == TRAFFIC:
+            return self._traffic(request)
         if path != BASE and not path.startswith(f"{BASE}/"):
             return await self.beside.answer(request)
         login = self.logins.of(_cookie(request.headers))
         try:
-            return await self._answered(request, login)
+            reply = await self._answered(request, login)
         except ServiceError as error:
             return _fault(error, login)
+        return await aside(reply.make, OPERATORS) if isinstance(reply, Unmade) else reply
+
+    def follows(self, request: web.BaseRequest) -> bool:
+        """Whether it asks for a stream of the console, or of the pages beside it."""
+        if self.beside.follows(request):
+            return True
+        path = request.raw_path.partition("?")[0]
+        streamed = path == TRAFFIC or (path.startswith(f"{BASE}/") and path.endswith(_LIVE))
+        return streamed and wish_of(request.method, request.headers) is not None
+
+    async def follow(self, request: web.BaseRequest) -> Follows:
+        """Raises Unauthorized, NotFound; and what the pages beside do."""
+        if self.beside.follows(request):
+            return await self.beside.follow(request)
+        target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
+        query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
+        if request.raw_path.partition("?")[0] == TRAFFIC:
+            self.beside.authenticate(request)
+            return Tailing(self._live, self.streams, wanted_of(asked_of(query)), documents)
+        login = self.logins.of(_cookie(request.headers))
+        if login is None:
+            raise Unauthorized("Your login is over. Log in again.")
+        holding = self.logins.holds(login)
+        segments = target.segments[2:]
+        if segments == ("traffic", "live"):
+            return Tailing(self._live, self.streams, wanted_of(asked_of(query)), rows, holding)
+        if len(segments) == 3 and segments[0] == "sessions":
+            found = await self.beside.following(request, segments[1], query)
+            return evolve(found, registry=self.streams, holding=holding)
+        raise NotFound("The console has no such stream.")
+
+    def _traffic(self, request: web.BaseRequest) -> Reply:
+        """The last requests, for programs. Raises Unauthorized."""
+        self.beside.authenticate(request)
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(["GET"], "This takes {}.")
+        target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
+        asked = asked_of(parse_query(target.raw_query, query_bytes=self._limits.query_bytes))
+        found = self._live.tail.last(MOST_ROWS, wanted_of(asked))
+        return Reply(200, body=orjson.dumps(documents(found)))
 
     async def _answered(self, request: web.BaseRequest, login: Login | None) -> Reply:
         target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
@@ -195,7 +269,7 @@ class Console:
         """With the token, which is in a form's body; or by a link that is worth nothing afterwards."""
         if method == "GET":
             once = query.get("once")
-            if not isinstance(once, str):
+            if not isinstance(once, str) or request.method == "HEAD":  # who only looks uses nothing up
                 return _login_page()
             login = self.logins.follow(once)
             return (
@@ -204,9 +278,10 @@ class Console:
         if method != "POST":
             raise MethodNotAllowed(["GET", "POST"], "This page takes {}.")
         _check_site(request.headers)
-        if not self.logins.may_try():
+        address = self._address(request)
+        if not self.logins.may_try(address):
             return _login_page(429, "Too many wrong tokens. Try again in a minute.")
-        login = self.logins.enter((await self._form(request)).get("token", ""))
+        login = self.logins.enter((await self._form(request)).get("token", ""), address)
         return self._let_in(login) if login else _login_page(401, "This is not the admin token.")
 
     def _let_in(self, login: Login) -> Reply:
@@ -264,7 +339,8 @@ def _static(segments: tuple[str, ...]) -> Reply:
 
 
 def _login_page(status: int = 200, failed: str = "") -> Reply:
-    return page("login.html", status, failed=failed)
+    headers = (("Retry-After", "60"),) if status == 429 else ()
+    return page("login.html", status, headers, failed=failed)
 
 
 def _fault(error: ServiceError, login: Login | None) -> Reply:

@@ -1,4 +1,8 @@
-"""The console's own files, and htmx, which an installed package brings. No Python of that package is run."""
+"""The console's own files, and others' that it serves: none of their Python is run, nobody else is asked.
+
+htmx comes with an installed package. uPlot 1.6.32 is in `static/uplot` as its makers publish it, with its
+licence.
+"""
 
 from __future__ import annotations
 
@@ -51,4 +55,7 @@ def _raw() -> Mapping[str, bytes]:
         "htmx.js": script,
         "console.js": (own / "console.js").read_bytes(),
         "console.css": (own / "console.css").read_bytes(),
+        "charts.js": (own / "charts.js").read_bytes(),
+        "uplot.js": (own / "uplot" / "uPlot.iife.min.js").read_bytes(),
+        "uplot.css": (own / "uplot" / "uPlot.min.css").read_bytes(),
     }

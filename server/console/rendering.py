@@ -38,8 +38,13 @@ _MOST_IN_A_CELL: Final = 80
 
 def page(template: str, status: int = 200, headers: tuple[tuple[str, str], ...] = (), **values: Any) -> Reply:
     """The page that a template is with these values."""
-    text = _environment().get_template(template).render(**values)
+    text = part(template, **values)
     return Reply(status, (*HEADERS, *headers), text.encode("utf-8", "replace"), HTML)
+
+
+def part(template: str, **values: Any) -> str:
+    """A piece of a page."""
+    return _environment().get_template(template).render(**values)
 
 
 def link(*segments: str, **query: object) -> str:
@@ -66,6 +71,13 @@ def cell(value: object) -> str:
 
 def pretty(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def figure(value: float | None) -> str:
+    """A number as a table of charts shows it; a dash for none."""
+    if value is None:
+        return "\N{EN DASH}"
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.2f}"
 
 
 def size(count: float) -> str:
@@ -98,5 +110,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"link": link, "file": path_of, "code": code}
-    made.filters |= {"cell": cell, "pretty": pretty, "size": size, "when": when}
+    made.filters |= {"cell": cell, "figure": figure, "pretty": pretty, "size": size, "when": when}
     return made

@@ -1,6 +1,9 @@
 """The last requests, in memory: what the log's lines say of them, and no more. No body, no value, no token.
 
-A request costs an entry in a list of fixed length. What pages show of it is worked out when somebody looks.
+1. A request costs that its line is put into a list of fixed length. What pages show of it is worked out when
+   somebody looks.
+2. Of a line nothing is kept that the log does not have: not what the reply was remembered as, nor its path.
+3. Who looks on is told of each line as it comes (`listen`). While nobody does, nobody is.
 """
 
 from __future__ import annotations
@@ -24,9 +27,8 @@ MOST_REQUESTS: Final = 1_000
 
 @frozen
 class Seen:
-    """A request that has been answered. `number` grows; `at` is in seconds since 1970."""
+    """A request that has been answered; `at` is in seconds since 1970."""
 
-    number: int
     at: float
     line: RequestLine
 
@@ -58,21 +60,38 @@ class Use:
 
 @define
 class Tail:
+    """`clock` tells the time of day, `ticks` what lines take their times by."""
+
     clock: Callable[[], float] = time.time
-    _seen: deque[Seen] = field(factory=lambda: deque(maxlen=MOST_REQUESTS), init=False)
-    _number: int = field(default=0, init=False)
+    ticks: Callable[[], float] = time.perf_counter
+    _lines: deque[RequestLine] = field(factory=lambda: deque(maxlen=MOST_REQUESTS), init=False)
+    _ears: tuple[Callable[[RequestLine], None], ...] = field(default=(), init=False)
 
     def note(self, line: RequestLine) -> None:
         """Pages of the service itself, the console's among them, are no traffic, unless they failed."""
         if not (line.session or line.problem):
             return
-        self._number += 1
-        self._seen.append(Seen(self._number, self.clock(), line))
+        line.entry = line.reads = line.contract = None
+        self._lines.append(line)
+        for ear in self._ears:
+            ear(line)
+
+    def listen(self, ear: Callable[[RequestLine], None]) -> Callable[[], None]:
+        """Have it told of each line from now on; what is given back ends that. It may not wait."""
+        self._ears += (ear,)
+
+        def deaf() -> None:
+            self._ears = tuple(each for each in self._ears if each is not ear)
+
+        return deaf
+
+    def seen(self, line: RequestLine) -> Seen:
+        return Seen(self.clock() - (self.ticks() - line.ended), line)
 
     def last(self, most: int, wanted: Callable[[Seen], bool] = lambda _seen: True) -> list[Seen]:
         """The newest first."""
         found: list[Seen] = []
-        for each in reversed(self._seen):
+        for each in self._all():
             if len(found) == most:
                 break
             if wanted(each):
@@ -80,50 +99,50 @@ class Tail:
         return found
 
     def of(self, request_id: str) -> Seen | None:
-        return next((each for each in reversed(self._seen) if each.line.request_id == request_id), None)
+        return next((each for each in self._all() if each.line.request_id == request_id), None)
+
+    def of_plan(self, plan: str) -> Iterator[Seen]:
+        """The requests that a plan answered, the newest first."""
+        return (each for each in self._all() if each.line.plan_id == plan)
 
     def uses(self) -> dict[str, Use]:
         """By a plan's id."""
         by_plan: dict[str, list[Seen]] = defaultdict(list)
-        for each in self._seen:
+        for each in self._all():
             if each.line.plan_id:
                 by_plan[each.line.plan_id].append(each)
         return {plan: _use(seen) for plan, seen in by_plan.items()}
 
-    def sources(self) -> list[tuple[str, int, float]]:
-        """(plan source, requests, median milliseconds), the commonest first."""
-        by_source: dict[str, list[float]] = defaultdict(list)
-        for each in self._seen:
-            by_source[each.line.plan_source or "no plan"].append(each.total_ms)
-        found = [(source, len(times), _median(times)) for source, times in by_source.items()]
-        return sorted(found, key=lambda row: -row[1])
-
-    def a_second(self, seconds: int) -> list[tuple[int, int]]:
-        """(answered, failed) in each of the last seconds, the oldest first."""
-        now = int(self.clock())
-        counts = [[0, 0] for _ in range(seconds)]
-        for each in self._since(now - seconds + 1):
-            row = counts[int(each.at) - (now - seconds + 1)] if int(each.at) <= now else counts[-1]
-            row[0] += 1
-            row[1] += each.line.status >= 500
-        return [(answered, failed) for answered, failed in counts]
-
-    def _since(self, second: int) -> Iterator[Seen]:
-        for each in reversed(self._seen):
+    def since(self, second: float) -> list[Seen]:
+        """Those of a time and after it, the oldest first; as far as they are remembered."""
+        found: list[Seen] = []
+        for each in self._all():
             if each.at < second:
-                return
-            yield each
+                break
+            found.append(each)
+        return found[::-1]
+
+    @property
+    def reach(self) -> float:
+        """Of which time on all requests are remembered; 0: since the start."""
+        full = len(self._lines) == MOST_REQUESTS
+        return self.seen(self._lines[0]).at if full else 0.0
+
+    def _all(self) -> Iterator[Seen]:
+        """The newest first."""
+        now = self.clock() - self.ticks()
+        return (Seen(now + line.ended, line) for line in reversed(tuple(self._lines)))
 
 
 def _use(seen: list[Seen]) -> Use:
     return Use(
         len(seen),
         sum(each.line.status >= 500 for each in seen),
-        _median([each.total_ms for each in seen]),
+        median([each.total_ms for each in seen]),
         max(each.line.fuel for each in seen),
     )
 
 
-def _median(times: list[float]) -> float:
+def median(times: list[float]) -> float:
     """The lower one of two in the middle."""
     return sorted(times)[(len(times) - 1) // 2]

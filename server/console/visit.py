@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - attrs resolves the annotations when it runs
+from collections.abc import Callable, Mapping  # noqa: TC003 - attrs resolves the annotations when it runs
+from functools import partial
 from pathlib import Path  # noqa: TC003
 from typing import Any
 
@@ -42,7 +43,14 @@ class Visit:
         said = self.asked("said")
         if said and not shown["said"]:
             shown["said"] = _SAID.get(said, "")
-        return page(template, status, room=room, csrf=self.login.csrf, **shown)
+        return Unmade(status, make=partial(page, template, status, room=room, csrf=self.login.csrf, **shown))
+
+
+@frozen
+class Unmade(Reply):
+    """A page that is still to be made, beside the event loop: what clients have stored can be long."""
+
+    make: Callable[[], Reply] = field(kw_only=True)
 
 
 def go(path: str) -> Reply:
@@ -55,6 +63,7 @@ _SAID = {
     "saved": "Saved.",
     "added": "Added.",
     "deleted": "Deleted.",
+    "restored": "Restored: the record is what it was then, as a new version.",
     "forked": "Copied.",
     "reset": "All records are gone. The learned routes are still there.",
     "rewound": "Rewound.",

@@ -67,7 +67,7 @@ class Compiler:
     model: Model
     _examples: Examples = field(init=False)
     _samples: Samples = field(init=False)
-    _done: dict[str, Compiled] = field(factory=dict)
+    done: dict[str, Compiled] = field(factory=dict)
     _fillings: dict[str, Filling] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -80,10 +80,10 @@ class Compiler:
         return self._examples
 
     def compiled(self, role: Role) -> Compiled:
-        found = self._done.get(role.operation.id)
+        found = self.done.get(role.operation.id)
         if found is None:
             found = self._compile(role) if role.plain else self.example(role)
-            self._done[role.operation.id] = found
+            self.done[role.operation.id] = found
         return found
 
     def example(self, role: Role) -> Compiled:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from server.contracts import media_types
 from server.contracts.asking import Asked, Request, read
@@ -54,6 +54,8 @@ class Contract:
     edge: Edge
     judging: Judging
     reply_headers: ReplyHeaders
+    #: What was shown for a schema: the same every time.
+    _shown: dict[tuple[str, str], Any] = field(factory=dict, init=False)
 
     @classmethod
     def of(
@@ -126,7 +128,7 @@ class Contract:
         if not violations:
             return formed
         fits = partial(self.judging.fits, schema)
-        example = self.compiler.examples.for_content(holder_of(schema), schema, media_type, fits)
+        example = self._example_of(schema, media_type)
         value = fitted(value, violations, example)
         return evolve(formed, body=orjson.dumps(value if fits(value) else example))
 
@@ -139,10 +141,19 @@ class Contract:
         if found is None or not found[1]:
             return Reply(status) if status < 400 else None
         media_type, schema = found
-        fits = partial(self.judging.fits, schema)
-        examples = self.compiler.examples
-        value = examples.for_content(holder_of(schema), schema, media_type, fits)
+        value = self._example_of(schema, media_type)
         return Reply(status, (), orjson.dumps(value), media_type if "*" not in media_type else _JSON)
+
+    def _example_of(self, schema: str, media_type: str) -> Any:
+        if (schema, media_type) not in self._shown:
+            fits = partial(self.judging.fits, schema)
+            made = self.compiler.examples.for_content(holder_of(schema), schema, media_type, fits)
+            self._shown[schema, media_type] = made
+        return self._shown[schema, media_type]
+
+    def is_compiled(self, operation: Operation) -> bool:
+        """Whether `compiled` has nothing to make; else it is worked on beside the event loop."""
+        return operation.id in self.compiler.done
 
     def compiled(self, operation: Operation) -> Compiled:
         return self.compiler.compiled(self.role(operation))

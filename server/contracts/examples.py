@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from server.contracts import texts
 from server.contracts.document import pointer_of, steps_of, value_at
@@ -25,6 +25,15 @@ _WHOLE_LEVELS: Final = 4
 _MOST_LEVELS: Final = 24
 #: Schemas that one value is made from.
 _MOST_SCHEMAS: Final = 5_000
+#: Keywords and properties that are put together for one value, in all its ways: some 50 ms.
+#: Beyond that, what is optional is left out.
+_MOST_WORK: Final = 200_000
+#: What a schema, and following a reference, is beside its keywords.
+_OF_A_SCHEMA: Final = 8
+_OF_A_REFERENCE: Final = 20
+#: Schemas that apply to one place by way of one another (`$ref`, `allOf`, `oneOf`).
+#: Beyond that they are not followed.
+_MOST_NESTED: Final = 100
 _MOST_ITEMS: Final = 50
 #: How a value is made until one fits: its whole levels, which of its forms, whether examples are believed.
 _WAYS: Final = (
@@ -80,8 +89,11 @@ class Examples:
     def _of_schema(self, pointer: str, number: int = 0) -> Iterator[Any]:
         node = self._follow(value_at(self.document, pointer))
         yield from self.declared_by(node, "")
+        work = _Work()
         for levels, choice, trusting in _WAYS:
-            yield _Making(self, levels, number, choice, trusting=trusting).value(node)
+            yield _Making(self, levels, number, choice, trusting=trusting, work=work).value(node)
+            if work.left < 0:
+                return
 
     def declared_by(self, node: Any, media_type: str) -> Iterator[Any]:
         """`example`, `examples` of OpenAPI (by name, each with a value), of JSON Schema, of Swagger 2."""
@@ -113,11 +125,23 @@ def holder_of(schema: str) -> str:
     return pointer_of(steps_of(schema)[:-1])
 
 
+@define
+class _Work:
+    left: int = _MOST_WORK
+
+
 class _Making:
     """One value."""
 
     def __init__(
-        self, examples: Examples, levels: int, number: int, choice: int = 0, *, trusting: bool = True
+        self,
+        examples: Examples,
+        levels: int,
+        number: int,
+        choice: int = 0,
+        *,
+        trusting: bool = True,
+        work: _Work | None = None,
     ) -> None:
         self._document = examples.document
         self._hidden = _HIDDEN[examples.direction]
@@ -126,8 +150,9 @@ class _Making:
         self._choice = choice
         self._saying = _SAYING if trusting else _BINDING
         self._left = _MOST_SCHEMAS
+        self._work = work or _Work()
 
-    def value(self, node: Any, level: int = 0, under_way: tuple[int, ...] = ()) -> Any:
+    def value(self, node: Any, level: int = 0, under_way: frozenset[int] = frozenset()) -> Any:
         merged = self._merged(node, under_way)
         self._left -= 1
         if merged is None or level > _MOST_LEVELS or self._left < 0:
@@ -152,51 +177,60 @@ class _Making:
             case _:
                 return None
 
-    def _merged(self, node: Any, under_way: tuple[int, ...]) -> tuple[dict[str, Any], tuple[int, ...]] | None:
+    def _merged(self, node: Any, under_way: frozenset[int]) -> tuple[dict[str, Any], frozenset[int]] | None:
         """All that applies to one value as one schema, with one of its forms; None: it is within itself."""
+        inside = set(under_way)
+        merged = self._put_together(node, inside, 0)
+        return None if merged is None else (merged, frozenset(inside))
+
+    def _put_together(self, node: Any, inside: set[int], depth: int) -> dict[str, Any] | None:
+        """The same; the schemas that it has gone through are added to `inside`."""
         if not isinstance(node, dict):
-            return ({}, under_way) if node is not False else None
-        if id(node) in under_way:
+            return {} if node is not False else None
+        properties = node.get("properties")
+        own = len(properties) if isinstance(properties, dict) else 0
+        self._work.left -= _OF_A_SCHEMA + len(node) + own + len(inside) // 64
+        if id(node) in inside or self._work.left < 0 or depth > _MOST_NESTED:
             return None
-        inside = (*under_way, id(node))
+        inside.add(id(node))
         merged: dict[str, Any] = {}
         reference = node.get("$ref")
-        parts: list[Any] = [value_at(self._document, reference)] if isinstance(reference, str) else []
+        parts: list[Any] = []
+        if isinstance(reference, str):
+            self._work.left -= _OF_A_REFERENCE
+            parts.append(value_at(self._document, reference))
         parts += node["allOf"] if isinstance(node.get("allOf"), list) else []
         for part in parts:
-            found = self._merged(part, inside)
+            found = self._put_together(part, inside, depth + 1)
             if found is not None:
-                _merge(merged, found[0])
-                inside = (*inside, *found[1])
+                _merge(merged, found)
         _merge(merged, node)
         for keyword in ("oneOf", "anyOf"):
-            chosen = self._chosen(node, keyword, inside)
+            chosen = self._chosen(node, keyword, inside, depth)
             if chosen is not None:
                 _merge(merged, chosen)
-        return merged, tuple(dict.fromkeys(inside))
+        return merged
 
-    def _chosen(self, node: dict[str, Any], keyword: str, inside: tuple[int, ...]) -> dict[str, Any] | None:
+    def _chosen(
+        self, node: dict[str, Any], keyword: str, inside: set[int], depth: int
+    ) -> dict[str, Any] | None:
         """The first form that is not null; what its discriminator says is said in it."""
         forms = node.get(keyword)
         forms = forms if isinstance(forms, list) else []
         start = min(self._choice, max(len(forms) - 1, 0))
         for form in (*forms[start:], *forms[:start]):
-            found = self._merged(form, inside)
-            if found is None or found[0].get("type") == "null":
+            chosen = self._put_together(form, set(inside), depth + 1)
+            if chosen is None or chosen.get("type") == "null":
                 continue
-            chosen = dict(found[0])
             for name, value in _discriminator(node, form):
-                properties = dict(chosen.get("properties", {}))
-                properties[name] = {"const": value}
-                chosen["properties"] = properties
-                chosen["required"] = [*chosen.get("required", []), name]
+                _merge(chosen, {"properties": {name: {"const": value}}, "required": [name]})
             return chosen
         return None
 
-    def _object(self, schema: dict[str, Any], level: int, inside: tuple[int, ...]) -> dict[str, Any]:
+    def _object(self, schema: dict[str, Any], level: int, inside: frozenset[int]) -> dict[str, Any]:
         properties = schema.get("properties")
         properties = properties if isinstance(properties, dict) else {}
-        required = [name for name in schema.get("required", []) if isinstance(name, str)]
+        required = schema.get("required", {})
         names = list(properties) if level < self._levels else [n for n in properties if n in required]
         made: dict[str, Any] = {}
         for name in names:
@@ -212,13 +246,13 @@ class _Making:
         return made
 
     def _is_hidden(self, node: Any) -> bool:
-        merged = self._merged(node, ())
+        merged = self._merged(node, frozenset())
         return merged is not None and merged[0].get(self._hidden) is True
 
-    def _is_within(self, node: Any, inside: tuple[int, ...]) -> bool:
+    def _is_within(self, node: Any, inside: frozenset[int]) -> bool:
         return self._merged(node, inside) is None
 
-    def _array(self, schema: dict[str, Any], level: int, inside: tuple[int, ...]) -> list[Any]:
+    def _array(self, schema: dict[str, Any], level: int, inside: frozenset[int]) -> list[Any]:
         first = schema.get("prefixItems")
         made = [self.value(each, level + 1, inside) for each in first] if isinstance(first, list) else []
         least, items = _count(schema.get("minItems"), 0), schema.get("items")
@@ -243,20 +277,39 @@ class _Making:
         return known if known is not None else texts.of_length(least, most, self._number)
 
 
+#: Keywords that are looked into, or whose values are put together.
+_APART: Final = frozenset(("$ref", "allOf", "oneOf", "anyOf", "discriminator", "properties"))
+
+
+class _All(dict[str, Any]):
+    """A schema that was made here of several for one property: it grows, and is nobody else's."""
+
+
 def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """What is said later wins; properties and what is required come together."""
+    """What is said later wins; properties and what is required come together.
+
+    What `into` has of these two was made here, so it is added to: in a schema of a thousand parts each would
+    otherwise be copied a thousand times.
+    """
     for keyword, value in more.items():
-        known = into.get(keyword)
-        if keyword == "properties" and isinstance(known, dict) and isinstance(value, dict):
-            into[keyword] = {**known, **{n: _both(known.get(n), v) for n, v in value.items()}}
-        elif keyword == "required" and isinstance(known, list) and isinstance(value, list):
-            into[keyword] = list(dict.fromkeys(each for each in (*known, *value) if isinstance(each, str)))
-        elif keyword not in ("$ref", "allOf", "oneOf", "anyOf", "discriminator"):
+        if keyword == "properties" and isinstance(value, dict):
+            known = into.setdefault("properties", {})
+            for name, schema in value.items():
+                known[name] = _both(known.get(name), schema)
+        elif keyword == "required":
+            if isinstance(value, (list, dict)):
+                into.setdefault("required", {}).update(dict.fromkeys(n for n in value if isinstance(n, str)))
+        elif keyword not in _APART:
             into[keyword] = value
 
 
 def _both(one: Any, other: Any) -> Any:
-    return {"allOf": [one, other]} if isinstance(one, dict) and isinstance(other, dict) else other
+    if not isinstance(one, dict) or not isinstance(other, dict) or one is other:
+        return other
+    if not isinstance(one, _All):
+        one = _All(allOf=[one])
+    one["allOf"].append(other)
+    return one
 
 
 def _discriminator(node: Mapping[str, Any], form: Any) -> Iterable[tuple[str, str]]:

@@ -110,6 +110,14 @@ class ServedContracts:
         if len(self._known) > _MOST:
             self._known.popitem(last=False)
 
+    async def read(self, name: str, document: object) -> Contract:
+        """The contract that a document is, or a text of JSON or YAML. Raises BadRequest."""
+        text = document.encode("utf-8", "replace") if isinstance(document, str) else orjson.dumps(document)
+        try:
+            return await asyncio.to_thread(self._made, text, name)
+        except ContractError as error:
+            raise BadRequest(str(error)) from None
+
     async def set(self, session: Session, name: str, document: object) -> Contract | None:
         """Give the session a contract of its own, or with None for the document none at all.
 
@@ -120,11 +128,7 @@ class ServedContracts:
         if document is None:
             await self._settings.change(session.directory, {MEMBER: {"digest": NONE, "name": ""}})
             return None
-        text = orjson.dumps(document)
-        try:
-            contract = await asyncio.to_thread(self._made, text, name)
-        except ContractError as error:
-            raise BadRequest(str(error)) from None
+        contract = await self.read(name, document)
         digest = contract.document.digest
         await self._documents.keep(digest, orjson.dumps(contract.document.raw).decode())
         await self._settings.change(session.directory, {MEMBER: {"digest": digest, "name": name}})

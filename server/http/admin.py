@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import frozen
 
-from server.concurrency.aside import aside
-from server.live.feed import version_now
+from server.concurrency.aside import OPERATORS, aside
+from server.http.event_stream import wish_of
+from server.live.feed import Feed, version_now
 from server.operations.api import ROOMS, Api
 from server.operations.call import Archive, Call, Piece
 from server.requests import content, strict_json
@@ -28,9 +30,14 @@ from server.values.errors import BadRequest
 from server.values.model import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from aiohttp import web
 
+    from server.http.operated import Operated
+    from server.live.changes import Changes
     from server.live.feed import Past
+    from server.live.outlets import Outlet, Registry, Wire
     from server.requests.context import EdgeLimits
     from server.requests.target import Target
     from server.settings.schema import Settings
@@ -38,32 +45,55 @@ if TYPE_CHECKING:
 
 _PREFIX = "/_meta/"
 _INDEX = ("/_meta", "/_meta/")
-#: Files of plans, and bodies of requests to replay.
-#: In the place of a session, where work is done beside the event loop.
-_OPERATOR = "operator"
-#: The room of the page that can be followed.
+#: The room of the page that can be followed, and its path.
 CHANGES = "changes"
+FOLLOWED = "/_meta/changes"
 _LAST_EVENT_ID = "Last-Event-ID"
 _MOST_DIGITS = 15
 _BODY_BYTES = 64 * 1024 * 1024
 _UPLOAD_SECONDS = 600.0
 
 
+def _always(_outlet: Outlet) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 @frozen
 class Follow:
     """A session's changes after a version, and how those that were missed are had.
 
-    `resumed`: the version was asked for, and is not just the last one.
+    `resumed`: the version was asked for, and is not just the last one. `registry`: where there is room for
+    the stream, if not among those of all; `holding` ends it when who has opened it may have it no longer.
     """
 
     session: Session
     since: int
     past: Past
     resumed: bool
+    registry: Registry | None = None
+    holding: Callable[[Outlet], AbstractContextManager[None]] = _always
+
+    @property
+    def begun(self) -> tuple[str, str]:
+        return "", str(self.since) if self.resumed else ""
+
+    def open(self, registry: Registry, wire: Wire, changes: Changes) -> tuple[Outlet, Awaitable[str]]:
+        feed = Feed(registry, self.session, wire, past=self.past)
+        return feed, feed.serve(changes, self.since)
 
 
 class Admin:
-    def __init__(self, api: Api, token: str, limits: EdgeLimits, *, upload_bytes: int) -> None:
+    def __init__(
+        self,
+        api: Api,
+        token: str,
+        limits: EdgeLimits,
+        *,
+        upload_bytes: int,
+        operated: Operated | None = None,
+    ) -> None:
+        """`operated`: in a cluster, where calls are answered."""
+        self._operated = operated
         self._api = api
         self._authenticator = Authenticator({"admin": token})
         self._limits = limits
@@ -86,13 +116,19 @@ class Admin:
 
     async def answer(self, request: web.BaseRequest) -> Reply:
         """Raises ServiceError: Unauthorized before anything else is looked at."""
-        self._authenticator.authenticate(request.headers)
+        self.authenticate(request)
         target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
         query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
         method = "GET" if request.method == "HEAD" else request.method
         with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
-            body, upload = await self._content(request, target, Path(scratch))
-            answer = await self._api.call(Call(method, target.segments[1:], query, body, upload))
+            data = await self._data(request, target)
+            body, upload = await self._content(request, target, data, Path(scratch))
+            call = Call(method, target.segments[1:], query, body, upload)
+            if self._operated is not None:
+                await self._operated.require_here(request, call, data)
+            answer = await self._api.call(call)
+            if self._operated is not None:
+                answer = await self._operated.with_others(request, call, data, answer)
         if isinstance(answer, Archive):
             with answer as path:
                 data = await asyncio.to_thread(path.read_bytes)
@@ -100,15 +136,31 @@ class Admin:
             return Reply(200, (("Content-Disposition", disposition),), data, "application/x-tar")
         if isinstance(answer, Piece):
             return Reply(200, (), answer.data, "application/octet-stream")
-        return Reply(200, body=await aside(partial(orjson.dumps, answer), _OPERATOR))
+        return Reply(200, body=await aside(partial(orjson.dumps, answer), OPERATORS))
+
+    def authenticate(self, request: web.BaseRequest) -> None:
+        """Raises Unauthorized."""
+        self._authenticator.authenticate(request.headers)
+
+    @staticmethod
+    def follows(request: web.BaseRequest) -> bool:
+        """Whether it asks for a stream of these pages."""
+        path = request.raw_path.partition("?")[0]
+        return path == FOLLOWED and wish_of(request.method, request.headers) is not None
 
     async def follow(self, request: web.BaseRequest) -> Follow:
         """What is to be followed: `GET /_meta/changes` as a stream. Raises ServiceError."""
-        self._authenticator.authenticate(request.headers)
+        self.authenticate(request)
         target = parse_target(request.raw_path, path_bytes=self._limits.path_bytes)
         query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
         call = Call("GET", target.segments[1:], query)
-        name = call.text("session")
+        if self._operated is not None:
+            await self._operated.require_here(request, call)
+        return await self.following(request, call.text("session"), query)
+
+    async def following(self, request: web.BaseRequest, name: str, query: Mapping[str, Any]) -> Follow:
+        """A session's changes after `since`, or after what the request says it has got."""
+        call = Call("GET", (CHANGES,), query)
         session = await self._api.named(name)
         past = partial(self._past, name)
         sent = request.headers.get(_LAST_EVENT_ID, "")
@@ -126,19 +178,23 @@ class Admin:
             raise TypeError(answer)
         return answer
 
+    async def _data(self, request: web.BaseRequest, target: Target) -> bytes:
+        content.check_encoding(request.headers)
+        limit, seconds = _BODY_BYTES, self._limits.body_seconds
+        if self._api.takes_upload(request.method, target.segments[1:]):
+            limit, seconds = self._upload_bytes, _UPLOAD_SECONDS
+        return await content.read_body(request, limit=limit, seconds=seconds)
+
     async def _content(
-        self, request: web.BaseRequest, target: Target, scratch: Path
+        self, request: web.BaseRequest, target: Target, data: bytes, scratch: Path
     ) -> tuple[Any, Path | None]:
         """The body as JSON, or in a file where one is wanted."""
-        content.check_encoding(request.headers)
         if not request.body_exists:
             return None, None
         if self._api.takes_upload(request.method, target.segments[1:]):
-            data = await content.read_body(request, limit=self._upload_bytes, seconds=_UPLOAD_SECONDS)
             upload = scratch / "upload.tar"
             await asyncio.to_thread(upload.write_bytes, data)
             return None, upload
-        data = await content.read_body(request, limit=_BODY_BYTES, seconds=self._limits.body_seconds)
         if content.content_kind(request.headers) != "json":
             raise BadRequest("The body must be JSON: send Content-Type: application/json.")
-        return await aside(partial(strict_json.read, data), _OPERATOR), None
+        return await aside(partial(strict_json.read, data), OPERATORS), None

@@ -16,3 +16,12 @@ class Elsewhere:
 
     session: str
     node: Node
+
+
+class AskElsewhere(Exception):
+    """The same, once the request's body was read."""
+
+    def __init__(self, elsewhere: Elsewhere, body: bytes) -> None:
+        super().__init__()
+        self.elsewhere = elsewhere
+        self.body = body

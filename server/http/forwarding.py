@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import secrets
 from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -44,6 +46,7 @@ _CUT_OFF: Final = "The node that has the session ended before it answered: it ma
 _MOST_TRIES: Final = 8
 _PAUSE_SECONDS: Final = 0.05
 _CONNECT_SECONDS: Final = 2.0
+_OTHERS_SECONDS: Final = 10.0
 _PIECE_BYTES: Final = 65_536
 #: Of a connection, not of a message (RFC 9110 §7.6.1); and what is set anew.
 _OF_THE_CONNECTION: Final = frozenset(
@@ -101,11 +104,21 @@ class Forwarder:
         self._ownership = ownership
         self._token = token
         self._client: aiohttp.ClientSession | None = None
-        self.forwarded = 0
+        #: Requests that other nodes have answered, or of which nobody knows, and those that were another's.
+        self.forwarded = self.unconfirmed = self.misplaced = 0
 
     @property
     def node(self) -> str:
         return self._ownership.node
+
+    @property
+    def counts(self) -> dict[str, float]:
+        return {
+            **self._ownership.counts,
+            "forwarded": self.forwarded,
+            "unconfirmed": self.unconfirmed,
+            "misplaced": self.misplaced,
+        }
 
     @property
     def goes(self) -> bool:
@@ -124,6 +137,7 @@ class Forwarder:
         """The other node that is to be asked. Raises Unavailable; Misplaced where one has asked already."""
         other = await self._ownership.place(session, forwarded=forwarded)
         if other is not None and forwarded:
+            self.misplaced += 1
             raise misplaced(other)
         return other
 
@@ -171,6 +185,7 @@ class Forwarder:
             except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:
                 if asked.method in SAFE_METHODS or not way.begun:
                     raise _NotSent from error
+                self.unconfirmed += 1
                 raise NotConfirmed(_CUT_OFF) from error
             async with response:
                 if response.status == Misplaced.status and OWNER in response.headers:
@@ -198,6 +213,26 @@ class Forwarder:
             allow_redirects=False,
             trace_request_ctx=way,
         )
+
+    async def ask_others(self, asked: Asked) -> tuple[list[dict[str, Any]], list[str]]:
+        """JSON of all other nodes that live; and the ids of those that gave none."""
+        others = list(self._ownership.lease.others.values())
+        found = await asyncio.gather(*(self._json_of(asked, node) for node in others))
+        silent = [node.id for node, each in zip(others, found, strict=True) if each is None]
+        return [each for each in found if each is not None], silent
+
+    async def _json_of(self, asked: Asked, node: Node) -> dict[str, Any] | None:
+        try:
+            async with (
+                asyncio.timeout(_OTHERS_SECONDS),
+                await self._ask(asked, node, secrets.token_hex(8), _Way()) as response,
+            ):
+                if response.status != HTTPStatus.OK:
+                    return None
+                found: dict[str, Any] = await response.json()
+                return found
+        except (aiohttp.ClientError, OSError, ValueError):
+            return None
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._client is None:

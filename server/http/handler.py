@@ -24,7 +24,7 @@ from server.http import pages, request_id
 from server.http.answering import answered
 from server.http.api_pages import NAMES as API_PAGES
 from server.http.cors import Cors
-from server.http.elsewhere import Elsewhere
+from server.http.elsewhere import AskElsewhere, Elsewhere
 from server.http.event_stream import wish_of
 from server.http.held import Claim, HeldBytes
 from server.http.response import SENT, came_in_chunks, to_response, whole
@@ -48,24 +48,21 @@ if TYPE_CHECKING:
 
     from multidict import MultiMapping
 
-    from server.http.admin import Follow
     from server.http.answering import UseCase
     from server.http.api_pages import ApiPages
     from server.http.clustered import Clustered
     from server.http.remembered import RawDoor
-    from server.http.watching import Watching
+    from server.http.watching import Follows, Watching
     from server.requests.auth import Authenticator, Caller
     from server.requests.rates import Rates
     from server.requests.target import Target
     from server.values.model import Session
 
 #: What becomes of a request: a reply, a stream, or another node's response, which is sent already.
-Answered: TypeAlias = "Reply | Watch | Follow | web.StreamResponse"
+Answered: TypeAlias = "Reply | Watch | Follows | web.StreamResponse"
 
 log = structlog.get_logger(__name__)
 
-#: The operators' page that can be a stream.
-FOLLOWED = "/_meta/changes"
 #: nginx's number for a client that has left.
 _CLIENT_LEFT = 499
 _WITH_CONTENT = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -77,6 +74,14 @@ class Door(Protocol):
     def owns(self, raw_path: str) -> bool: ...
 
     def answer(self, request: web.BaseRequest) -> Coroutine[Any, Any, Reply]: ...
+
+
+class Following(Protocol):
+    """Streams with a token of their own."""
+
+    def follows(self, request: web.BaseRequest) -> bool: ...
+
+    def follow(self, request: web.BaseRequest) -> Awaitable[Follows]: ...
 
 
 class Handler:
@@ -96,7 +101,7 @@ class Handler:
         held: HeldBytes | None = None,
         dialects: DialectChoice | None = None,
         watching: Watching | None = None,
-        follow: Callable[[web.BaseRequest], Awaitable[Follow]] | None = None,
+        following: Following | None = None,
         contracts: ServedContracts | None = None,
         beyond: Literal["refuse", "conventions", "model"] = "refuse",
         settings: ReadsSettings | None = None,
@@ -108,7 +113,7 @@ class Handler:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
 
         `held` counts what is held of bodies. `logged_address` says, of a peer and its headers, which address
-        the line has; None: no line has one. Without `watching` there are no event streams; `follow` reads
+        the line has; None: no line has one. Without `watching` there are no event streams; `following` reads
         which one an operator wants. `raw_door` is told of replies that the same bytes get again.
         """
         self._raw_door = raw_door
@@ -125,7 +130,7 @@ class Handler:
         self._held = held or HeldBytes()
         self._dialects = dialects or DialectChoice()
         self._watching = watching
-        self._follow = follow
+        self._following = following
         self._contracts = contracts or ServedContracts()
         self._beyond = beyond
         self._settings = settings or NoSettings()
@@ -170,7 +175,7 @@ class Handler:
             self._note(line)
 
     async def _stream(
-        self, request: web.BaseRequest, wanted: Watch | Follow, line: RequestLine
+        self, request: web.BaseRequest, wanted: Watch | Follows, line: RequestLine
     ) -> web.StreamResponse:
         """The request is answered when the stream begins; of its end the log has a line of its own."""
         line.status = 200
@@ -203,6 +208,13 @@ class Handler:
             return error_reply(ServiceError("The request failed; the log has more."), line.request_id)
 
     async def _answer(self, request: web.BaseRequest, line: RequestLine) -> Answered:
+        try:
+            return await self._answered(request, line)
+        except AskElsewhere as away:
+            assert self._cluster is not None  # noqa: S101  it has said so
+            return await self._cluster.forward(request, away.elsewhere, line, body=away.body)
+
+    async def _answered(self, request: web.BaseRequest, line: RequestLine) -> Answered:
         is_health = request.raw_path.partition("?")[0] == pages.HEALTH
         if not is_health and not self._was_judged(request):  # load balancers ask by an address
             self._hosts.check(request.headers)
@@ -210,13 +222,9 @@ class Handler:
             return preflight
         if is_health:
             return pages.health(request.method, self._health)
-        if self._follow is not None and _is_followed(request):
-            return await self._follow(request)
+        if self._following is not None and self._following.follows(request):
+            return await self._following.follow(request)
         if self._door is not None and self._door.owns(request.raw_path):
-            if self._cluster is not None:
-                elsewhere = await self._cluster.place_of_operators(request)
-                if elsewhere is not None:
-                    return await self._cluster.forward(request, elsewhere, line, upload=True)
             return await uninterrupted(self._door.answer(request))
         claim = Claim(self._held)
         try:
@@ -275,6 +283,7 @@ class Handler:
         """The request's context, or who has its session."""
         session = self._reader.session(request, target, caller)
         line.session = session.id
+        self._reader.check_open(request.method, session)
         claim.session = session.directory
         elsewhere = await self._elsewhere(request, session)
         if elsewhere is not None:
@@ -426,11 +435,6 @@ class Handler:
             response.force_close()
         await response.prepare(request)
         return response
-
-
-def _is_followed(request: web.BaseRequest) -> bool:
-    path = request.raw_path.partition("?")[0]
-    return path == FOLLOWED and wish_of(request.method, request.headers) is not None
 
 
 def _first_segment(raw_path: str) -> str:

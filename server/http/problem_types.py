@@ -24,6 +24,9 @@ MEANINGS: dict[str, str] = {
     "unauthorized": "The service asks for a bearer token, in Authorization or in X-Service-Token.",
     "origin-refused": "A browser asks whether scripts of a page of `origin` may use the service, and CORS is "
     "off or lists others. The operator can list it: `cors.origins`, LARS_CORS_ORIGINS, or `serve --cors`.",
+    "template-closed": "The session is the one that every new session begins as a copy of "
+    "(sessions.template). Where client tokens are set, no client changes it: an operator does, by the "
+    "console or `metaservice sessions import`.",
     "not-found": "There is nothing at this path.",
     "not-learned": "This route has not been learned, and planning new ones is switched off.",
     "method-not-allowed": "The path exists, but not for this method. Allow lists those it has.",

@@ -10,11 +10,13 @@ down, and Preference-Applied says what was done. Prism knows `code`; `delay` is 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 from attrs import evolve
 
+from server.concurrency.aside import aside
 from server.values.model import METHODS, Reply
 from server.values.preferences import preferences
 from server.values.replies import phrase, problem_reply
@@ -64,10 +66,15 @@ class Simulated:
         applied = await self._delayed(wished.delay)
         if wished.code and ctx.method != "OPTIONS":
             applied = [f"code={wished.code}", *applied]
-            reply = self._declared(ctx, wished.code) or on_demand(wished.code, ctx.request_id)
+            reply = await self._shown(ctx, wished.code) or on_demand(wished.code, ctx.request_id)
         else:
             reply = await self._inner.serve(ctx, line)
         return _with_applied(reply, applied)
+
+    async def _shown(self, ctx: RequestContext, status: int) -> Reply | None:
+        if ctx.contract is None:
+            return self._declared(ctx, status)
+        return await aside(partial(self._declared, ctx, status), ctx.session.directory)
 
     async def _delayed(self, seconds: float) -> list[str]:
         """What was applied: for so long, or as long as is allowed; nothing where too many wait already."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 import structlog
@@ -24,7 +24,6 @@ from server.http.event_stream import (
     response_of,
     ticket_of,
 )
-from server.live.feed import Feed
 from server.live.streams import Stream
 from server.live.topics import Asked
 from server.requests.auth import Caller
@@ -37,14 +36,14 @@ from server.values.replies import error_reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
 
     from aiohttp import web
 
-    from server.http.admin import Follow
     from server.http.answering import UseCase
     from server.http.event_stream import Wish
     from server.live.changes import Changes
-    from server.live.outlets import Outlet, Registry
+    from server.live.outlets import Outlet, Registry, Wire
     from server.live.tickets import Tickets
     from server.live.topics import Topics
     from server.planning.dialects.frame.choice import DialectChoice
@@ -84,6 +83,28 @@ class Watch:
     questions: tuple[Question, ...]
     delta: bool
     last_id: str
+
+
+class Follows(Protocol):
+    """A stream for operators, which is of no request that plans answer.
+
+    `registry`: where there is room for it, None: among the streams of all. `begun`: of what is said where
+    there is none, the first route and the id to go on after. `holding` may end the stream.
+    """
+
+    @property
+    def session(self) -> Session: ...
+
+    @property
+    def registry(self) -> Registry | None: ...
+
+    @property
+    def begun(self) -> tuple[str, str]: ...
+
+    @property
+    def holding(self) -> Callable[[Outlet], AbstractContextManager[None]]: ...
+
+    def open(self, registry: Registry, wire: Wire, changes: Changes) -> tuple[Outlet, Awaitable[str]]: ...
 
 
 class Watching:
@@ -228,7 +249,7 @@ class Watching:
     async def stream(
         self,
         request: web.BaseRequest,
-        wanted: Watch | Follow,
+        wanted: Watch | Follows,
         line: RequestLine,
         headers: tuple[tuple[str, str], ...],
     ) -> web.StreamResponse:
@@ -239,52 +260,58 @@ class Watching:
         protocol.begin_stream()
         try:
             await response.prepare(request)
-            refusal = self.registry.refusal(wanted.session)
-            if refusal:
-                await self._refuse(wire, wanted, line, refusal)
+            if isinstance(wanted, Watch):
+                await self._watch(wire, wanted, line)
             else:
-                await self._serve(wire, wanted, line)
+                await self._follow(wire, wanted, line)
         finally:
             protocol.end_stream()
         return response
 
-    async def _refuse(
-        self, wire: ConnectionWire, wanted: Watch | Follow, line: RequestLine, refusal: str
-    ) -> None:
-        """As an event: by any other status a browser's EventSource would end for good."""
-        self.registry.counts.refused += 1
-        log.warning("stream refused", request_id=line.request_id, session=line.session, reason=refusal)
-        least, most = _FULL_RETRY_MS
-        problem = error_reply(Overloaded(refusal), line.request_id)
-        route, last_id = _begun(wanted)
-        await wire.write(refusal_text(problem, route, last_id, least_ms=least, most_ms=most))
+    async def _watch(self, wire: ConnectionWire, wanted: Watch, line: RequestLine) -> None:
+        route = wanted.questions[0].route
+        refusal = self.registry.refusal(wanted.session)
+        if refusal:
+            await _refuse(self.registry, wire, line, refusal, (route, wanted.last_id))
+            return
+        stream = Stream(self.registry, wanted.session, wire, topics=self._topics, delta=wanted.delta)
+        serving = stream.serve(wanted.questions, wanted.last_id)
+        await _serve(stream, serving, line, (route, wanted.last_id))
 
-    async def _serve(self, wire: ConnectionWire, wanted: Watch | Follow, line: RequestLine) -> None:
-        outlet, serving = self._outlet(wire, wanted)
-        started = perf_counter()
-        route, last_id = _begun(wanted)
-        whose = {"request_id": line.request_id, "session": wanted.session.id}
-        log.info("stream opened", **whose, resumed=bool(last_id), follows=not route)
-        reason = "client left"
-        try:
-            reason = await serving
-        finally:
-            seconds = round(perf_counter() - started, 3)
-            log.info("stream closed", **whose, reason=reason, events=outlet.events, seconds=seconds)
-
-    def _outlet(self, wire: ConnectionWire, wanted: Watch | Follow) -> tuple[Outlet, Awaitable[str]]:
-        if isinstance(wanted, Watch):
-            stream = Stream(self.registry, wanted.session, wire, topics=self._topics, delta=wanted.delta)
-            return stream, stream.serve(wanted.questions, wanted.last_id)
-        feed = Feed(self.registry, wanted.session, wire, past=wanted.past)
-        return feed, feed.serve(self._changes, wanted.since)
+    async def _follow(self, wire: ConnectionWire, wanted: Follows, line: RequestLine) -> None:
+        registry = wanted.registry or self.registry
+        refusal = registry.refusal(wanted.session)
+        if refusal:
+            await _refuse(registry, wire, line, refusal, wanted.begun)
+            return
+        outlet, serving = wanted.open(registry, wire, self._changes)
+        with wanted.holding(outlet):
+            await _serve(outlet, serving, line, wanted.begun)
 
 
-def _begun(wanted: Watch | Follow) -> tuple[str, str]:
-    """The first route, none of a feed; and the id after which it goes on."""
-    if isinstance(wanted, Watch):
-        return wanted.questions[0].route, wanted.last_id
-    return "", str(wanted.since) if wanted.resumed else ""
+async def _refuse(
+    registry: Registry, wire: ConnectionWire, line: RequestLine, refusal: str, begun: tuple[str, str]
+) -> None:
+    """As an event: by any other status a browser's EventSource would end for good."""
+    registry.counts.refused += 1
+    log.warning("stream refused", request_id=line.request_id, session=line.session, reason=refusal)
+    least, most = _FULL_RETRY_MS
+    problem = error_reply(Overloaded(refusal), line.request_id)
+    await wire.write(refusal_text(problem, *begun, least_ms=least, most_ms=most))
+
+
+async def _serve(outlet: Outlet, serving: Awaitable[str], line: RequestLine, begun: tuple[str, str]) -> None:
+    """`begun`: the first route, none of a feed; and the id after which it goes on."""
+    started = perf_counter()
+    route, last_id = begun
+    whose = {"request_id": line.request_id, "session": outlet.session.id}
+    log.info("stream opened", **whose, resumed=bool(last_id), follows=not route)
+    reason = "client left"
+    try:
+        reason = await serving
+    finally:
+        seconds = round(perf_counter() - started, 3)
+        log.info("stream closed", **whose, reason=reason, events=outlet.events, seconds=seconds)
 
 
 def _texts(value: str | list[str] | None) -> list[str]:

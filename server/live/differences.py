@@ -23,6 +23,20 @@ def patch_between(before: Any, after: Any) -> list[Operation]:
     return list(_steps(before, after, ""))
 
 
+def field_changes(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
+    """By member what is not the same: `field`, `before` and `after`, without the one that is not there."""
+    names = dict.fromkeys((*after, *before))
+    return [
+        {
+            "field": name,
+            **({"before": before[name]} if name in before else {}),
+            **({"after": after[name]} if name in after else {}),
+        }
+        for name in names
+        if not (name in before and name in after and _same(before[name], after[name]))
+    ]
+
+
 def _steps(before: Any, after: Any, path: str) -> Iterator[Operation]:
     if type(before) is dict and type(after) is dict:
         yield from _members(before, after, path)

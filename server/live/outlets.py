@@ -60,9 +60,10 @@ class Wire(Protocol):
 
 
 class Registry:
-    """All streams of a service."""
+    """All streams of a service, or those of its console: each of the two has room of its own."""
 
     def __init__(self, limits: StreamLimits, counts: StreamCounts | None = None) -> None:
+        """Several may share `counts`."""
         self.limits = limits
         self.counts = counts or StreamCounts()
         self.open: set[Outlet] = set()
@@ -96,11 +97,11 @@ class Registry:
         self._of_session[outlet.session.directory] += 1
         self._idle.clear()
         self.counts.opened += 1
-        self.counts.open = len(self.open)
+        self.counts.open += 1
 
     def _remove(self, outlet: Outlet) -> None:
         self.open.discard(outlet)
-        self.counts.open = len(self.open)
+        self.counts.open -= 1
         self._of_session[outlet.session.directory] -= 1
         if not self._of_session[outlet.session.directory]:
             del self._of_session[outlet.session.directory]

@@ -45,6 +45,8 @@ class Reading:
     disk: Disk
     remembered: Remembered | None = None
     streams: StreamCounts = field(factory=StreamCounts)
+    #: Of a node of a cluster (`Forwarder.counts`); empty: it is none.
+    cluster: Mapping[str, float] = field(factory=dict)
 
 
 def render(reading: Reading, accept: str) -> tuple[bytes, str]:
@@ -77,6 +79,8 @@ class _Families(Collector):
         if now.remembered is not None:
             yield from _remembered(now.remembered)
         yield from _streams(now.streams)
+        if now.cluster:
+            yield from _node(now.cluster)
 
 
 def _requests(tally: Tally) -> Iterator[Metric]:
@@ -173,6 +177,21 @@ def _streams(counts: StreamCounts) -> Iterator[Metric]:
         ("streams_refused", "Event streams for which there was no room.", counts.refused),
         ("streams_slow", "Event streams closed because their clients did not read.", counts.slow),
         ("stream_events", "Events that were sent.", counts.events),
+    ):
+        yield CounterMetricFamily(f"metaservice_{name}", meaning, value)
+
+
+def _node(counts: Mapping[str, float]) -> Iterator[Metric]:
+    yield _gauge("nodes", "Nodes of the cluster that live.", counts["nodes"])
+    yield _gauge("node_sessions", "Sessions that are this node's.", counts["owned"])
+    yield _gauge("node_lease_seconds", "How long its lease still holds.", counts["lease"])
+    for name, meaning, value in (
+        ("node_leases_lost", "Leases that ended before the node did.", counts["lost"]),
+        ("node_claims", "Sessions that it has taken.", counts["claimed"]),
+        ("node_withheld", "Answers not given, for its lease had ended.", counts["withheld"]),
+        ("node_forwarded", "Requests that other nodes have answered.", counts["forwarded"]),
+        ("node_forwards_unconfirmed", "Those that were cut off.", counts["unconfirmed"]),
+        ("node_misplaced", "Requests handed to it that were another's.", counts["misplaced"]),
     ):
         yield CounterMetricFamily(f"metaservice_{name}", meaning, value)
 

@@ -30,8 +30,10 @@ class Meter:
         remembered: Remembered | None = None,
         *,
         streams: StreamCounts | None = None,
+        cluster: Callable[[], Mapping[str, float]] | None = None,
     ) -> None:
-        """`remembered` counts what is; None: nothing is remembered."""
+        """`remembered` counts what is; None: nothing is remembered. `cluster`: a node's own counts."""
+        self._cluster = cluster
         self._remembered = remembered
         self._streams = streams or StreamCounts()
         self.tally = Tally(routes=settings.metrics.routes)
@@ -46,7 +48,8 @@ class Meter:
 
         disk = await self._disk.read()
         now = (self.tally, self.calls, self._health(), disk, self._remembered, self._streams)
-        return render(Reading(_version(), *now), accept)
+        cluster = {} if self._cluster is None else self._cluster()
+        return render(Reading(_version(), *now, cluster), accept)
 
 
 @cache

@@ -20,9 +20,10 @@
     GET    /sessions/{session}/contract
     PUT    /sessions/{session}/contract {"name"?, "document"}
     DELETE /sessions/{session}/contract
+    POST   /sessions/{session}/contract/check {"name"?, "document"}
     POST   /sessions/{session}/reset
     POST   /sessions/{session}/salvage
-    GET    /sessions/{session}/log     ?limit= ?before=
+    GET    /sessions/{session}/log     ?limit= ?before= ?record=
     POST   /sessions/{session}/rewind  {"to", "dry"?}
     GET    /changes                    ?session= ?since= ?limit=
     GET    /record
@@ -33,6 +34,7 @@
     DELETE /record/backup              ?name=
     POST   /explain                    {"session", "method", "path", "headers"?, "body"?, "ask"?}
     GET    /doctor                     ?reach=
+    GET    /model
     GET    /learning
     PUT    /learning                   {"learn"}
     GET    /usage                      ?by= ?since= ?session=
@@ -80,7 +82,7 @@ if TYPE_CHECKING:
 
 #: The first segments below `/_meta` that are the operators'.
 ROOMS: Final = frozenset(
-    {"plans", "sessions", "changes", "record", "nodes", "explain", "doctor", "learning", "usage"}
+    {"plans", "sessions", "changes", "record", "nodes", "explain", "doctor", "model", "learning", "usage"}
 )
 MAX_PAGE: Final = 1_000
 #: Stands for any segment.
@@ -137,6 +139,7 @@ class Api:
                 "PUT": self._set_contract,
                 "DELETE": self._unset_contract,
             },
+            ("sessions", _NAME, "contract", "check"): {"POST": self._check_contract},
             ("sessions", _NAME, "reset"): {"POST": self._reset_session},
             ("sessions", _NAME, "salvage"): {"POST": self._salvage_session},
             ("sessions", _NAME, "log"): {"GET": self._log_session},
@@ -152,6 +155,7 @@ class Api:
             },
             ("explain",): {"POST": self._explain},
             ("doctor",): {"GET": self._examine},
+            ("model",): {"GET": self._show_model},
             ("learning",): {"GET": self._show_learning, "PUT": self._turn_learning},
             ("usage",): {"GET": self._usage},
         }
@@ -280,6 +284,9 @@ class Api:
     async def _set_contract(self, call: Call) -> Answer:
         return await self._contracts.set(call.segments[1], call.members("name", "document"))
 
+    async def _check_contract(self, call: Call) -> Answer:
+        return await self._contracts.check(call.members("name", "document"))
+
     async def _unset_contract(self, call: Call) -> Answer:
         return await self._contracts.unset(call.segments[1])
 
@@ -292,7 +299,10 @@ class Api:
     async def _log_session(self, call: Call) -> Answer:
         before = call.number("before", 0, 2**53)
         most = max(call.number("limit", 100, MAX_PAGE), 1)
-        return await self._sessions.log(call.segments[1], most=most, before=before or None)
+        name, earlier = call.segments[1], before or None
+        if "record" in call.query:
+            return await self._sessions.record_log(name, call.text("record"), most=most, before=earlier)
+        return await self._sessions.log(name, most=most, before=earlier)
 
     async def _rewind_session(self, call: Call) -> Answer:
         body = call.members("to", "dry")
@@ -337,6 +347,9 @@ class Api:
 
     async def _examine(self, call: Call) -> Answer:
         return await self._doctor.examine(reach_provider=call.flag("reach"))
+
+    async def _show_model(self, _call: Call) -> Answer:
+        return await self._learning.model()
 
     async def _show_learning(self, _call: Call) -> Answer:
         return await self._learning.show()

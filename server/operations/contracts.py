@@ -34,15 +34,23 @@ class ContractOperations:
         contract = await self.contracts.of(session)
         return {"session": session.id, "contract": None if contract is None else listed(contract)}
 
+    async def check(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What each operation of a description is by rule, as `contract check` prints it. Raises BadRequest.
+
+        Nothing is served, and nothing is changed.
+        """
+        title, document = _described(body)
+        if document is None:
+            raise BadRequest("`document` must be an API description.")
+        return {"contract": listed(await self.contracts.read(title, document))}
+
     async def set(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Serve this document in the session; null: none, whatever the settings say. Raises BadRequest."""
+        """Serve this document in the session; null: none, whatever the settings say. Raises BadRequest.
+
+        A text is read as JSON or YAML.
+        """
         session = await self._named(name)
-        title = body.get("name", "")
-        if not isinstance(title, str) or len(title) > _MAX_NAME or not title.isprintable():
-            raise BadRequest(f"`name` must be a text of at most {_MAX_NAME} characters.")
-        if "document" not in body:
-            raise BadRequest("`document` must be an API description, or null.")
-        contract = await self.contracts.set(session, title, body["document"])
+        contract = await self.contracts.set(session, *_described(body))
         self._note(session)
         return _short(session, contract)
 
@@ -51,6 +59,16 @@ class ContractOperations:
         session = await self._named(name)
         await self.contracts.unset(session)
         return _short(session, self.contracts.default)
+
+
+def _described(body: Mapping[str, Any]) -> tuple[str, Any]:
+    """A description's name, and itself. Raises BadRequest."""
+    title = body.get("name", "")
+    if not isinstance(title, str) or len(title) > _MAX_NAME or not title.isprintable():
+        raise BadRequest(f"`name` must be a text of at most {_MAX_NAME} characters.")
+    if "document" not in body:
+        raise BadRequest("`document` must be an API description, or null.")
+    return title, body["document"]
 
 
 def _short(session: Session, contract: Contract | None) -> dict[str, Any]:

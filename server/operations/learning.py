@@ -56,6 +56,44 @@ class LearningOperations:
             log.info("learning turned", learn=on)
         return await self.show()
 
+    async def model(self) -> dict[str, Any]:
+        """What becomes of questions to the model: breaker, what is spent of budgets, the last refusals.
+
+        `breaker` and what follows it are null where no model was asked yet. Refusals name routes, lines and
+        rules, and nothing else of an answer.
+        """
+        author = None if self.switch is None else self.switch.author
+        shown = await self.show()
+        if author is None:
+            return {**shown, "breaker": None, "budgets": None, "trouble": None, "answers": None}
+        trouble, answers = author.trouble, author.answers
+        return {
+            **shown,
+            "breaker": {"state": author.breakers.state, "seconds": round(author.breakers.opens_in, 1)},
+            "budgets": [
+                {
+                    "name": limit.name,
+                    "unit": limit.unit,
+                    "seconds": limit.seconds,
+                    "most": limit.most,
+                    "used": used,
+                }
+                for limit, used in author.budget.used()
+            ],
+            "trouble": None
+            if trouble is None
+            else {"since": trouble.since.isoformat(), "reason": trouble.reason},
+            "answers": {
+                "plans": answers.plans,
+                "mended": answers.mended,
+                "refused": answers.refused,
+                "refusals": [
+                    {"at": each.at.isoformat(), **each.request, "why": list(each.why)}
+                    for each in answers.refusals
+                ],
+            },
+        }
+
     async def usage(self, *, by: str = "", since: str = "", session: str = "") -> dict[str, Any]:
         """Calls, tokens and cost, summed by what `by` names (with commas), and in all.
 

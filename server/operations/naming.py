@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from server.sessions.files import DIRECTORY
-from server.sessions.identity import OWNER_END, owned, session_for
-from server.values.errors import BadRequest, Conflict, NotFound
+from server.sessions.identity import ID, OWNER_END, owned, session_for
+from server.values.errors import BadRequest, Conflict, NotFound, SessionInvalid
 from server.values.model import Session
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ def session_named(name: str, known: Mapping[str, str]) -> Session:
     owner, end, label = name.partition(OWNER_END)
     if end:
         return owned(owner, label)
+    if not ID.fullmatch(name):
+        raise SessionInvalid(
+            "A session is named by its X-Session-ID, 1 to 128 letters, digits, `_` or `-`, or as token:NAME, "
+            "TOKEN/ID, ~anonymous or @DIRECTORY."
+        )
     return session_for(name, None, "reject")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +157,8 @@ class PlanOperations:
         Raises Unprocessable that says which plan is refused, and why.
         """
         learned = self._library()
-        items = portable.read(document, learned.versions)
+        # Ten thousand plans go through the policy for half a minute: not on the event loop.
+        items = await asyncio.to_thread(portable.read, document, learned.versions)
         target = await self._session(session) if session else None
         held_back = await learned.change(lambda library: portable.keep(library, items, target, pin=pin))
         self._start_afresh()

@@ -77,5 +77,6 @@ class RecordOperations:
 
 def _read(path: Path, offset: int) -> bytes:
     with path.open("rb") as file:
-        file.seek(offset)
+        # Beyond the end there is nothing; a file system may not be able to name the place.
+        file.seek(min(offset, path.stat().st_size))
         return file.read(PIECE_BYTES)

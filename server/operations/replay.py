@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from attrs import evolve, frozen
 
+from server.concurrency.aside import OPERATORS, aside
 from server.operations.plans import as_recorded, edited
 from server.pipeline import job_for
 from server.values.errors import BadRequest, ServiceError
 from server.values.replies import error_reply, reply_to
 from wasm_runtime.outcome import Completed
+
+#: Lines of a reply that are compared, and those before them that are shown.
+_MOST_LINES: Final = 1_000
+_CONTEXT: Final = 3
 
 if TYPE_CHECKING:
     from server.operations.plans import PlanOperations
@@ -53,7 +59,7 @@ class Replayer:
         if other is None:
             return found
         reply = await self._run(ctx, *other)
-        diff = difference(found["reply"], reply, record.plan_id, other[1].id)
+        diff = await aside(partial(difference, found["reply"], reply, record.plan_id, other[1].id), OPERATORS)
         return {**found, "other": {"plan": other[1].id, "reply": reply}, "differs": bool(diff), "diff": diff}
 
     async def _other(
@@ -104,8 +110,22 @@ def _body(reply: Reply) -> Any:
 
 
 def difference(one: dict[str, Any], two: dict[str, Any], one_name: str, two_name: str) -> list[str]:
-    """Lines of a unified diff of status, headers, body and the number of changed records; none if equal."""
-    return list(difflib.unified_diff(_lines(one), _lines(two), one_name, two_name, lineterm=""))
+    """Lines of a unified diff of status, headers, body and the number of changed records; none if equal.
+
+    Of long replies it is the first part that differs: all of it would take the square of the lines.
+    """
+    ours, theirs = _lines(one), _lines(two)
+    if max(len(ours), len(theirs)) <= _MOST_LINES:
+        return list(difflib.unified_diff(ours, theirs, one_name, two_name, lineterm=""))
+    same = next(
+        (n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs))
+    )
+    if same == len(ours) == len(theirs):
+        return []
+    start = max(same - _CONTEXT, 0)
+    part = slice(start, start + _MOST_LINES)
+    diff = list(difflib.unified_diff(ours[part], theirs[part], one_name, two_name, lineterm=""))
+    return [*diff, f" (lines {start + 1} to {start + _MOST_LINES} of {len(ours)} and {len(theirs)})"]
 
 
 def _lines(reply: dict[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from server.live.changes import Changes, Touched
+from server.live.differences import field_changes
 from server.operations.naming import BY_DIRECTORY, session_named
 from server.operations.session_settings import SETTABLE, checked_changes
 from server.sessions import transfer
@@ -319,6 +320,30 @@ class SessionOperations:
         found = await self._records.ask("log", session=session.directory, most=most, before=before)
         return {"session": session.id, "versions": [_logged(each) for each in found]}
 
+    async def record_log(self, name: str, record: str, *, most: int, before: int | None) -> dict[str, Any]:
+        """A record's versions, the last one first: what each did, by which request, and the record then.
+
+        `record` is COLLECTION/ID. `next`: the version to go on before; None: that is all there is.
+        Raises NotFound, BadRequest.
+        """
+        session = await self._with_record(name)
+        collection, slash, id_ = record.partition("/")
+        if not (collection and slash and id_):
+            raise BadRequest("A record is named COLLECTION/ID, such as orders/7.")
+        # One more than is shown: what a version has changed is told by the one before it.
+        asked = {"collection": collection, "id_": id_, "most": most + 1, "before": before}
+        answer = await self._records.ask("record_history", session=session.directory, **asked)
+        found, more = answer["versions"], answer["more"]
+        if not found and before is None:
+            raise NotFound(f"{collection} has no record {id_}, and history knows of none.")
+        more = more or len(found) > most
+        shown = found[:-1] if more else found
+        versions = [
+            _recorded(each, earlier) for each, earlier in zip(shown, [*found[1:], None], strict=False)
+        ]
+        last = shown[-1]["version"] if more else None
+        return {"session": session.id, "record": record, "versions": versions, "next": last}
+
     async def changes(self, name: str, since: int | None, *, most: int) -> dict[str, Any]:
         """What the versions after one have touched, the first ones first; None: only which there is now.
 
@@ -483,11 +508,25 @@ def _logged(entry: dict[str, Any]) -> dict[str, Any]:
         name: dict(zip(("new", "changed", "removed"), counts, strict=True))
         for name, counts in entry["changes"].items()
     }
-    # Rounded up, so that the version was there at the time that is shown.
-    at = datetime.fromtimestamp(math.ceil(entry["at"] * 1_000) / 1_000, UTC).isoformat(
-        timespec="milliseconds"
+    return {**entry, "at": _at(entry["at"]), "changes": changes}
+
+
+def _at(seconds: float) -> str:
+    """Rounded up, so that the version was there at the time that is shown."""
+    at = datetime.fromtimestamp(math.ceil(seconds * 1_000) / 1_000, UTC)
+    return at.isoformat(timespec="milliseconds")
+
+
+def _recorded(version: dict[str, Any], earlier: dict[str, Any] | None) -> dict[str, Any]:
+    """A record's version; `fields`: what has become of each that is not as it was at the earlier one."""
+    record, before = (
+        None if each is None or each["doc"] is None else orjson.loads(each["doc"])
+        for each in (version, earlier)
     )
-    return {**entry, "at": at, "changes": changes}
+    told = {name: version[name] for name in ("version", "what", "request", "route", "plan")}
+    at = None if version["at"] is None else _at(version["at"])
+    fields = [] if version["what"] == "kept" else field_changes(before or {}, record or {})
+    return {**told, "at": at, "record": record, "fields": fields}
 
 
 def _changed(change: dict[str, Any]) -> dict[str, Any]:

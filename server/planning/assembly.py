@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from server.planning.drafting.budget import Purse
+    from server.planning.drafting.shared_budget import Ledger
     from server.planning.drafting.usage import UsageBook
     from server.planning.kinds.schemas import Holds
     from server.planning.learned.shared_library import Journal
@@ -78,7 +80,7 @@ def make_planner(
         provider = make_provider(settings)
         if provider is None:
             return None
-        return _drafting(settings, watched(provider), prompts, learned, executor, usage=usage)
+        return _drafting(settings, watched(provider), prompts, learned, executor, usage=usage, fleet=fleet)
 
     switch = LearningSwitch.made(make, on=settings.learn)
     turns = None if fleet is None else fleet.turns
@@ -94,6 +96,9 @@ class Fleet(Protocol):
     @property
     def turns(self) -> PlanningTurns: ...
 
+    @property
+    def bills(self) -> Ledger: ...
+
     def on_library(self, refresh: Callable[[], Awaitable[None]]) -> None:
         """To be called when other nodes have done something to the library."""
         ...
@@ -104,6 +109,12 @@ def _shared_library(data_root: Path, fleet: Fleet) -> PlanLibrary:
     from server.planning.learned.shared_library import SharedLibrary  # noqa: PLC0415
 
     return SharedLibrary.shared(data_root, fleet.journal)
+
+
+def _shared_budget(settings: PlannerSettings, fleet: Fleet) -> Purse:
+    from server.planning.drafting.shared_budget import SharedBudget  # noqa: PLC0415
+
+    return SharedBudget(settings, fleet.bills)
 
 
 def make_conventions(
@@ -145,7 +156,9 @@ def _drafting(
     executor: Executor,
     *,
     usage: UsageBook | None,
+    fleet: Fleet | None,
 ) -> Drafting:
     clock = time.monotonic
-    author = Author(provider, Budget(settings, clock), Breakers.of(settings, clock), usage)
+    budget = Budget(settings, clock) if fleet is None else _shared_budget(settings, fleet)
+    author = Author(provider, budget, Breakers.of(settings, clock), usage)
     return Drafting(author, prompts, learned, executor, NegativeCache(clock), settings)

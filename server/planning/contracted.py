@@ -11,9 +11,10 @@ Requests without a contract, and those beyond it where the settings permit, go t
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
+from server.concurrency.aside import aside
 from server.planning.planned import Fixed, RoutesInForce
 from server.planning.planner import FALL_BACK, LearningPlanner
 from server.planning.policy import check
@@ -22,7 +23,8 @@ from server.values.model import RunnablePlan, SourceCode
 
 if TYPE_CHECKING:
     from server.contracts.compiling import Compiled
-    from server.contracts.contract import Call
+    from server.contracts.contract import Call, Contract
+    from server.contracts.document import Operation
     from server.planning.planned import Planned, Planner
     from server.settings.schema import ContractSettings
     from server.values.model import Plan, PlanSource, RequestContext, Session, ValidatedCode
@@ -67,7 +69,7 @@ class ContractPlanner:
         if call.contract is None or call.match is None:
             return await self._by_conventions(ctx)
         match = call.match
-        compiled = call.contract.compiled(match.operation)
+        compiled = await self._compiled(call.contract, match.operation, ctx)
         written = await self._by_person(ctx)
         if written is not None:
             return written
@@ -78,6 +80,12 @@ class ContractPlanner:
             runnable = self.runnable(compiled) if careful is None else checked(careful)
             return Fixed(runnable, params, asked.values)
         return await self._unplanned(compiled, ctx)
+
+    @staticmethod
+    async def _compiled(contract: Contract, operation: Operation, ctx: RequestContext) -> Compiled:
+        if contract.is_compiled(operation):
+            return contract.compiled(operation)
+        return await aside(partial(contract.compiled, operation), ctx.session.directory)
 
     async def _by_person(self, ctx: RequestContext) -> Planned | None:
         if not isinstance(self.inner, LearningPlanner):

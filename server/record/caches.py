@@ -87,8 +87,7 @@ class Loader:
 
     def _catalogue(self, session: int) -> None:
         rows = self._execute(_ENTRIES, (session,)).fetchall()
-        if not rows:
-            return
+        # Of a session without collections, too: a file without marks is taken for one that is gone.
         for statement in (file_rows.catalogue_table("cache"), *file_rows.marks("cache")):
             self._execute(statement)
         for *values, crc in rows:

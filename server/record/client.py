@@ -65,6 +65,7 @@ _READS: Final = frozenset(
         "log",
         "changes",
         "differences",
+        "record_history",
     }
     | {"backup", "verify", "stats", "start"}
 )
@@ -386,7 +387,7 @@ class KeeperClient:
 
     async def _call(self, what: str, **arguments: Any) -> Any:
         process = self._process
-        if process is None or process.transport is None:
+        if process is None or process.transport is None or process.transport.is_closing():
             raise Unavailable("the keeper of the record is not there")
         n, self._next = self._next, self._next + 1
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

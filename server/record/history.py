@@ -2,7 +2,8 @@
 
 1. A commit's row names the one before it of its session (`previous`), and the superseded rows that it has
    made, which follow each other. So a session's history is a chain, found without an index that each write
-   would have to keep; and old history goes from the front of both tables, whosever it is.
+   would have to keep; and history that is too old goes from the front of both tables, whosever it is. Where
+   there is too much, the oldest goes of the session that has most of it.
 2. A row was there at version v if it was written at v or before, and, where it was superseded, after v.
 3. A row of the catalogue is kept as a record of row 0, which no record has.
 """
@@ -14,7 +15,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from server.record import sums
-from server.record.record import Changes, Damaged, Difference, LogEntry, Missing
+from server.record.lives import Life, Told, checked, happened
+from server.record.record import Changes, Damaged, Difference, LogEntry, Missing, RecordVersion
 from store.change_set import RecordRow
 from store.entries import EntryRow
 from store.ids import FIRST_TEXT_ROWID
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
 
+    from server.record.lives import Sought
     from server.record.record import Moment, Part
 
 #: Where a superseded row of the catalogue is.
@@ -37,13 +40,21 @@ TOLD_ADDRESSES: Final = 64
 _ADDRESS: Final = (
     f"CASE WHEN row < {FIRST_TEXT_ROWID} THEN row ELSE CAST(json_extract(doc, '$.id') AS TEXT) END"
 )
+#: Superseded rows of a commit that may be a record's, and the catalogue's; texts only where they are read.
+_MAY_BE: Final = f"""\
+SELECT id, collection, row, version, until,
+  CASE WHEN row = {ENTRY_ROW} OR row >= {FIRST_TEXT_ROWID} THEN doc ELSE '' END
+FROM superseded WHERE id BETWEEN ?1 AND ?2 AND (row = {ENTRY_ROW} OR {{of}})"""  # noqa: S608  constants
+_OF_ROW: Final = "row = ?3"
+_OF_TEXT: Final = f"row >= {FIRST_TEXT_ROWID} AND instr(doc, ?3) > 0"
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class History:
     """Of all sessions, within the writer's transactions; `keep_seconds` 0: there is none.
 
-    `most_bytes` bounds what both tables hold; the oldest goes first.
+    `most_bytes` bounds what both tables hold. Beyond, who has most loses his oldest: no session's flood of
+    changes takes away what others go back to.
     """
 
     def __init__(self, connection: sqlite3.Connection, keep_seconds: float, most_bytes: int) -> None:
@@ -57,12 +68,16 @@ class History:
         self._most_bytes = most_bytes
         self.on = keep_seconds > 0 and most_bytes > 0
         self._size: int | None = None
+        #: The same by session, counted once there was too much; and the commit that a session has lost last.
+        self._sizes: dict[int, int] | None = None
+        self._lost: dict[int, int] = {}
         self._first = 0
         self._made = 0
 
     def undone(self) -> None:
         """The transaction was rolled back."""
-        self._size, self._made, self._next_ids = None, 0, None
+        self._made, self._next_ids = 0, None
+        self._forget_sizes()
         self._superseded.clear()
         self._commits.clear()
 
@@ -107,7 +122,7 @@ class History:
         if not self._made:
             self._first = id_
         self._made += 1
-        self._grow(len(doc))
+        self._grow_by(len(doc) + _ROW_BYTES, session)
 
     def keep_all(self, session: int, number: int, until: int) -> None:
         """Keep all records of a collection as they were."""
@@ -127,7 +142,7 @@ class History:
             if not self._made:
                 self._first = last - done.rowcount + 1
             self._made += done.rowcount
-            self._size = None
+            self._forget_sizes()
 
     def note(
         self, session: int, version: int, previous: int, part: Part, changes: dict[str, list[int]]
@@ -145,12 +160,8 @@ class History:
             )
         )
         self._made = 0
-        self._grow(len(text) + len(part.route))
+        self._grow_by(len(text) + len(part.route) + _ROW_BYTES, session)
         return id_
-
-    def _grow(self, by: int) -> None:
-        if self._size is not None:
-            self._size += by + _ROW_BYTES
 
     # Upkeep
 
@@ -173,27 +184,63 @@ class History:
         The last commit of all stays, so that its number is not given again.
         """
         before = time.time() - self._keep_seconds if self.on else float("inf")
-        rows = self._execute(
-            "SELECT id, at, length(changes) + length(route), first_superseded, superseded FROM commits ORDER BY id LIMIT ?",  # noqa: E501
-            (_PRUNED_AT_ONCE + 1,),
-        ).fetchall()[:-1]
-        gone = last_superseded = 0
-        for id_, at, size, first, count in rows:
-            if at >= before and self.size <= self._most_bytes:
-                break
-            gone = id_
-            self._grow_by(-(size + _ROW_BYTES))
-            if count:
-                last_superseded = first + count - 1
-                self._grow_by(-self._superseded_bytes(first, count))
+        old = self._oldest("at < ?", (before,), float("inf"))
+        if len(old) == _PRUNED_AT_ONCE or self.size <= self._most_bytes:
+            return len(old) == _PRUNED_AT_ONCE
+        sizes = self._by_session()
+        session = max(sizes, key=lambda each: sizes[each])
+        # Down to where it has no more than the next: then that one is looked at.
+        others = max((size for each, size in sizes.items() if each != session), default=0)
+        too_much = max(min(self.size - self._most_bytes, sizes[session] - others), 1)
+        gone = self._oldest("session = ? AND id > ?", (session, self._lost.get(session, 0)), too_much)
         if gone:
-            self._execute("DELETE FROM commits WHERE id <= ?", (gone,))
-            self._execute("DELETE FROM superseded WHERE id <= ?", (last_superseded,))
-        return gone > 0 and len(rows) == _PRUNED_AT_ONCE
+            self._lost[session] = gone[-1]
+        else:
+            del sizes[session]
+        return bool(sizes) and self.size > self._most_bytes
 
-    def _grow_by(self, by: int) -> None:
+    def _oldest(self, which: str, values: tuple[float, ...], most_bytes: float) -> list[int]:
+        """Remove some of these commits with what they have superseded, from the front; their numbers."""
+        rows = self._execute(
+            f"SELECT id, session, length(changes) + length(route), first_superseded, superseded FROM commits "  # noqa: S608  constants
+            f"WHERE {which} AND id < (SELECT max(id) FROM commits) ORDER BY id LIMIT {_PRUNED_AT_ONCE}",
+            values,
+        ).fetchall()
+        gone: list[int] = []
+        freed = 0
+        for id_, session, size, first, count in rows:
+            if freed >= most_bytes:
+                break
+            own = size + _ROW_BYTES + (self._superseded_bytes(first, count) if count else 0)
+            freed += own
+            self._grow_by(-own, session)
+            if count:
+                self._execute("DELETE FROM superseded WHERE id BETWEEN ? AND ?", (first, first + count - 1))
+            gone.append(id_)
+        self._many("DELETE FROM commits WHERE id = ?", [(id_,) for id_ in gone])
+        return gone
+
+    def _by_session(self) -> dict[int, int]:
+        if self._sizes is None:
+            self._sizes = {}
+            for sql in (
+                "SELECT session, sum(length(changes) + length(route) + ?) FROM commits GROUP BY session",
+                "SELECT session, sum(length(doc) + ?) FROM superseded GROUP BY session",
+            ):
+                for session, size in self._execute(sql, (_ROW_BYTES,)):
+                    self._sizes[session] = self._sizes.get(session, 0) + int(size)
+        return self._sizes
+
+    def _forget_sizes(self) -> None:
+        """They are read again when they are asked for."""
+        self._size = self._sizes = None
+        self._lost.clear()
+
+    def _grow_by(self, by: int, session: int) -> None:
         if self._size is not None:
             self._size += by
+        if self._sizes is not None:
+            self._sizes[session] = self._sizes.get(session, 0) + by
 
     def _superseded_bytes(self, first: int, count: int) -> int:
         sql = "SELECT coalesce(sum(length(doc) + ?), 0) FROM superseded WHERE id BETWEEN ? AND ?"
@@ -209,7 +256,7 @@ class History:
                 "UPDATE commits SET session = 0, request = '', route = '', plan = '', changes = '{}', superseded = 0 WHERE id = ?",  # noqa: E501
                 (id_,),
             )
-        self._size = None
+        self._forget_sizes()
 
 
 def chain(execute: Any, session: int, last_commit: int) -> Iterator[tuple[int, int, int, int]]:
@@ -344,6 +391,55 @@ class Past:
                 "SELECT collection, row, version, crc, doc FROM superseded WHERE id BETWEEN ? AND ? AND version <= ?",  # noqa: E501
                 (first, first + count - 1, version),
             ).fetchall()
+
+    def record_history(
+        self, collection: str, sought: Sought, *, most: int, before: int | None
+    ) -> tuple[list[RecordVersion], bool]:
+        """See `server/record/lives.py`. Raises Damaged."""
+        sql = "SELECT number FROM collections WHERE session = ? AND name = ?"
+        numbers = {row[0] for row in self._execute(sql, (self._session, collection))}
+        may_be, wanted = (_OF_ROW, sought.row) if sought.row else (_OF_TEXT, sought.text)
+        commits: dict[int, int] = {}
+        lives: list[Life] = []
+        for id_, made, first, count in chain(self._execute, self._session, self._last_commit):
+            commits[made] = id_
+            rows = (
+                self._execute(_MAY_BE.format(of=may_be), (first, first + count - 1, wanted)) if count else ()
+            )
+            for place, number, row, version, until, doc in rows:
+                if row != ENTRY_ROW:
+                    lives += [Life(version, until, number, row, place)] if sought.is_(row, doc) else []
+                elif number not in numbers and json.loads(doc)[0] == collection:
+                    numbers.add(number)
+        lives = [life for life in lives if life.number in numbers]
+        for number in numbers:
+            lives += self._living(number, sought)
+        told = Told(most)
+        for each in happened(lives, commits, before):
+            if told.full:
+                return told.versions, True
+            known = each.version in commits
+            entry = self._entry(commits[each.version], each.version) if known else None
+            told.add(each, entry, None if each.life is None else self._doc(each.life))
+        return told.versions, False
+
+    def _living(self, number: int, sought: Sought) -> list[Life]:
+        """The record as it is there, if it is."""
+        may_be, wanted = (_OF_ROW, sought.row) if sought.row else (_OF_TEXT, sought.text)
+        rows = self._execute(
+            f"SELECT row, version, doc FROM records WHERE session = ?1 AND collection = ?2 AND {may_be}",  # noqa: S608  constants
+            (self._session, number, wanted),
+        )
+        return [Life(version, None, number, row) for row, version, doc in rows if sought.is_(row, doc)]
+
+    def _doc(self, life: Life) -> str:
+        """Raises Damaged."""
+        if life.place:
+            found = self._execute("SELECT crc, doc FROM superseded WHERE id = ?", (life.place,)).fetchone()
+        else:
+            sql = "SELECT crc, doc FROM records WHERE session = ? AND collection = ? AND row = ?"
+            found = self._execute(sql, (self._session, life.number, life.row)).fetchone()
+        return checked(life, *found)
 
     def differences(self, version: int, most: int) -> list[Difference]:
         """Records that are not as they were at a version, by collection and row."""

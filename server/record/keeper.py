@@ -223,6 +223,9 @@ class Keeper:
         await self._end_doubt()
         if not self._is_mine(session):
             raise Fenced("this node does not have the session")
+        if self._membership is not None:
+            # A keeper of this node that is dead may have sent a COMMIT that the engine is still about to do.
+            await self.record.certain_head(session)
         head = await self.ensure(session)
         new = head.version == 0
         while True:

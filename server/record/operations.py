@@ -53,6 +53,7 @@ class Operations:
             "log": self._log,
             "changes": self._changes,
             "differences": self._differences,
+            "record_history": self._record_history,
             "rewind": self._rewind,
             "backup": self._backup,
             "verify": self._verify,
@@ -217,6 +218,13 @@ class Operations:
         await self._there(session)
         version, found = await self._record.differences(session, at, most=most)
         return {"version": version, "differences": [asdict(each) for each in found]}
+
+    async def _record_history(
+        self, session: str, collection: str, id_: str, most: int, before: int | None = None
+    ) -> dict[str, Any]:
+        await self._there(session)
+        found, more = await self._record.record_history(session, collection, id_, most=most, before=before)
+        return {"versions": [asdict(each) for each in found], "more": more}
 
     async def _rewind(self, session: str, to: Moment) -> Head:
         self._require_closed(session)

@@ -166,6 +166,23 @@ class Difference:
     after: str | None
 
 
+@frozen
+class RecordVersion:
+    """A record as a version of its session left it, and which commit that was.
+
+    `what`: "new", "changed", "removed"; or "kept" where history does not reach back to the commit, and says
+    no more of it. `doc`: its JSON text, None where it was removed.
+    """
+
+    version: int
+    what: str
+    doc: str | None
+    at: float | None = None
+    request: str = ""
+    route: str = ""
+    plan: str = ""
+
+
 #: A version's number, or a Unix time: the last version that was there then.
 Moment: TypeAlias = "int | float"
 
@@ -268,6 +285,17 @@ class Record(Protocol):
         self, session: SessionName, at: Moment, *, most: int
     ) -> tuple[int, list[Difference]]:
         """Records that are not as they were; and the version that was there. Raises Missing."""
+        ...
+
+    async def record_history(
+        self, session: SessionName, collection: str, id_: str, *, most: int, before: int | None = None
+    ) -> tuple[list[RecordVersion], bool]:
+        """At which versions before one a record was written or removed, the last one first; are there more.
+
+        `id_` as a path has it. So many at most, and fewer where they come to more than 4 MiB, but at least
+        two where there are two. None where there was never such a record, as far as history reaches.
+        Raises Missing where there is no such session, and Damaged.
+        """
         ...
 
     async def rewind(self, session: SessionName, to: Moment) -> Head: ...

@@ -21,6 +21,7 @@ from server.record import backup, files, sums
 from server.record.caches import Loader, check_records
 from server.record.checkpoints import Checkpoints
 from server.record.history import History, Past, checked_rows
+from server.record.lives import Sought
 from server.record.record import (
     MOST_SETTINGS_BYTES,
     Changes,
@@ -36,6 +37,7 @@ from server.record.record import (
     Moment,
     Part,
     RecordError,
+    RecordVersion,
     SessionName,
     Unavailable,
 )
@@ -391,6 +393,18 @@ class SqliteRecord:
             return version, past.differences(version, most)
 
         return await self.read(find)
+
+    async def record_history(
+        self, session: SessionName, collection: str, id_: str, *, most: int, before: int | None = None
+    ) -> tuple[list[RecordVersion], bool]:
+        known, sought = self._there(session), Sought.of(id_)
+        if sought is None:
+            return [], False
+        return await self.read(
+            lambda connection: self._past(known, connection).record_history(
+                collection, sought, most=most, before=before
+            )
+        )
 
     async def rewind(self, session: SessionName, to: Moment) -> Head:
         known, now = self._there(session), time.time()

@@ -15,7 +15,7 @@ from server.requests.members import check_members
 from server.requests.target import Pairs, Target, parse_query
 from server.sessions.identity import Anonymous, Scope, session_for, session_of_link
 from server.sessions.settings import NONE as NO_SETTINGS
-from server.values.errors import MethodNotAllowed, SessionInvalid
+from server.values.errors import MethodNotAllowed, SessionInvalid, TemplateClosed
 from server.values.model import METHODS, SAFE_METHODS, Method, RequestContext
 
 if TYPE_CHECKING:
@@ -58,6 +58,16 @@ class ContextReader:
     tokens: KnownTokens = field(factory=KnownTokens)
     #: Whether `?session=` names a session where no header does.
     in_query: bool = False
+    #: The directory of the session that every other begins as a copy of, where clients may not change it.
+    closed: str = ""
+
+    def check_open(self, method: str, session: Session) -> None:
+        """Raises TemplateClosed for a write to the template: everybody begins with what is in it."""
+        if session.directory == self.closed and method not in SAFE_METHODS:
+            raise TemplateClosed(
+                f"Session {session.id} is what every new session begins as (sessions.template): clients read "
+                "it, and operators change it, by the console or `metaservice sessions import`."
+            )
 
     async def read(
         self,

@@ -24,6 +24,8 @@ Scope = Literal["service", "token"]
 #: Between a session's owner and its name.
 OWNER_END = "/"
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+#: As `server/settings/key.py` has the names of tokens.
+_OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @lru_cache(maxsize=4096)
@@ -51,6 +53,11 @@ def session_for(
 
 def owned(owner: str, name: str) -> Session:
     """A token's own session of a name. Raises SessionInvalid."""
+    if not _OWNER.fullmatch(owner):
+        raise SessionInvalid(
+            "Before the slash stands a token's name: 1 to 64 letters, digits, `_` or `-`, "
+            "a letter or digit first."
+        )
     if not ID.fullmatch(name):
         raise SessionInvalid(
             "A session's name is 1 to 128 letters, digits, `_` or `-`, a letter or digit first."

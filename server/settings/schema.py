@@ -279,7 +279,7 @@ class StoreSettings:
         unit="hours",
     )
     history_bytes: int = setting(
-        256 * MIB, "What is kept of it in all; beyond, the oldest goes first", low=1 * MIB, high=2**60
+        256 * MIB, "What is kept of it in all; beyond, who has most loses the oldest", low=1 * MIB, high=2**60
     )
     cache_hours: int = setting(
         24,
@@ -413,6 +413,9 @@ class ConsoleSettings:
         low=0,
         high=1_000,
         unit="requests",
+    )
+    streams: int = setting(
+        16, "Event streams of the console that may be open at once", low=0, high=1_024, unit="streams"
     )
 
 

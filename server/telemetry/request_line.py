@@ -100,6 +100,11 @@ class RequestLine:
     def emitted(self) -> bool:
         return self._emitted
 
+    @property
+    def ended(self) -> float:
+        """When it was emitted, in seconds of its clock."""
+        return self._started + self.ms.get("total", 0.0) / 1_000
+
     def emit(self) -> None:
         """Write the line; further calls do nothing. Fields that were never learned are left out."""
         if self._emitted:

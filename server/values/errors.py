@@ -104,6 +104,10 @@ class OriginRefused(ServiceError):
     status, slug, title = 403, "origin-refused", "Not open to this page"
 
 
+class TemplateClosed(ServiceError):
+    status, slug, title = 403, "template-closed", "The template is the operators'"
+
+
 class NotFound(ServiceError):
     status, slug, title = 404, "not-found", "Not found"
 

@@ -16,6 +16,7 @@ from tests.plan_files import document, item
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from wasm_runtime.artifact import Artifact
 
@@ -24,6 +25,8 @@ pytestmark = pytest.mark.browser
 ADMIN = "the-admin-token-of-browsers"
 #: Kinds of axe-core's findings that keep people out of a page.
 _SERIOUS = frozenset({"serious", "critical"})
+#: As long as a session's name may be.
+_LONG = "session" * 18
 _EVIL = "<img src=x onerror=\"document.title='run'\">"
 
 
@@ -35,6 +38,12 @@ def service(guest_artifact: Artifact, tmp_path_factory: pytest.TempPathFactory) 
         for number in range(60):
             shop.create("/books", {"title": f"Book {number}", "pages": number, "tags": ["new"]})
         shop.create("/notes", {_EVIL: _EVIL, "text": _EVIL})
+        shop.create("/notes", {"text": "There was one", "more": _EVIL})
+        shop.patch("/notes/1", {_EVIL: [_EVIL], "text": "long " * 40})
+        shop.patch("/notes/2", {"more": _EVIL * 9})
+        shop.delete("/notes/2")
+        long = running.client(_LONG)
+        long.create(f"/{'collection-of-' * 4}x", {"field_of_" * 12: "value" * 40, "id": "id" * 60})
         operator = running.client(None, Authorization=f"Bearer {ADMIN}")
         plans = document([item(route="/books/{id:int}", resource="books")])
         assert operator.post("/_meta/plans/import?session=shop", plans).status == 200
@@ -73,11 +82,16 @@ VIEWS = (
     "sessions/shop/log",
     "sessions/shop/rewind?to=1",
     "sessions/shop/try",
+    "sessions/shop/contract",
+    f"sessions/{_LONG}",
+    f"sessions/{_LONG}/data/{'collection-of-' * 4}x",
+    f"sessions/{_LONG}/data/{'collection-of-' * 4}x/records/{'id' * 60}",
     "sessions/shop/data/books",
     "sessions/shop/data/books/new",
     "sessions/shop/data/books/records/1",
     "sessions/shop/data/notes",
     "sessions/shop/data/notes/records/1",
+    "sessions/shop/data/notes/records/2",
     "routes",
     "traffic",
     "model",
@@ -101,7 +115,8 @@ def test_every_view_can_be_used_by_everybody(service: RunningService, width: int
             assert found == [], (view, found)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, view
             assert "run" not in page.title()
-            _shoot(page, f"console-{view.partition('?')[0].replace('/', '-')}-{width}-{scheme}")
+            name = view.partition("?")[0].replace("/", "-").replace(_LONG, "long")[:60]
+            _shoot(page, f"console-{name}-{width}-{scheme}")
 
 
 def test_sessions(service: RunningService) -> None:
@@ -178,6 +193,49 @@ def test_data(service: RunningService) -> None:
         assert client.read("/books?id=61")["items"] == []
 
 
+def test_a_record_s_history(service: RunningService) -> None:
+    """What each version changed; one restored, and a record that was deleted brought back."""
+    client = service.client("history")
+    client.create("/books", {"title": "First"})
+    client.patch("/books/1", {"title": "Second"})
+    with console(service) as page:
+        page.goto(f"{service.url}/_meta/console/sessions/history/data/books/records/1")
+        expect(page.locator("del")).to_have_text("First")
+        page.get_by_role("button", name="Restore version 1").click()
+        expect(page.get_by_text("Restored:")).to_be_visible()
+        expect(page.get_by_label("title")).to_have_value("First")
+        assert client.read("/books/1")["title"] == "First"
+        page.get_by_role("button", name="Delete the record").click()
+        expect(page.get_by_text("Deleted.")).to_be_visible()
+        page.goto(f"{service.url}/_meta/console/sessions/history/data/books/records/1")
+        expect(page.get_by_text("This record is not there any more.")).to_be_visible()
+        page.get_by_role("button", name="Restore version 2").click()
+        expect(page.get_by_text("Restored:")).to_be_visible()
+        assert client.read("/books/1")["title"] == "Second"
+
+
+def test_a_contract(service: RunningService, tmp_path: Path) -> None:
+    """A file is read into the form, looked at, served, and taken away."""
+    file = tmp_path / "lamps.yaml"
+    file.write_text(
+        "openapi: 3.0.0\ninfo: {title: Lamps, version: '1'}\n"
+        "paths: {/lamps: {get: {operationId: listLamps, responses: {'200': {description: all}}}, "
+        "post: {operationId: addLamp, responses: {'201': {description: made}}}}}\n"
+    )
+    with console(service) as page:
+        page.goto(f"{service.url}/_meta/console/sessions/described")
+        page.get_by_role("link", name="Serve an API description").click()
+        page.locator("#described").set_input_files(file)
+        expect(page.get_by_label("Name")).to_have_value("lamps.yaml")
+        page.get_by_role("button", name="Check").click()
+        expect(page.get_by_text("Lamps, OpenAPI 3.0.0: 2 operations")).to_be_visible()
+        page.get_by_role("button", name="Serve this").click()
+        expect(page.get_by_text("Saved.")).to_be_visible()
+        assert service.client("described").get("/lamps").status == 200
+        page.get_by_role("button", name="Serve no contract").click()
+        expect(page.get_by_text("No contract: requests are answered")).to_be_visible()
+
+
 def test_routes(service: RunningService) -> None:
     """Code with its violations at their lines, a check, a replay with its difference, a pin."""
     with console(service) as page:
@@ -203,21 +261,68 @@ def test_routes(service: RunningService) -> None:
 
 
 def test_traffic_comes_by_itself(service: RunningService) -> None:
-    """A request is in the page a second after it; the pause holds it back; a row leads to its stages."""
+    """A request is in the page as it is answered; the pause holds it back; a row leads to its stages."""
     client = service.client("watched")
     with console(service) as page:
         page.get_by_role("link", name="Traffic").click()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        charts = page.locator("[data-chart=requests]")
+        before = charts.locator("tbody td").all_inner_texts()
         client.create("/lamps", {"n": 1})
         expect(page.locator("#live")).to_contain_text("/lamps")
+        expect(charts.locator("canvas")).to_be_visible()
+        expect(charts.locator("tbody td").nth(1)).not_to_have_text("\N{EN DASH}")
+        assert len(before) == 6
         page.get_by_role("button", name="Pause").click()
+        expect(page.get_by_text("Paused", exact=True)).to_be_visible()
         client.create("/chairs", {"n": 1})
+        assert "/chairs" not in page.locator("#live").inner_text()
         page.get_by_role("button", name="Go on").click()
         expect(page.locator("#live")).to_contain_text("/chairs")
+        assert page.locator("#live tbody tr", has_text="POST /lamps").count() == 1
         page.get_by_role("link", name="POST /lamps").click()
         expect(page.get_by_role("heading", name="What it changed")).to_be_visible()
         page.get_by_role("link", name="Model").click()
         page.get_by_role("button", name="Test the provider").click()
         expect(page.get_by_role("status")).to_be_visible()
+
+
+def test_a_stream_says_that_the_login_is_over(service: RunningService) -> None:
+    """Logged out in another tab: the page says so, and asks no more."""
+    with console(service) as page:
+        page.get_by_role("link", name="Traffic").click()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        page.evaluate(
+            """() => {
+              const form = document.querySelector("form[action$=logout]");
+              return fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+            }"""
+        )
+        expect(page.get_by_text("Your login is over.")).to_be_visible()
+
+
+def test_a_table_says_that_others_have_changed_it(service: RunningService) -> None:
+    """Quietly, and with a button that shows the records in place; by keyboard as well."""
+    client = service.client("followed")
+    client.create("/lamps", {"name": "First"})
+    with console(service) as page:
+        page.goto(f"{service.url}/_meta/console/sessions/followed/data/lamps")
+        expect(page.locator("[data-changes][data-state=live]")).to_be_visible()
+        client.create("/lamps", {"name": _EVIL})
+        client.create("/chairs", {"name": "of no interest"})
+        expect(page.get_by_text("1 record has changed since.")).to_be_visible()
+        expect(page.locator("tbody tr")).to_have_count(1)
+        client.patch("/lamps/1", {"name": "Second"})
+        expect(page.get_by_text("2 records have changed since.")).to_be_visible()
+        page.get_by_role("button", name="Show them").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("tbody tr")).to_have_count(2)
+        expect(page.locator("tbody")).to_contain_text("Second")
+        expect(page.get_by_text("The records as they are now.")).to_be_visible()
+        expect(page.get_by_role("region", name="Records of lamps")).to_be_focused()
+        assert page.title() != "run"
+        client.patch("/lamps/1", {"name": "Third"})
+        expect(page.get_by_text("1 record has changed since.")).to_be_visible()
 
 
 def test_the_front_page_leads_to_the_console(service: RunningService) -> None:

@@ -132,6 +132,15 @@ def test_each_command_does_the_same_with_and_without_a_service(either: Command) 
     (emptied,) = either.json("sessions", "list")["sessions"]
     assert (emptied["session"], emptied["size_bytes"]) == ("s1", 0)
     assert [each["route"] for each in either.json("sessions", "log", "s1")["versions"]] == ["reset", "import"]
+    logged = either.json("sessions", "log", "s1", "--record", "members/1")["versions"]
+    assert [(each["what"], each["record"]) for each in logged] == [
+        ("removed", None),
+        ("new", {"id": 1, "name": "Ada"}),
+    ]
+    told = either.run("sessions", "log", "s1", "--record", "members/1", "--limit", "1").stdout
+    assert 'name: "Ada" -> gone' in told
+    assert "Earlier ones: --before 2" in told
+    assert either.run("sessions", "log", "s1", "--record", "members").returncode == 1
     assert either.json("sessions", "rewind", "s1", "--to", "1", "--yes")["version"] == 3
     assert either.json("sessions", "fork", "s1", "s3", "--at", "1")["session"] == "s3"
     assert either.json("backup", "saved.db")["sessions"] == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from server.console.logins import LOGIN_HOURS, MOST_FAILURES, MOST_LOGINS, Logins
+from server.console.logins import LOGIN_HOURS, MOST_ADDRESSES, MOST_FAILURES, MOST_LOGINS, Logins
 from tests.console.conftest import BASE, FORM, Browser
 from tests.operations.conftest import ADMIN, MEMBERS
 from tools.simulators import by_route
@@ -108,7 +108,23 @@ async def test_the_token_s_tries_are_counted(operator: Operator) -> None:
     browser = Browser(operator)
     for _ in range(MOST_FAILURES):
         assert (await browser.log_in("wrong")).status == 401
-    assert (await browser.log_in()).status == 429
+    refused = await browser.log_in()
+    assert refused.status == 429
+    assert refused.headers["Retry-After"] == "60"
+
+
+def test_who_guesses_keeps_nobody_else_out() -> None:
+    """Wrong tokens are counted by the address that they come from; of so many addresses, and no more."""
+    logins = Logins(ADMIN, lambda: 0.0)
+    for _ in range(MOST_FAILURES):
+        logins.enter("wrong", "203.0.113.7")
+    assert not logins.may_try("203.0.113.7")
+    assert logins.may_try("198.51.100.1")
+    assert logins.enter(ADMIN, "198.51.100.1") is not None
+    for number in range(MOST_ADDRESSES):
+        logins.enter("wrong", f"address {number}")
+    assert logins.may_try("203.0.113.7")
+    assert len(logins._failures) == MOST_ADDRESSES
 
 
 async def test_what_is_no_form_is_told_so(browser: Browser) -> None:

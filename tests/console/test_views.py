@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -138,6 +139,48 @@ async def test_a_record_is_added_changed_and_deleted(browser: Browser) -> None:
     assert (await browser.get(f"{path}/records/1")).status == 404
 
 
+async def test_a_record_is_what_it_was_again(browser: Browser) -> None:
+    """Restored as a client would write it, upon what was shown; also when it is not there any more."""
+    await browser.api.ask("PATCH", "/members/1", {"name": "Bob"})
+    path = at("sessions", "s1", "data", "members", "records", "1")
+    page = (await browser.get(path)).body.decode()
+    assert "<del>Ada</del>" in page
+    assert "<ins>Bob</ins>" in page
+    tag = html.unescape(re.search(r'name="tag" value="([^"]+)"', page)[1])  # type: ignore[index]
+    restored = await browser.post(f"{path}/restore", version="1", tag=tag)
+    assert restored.status == 303
+    assert "Restored" in shown(await browser.get(restored.headers["Location"].removeprefix(BASE)))
+    assert (await browser.api.get("/members/1")).json["name"] == "Ada"
+
+    stale = await browser.post(f"{path}/restore", version="2", tag=tag)
+    assert stale.status == 412
+    assert (await browser.api.get("/members/1")).json["name"] == "Ada"
+    assert (await browser.post(f"{path}/restore", version="7", tag=tag)).status == 404
+    assert (await browser.post(f"{path}/restore", version="x", tag=tag)).status == 400
+
+    assert (await browser.post(f"{path}/delete")).status == 303
+    gone = await browser.get(path)
+    assert "not there any more" in shown(gone)
+    assert (await browser.post(f"{path}/restore", version="2", tag="")).status == 303
+    assert (await browser.api.get("/members/1")).json["name"] == "Bob"
+    again = await browser.post(f"{path}/restore", version="1", tag="")
+    assert again.status == 409
+    assert (await browser.api.get("/members/1")).json["name"] == "Bob"
+    assert (await browser.post(f"{path}/restore", csrf="forged", version="1", tag="")).status == 403
+
+
+async def test_a_record_s_older_versions_are_a_page_away(browser: Browser) -> None:
+    for number in range(25):
+        await browser.api.ask("PATCH", "/members/1", {"name": f"Name {number}"})
+    path = at("sessions", "s1", "data", "members", "records", "1")
+    page = (await browser.get(path)).body.decode()
+    assert page.count("/restore") == 19
+    older = (await browser.get(f"{path}?before=7")).body.decode()
+    assert "?before=7#history" in page
+    assert older.count("/restore") == 6
+    assert "Made" in older
+
+
 async def test_a_plan_is_read_edited_replayed_pinned_and_forgotten(browser: Browser) -> None:
     plan = await browser.operator.plan_of("GET", "/members/{id:int}")
     path = at("routes", plan["id"])
@@ -206,8 +249,8 @@ async def test_traffic_is_seen_filtered_and_explained(browser: Browser) -> None:
     assert "/books/{id:int}" in rows
     assert "/members" in rows
     assert "/members" not in shown(await browser.get("/traffic?session=shop"))
-    assert "/books/{id:int}" in shown(await browser.get("/traffic/live?status=404"))
-    assert "/books/{id:int}" not in shown(await browser.get("/traffic/live?status=2"))
+    assert "/books/{id:int}" in shown(await browser.get("/traffic?status=404"))
+    assert "/books/{id:int}" not in shown(await browser.get("/traffic?status=2"))
     one = shown(await browser.get(f"/traffic/requests/{answer.headers['X-Request-ID']}"))
     assert "404" in one
     assert "guest" in one
@@ -221,16 +264,142 @@ async def test_the_model_is_shown_and_turned_off(browser: Browser) -> None:
     assert (await browser.post("/model/test")).status == 200
 
 
+async def test_a_request_is_explained(browser: Browser) -> None:
+    """Why it took so long, why it was refused, and why this plan answered it."""
+    first = browser.api.service._console._live.tail.last(9)  # type: ignore[union-attr]
+    planned = next(each for each in first if each.line.plan_source == "planned")
+    for _ in range(4):
+        await browser.api.get("/members/1")
+    page = shown(await browser.get(f"/traffic/requests/{planned.line.request_id}"))
+    assert "Most of it" in page
+    assert "so one was found" in page
+    assert "The next such request needs no planning." in page
+    assert "The plan is by" in page
+    assert "Why it was refused" not in page
+    missed = await browser.api.get("/members/77")
+    page = shown(await browser.get(f"/traffic/requests/{missed.headers['X-Request-ID']}"))
+    assert "requests of this plan" in page
+    assert "The plan itself answered so" in page
+    assert "had learned this route before" in page
+    wrong = await browser.api.raw(
+        "POST", "/members", b"{", {"X-Session-ID": "s1", "Content-Type": "application/json"}
+    )
+    page = shown(await browser.get(f"/traffic/requests/{wrong.headers['X-Request-ID']}"))
+    assert "The body is not JSON" in page
+    assert "No plan ran" in page
+
+
+async def test_the_model_is_shown_with_its_budgets_and_refusals(operate: Operate) -> None:
+    """What was spent, what it answered that was no plan, and why; the last refusals name no value."""
+    browser = Browser(await operate(by_route(MEMBERS)))
+    await browser.log_in()
+    assert "0 plans (0 mended)" in shown(await browser.get("/model"))
+    await browser.api.post("/members", {"name": "Ada"})
+    await browser.api.post("/unknown-things", {"secret": "of-the-client"})
+    page = shown(await browser.get("/model"))
+    assert "1 plan (0 mended), 1 answer refused" in page
+    assert "POST /unknown-things" in page
+    assert "the model refuses" in page
+    assert "of-the-client" not in page
+    assert "closed" in page
+    found = await browser.operator.get("/model")
+    request = found["answers"]["refusals"][0]["request_id"]
+    assert "its answer was no plan: the model refuses." in shown(
+        await browser.get(f"/traffic/requests/{request}")
+    )
+    used = {each["name"]: each["used"] for each in found["budgets"]}
+    assert used["calls_per_hour"] == 2
+    assert used["tokens_per_day"] > 0
+    assert found["breaker"] == {"state": "closed", "seconds": 0.0}
+
+
+async def test_without_a_model_there_is_none_to_show(operate: Operate) -> None:
+    browser = Browser(await operate(by_route(MEMBERS), learn=False))
+    await browser.log_in()
+    assert (await browser.operator.get("/model"))["breaker"] is None
+    assert "Budgets" not in shown(await browser.get("/model"))
+
+
+CONTRACT = """\
+openapi: 3.0.0
+info: {title: Shop <b>, version: "1"}
+paths:
+  /lamps:
+    get: {operationId: listLamps, responses: {"200": {description: all}}}
+    post: {operationId: addLamp, responses: {"201": {description: made}}}
+  /lamps/{id}:
+    get:
+      operationId: getLamp
+      parameters: [{name: id, in: path, required: true, schema: {type: integer}}]
+      responses: {"200": {description: one}}
+"""
+
+
+async def test_a_session_s_contract_is_checked_served_and_taken_away(browser: Browser) -> None:
+    """What it comes to is seen first; a fault is told with its line; nothing is served by a check."""
+    path = at("sessions", "by-contract", "contract")
+    checked = await browser.post(path, do="check", title="shop.yaml", document=CONTRACT)
+    assert checked.status == 200
+    assert "3 operations" in shown(checked)
+    assert "Shop <b>" in html.unescape(checked.body.decode())
+    assert "Shop <b>" not in checked.body.decode()
+    assert (await browser.operator.get("/sessions/by-contract/contract"))["contract"] is None
+    assert (await browser.post(path, do="serve", title="shop.yaml", document=CONTRACT)).status == 303
+    served = (await browser.operator.get("/sessions/by-contract/contract"))["contract"]
+    assert [each["id"] for each in served["operations"]] == ["listLamps", "addLamp", "getLamp"]
+    assert (await browser.api.get("/lamps", "by-contract")).status == 200
+    assert "3 operations" in shown(await browser.get(at("sessions", "by-contract")))
+    for wrong in ("paths: [", "just a text", "openapi: 3.0.0\npaths: 7", "", "\x00"):
+        refused = await browser.post(path, do="check", title="x", document=wrong)
+        assert refused.status == 400, wrong
+        assert "alert" in refused.body.decode()
+    assert (await browser.post(path, do="dance")).status == 400
+    assert (await browser.post(path, do="none")).status == 303
+    assert (await browser.operator.get("/sessions/by-contract/contract"))["contract"] is None
+    assert (await browser.post(path, do="unset")).status == 303
+    for text in HOSTILE:
+        document = json.dumps(
+            {
+                "openapi": "3.0.0",
+                "info": {"title": text, "version": text},
+                "paths": {f"/{text.replace('/', '')}": {"get": {"operationId": text, "responses": {}}}},
+            }
+        )
+        page = (
+            await browser.post(path, do="check", title=text.replace("\n", " "), document=document)
+        ).body.decode()
+        outside = re.sub(r"<script src=[^>]+></script>", "", page)
+        for piece in ("<script", "<img", "<svg/"):
+            assert piece not in outside
+
+
+async def test_a_session_s_clock_and_seed_are_set(browser: Browser) -> None:
+    fields = {"clock": "2026-03-01T12:00:00Z", "seed": "seven"}
+    assert (await browser.post("/sessions/s1/fixed", **fields)).status == 303
+    page = (await browser.get("/sessions/s1")).body.decode()
+    assert "2026-03-01T12:00:00" in page
+    assert 'value="seven"' in page
+    wrong = await browser.post("/sessions/s1/fixed", clock="yesterday", seed="")
+    assert wrong.status == 400
+    assert "with its zone" in shown(wrong)
+    assert (await browser.post("/sessions/s1/fixed", clock="", seed="")).status == 303
+    assert (await browser.operator.get("/sessions/s1"))["settings"] == {}
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_what_clients_send_is_text_wherever_it_is_shown(browser: Browser, text: str) -> None:
     """Names of sessions, collections and fields, values, ids, queries: none of it becomes a tag."""
     await browser.api.post("/things", {"id": "x", text: text, "list": [text]}, "hostile")
     await browser.api.post("/things", {"id": text.replace("/", ""), "v": text}, "hostile")
+    await browser.api.post("/things", {"id": "gone", text: text}, "hostile")
+    await browser.api.ask("PATCH", "/things/gone", {text: [text]}, session="hostile")
+    await browser.api.ask("DELETE", "/things/gone", session="hostile")
     path = at("sessions", "hostile", "data", "things")
     pages = [
         await browser.get(path),
         await browser.get(f"{path}?q={at(text)[1:]}"),
         await browser.get(f"{path}/records/x"),
+        await browser.get(f"{path}/records/gone"),
         await browser.get(path + at("records", text.replace("/", ""))),
         await browser.get(f"{path}/new"),
         await browser.get(at("sessions", text)),

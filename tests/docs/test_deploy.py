@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 UNIT = (ROOT / "deploy" / "metaservice.service").read_text("utf-8")
-VARIABLES = {key.spec.variable for key in all_keys()}
+#: LARS_CONFIG says where the settings are.
+VARIABLES = {key.spec.variable for key in all_keys()} | {"LARS_CONFIG"}
 _OURS = re.compile(r"\b(?:LARS|SANDBOX|OPENAI|ANTHROPIC)_[A-Z_]+\b")
 
 
@@ -58,7 +60,16 @@ def run_check(check: str, port: str) -> int:
     return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=env, check=False).returncode
 
 
-@pytest.mark.parametrize("name", ["Dockerfile", "compose.yaml", "deploy/metaservice.service"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Dockerfile",
+        "compose.yaml",
+        "deploy/metaservice.service",
+        "deploy/compose.cluster.yaml",
+        "deploy/kubernetes.yaml",
+    ],
+)
 def test_variables(name: str) -> None:
     """Every variable of ours in it is one that the service reads."""
     assert set(_OURS.findall((ROOT / name).read_text("utf-8"))) <= VARIABLES
@@ -120,3 +131,39 @@ def test_the_health_check(start_service: StartService, final: Stage) -> None:
 
     assert while_it_runs == 0
     assert run_check(check, port) == 1
+
+
+def test_nodes_of_a_cluster_are_described_alike() -> None:
+    """What mounts, names and ports point at is there; each node is reached under its own name."""
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.cluster.yaml").read_text("utf-8"))
+    services = compose["services"]
+    proxy = (ROOT / "deploy" / "Caddyfile.cluster").read_text("utf-8")
+    nodes = [name for name, service in services.items() if service.get("image") == "metaservice"]
+    mounts = [mount.split(":")[0] for each in services.values() for mount in each.get("volumes", ())]
+
+    assert len(nodes) == 3
+    for name in nodes:
+        assert services[name]["environment"]["LARS_NODE_URL"] == f"http://{name}:8000"
+        assert f"{name}:8000" in proxy
+    assert all((ROOT / "deploy" / each).exists() for each in mounts if each.startswith("."))
+    assert set(services["proxy"]["depends_on"]) == set(nodes)
+
+
+def test_the_kubernetes_manifest_hangs_together() -> None:
+    """Selectors meet labels, mounts meet volumes, the settings are ones that the service reads."""
+    text = (ROOT / "deploy" / "kubernetes.yaml").read_text("utf-8")
+    by_kind = {each["kind"]: each for each in yaml.safe_load_all(text)}
+    pod = by_kind["Deployment"]["spec"]["template"]
+    [container] = pod["spec"]["containers"]
+    volumes = {each["name"] for each in pod["spec"]["volumes"]}
+    set_up = {each["name"]: each.get("value", f"postgresql://{each['name']}") for each in container["env"]}
+    set_up["LARS_NODE_URL"] = set_up["LARS_NODE_URL"].replace("$(POD_IP)", "10.0.0.1")
+    settings = from_mapping(tomllib.loads(by_kind["ConfigMap"]["data"]["metaservice.toml"]), set_up)
+    waits = settings.record.drain_seconds + settings.server.shutdown_seconds
+
+    assert {each["name"] for each in container["volumeMounts"]} == volumes
+    for kind in ("Service", "PodDisruptionBudget"):
+        selector = by_kind[kind]["spec"]["selector"]
+        assert pod["metadata"]["labels"] == selector.get("matchLabels", selector)
+    assert pod["spec"]["terminationGracePeriodSeconds"] > waits
+    assert by_kind["Service"]["spec"]["ports"][0]["targetPort"] == container["ports"][0]["containerPort"]

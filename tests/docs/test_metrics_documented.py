@@ -14,7 +14,7 @@ from server.metrics.tally import Tally
 from server.telemetry.request_line import STAGES, RequestLine
 from tests.docs.markdown import ROOT, section
 from tests.fakes import FakeExecutor
-from tests.unit.server.metrics.test_exposition import RECORD
+from tests.unit.server.metrics.test_exposition import CLUSTER, RECORD
 
 PAGE = (ROOT / "docs" / "operate.md").read_text("utf-8")
 _ROW = re.compile(r"^\| `(metaservice\w*)` \|", re.MULTILINE)
@@ -28,7 +28,8 @@ def everything() -> str:
     tally.note(line)
     calls = ModelCalls(1, 1, "openai", "small")
     calls.results["answered"] = 1
-    reading = Reading("1.0", tally, calls, FakeExecutor().health(), Disk(record=RECORD), Remembered())
+    disk = Disk(record=RECORD)
+    reading = Reading("1.0", tally, calls, FakeExecutor().health(), disk, Remembered(), cluster=CLUSTER)
     return render(reading, "")[0].decode()
 
 

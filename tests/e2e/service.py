@@ -22,6 +22,7 @@ class RunningService:
     """`python -m server serve` on a free port; `url` is from its first line on standard output."""
 
     def __init__(self, data_root: Path, scratch: Path, settings: Mapping[str, str]) -> None:
+        self.data_path = data_root
         self._log = (scratch / "stderr").open("a+b")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "server", "serve"],

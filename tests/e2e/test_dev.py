@@ -34,6 +34,7 @@ def test_dev(guest_artifact: Artifact, tmp_path: Path) -> None:
         assert "Open for development, to this machine alone" in process.stdout.readline()
         link = re.search(r"http\S+", process.stdout.readline())
         assert link is not None
+        assert _status(link[0], "HEAD") == (200, None)  # who only looks does not use it up
         assert _status(link[0]) == (303, "/_meta/console/sessions")
         assert _status(link[0])[0] == 401
 
@@ -51,11 +52,11 @@ def test_dev(guest_artifact: Artifact, tmp_path: Path) -> None:
         process.communicate(timeout=40)
 
 
-def _status(link: str) -> tuple[int, str | None]:
+def _status(link: str, method: str = "GET") -> tuple[int, str | None]:
     parts = urlsplit(link)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
     try:
-        connection.request("GET", f"{parts.path}?{parts.query}")
+        connection.request(method, f"{parts.path}?{parts.query}")
         answer = connection.getresponse()
         return answer.status, answer.getheader("Location")
     finally:

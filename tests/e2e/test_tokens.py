@@ -126,3 +126,19 @@ def test_a_new_session_begins_as_the_template(configured: Configured) -> None:
     assert first.post("/orders", {"name": "own"}).json["id"] == 2
     assert second.get("/orders").json["page"]["total"] == 1
     assert service.client("seed").get("/orders").json["page"]["total"] == 1
+
+
+def test_no_client_changes_the_template_where_there_are_tokens(configured: Configured) -> None:
+    """What is in it is in every new session, and its names are in what a model is shown for each of them."""
+    service = configured.start('[auth.tokens]\na = "a-1"\n[sessions]\ntemplate = "seed"\n')
+    seed, own = by(service, "a-1", "seed"), by(service, "a-1", "work")
+    refused = seed.post("/orders", {"name": "from a client"})
+    assert refused.status == 403
+    assert refused.json["type"].endswith("template-closed")
+    assert "metaservice sessions import" in refused.json["detail"]
+    assert seed.put("/settings", {"a": 1}).status == 403
+    assert seed.delete("/orders/1").status == 403
+    assert seed.get("/orders").json["page"]["total"] == 0
+    assert own.post("/orders", {"name": "made elsewhere"}).status == 201
+    assert by(service, ADMIN).post("/_meta/sessions/work/fork", {"to": "seed"}).status == 200
+    assert by(service, "a-1", "new").get("/orders/1").json["name"] == "made elsewhere"

@@ -382,7 +382,7 @@ async def test_a_place_becomes_free(start: Start) -> None:
 
 async def gone(service: Service) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while service._streams.open:
+        while service._streams[0].open:
             await asyncio.sleep(0)
 
 
@@ -410,7 +410,7 @@ async def test_who_does_not_read_is_closed(start: Start) -> None:
         watching(service.address, "/m") as quick,
     ):
         number = 0
-        while service._streams.counts.slow == 0:
+        while service._streams[0].counts.slow == 0:
             number += 1
             await write(service, f"{number}{value}")
             await quick.until({"value": f"{number}{value}"})

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from server.operations import portable
+from server.operations.replay import difference
 from server.planning.learned.library_file import FILE_NAME
 from tests.learning.plans import GET
 from tests.operations.conftest import MEMBERS, Operator
@@ -429,3 +433,45 @@ async def test_a_file_is_taken_in_whole_or_not_at_all(operator: Operator) -> Non
     assert problem["plan"] == 2
     assert await operator.get("/plans") == before
     await operator.refused(400, "POST", "/plans/import", [1])
+
+
+async def test_plans_are_taken_in_beside_the_event_loop(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each goes through codec and policy, and a file may have ten thousand."""
+    read, threads = portable.read, []
+
+    def noted(*arguments: Any) -> Any:
+        threads.append(threading.current_thread())
+        return read(*arguments)
+
+    monkeypatch.setattr(portable, "read", noted)
+    await operator.do("POST", "/plans/import", document([item(code=SHOUT)]))
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+async def test_long_replies_are_compared_as_far_as_it_takes_no_time() -> None:
+    """A diff of all their lines would take the square of them; calls are counted."""
+    one = described([{"n": n, "text": str(n)} for n in range(9_000)])
+    two = described([{"n": n * 7 % 9_001, "text": str(n)} for n in range(9_000)])
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        diff = difference(one, two, "one", "two")
+    finally:
+        sys.setprofile(None)
+    assert calls < 3_000_000, calls
+    assert any(line.startswith("-") for line in diff)
+    assert diff[-1].startswith(" (lines ")
+    assert difference(one, one, "one", "two") == []
+    assert difference(described([1, 2]), described([1, 3]), "a", "b")[-4:] != []
+
+
+def described(body: Any) -> dict[str, Any]:
+    return {"status": 200, "headers": [], "body": body, "records_changed": 0}

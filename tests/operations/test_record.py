@@ -38,6 +38,39 @@ async def test_a_sessions_versions_are_told(operator: Operator) -> None:
     assert "Bob" not in str(found)
 
 
+async def test_a_record_s_versions_are_told(operator: Operator) -> None:
+    """Each with what became of its fields; some at a time; a record that there never was is none."""
+    made = await operator.api.get("/members/1")
+    await operator.api.ask("PATCH", "/members/1", {"name": "Eve", "age": 1})
+    await operator.api.ask("PATCH", "/members/1", {"name": "Max"})
+    await operator.api.post("/members", {"name": "Bob"})
+    assert (await operator.api.ask("DELETE", "/members/1")).status < 300
+    found = await operator.get("/sessions/s1/log?record=members/1")
+    assert (found["session"], found["record"], found["next"]) == ("s1", "members/1", None)
+    versions = {each["version"]: each for each in found["versions"]}
+    assert [each["what"] for each in found["versions"]] == ["removed", "changed", "changed", "new"]
+    assert versions[1]["record"] == made.json
+    assert versions[1]["request"]
+    assert versions[1]["route"] == "POST /members"
+    assert versions[2]["fields"] == [
+        {"field": "name", "before": "Ada", "after": "Eve"},
+        {"field": "age", "after": 1},
+    ]
+    assert versions[3]["fields"] == [{"field": "name", "before": "Eve", "after": "Max"}]
+    assert versions[5]["record"] is None
+    assert {"field": "name", "before": "Max"} in versions[5]["fields"]
+
+    some = await operator.get("/sessions/s1/log?record=members/1&limit=2")
+    assert ([each["version"] for each in some["versions"]], some["next"]) == ([5, 3], 3)
+    rest = await operator.get("/sessions/s1/log?record=members/1&limit=2&before=3")
+    assert ([each["version"] for each in rest["versions"]], rest["next"]) == ([2, 1], None)
+    assert rest["versions"][0]["fields"] == versions[2]["fields"]
+    await operator.refused(404, "GET", "/sessions/s1/log?record=members/77")
+    await operator.refused(404, "GET", "/sessions/s1/log?record=nothing/1")
+    for wrong in ("members", "members/", "/1", ""):
+        await operator.refused(400, "GET", f"/sessions/s1/log?record={wrong}")
+
+
 async def test_a_session_is_rewound_and_served_at_once(operator: Operator) -> None:
     """The live guest that had the later records is gone; the rewind is a version, and can be rewound."""
     await operator.api.post("/members", {"name": "Bob"})
@@ -152,6 +185,8 @@ async def test_a_backup_under_writers_is_a_moment_that_there_was(operator: Opera
             await operator.ask("GET", f"/record/backup?name={made['name']}&offset={out.tell()}")
         ).body:
             out.write(piece)
+    beyond = await operator.ask("GET", f"/record/backup?name={made['name']}&offset={2**53}")
+    assert (beyond.status, beyond.body) == (200, b"")
     await operator.do("DELETE", f"/record/backup?name={made['name']}")
     await operator.refused(404, "GET", f"/record/backup?name={made['name']}")
 

@@ -77,6 +77,27 @@ def test_hits_are_counted(guest_artifact: object, tmp_path: Path) -> None:
     assert 0 < shares["mixed"] < 1
 
 
+def test_a_cluster_is_compared(guest_artifact: object, tmp_path: Path) -> None:
+    """Each engine, one node and three, a request that is handed on and one that is not."""
+    found = run(load.choose("any"), TINY, ["cluster"], frozenset({"cluster"}), tmp_path)
+
+    assert [(cell.section, cell.workload, cell.contestant) for cell in found.cells] == [
+        ("engines", "post", "embedded"),
+        ("engines", "post", "PostgreSQL"),
+        ("nodes", "post", "1 node"),
+        ("nodes", "post", "3 nodes"),
+        ("nodes", "get", "1 node"),
+        ("nodes", "get", "3 nodes"),
+    ]
+    assert all(one.rate > 0 and one.errors == 0 for cell in found.cells for one in cell.rounds)
+    assert [(fact.contestant, fact.median > 0) for fact in found.facts] == [
+        ("local", True),
+        ("forwarded", True),
+    ]
+    text = (tmp_path / "results.txt").read_text()
+    assert len(re.findall(r"^(?:met|NOT MET) +.*(?:PostgreSQL|nodes|forwarded)", text, re.MULTILINE)) == 4
+
+
 def test_the_machine_is_named(results: dict[str, Any]) -> None:
     """Figures without it mean nothing; nor do those of the harness's own load, and it says so."""
     assert results["machine"]["processor"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tools.torture import (
+    cluster,
     faults,
     history,
     hostile,
@@ -36,6 +37,14 @@ def seed() -> int:
 async def test_kills_lose_nothing(guest_artifact: Artifact, seed: int) -> None:
     """Kill -9 of server and workers under eight writers: no acknowledged write lost, none by half."""
     report = await kill.torture(seed, kills=8)
+
+    assert not report.violations, report.text()
+    assert report.figures["acknowledged"]
+
+
+async def test_a_cluster_loses_nothing(guest_artifact: Artifact, seed: int) -> None:
+    """Three nodes and their database are killed and cut off: nothing lost, twice or torn, and one order."""
+    report = await cluster.torture(seed, kills=4, histories=2, operations=120)
 
     assert not report.violations, report.text()
     assert report.figures["acknowledged"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from tools import processes
-from tools.bench import charts, costs, load, machine, ours, races, report, targets
+from tools.bench import charts, clusters, costs, load, machine, ours, races, report, targets
 from tools.bench.arena import CONTESTANTS, arena
 from tools.bench.contestant import BenchError
 from tools.bench.results import Results
@@ -38,9 +38,10 @@ SECTIONS: dict[str, Callable[[Arena], None]] = {
     "memory": costs.memory,
     "start-up": costs.starts,
     "stages": costs.stages,
+    "cluster": clusters.cluster,
 }
 #: The quick run has all but these.
-_FULL_ONLY = frozenset({"connections", "dialects"})
+_FULL_ONLY = frozenset({"connections", "dialects", "cluster"})
 #: All that the machines this is for have; a larger one is kept to as many.
 _CORES = 2
 
@@ -101,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--contestants",
-        type=_some_of([*CONTESTANTS, *(rival.name for rival in RIVALS)]),
+        type=_some_of([*CONTESTANTS, "cluster", *(rival.name for rival in RIVALS)]),
         default=(),
         metavar="NAME,...",
         help="these alone (default: all)",

@@ -121,7 +121,7 @@ class Arena:
                 rounds[one.name].append(self._turn(one, loads[one.name]))
         for one in field_:
             cell = Cell(race.section, race.workload, race.at, one.name, tuple(rounds[one.name]))
-            self._add(cell, one)
+            self.add(cell, one)
 
     def add_fact(self, section: str, what: str, contestant: str, unit: str, *values: float) -> None:
         fact = Fact(section, what, contestant, unit, values)
@@ -134,7 +134,7 @@ class Arena:
             self.results.notes.append(note)
             print(f"  {note}", flush=True)
 
-    def _add(self, cell: Cell, one: Running) -> None:
+    def add(self, cell: Cell, one: Running) -> None:
         self.results.cells.append(cell)
         what = f"{cell.workload} at {cell.at}: {cell.contestant}"
         print(f"  {what} {cell.rate:,.0f}/s", flush=True)

@@ -55,8 +55,11 @@ def learned(
     log_level: str = "WARNING",
     remember: bool = False,
     remembered_bytes: int | None = None,
+    database: str = "",
 ) -> Contestant:
     """Ours, with routes that the simulated model has planned once; nothing else may answer.
+
+    With `database` its record is there, and it is a node of whoever else uses that.
 
     Every request runs, unless it is to `remember` replies, in so many bytes where they are not the default.
     """
@@ -66,7 +69,11 @@ def learned(
     def launch(scratch: Path, port: int) -> Launch:
         sandbox = _sandbox(workers, reuse, remember=remember)
         room: dict[str, object] = {} if remembered_bytes is None else {"remembered_bytes": remembered_bytes}
-        return _launch(scratch, port, {"server": room, "planner": provider, "sandbox": sandbox}, keys)
+        tables = {"server": room, "planner": provider, "sandbox": sandbox}
+        if not database:
+            return _launch(scratch, port, tables, keys)
+        record: dict[str, object] = {"engine": "postgres", "drain_seconds": 0}
+        return _launch(scratch, port, {**tables, "record": record}, {**keys, "LARS_RECORD_URL": database})
 
     return Contestant(name, launch, "learned")
 

@@ -20,6 +20,8 @@ VARIES = {
     "records": "records",
     "workers": "connections",
     "dialects": "connections",
+    "engines": "sessions",
+    "nodes": "sessions",
 }
 
 

@@ -107,6 +107,11 @@ def _session_memory(results: Results) -> float | None:
     return sum(fact.median for fact in facts) if facts else None
 
 
+def _forwarded(results: Results) -> float | None:
+    local, forwarded = (results.fact("forwarding", "GET p50", name) for name in ("local", "forwarded"))
+    return None if local is None or forwarded is None else forwarded.median / local.median
+
+
 def _fact(section: str, what: str, contestant: str) -> Callable[[Results], float | None]:
     def measured(results: Results) -> float | None:
         fact = results.fact(section, what, contestant)
@@ -158,6 +163,22 @@ TARGETS = (
         for name in DIALECTS
         for workload in ("get", "list")
     ),
+    Target(
+        "post, PostgreSQL to embedded",
+        "at least",
+        0.6,
+        _throughput("engines", "post", ours="PostgreSQL", to="embedded"),
+    ),
+    *(
+        Target(
+            f"{workload}, 3 nodes to 1",
+            "at least",
+            bar,
+            _throughput("nodes", workload, ours="3 nodes", to="1 node"),
+        )
+        for workload, bar in (("post", 0.6), ("get", 0.5))
+    ),
+    Target("a forwarded GET to a local one, p50", "at most", 2.0, _forwarded),
     Target("a live session", "at most", 1.5, _session_memory, "MiB"),
     Target("idle with one worker", "at most", 150, _fact("memory", "idle Pss", "learned"), "MiB"),
     Target("cached start to first reply", "at most", 0.7, _fact("start-up", "cached", "conventions"), "s"),

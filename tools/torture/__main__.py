@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tools.torture import (
+    cluster,
     faults,
     full,
     history,
@@ -18,7 +19,6 @@ from tools.torture import (
     kill,
     loris,
     names,
-    nodes,
     power,
     providers,
     sessions,
@@ -62,6 +62,9 @@ _LONG = {
     "watched": 100,
     "watch_seconds": 60.0,
 }
+#: Of a part alone.
+_LONG_OF = {"cluster": {"kills": 200, "histories": 500, "operations": 200}}
+_SHORT_OF = {"cluster": {"kills": 6, "histories": 3, "operations": 120}}
 
 _PARTS: dict[str, Callable[[int, argparse.Namespace], Awaitable[Report]]] = {
     "kill": lambda seed, options: kill.torture(seed, options.kills),
@@ -69,7 +72,9 @@ _PARTS: dict[str, Callable[[int, argparse.Namespace], Awaitable[Report]]] = {
     "power": lambda seed, options: power.torture(seed, options.points),
     "faults": lambda seed, options: faults.torture(seed, short=options.short),
     "history": lambda seed, options: history.torture(seed, options.histories, options.operations),
-    "nodes": lambda seed, options: nodes.torture(seed, options.histories, options.operations),
+    "cluster": lambda seed, options: cluster.torture(
+        seed, options.kills, options.histories, options.operations
+    ),
     "hostile": lambda seed, options: hostile.torture(seed, short=options.short),
     "providers": lambda seed, options: providers.torture(seed, short=options.short),
     "soak": lambda seed, options: soak.torture(seed, options.minutes * 60, options.every),
@@ -90,18 +95,22 @@ _PARTS: dict[str, Callable[[int, argparse.Namespace], Awaitable[Report]]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    for name, size in (_SHORT if options.short else _LONG).items():
-        if getattr(options, name) is None:
-            setattr(options, name, size)
     chosen = _PARTS if options.part == "all" else {options.part: _PARTS[options.part]}
     violations, started, rounds = 0, time.monotonic(), 0
     while rounds == 0 or time.monotonic() - started < options.seconds:
-        for run in chosen.values():
-            report = asyncio.run(_run(run, options.seed + rounds, options))
+        for part, run in chosen.items():
+            report = asyncio.run(_run(run, options.seed + rounds, _sized(options, part)))
             print(report.text(), flush=True)
             violations += len(report.violations)
         rounds += 1
     return 1 if violations else 0
+
+
+def _sized(options: argparse.Namespace, part: str) -> argparse.Namespace:
+    """With the size of everything that was not said."""
+    sizes = (_SHORT | _SHORT_OF.get(part, {})) if options.short else (_LONG | _LONG_OF.get(part, {}))
+    said = {name: value for name, value in vars(options).items() if value is not None}
+    return argparse.Namespace(**(vars(options) | sizes | said))
 
 
 async def _run(

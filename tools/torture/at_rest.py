@@ -20,6 +20,7 @@ from store import dump
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from server.record.record import Engine
     from tools.torture.ledger import Contents
 
 _RECORDS = """\
@@ -87,13 +88,24 @@ async def untrue_files(data_root: Path, without: Collection[str] = ()) -> tuple[
 
 
 async def _differs(record: SqliteRecord, data_root: Path, session: str, scratch: Path) -> bool:
-    held, there = scratch / f"{session}.record", scratch / f"{session}.file"
+    return await dumped(record, session, scratch) != dumped_file(data_root / CACHES / session, scratch)
+
+
+async def dumped(record: Engine, session: str, scratch: Path) -> str:
+    """All rows that the record has of a session, as text; none for one of which nothing was ever kept."""
+    held = scratch / f"{session}.record"
     try:
         await record.dump(session, held)
-    except Missing:  # nothing was ever kept of it: its file has to be as empty
-        held.write_text("", "utf-8")
+    except Missing:
+        return ""
+    return held.read_text("utf-8")
+
+
+def dumped_file(directory: Path, scratch: Path) -> str:
+    """All rows of a session's file, likewise. Raises ValueError for one that cannot be read."""
+    there = scratch / f"{directory.name}.file"
     with redirect_stdout(StringIO()) as told:
-        failed = dump.main([str(data_root / CACHES / session), str(there)])
+        failed = dump.main([str(directory), str(there)])
     if failed:
-        raise ValueError(f"{session}: {told.getvalue()}")
-    return held.read_text("utf-8") != there.read_text("utf-8")
+        raise ValueError(f"{directory.name}: {told.getvalue()}")
+    return there.read_text("utf-8")

@@ -23,7 +23,7 @@ from tools.torture.collection_model import Request, Result, State, record_of, re
 from tools.torture.linearize import Operation, find_anomaly
 from tools.torture.report import Report
 from tools.torture.service import ServiceProcess
-from tools.torture.wire import Answer, Gone, Hung, Kept, ask
+from tools.torture.wire import Answer, Gone, Hung, Kept, NotSent, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +31,16 @@ if TYPE_CHECKING:
     from tools.torture.wire import Address
 
 CLIENTS = 6
-_IDS = ("a", "b", "c")
+IDS = ("a", "b", "c")
 _CHOICES = (("GET", 5), ("PATCH", 4), ("PUT", 3), ("DELETE", 2), ("POST", 3), ("LIST", 2), ("CREATE", 1))
 _PERHAPS = {"worker-lost", "not-confirmed"}
-_NOT_DONE = {(503, "overloaded"), (503, "storage-failed"), (503, "unavailable"), (503, "starting")}
+_NOT_DONE = {
+    (503, "overloaded"),
+    (503, "storage-failed"),
+    (503, "unavailable"),
+    (503, "starting"),
+    (507, "storage-full"),
+}
 #: A worker dies once in so many operations, on average, or the keeper, or both.
 _OPERATIONS_PER_KILL = 200
 
@@ -84,6 +90,8 @@ class Recorder:
     random: Random
     operations: int
     operations_per_kill: int = _OPERATIONS_PER_KILL
+    #: Most that a client waits between two operations.
+    pace_seconds: float = 0.0
     history: list[Operation] = field(factory=list)
     told: Counter[str] = field(factory=Counter)
     violations: list[str] = field(factory=list)
@@ -93,6 +101,9 @@ class Recorder:
     def address(self) -> Address:
         """Whom the next operation is for."""
         return self.service.address
+
+    def not_sent(self) -> None:
+        """Nobody listens there."""
 
     async def record(self) -> list[Operation]:
         self._left = self.operations
@@ -126,6 +137,8 @@ class Recorder:
         try:
             while self._left > 0:
                 self._left -= 1
+                if self.pace_seconds:
+                    await asyncio.sleep(random.uniform(0, self.pace_seconds))
                 request = self._choose(random, own)
                 result = await self._do(request, kept)
                 if request.method == "POST" and request.id is None and result and result.status == 201:
@@ -144,7 +157,7 @@ class Recorder:
         if method == "CREATE":
             return Request("POST", None, next(self._values))
         value = next(self._values) if method in ("POST", "PUT", "PATCH") else None
-        return Request(method, random.choice(_IDS), value)
+        return Request(method, random.choice(IDS), value)
 
     async def _do(self, request: Request, kept: Kept | None) -> Result | None:
         """Send it and write it down; None where nobody knows."""
@@ -153,6 +166,10 @@ class Recorder:
         called = time.monotonic()
         try:
             answer = await send(self.address(), method, target, self.session, body)
+        except NotSent:
+            self.told["not sent"] += 1
+            self.not_sent()
+            return None
         except Gone:
             self.told["gone"] += 1
             self._write_down(called, request, None)

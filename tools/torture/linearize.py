@@ -8,6 +8,10 @@ return; one without a return may take effect at any moment after its call, or ne
 
 The state must be hashable. `step` gives the state after an operation with its result, or None when the
 operation cannot have had that result there; a result of None means that nobody was answered.
+
+Operations without a return come last among those that may be next: most of them never took effect, and a
+search that begins with them would try all of their subsets. One that would change nothing is not taken: that
+is the same as never.
 """
 
 from __future__ import annotations
@@ -48,9 +52,11 @@ class _Event:
     """A call or a return, in a list linked both ways; `index` is the operation's."""
 
     index: int
-    #: A call's return; None for a return, and for a call that has none.
+    #: A call's return; None for a return.
     match: _Event | None
     is_call: bool
+    #: Where it is among all calls and returns.
+    place: int = 0
     before: _Event | None = None
     after: _Event | None = None
 
@@ -60,12 +66,21 @@ def find_anomaly(operations: Sequence[Operation], initial: S, step: Step[S]) -> 
     return _Search(operations, initial, step).run()
 
 
+@frozen
+class _Lost:
+    """A call without a return."""
+
+    index: int
+    place: int
+
+
 @define(eq=False)
 class _Frame(Generic[S]):
-    """A call that was put in order, and the state before it."""
+    """A call that was put in order, and the state before it. `tried`: how many of the lost ones were."""
 
-    call: _Event
+    call: _Event | _Lost
     state: S
+    tried: int = 0
 
 
 class _Search(Generic[S]):
@@ -73,7 +88,7 @@ class _Search(Generic[S]):
         self._operations = operations
         self._step = step
         self._state = initial
-        self._head = _linked(operations)
+        self._head, self._lost = _linked(operations)
         self._stack: list[_Frame[S]] = []
         self._done = 0
         self._visited: set[tuple[int, S]] = {(0, initial)}
@@ -88,37 +103,67 @@ class _Search(Generic[S]):
                 event = self._head.after if self._take(event) else event.after
                 continue
             self._note_stuck(event)
-            if not self._stack:
+            following = self._take_lost(event, 0) or self._give_back()
+            if following is None:
                 return self._anomaly()
-            event = self._give_back()
+            event = following
         return None
 
     def _take(self, call: _Event) -> bool:
         """Put a call next in order, if its result fits and this configuration is new."""
-        operation = self._operations[call.index]
-        state = self._step(self._state, operation.request, operation.result)
-        if state is None:
+        if not self._put(call, 0):
             return False
-        configuration = (self._done | 1 << call.index, state)
-        if configuration in self._visited:
-            return False
-        self._visited.add(configuration)
-        self._stack.append(_Frame(call, self._state))
-        self._done, self._state = configuration
         for event in (call, call.match):
             if event is not None:
                 _unlink(event)
         return True
 
+    def _put(self, call: _Event | _Lost, tried: int) -> bool:
+        operation = self._operations[call.index]
+        state = self._step(self._state, operation.request, operation.result)
+        if state is None or (isinstance(call, _Lost) and state == self._state):
+            return False
+        configuration = (self._done | 1 << call.index, state)
+        if configuration in self._visited:
+            return False
+        self._visited.add(configuration)
+        self._stack.append(_Frame(call, self._state, tried))
+        self._done, self._state = configuration
+        return True
+
+    def _take_lost(self, stuck: _Event, tried: int) -> _Event | None:
+        """Put one without a return next; where to go on, None if there is no such."""
+        for number in range(tried, len(self._lost)):
+            call = self._lost[number]
+            if call.place > stuck.place:
+                break
+            if not self._done >> call.index & 1 and self._put(call, number + 1):
+                return self._head.after
+        return None
+
     def _give_back(self) -> _Event | None:
-        """Undo the last one put in order; the event to go on from."""
-        frame = self._stack.pop()
-        self._state = frame.state
-        self._done &= ~(1 << frame.call.index)
-        for event in (frame.call.match, frame.call):
-            if event is not None:
-                _relink(event)
-        return frame.call.after
+        """Undo the last ones put in order until there is another to try: the event to go on from."""
+        while self._stack:
+            frame = self._stack.pop()
+            self._state = frame.state
+            self._done &= ~(1 << frame.call.index)
+            if isinstance(frame.call, _Event):
+                for event in (frame.call.match, frame.call):
+                    if event is not None:
+                        _relink(event)
+                return frame.call.after
+            following = self._take_lost(self._first_return(), frame.tried)
+            if following is not None:
+                return following
+        return None
+
+    def _first_return(self) -> _Event:
+        event = self._head.after
+        while event is not None and event.is_call:
+            event = event.after
+        if event is None:
+            raise RuntimeError("given back though nothing was missing")
+        return event
 
     def _note_stuck(self, event: _Event) -> None:
         if len(self._stack) > self._longest:
@@ -130,12 +175,13 @@ class _Search(Generic[S]):
         return Anomaly(self._longest, self._operations[self._stuck_at.index])
 
 
-def _linked(operations: Sequence[Operation]) -> _Event:
-    """The head of the list of calls and returns by time.
+def _linked(operations: Sequence[Operation]) -> tuple[_Event, list[_Lost]]:
+    """The head of the list of calls and returns by time; and the calls that have none, by time.
 
     At the same time calls come first: no order is claimed that was not seen.
     """
     timed: list[tuple[float, int, _Event]] = []
+    lost: list[_Lost] = []
     for index, operation in enumerate(operations):
         match = None
         if operation.returned is not None:
@@ -143,10 +189,14 @@ def _linked(operations: Sequence[Operation]) -> _Event:
             timed.append((operation.returned, 1, match))
         timed.append((operation.called, 0, _Event(index, match, is_call=True)))
     head = last = _Event(-1, None, is_call=False)
-    for _, _, event in sorted(timed, key=lambda entry: entry[:2]):
+    for place, (_, _, event) in enumerate(sorted(timed, key=lambda entry: entry[:2])):
+        if event.is_call and event.match is None:
+            lost.append(_Lost(event.index, place))
+            continue
+        event.place = place
         last.after, event.before = event, last
         last = event
-    return head
+    return head, lost
 
 
 def _unlink(event: _Event) -> None:

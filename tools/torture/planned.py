@@ -50,15 +50,22 @@ def planned_service(
 ) -> ServiceProcess:
     """The service, not started yet; `planner` and `sandbox` are settings of those sections."""
     scratch.mkdir(exist_ok=True)
-    sections = {"planner": {"fallback": "none", **_BUDGETS, **(planner or {})}, "sandbox": sandbox or {}}
+    sections = sections_for(planner) | {"sandbox": sandbox or {}}
     (scratch / "torture.toml").write_text(toml(sections))
+    variables = variables_for(simulator) | {"LARS_CONFIG": str(scratch / "torture.toml")}
+    return ServiceProcess(scratch, variables, injector)
+
+
+def sections_for(planner: Mapping[str, object] | None = None) -> dict[str, Mapping[str, object]]:
+    return {"planner": {"fallback": "none", **_BUDGETS, **(planner or {})}}
+
+
+def variables_for(simulator: Simulator) -> dict[str, str]:
     name = "openai" if isinstance(simulator, OpenAISimulator) else "anthropic"
-    variables = {
-        "LARS_CONFIG": str(scratch / "torture.toml"),
+    return {
         "LARS_DEFAULT_PROVIDER": name,
         "LARS_SANDBOX_LLM_ALLOWED_HOSTS": "127.0.0.1",
         "LARS_LOG_LEVEL": "WARNING",
         f"{name.upper()}_BASE_URL": simulator.base_url,
         f"{name.upper()}_API_KEY": "sk-torture",
     }
-    return ServiceProcess(scratch, variables, injector)

@@ -6,9 +6,9 @@ the process starts, threads and workers. It needs no privilege, no mount and no 
 system calls of Wasmtime, which a preloaded library does not. Linux 5.5 or later, x86-64.
 (seccomp_unotify(2); Documentation/userspace-api/seccomp_filter.rst)
 
-    python -m tools.torture.seccomp SOCKET_FD PROGRAM ARGUMENT...
+    python -m tools.torture.seccomp SOCKET_FD FILTER PROGRAM ARGUMENT...
 
-puts the filter on itself, sends the listener over the socket, and becomes the program.
+puts the filter (`files` or `space`) on itself, sends the listener over the socket, and becomes the program.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 #: System calls that reach a file, by number (arch/x86/entry/syscalls/syscall_64.tbl).
 CALLS: Final = {
@@ -57,6 +57,10 @@ CALLS: Final = {
     332: "statx",
     437: "openat2",
 }
+#: Those that may need more room on the disk for a file that is open.
+SPACE: Final = {18: "pwrite64", 285: "fallocate", 296: "pwritev"}
+FILTERS: Final = {"files": CALLS, "space": SPACE}
+_NAMES: Final = {**CALLS, **SPACE}
 _ARCHITECTURE: Final = 0xC000003E  # AUDIT_ARCH_X86_64
 _SECCOMP_CALL: Final = 317
 _SET_MODE_FILTER: Final = 1
@@ -128,7 +132,7 @@ class Listener:
         buffer = bytearray(_NOTIFICATION.size)
         fcntl.ioctl(self._descriptor, _RECEIVE, buffer)
         identifier, task, _, number, _, _, *arguments = _NOTIFICATION.unpack(buffer)
-        return Call(CALLS[number], task, tuple(arguments), identifier)
+        return Call(_NAMES[number], task, tuple(arguments), identifier)
 
     def _answer(self, call: Call) -> None:
         verdict = self._decide(call)
@@ -139,9 +143,9 @@ class Listener:
         fcntl.ioctl(self._descriptor, _SEND, bytearray(response))
 
 
-def filtered(command: list[str], report: socket.socket) -> list[str]:
-    """The command line that runs `command` under the filter; `report` has to be inherited."""
-    return [sys.executable, "-m", "tools.torture.seccomp", str(report.fileno()), *command]
+def filtered(command: list[str], report: socket.socket, calls: str = "files") -> list[str]:
+    """The command line that runs `command` under a filter; `report` has to be inherited."""
+    return [sys.executable, "-m", "tools.torture.seccomp", str(report.fileno()), calls, *command]
 
 
 def receive_listener(connection: socket.socket) -> int:
@@ -152,11 +156,11 @@ def receive_listener(connection: socket.socket) -> int:
     return descriptors[0]
 
 
-def _install() -> int:
-    """Put this process, for good, under the filter; the listener's descriptor. Raises OSError."""
+def _install(calls: Iterable[int]) -> int:
+    """Put this process, for good, under a filter; the listener's descriptor. Raises OSError."""
     if platform.machine() != "x86_64":
         raise OSError(errno.ENOSYS, f"no table of system calls for {platform.machine()}")
-    program = _program()
+    program = _program(sorted(calls))
     text = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("=H6xQ", len(program) // 8, ctypes.addressof(text))
     libc = ctypes.CDLL(None, use_errno=True)
@@ -168,9 +172,8 @@ def _install() -> int:
     raise OSError(ctypes.get_errno(), f"seccomp: {os.strerror(ctypes.get_errno())}")
 
 
-def _program() -> bytes:
-    """BPF: the calls in the table wait for the listener, all others and other architectures take place."""
-    numbers = sorted(CALLS)
+def _program(numbers: list[int]) -> bytes:
+    """BPF: these calls wait for the listener, all others and other architectures take place."""
     lines = [
         (_LOAD_WORD, 0, 0, 4),  # the architecture
         (_JUMP_IF_EQUAL, 0, len(numbers) + 1, _ARCHITECTURE),
@@ -185,13 +188,13 @@ def _program() -> bytes:
 def main() -> None:
     with socket.socket(fileno=int(sys.argv[1])) as report:
         try:
-            listener = _install()
+            listener = _install(FILTERS[sys.argv[2]])
         except OSError as error:
             report.send(str(error).encode())
             sys.exit(1)
         socket.send_fds(report, [b"ok"], [listener])
         os.close(listener)
-    os.execvp(sys.argv[2], sys.argv[2:])
+    os.execvp(sys.argv[3], sys.argv[3:])
 
 
 if __name__ == "__main__":

@@ -28,6 +28,10 @@ class Gone(Exception):
     """The connection ended before there was an answer: what became of the request is not known."""
 
 
+class NotSent(Gone):
+    """Nobody listens: it was not done."""
+
+
 class Hung(Exception):
     """No answer, and no end of the connection, in the time there was."""
 
@@ -112,7 +116,10 @@ class Kept:
 
     async def _exchange(self, address: Address, data: bytes) -> Answer:
         if self._streams is None:
-            self._streams = await asyncio.open_connection(*address)
+            try:
+                self._streams = await asyncio.open_connection(*address)
+            except OSError:
+                raise NotSent from None
         reader, writer = self._streams
         writer.write(data)
         head = (await reader.readuntil(b"\r\n\r\n"))[:-4]
@@ -133,7 +140,7 @@ class Kept:
 async def exchange(
     address: Address, data: bytes, *, patience: float | None = None, seconds: float = ANSWER_SECONDS
 ) -> list[Answer]:
-    """Send bytes, and read until the server closes. Raises Hung, or Gone when nobody listens.
+    """Send bytes, and read until the server closes. Raises Hung, or NotSent when nobody listens.
 
     `patience`: after so many seconds without a byte, close the sending half, so that the server has no reason
     to wait for more. (Not at once: aiohttp does not answer a client that has closed its half.)
@@ -149,7 +156,7 @@ async def _raw_exchange(address: Address, data: bytes, patience: float | None) -
     try:
         reader, writer = await asyncio.open_connection(*address)
     except OSError:
-        raise Gone from None
+        raise NotSent from None
     received = bytearray()
     try:
         writer.write(data)

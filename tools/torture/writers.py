@@ -7,7 +7,7 @@ kills of the server, too; the ledger would see what is done twice.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field
 
@@ -20,12 +20,19 @@ if TYPE_CHECKING:
     from random import Random
 
     from tools.torture.ledger import Entry, Kind, SessionLedger
-    from tools.torture.service import ServiceProcess
+    from tools.torture.wire import Address
 
 #: Problems that leave open whether it was written; every other answer means that it was not.
 PERHAPS = frozenset({"worker-lost", "not-confirmed"})
 #: What a service that loses its workers may say. Anything else is a fault of its own.
 REFUSALS = frozenset({(503, "overloaded"), (504, "out-of-time")})
+
+
+class Addressed(Protocol):
+    """Whom a writer asks: one service, or any node of several."""
+
+    @property
+    def address(self) -> Address: ...
 
 
 @define
@@ -63,13 +70,15 @@ class Writer:
     name: str
     session: str
     ledger: SessionLedger
-    service: ServiceProcess
+    service: Addressed
     gate: Gate
     random: Random
     told: Counter[str]
     refusals: frozenset[tuple[int, str]] = REFUSALS
     #: Whether some requests have a key, and are asked again until there is an answer.
     insists: bool = True
+    #: Between two requests, so that others have the processors, too.
+    pace_seconds: float = 0.0
     _number: int = 0
     own: list[Entry] = field(factory=list)
 
@@ -77,6 +86,8 @@ class Writer:
         """Until cancelled."""
         while True:
             await self.gate.passing()
+            if self.pace_seconds:
+                await asyncio.sleep(self.pace_seconds)
             if not await self._step():
                 await asyncio.sleep(0.02)  # the service is away, or is about to be
 
@@ -146,7 +157,9 @@ class Writer:
 
     def _missing(self, entry: Entry, answer: Answer) -> None:
         if answer.status == 404:
-            self.ledger.violations.append(f"transfer {entry.key}: 404, though it was acknowledged")
+            request = answer.header("X-Request-ID")
+            what = f"404 to request {request}, though it was acknowledged with the ids {entry.ids}"
+            self.ledger.violations.append(f"transfer {entry.key}: {what}")
 
     async def _insist(
         self, method: str, target: str, body: Any, perhaps: Callable[[], None]

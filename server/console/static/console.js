@@ -1,4 +1,4 @@
-// What pages cannot do without a script: a file that is dropped, and rows that come by themselves.
+// What pages cannot do without a script: a file that is dropped, and what comes by itself.
 "use strict";
 
 for (const place of document.querySelectorAll("[data-import]")) {
@@ -31,27 +31,121 @@ for (const place of document.querySelectorAll("[data-import]")) {
   });
 }
 
-// Asked again only while somebody looks, and never twice at once. A failure is told, and tried again.
-for (const place of document.querySelectorAll("[data-live]")) {
-  const button = document.querySelector(`[data-pause="${place.id}"]`);
-  let paused = false;
-  button.addEventListener("click", () => {
-    paused = !paused;
-    button.setAttribute("aria-pressed", String(paused));
-    button.textContent = paused ? "Go on" : "Pause";
-  });
-  const again = async () => {
-    if (!paused && !document.hidden && !place.contains(document.activeElement)) {
-      try {
-        await htmx.ajax("GET", place.dataset.live, { target: place, swap: "innerHTML" });
-        place.classList.remove("lost");
-      } catch {
-        place.classList.add("lost");
-      }
-    }
-    setTimeout(again, 1000);
+// A file whose text goes into a field.
+for (const place of document.querySelectorAll("[data-read]")) {
+  const field = document.getElementById(place.dataset.read);
+  const file = place.querySelector("input[type=file]");
+  const read = async (chosen) => {
+    if (!chosen) return;
+    field.value = await chosen.text();
+    const title = document.getElementById("title");
+    if (title && !title.value) title.value = chosen.name.slice(0, 200);
+    field.focus();
   };
-  setTimeout(again, 1000);
+  file.addEventListener("change", () => read(file.files[0]));
+  place.addEventListener("dragover", (event) => { event.preventDefault(); place.classList.add("over"); });
+  place.addEventListener("dragleave", () => place.classList.remove("over"));
+  place.addEventListener("drop", (event) => {
+    event.preventDefault();
+    place.classList.remove("over");
+    read(event.dataTransfer.files[0]);
+  });
+}
+
+// An event stream, open only while somebody looks at the page. It goes on after a restart or a lost connection;
+// a login that is over ends it. `path` is asked for anew each time: it may say after what to go on.
+const follow = (path, events, told) => {
+  let source = null, paused = false, again = 0;
+  const close = () => { clearTimeout(again); source?.close(); source = null; };
+  const gone = async () => {
+    close();
+    let status = 0;
+    try { status = (await fetch(location.href, { method: "HEAD" })).status; } catch { /* told as lost */ }
+    if (status === 401) { told("over"); return; }
+    told("lost");
+    again = setTimeout(open, 3000);
+  };
+  const open = () => {
+    if (source || paused || document.hidden) return;
+    source = new EventSource(path());
+    for (const [name, heard] of Object.entries(events)) {
+      source.addEventListener(name, (event) => heard(JSON.parse(event.data), event.lastEventId));
+    }
+    source.addEventListener("problem", (event) => told("full", JSON.parse(event.data).body.detail));
+    source.addEventListener("open", () => told("live"));
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) gone();
+      else told("lost");
+    });
+  };
+  document.addEventListener("visibilitychange", () => { if (document.hidden) close(); else open(); });
+  open();
+  return (stop) => { paused = stop; if (stop) { close(); told("paused"); } else open(); };
+};
+
+// What a person is told of the stream.
+const STATES = {
+  live: "Live", paused: "Paused", lost: "The connection was lost. Trying again …",
+  over: "Your login is over. Load the page again to log in.",
+};
+
+// Traffic: rows come on top, the oldest go; a row that somebody is at stays.
+for (const body of document.querySelectorAll("[data-live]")) {
+  const state = document.getElementById("live-state");
+  const button = document.getElementById("pause");
+  const table = document.getElementById("live");
+  const told = (what, why) => { state.textContent = why ?? STATES[what]; state.dataset.state = what; };
+  const requests = ({ rows, skipped, first }) => {
+    const made = document.createElement("template");
+    made.innerHTML = rows;  // made by the service, which escapes
+    const known = first ? new Set([...body.rows].map((row) => row.dataset.id)) : new Set();
+    body.prepend(...[...made.content.children].filter((row) => !known.has(row.dataset.id)));
+    for (const row of [...body.rows].slice(100)) if (!row.contains(document.activeElement)) row.remove();
+    document.getElementById("none").hidden = body.rows.length > 0;
+    table.hidden = !body.rows.length;
+    if (skipped) told("live", `Live; ${skipped.toLocaleString("en-US")} more came at once and are not shown`);
+  };
+  const pause = follow(() => body.dataset.live, { requests, second: (point) => window.addPoint?.(point) }, told);
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const stop = button.textContent === "Pause";
+    button.textContent = stop ? "Go on" : "Pause";
+    pause(stop);
+  });
+}
+
+// A collection: that others have changed it is said; the table stays as it is until somebody wants the new one.
+for (const place of document.querySelectorAll("[data-changes]")) {
+  const said = place.querySelector("[role=status]");
+  const button = place.querySelector("button");
+  let { since } = place.dataset, records = 0, many = false, state = "lost";
+  const show = () => {
+    const what = many ? "Records have" : records === 1 ? "1 record has" : `${records} records have`;
+    said.textContent = many || records ? `${what} changed since.` : STATES[state];
+    button.hidden = !(many || records);
+  };
+  const change = ({ collections }, id) => {
+    since = id;
+    if (!(place.dataset.collection in collections)) return;
+    const addresses = collections[place.dataset.collection];
+    if (addresses === null) many = true;
+    else records += addresses.length;
+    show();
+  };
+  const whole = (_event, id) => { since = id; many = true; show(); };
+  const told = (what) => {
+    state = place.dataset.state = what;
+    if (what === "full") said.textContent = "Too many pages look on: this one does not follow changes.";
+    else show();
+  };
+  follow(() => `${place.dataset.changes}?since=${since}`, { change, session: whole, gap: whole }, told);
+  document.body.addEventListener("htmx:afterSwap", () => {
+    records = 0;
+    many = false;
+    show();
+    said.textContent = "The records as they are now.";
+    document.querySelector("#records [tabindex]")?.focus();
+  });
 }
 
 document.body.addEventListener("htmx:responseError", (event) => {

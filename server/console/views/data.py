@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from server.values.model import Reply
 
 _PAGE = 50
+#: Of a record, on its page.
+_VERSIONS = 20
+_MOST_DIGITS = 15
+_NO_HISTORY: dict[str, Any] = {"versions": [], "next": None, "earlier": False, "failed": ""}
 #: Columns of a table. The rest of a record is one step away.
 _COLUMNS = 8
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -34,6 +38,7 @@ class DataViews:
         """A page of a collection; `q` is a query in the service's own language, as a client writes it."""
         session, collection = _place(visit)
         q, offset = visit.asked("q").lstrip("?& "), visit.number("offset")
+        version = await self._version(session)  # before the records: no change is missed
         answered = await self.asking.ask(session, "GET", f"{_path(collection)}?{_query(q, offset)}")
         records = _records(answered.value) if answered.well else []
         if records is None:
@@ -49,17 +54,44 @@ class DataViews:
             "total": total,
             "columns": _columns(records),
             "sort": _sort(q),
+            "version": version,
+            "here": link("sessions", session, "data", collection, q=q, offset=offset or ""),
         }
         status = 200 if answered.well else answered.status
         return visit.page("records.html", "sessions", status=status, failed=answered.failure, **values)
+
+    async def _version(self, session: str) -> int:
+        try:
+            found = await document(self.api, Call("GET", ("changes",), {"session": session}))
+        except ServiceError:
+            return 0
+        return int(found["version"])
 
     async def show(self, visit: Visit) -> Reply:
         session, collection = _place(visit)
         path = f"{_path(collection)}/{quote(visit.segments[5], safe='')}"
         answered = await self.asking.ask(session, "GET", path)
-        if not answered.well:
+        if answered.well:
+            return await self._record(visit, path, visit.segments[5], answered)
+        found = await self._history(visit)
+        if not found["versions"]:
             raise NotFound(answered.failure)
-        return await self._record(visit, path, visit.segments[5], answered)
+        return await self._gone(visit, found)
+
+    async def _gone(self, visit: Visit, found: dict[str, Any], *, status: int = 404, **values: Any) -> Reply:
+        """A record that there was, with the way back to it."""
+        session, collection = _place(visit)
+        return visit.page(
+            "gone.html",
+            "sessions",
+            name=session,
+            collection=collection,
+            number=visit.segments[5],
+            history=found,
+            tag="",
+            status=status,
+            **values,
+        )
 
     async def _record(self, visit: Visit, path: str, number: str, answered: Answered) -> Reply:
         record = answered.value if isinstance(answered.value, dict) else {}
@@ -75,7 +107,7 @@ class DataViews:
     async def _form(self, visit: Visit, path: str, number: str, **values: Any) -> Reply:
         session, collection = _place(visit)
         shown: dict[str, Any] = {"tag": "", "failed": "", "new": False, "status": 200, **values}
-        history = [] if shown["new"] else await self._history(session, collection)
+        history = await self._history(visit) if number and not shown["new"] else _NO_HISTORY
         return visit.page(
             "record.html",
             "sessions",
@@ -87,13 +119,47 @@ class DataViews:
             **shown,
         )
 
-    async def _history(self, session: str, collection: str) -> list[dict[str, Any]]:
-        """The session's versions that changed this collection, as far as they are kept."""
+    async def _history(self, visit: Visit) -> dict[str, Any]:
+        """The record's versions, as far as they are kept."""
+        before = visit.asked("before")
+        asked = {"record": "/".join((visit.segments[3], visit.segments[5])), "limit": str(_VERSIONS)}
         try:
-            found = await document(self.api, Call("GET", ("sessions", session, "log"), {"limit": "200"}))
-        except ServiceError:
-            return []
-        return [each for each in found["versions"] if collection in each["changes"]][:10]
+            found = await self._log(visit, **asked, **({"before": before} if before else {}))
+        except NotFound:
+            return _NO_HISTORY
+        except ServiceError as error:
+            return {**_NO_HISTORY, "failed": error.detail}
+        return {**found, "earlier": bool(before), "failed": ""}
+
+    async def _log(self, visit: Visit, **asked: str) -> dict[str, Any]:
+        return await document(self.api, Call("GET", ("sessions", visit.segments[1], "log"), asked))
+
+    async def restore(self, visit: Visit) -> Reply:
+        """Write the record as it was at a version: as a client would, and only upon what was shown."""
+        session, collection = _place(visit)
+        number, version = visit.segments[5], visit.form.get("version", "")
+        if not (version.isascii() and version.isdecimal() and len(version) <= _MOST_DIGITS):
+            raise BadRequest("Which version is to be restored?")
+        record = f"{collection}/{number}"
+        found = await self._log(visit, record=record, limit="1", before=str(int(version) + 1))
+        [then] = found["versions"] or [None]
+        if then is None or then["version"] != int(version) or then["record"] is None:
+            raise NotFound("History has no such version of the record any more.")
+        path, tag = f"{_path(collection)}/{quote(number, safe='')}", visit.form.get("tag", "")
+        if tag:
+            asked: tuple[str, str, dict[str, str]] = ("PUT", path, {"If-Match": tag})
+        else:
+            asked = ("POST", _path(collection), {})  # it is not there: whoever has made it meanwhile, a 409
+        answered = await self.asking.ask(session, asked[0], asked[1], then["record"], asked[2])
+        if answered.well:
+            return go(link("sessions", *visit.segments[1:6], said="restored"))
+        failed, status = answered.failure, answered.status
+        if not tag:
+            return await self._gone(visit, await self._history(visit), status=status, failed=failed)
+        fields, text = fields_of(then["record"]), pretty(then["record"])
+        return await self._form(
+            visit, path, number, fields=fields, text=text, tag=tag, failed=failed, status=status
+        )
 
     async def blank(self, visit: Visit) -> Reply:
         """A form with the fields that the collection has learned."""

@@ -47,7 +47,7 @@ class ModelViews:
             status=status,
             failed=failed,
             tested=tested,
-            learning=await self._get("learning"),
+            model=await self._get("model"),
             usage=await self._get("usage", by="day,model"),
             findings=(await self._get("doctor"))["findings"],
         )

@@ -13,7 +13,7 @@ from server.console.rendering import link
 from server.console.visit import Visit, go
 from server.operations.call import Archive, Call
 from server.planning.dialects.frame.registry import names as dialect_names
-from server.values.errors import NotFound, ServiceError
+from server.values.errors import BadRequest, NotFound, ServiceError
 from server.values.model import Reply
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN = 200
 _LOG_PAGE = 50
+#: Operations of a contract, in one page.
+_MOST_OPERATIONS = 500
 
 
 @frozen
@@ -58,6 +60,7 @@ class SessionViews:
             session = await self._get("sessions", name)
         except NotFound:
             session = {"session": name, "collections": [], "learned": [], "settings": {}}
+        contract = (await self._get("sessions", name, "contract"))["contract"]
         return visit.page(
             "session.html",
             "sessions",
@@ -66,6 +69,7 @@ class SessionViews:
             session=session,
             name=name,
             dialects=dialect_names(),
+            contract=contract,
         )
 
     async def fork(self, visit: Visit) -> Reply:
@@ -80,6 +84,52 @@ class SessionViews:
         body = {"dialect": visit.form.get("dialect", "")}
         call = Call("PATCH", ("sessions", visit.segments[1], "settings"), body=body)
         return await self._called(visit, call, link("sessions", visit.segments[1], said="saved"))
+
+    async def set_fixed(self, visit: Visit) -> Reply:
+        """A clock that stands, and what ids are made from; an empty one is none."""
+        body = {name: visit.form.get(name, "").strip() or None for name in ("clock", "seed")}
+        call = Call("PATCH", ("sessions", visit.segments[1], "settings"), body=body)
+        return await self._called(visit, call, link("sessions", visit.segments[1], said="saved"))
+
+    async def contract(self, visit: Visit) -> Reply:
+        return await self._contract_page(visit)
+
+    async def _contract_page(self, visit: Visit, *, status: int = 200, **values: Any) -> Reply:
+        found = await self._get("sessions", visit.segments[1], "contract")
+        shown = {"checked": None, "typed": "", "title": "", "failed": "", **values}
+        return visit.page(
+            "contract.html",
+            "sessions",
+            status=status,
+            name=visit.segments[1],
+            contract=found["contract"],
+            most=_MOST_OPERATIONS,
+            **shown,
+        )
+
+    async def change_contract(self, visit: Visit) -> Reply:
+        """Look at a description, serve it, or serve none."""
+        name, form = visit.segments[1], visit.form
+        place = ("sessions", name, "contract")
+        text, title = form.get("document", ""), form.get("title", "").strip()
+        body = {"name": title, "document": text or None}
+        calls = {
+            "check": Call("POST", (*place, "check"), body=body),
+            "serve": Call("PUT", place, body=body if text else {}),
+            "none": Call("PUT", place, body={"document": None}),
+            "unset": Call("DELETE", place),
+        }
+        do = form.get("do", "")
+        if do not in calls:
+            raise BadRequest("What is to be done with the contract?")
+        try:
+            found = await document(self.api, calls[do])
+        except ServiceError as error:
+            values = {"failed": error.detail, "typed": text, "title": title}
+            return await self._contract_page(visit, status=error.status, **values)
+        if do == "check":
+            return await self._contract_page(visit, checked=found["contract"], typed=text, title=title)
+        return go(link("sessions", name, "contract", said="saved"))
 
     async def delete(self, visit: Visit) -> Reply:
         """Only with the name typed: it cannot be undone."""

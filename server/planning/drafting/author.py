@@ -13,11 +13,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from server.planning.codec import PlanInvalid, decode
 from server.planning.drafting.breakers import Asker
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from server.planning.drafting.breakers import Breakers
-    from server.planning.drafting.budget import Budget
+    from server.planning.drafting.budget import Purse
     from server.planning.drafting.usage import UsageBook
     from server.planning.kinds.shown import Question
     from server.planning.providers.base import Prompt, Provider
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _MOST_LOGGED = 5
+#: Refused answers that operators are shown.
+_REFUSALS = 20
 _CUT = "the server has seen only a part of the prompt, and its answer is no plan: its context is too small"
 _NO_SLOT = "params has a key that is no slot of the route"
 
@@ -128,9 +131,28 @@ class Trouble:
     reason: str
 
 
+@frozen
+class Refusal:
+    """An answer of the model that was no plan: of which request, and what was wrong with it."""
+
+    at: datetime
+    request: dict[str, str]
+    why: tuple[str, ...]
+
+
+@define
+class Answers:
+    """What came of questions since the start; `refusals` are the last ones."""
+
+    plans: int = 0
+    refused: int = 0
+    mended: int = 0
+    refusals: deque[Refusal] = field(factory=lambda: deque(maxlen=_REFUSALS))
+
+
 class Author:
     def __init__(
-        self, provider: Provider, budget: Budget, breakers: Breakers, usage: UsageBook | None = None
+        self, provider: Provider, budget: Purse, breakers: Breakers, usage: UsageBook | None = None
     ) -> None:
         self._provider = provider
         self._budget = budget
@@ -138,6 +160,15 @@ class Author:
         self._usage = usage
         #: None while the provider answers, or was not asked yet.
         self.trouble: Trouble | None = None
+        self.answers = Answers()
+
+    @property
+    def budget(self) -> Budget:
+        return self._budget
+
+    @property
+    def breakers(self) -> Breakers:
+        return self._breakers
 
     @property
     def name(self) -> str:
@@ -178,13 +209,16 @@ class Author:
                 answer, cut = completion.text, completion.prompt_cut
                 written = _read(answer, subject.segments, wide=wide)
                 if isinstance(written, RunnablePlan):
+                    self.answers.plans += 1
                     return Draft(written, answer)
                 problem = written
+            why = _summary(problem)
+            self._refused(subject, why)
             log.warning(
                 "plan refused",
                 model=self.model,
                 problem=type(problem).__name__,
-                why=_summary(problem),
+                why=why,
                 **subject.as_log(),
             )
             if cut:
@@ -198,9 +232,13 @@ class Author:
             allowance.repairs -= 1
             turns = (*turns, Turn(answer, complaint_for(problem)))
 
+    def _refused(self, subject: Subject, why: list[str]) -> None:
+        self.answers.refused += 1
+        self.answers.refusals.appendleft(Refusal(datetime.now(UTC), subject.as_log(), tuple(why)))
+
     async def _complete(self, subject: Subject, prompt: Prompt, allowance: Allowance) -> Completion:
         """One call that the budget and the breaker allow. Raises AnswerUnusable, and as `write` does."""
-        self._budget.admit(subject.directory)
+        await self._budget.reserve(subject.directory)
         asker = Asker(subject.directory, _kind(prompt))
         calls, tokens, written = 0, 0, 0
         try:

@@ -78,6 +78,11 @@ class Breakers:
         """Everybody's."""
         return self._everyones.state
 
+    @property
+    def opens_in(self) -> float:
+        """Seconds until everybody's lets the next call through; 0: it does."""
+        return self._everyones.retry_after()
+
     def allow(self, asker: Asker) -> bool:
         """Whether a call may be made now. A yes may make it somebody's probe."""
         breakers = self._of(asker)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, deque
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from attrs import frozen
 
@@ -85,6 +85,16 @@ def reservation(planner: PlannerSettings) -> Spend:
     return Spend(planner.attempts, tokens)
 
 
+class Purse(Protocol):
+    """What admits calls to the provider. Each `reserve` is followed by exactly one `spent`."""
+
+    async def reserve(self, session: str) -> None:
+        """Raises OverBudget with Retry-After, ProviderUnavailable; then nothing is reserved."""
+        ...
+
+    def spent(self, session: str, calls: int, tokens: int) -> None: ...
+
+
 class Budget:
     """Admits calls to the provider and keeps count of them; see the module's rules.
 
@@ -113,12 +123,16 @@ class Budget:
         account = self._sessions.get(session) or _Account(self._session_limits)
         refusals = [*self._service.refusals(now, self._reserve), *account.refusals(now, self._reserve)]
         if refusals:
-            raise _over_budget(refusals)
+            raise over_budget(refusals)
         self._sessions[session] = account
         self._sessions.move_to_end(session)
         for each in (self._service, account):
             each.under_way += 1
         self._forget_sessions()
+
+    def used(self) -> list[tuple[Limit, int]]:
+        """What the service has spent under each of its limits, with what calls under way may cost."""
+        return self._service.used(self._clock(), self._reserve)
 
     def spent(self, session: str, calls: int, tokens: int) -> None:
         """Settle one admission of the session by what it really cost, which may be nothing."""
@@ -136,6 +150,10 @@ class Budget:
             for session in list(islice(idle, surplus)):
                 del self._sessions[session]
 
+    async def reserve(self, session: str) -> None:
+        """As `admit`: nobody else has to be asked."""
+        self.admit(session)
+
 
 class _Account:
     """The windows of one session, or of the service, and how many of its admissions are not settled."""
@@ -152,6 +170,12 @@ class _Account:
             if window.used(now) + reserved >= window.limit.most:
                 found.append((window.frees_in(now), window.limit))
         return found
+
+    def used(self, now: float, reserve: Spend) -> list[tuple[Limit, int]]:
+        return [
+            (each.limit, each.used(now) + self.under_way * _amount(reserve, each.limit))
+            for each in self._windows
+        ]
 
     def settle(self, now: float, spend: Spend) -> None:
         self.under_way = max(0, self.under_way - 1)
@@ -202,7 +226,7 @@ def _amount(spend: Spend, limit: Limit) -> int:
     return spend.calls if limit.unit == "calls" else spend.tokens
 
 
-def _over_budget(refusals: list[tuple[float, Limit]]) -> OverBudget:
+def over_budget(refusals: list[tuple[float, Limit]]) -> OverBudget:
     """The error for the limit that gives way last: before that, trying again is in vain."""
     seconds, limit = max(refusals, key=lambda refusal: refusal[0])
     return OverBudget(

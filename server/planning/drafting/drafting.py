@@ -202,6 +202,7 @@ class Drafting:
             fingerprint = digest([("mended", asked.key)])
             draft = evolve(draft, question=evolve(asked, shown=shown), fingerprint=fingerprint)
             _remember(self._mended, asked.key, draft)
+            self._author.answers.mended += 1
             return draft
 
         try:

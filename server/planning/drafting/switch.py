@@ -10,6 +10,7 @@ from attrs import define, field
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from server.planning.drafting.author import Author
     from server.planning.drafting.drafting import Drafting
 
 
@@ -37,6 +38,11 @@ class LearningSwitch:
     def drafting(self) -> Drafting | None:
         """Who plans new routes; None where nobody does."""
         return self._made if self.on else None
+
+    @property
+    def author(self) -> Author | None:
+        """Who has asked the model, be learning off by now; None where nobody has yet."""
+        return None if self._made is None else self._made.author
 
     async def turn(self, *, on: bool) -> None:
         """From now on, until the service ends. Raises as `make` does."""

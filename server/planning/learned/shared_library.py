@@ -2,7 +2,9 @@
 
 1. Whatever changes the library is put behind all that was done before (`Journal.add`), and then it is done
    here, in that order, as at every node. So all files are equal, numbers included.
-2. The file is made anew at each start: it is the log's, and nobody's only copy.
+2. The file is made anew at each start: it is the log's, and nobody's only copy. Now and then whoever has
+   added something puts the file itself into the record, and the log begins there: a node that is behind that
+   begins with the file.
 3. What other nodes have done is read when the record says that there is more, several times a second; before
    a model is asked; and before a session is served that was another node's.
 """
@@ -11,9 +13,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+import structlog
 from attrs import asdict, evolve
 
 from server.planning.kinds.fingerprint import Versions
@@ -28,10 +31,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME: Final = "plans.cluster.db"
+_log = structlog.get_logger()
 
 
 class Journal(Protocol):
-    """What was done to the library, for whoever is not on the event loop. Both raise RecordError."""
+    """What was done to the library, for whoever is not on the event loop. All raise RecordError."""
 
     def add(self, done: str) -> int:
         """The number it has, behind all others."""
@@ -41,12 +45,22 @@ class Journal(Protocol):
         """Some of what comes after a number: its own number, whether another node has done it, and what."""
         ...
 
+    def keep(self, revision: int, path: Path) -> None:
+        """Have the file in the place of all that was done up to a number."""
+        ...
+
+    def fetch(self, path: Path) -> int:
+        """Write the file that was kept last; the number that it is of, 0: there is none."""
+        ...
+
 
 class SharedLibrary(PlanLibrary):
     """See the module. `revision` is the number of what was done last here."""
 
     _journal: Journal
     revision = 0
+    #: So often the file takes the place of the log before it.
+    every = 2_000
     #: Whether another node has done something since this one has caught up.
     _foreign = False
 
@@ -103,7 +117,22 @@ class SharedLibrary(PlanLibrary):
             revision = self._journal.add(json.dumps([name, *arguments]))
         except RecordError as error:
             raise LibraryError("the plan library of the cluster is out of reach") from error
-        return self._follow(revision)
+        result = self._follow(revision)
+        if revision % self.every == 0:
+            self._keep()
+        return result
+
+    def _keep(self) -> None:
+        """Put the file into the record. What fails is tried again by whoever is next."""
+        copy = self._path.with_name(f"{FILE_NAME}.copy")
+        try:
+            with closing(sqlite3.connect(copy)) as target:
+                self._connection.backup(target)
+            self._journal.keep(self.revision, copy)
+        except (sqlite3.Error, OSError, RecordError):
+            _log.warning("plan library's log not shortened", exc_info=True)
+        finally:
+            copy.unlink(missing_ok=True)
 
     def catch_up(self) -> bool:
         self._follow()
@@ -118,6 +147,9 @@ class SharedLibrary(PlanLibrary):
                 some = self._journal.since(self.revision)
             except RecordError as error:
                 raise LibraryError("the plan library of the cluster is out of reach") from error
+            if some and some[0][0] > self.revision + 1:
+                self._begin_with_file()
+                continue
             for revision, foreign, done in some:
                 if until and revision > until:
                     break
@@ -127,6 +159,20 @@ class SharedLibrary(PlanLibrary):
             if not some:
                 break
         return result
+
+    def _begin_with_file(self) -> None:
+        """The log does not go back as far as what is here. Raises LibraryError."""
+        copy = self._path.with_name(f"{FILE_NAME}.copy")
+        try:
+            revision = self._journal.fetch(copy)
+            if revision <= self.revision:
+                raise LibraryError("the plan library of the cluster has lost a part of its log")
+            self._start_over(copy)
+        except (RecordError, OSError) as error:
+            raise LibraryError("the plan library of the cluster is out of reach") from error
+        finally:
+            copy.unlink(missing_ok=True)
+        self.revision, self._foreign = revision, True
 
     def _do(self, done: str) -> Any:
         name, *arguments = json.loads(done)
@@ -139,12 +185,15 @@ class SharedLibrary(PlanLibrary):
             self._start_over()
             raise
 
-    def _start_over(self) -> None:
+    def _start_over(self, file: Path | None = None) -> None:
+        """With an empty file, or with this one."""
         self._connection.close()
         self.revision = 0
         for suffix in ("", "-wal", "-shm"):
             with suppress(OSError):
                 self._path.with_name(f"{self._path.name}{suffix}").unlink()
+        if file is not None:
+            file.rename(self._path)
         with suppress(sqlite3.Error):
             self._connection = open_file(self._path)
 

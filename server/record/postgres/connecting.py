@@ -10,7 +10,9 @@
    pooler may hand the connection's next transaction to another server, which has other statements of the
    same names, or none (PgBouncer before 1.21). It is told by the number of the process, which a pooler makes
    up.
-4. Serialization failures and deadlocks are tried again: distributed engines answer them every day.
+4. A server that ends says so, and closes the connection a little later: what is asked between is no error of
+   the server's but asyncpg's InternalClientError. It means what a closed connection does.
+5. Serialization failures and deadlocks are tried again: distributed engines answer them every day.
 """
 
 from __future__ import annotations
@@ -34,6 +36,11 @@ CONNECT_SECONDS: Final = 5.0
 _MOST_TRIES: Final = 6
 _CONNECTIONS: Final = 8
 _PREPARED: Final = 128
+#: The connection is of no more use.
+_BROKEN: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+#: A server that does not know an option, or does not let one set it: undefined_object, feature_not_supported,
+#: insufficient_privilege, invalid_parameter_value, syntax_error.
+_NOT_AN_OPTION: Final = frozenset({"42704", "0A000", "42501", "22023", "42601"})
 #: serialization_failure, deadlock_detected; and what two nodes that make one table at once may meet.
 _AGAIN: Final = frozenset({"40001", "40P01"})
 _RACES: Final = frozenset({"42P07", "23505", "42710", "XX000"})
@@ -74,7 +81,7 @@ class Pool:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 return await self._connected()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        except (asyncpg.PostgresError, *_BROKEN, ValueError) as error:
             raise meaning(error) from error
 
     async def _connected(self) -> Connection:
@@ -97,8 +104,11 @@ class Pool:
         )
         try:
             for statement in options(self._seconds):
-                with suppress(asyncpg.PostgresError):
+                try:
                     await connection.execute(statement)
+                except asyncpg.PostgresError as error:
+                    if error.sqlstate not in _NOT_AN_OPTION:
+                        raise
         except BaseException:
             connection.terminate()
             raise
@@ -139,7 +149,7 @@ class Pool:
                 if error.sqlstate not in _AGAIN or tried == _MOST_TRIES:
                     raise meaning(error) from error
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**tried))  # noqa: S311  only to be out of step
-            except (asyncpg.InterfaceError, OSError) as error:
+            except _BROKEN as error:
                 # Nothing was written. A connection that was idle may have been closed long ago.
                 if tried >= (2 if again else 1) or isinstance(error, TimeoutError):
                     raise meaning(error) from error
@@ -159,7 +169,7 @@ class Pool:
                 found = await work(connection)
             except BaseException:
                 if not connection.is_closed():
-                    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                    with suppress(asyncpg.PostgresError, *_BROKEN):
                         await transaction.rollback()
                 raise
             try:
@@ -168,7 +178,7 @@ class Pool:
                 if error.sqlstate in _AGAIN or (error.sqlstate or "").startswith(("23", "53")):
                     raise  # the server says that it has not
                 raise Lost(str(error)) from error
-            except (asyncpg.InterfaceError, OSError) as error:
+            except _BROKEN as error:
                 connection.terminate()
                 raise Lost(str(error)) from error
             return found
@@ -209,7 +219,7 @@ class Pool:
 async def _end(connection: Connection) -> None:
     try:
         await connection.close(timeout=1.0)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (asyncpg.PostgresError, *_BROKEN):
         connection.terminate()
 
 

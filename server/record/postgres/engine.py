@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from attrs import define, field, frozen
 
 from server.record.files import failures
+from server.record.lives import Sought
 from server.record.postgres import loading, statements, tables
 from server.record.postgres.changing import Change, There, Writes
 from server.record.postgres.connecting import Lost, Pool, prepare
@@ -42,6 +43,7 @@ from server.record.record import (
     Moment,
     Part,
     RecordError,
+    RecordVersion,
     SessionName,
     Unknown,
 )
@@ -589,6 +591,18 @@ class PostgresRecord:
 
         return await self._past(session, find)
 
+    async def record_history(
+        self, session: SessionName, collection: str, id_: str, *, most: int, before: int | None = None
+    ) -> tuple[list[RecordVersion], bool]:
+        sought = Sought.of(id_)
+
+        async def find(past: Past) -> tuple[list[RecordVersion], bool]:
+            if sought is None:
+                return [], False
+            return await past.record_history(collection, sought, most=most, before=before)
+
+        return await self._past(session, find)
+
     async def _past(self, session: SessionName, work: Callable[[Past], Awaitable[T]]) -> T:
         async def run(connection: Connection) -> T:
             there = await self._there(connection, session)
@@ -685,17 +699,15 @@ class PostgresRecord:
 
     async def _pruned(self, connection: Connection) -> bool:
         before = time.time() - self._options.history_seconds
-        size = int(await connection.fetchval("SELECT coalesce(sum(bytes), 0)::bigint FROM commits"))
-        rows = await connection.fetch(
-            "SELECT id, session, version, at, bytes FROM commits ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED",
+        gone: list[Any] = await connection.fetch(
+            "SELECT id, session, version FROM commits WHERE at < $2 ORDER BY id LIMIT $1 "
+            "FOR UPDATE SKIP LOCKED",
             _PRUNED_AT_ONCE,
+            before,
         )
-        gone: list[Any] = []
-        for row in rows:
-            if row["at"] >= before and size <= self._options.history_bytes:
-                break
-            size -= row["bytes"]
-            gone.append(row)
+        more = len(gone) == _PRUNED_AT_ONCE
+        if not gone:
+            gone, more = await self._too_much(connection)
         if gone:
             sessions, versions = [row["session"] for row in gone], [row["version"] for row in gone]
             await connection.execute(
@@ -709,7 +721,32 @@ class PostgresRecord:
             await connection.execute(
                 "DELETE FROM commits WHERE id = ANY($1::bigint[])", [row["id"] for row in gone]
             )
-        return len(gone) == _PRUNED_AT_ONCE
+        return more
+
+    async def _too_much(self, connection: Connection) -> tuple[list[Any], bool]:
+        """The oldest of the session that has most, down to what the next one has; whether there is more."""
+        sizes = await connection.fetch(
+            "SELECT session, sum(bytes)::bigint AS bytes FROM commits GROUP BY session ORDER BY 2 DESC"
+        )
+        over = sum(row["bytes"] for row in sizes) - self._options.history_bytes
+        if over <= 0:
+            return [], False
+        most, others = sizes[0]["bytes"], sizes[1]["bytes"] if len(sizes) > 1 else 0
+        too_much = max(min(over, most - others), 1)
+        rows = await connection.fetch(
+            "SELECT id, session, version, bytes FROM commits WHERE session = $2 ORDER BY id LIMIT $1 "
+            "FOR UPDATE SKIP LOCKED",
+            _PRUNED_AT_ONCE,
+            sizes[0]["session"],
+        )
+        gone: list[Any] = []
+        freed = 0
+        for row in rows:
+            if freed >= too_much:
+                break
+            freed += row["bytes"]
+            gone.append(row)
+        return gone, bool(gone) and freed < over
 
     async def prepare_history(self) -> None:
         """What was not kept for a while is no history: it would tell of a past that never was."""

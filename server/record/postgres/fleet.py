@@ -1,10 +1,13 @@
-"""What the nodes share beside sessions: the plan library's log, and who asks a model about a kind."""
+"""What the nodes share beside sessions: the plan library's log, who asks a model about a kind, budgets."""
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from server.record.postgres.connecting import Lost
+from server.record.postgres.spending import Spending
 from server.record.record import Unknown
 
 if TYPE_CHECKING:
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
     from server.record.postgres.nodes import Lease
 
 _READ_AT_ONCE: Final = 200
+#: Left in the log before the file's number: nodes that follow are not further behind.
+_LEFT: Final = 500
+_PIECE_BYTES: Final = 1024 * 1024
 
 
 class Fleet:
@@ -23,6 +29,7 @@ class Fleet:
         self._pool = pool
         self._node = node
         self._lease = lease
+        self.spending = Spending(pool, lease)
 
     # The plan library
 
@@ -57,6 +64,40 @@ class Fleet:
         )
         return [(revision, node != self._node, done) for revision, node, done in rows]
 
+    async def keep(self, revision: int, path: str) -> None:
+        """Have the library as of a number as a file, and remove what came well before that from the log."""
+        data = await asyncio.to_thread(Path(path).read_bytes)
+        pieces = [data[start : start + _PIECE_BYTES] for start in range(0, len(data), _PIECE_BYTES)]
+
+        async def run(connection: Connection) -> None:
+            await connection.execute("SELECT 1 FROM library_head WHERE one = 1 FOR UPDATE")
+            if await connection.fetchval("SELECT max(revision) >= $1 FROM library_pieces", revision):
+                return
+            await connection.execute("DELETE FROM library_pieces")
+            for number, piece in enumerate(pieces):
+                await connection.execute(
+                    "INSERT INTO library_pieces VALUES ($1, $2, $3)", revision, number, piece
+                )
+            await connection.execute("DELETE FROM library_log WHERE revision <= $1", revision - _LEFT)
+
+        try:
+            await self._pool.transaction(run)
+        except Lost as error:
+            raise Unknown("the record's database has not said whether it was done") from error
+
+    async def fetch(self, path: str) -> int:
+        """Write that file; the number that it is of, 0: there is none."""
+
+        async def run(connection: Connection) -> int:
+            rows = await connection.fetch("SELECT revision, number FROM library_pieces ORDER BY number")
+            with await asyncio.to_thread(Path(path).open, "wb") as file:
+                for revision, number in rows:
+                    sql = "SELECT bytes FROM library_pieces WHERE revision = $1 AND number = $2"
+                    file.write(await connection.fetchval(sql, revision, number))
+            return int(rows[0][0]) if rows else 0
+
+        return await self._pool.read(run)
+
     # Planning
 
     async def take(self, fingerprint: str, seconds: float) -> bool:
@@ -90,6 +131,9 @@ class Fleet:
         return {
             "library_add": self.add,
             "library_since": self.since,
+            "library_keep": self.keep,
+            "library_fetch": self.fetch,
             "planning_take": self.take,
             "planning_give_up": self.give_up,
+            **self.spending.operations,
         }

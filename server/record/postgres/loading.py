@@ -143,8 +143,7 @@ async def make_file(connection: Connection, session: int, path: Path) -> None:
 
 async def _fill(maker: FileMaker, connection: Connection, session: int) -> None:
     entries = await entries_of(connection, session)
-    if entries:
-        maker.catalogue()
+    maker.catalogue()  # of a session without collections, too: without marks it is taken for one that is gone
     for entry in entries:
         maker.collection(entry)
         count = 0

@@ -134,5 +134,6 @@ async def joined(
     except Fenced:
         lease = await nodes.begin()
     membership = Membership(record, nodes, lease, report, owned)
+    await membership.fleet.spending.forget_dead()
     await membership.tell()
     return membership

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import frozen
 
 from server.record.history import ENTRY_ROW, TOLD_ADDRESSES, checked_rows
+from server.record.lives import Life, Told, checked, happened
 from server.record.postgres import loading
-from server.record.record import Changes, Difference, LogEntry, Missing
+from server.record.record import Changes, Difference, LogEntry, Missing, RecordVersion
 from store.change_set import ChangeSet, RecordRow
 from store.entries import EntryRow
 
 if TYPE_CHECKING:
+    from server.record.lives import Sought
     from server.record.postgres.connecting import Connection
     from server.record.record import Moment
 
@@ -39,6 +41,26 @@ _NOW: Final = """\
 SELECT name, number, next_id, updated_at, schema, indexes, version FROM collections WHERE session = $1"""
 _MOST: Final = 2**53
 _FIRST_TEXT_ROW: Final = 2**60
+#: By number a collection that was superseded: its name stays the same.
+_FORMER: Final = f"""\
+SELECT DISTINCT ON (collection) collection, doc FROM superseded
+WHERE session = $1 AND "row" = {ENTRY_ROW} ORDER BY collection, until"""  # noqa: S608  constants
+#: Rows that may be a record's; without the texts nobody looks at.
+_OF_ROW: Final = 'collection = ANY($2::bigint[]) AND "row" = $3'
+_OF_TEXT: Final = f"""\
+collection = ANY($2::bigint[]) AND "row" >= {_FIRST_TEXT_ROW} AND strpos(doc, $3) > 0"""
+_LIVES: Final = f"""\
+SELECT collection, "row", version, until, CASE WHEN "row" >= {_FIRST_TEXT_ROW} THEN doc ELSE '' END
+FROM superseded WHERE session = $1 AND """  # noqa: S608  constants
+_LIVING: Final = f"""\
+SELECT collection, "row", version, NULL, CASE WHEN "row" >= {_FIRST_TEXT_ROW} THEN doc ELSE '' END
+FROM records WHERE session = $1 AND """  # noqa: S608  constants
+_KNOWN: Final = "SELECT version FROM commits WHERE session = $1 AND version = ANY($2::bigint[])"
+_ENTRY: Final = """\
+SELECT version, at, request, route, plan, changes FROM commits WHERE session = $1 AND version = $2"""
+_DOC_NOW: Final = 'SELECT crc, doc FROM records WHERE session = $1 AND collection = $2 AND "row" = $3'
+_DOC_THEN: Final = """\
+SELECT crc, doc FROM superseded WHERE session = $1 AND collection = $2 AND "row" = $3 AND until = $4"""
 
 
 @frozen
@@ -52,10 +74,7 @@ class Past:
     async def log(self, *, most: int, before: int | None) -> list[LogEntry]:
         limit = 2**62 if before is None else max(min(before, 2**62), -1)
         rows = await self.connection.fetch(_LOG, self.session, limit, most)
-        return [
-            LogEntry(version, at, request, route, plan, _counts(changes))
-            for version, at, request, route, plan, changes in rows
-        ]
+        return [_entry(tuple(row)) for row in rows]
 
     async def version_at(self, moment: Moment) -> int:
         """The number of the version that was there at a moment. Raises Missing."""
@@ -110,6 +129,45 @@ class Past:
             )
             for version, at, request, route, plan, changes in rows
         ]
+
+    async def record_history(
+        self, collection: str, sought: Sought, *, most: int, before: int | None
+    ) -> tuple[list[RecordVersion], bool]:
+        """See `server/record/lives.py`. Raises Damaged."""
+        now = await self.connection.fetch(_NOW, self.session)
+        numbers = {row[1] for row in now if row[0] == collection}
+        former = await self.connection.fetch(_FORMER, self.session)
+        numbers |= {number for number, doc in former if json.loads(doc)[0] == collection}
+        may_be, wanted = (_OF_ROW, sought.row) if sought.row else (_OF_TEXT, sought.text)
+        asked = (self.session, sorted(numbers), wanted)
+        rows = [
+            *await self.connection.fetch(_LIVES + may_be, *asked),
+            *await self.connection.fetch(_LIVING + may_be, *asked),
+        ]
+        lives = [
+            Life(version, until, number, row)
+            for number, row, version, until, doc in rows
+            if sought.is_(row, doc)
+        ]
+        begun = [life.version for life in lives]
+        known = {row[0] for row in await self.connection.fetch(_KNOWN, self.session, begun)}
+        told = Told(most)
+        for each in happened(lives, known, before):
+            if told.full:
+                return told.versions, True
+            found = await self.connection.fetch(_ENTRY, self.session, each.version)
+            entry = next((_entry(tuple(row)) for row in found), None)
+            told.add(each, entry, None if each.life is None else await self._doc(each.life))
+        return told.versions, False
+
+    async def _doc(self, life: Life) -> str:
+        """Raises Damaged."""
+        place = (self.session, life.number, life.row)
+        if life.until is None:
+            [found] = await self.connection.fetch(_DOC_NOW, *place)
+        else:
+            [found] = await self.connection.fetch(_DOC_THEN, *place, life.until)
+        return checked(life, *found)
 
     async def differences(self, version: int, most: int) -> list[Difference]:
         """Records that are not as they were, by collection and row. Raises Damaged."""
@@ -180,6 +238,11 @@ class Past:
     async def _entries(self) -> list[tuple[EntryRow, int]]:
         rows = await self.connection.fetch(_NOW, self.session)
         return [(EntryRow(*row[:-1]), row[-1]) for row in rows]
+
+
+def _entry(row: tuple[Any, ...]) -> LogEntry:
+    version, at, request, route, plan, changes = row
+    return LogEntry(version, at, request, route, plan, _counts(changes))
 
 
 def _counts(changes: str) -> dict[str, tuple[int, int, int]]:

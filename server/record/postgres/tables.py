@@ -123,5 +123,31 @@ CREATE TABLE IF NOT EXISTS planning (
   fingerprint text PRIMARY KEY, node text NOT NULL, epoch bigint NOT NULL, until timestamptz NOT NULL
 )""",
     ),
+    # What planning has cost, and calls that are under way. Row 2 of the heads is the lock of both.
+    (
+        """\
+CREATE TABLE IF NOT EXISTS spending (
+  owner text NOT NULL,
+  seconds bigint NOT NULL,
+  number bigint NOT NULL,
+  calls bigint NOT NULL,
+  tokens bigint NOT NULL,
+  PRIMARY KEY (owner, seconds, number)
+)""",
+        """\
+CREATE TABLE IF NOT EXISTS reserved (
+  id text PRIMARY KEY,
+  session text NOT NULL,
+  node text NOT NULL,
+  epoch bigint NOT NULL,
+  made timestamptz NOT NULL
+)""",
+        "INSERT INTO library_head VALUES (2, 0) ON CONFLICT (one) DO NOTHING",
+        # The library as a file, as of a number of its log: what came before may be gone from that.
+        """\
+CREATE TABLE IF NOT EXISTS library_pieces (
+  revision bigint NOT NULL, number bigint NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (revision, number)
+)""",
+    ),
 )
 FORMAT: Final = len(VERSIONS)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from server.contracts.document import ContractError
 from server.contracts.edge import Edge
+from server.contracts.examples import Examples
 from server.contracts.files import DocumentLimits
 from server.contracts.judging import Judging
 from server.contracts.reading import read
@@ -193,3 +195,62 @@ def test_names_that_are_code(name: str) -> None:
     if name and operation.parameters:
         with pytest.raises(BadRequest):
             edge.admit(operation, {"id": "x"}, {name: "x"}, {})
+
+
+def _parts(count: int) -> dict[str, Any]:
+    return {"A": {"allOf": [{"properties": {f"p{n}": {"type": "string"}}} for n in range(count)]}}
+
+
+def _doubling(levels: int, **more: Any) -> dict[str, Any]:
+    """Each schema has the next one twice, so that the last is there 2**levels times."""
+    schemas: dict[str, Any] = {"A": {"$ref": "#/components/schemas/S0"}}
+    for n in range(levels):
+        below = {"$ref": f"#/components/schemas/S{n + 1}"}
+        schemas[f"S{n}"] = {"type": "object", "required": ["l", "r"], "properties": {"l": below, "r": below}}
+    return {**schemas, f"S{levels}": {"type": "string"}, **more}
+
+
+def _items(levels: int) -> dict[str, Any]:
+    schemas: dict[str, Any] = {"A": {"$ref": "#/components/schemas/S0"}}
+    for n in range(levels):
+        below = {"$ref": f"#/components/schemas/S{n + 1}"}
+        schemas[f"S{n}"] = {"type": "array", "minItems": 3, "items": below}
+    return {**schemas, f"S{levels}": {"type": "string"}}
+
+
+def _chain(count: int) -> dict[str, Any]:
+    schemas: dict[str, Any] = {
+        f"S{n}": {"allOf": [{"$ref": f"#/components/schemas/S{n + 1}"}]} for n in range(count)
+    }
+    return {"A": {"$ref": "#/components/schemas/S0"}, **schemas, f"S{count}": {"type": "object"}}
+
+
+def _one_property(count: int) -> dict[str, Any]:
+    return {"A": {"allOf": [{"properties": {"p": {"minLength": n % 3}}} for n in range(count)]}}
+
+
+@pytest.mark.parametrize(
+    "schemas",
+    [_parts(5_000), _one_property(5_000), _doubling(24), _items(20), _chain(3_000)],
+    ids=["parts", "one property of many parts", "doubling", "items", "chain"],
+)
+def test_making_an_example_is_bounded(schemas: dict[str, Any]) -> None:
+    """Calls are counted, not time: putting schemas together costs what there is of them, and has an end."""
+    examples = Examples(document(schemas), "reply")
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        examples.for_content("", "#/components/schemas/A", "application/json", lambda _value: False)
+    finally:
+        sys.setprofile(None)
+    assert calls < 1_000_000, calls
+
+
+def test_all_parts_of_a_schema_are_in_its_example() -> None:
+    made = Examples(document(_parts(1_000)), "reply").for_schema("#/components/schemas/A")
+    assert len(made) == 1_000

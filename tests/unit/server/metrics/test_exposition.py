@@ -28,6 +28,17 @@ RECORD = {
     "full": "disk",
     "waiting": 7,
 }
+CLUSTER = {
+    "nodes": 3,
+    "owned": 4,
+    "lease": 1.5,
+    "lost": 1,
+    "claimed": 6,
+    "withheld": 2,
+    "forwarded": 9,
+    "unconfirmed": 1,
+    "misplaced": 5,
+}
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
 
@@ -138,3 +149,22 @@ def test_a_hostile_route() -> None:
 
     assert found["metaservice_requests_total", frozenset({"GET", '/a"} 1\nforged 1\\', "200"})] == 1
     assert not any(name.startswith("forged") for name, _ in found)
+
+
+def test_a_node_s_own_counts() -> None:
+    """Only a node of a cluster has them."""
+    alone = samples(render(reading(), "")[0].decode())
+    found = samples(render(reading(cluster=CLUSTER), "")[0].decode())
+
+    assert not any(name.startswith("metaservice_node") for name, _ in alone)
+    assert {name: value for (name, _), value in found.items() if name.startswith("metaservice_node")} == {
+        "metaservice_nodes": 3,
+        "metaservice_node_sessions": 4,
+        "metaservice_node_lease_seconds": 1.5,
+        "metaservice_node_leases_lost_total": 1,
+        "metaservice_node_claims_total": 6,
+        "metaservice_node_withheld_total": 2,
+        "metaservice_node_forwarded_total": 9,
+        "metaservice_node_forwards_unconfirmed_total": 1,
+        "metaservice_node_misplaced_total": 5,
+    }

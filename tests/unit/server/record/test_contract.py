@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from server.record import lives
 from server.record.record import (
     MOST_SETTINGS_BYTES,
     Exists,
@@ -43,7 +44,7 @@ async def rows_of(ledger: Record, session: str, where: Path) -> list[ChangeSet]:
     directory = where / f"loaded-{secrets.token_hex(4)}"
     directory.mkdir()
     await ledger.load(session, directory / "store.db")
-    opened = Session.open(str(directory), page_limit_bytes=2**30)
+    opened = Session.open(str(directory), page_limit_bytes=2**30, file="there")
     try:
         opened.check_file()
         return list(of_session(opened))
@@ -127,6 +128,12 @@ async def test_what_was_committed_is_what_is_loaded(ledger: Record, tmp_path: Pa
     assert tuple(each for chunk in loaded for each in chunk.entries) == rows.entries
     assert tuple(each for chunk in loaded for each in chunk.puts) == rows.puts
     assert tuple(each for chunk in loaded for each in chunk.answers) == rows.answers
+
+
+async def test_a_session_without_records_is_a_file_that_is_there(ledger: Record, tmp_path: Path) -> None:
+    await committed(ledger, "a", 0, first("x"))
+    await ledger.reset("a")
+    assert await rows_of(ledger, "a", tmp_path) == [ChangeSet()]
 
 
 async def test_deletions_come_before_what_is_put(ledger: Record, tmp_path: Path) -> None:
@@ -458,6 +465,111 @@ async def test_changes_reach_back_as_far_as_history(engine: Engine) -> None:
     with pytest.raises(Missing):
         await without.changes("b", since=0, most=9)
     await without.close()
+
+
+async def told_of(ledger: Record, id_: str, **asked: int) -> list[tuple[int, str, str | None]]:
+    """(version, what happened, the record's text then)."""
+    found, _ = await ledger.record_history("a", "orders", id_, **{"most": 99, **asked})
+    return [(each.version, each.what, each.doc and json.loads(each.doc)["text"]) for each in found]
+
+
+async def test_a_record_s_own_history(ledger: Record) -> None:
+    """Made, changed, removed and made anew; which request it was; a page of it, and the next."""
+    await four_versions(ledger)
+    await committed(ledger, "a", 4, ChangeSet(puts=(record(1, "anew"),)))
+    await committed(ledger, "a", 5, ChangeSet(puts=(record(9, "other"),)))
+
+    assert await told_of(ledger, "1") == [
+        (5, "new", "anew"),
+        (4, "removed", None),
+        (2, "changed", "changed"),
+        (1, "new", "one"),
+    ]
+    assert await told_of(ledger, "2") == [(3, "removed", None), (1, "new", "two")]
+    assert await told_of(ledger, "9") == [(6, "changed", "other"), (4, "new", "last")]
+    assert await told_of(ledger, "7") == []
+    found, more = await ledger.record_history("a", "orders", "1", most=2)
+    assert ([each.version for each in found], more) == ([5, 4], True)
+    found, more = await ledger.record_history("a", "orders", "1", most=2, before=4)
+    assert ([each.version for each in found], more) == ([2, 1], False)
+    entries = {each.version: each for each in await ledger.log("a", most=9)}
+    for each in found:
+        entry = entries[each.version]
+        assert (each.at, each.request, each.route, each.plan) == (
+            entry.at,
+            "request-1",
+            "POST /orders",
+            "plan-1",
+        )
+
+
+async def test_a_record_with_a_text_as_its_id(ledger: Record) -> None:
+    """Made anew it is another row; ids that are a part of others, or of other texts, are not it."""
+    text = FIRST_TEXT_ROWID
+    odd = 'a"b/\u00e9'
+    first_rows = (record(text, "abc", id_="x"), record(text + 1, "x", id_="xy"), record(text + 2, id_=odd))
+    await committed(ledger, "a", 0, ChangeSet(entries=(entry(),), puts=first_rows))
+    await committed(ledger, "a", 1, ChangeSet(deletes=((1, text),)))
+    await committed(ledger, "a", 2, ChangeSet(puts=(record(text + 3, "again", id_="x"),)))
+    await committed(ledger, "a", 3, ChangeSet(puts=(record(text + 2, "odd", id_=odd),)))
+    await committed(
+        ledger, "a", 4, ChangeSet(deletes=((1, text + 3),), puts=(record(text + 4, "at once", id_="x"),))
+    )
+
+    assert await told_of(ledger, "x") == [
+        (5, "changed", "at once"),
+        (3, "new", "again"),
+        (2, "removed", None),
+        (1, "new", "abc"),
+    ]
+    assert await told_of(ledger, "xy") == [(1, "new", "x")]
+    assert await told_of(ledger, odd) == [(4, "changed", "odd"), (1, "new", "x")]
+    assert await told_of(ledger, "") == []
+    assert await told_of(ledger, "a\x00b") == []
+
+
+async def test_a_record_s_history_is_of_one_collection(ledger: Record) -> None:
+    """And goes through a reset and a rewind."""
+    await committed(ledger, "a", 0, first("x"))
+    both = ChangeSet(entries=(entry(2, "people"),), puts=(record(1, "of people", number=2),))
+    await committed(ledger, "a", 1, both)
+    await ledger.reset("a")
+    assert await told_of(ledger, "1") == [(3, "removed", None), (1, "new", "x")]
+    await ledger.rewind("a", 2)
+    assert await told_of(ledger, "1") == [(4, "new", "x"), (3, "removed", None), (1, "new", "x")]
+    people, _ = await ledger.record_history("a", "people", "1", most=9)
+    assert [(each.version, each.what) for each in people] == [(4, "new"), (3, "removed"), (2, "new")]
+    assert people[0].route == "rewind to version 2"
+    assert (await ledger.record_history("a", "nothing", "1", most=9)) == ([], False)
+    with pytest.raises(Missing):
+        await ledger.record_history("b", "orders", "1", most=9)
+
+
+async def test_a_record_s_history_before_there_was_one(engine: Engine) -> None:
+    """What was written while no history was kept is told, and no more than that."""
+    without = await engine(history_seconds=0)
+    await committed(without, "a", 0, first("x"))
+    assert await told_of(without, "1") == [(1, "kept", "x")]
+    await without.close()
+    ledger = await engine()
+    await committed(ledger, "a", 1, ChangeSet(puts=(record(1, "y"),)))
+    assert await told_of(ledger, "1") == [(2, "changed", "y"), (1, "kept", "x")]
+    found, _ = await ledger.record_history("a", "orders", "1", most=9)
+    assert (found[1].at, found[1].route) == (None, "")
+    await ledger.close()
+
+
+async def test_a_record_s_history_has_an_end(ledger: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts that come to more than so many bytes are not told at once, but two always are."""
+    await committed(ledger, "a", 0, first("x"))
+    for version in range(1, 5):
+        await committed(ledger, "a", version, ChangeSet(puts=(record(1, str(version) * 100),)))
+    monkeypatch.setattr(lives, "MOST_BYTES", 50)
+    found, more = await ledger.record_history("a", "orders", "1", most=99)
+    assert ([each.version for each in found], more) == ([5, 4], True)
+    monkeypatch.setattr(lives, "MOST_BYTES", 10_000)
+    found, more = await ledger.record_history("a", "orders", "1", most=99)
+    assert (len(found), more) == (5, False)
 
 
 async def test_changes_of_what_is_no_more(ledger: Record) -> None:

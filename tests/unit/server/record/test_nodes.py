@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 
+from server.record.adoption import Adoption
+from server.record.keeper import Keeper
 from server.record.postgres import nodes as nodes_module
 from server.record.postgres.engine import Options, PostgresRecord, open_record
 from server.record.postgres.membership import Membership, joined
 from server.record.postgres.nodes import Lease, Nodes, now
 from server.record.record import Fenced, Head
+from server.record.shelf import Shelf
 from store.change_set import ChangeSet
+from store.keeper_wire import Opened
 from tests.unit.server.record.rows import first, part, record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from tools.postgresql import Postgres
 
@@ -237,3 +243,58 @@ async def test_nodes_are_told_of_each_other(sides: list[Side]) -> None:
     listed = {node["node"]: node for node in await two.membership.nodes()}
     assert listed["one"]["sessions"] == 1
     assert (listed["one"]["self"], listed["two"]["self"]) == (False, True)
+
+
+_GATE = """\
+CREATE TABLE gate (one bigint);
+INSERT INTO gate VALUES (1);
+CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM 1 FROM gate FOR UPDATE; RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER passing AFTER INSERT OR UPDATE ON records DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION pass();
+"""
+
+
+async def test_a_keeper_that_goes_on_with_a_lease_opens_what_the_last_one_has_committed(
+    sides: list[Side], database: str, tmp_path: Path
+) -> None:
+    """That one is dead in the middle of a COMMIT, which the database does all the same, some time later."""
+    one = sides[0]
+    assert "epoch" in await one.membership.claim("a")
+    await one.record.commit([part("a", 0, first("x"))])
+    holder = await asyncpg.connect(database)
+    await holder.execute(_GATE)
+    gate = holder.transaction()
+    await gate.start()
+    await holder.execute("SELECT 1 FROM gate FOR UPDATE")
+
+    async def until_one_waits(count: int, task: asyncio.Task[Any]) -> None:
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not task.done() and count > await holder.fetchval(waiting):
+            await asyncio.sleep(0)
+
+    committing = asyncio.ensure_future(
+        one.record.commit([part("a", 1, ChangeSet(puts=(record(2),)), batch="2" * 32)])
+    )
+    await until_one_waits(1, committing)
+    later = await open_record(database)
+    nodes = Nodes(later.pool, "one", "http://one", "1", LONG)
+    membership = await joined(later, nodes, lambda _event: None, before=one.lease.epoch)
+    (tmp_path / "caches").mkdir()
+    keeper = Keeper(
+        later,
+        Shelf(tmp_path / "caches", [], scratch=tmp_path),
+        Adoption(tmp_path, later, lambda _source, _out: asyncio.sleep(0)),
+        tell=lambda _message: 0,
+        report=lambda _event: None,
+        membership=membership,
+    )
+    opening = asyncio.ensure_future(keeper.open(1, "a"))
+    await until_one_waits(2, opening)
+    await gate.rollback()
+    opened, [head] = await opening, await committing
+
+    assert isinstance(opened, Opened), opened
+    assert opened.head == head
+    await later.close()
+    await holder.close()

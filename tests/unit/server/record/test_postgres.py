@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
+from server.record.postgres.connecting import Pool
 from server.record.postgres.engine import Options, PostgresRecord, open_record
-from server.record.record import Damaged, Full, Head, Invalid, Missing, TooNew, Unavailable, Unknown
+from server.record.record import (
+    Damaged,
+    Full,
+    Head,
+    Invalid,
+    Missing,
+    RecordError,
+    TooNew,
+    Unavailable,
+    Unknown,
+)
 from store.change_set import ChangeSet
 from tests.unit.server.record.rows import answer, entry, first, part, record
+from tools import postgresql
 from tools.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
@@ -102,6 +115,32 @@ async def test_a_database_out_of_reach_is_unavailable_and_then_there_again(
     proxy.go_on()
     [head] = await cut_off.commit([part("a", 0, first("x"))])
     assert isinstance(head, Head)
+
+
+async def test_a_server_that_is_killed_again_and_again_raises_nothing_but_the_record_s_errors() -> None:
+    """Whatever was under way: connecting, a statement, the end of a transaction. Then it is there again."""
+    killed = postgresql.Postgres()
+    try:
+        killed.start()
+        pool = Pool(killed.url("postgres"), 1.0)
+        ends = asyncio.Event()
+
+        async def ask() -> None:
+            while not ends.is_set():
+                with suppress(RecordError):
+                    await pool.fetch("SELECT pg_sleep(0.001)")
+                await asyncio.sleep(0)
+
+        asking = [asyncio.create_task(ask()) for _ in range(8)]
+        for _ in range(10):
+            await asyncio.to_thread(killed.kill)
+            await asyncio.to_thread(killed.start)
+        ends.set()
+        await asyncio.gather(*asking)
+        assert await pool.fetch("SELECT 1") == [(1,)]
+        await pool.close()
+    finally:
+        killed.remove()
 
 
 async def test_a_commit_that_is_never_answered_is_unknown(cut_off: PostgresRecord, proxy: TcpProxy) -> None:
@@ -205,4 +244,20 @@ async def test_history_takes_no_more_than_it_may(database: str) -> None:
     await ledger.prune_history()
     assert (await ledger.stats())["history_bytes"] <= 20_000
     assert len(await ledger.log("a", most=100)) >= 10
+    await ledger.close()
+
+
+async def test_who_has_most_history_loses_the_oldest_of_it(database: str) -> None:
+    ledger = await open_record(database, Options(history_seconds=3600, history_bytes=20_000))
+    for session in ("b", "c", "a"):
+        await ledger.commit([part(session, 0, first("x"))])
+        await ledger.commit([part(session, 1, ChangeSet(puts=(record(1, "changed"),)))])
+    for version in range(2, 40):
+        await ledger.commit([part("a", version, ChangeSet(puts=(record(1, "x" * 1_000),)))])
+    while await ledger.prune_history():
+        pass
+    assert (await ledger.stats())["history_bytes"] <= 20_000
+    for session in ("b", "c"):
+        assert [each.version for each in await ledger.log(session, most=9)] == [2, 1]
+    assert (await ledger.log("a", most=100))[0].version == 40
     await ledger.close()

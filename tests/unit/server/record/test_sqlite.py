@@ -36,6 +36,17 @@ async def filled(ledger: SqliteRecord, *sessions: str, text: str = "x") -> None:
 # The disk
 
 
+async def test_a_superseded_record_that_is_not_what_was_written_is_told(tmp_path: Path) -> None:
+    ledger = SqliteRecord(tmp_path / "record.db", Options(history_seconds=3600.0, history_bytes=10**6))
+    for base, text in enumerate(("first", "second")):
+        await ledger.commit([part("a", base, first(text))])
+    ledger.execute("UPDATE superseded SET doc = replace(doc, 'first', 'other') WHERE row = 1")
+    with pytest.raises(Damaged):
+        await ledger.record_history("a", "orders", "1", most=9)
+    assert (await ledger.record_history("a", "orders", "1", most=1))[0][0].what == "changed"
+    await ledger.close()
+
+
 async def test_when_there_is_no_page_left_only_who_needs_one_fails(ledger: SqliteRecord) -> None:
     """And all is well again when there is room."""
     await filled(ledger, "a", "b", "c")
@@ -256,6 +267,30 @@ async def test_history_takes_no_more_than_it_may(tmp_path: Path) -> None:
     counted, ledger.history._size = ledger.history.size, None
     assert ledger.history.size == counted
     assert len(await ledger.log("a", most=1000)) >= 10
+    await ledger.close()
+
+
+async def test_who_has_most_history_loses_the_oldest_of_it(tmp_path: Path) -> None:
+    """A session's flood of changes takes nothing from what others can be rewound to."""
+    ledger = SqliteRecord(tmp_path / "record.db", Options(history_seconds=3600, history_bytes=20_000))
+    await filled(ledger, "a", "b", "c")
+    for session in ("b", "c"):
+        await ledger.commit([part(session, 1, ChangeSet(puts=(record(1, "changed"),)))])
+    for version in range(1, 100):
+        await ledger.commit([part("a", version, ChangeSet(puts=(record(1, "x" * 1_000),)))])
+    while await ledger.prune_history():
+        pass
+    assert ledger.history.size <= 20_000
+    for session in ("b", "c"):
+        assert [each.version for each in await ledger.log(session, most=9)] == [2, 1]
+        await ledger.rewind(session, 1)
+    kept = await ledger.log("a", most=1_000)
+    assert len(kept) >= 10
+    assert kept[0].version == 100
+    await ledger.rewind("a", 99)
+    counted = dict(ledger.history._by_session())
+    ledger.history._forget_sizes()
+    assert ledger.history._by_session() == {each: size for each, size in counted.items() if size}
     await ledger.close()
 
 

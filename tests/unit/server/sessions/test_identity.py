@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.sessions.identity import session_for
+from server.sessions.identity import owned, session_for
 from server.values.errors import SessionInvalid, SessionMissing
 
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", fullmatch=True)
@@ -71,3 +71,10 @@ def test_nothing_to_go_by_is_400() -> None:
     """Unless the settings have a shared session, somebody must say whose data is meant."""
     with pytest.raises(SessionMissing, match="Session identifier missing"):
         session_for(None, None, "reject")
+
+
+@pytest.mark.parametrize("owner", ["..", ".", "", "a b", "a/b", "%2e", "\u00e4", "a" * 65])
+def test_before_the_slash_stands_a_token_s_name(owner: str) -> None:
+    """Whatever else is made cannot be asked for again: no path may have a step of dots."""
+    with pytest.raises(SessionInvalid, match="token's name"):
+        owned(owner, "shop")

@@ -1,0 +1,1 @@
+"""What the console costs: its pages over much data, and the requests of clients while nobody looks at it."""
