@@ -81,6 +81,12 @@ class Bills:
         )
         return found
 
+    async def used(self, limits: Sequence[Sequence[Any]], reserve: dict[str, int], buckets: int) -> list[int]:
+        found: list[int] = await self._keeper.call(
+            "spending_used", limits=limits, reserve=reserve, buckets=buckets
+        )
+        return found
+
     async def settle(
         self, reservation: str, session: str, seconds: Sequence[int], spent: tuple[int, int], buckets: int
     ) -> None:

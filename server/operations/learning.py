@@ -78,7 +78,7 @@ class LearningOperations:
                     "most": limit.most,
                     "used": used,
                 }
-                for limit, used in author.budget.used()
+                for limit, used in await author.budget.used()
             ],
             "trouble": None
             if trouble is None

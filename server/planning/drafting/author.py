@@ -163,7 +163,7 @@ class Author:
         self.answers = Answers()
 
     @property
-    def budget(self) -> Budget:
+    def budget(self) -> Purse:
         return self._budget
 
     @property

@@ -94,6 +94,13 @@ class Purse(Protocol):
 
     def spent(self, session: str, calls: int, tokens: int) -> None: ...
 
+    async def used(self) -> list[tuple[Limit, int]]:
+        """What the service has spent under each of its limits, with what calls under way may cost.
+
+        Raises ProviderUnavailable.
+        """
+        ...
+
 
 class Budget:
     """Admits calls to the provider and keeps count of them; see the module's rules.
@@ -130,8 +137,8 @@ class Budget:
             each.under_way += 1
         self._forget_sessions()
 
-    def used(self) -> list[tuple[Limit, int]]:
-        """What the service has spent under each of its limits, with what calls under way may cost."""
+    async def used(self) -> list[tuple[Limit, int]]:
+        """See `Purse`."""
         return self._service.used(self._clock(), self._reserve)
 
     def spent(self, session: str, calls: int, tokens: int) -> None:

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 
 class Ledger(Protocol):
-    """Where all nodes' bills are. Both raise RecordError (`server/record/postgres/spending.py`)."""
+    """Where all nodes' bills are. All raise RecordError (`server/record/postgres/spending.py`)."""
 
     async def admit(
         self, session: str, limits: Sequence[Sequence[Any]], reserve: dict[str, int], buckets: int
@@ -45,6 +45,10 @@ class Ledger(Protocol):
     async def settle(
         self, reservation: str, session: str, seconds: Sequence[int], spent: tuple[int, int], buckets: int
     ) -> None: ...
+
+    async def used(
+        self, limits: Sequence[Sequence[Any]], reserve: dict[str, int], buckets: int
+    ) -> list[int]: ...
 
 
 class SharedBudget:
@@ -70,14 +74,22 @@ class SharedBudget:
             asking.add_done_callback(partial(self._unwanted, session))
             raise
         except RecordError as error:
-            detail = "What planning may still cost cannot be looked up at the moment."
-            raise ProviderUnavailable(detail, headers={"Retry-After": "1"}) from error
+            raise _unknown() from error
         if "refused" in found:
             refusals: list[tuple[float, Limit]] = [
                 (seconds, limits[place][1]) for place, seconds in found["refused"]
             ]
             raise over_budget(refusals)
         self._reserved[session].append(found["id"])
+
+    async def used(self) -> list[tuple[Limit, int]]:
+        """See `Purse`."""
+        asked = [[_SERVICE, each.unit, each.seconds, each.most] for each in self._service]
+        try:
+            found = await self._ledger.used(asked, self._reserve, BUCKETS)
+        except RecordError as error:
+            raise _unknown() from error
+        return list(zip(self._service, found, strict=True))
 
     def _unwanted(self, session: str, asking: asyncio.Future[dict[str, Any]]) -> None:
         """Whoever asked has gone meanwhile."""
@@ -104,3 +116,8 @@ class SharedBudget:
             else:
                 return
         log.warning("bill not written", calls=calls, tokens=tokens)
+
+
+def _unknown() -> ProviderUnavailable:
+    detail = "What planning may still cost cannot be looked up at the moment."
+    return ProviderUnavailable(detail, headers={"Retry-After": "1"})

@@ -55,20 +55,14 @@ class Spending:
 
         async def run(connection: Connection) -> dict[str, Any]:
             await connection.execute("SELECT 1 FROM library_head WHERE one = 2 FOR UPDATE")
-            now = await connection.fetchval(f"SELECT {_NOW}")
-            spent = await connection.fetch(_SPENT, [SERVICE, session])
-            under_way = [row[0] for row in await connection.fetch(_RESERVED)]
-            refused = []
-            for place, (owner, unit, seconds, most) in enumerate(limits):
-                amounts = [
-                    (leaves, row[_UNITS[unit]])
-                    for row in spent
-                    if (row["owner"], row["seconds"]) == (owner, seconds)
-                    and (leaves := _leaves_at(row["number"], seconds, buckets)) > now
-                ]
-                calls = len(under_way) if owner == SERVICE else under_way.count(session)
-                if sum(amount for _, amount in amounts) + calls * reserve[unit] >= most:
-                    refused.append([place, _frees_in(amounts, now, most, seconds)])
+            now, accounts = await _accounts(connection, [SERVICE, session], limits, reserve, buckets)
+            refused = [
+                [place, _frees_in(amounts, now, most, seconds)]
+                for place, ((amounts, used), (_, _, seconds, most)) in enumerate(
+                    zip(accounts, limits, strict=True)
+                )
+                if used >= most
+            ]
             if refused:
                 return {"refused": refused}
             await connection.execute(
@@ -81,6 +75,16 @@ class Spending:
             return {"id": reservation}
 
         found: dict[str, Any] = await self._do(run)
+        return found
+
+    async def used(self, limits: Sequence[Sequence[Any]], reserve: dict[str, int], buckets: int) -> list[int]:
+        """What the service has spent under each of its limits, with what calls under way may cost."""
+
+        async def run(connection: Connection) -> list[int]:
+            _, accounts = await _accounts(connection, [SERVICE], limits, reserve, buckets)
+            return [used for _, used in accounts]
+
+        found: list[int] = await self._do(run)
         return found
 
     async def settle(
@@ -118,7 +122,35 @@ class Spending:
     @property
     def operations(self) -> dict[str, Any]:
         """For the API process, by name."""
-        return {"spending_admit": self.admit, "spending_settle": self.settle}
+        return {
+            "spending_admit": self.admit,
+            "spending_settle": self.settle,
+            "spending_used": self.used,
+        }
+
+
+async def _accounts(
+    connection: Connection,
+    owners: list[str],
+    limits: Sequence[Sequence[Any]],
+    reserve: dict[str, int],
+    buckets: int,
+) -> tuple[float, list[tuple[list[tuple[float, int]], int]]]:
+    """Now; and under each limit the bills with when they leave, and their sum with what is under way."""
+    now: float = await connection.fetchval(f"SELECT {_NOW}")
+    spent = await connection.fetch(_SPENT, owners)
+    under_way = [row[0] for row in await connection.fetch(_RESERVED)]
+    accounts = []
+    for owner, unit, seconds, _ in limits:
+        amounts = [
+            (leaves, row[_UNITS[unit]])
+            for row in spent
+            if (row["owner"], row["seconds"]) == (owner, seconds)
+            and (leaves := _leaves_at(row["number"], seconds, buckets)) > now
+        ]
+        calls = len(under_way) if owner == SERVICE else under_way.count(owner)
+        accounts.append((amounts, sum(amount for _, amount in amounts) + calls * reserve[unit]))
+    return now, accounts
 
 
 def _leaves_at(number: int, seconds: int, buckets: int) -> float:

@@ -91,6 +91,18 @@ async def test_a_call_that_cost_nothing_gives_its_reservation_back(nodes: list[M
     await two.reserve("s")
 
 
+async def test_any_node_tells_what_all_have_used(nodes: list[Membership]) -> None:
+    """Bills, and what calls under way may cost; of the service's limits alone."""
+    one, two = budgets(nodes, calls_per_hour=5, calls_per_session_hour=3)
+    await one.reserve("s")
+    await settled(one, "s", 1, 100)
+    await one.reserve("t")
+    found = {limit.name: used for limit, used in await two.used()}
+    assert found["calls_per_hour"] == 2
+    assert found["tokens_per_day"] > 100
+    assert "calls_per_session_hour" not in found
+
+
 async def test_a_dead_node_s_reservations_count_no_more(
     nodes: list[Membership], postgres_server: Postgres, database: str
 ) -> None:
