@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define, evolve, field, frozen
 
 from server.contracts import programs
-from server.contracts.asking import add, at, put
+from server.contracts.asking.json_paths import add, at, put
 from server.contracts.document import value_at
 from server.contracts.envelopes import around_of
 from server.contracts.examples import Examples

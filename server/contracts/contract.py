@@ -9,7 +9,8 @@ import orjson
 from attrs import evolve, field, frozen
 
 from server.contracts import media_types
-from server.contracts.asking import Asked, Request, read
+from server.contracts.asking.operations import read
+from server.contracts.asking.request import Asked, Request
 from server.contracts.compiling import Compiled, Compiler
 from server.contracts.document import METHODS, ContractError
 from server.contracts.echoing import echoed
@@ -18,7 +19,7 @@ from server.contracts.examples import Examples, holder_of
 from server.contracts.failing import Failing
 from server.contracts.fitting import fitted
 from server.contracts.judging import Judging
-from server.contracts.modelling import model_of
+from server.contracts.modelling.building import model_of
 from server.contracts.overrides import overrides_in
 from server.contracts.reply_headers import ReplyHeaders
 from server.contracts.routes import Routes, segments_of

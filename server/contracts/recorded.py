@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 from attrs import frozen
 
-from server.contracts.asking import at, put
+from server.contracts.asking.json_paths import at, put
 from server.values.errors import MethodNotAllowed, NotFound
 
 if TYPE_CHECKING:

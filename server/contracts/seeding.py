@@ -19,7 +19,8 @@ from uuid import uuid4
 
 from attrs import define, field
 
-from server.contracts.asking import MINE, add, at, put
+from server.contracts.asking.addressing import MINE
+from server.contracts.asking.json_paths import add, at, put
 from server.contracts.keys import address_of, making_of
 from server.contracts.records import faults
 from server.contracts.shapes import plain

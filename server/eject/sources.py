@@ -192,6 +192,11 @@ class _Copying:
         module = _module(name)
         self.texts[name] = ""
         self.texts[name] = "\n".join(self._turned(module.tree, module.lines)) + "\n"
+        package = name.rpartition(".")[0]
+        if package.startswith(
+            "server.contracts."
+        ):  # one inside the project's package, which has its own text
+            self.whole(f"{package}.__init__")
 
     def settle(self) -> None:
         """Take parts until nobody asks for more."""

@@ -17,7 +17,7 @@ import orjson
 from attrs import evolve
 from multidict import CIMultiDict
 
-from server.contracts.asking import at
+from server.contracts.asking.json_paths import at
 from server.contracts.contract import Call
 from server.eject.contracted import call_for, examples_of, runnable_for
 from server.eject.spoken import samples
