@@ -11,7 +11,7 @@ from tests.fakes import FakeExecutor
 from tests.http.client import Answer, Wire, request_bytes
 
 if TYPE_CHECKING:
-    from server.app import Service
+    from server.service import Service
     from tests.http.conftest import Start
 
 LOCAL = [
