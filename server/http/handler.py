@@ -34,6 +34,7 @@ from server.planning.dialects.frame.answering import in_dialect
 from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
+from server.requests.headers import check_coding
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
 from server.sessions.settings import NoSettings, ReadsSettings
@@ -215,6 +216,7 @@ class Handler:
             return await self._cluster.forward(request, away.elsewhere, line, body=away.body)
 
     async def _answered(self, request: web.BaseRequest, line: RequestLine) -> Answered:
+        check_coding(request.headers)
         is_health = request.raw_path.partition("?")[0] == pages.HEALTH
         if not is_health and not self._was_judged(request):  # load balancers ask by an address
             self._hosts.check(request.headers)

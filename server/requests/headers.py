@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from server.values.errors import InvalidHeader
+from server.values.errors import BadRequest, InvalidHeader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,6 +39,21 @@ def single(headers: MultiMapping[str], name: str) -> str | None:
     if len(values) > 1:
         raise InvalidHeader(f"More than one {name} header.", header=name)
     return values[0] if values else None
+
+
+def check_coding(headers: MultiMapping[str]) -> None:
+    """Raises BadRequest for a body in another transfer coding than `chunked` alone.
+
+    aiohttp's parser takes `gzip, chunked`, and would hand on the compressed bytes as the body. Whoever is
+    told so cannot go on with the connection (RFC 9112 §6.1): a body in chunks ends it.
+    """
+    if "Transfer-Encoding" not in headers:
+        return
+    if ", ".join(headers.getall("Transfer-Encoding")).strip().lower() != "chunked":
+        raise BadRequest(
+            "The Transfer-Encoding header names another coding than chunked. Send the body as it is, by "
+            "chunked alone or with a Content-Length."
+        )
 
 
 def for_plan(

@@ -345,6 +345,38 @@ async def test_framing_that_breaks_in_the_middle_is_400(start: Start) -> None:
     assert not executor.jobs
 
 
+@pytest.mark.parametrize("target", ["/members", "/healthz", "/_meta/sessions"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: x, chunked",
+    ],
+)
+async def test_a_coding_beside_chunked_is_refused(lines: str, target: str, start: Start) -> None:
+    """The bytes would be read as they are, compressed or not; nothing that follows is read."""
+    executor = FakeExecutor()
+    service = await start(executor=executor)
+    async with await Wire.to(service.address) as wire:
+        head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\nX-Session-ID: s1\r\n{lines}\r\n\r\n"
+        await wire.send(head.encode() + b"2\r\n{}\r\n0\r\n\r\n" + request_bytes("GET", "/healthz"))
+        answer = await wire.answer()
+
+        assert answer.status == 400
+        assert await wire.closed()
+    assert not executor.jobs
+
+
+async def test_chunked_in_any_case_is_taken(start: Start) -> None:
+    service = await start()
+    async with await Wire.to(service.address) as wire:
+        head = b"POST /members HTTP/1.1\r\nHost: localhost\r\nX-Session-ID: s1\r\nTransfer-Encoding: Chunked\r\n"
+        await wire.send(head + b"Content-Type: application/json\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+
+        assert (await wire.answer()).status == 200
+
+
 async def test_expect_is_answered_when_the_body_will_be_read(start: Start) -> None:
     """100 first, then the answer; a request that is refused anyway gets no 100."""
     service = await start(request_bytes=1_024)
