@@ -34,7 +34,7 @@ from server.planning.dialects.frame.answering import in_dialect
 from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
-from server.requests.headers import check_coding
+from server.requests.headers import check_coding, check_whole
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
 from server.sessions.settings import NoSettings, ReadsSettings
@@ -296,6 +296,8 @@ class Handler:
         if settings is None:
             settings = await self._settings.of(session.directory)
         call = await self._contract(request, target, session, line, caller)
+        if call is None or "content-range" not in call.header_names():
+            check_whole(request.method, request.headers)
         named = NATIVE if call else self._dialects.named(request.headers, caller.token_name, settings)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(

@@ -28,6 +28,7 @@ PLAN_HEADERS: Mapping[str, bool] = {
 
 #: Without one of them the same is done; all others say on which condition, or what else.
 _SPARED = frozenset({"accept", "accept-language", "authorization", "content-type"})
+_REPLACING = frozenset({"POST", "PUT", "PATCH"})
 #: Of a header, also of one that came in many lines: as long as aiohttp takes a line.
 MAX_CHARACTERS = 8_190
 _TEXT = re.compile(r"[\t -~]*")
@@ -53,6 +54,16 @@ def check_coding(headers: MultiMapping[str]) -> None:
         raise BadRequest(
             "The Transfer-Encoding header names another coding than chunked. Send the body as it is, by "
             "chunked alone or with a Content-Length."
+        )
+
+
+def check_whole(method: str, headers: MultiMapping[str]) -> None:
+    """Raises InvalidHeader for a body that is a part of something: it would replace the whole (RFC 9110 §14.5)."""
+    if "Content-Range" in headers and method in _REPLACING:
+        raise InvalidHeader(
+            "The Content-Range header says that the body is a part. Send the whole without that header, or "
+            "PATCH with the members that change.",
+            header="content-range",
         )
 
 

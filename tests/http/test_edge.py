@@ -377,6 +377,22 @@ async def test_chunked_in_any_case_is_taken(start: Start) -> None:
         assert (await wire.answer()).status == 200
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+async def test_a_part_of_a_body_is_refused(method: str, start: Start) -> None:
+    """It would stand for the whole record. A read has no body that it could be about."""
+    executor = FakeExecutor()
+    service = await start(executor=executor)
+    part = {"Content-Range": "bytes 0-1/20"}
+    answer = await ask(service.address, method, "/members/1", JSON | part, b"{}")
+
+    assert (answer.status, answer.json["header"]) == (400, "content-range")
+    assert "Content-Range" in answer.json["detail"]
+    assert "PATCH" in answer.json["detail"]
+    assert not executor.jobs
+    assert (await ask(service.address, method, "/members/1", JSON, b"{}")).status == 200
+    assert (await ask(service.address, "GET", "/members/1", part)).status == 200
+
+
 async def test_expect_is_answered_when_the_body_will_be_read(start: Start) -> None:
     """100 first, then the answer; a request that is refused anyway gets no 100."""
     service = await start(request_bytes=1_024)
