@@ -219,7 +219,7 @@ class Handler:
         check_coding(request.headers)
         is_health = request.raw_path.partition("?")[0] == pages.HEALTH
         if not is_health and not self._was_judged(request):  # load balancers ask by an address
-            self._hosts.check(request.headers)
+            self._hosts.check(request.headers, request.raw_path)
         if preflight := self._cors.preflight(request.method, request.headers):
             return preflight
         if is_health:
