@@ -554,12 +554,66 @@ async def test_a_malformed_request_is_one_short_line(start: Start, caplog: pytes
             answer = await wire.answer()
 
     assert answer.status == 400
-    detail = "This is not a request of HTTP/1.1 as the service takes it: it cannot be parsed."
+    detail = "This is not a request of HTTP/1.1 as the service takes it: a header goes on in a second line."
     assert answer.json == problem(answer, "bad-request", "Bad request", detail)
     assert [entry["event"] for entry in logs] == ["request"]
     assert "hunter2" not in str(logs)
     assert len(str(logs)) < 300
     assert not caplog.records
+
+
+HOST = "Host: localhost\r\n"
+MALFORMED = [
+    (HOST + "".join(f"X-{number}: hunter2\r\n" for number in range(200)), "too many headers"),
+    (f"{HOST}Host: hunter2\r\n", "the Host header twice"),
+    ("", "no Host header"),
+    (f"{HOST}Content-Type: hunter2\r\nContent-Type: hunter2\r\n", "a header twice"),
+    (f"{HOST}Content-Length: 7\r\nContent-Length: 7\r\n", "the Content-Length header twice"),
+    (f"{HOST}Content-Length: 7\r\nTransfer-Encoding: chunked\r\n", "both"),
+    (f"{HOST}Transfer-Encoding: chunked\r\nContent-Length: 7\r\n", "both"),
+    (f"{HOST}Content-Length: +7\r\n", "its Content-Length is no length"),
+    (f"{HOST}Content-Length: {'9' * 30}\r\n", "its Content-Length is no length"),
+    (f"{HOST}Transfer-Encoding: hunter2\r\n", "its Transfer-Encoding"),
+    (f"{HOST}hunter2 : x\r\n", "a name or a value"),
+    (f"{HOST}X: hunter2\x01\r\n", "a name or a value"),
+    (f"{HOST}X: hunter2\rhunter2\r\n", "CR LF"),
+]
+
+
+@pytest.mark.parametrize(("headers", "cause"), MALFORMED, ids=[str(at) for at in range(len(MALFORMED))])
+async def test_a_malformed_request_s_cause_is_named(headers: str, cause: str, start: Start) -> None:
+    """As far as the parser tells; nothing of what was sent is said again."""
+    service = await start()
+    async with await Wire.to(service.address) as wire:
+        await wire.send(f"POST /members HTTP/1.1\r\n{headers}\r\n".encode())
+        answer = await wire.answer()
+
+        assert await wire.closed()
+    assert (answer.status, answer.json["type"]) == (400, "/_meta/problems/bad-request")
+    assert cause in answer.json["detail"]
+    assert b"hunter2" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("post /hunter2 HTTP/1.1", "its method is none"),
+        ("GET /a hunter2 HTTP/1.1", "its first line"),
+        ("GET /hunter2 HTTP/1.9", "another version"),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n", "another version"),
+        ("GET hunter2 HTTP/1.1", "its target is none"),
+        ("GET * HTTP/1.1", "its target is none"),
+    ],
+)
+async def test_a_malformed_first_line_s_cause_is_named(line: str, cause: str, start: Start) -> None:
+    service = await start()
+    async with await Wire.to(service.address) as wire:
+        await wire.send(f"{line}\r\n{HOST}\r\n".encode())
+        answer = await wire.answer()
+
+    assert answer.status == 400
+    assert cause in answer.json["detail"]
+    assert b"hunter2" not in answer.body
 
 
 @pytest.mark.parametrize(
