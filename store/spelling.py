@@ -312,7 +312,7 @@ def _check_operator(key: str, value: Any, known: Collection[str], operators: Col
     if key == f"__{suffix}" and suffix in operators:
         raise _wrong(key, spelt("name", suffix, value))
     if name and suffix in operators:
-        _check_inner(key, name, suffix, value, known, operators)
+        _check_inner(key, value, known, operators)
         _check_style(name, suffix, value, known)
         return
     if name and _first(name) in known:
@@ -325,10 +325,9 @@ def _check_operator(key: str, value: Any, known: Collection[str], operators: Col
     _check_style(key, "", value, known)
 
 
-def _check_inner(
-    key: str, name: str, operator: str, value: Any, known: Collection[str], operators: Collection[str]
-) -> None:
+def _check_inner(key: str, value: Any, known: Collection[str], operators: Collection[str]) -> None:
     """`author__born__gte`, and two operators: what is before the last of them is a field's name."""
+    name, _, operator = key.rpartition("__")
     inner, _, word = name.rpartition("__")
     if not inner or name in known:
         return

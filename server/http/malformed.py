@@ -1,7 +1,7 @@
 """What is wrong with bytes that are no request, as far as the parser tells.
 
-aiohttp's errors quote what was sent, which nobody is told again (T53). So only the beginnings of its texts are
-looked at (aiohttp 3.14.5 and the llhttp within it), and the words are ours.
+aiohttp's errors quote what was sent, which nobody is told again (T53). So only the beginnings of its texts
+are looked at (aiohttp 3.14.5 and the llhttp within it), and the words are ours.
 """
 
 from __future__ import annotations

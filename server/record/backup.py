@@ -146,7 +146,9 @@ def _fold(database: Path) -> None:
 
 
 def verify(path: Path) -> dict[str, Any]:
-    """Read the whole record: its schema (a foreign one is all that is told), its structure, all sums, sessions' sizes, and where their history ends.
+    """Read the whole record: its structure, all sums, sessions' sizes, and where their history ends.
+
+    Of a schema that is not this version's nothing is read but the schema.
 
     `sessions` and `records` that were read; `damaged`: what is not as it was written, the first of it.
     Raises RecordError, sqlite3.Error.

@@ -58,7 +58,7 @@ def check_coding(headers: MultiMapping[str]) -> None:
 
 
 def check_whole(method: str, headers: MultiMapping[str]) -> None:
-    """Raises InvalidHeader for a body that is a part of something: it would replace the whole (RFC 9110 §14.5)."""
+    """Raises InvalidHeader for a body that is a part: it would replace the whole (RFC 9110 §14.5)."""
     if "Content-Range" in headers and method in _REPLACING:
         raise InvalidHeader(
             "The Content-Range header says that the body is a part. Send the whole without that header, or "

@@ -57,7 +57,9 @@ _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]++):([^\x00-\x08\x0a-\x1f\x7f]
 _WARNED = (BadContentDispositionHeader, BadContentDispositionParam)
 for _category in _WARNED:
     warnings.filterwarnings("error", category=_category)
-_NO_BOUNDARY = f"The type of the body, multipart/form-data, needs one boundary of 1 to {MAX_BOUNDARY} characters."
+_NO_BOUNDARY = (
+    f"The type of the body, multipart/form-data, needs one boundary of 1 to {MAX_BOUNDARY} characters."
+)
 _NO_PARTS = "The boundary that the body's type names is not in the body."
 _NO_END = "The form has no end: after the last part there is no line with the boundary between dashes."
 _NO_DELIMITER = "A line of the form goes on after its boundary."

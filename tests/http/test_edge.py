@@ -371,7 +371,9 @@ async def test_a_coding_beside_chunked_is_refused(lines: str, target: str, start
 async def test_chunked_in_any_case_is_taken(start: Start) -> None:
     service = await start()
     async with await Wire.to(service.address) as wire:
-        head = b"POST /members HTTP/1.1\r\nHost: localhost\r\nX-Session-ID: s1\r\nTransfer-Encoding: Chunked\r\n"
+        head = (
+            b"POST /members HTTP/1.1\r\nHost: localhost\r\nX-Session-ID: s1\r\nTransfer-Encoding: Chunked\r\n"
+        )
         await wire.send(head + b"Content-Type: application/json\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
 
         assert (await wire.answer()).status == 200

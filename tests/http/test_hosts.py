@@ -123,7 +123,13 @@ async def test_a_target_that_names_a_host(options: dict[str, Any], start: Start)
     for target in ("http://localhost/members", "HTTP://LOCALHOST:80/members", "https://localhost./members"):
         assert (await asked(service, "localhost:8000", target)).status == 200, target
 
-    others = ("evil.example", "localhost@evil.example", "evil.example@localhost", "", "localhost.evil.example")
+    others = (
+        "evil.example",
+        "localhost@evil.example",
+        "evil.example@localhost",
+        "",
+        "localhost.evil.example",
+    )
     for authority in others:
         answer = await asked(service, "localhost", f"http://{authority}/members")
         assert answer.status == 400, authority

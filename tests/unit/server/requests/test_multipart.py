@@ -193,7 +193,9 @@ def test_what_is_wrong_with_a_form_is_named(body: bytes, cause: str) -> None:
         read(body, end=b"")
 
 
-@pytest.mark.parametrize("parameters", ["", "; boundary=", "; boundary=a; boundary=b", f"; boundary={'b' * 71}"])
+@pytest.mark.parametrize(
+    "parameters", ["", "; boundary=", "; boundary=a; boundary=b", f"; boundary={'b' * 71}"]
+)
 def test_a_boundary_is_needed(parameters: str) -> None:
     headers = CIMultiDict({"Content-Type": f"multipart/form-data{parameters}"})
     with pytest.raises(BadRequest, match="needs one boundary of 1 to 70 characters"):
