@@ -56,9 +56,10 @@ torture *args:
 fuzz *args:
     {{with_tools}} python -m tools.fuzz "$@"
 
-# Try whatever /openapi.json promises for 300 seconds, or as many as given, in each of two tests.
+# Try whatever /openapi.json promises for 300 seconds, or as many as given, in each of two tests; with `--contract FILE` what that document does.
 schemathesis *args:
-    SCHEMATHESIS_SECONDS="${1:-300}" {{with_tools}} pytest -q tests/e2e/test_openapi.py -k schemathesis
+    case "${1:-}" in --*) {{with_tools}} python -m tools.described "$@" ;; \
+        *) SCHEMATHESIS_SECONDS="${1:-300}" {{with_tools}} pytest -q tests/e2e/test_openapi.py -k schemathesis ;; esac
 
 # /docs and /redoc in a real browser; needs Chromium (`apt-get install chromium`).
 browser *args:

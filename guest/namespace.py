@@ -50,6 +50,8 @@ PURE_HELPERS: tuple[Callable[..., Any], ...] = (
     patches.merge_patch,
     pages.page_of,
     pages.pick,
+    pages.envelope,
+    pages.fail,
     shapes.shaped,
 )
 _BUILTINS = {name: getattr(builtins, name) for name in BUILTIN_NAMES}

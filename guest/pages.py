@@ -1,4 +1,4 @@
-"""What a query asks to see of a list: which page of it, and which fields of its records.
+"""What a query asks to see of a list, the page and its records' fields; and what is around it.
 
 Helpers that a plan may call.
 """
@@ -6,9 +6,9 @@ Helpers that a plan may call.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NoReturn
 
-from guest.reply import RequestFault
+from guest.reply import RequestFault, abort
 
 DEFAULT_PAGE_SIZE = 20
 MAX_FIELDS = 64
@@ -44,6 +44,63 @@ def _number(query: dict[str, Any], key: str, lowest: int) -> int:
     if not isinstance(text, str) or not _DIGITS.fullmatch(text) or not lowest <= int(text) <= _LARGEST:
         raise RequestFault(400, f"{key}: takes an integer from {lowest} up")
     return int(text)
+
+
+def envelope(
+    form: Any, items: list[Any], total: int | None = None, limit: int | None = None, offset: int = 0
+) -> Any:
+    """A list as the API's description has it: `envelope(ctx["list"], items, total)`.
+
+    total None: all there are. form None: lists have nothing around them.
+    """
+    if not form:
+        return items
+    whole = offset + len(items) if total is None else total
+    facts = _facts(items, whole, limit, offset)
+    if form.get("within"):
+        items = [{form["within"][0]: item} for item in items]
+    body: dict[str, Any] = {}
+    _set(body, form["place"], items)
+    for path, kind, fixed, kept in form["around"]:
+        value = facts.get(kind) if kind else fixed
+        if value is not None or kept:
+            _set(body, path, dict(value) if isinstance(value, dict) else value)
+    return body
+
+
+def _facts(items: list[Any], total: int, limit: int | None, offset: int) -> dict[str, Any]:
+    """What members around a list may tell (server/contracts/envelopes.py names them)."""
+    size = max(limit if limit is not None else len(items), 1)
+    return {
+        "total": total,
+        "count": len(items),
+        "limit": limit if limit is not None else len(items),
+        "offset": offset,
+        "start": offset + 1,
+        "page": offset // size + 1,
+        "pages": (total + size - 1) // size,
+        "more": offset + len(items) < total,
+        "less": offset > 0,
+        "true": True,
+        "one": 1,
+    }
+
+
+def _set(body: dict[str, Any], path: list[str], value: Any) -> None:
+    for step in path[:-1]:
+        inner = body.get(step)
+        if not isinstance(inner, dict):
+            inner = body[step] = {}
+        body = inner
+    body[path[-1]] = value
+
+
+def fail(status: int, text: str, field: str | None = None) -> NoReturn:
+    """End the plan here with an error in the API's own form; `field`: what it is about.
+
+    `fail(422, "has been taken", "email")`.
+    """
+    abort(status, f"{field}: {text}" if field else text)
 
 
 def pick(value: Any, fields: Any) -> Any:

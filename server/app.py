@@ -18,6 +18,7 @@ from server.contracts.served import ServedContracts, read_contract
 from server.http.api_pages import ApiPages
 from server.http.connection import Server
 from server.http.contracted import Contracted
+from server.http.contracts import ContractReader
 from server.http.cors import Cors
 from server.http.file_fields import FileFields
 from server.http.handler import Handler
@@ -348,7 +349,8 @@ def make_app(  # noqa: PLR0915  a part after the other
     dialects = dialect_choice(settings, session_settings)
     reader = _reader(settings, names)
     use_case = _use_case(settings, plans, pool, session_settings, memory)
-    watching = _watching(settings, changes, reader, dialects, session_settings, use_case, streams)
+    calls = ContractReader(reader, contracts, settings.contract.beyond)
+    watching = _watching(settings, changes, reader, dialects, session_settings, use_case, streams, calls)
     if ownership is not None:
         ownership.on_lost(lambda lost: watching.registry.end_of(lost, "another node has the session"))
     new_line = RequestLine if tracing is None else tracing.new_line
@@ -412,8 +414,7 @@ def make_app(  # noqa: PLR0915  a part after the other
         dialects=dialects,
         watching=watching,
         following=console,
-        contracts=contracts,
-        beyond=settings.contract.beyond,
+        contracts=calls,
         settings=session_settings,
         logged_address=reader.origin.client_ip if settings.log.client_address else None,
         raw_door=raw_door,
@@ -761,6 +762,7 @@ def _watching(  # noqa: PLR0917  parts, each of another kind
     session_settings: SessionSettings,
     use_case: UseCase,
     counts: StreamCounts,
+    contracts: ContractReader,
 ) -> Watching:
     """Event streams, none of them open yet."""
     live = settings.live
@@ -775,6 +777,7 @@ def _watching(  # noqa: PLR0917  parts, each of another kind
         dialects,
         session_settings,
         use_case,
+        contracts,
     )
 
 

@@ -179,7 +179,8 @@ def reads_of(outcome: Outcome, session: str) -> ReadSet | None:
 
 
 def _is_worth_keeping(outcome: Completed) -> bool:
-    return outcome.status == 200 and not outcome.replayed and not outcome.stdout
+    plain = not outcome.replayed and not outcome.stdout
+    return outcome.status == 200 and plain and not outcome.violations  # what is reported, is each time
 
 
 def _note_entry(entry: Entry, planned: Planned, line: RequestLine) -> None:

@@ -49,6 +49,14 @@ def _write_meta(directory: Path, name: str, value: dict[str, Any]) -> None:
     (schemas / f"{name}.meta.json").write_text(json.dumps(meta), "utf-8")
 
 
+def seed_in(source: Path) -> dict[str, Any]:
+    """What a JSON file has, of whatever kind. Raises Refusal."""
+    try:
+        return {name: value for name, value in _read(source).items() if not name.startswith("$")}
+    except OSError as error:
+        raise _refusal(source, str(error.strerror)) from None
+
+
 def _read(source: Path) -> dict[str, Any]:
     try:
         document = json.loads(source.read_text("utf-8-sig"), object_pairs_hook=_object)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from server.cli.channel import Ask, LocalChannel, Refusal
+from server.cli.db_json import seed_in
 from server.cli.offline import opened
 from server.cli.progress import Progress
 from server.cli.sessions import archived
@@ -23,8 +24,11 @@ _TAKEN: Final = 409
 async def plant(settings: Settings, seed: Path) -> list[str]:
     """What to tell of it. A session that has data already is left as it is: a restart loses nothing.
 
-    Raises Refusal for a file that cannot be read, and what `opened` does.
+    Where a contract is served to it, the records are stored as that has them. Raises Refusal for a file that
+    cannot be read, or does not fit, and what `opened` does.
     """
+    if settings.contract.path is not None:
+        return await _plant_by_contract(settings, seed)
     with tempfile.TemporaryDirectory() as scratch:
         try:
             archive, notes = await asyncio.to_thread(archived, seed, Path(scratch))
@@ -39,3 +43,16 @@ async def plant(settings: Settings, seed: Path) -> list[str]:
                     raise
                 return [f"{seed} is not read: the session has data already, which is kept"]
     return [*notes, f"{seed}: {', '.join(found['collections'])}"]
+
+
+async def _plant_by_contract(settings: Settings, seed: Path) -> list[str]:
+    body = {"seed": await asyncio.to_thread(seed_in, seed)}
+    async with opened(settings, Progress(sys.stderr)) as api:
+        ask = Ask("POST", ("sessions", ANONYMOUS, "contract", "seed"), body=body)
+        try:
+            found = await LocalChannel(api).call(ask)
+        except Refusal as refusal:
+            if refusal.problem.get("status") != _TAKEN:
+                raise
+            return [f"{seed} is not read: the session has data already, which is kept"]
+    return [*found["notes"], f"{seed}: {', '.join(found['collections'])}"]

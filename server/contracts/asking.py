@@ -12,6 +12,7 @@ from urllib.parse import quote
 from attrs import frozen
 
 from server.contracts.keys import address_of, prefix_of
+from server.contracts.paging import property_at
 from server.contracts.paths import Slot, Word
 from server.contracts.shapes import plain
 from server.values.errors import BadRequest, Unprocessable
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
     from server.contracts.compiling import Compiled
     from server.contracts.model import Resource, Scope
     from server.contracts.paging import Filter, Query
+    from server.contracts.profiles.frame.table import Linked
     from server.contracts.views import View, Views
 
+#: Whose a record is that is made at a path without a slot for that.
+MINE: Final = "me"
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _MAX_DEPTH: Final = 16
-_MERGES: Final = "application/merge-patch+json"
+_MERGES: Final = frozenset(
+    {"application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml"}
+)
 
 
 @frozen
@@ -41,6 +47,9 @@ class Request:
     content: str
     media_type: str
     base_url: str
+    #: Tags of If-Match and If-None-Match; None: none was sent.
+    match: tuple[str, ...] | None = None
+    none_match: tuple[str, ...] | None = None
 
 
 @frozen
@@ -61,9 +70,13 @@ def read(views: Views, compiled: Compiled, request: Request) -> Asked:
         case "list":
             return Asked(reader.page())
         case "create":
-            return Asked(reader.create(reader.record(request.body)))
+            return Asked(reader.create(reader.record(request.body)) | reader.beside())
         case "create-many":
             return Asked(reader.create_many())
+        case "linkage" | "related":
+            return Asked(reader.about() | {"relation": role.relation}, reader.address())
+        case "relate":
+            return Asked(reader.relate(), reader.address())
         case "get" | "delete" | "get-one" | "delete-one":
             return Asked(reader.about(), reader.address())
         case _:
@@ -76,6 +89,52 @@ class _Reader:
     compiled: Compiled
     request: Request
     resource: Resource
+
+    # what the document's profile reads
+
+    @property
+    def linked(self) -> Linked:
+        return self.compiled.linked
+
+    def text(self, ask: str) -> str:
+        return self._text(self.compiled.query.asks.get(ask, ""))
+
+    def texts(self, ask: str) -> list[str]:
+        """Of `name`, of `name[]` and of `name[0]`."""
+        word = self.compiled.query.asks.get(ask, "")
+        if not word:
+            return []
+        found: list[str] = []
+        for name, value in self.request.query.items():
+            if name == word or name.partition("[")[0] == word.partition("[")[0]:
+                found += value if isinstance(value, list) else [value]
+        body = self.request.body.get(word.partition("[")[0]) if isinstance(self.request.body, dict) else None
+        return [*found, *([each for each in body if isinstance(each, str)] if isinstance(body, list) else [])]
+
+    def named(self, ask: str) -> dict[str, str]:
+        """Of `name[x]=value`, the values by x."""
+        word = self.compiled.query.asks.get(ask, "").partition("[")[0]
+        found = {}
+        for name, value in self.request.query.items():
+            if word and name.startswith(f"{word}[") and name.endswith("]"):
+                found[name[len(word) + 1 : -1]] = value[0] if isinstance(value, list) else value
+        return found
+
+    def found(self, name: str) -> tuple[tuple[str, ...], View] | None:
+        own = property_at(self.views, name, self.resource.fields)
+        if own is None and plain(name) == plain(self.resource.key.slot or "id") and self.resource.key.path:
+            own = self.resource.key.path, self.resource.key.view
+        return None if own is None else (_stored_path(self.resource, own[0]), own[1])
+
+    def beside(self) -> dict[str, Any]:
+        """What the program's pieces find."""
+        profile = self.compiled.profile
+        found: dict[str, Any] = {"beside": profile.read(self)} if self.compiled.query.asks else {}
+        if profile.version:
+            found |= {"match": self.request.match, "none-match": self.request.none_match}
+        elif self.resource.version is not None:
+            found["match"] = list(self.request.match or ())
+        return found
 
     # which record
 
@@ -105,7 +164,7 @@ class _Reader:
                     (value for key, value in (record or {}).items() if plain(key) in (name, f"{name}id")),
                     None,
                 )
-                found.append(said if isinstance(said, (str, int)) else "me")
+                found.append(said if isinstance(said, (str, int)) else MINE)
         return tuple(found)
 
     def key(self) -> Any:
@@ -115,6 +174,10 @@ class _Reader:
             return "one"
         if role.key_slot:
             return self._typed_key(self.request.params[role.key_slot])
+        if role.key_word:
+            said = self.request.body.get(role.key_word) if isinstance(self.request.body, dict) else None
+            value = self._text(role.key_word) or said
+            return self._typed_key(value) if isinstance(value, (str, int)) else None
         return self._key_in(self.record(self.request.body))
 
     def _typed_key(self, text: Any) -> Any:
@@ -136,9 +199,8 @@ class _Reader:
             return address_of("one", self.scope_values().values())
         key = self.key()
         if key is None:
-            raise Unprocessable(
-                f"The body has no {'.'.join(self.resource.key.path)}, which says whose record it is."
-            )
+            word = self.compiled.role.key_word or ".".join(self.resource.key.path)
+            raise Unprocessable(f"There is no {word}, which says whose record it is.")
         return address_of(key, self.prefix(self._body_record() if not self.compiled.role.key_slot else None))
 
     def _body_record(self) -> dict[str, Any]:
@@ -188,6 +250,7 @@ class _Reader:
             "link": self._link(),
             "at": self.at() if not self.resource.single else {},
             "self": self.request.path,
+            **self.beside(),
         }
 
     # what is written
@@ -207,9 +270,12 @@ class _Reader:
         names, resource = self.compiled.names, self.resource
         form = self.request.content == "form"
         record = {}
+        words = self.compiled.profile.words
         for name, given in body.items():
             own = names.get(name, name)
-            if own is None or not (own in resource.fields or resource.open):
+            if own in resource.sent and view.properties and (own,) != resource.key.path[:1]:
+                continue  # only replies have it
+            if own is None or plain(name) in words or not (own in resource.fields or resource.open):
                 continue
             value = given
             if form:
@@ -222,7 +288,12 @@ class _Reader:
 
     def create(self, record: dict[str, Any]) -> dict[str, Any]:
         resource, role = self.resource, self.compiled.role
+        if self.compiled.profile.blanks:
+            record = self._without_blanks(record)[0]
         key = self._key_in(record) if resource.key.given != "service" else None
+        word = self.compiled.key_query
+        if word and self._text(word):
+            key = self._typed_key(self._text(word))
         if resource.key.given == "service":
             record = without(record, resource.key.path)
         for scope in role.scopes:
@@ -275,26 +346,66 @@ class _Reader:
             records.append(self.create(self._named(each, self.compiled.role.body.item)))
         return {"records": records, "parents": self.parents(), "at": self.at()}
 
+    def relate(self) -> dict[str, Any]:
+        """A relationship as a request has it: an identifier or null, or a list of identifiers."""
+        body = self.request.body
+        data = body.get("data") if isinstance(body, dict) else None
+        link = self.linked.of(self.resource.name).get(self.compiled.role.relation)
+        many = link is not None and link.many
+        each = data if isinstance(data, list) else [data]
+        if isinstance(data, list) != many or not all(
+            isinstance(one, dict) or (one is None and not many) for one in each
+        ):
+            raise Unprocessable(
+                f"The relationship takes {'a list of identifiers' if many else 'one identifier'}."
+            )
+        if self.request.method != "PATCH" and not many:
+            raise Unprocessable("A relationship to one is changed by PATCH.")
+        return {**self.about(), "relation": self.compiled.role.relation, "data": data}
+
     def change(self) -> dict[str, Any]:
         role = self.compiled.role
         values = self.about()
-        if role.name.startswith("json-patch"):
+        if role.name.startswith("json-patch") or role.name == "patch":
             return {**values, "record": self._operations()}
         record = self.record(self.request.body)
-        if role.name == "replace" and not self.resource.single:
+        makes = bool(self.compiled.plan.response_hints.get("made"))
+        unset: list[list[str]] = []
+        if self.compiled.profile.blanks:
+            record, unset = self._without_blanks(record)
+        if role.name in ("replace", "replace-one") or makes:
             for path, value in self.compiled.consts:
-                if path[0] not in self.resource.sent or self.compiled.plan.response_hints.get("made"):
+                if path[0] not in self.resource.sent or makes:
                     add(record, path, value)
-        if role.key_slot:
+        if role.key_slot or role.key_word:
             record = without(record, self.resource.key.path)
-        if role.name == "replace":
+        if role.name == "replace" or makes:
             for scope in role.scopes:
                 if scope.path:
                     put(record, scope.path, self._typed_scope(scope))
-        return {**values, "record": record, "null-removes": self.request.media_type == _MERGES}
+        removes = self.request.media_type in _MERGES or self.compiled.profile.null_removes
+        return {**values, "record": record, "null-removes": removes, "unset": unset}
+
+    def _without_blanks(self, record: dict[str, Any]) -> tuple[dict[str, Any], list[list[str]]]:
+        """An empty text takes away: a member of a map, or all of it; what may be null is null then."""
+        kept: dict[str, Any] = {}
+        unset: list[list[str]] = []
+        for name, value in record.items():
+            view = self.views.of(self.resource.fields.get(name))
+            if isinstance(value, dict) and not view.properties:
+                unset += [[name, key] for key, each in value.items() if each == ""]
+                kept[name] = {key: each for key, each in value.items() if each != ""}
+            elif value == "" and view.is_object:
+                unset.append([name])
+                kept[name] = {} if not view.nullable or not view.properties else None
+            else:
+                kept[name] = None if value == "" and view.nullable else value
+        return kept, unset
 
     def _operations(self) -> list[Any]:
-        """The patch, which may be in an object around it."""
+        """The patch, which may be in an object around it, or in the words of the document's profile."""
+        if self.compiled.role.name == "patch" and self.compiled.profile.patch is not None:
+            return self.compiled.profile.patch(self.request.body, self)
         body = self.request.body
         if isinstance(body, dict):
             body = next((value for value in body.values() if isinstance(value, list)), None)
@@ -310,7 +421,7 @@ class _Reader:
             text += (
                 f"/{quote(part.text, safe='')}"
                 if isinstance(part, Word)
-                else f"/{quote(params.get(part.name, 'me'), safe='')}"
+                else f"/{quote(params.get(part.name, MINE), safe='')}"
             )
         return [f"{self.compiled.base}{text}/", self.compiled.suffix]
 
@@ -319,15 +430,25 @@ class _Reader:
     def page(self) -> dict[str, Any]:
         query = self.compiled.query
         limit, offset = self._place(query)
+        beside = self.beside()
+        if beside.get("beside", {}).get("labels"):  # what is chosen by the program cannot be paged before
+            limit, offset = None, 0
         where: dict[str, Any] = {}
         given = []
         for scope in self.compiled.role.scopes:
             value = self.request.params[scope.slot]
             where[".".join(scope.field)] = value
             given.append([list(scope.field), self._typed_scope(scope) if scope.path else value])
+        for scope_name in self.compiled.mine:
+            where[f"@.at.{scope_name}"] = MINE
         for name, each in query.filters.items():
             if name in self.request.query:
                 self._add_filter(where, each, self.request.query[name])
+        if self.compiled.bare:
+            return {"where": where, "limit": limit, "offset": offset, "sort": self._sort(query)}
+        profile = self.compiled.profile
+        if profile.filter is not None and self.text("filter"):
+            where["$and"] = [profile.filter(self.text("filter"), self)]
         return {
             "where": where,
             "given": given,
@@ -337,8 +458,11 @@ class _Reader:
             "after": self._cursor(query.after),
             "before": self._cursor(query.before),
             "parents": self.parents(),
-            "self": self.request.base_url + self._own_target(),
+            "self": self.request.path
+            if profile.bare_addresses
+            else self.request.base_url + self._own_target(),
             "url": self._next_url(query),
+            **beside,
             "paging": {
                 "page": query.page, "offset": query.offset, "cursor": query.cursor or query.after or "cursor",
                 "first": query.first, "from": query.start,
@@ -399,7 +523,10 @@ class _Reader:
         for own in self.resource.fields:
             if plain(own) == wanted and own.replace("_", "").isalnum() and "__" not in own:
                 return ".".join(_stored_path(self.resource, (own,)))
-        return None
+        found = property_at(self.views, name, self.resource.fields)
+        if found is None or not all(step.replace("_", "").isalnum() for step in found[0]):
+            return None
+        return ".".join(_stored_path(self.resource, found[0]))
 
     def _add_filter(self, where: dict[str, Any], each: Filter, value: str | list[str]) -> None:
         texts = (
@@ -414,7 +541,7 @@ class _Reader:
             texts = [text.lower() for text in texts]
         name = f"{path}__{each.operator}" if each.operator else path
         values = [text for text in texts if text != ""]
-        if not values:
+        if not values or not each.every.isdisjoint(values):
             return
         if each.many:
             where.setdefault("$or", [{name: text} for text in values])
@@ -437,12 +564,19 @@ class _Reader:
             if name not in without
             for each in (value if isinstance(value, list) else [value])
         ]
-        return "&".join(f"{quote(name, safe='[]$')}={quote(value, safe='')}" for name, value in pairs)
+        return "&".join(f"{quote(name, safe='$')}={quote(value, safe='')}" for name, value in pairs)
 
 
 def _stored_path(resource: Resource, path: tuple[str, ...]) -> tuple[str, ...]:
     """Where a property is in a stored record."""
     return path if path[0] != "id" or resource.flat else ("@", *path)
+
+
+def at(value: Any, path: tuple[str, ...]) -> Any:
+    """What the path leads to; None for nothing."""
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
 
 
 def put(record: dict[str, Any], path: tuple[str, ...], value: Any) -> None:

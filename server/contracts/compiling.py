@@ -6,28 +6,34 @@ The data says how the operation's records are kept and shown. What a request ask
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from server.contracts.asking import add
+from server.contracts import programs
+from server.contracts.asking import add, at, put
 from server.contracts.document import value_at
 from server.contracts.envelopes import around_of
 from server.contracts.examples import Examples
-from server.contracts.filling import Filling, filling_of
+from server.contracts.filling import CALLED, Filling, filling_of
+from server.contracts.key_names import key_query, said_as
 from server.contracts.keys import address_of, making_of
 from server.contracts.paging import Query, query_of
-from server.contracts.paths import Slot, Word
-from server.contracts.programs import CODE
+from server.contracts.paths import Slot, Word, alike
+from server.contracts.profiles.frame.table import NO_LINKS, NONE, Linked
 from server.contracts.samples import Samples
+from server.contracts.settling import Settling
 from server.contracts.shapes import plain
 from server.values.model import Plan, SourceCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from server.contracts.judging import Judging
     from server.contracts.model import Model, Resource, Role
     from server.contracts.paths import Path
+    from server.contracts.profiles.frame.table import Profile
     from server.contracts.views import View
 
 _OF_ONE: Final = frozenset({"get-one", "replace-one", "merge-one", "json-patch-one", "delete-one"})
@@ -38,6 +44,18 @@ _SAMPLE_TIMES: Final = {
     "mail": "Thu, 01 Jan 2026 12:00:00 +0000",
 }
 _SAMPLE_EPOCH: Final = 1_767_268_800
+_OWN: Final = frozenset({"user", "me", "self", "my", "mine", "current"})
+
+_SAMPLE_TEXTS: Final = {
+    "uuid": "3f2b6c1e-0d4a-4c7b-9a55-7e1f2a3b4c5d",
+    "second": "2026-01-01T12:00:00Z",
+    "link": "https://example.com/records/1",
+    "path": "/records/1",
+    "version": 'W/"3f2b6c1e-0d4a"',
+    "revision": "1",
+    "token": "3f2b6c1e0d4a4c7b9a557e1f2a3b4c5d",
+    "key": "3f2b6c1e-0d4a-4c7b-9a55-7e1f2a3b4c5d",
+}
 _NEWEST: Final = frozenset({"has_more"})
 
 
@@ -56,8 +74,16 @@ class Compiled:
     home: Path = ()
     base: str = ""
     suffix: str = ""
+    #: The word of a query that says a new record's key; "" for none.
+    key_query: str = ""
+    #: Scopes of which a list shows only those of whoever asks: `GET /user/repos`.
+    mine: tuple[str, ...] = ()
     #: The plan for a record whose key is not its address, where `plan` takes it for granted that it is.
     careful: Plan | None = None
+    #: Of a list only the page, the order and the filters are asked.
+    bare: bool = False
+    profile: Profile = NONE
+    linked: Linked = NO_LINKS
 
 
 @define(eq=False)
@@ -65,14 +91,30 @@ class Compiler:
     """Of one document; operations are compiled when they are first asked for."""
 
     model: Model
+    judging: Judging | None = None
+    _settling: Settling | None = field(init=False, default=None)
     _examples: Examples = field(init=False)
     _samples: Samples = field(init=False)
-    done: dict[str, Compiled] = field(factory=dict)
+    done: dict[tuple[str, str], Compiled] = field(factory=dict)
     _fillings: dict[str, Filling] = field(factory=dict)
+    _forms_of_lists: dict[str, dict[str, Any]] = field(factory=dict)
+    _shown_seeds: dict[str, dict[str, Any]] = field(factory=dict)
+    _requests: Examples = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._examples = Examples(self.model.document.raw, "reply")
+        self._requests = Examples(self.model.document.raw, "request")
         self._samples = Samples(self.model, self._examples)
+        if self.judging is not None:
+            self._settling = Settling(self.judging, self._examples)
+
+    @property
+    def settling(self) -> Settling | None:
+        return self._settling
+
+    @property
+    def samples(self) -> Samples:
+        return self._samples
 
     @property
     def examples(self) -> Examples:
@@ -80,10 +122,10 @@ class Compiler:
         return self._examples
 
     def compiled(self, role: Role) -> Compiled:
-        found = self.done.get(role.operation.id)
+        found = self.done.get((role.operation.id, role.name))
         if found is None:
             found = self._compile(role) if role.plain else self.example(role)
-            self.done[role.operation.id] = found
+            self.done[role.operation.id, role.name] = found
         return found
 
     def example(self, role: Role) -> Compiled:
@@ -92,12 +134,14 @@ class Compiler:
         hints = {"status": status, "body": body}
         return Compiled(role, self._plan(role, "example", hints))
 
-    def _plan(self, role: Role, kind: str, hints: dict[str, Any]) -> Plan:
+    def _plan(
+        self, role: Role, kind: str, hints: dict[str, Any], pieces: Mapping[str, str] | None = None
+    ) -> Plan:
         return Plan(
             action=role.name,
             resource="contract-examples" if role.resource is None else role.resource.name,
             route=role.operation.template,
-            code=SourceCode(CODE[kind]),
+            code=SourceCode(programs.program(kind, pieces or {}, timed=_is_timed(hints))),
             identifier="{id}" if kind not in ("list", "create", "create-many", "example") else None,
             response_hints=hints,
             query="any",
@@ -106,14 +150,17 @@ class Compiler:
     def _compile(self, role: Role) -> Compiled:
         resource = role.resource
         assert resource is not None  # noqa: S101 - a plain role has one
-        filling = self._filling(resource)
-        seeds = self._filled(self._samples.seeds(resource), filling)
+        filling = self.filling(resource)
+        seeds = self._seeds(resource, filling)
         query = query_of(
             self.model.views,
             role.operation,
             resource,
             role.reply.item if role.reply.of_many else resource.item,
+            self.model.profile.words,
         )
+        query = self._with_words_of_body(role, query)
+        pieces = self._pieces(role, resource, query)
         hints: dict[str, Any] = {
             "flat": resource.flat and not resource.single,
             "status": role.status,
@@ -121,19 +168,14 @@ class Compiler:
             "hide": self._hidden(role),
             "seeds": seeds,
             "listed": not resource.creatable,
+            "numbered": None if resource.version is None else resource.version.as_hints(),
             "parents": {each.name: list(self._samples.seeds(each)) for each, _ in role.parents},
             **self._around(role, query),
+            **self._of_profile(role, resource, pieces),
         }
         kind: str = role.name
         if kind == "list":
-            wanted = {each[1] for each in hints["around"]}
-            hints |= {
-                "timed": "now" in wanted,
-                "keyed": not wanted.isdisjoint(("last-key", "first-key")),
-                "linked": not wanted.isdisjoint(("first", "last", "previous", "next")),
-            }
-            if self._whole(resource, hints, query):
-                kind = "list-whole"
+            kind, hints = self._listing(role, resource, hints, query, pieces)
         if kind in ("create", "create-many"):
             hints |= self._making(role, resource)
         if kind not in ("get", "list", "delete", "get-one", "delete-one"):
@@ -147,29 +189,215 @@ class Compiler:
             }
         if kind in _OF_ONE:
             hints["default"] = self._samples.single(resource)
-        if kind == "replace" and self._may_make(role):
+        puts = kind == "replace" or (kind == "merge" and role.operation.method == "PUT")
+        if puts and self._may_make(role):
             kind, hints["made"] = "put", 201 if role.operation.declares(201) else role.status
+        if kind in ("list-bare", "list-shown"):
+            plan = self._plan(role, kind, hints)
+            return Compiled(
+                role,
+                plan,
+                query,
+                base=self.model.document.base_path,
+                bare=True,
+                profile=self.model.profile,
+                linked=self.model.linked,
+            )
+        special = role.scopes or role.parents or seeds
+        plain_flat = hints["flat"] and resource.version is None
         plain_get = kind == "get" and hints["flat"] and hints["show"] is None and not hints["hide"]
+        plain_get = plain_get and resource.version is None
         bare = hints["place"] is None and not hints["around"] and hints["reply"] == "item"
-        if plain_get and bare and role.status == 200 and not (role.scopes or role.parents or seeds):
+        drop = self._dropped(resource, hints) if kind == "get" and not pieces else None
+        if kind == "get" and drop and plain_flat and bare and role.status == 200 and not special:
+            kind = "get-shown"
+        if plain_get and bare and role.status == 200 and not (special or pieces):
             kind = "get-whole"
         return Compiled(
             role,
-            self._plan(role, kind, hints),
+            self._plan(role, kind, {"drop": drop} if kind == "get-shown" else hints, pieces),
             query,
             tuple(filling.consts),
             self._names(role, resource),
             self._home(role, resource),
             self.model.document.base_path,
             _suffix(resource),
-            self._plan(role, "get", hints) if kind == "get-whole" else None,
+            key_query(role.operation, resource.key) if kind == "create" else "",
+            _mine(role, resource),
+            self._plan(role, "get", hints) if kind in ("get-whole", "get-shown") else None,
+            profile=self.model.profile,
+            linked=self.model.linked,
         )
 
-    def _filling(self, resource: Resource) -> Filling:
+    def _with_words_of_body(self, role: Role, query: Query) -> Query:
+        """A form may have what a query has: `expand[]=customer`."""
+        words = self.model.profile.words
+        asks = {
+            words[plain(name)]: name
+            for name in role.body.item.properties
+            if words.get(plain(name)) == "expand"
+        }
+        return evolve(query, asks={**asks, **query.asks}) if asks else query
+
+    def _pieces(self, role: Role, resource: Resource, query: Query) -> dict[str, str]:
+        """What the operation's program has of the document's profile, by place."""
+        profile = self.model.profile
+        found: dict[str, str] = {}
+        asking = {"finish-one", "finish-many", "beside"}
+        found |= {name: text for name, text in profile.pieces.items() if query.asks or name not in asking}
+        if profile.version and not resource.single:
+            found |= {"matched": programs.MATCHED, "versioned": programs.VERSIONED}
+            if role.name == "get":
+                found["not-modified"] = programs.NOT_MODIFIED
+        if self._unique(resource):
+            found["unique"] = programs.UNIQUE
+        if profile.blanks:
+            found["unset"] = programs.UNSET
+        if profile.tombs and self._tomb(resource) is not None:
+            found |= {"tomb": programs.TOMB, "buried": programs.BURIED}
+        return {name: text for name, text in found.items() if f"#: {name}\n" in programs.CODE[role.name]}
+
+    def _of_profile(self, role: Role, resource: Resource, pieces: Mapping[str, str]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if "versioned" in pieces or "matched" in pieces:
+            found["version"] = [*role.reply.within, *self._own_names(resource, self.model.profile.version)]
+        if "unique" in pieces:
+            found["unique"] = [
+                [[name], f"There is a {resource.name} with this {name} already."]
+                for name in self._unique(resource)
+            ]
+        if "tomb" in pieces:
+            found["tomb"] = self._tomb(resource) or {}
+        if pieces and self.model.linked.links:
+            links = self.model.linked.links
+            found["types"] = dict(self.model.linked.types)
+            found["hidden"] = {
+                each.name: self._hidden_in(each.item, whole=True) for each in self.model.resources
+            }
+            found["links"] = {
+                collection: {name: [each.collection, each.many, each.back] for name, each in own.items()}
+                for collection, own in links.items()
+            }
+        return found
+
+    def _own_names(self, resource: Resource, names: tuple[str, ...]) -> list[str]:
+        found, fields = [], dict(resource.fields)
+        for name in names:
+            own = next((each for each in fields if plain(each) == name), name)
+            found.append(own)
+            fields = dict(self.model.views.of(fields.get(own)).properties)
+        return found
+
+    def _unique(self, resource: Resource) -> list[str]:
+        wanted = self.model.profile.unique
+        return [name for name in resource.fields if plain(name) in wanted and (name,) != resource.key.path]
+
+    def _tomb(self, resource: Resource) -> dict[str, Any] | None:
+        """What is told of a record that was deleted, where reading one declares that."""
+        for role in resource.roles:
+            if role.name == "get":
+                for node in self._forms(role):
+                    view = self.model.views.of(node)
+                    if "deleted" in view.properties:
+                        found = {
+                            name: _only(self.model.views.of(each)) for name, each in view.properties.items()
+                        }
+                        return {name: value for name, value in found.items() if value is not None}
+        return None
+
+    def _forms(self, role: Role) -> list[Any]:
+        """The forms that a reply may have."""
+        content = role.operation.replies.get(str(role.status)) or {}
+        for schema in content.values():
+            node = self.model.document.resolve(schema)
+            for word in ("anyOf", "oneOf"):
+                if isinstance(node, dict) and isinstance(node.get(word), list):
+                    return list(node[word])
+        return []
+
+    def _listing(
+        self, role: Role, resource: Resource, hints: dict[str, Any], query: Query, pieces: Mapping[str, str]
+    ) -> tuple[str, dict[str, Any]]:
+        """The program that does no more than the list takes, and its hints."""
+        wanted = {each[1] for each in hints["around"]}
+        hints |= {
+            "timed": "now" in wanted,
+            "keyed": not wanted.isdisjoint(("last-key", "first-key")),
+            "linked": not wanted.isdisjoint(("first", "last", "previous", "next")),
+        }
+        if pieces:
+            return "list", hints
+        drop = self._dropped(resource, hints)
+        bare = hints["place"] is None and role.status == 200 and not role.parents
+        if bare and drop is not None and self._whole(resource, {**hints, "show": None}, query):
+            return ("list-shown" if drop else "list-bare"), {"drop": drop}
+        return ("list-whole" if self._whole(resource, hints, query) else "list"), hints
+
+    def filling(self, resource: Resource) -> Filling:
+        """What a new record has that no client has said."""
         found = self._fillings.get(resource.name)
         if found is None:
-            found = self._fillings[resource.name] = filling_of(self.model.views, self._examples, resource)
+            found = self._fillings[resource.name] = filling_of(
+                self.model.views, self._examples, resource, self.model.profile.fresh
+            )
+            if self._settling is not None:
+                self._settling.settle(resource, found, self._sample(resource, found))
         return found
+
+    def _seeds(self, resource: Resource, filling: Filling) -> dict[str, Any]:
+        """The document's examples by address, as replies can show them."""
+        known = self._shown_seeds.get(resource.name)
+        if known is None:
+            filled = self._filled(resource, self._samples.seeds(resource), filling)
+            known = {}
+            for address, record in filled.items():
+                own = record.get("@") or {}
+                item = {name: value for name, value in record.items() if name not in ("@", "id")}
+                if "id" in own or resource.flat:
+                    item["id"] = own.get("id", record["id"])
+                mended = (
+                    deepcopy(item)
+                    if self._settling is None
+                    else self._settling.mended(resource, deepcopy(item))
+                )
+                if mended is not None:
+                    kept = {"@": own} if own else {}
+                    known[address] = {**mended, "id": record["id"], **kept}
+            self._shown_seeds[resource.name] = known
+        return known
+
+    def _sample(self, resource: Resource, filling: Filling) -> dict[str, Any]:
+        """A new record, as one that says only what it has to say would be."""
+        sample: dict[str, Any] = {}
+        makers = [role for role in resource.roles if role.name in ("create", "create-many")]
+        for role in makers[:1]:
+            for name, node in role.body.item.properties.items():
+                if name in role.body.item.required and name in resource.fields:
+                    sample[name] = self._requests.for_node(node)
+        if resource.key.path:
+            put(sample, resource.key.path, self._key_sample(resource))
+        for path, value in filling.consts:
+            add(sample, path, deepcopy(value))
+        for path, kind, argument in filling.fresh:
+            if kind in _SAMPLE_TIMES:
+                add(sample, tuple(path), _SAMPLE_TIMES[kind])
+            elif kind in ("epoch", "number"):
+                add(sample, tuple(path), _SAMPLE_EPOCH * (argument or 1) if kind == "epoch" else 1)
+            else:
+                add(sample, tuple(path), _SAMPLE_TEXTS.get(kind, argument))
+        return sample
+
+    def _key_sample(self, resource: Resource) -> Any:
+        if resource.key.kind == "integer":
+            return 1
+        return self._samples.key_example(resource) or "3f2b6c1e-0d4a-4c7b-9a55-7e1f2a3b4c5d"
+
+    @staticmethod
+    def _dropped(resource: Resource, hints: dict[str, Any]) -> list[str] | None:
+        """The properties that a reply leaves out of a stored record; None where it does more than that."""
+        if hints["hide"] or resource.open:
+            return None
+        return [] if hints["show"] is None else sorted(set(resource.fields) - set(hints["show"]))
 
     @staticmethod
     def _whole(resource: Resource, hints: dict[str, Any], query: Query) -> bool:
@@ -179,10 +407,11 @@ class Compiler:
         cut = hints["show"] is not None or hints["hide"] or hints["within"] or hints["newest"]
         examples = hints["listed"] and hints["seeds"]
         plain = hints["flat"] and not beside and not chosen
+        plain = plain and hints["numbered"] is None
         return plain and not cut and not examples and not (query.after or query.before)
 
     @staticmethod
-    def _filled(seeds: dict[str, Any], filling: Filling) -> dict[str, Any]:
+    def _filled(resource: Resource, seeds: dict[str, Any], filling: Filling) -> dict[str, Any]:
         """Examples with what every record has, where they lack it."""
         found = {}
         for address, seed in seeds.items():
@@ -194,6 +423,10 @@ class Compiler:
                     add(record, tuple(path), _SAMPLE_TIMES[kind])
                 elif kind == "epoch":
                     add(record, tuple(path), _SAMPLE_EPOCH * argument)
+            if resource.version is not None:
+                shown = str(at(record, resource.version.path) if resource.version.path else "")
+                count = int(shown) if shown.isascii() and shown.isdecimal() and len(shown) < 10 else 1
+                record["@"] = {**record.get("@", {}), "v": count}
             found[address] = record
         return found
 
@@ -207,11 +440,16 @@ class Compiler:
 
     def _around(self, role: Role, query: Query) -> dict[str, Any]:
         views, reply = self.model.views, role.reply
+        if role.relation:
+            around = around_of(views, self._examples, reply.whole, ("data",), many=False)
+            answers = "none" if reply.kind == "none" else "item"
+            return {"place": ["data"], "around": around, "reply": answers, "listed-one": False}
         if role.name == "list":
             newest = set(reply.whole.properties) >= _NEWEST and bool(query.after)
             if reply.kind == "array":
                 return {"place": None, "around": [], "within": [], "reply": "list", "newest": newest}
             around = around_of(views, self._examples, reply.whole, reply.path, many=True)
+            around = self._with_facts(role, around)
             return {
                 "place": list(reply.path), "around": around, "within": list(reply.within), "reply": "list",
                 "newest": newest,
@@ -235,20 +473,53 @@ class Compiler:
                 "listed-one": reply.kind == "list",
             }
         around = around_of(views, self._examples, reply.whole, None, many=False)
+        receipt = self.model.profile.receipt
+        own = {name: receipt[plain(name)] for name in reply.whole.properties if plain(name) in receipt}
+        around = [each for each in around if each[0][0] not in own]
         return {
             "place": None,
-            "around": around or [[["ok"], "true", None, False]][:0],
+            "around": [*around, *([[name], "", value, True] for name, value in own.items())],
             "reply": "receipt",
             "listed-one": False,
         }
+
+    def list_form(self, role: Role) -> dict[str, Any] | None:
+        """What is around the list of an operation that is not plain; None: nothing, or there is no list."""
+        if role.plain or role.reply.kind != "list":
+            return None
+        key = role.operation.id
+        if key not in self._forms_of_lists:
+            found = self._around(evolve(role, name="list"), Query())
+            self._forms_of_lists[key] = {name: found[name] for name in ("place", "around", "within")}
+        return self._forms_of_lists[key]
+
+    def _with_facts(self, role: Role, around: list[list[Any]]) -> list[list[Any]]:
+        """What the document's profile says of members around a list."""
+        facts = self.model.profile.facts
+        found = []
+        for path, kind, value, kept in around:
+            own = facts.get(plain(path[-1]), kind)
+            if own in CALLED and role.resource is not None:
+                found.append([path, "", CALLED[own](role.resource, role.reply.whole), kept])
+            else:
+                found.append([path, own, value, kept])
+        there = {tuple(each[0]) for each in found}
+        found += [
+            [[name], "", CALLED[facts[plain(name)]](role.resource, role.reply.whole), False]
+            for name in role.reply.whole.properties
+            if role.resource is not None and (name,) not in there and facts.get(plain(name)) in CALLED
+        ]
+        return found
 
     def _is_record(self, role: Role) -> bool:
         """Whether the reply is the record, and not a receipt."""
         item, resource = role.reply.item, role.resource
         if resource is None:
             return False
+        if role.name in ("delete", "delete-one") and not item.properties:
+            return False
         if item.free or not resource.item.properties:
-            return role.name not in ("delete", "delete-one")
+            return True
         own = {plain(each) for each in resource.fields}
         told = {plain(each) for each in item.properties}
         if role.name in ("delete", "delete-one"):
@@ -261,25 +532,30 @@ class Compiler:
         if resource is None or not item.properties or item.open:
             return None
         views = self.model.views
+        named = item.properties.keys() | item.required
         hidden = {
             name
             for name in resource.fields
-            if name not in item.properties or views.of(item.properties[name]).said.get("writeOnly") is True
+            if name not in named or views.of(item.properties.get(name)).said.get("writeOnly") is True
         }
         if not hidden and not resource.open:
             return None
-        shown = [name for name in item.properties if name not in hidden]
+        shown = [name for name in named if name not in hidden]
         return sorted(shown)
 
     def _hidden(self, role: Role) -> list[list[str]]:
         """Properties within properties that no reply may have."""
+        return self._hidden_in(role.reply.item)
+
+    def _hidden_in(self, item: View, *, whole: bool = False) -> list[list[str]]:
+        """`whole`: with those that are within nothing."""
         found: list[list[str]] = []
-        left: list[tuple[View, list[str]]] = [(role.reply.item, [])]
+        left: list[tuple[View, list[str]]] = [(item, [])]
         while left:
             view, path = left.pop()
             for name, node in view.properties.items():
                 inner = self.model.views.of(node)
-                if inner.said.get("writeOnly") is True and path:
+                if inner.said.get("writeOnly") is True and (path or whole):
                     found.append([*path, name])
                 elif inner.is_object and len(path) < 3:
                     left.append((inner, [*path, name]))
@@ -302,6 +578,11 @@ class Compiler:
                 found[name] = None
             elif name not in resource.item.properties and plain(name) in by_plain:
                 found[name] = by_plain[plain(name)]
+        if role.key_word and (role.key_word,) != resource.key.path:
+            found[role.key_word] = None
+        alias = said_as(resource.key, resource.item, role.body.item)
+        if alias is not None and alias not in resource.item.properties and alias not in found:
+            found[alias] = resource.key.path[0]
         return found
 
     def _home(self, role: Role, resource: Resource) -> Path:
@@ -321,6 +602,32 @@ class Compiler:
         return role.operation.declares(201) or (
             resource.key.given == "client" and not any(each.name == "create" for each in resource.roles)
         )
+
+
+def _mine(role: Role, resource: Resource) -> tuple[str, ...]:
+    """Where records are made without one of their scopes, those listed there are those made there."""
+    words = {plain(part.text) for part in role.path if isinstance(part, Word)}
+    if role.name != "list" or words.isdisjoint(_OWN):
+        return ()
+    makers = [
+        each for each in resource.roles if each.name == "create" and alike(each.path) == alike(role.path)
+    ]
+    own = {scope.name for scope in role.scopes}
+    beside = {scope.name for each in resource.roles for scope in each.scopes if not scope.path}
+    return tuple(each for each in resource.scoped if each not in own and each in beside) if makers else ()
+
+
+def _is_timed(hints: dict[str, Any]) -> bool:
+    """Whether anything around what is read is the time."""
+    return any(each[1] == "now" for each in hints.get("around", ()))
+
+
+def _only(view: View) -> Any:
+    """The one value that a schema has; None where there are several."""
+    choices = view.said.get("enum")
+    if "const" in view.said:
+        return view.said["const"]
+    return choices[0] if isinstance(choices, list) and len(choices) == 1 else None
 
 
 def _declares_success(role: Role) -> bool:

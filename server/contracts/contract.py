@@ -12,18 +12,22 @@ from server.contracts import media_types
 from server.contracts.asking import Asked, Request, read
 from server.contracts.compiling import Compiled, Compiler
 from server.contracts.document import METHODS, ContractError
+from server.contracts.echoing import echoed
 from server.contracts.edge import Checked, Edge
 from server.contracts.examples import Examples, holder_of
 from server.contracts.failing import Failing
 from server.contracts.fitting import fitted
 from server.contracts.judging import Judging
-from server.contracts.model import model_of
+from server.contracts.modelling import model_of
+from server.contracts.overrides import overrides_in
 from server.contracts.reply_headers import ReplyHeaders
-from server.contracts.routes import Routes
+from server.contracts.routes import Routes, segments_of
 from server.contracts.shapes import json_content
 from server.contracts.telling import told_to_model
-from server.values.errors import MethodNotAllowed, NotFound
-from server.values.model import Reply
+from server.contracts.xml_text import is_xml, xml_of
+from server.values.entity_tags import tag_list
+from server.values.errors import MethodNotAllowed, NotFound, Unprocessable
+from server.values.model import SAFE_METHODS, Reply
 from wasm_runtime.schemas import SchemaError
 
 if TYPE_CHECKING:
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
 
     from server.contracts.document import Document, Operation
     from server.contracts.model import Model, Role
-    from server.contracts.overrides import Overrides
     from server.contracts.routes import Match
     from server.contracts.schemas import SchemaLimits
     from server.values.model import RequestContext
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 
 _JSON: Final = "application/json"
 _PROBLEM: Final = "application/problem+json"
+_WRITES: Final = frozenset({"create", "replace", "merge"})
+#: What a part of a record does not have to have, as the record has it already.
+_OF_PARTS: Final = frozenset({"required", "minProperties", "anyOf", "oneOf"})
 
 
 @frozen(eq=False)
@@ -61,14 +67,14 @@ class Contract:
     def of(
         cls,
         document: Document,
-        overrides: Overrides | None = None,
         name: str = "",
         limits: SchemaLimits | None = None,
     ) -> Contract:
         """Raises ContractError."""
-        model = model_of(document, overrides)
+        model = model_of(document, overrides_in(document))
         try:
-            edge, judging = Edge(document, limits), Judging.of(document, limits)
+            edge = Edge(document, limits, model.profile.alike)
+            judging = Judging.of(document, limits)
         except SchemaError as error:
             raise ContractError(f"{document.file}: its schemas cannot be compiled: {error}") from None
         return cls(
@@ -76,8 +82,8 @@ class Contract:
             document=document,
             model=model,
             routes=Routes.of(document.operations, document.base_paths),
-            compiler=Compiler(model),
-            failing=Failing(document, model.views, Examples(document.raw, "reply")),
+            compiler=Compiler(model, judging),
+            failing=Failing(document, model.views, Examples(document.raw, "reply"), model.profile),
             edge=edge,
             judging=judging,
             reply_headers=ReplyHeaders(document),
@@ -119,7 +125,7 @@ class Contract:
     def failed(self, reply: Reply, operation: Operation | None, path: str) -> Reply:
         """A problem document as the document has errors, and so that it fits their schema."""
         formed = self.failing.reply(reply, operation, path)
-        found = self.failing.schema_of(formed.status, operation)
+        found = self.failing.schema_of(self.failing.status(reply.status, operation), operation)
         if found is None or formed.body is None or formed.media_type == _PROBLEM:
             return formed
         media_type, schema = found
@@ -151,15 +157,87 @@ class Contract:
             self._shown[schema, media_type] = made
         return self._shown[schema, media_type]
 
-    def is_compiled(self, operation: Operation) -> bool:
+    def is_compiled(self, operation: Operation, media_type: str = "") -> bool:
         """Whether `compiled` has nothing to make; else it is worked on beside the event loop."""
-        return operation.id in self.compiler.done
+        return (operation.id, self._role_for(operation, media_type).name) in self.compiler.done
 
-    def compiled(self, operation: Operation) -> Compiled:
-        return self.compiler.compiled(self.role(operation))
+    def compiled(self, operation: Operation, media_type: str = "") -> Compiled:
+        """`media_type` of the request, for a PATCH that is taken as operations and as a record, too."""
+        return self.compiler.compiled(self._role_for(operation, media_type))
+
+    def _role_for(self, operation: Operation, media_type: str) -> Role:
+        role = self.role(operation)
+        if role.name == "json-patch" and media_type and "json-patch" not in media_type:
+            others = (media_types.bare(each) for each in operation.request_bodies)
+            if media_types.bare(media_type) in others:
+                return evolve(role, name="merge")
+        return role
+
+    def echoed(self, compiled: Compiled, match: Match, ctx: RequestContext) -> dict[str, Any]:
+        """What a request says, for the program of an example."""
+        status, body = compiled.plan.response_hints["status"], compiled.plan.response_hints["body"]
+        found = json_content(match.operation.reply_for(status) or {})
+        said = ctx.body_json if ctx.content != "none" else None
+        if found is None or not found[1]:
+            return {}
+        told = echoed(body, match.params, said, partial(self.judging.fits, found[1]))
+        return {} if told is body else {"body": told}
+
+    def represented(self, operation: Operation, reply: Reply, accept: str) -> Reply:
+        """A success in XML or text, where the operation has nothing else or the client wants nothing else."""
+        content = operation.reply_for(reply.status)
+        if not content or reply.status >= 300 or reply.media_type not in (_JSON, None, ""):
+            return reply
+        as_json = json_content(content)
+        if as_json is not None and media_types.wanted(accept, as_json[:1]) is not None:
+            return reply
+        media_type = media_types.wanted(accept, content) or next(iter(content))
+        schema = content[media_type]
+        empty = reply.body is None or reply.body == b"null"
+        shown = self.compiler.examples.for_content(holder_of(schema), schema, media_type) if schema else None
+        value = shown if empty or reply.body is None else orjson.loads(reply.body)
+        if isinstance(value, str) and empty and media_types.is_text(media_type):
+            return evolve(reply, body=value.encode("utf-8", "replace"), media_type=media_type)
+        if value is None or not is_xml(media_type):
+            return reply
+        document = self.document
+        name = self.model.views.at(schema).name or "root"
+        text = xml_of(value, document.resolve(schema), name, self.compiler.examples.follow)
+        return evolve(reply, body=text.encode("utf-8", "replace"), media_type=media_type)
 
     def asked(self, compiled: Compiled, match: Match, ctx: RequestContext) -> Asked:
         """Raises BadRequest and Unprocessable."""
+        asked = self._read(compiled, match, ctx)
+        self._showable(compiled.role, asked)
+        return asked
+
+    def _showable(self, role: Role, asked: Asked) -> None:
+        """That replies can show what the request says of a record. Raises Unprocessable."""
+        said = asked.values.get("record")
+        if role.resource is None or self.compiler.settling is None or role.name not in _WRITES:
+            return
+        if not isinstance(said, dict):
+            return
+        if asked.values.get("null-removes"):
+            said = _without_nulls(said)
+        for frame in self.compiler.settling.frames(role.resource):
+            for steps, violation in self.compiler.settling.broken(frame, said):
+                if steps and steps[0] in said and violation.keyword not in _OF_PARTS:
+                    place = "".join(f"/{step}" for step in (*role.body.path, *steps))
+                    detail = f"Body {place}: {violation.detail}, where replies show it."
+                    fault = {"in": "body", "pointer": place, "keyword": violation.keyword}
+                    raise Unprocessable(detail, errors=[{**fault, "detail": violation.detail}])
+
+    @staticmethod
+    def _tags(compiled: Compiled, ctx: RequestContext) -> dict[str, tuple[str, ...] | None]:
+        """As its profile compares them, or by the numbers of versions. Raises InvalidHeader."""
+        if compiled.profile.version:
+            return _tags(ctx.headers)
+        if ctx.method in SAFE_METHODS or "if-match" not in ctx.headers:
+            return {}
+        return {"match": tuple(tag_list(ctx.headers["if-match"], "If-Match").for_guest(weak=True))}
+
+    def _read(self, compiled: Compiled, match: Match, ctx: RequestContext) -> Asked:
         return read(
             self.model.views,
             compiled,
@@ -172,6 +250,7 @@ class Contract:
                 content=ctx.content,
                 media_type=ctx.headers.get("content-type", "").partition(";")[0].strip().lower(),
                 base_url=ctx.base_url,
+                **self._tags(compiled, ctx),
             ),
         )
 
@@ -190,10 +269,60 @@ class Call:
     checked: Checked | None = None
 
     @property
+    def has_versions(self) -> bool:
+        """Whether its plan has records' tags itself, and compares them."""
+        if self.contract is None or self.match is None:
+            return False
+        role = self.contract.role(self.match.operation)
+        return role.plain and role.resource is not None and role.resource.version is not None
+
+    def represented(self, reply: Reply, accept: str) -> Reply:
+        """In the media type that the operation has, where that is none of JSON's."""
+        if self.contract is None or self.match is None:
+            return reply
+        return self.contract.represented(self.match.operation, reply, accept)
+
+    @property
     def identity(self) -> Mapping[str, Any] | None:
         """Who asks, for plans."""
         who = None if self.checked is None else self.checked.identity
         return None if who is None else who.as_dict()
+
+    def slot_places(self, segments: int) -> tuple[int, ...]:
+        """Which of a path's segments its template has slots for: what stands there is a value, not a word."""
+        if self.match is None:
+            return ()
+        parts = segments_of(self.match.operation.template)
+        return tuple(segments - len(parts) + place for place, part in enumerate(parts) if "{" in part)
+
+    @property
+    def list_form(self) -> dict[str, Any] | None:
+        """What is around the items that a plan of a model's answers, for `envelope`; None: nothing is."""
+        if self.contract is None or self.match is None:
+            return None
+        return self.contract.compiler.list_form(self.contract.role(self.match.operation))
+
+    @property
+    def tags_itself(self) -> bool:
+        """Whether its plan looks after the entity tags of records, as the document's profile has them."""
+        if self.contract is None or self.match is None:
+            return False
+        role = self.contract.role(self.match.operation)
+        return (
+            bool(self.contract.model.profile.version) and role.plain and role.name not in ("list", "create")
+        )
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells it from other contracts and operations, and who asks from others."""
+        if self.contract is None or self.match is None:
+            return ("",)
+        who = self.identity
+        return (
+            self.contract.document.digest,
+            self.match.operation.id,
+            "" if who is None else orjson.dumps(who, option=orjson.OPT_SORT_KEYS).decode(),
+        )
 
     @property
     def digest(self) -> str:
@@ -256,8 +385,11 @@ class Call:
     def in_form(self, reply: Reply) -> Reply:
         """The reply as the document has it, with the headers that it requires."""
         formed = self._in_form(reply)
-        if self.contract is None or self.match is None:
+        if self.contract is None:
             return formed
+        if self.match is None:
+            missing = self.contract.reply_headers.common(formed)
+            return evolve(formed, headers=(*formed.headers, *missing)) if missing else formed
         sent = {} if self.checked is None else self.checked.headers
         missing = self.contract.reply_headers.missing(self.match.operation, formed, sent)
         return evolve(formed, headers=(*formed.headers, *missing)) if missing else formed
@@ -277,6 +409,25 @@ class Call:
             return evolve(reply, body=None) if reply.body == b"null" else reply
         media_type = found[0] if "*" not in found[0] else _JSON
         return reply if media_type == _JSON else evolve(reply, media_type=media_type)
+
+
+def _without_nulls(value: Any) -> Any:
+    """What a merge leaves of it: null takes away (RFC 7396)."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
+    return value
+
+
+def _tags(headers: Mapping[str, str]) -> dict[str, tuple[str, ...] | None]:
+    """The tags of If-Match and If-None-Match, all of them weak. Raises InvalidHeader."""
+    found: dict[str, tuple[str, ...] | None] = {}
+    for member, name in (("match", "If-Match"), ("none_match", "If-None-Match")):
+        text = headers.get(name.lower())
+        if text is not None:
+            sent = tag_list(text, name)
+            weak = (f"W/{each.removeprefix('W/')}" for each in sent.tags)
+            found[member] = ("*",) if sent.any_ else tuple(weak)
+    return found
 
 
 def _of_its_types(reply: Reply, operation: Operation | None) -> Reply:

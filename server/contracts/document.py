@@ -8,7 +8,7 @@ A pointer is a JSON Pointer in a URI fragment (RFC 6901 §6), such as ``#/compon
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -56,6 +56,8 @@ class Parameter:
     schema: str
     media_type: str = ""
     pointer: str = ""
+    #: The values that its schema lists; () for none.
+    choices: tuple[Any, ...] = ()
 
 
 @frozen
@@ -105,10 +107,31 @@ class Document:
     operations: tuple[Operation, ...]
     problems: tuple[Problem, ...] = ()
     file: str = ""
+    #: The line of lists and objects of `raw`, by their identity, as far as they were read from a file.
+    lines: Mapping[int, int] = field(factory=dict, repr=False)
+    #: The names of other files, by their number in it.
+    files: Mapping[int, str] = field(factory=dict)
 
     @property
     def base_path(self) -> str:
         return self.base_paths[0] if self.base_paths else ""
+
+    def place_of(self, pointer: str) -> tuple[str, int]:
+        """The file, and the line of what the pointer leads to or of what that is in; 0: unknown."""
+        node: Any = self.raw
+        line, steps = 0, steps_of(pointer)
+        for step in steps:
+            line = self.lines.get(id(node), line)
+            if isinstance(node, dict):
+                node = node.get(step)
+            elif isinstance(node, list) and step.isascii() and step.isdigit() and int(step) < len(node):
+                node = node[int(step)]
+            else:
+                break
+        line = self.lines.get(id(node), line)
+        if len(steps) > 1 and steps[0] == FILES and steps[1].isdigit():
+            return self.files.get(int(steps[1]), self.file), line
+        return self.file, line
 
     @cached_property
     def by_id(self) -> Mapping[str, Operation]:
@@ -135,7 +158,7 @@ _MAX_HOPS: Final = 32
 def value_at(raw: Any, pointer: str) -> Any:
     """The value, references not followed; None where there is none."""
     value = raw
-    for step in steps_of(pointer):
+    for step in _steps(pointer):
         if isinstance(value, dict):
             value = value.get(step)
         elif isinstance(value, list) and step.isascii() and step.isdigit() and int(step) < len(value):
@@ -146,10 +169,15 @@ def value_at(raw: Any, pointer: str) -> Any:
 
 
 def steps_of(pointer: str) -> list[str]:
+    return list(_steps(pointer))
+
+
+@lru_cache(maxsize=65_536)
+def _steps(pointer: str) -> tuple[str, ...]:
     text = unquote(pointer.removeprefix("#"))
     if not text.startswith("/"):
-        return []
-    return [step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/")]
+        return ()
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in text[1:].split("/"))
 
 
 def pointer_of(steps: Iterable[str | int]) -> str:

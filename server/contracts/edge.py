@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from server.values.errors import ServiceError
 
 _MOST_FAULTS: Final = 16
+_JSON_PATCH: Final = "application/json-patch+json"
 _ANY: Final = frozenset({"", "*/*"})
 
 
@@ -110,8 +111,17 @@ class _Prepared:
 class Edge:
     """Of one document."""
 
-    def __init__(self, document: Document, limits: SchemaLimits | None = None) -> None:
-        """Compiles the schemas of requests. Raises SchemaError."""
+    def __init__(
+        self,
+        document: Document,
+        limits: SchemaLimits | None = None,
+        alike: Mapping[str, str] | None = None,
+    ) -> None:
+        """Compiles the schemas of requests. `alike`: media types that are taken for a declared one.
+
+        Raises SchemaError.
+        """
+        self._alike = alike or {}
         self._document = document
         wanted = dict.fromkeys(each for operation in document.operations for each in _schemas_of(operation))
         prepared = prepare(document.raw, wanted, "request", limits or SchemaLimits())
@@ -171,7 +181,7 @@ class Edge:
         if not seen.allowed and prepared.asks:
             detail = "Credentials are needed here, and there are none that are well formed."
             raise Unauthorized(detail, headers={"WWW-Authenticate": seen.challenge})
-        wanted = _wanted(prepared.offered, headers.get("accept", ""))
+        wanted = self._wanted(prepared.offered, headers.get("accept", ""))
         values = self._values(prepared, params, query, headers)
         return Checked(
             operation, values["path"], values["query"], values["header"], values["cookie"],
@@ -187,6 +197,8 @@ class Edge:
             return next(iter(declared))
         found = media_types.declared_for(content_type, declared)
         if found is None:
+            found = media_types.declared_for(self._alike.get(media_types.bare(content_type), ""), declared)
+        if found is None:
             names = ", ".join(declared)
             raise UnsupportedMediaType(f"The body is taken as {names}.", headers={"Accept": names})
         return found
@@ -201,7 +213,8 @@ class Edge:
                 value = read_form(self._document.raw, [value_at(self._document.raw, pointer)], value)
             except FormError as error:
                 raise _invalid([Fault("body", "", "", "form", str(error))]) from None
-        if pointer:
+        # A JSON Patch is an array by its media type (RFC 6902), whatever a schema for all patches says.
+        if pointer and not (plain == _JSON_PATCH and isinstance(value, list)):
             self._raise_for(
                 "body", "", pointer, _without_files(value) if plain == media_types.PARTS else value
             )
@@ -212,6 +225,24 @@ class Edge:
         if checked.operation.required_body:
             raise _invalid([Fault("body", "", "", "required", "there has to be a body")])
         return checked
+
+    def _wanted(self, offered: tuple[str, ...], accept: str) -> str:
+        """The type of a success that the request would take; "": nothing is said of any.
+
+        Raises NotAcceptable.
+        """
+        if not offered or accept in _ANY:
+            return offered[0] if offered else ""
+        found = media_types.wanted(accept, offered)
+        if found is None:
+            as_sent = media_types.wanted(accept, self._alike)
+            found = self._alike[as_sent] if as_sent is not None else None
+        if found is None:
+            names = ", ".join(offered)
+            raise NotAcceptable(
+                f"None of what the Accept header names fits; there is {names}.", available=list(offered)
+            )
+        return found
 
     # parameters
 
@@ -268,19 +299,6 @@ class Edge:
         faults = [] if key is None else self._faults(place, name, key, value)
         if faults:
             raise _invalid(faults)
-
-
-def _wanted(offered: tuple[str, ...], accept: str) -> str:
-    """The type of a success that the request would take; "": nothing is said of any. Raises NotAcceptable."""
-    if not offered or accept in _ANY:
-        return offered[0] if offered else ""
-    found = media_types.wanted(accept, offered)
-    if found is None:
-        names = ", ".join(offered)
-        raise NotAcceptable(
-            f"None of what the Accept header names fits; there is {names}.", available=list(offered)
-        )
-    return found
 
 
 def _without_files(value: Any) -> Any:

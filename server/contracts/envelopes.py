@@ -53,6 +53,12 @@ _HOLDERS: Final = frozenset(
     "links meta metadata pagination paging page cursors responsemetadata pageinfo paginator".split()  # noqa: SIM905
 )
 _MAX_DEPTH: Final = 4
+#: Whether it went well, in a word.
+_OUTCOMES: Final = frozenset({"status", "result", "outcome", "state"})
+_GOOD: Final = frozenset({"success", "ok", "succeeded", "successful"})
+#: What a receipt tells in words.
+_SAID: Final = frozenset({"message", "msg", "detail"})
+_DONE: Final = "Done."
 
 #: Path, kind of fact ("" for a value), value, and whether null is kept.
 Around = list[list[Any]]
@@ -99,6 +105,14 @@ class _Walk:
 
     def _value(self, node: Any, view: View, here: tuple[str, ...], names: set[str], *, needed: bool) -> None:
         kind, value = _member(view, plain(here[-1]), names, many=self.many)
+        if (
+            not kind
+            and value is None
+            and not self.many
+            and plain(here[-1]) in _SAID
+            and view.kind == "string"
+        ):
+            value = _DONE
         if not kind and value is None and needed and not view.nullable:
             value = [] if view.kind == "array" else self.examples.for_node(node)
         if kind or value is not None or needed:
@@ -113,6 +127,10 @@ def _member(view: View, name: str, names: set[str], *, many: bool) -> tuple[str,
     choices = view.said.get("enum")
     if isinstance(choices, list) and len(choices) == 1:
         return "", choices[0]
+    if isinstance(choices, list) and name in _OUTCOMES:
+        good = next((each for each in choices if plain(str(each)) in _GOOD), None)
+        if good is not None:
+            return "", good
     if view.kind == "boolean":
         kind = _BOOLEANS.get(name, "")
         return (kind if many or kind == "true" else ""), None

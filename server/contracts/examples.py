@@ -112,6 +112,10 @@ class Examples:
                 if isinstance(example, dict) and "value" in example:
                     yield example["value"]
 
+    def follow(self, node: Any) -> Any:
+        """What a reference leads to."""
+        return self._follow(node)
+
     def _follow(self, node: Any) -> Any:
         for _ in range(32):
             if not isinstance(node, dict) or not isinstance(node.get("$ref"), str) or len(node) > 1:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")
+#: No JSON that we write has a larger number.
+_LARGEST: Final = 2**63 - 1
+#: What tells lines, and where texts, lists and objects begin.
+_MARKS: Final = re.compile(rb'["\[{\n]')
 _JSON_START: Final = re.compile(rb"\s*[{\[]")
 
 
@@ -34,7 +38,7 @@ class DocumentLimits:
     nodes: int = 1_000_000
     depth: int = 200
     files: int = 500
-    operations: int = 5_000
+    operations: int = 2_500
 
 
 @define
@@ -60,11 +64,17 @@ class Bundle:
         if not isinstance(value, dict):
             raise ContractError(f"{self.name}: is no object")
         self.raw = value
-        value.pop(FILES, None)
+        if folder is not None:  # else they came with it, under this name
+            value.pop(FILES, None)
         waiting: list[tuple[str, int | None, Any]] = [("", None, value)]
         while waiting:
             path, number, part = waiting.pop()
             waiting.extend(self._rewritten(path, number, part))
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Of the other files, by their number in the document."""
+        return self._names
 
     def note(self, pointer: str, what: str, at: Any = None) -> None:
         self.problems.append(Problem(self.file_of(pointer), self.lines.get(id(at), 0), pointer, what))
@@ -157,7 +167,7 @@ class Bundle:
 
     def _json(self, text: bytes, name: str) -> Any:
         try:
-            return orjson.loads(text)
+            value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             if text.lstrip()[:1] == b"{" and b"\n" in text:
                 try:  # flow style, comments: a YAML document may begin so
@@ -165,6 +175,8 @@ class Bundle:
                 except ContractError:
                     pass
             raise ContractError(f"{name}:{error.lineno}: is no JSON: {error.msg}") from None
+        self.lines |= _json_lines(text, value)
+        return value
 
     def _yaml(self, text: bytes, name: str) -> Any:
         try:
@@ -189,10 +201,53 @@ class Bundle:
             if depth > self.limits.depth:
                 raise ContractError(f"{name}: nests deeper than {self.limits.depth} levels")
             values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+            for key, each in list(node.items() if isinstance(node, dict) else enumerate(values)):
+                if type(each) is int and not -_LARGEST <= each <= _LARGEST:
+                    node[key] = _as_float(each)
             self._nodes_left -= 1 + len(values)
             if self._nodes_left < 0:
                 raise ContractError(f"{name}: has more than {self.limits.nodes} nodes")
             left.extend((each, depth + 1) for each in values if isinstance(each, (dict, list)))
+
+
+def _json_lines(text: bytes, root: Any) -> dict[int, int]:
+    """The line of every list and object, by its identity; none of one line, or with a key twice."""
+    begins, line, place = [], 1, 0
+    while mark := _MARKS.search(text, place):
+        place = mark.end()
+        if mark[0] == b"\n":
+            line += 1
+        elif mark[0] == b'"':
+            place = _after_text(text, place)
+        else:
+            begins.append(line)
+    if line == 1:
+        return {}
+    found, left = [], [root]
+    while left:
+        node = left.pop()
+        if isinstance(node, (dict, list)):
+            found.append(id(node))
+            left.extend(reversed(list(node.values()) if isinstance(node, dict) else node))
+    return dict(zip(found, begins, strict=True)) if len(found) == len(begins) else {}
+
+
+def _as_float(value: int) -> float:
+    """The nearest one that JSON can have."""
+    try:
+        return float(value)
+    except OverflowError:
+        return 1e308 if value > 0 else -1e308
+
+
+def _after_text(text: bytes, start: int) -> int:
+    """The place behind the quote that ends a text; it has no line's end in it."""
+    while (end := text.find(b'"', start)) >= 0:
+        before = text[start:end]
+        if (len(before) - len(before.rstrip(b"\\"))) % 2 == 0:
+            return end + 1
+        start = end + 1
+    return len(text)
 
 
 def _joined(path: str, where: str) -> str | None:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
+from server.contracts.paths import last_word
 from server.contracts.shapes import plain
+from store.names import singular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +28,17 @@ if TYPE_CHECKING:
 _MADE: Final = re.compile(
     r"creat|added|opened|placed|submitted|registered|^timestamp$|^date$|^time$|started|issued"
 )
+_STAMPS: Final = re.compile(
+    r"(?:date|time)?(?:created|updated|modified|lastmodified)(?:at|on|date|time|datetime)?"
+)
+_STATES: Final = re.compile(r"(?:status|state|phase)$")
 _CHANGED: Final = re.compile(r"updat|modif|changed|lastseen")
+_BEGINS: Final = frozenset(
+    "new open opened pending draft created queued received submitted requested placed todo".split()  # noqa: SIM905
+)
+_ENDS: Final = re.compile(
+    r"^(?:closed|done|deleted|archived|cancell?ed|completed?|failed|inactive|disabled|expired)$"
+)
 _COUNTS: Final = re.compile(r"count$|total$|size$|^total|^num|number$|balance|amount|wait")
 _OWN_ADDRESS: Final = frozenset({"href", "self", "url", "uri", "link", "selflink", "location"})
 _WIRE_DATES: Final = frozenset({"date-time-rfc-2822", "rfc-2822", "rfc2822", "rfc822", "http-date"})
@@ -36,6 +48,8 @@ _IDS: Final = frozenset({"id", "uid", "uuid", "guid"})
 _ON: Final = frozenset({"active", "enabled", "isactive", "isenabled"})
 _MAX_DEPTH: Final = 4
 _NOTHING: Final[Any] = object()
+#: Kinds that every change makes anew.
+_CHANGING: Final = frozenset({"version", "revision"})
 
 
 @define
@@ -50,7 +64,13 @@ class Filling:
     touched: list[list[Any]] = field(factory=list)
 
 
-def filling_of(views: Views, examples: Examples, resource: Resource) -> Filling:
+def filling_of(
+    views: Views,
+    examples: Examples,
+    resource: Resource,
+    said: Mapping[tuple[str, ...], tuple[str, Any]] | None = None,
+) -> Filling:
+    """`said`: what the document's profile has for new records, by plain names."""
     required = set(resource.item.required)
     for role in resource.roles:
         if role.reply.of_one and role.name in ("get", "create", "get-one"):
@@ -61,9 +81,84 @@ def filling_of(views: Views, examples: Examples, resource: Resource) -> Filling:
     bodies = [role.body.item for role in makers if role.body.kind in ("object", "wrapped", "array")]
     skipped = {resource.key.path}
     skipped |= {scope.path for role in resource.roles for scope in role.scopes if scope.path}
-    made = _Filler(views, examples, skipped)
+    states = _states(resource)
+    beside = frozenset(resource.fields) - frozenset(resource.item.properties)
+    beside = beside if resource.item.properties else frozenset()
+    one_name = resource.key.given == "service" and resource.key.kind == "string"
+    made = _Filler(views, examples, skipped, beside, states, one_name=one_name)
     made.walk(resource.fields, frozenset(required), bodies, ())
-    return made.filling
+    for names, (kind, argument) in (said or {}).items():
+        path = _path_of(views, resource.fields, names)
+        if kind in CALLED:
+            kind, argument = "", CALLED[kind](resource, resource.item)  # noqa: PLW2901
+        _say(made.filling, path, kind, argument)
+    return _told(made.filling, resource)
+
+
+def _called(resource: Resource, _view: View) -> str:
+    """What one of the resource's records is called by its path: `Users` has `User`."""
+    word = last_word(resource.paths[0][:-1]) if resource.paths else resource.name
+    own = singular(word.lower())
+    same = next(
+        (place for place, char in enumerate(own) if char != word[place : place + 1].lower()), len(own)
+    )
+    return word[:same] + own[same:]
+
+
+def _group_version_kind(view: View) -> dict[str, Any]:
+    said = view.said.get("x-kubernetes-group-version-kind")
+    found = said[0] if isinstance(said, list) and said else said
+    return found if isinstance(found, dict) else {}
+
+
+def _kind(resource: Resource, view: View) -> str:
+    own = _group_version_kind(view).get("kind")
+    many = "" if view is resource.item else "List"
+    item = _group_version_kind(resource.item).get("kind") or _called(resource, view).capitalize()
+    return str(own or f"{item}{many}")
+
+
+def _api_version(resource: Resource, view: View) -> str:
+    found = _group_version_kind(view) or _group_version_kind(resource.item)
+    return "/".join(str(each) for each in (found.get("group"), found.get("version", "v1")) if each)
+
+
+#: What a resource's records and lists are called, in the words of a profile.
+CALLED: Final = {
+    "called": _called,
+    "kind": _kind,
+    "api-version": _api_version,
+}
+
+
+def _path_of(views: Views, fields: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The properties of these plain names, one in the other; () where there are none."""
+    found: list[str] = []
+    for name in names:
+        own = next((each for each in fields if plain(each) == name), None)
+        if own is None:
+            return ()
+        found.append(own)
+        fields = views.of(fields[own]).properties
+    return tuple(found)
+
+
+def _say(filling: Filling, path: tuple[str, ...], kind: str, argument: Any) -> None:
+    """In the place of what was guessed; what the document gives a value for stays."""
+    if not path or any(each == path and value is not None for each, value in filling.consts):
+        return
+    filling.consts = [each for each in filling.consts if each[0] != path]
+    filling.fresh = [each for each in filling.fresh if tuple(each[0]) != path]
+    for length in range(1, len(path)):
+        if not any(each == path[:length] for each, _ in filling.consts):
+            filling.consts.append((path[:length], {}))
+    if not kind:
+        filling.consts.append((path, argument))
+        return
+    filling.fresh.append([list(path), kind, argument])
+    if kind in _CHANGING or (kind == "now" and _CHANGED.search(plain(path[-1]))):
+        filling.touched = [each for each in filling.touched if tuple(each[0]) != path]
+        filling.touched.append([list(path), kind, argument])
 
 
 @define
@@ -71,6 +166,12 @@ class _Filler:
     views: Views
     examples: Examples
     skipped: set[tuple[str, ...]]
+    #: Properties that a record itself does not have: those of a reply that tells of a new one.
+    beside: frozenset[str] = frozenset()
+    #: Of properties whose schema says no values, those that lists can be asked for.
+    states: Mapping[str, list[Any]] = field(factory=dict)
+    #: Whether a text that is called an id, and is not the key, is the same as the key.
+    one_name: bool = field(kw_only=True)
     filling: Filling = field(factory=Filling)
 
     def walk(
@@ -108,6 +209,13 @@ class _Filler:
                 self.walk(view.properties, view.required, bodies, path)
         elif needed or ours:
             self._scalar(node, view, path, needed=needed)
+        elif len(path) == 1 and view.kind == "string" and _STAMPS.fullmatch(plain(path[0])):
+            # A schema that bodies and replies share: nobody says when a record was made but the service.
+            self._timed(path, self._time(view, path, needed=True) or ["now", None])
+        elif len(path) == 1 and _STATES.search(plain(path[0])) and isinstance(view.said.get("enum"), list):
+            self.filling.consts.append((path, _first(view.said["enum"])))
+        elif len(path) == 1 and view.kind == "boolean" and not view.nullable:
+            self.filling.consts.append((path, plain(path[0]) in _ON))
 
     def _object(self, view: View, path: tuple[str, ...], *, needed: bool, ours: bool) -> bool:
         """Whether what is in the object is filled in, too."""
@@ -128,8 +236,13 @@ class _Filler:
             self.filling.fresh.append([list(path), "link" if absolute else "path", None])
         elif view.said.get("format") == "uuid" and needed:
             self.filling.fresh.append([list(path), "uuid", None])
+        elif plain(path[-1]) in _IDS and path[-1] in self.beside and len(path) == 1:
+            self.filling.fresh.append([list(path), "key", None])
+        elif plain(path[-1]) == "name" and view.kind == "string" and view.said.get("readOnly") is True:
+            self.filling.fresh.append([list(path), "name", None])
         elif plain(path[-1]) in _IDS and len(path) == 1 and view.kind in ("integer", "string"):
-            self.filling.fresh.append([list(path), "number" if view.kind == "integer" else "uuid", None])
+            text = "key" if self.one_name else "uuid"
+            self.filling.fresh.append([list(path), "number" if view.kind == "integer" else text, None])
         else:
             value = self._value(node, view, plain(path[-1]), needed=needed)
             if value is not _NOTHING:
@@ -166,13 +279,15 @@ class _Filler:
             return ["epoch", 1000 if thousand else 1]
         if view.kind == "string" and named and not form and re.search(r"at$|time|date|on$", name):
             return ["now", None]
+        if view.kind == "string" and not form and _STAMPS.fullmatch(name):
+            return ["now", None]
         return None
 
     def _value(self, node: Any, view: View, name: str, *, needed: bool) -> Any:
-        choices = view.said.get("enum")
+        choices = view.said.get("enum") or self.states.get(name)
         if isinstance(choices, list) and choices:
             if needed or len(choices) == 1 or re.search(r"status|state|phase", name):
-                return next((each for each in choices if each is not None), None)
+                return _first(choices)
             return None if view.nullable else _NOTHING
         if view.nullable and not (needed and _COUNTS.search(name)):
             return None
@@ -188,6 +303,40 @@ class _Filler:
             case "object" if not view.properties:
                 return {} if needed else _NOTHING
         return self.examples.for_node(node) if needed else _NOTHING
+
+
+def _told(filling: Filling, resource: Resource) -> Filling:
+    """With what a person says that new records have."""
+    own = {tuple(each.split(".")): value for each, value in resource.told.initial.items()}
+    if not own:
+        return filling
+    consts = [each for each in filling.consts if each[0] not in own]
+    holders: list[tuple[tuple[str, ...], Any]] = [
+        (path[:end], {}) for path in own for end in range(1, len(path))
+    ]
+    known = {path for path, _ in consts}
+    consts += [each for each in holders if each[0] not in known]
+    fresh = [each for each in filling.fresh if tuple(each[0]) not in own]
+    return Filling([*consts, *own.items()], fresh, filling.touched)
+
+
+def _states(resource: Resource) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for role in resource.roles:
+        for parameter in role.operation.parameters if role.name == "list" else ():
+            name = plain(parameter.name)
+            choices = parameter.choices if parameter.place == "query" else ()
+            if choices and re.search(r"status$|state$|phase$", name):
+                found[name] = [each for each in choices if str(each).lower() not in ("all", "any", "*")]
+    return found
+
+
+def _first(choices: list[Any]) -> Any:
+    """The state that something begins in: one that says so, else the first that is no end."""
+    there = [each for each in choices if each is not None]
+    begins = [each for each in there if plain(str(each)) in _BEGINS]
+    goes_on = [each for each in there if not _ENDS.search(plain(str(each)))]
+    return next(iter((*begins, *goes_on, *there)), None)
 
 
 def _min_items(node: Any) -> bool:

@@ -19,6 +19,7 @@ def listed(contract: Contract) -> dict[str, Any]:
         "version": document.version,
         "digest": document.digest,
         "base_path": document.base_path,
+        "profile": {"name": model.profile.name, "why": model.chosen.why},
         "operations": operations,
         "plain": sum(each["plain"] for each in operations),
         "resources": [
@@ -37,7 +38,21 @@ def listed(contract: Contract) -> dict[str, Any]:
             {"file": each.file, "line": each.line, "pointer": each.pointer, "what": each.what}
             for each in document.problems
         ],
+        "relaxed": _relaxed(contract),
     }
+
+
+def _relaxed(contract: Contract) -> list[dict[str, Any]]:
+    """What of the schemas is not checked, or not as it stands there, in requests and replies."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for direction, relaxed in (("request", contract.edge.relaxed), ("reply", contract.judging.relaxed)):
+        for each in relaxed:
+            found.setdefault((each.pointer, each.what), []).append(direction)
+    told = []
+    for (pointer, what), directions in found.items():
+        file, line = contract.document.place_of(pointer)
+        told.append({"file": file, "line": line, "pointer": pointer, "what": what, "in": directions})
+    return told
 
 
 def _paths(model: Model, resource: Any) -> list[str]:
@@ -68,6 +83,11 @@ def told(contract: Contract, role: Role) -> list[str]:
     if not role.plain:
         return [*said, f"It is not plain: {role.why}."]
     said.append(f"By rule it is: {role.title}.")
+    if contract.model.profile.tool:
+        chosen = contract.model.chosen
+        said.append(
+            f"The document is in the style of {chosen.profile.tool} ({chosen.profile.name}): {chosen.why}."
+        )
     if role.resource is not None:
         key = role.resource.key
         place = ".".join(key.path) or "none of its properties"
@@ -83,6 +103,9 @@ def told(contract: Contract, role: Role) -> list[str]:
     for parent, slot in role.parents:
         said.append(f"The path's {{{slot}}} has to be one of {parent.name}.")
     query = contract.compiler.compiled(role).query
+    if query.asks:
+        asks = ", ".join(f"{word} ({ask})" for ask, word in sorted(query.asks.items()))
+        said.append(f"In that style it reads {asks}.")
     if query.filters:
         said.append(f"It filters by {', '.join(sorted(query.filters))}.")
     if query.ignored:

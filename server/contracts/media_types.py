@@ -30,6 +30,14 @@ def is_json(name: str) -> bool:
     return plain.endswith(("/json", "+json")) or plain in ("*/*", "application/*")
 
 
+def is_text(name: str) -> bool:
+    """Whether a text is its content as it stands."""
+    plain = bare(name)
+    return plain.startswith("text/") or plain.endswith(
+        ("/xml", "+xml", "/yaml", "+yaml", "/csv", "/x-ndjson")
+    )
+
+
 def declared_for(content_type: str, declared: Iterable[str]) -> str | None:
     """Which of the declared types a body's type is: itself, or a range that has it; None: none of them."""
     sent = media_type.read(content_type)

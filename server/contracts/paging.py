@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from server.contracts.shapes import plain
 from store.names import singular
@@ -89,6 +89,8 @@ class Filter:
     kind: str = "string"
     many: bool = False
     key: bool = False
+    #: A value that asks for all: `state=all` where no record has that state.
+    every: frozenset[str] = frozenset()
 
 
 @frozen
@@ -109,6 +111,8 @@ class Query:
     size: int | None = None
     most: int | None = None
     filters: Mapping[str, Filter] = field(factory=dict)
+    #: What a word asks for in the document's profile, and the word.
+    asks: Mapping[str, str] = field(factory=dict)
     ignored: tuple[str, ...] = ()
 
     @property
@@ -117,11 +121,18 @@ class Query:
         return frozenset(each for each in named if each)
 
 
-def query_of(views: Views, operation: Operation, resource: Resource, item: View) -> Query:
-    found: dict[str, Any] = {"filters": {}}
+def query_of(
+    views: Views, operation: Operation, resource: Resource, item: View, words: Mapping[str, str] | None = None
+) -> Query:
+    """`words`: what they ask for in the document's profile, by their plain names."""
+    found: dict[str, Any] = {"filters": {}, "asks": {}}
     ignored = []
     fields = dict(resource.fields) | dict(item.properties)
     for name, view, node_path in _words(views, operation):
+        ask = (words or {}).get(plain(name)) or (words or {}).get(plain(node_path[0]))
+        if ask is not None:
+            found["asks"].setdefault(ask, name if plain(name) in (words or {}) else node_path[0])
+            continue
         slot = _paging_word(name)
         if slot in ("limit", "offset", "page") and view.kind not in ("integer", "number", ""):
             slot = ""
@@ -139,14 +150,25 @@ def query_of(views: Views, operation: Operation, resource: Resource, item: View)
                 one = view.said.get("default") == 1 or plain(name) == "startindex"
                 found["start"] = 1 if one else 0
             continue
-        filtered = _filter(views, node_path, fields, resource.key)
+        filtered = filter_of(views, node_path, fields, resource.key)
         if filtered is not None:
-            found["filters"][name] = filtered
+            found["filters"][name] = evolve(filtered, every=_every(views, view, filtered, fields))
         else:
             ignored.append(name)
     if found.get("size") is None and {"limit", "page", "offset", "cursor", "after"} & set(found):
         found["size"] = min(_PAGE, found.get("most") or _PAGE)
     return Query(**found, ignored=tuple(ignored))
+
+
+def _every(views: Views, view: View, filtered: Filter, fields: Mapping[str, Any]) -> frozenset[str]:
+    """Words of the parameter for all of them, which are no value of the property."""
+    said = views.of(fields.get(filtered.path[0])).said.get("enum")
+    known = {str(each).lower() for each in said} if isinstance(said, list) else set()
+    choices = view.said.get("enum")
+    offered = {str(each) for each in choices} if isinstance(choices, list) else set()
+    return frozenset(
+        each for each in offered if each.lower() in ("all", "any", "*") and each.lower() not in known
+    )
 
 
 def _words(views: Views, operation: Operation) -> Iterator[tuple[str, View, tuple[str, ...]]]:
@@ -173,7 +195,7 @@ def _paging_word(name: str) -> str:
     return next((slot for slot, names in tables if own in names), "")
 
 
-def _filter(  # noqa: C901 - a table
+def filter_of(  # noqa: C901 - a table
     views: Views, steps: tuple[str, ...], fields: Mapping[str, Any], key: Key
 ) -> Filter | None:
     """`filter[x]`, `x[gte]`, `x<`, `x_gt`, `min_x`: a property, and how it is compared."""
@@ -185,7 +207,7 @@ def _filter(  # noqa: C901 - a table
     text = steps[-1] if len(steps) == 1 else ".".join(steps)
     if text.endswith(("<", ">")):
         operator, text = ("lte" if text.endswith("<") else "gte"), text[:-1]
-    found = _property(views, text, fields)
+    found = property_at(views, text, fields)
     if (
         found is None
         and key.path
@@ -195,15 +217,15 @@ def _filter(  # noqa: C901 - a table
     if found is None:
         stem, _, last = text.rpartition("_")
         if stem and last.lower() in _OPERATORS:
-            found, operator = _property(views, stem, fields), _OPERATORS[last.lower()]
+            found, operator = property_at(views, stem, fields), _OPERATORS[last.lower()]
     if found is None:
         for pattern, bound in _BOUNDS:
             match = pattern.match(plain(text))
             rest = next((each for each in match.groups() if each), "") if match else ""
-            found = _property(views, rest, fields) if rest else None
+            found = property_at(views, rest, fields) if rest else None
             if found is None and rest in ("created", "updated", "modified"):
-                found = next((_property(views, rest + end, fields) for end in ("at", "date", "time") if
-                              _property(views, rest + end, fields) is not None), None)  # fmt: skip
+                found = next((property_at(views, rest + end, fields) for end in ("at", "date", "time") if
+                              property_at(views, rest + end, fields) is not None), None)  # fmt: skip
             if found is not None:
                 operator = bound
                 break
@@ -219,7 +241,8 @@ def _filter(  # noqa: C901 - a table
 _SCALARS: Final = ("string", "integer", "number", "boolean", "")
 
 
-def _property(views: Views, text: str, fields: Mapping[str, Any]) -> tuple[tuple[str, ...], View] | None:
+def property_at(views: Views, text: str, fields: Mapping[str, Any]) -> tuple[tuple[str, ...], View] | None:
+    """The property that a name in a query stands for, in any style; dots or brackets lead into it."""
     wanted = plain(text)
     for name, node in fields.items():
         own = plain(name)
@@ -237,7 +260,7 @@ def _property(views: Views, text: str, fields: Mapping[str, Any]) -> tuple[tuple
             return None
         path.append(found)
         last = views.of(below[found])
-        below = last.properties
+        below = (views.of(last.items) if last.kind == "array" else last).properties
     if last is not None:
         return None if last.is_object else (tuple(path), last)
     for name, node in fields.items():

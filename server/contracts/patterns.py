@@ -7,6 +7,7 @@ dialect spells otherwise is respelled; what then does not compile is left out, a
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from wasm_runtime.schemas import PATTERN_BYTES, SchemaError, compiled, patterns_in_linear_time
@@ -47,13 +48,20 @@ class Patterns:
         return next((each for each in dict.fromkeys((pattern, respelled)) if self._fits(each)), None)
 
     def _fits(self, pattern: str) -> bool:
-        for size in _SIZES:
-            if size > self._left:
-                return False
-            try:
-                compiled({"pattern": pattern}, pattern_options=patterns_in_linear_time(size))
-            except SchemaError:
-                continue
-            self._left -= size
-            return True
-        return False
+        size = _size_of(pattern)
+        if size is None or size > self._left:
+            return False
+        self._left -= size
+        return True
+
+
+@lru_cache(maxsize=8_192)
+def _size_of(pattern: str) -> int | None:
+    """In how much of room it can be compiled; None: in none that is allowed."""
+    for size in _SIZES:
+        try:
+            compiled({"pattern": pattern}, pattern_options=patterns_in_linear_time(size))
+        except SchemaError:
+            continue
+        return size
+    return None

@@ -3,14 +3,20 @@
 A plan finds what its operation says in `response_hints`, made once (`server.contracts.compiling`), and what
 the request asks in `ctx["asked"]` (`server.contracts.asking`). It has the record's address as `params["id"]`.
 
+Lines such as ``#: finish-one`` are places where a profile's pieces stand (`server.contracts.profiles`).
+
 A record is stored under its address as `id`. Where that is not what the document calls `id`, or something has
 to be kept beside the record, there is a member ``@``: ``{"id": ..., "at": {scope: value}, "key": ...}``.
 """
 
 from __future__ import annotations
 
+import re
 import textwrap
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _HINTS: Final = """\
 hints = plan["response_hints"]
@@ -28,6 +34,9 @@ if rec is None and params["id"] in hints["seeds"]:
 if rec is None:
     abort(404, asked["missing"])
 """
+
+#: The same for reading; a profile may tell of a record that was deleted.
+_GET_TOLD: Final = _GET.replace("if rec is None:\n    abort", "#: tomb\nif rec is None:\n    abort")
 
 # What a record has kept of the slots in its path has to be what this path says; it may have kept nothing.
 _SCOPE: Final = """\
@@ -79,13 +88,14 @@ for path, kind, value, kept in hints["around"]:
     for step in path[:-1]:
         spot = spot.setdefault(step, {})
     spot[path[-1]] = value
+#: beside
 """
 
 _REPLY_ITEM: Final = (
     """\
 if hints["reply"] == "none":
     REPLY = make_response(hints["status"], None, headers)
-elif hints["place"] is None and not hints["around"]:
+elif hints["reply"] == "item" and hints["place"] is None and not hints["around"]:
     REPLY = make_response(hints["status"], item, headers)
 else:
     body = {}
@@ -102,6 +112,7 @@ else:
     + textwrap.indent(_AROUND, "    ")
     + """\
     REPLY = make_response(hints["status"], body, headers)
+#: not-modified
 """
 )
 
@@ -163,6 +174,8 @@ for path, kind, arg in hints["fresh"]:
         continue
     if kind == "now":
         value = stamp
+    elif kind == "second":
+        value = f"{stamp[:19]}Z"
     elif kind == "today":
         value = today()
     elif kind == "epoch":
@@ -175,20 +188,26 @@ for path, kind, arg in hints["fresh"]:
         value = f"{week[days % 7]}, {stamp[8:10]} {months[month - 3:month]} {stamp[:4]} {stamp[11:19]} +0000"
     elif kind == "uuid":
         value = uuid4()
+    elif kind == "version":
+        value = f'W/"{uuid4()[:13]}"'
     elif kind == "token":
         value = new_token()
-    elif kind == "number":
+    elif kind in ("number", "revision"):
         counters = session_store["contract-counters"]
         place = plan["resource"] + "//" + path[-1]
         counted = counters.get(place)
         value = counted["next"] if counted else 1
         counters.upsert({"id": place, "next": value + 1})
+        if kind == "revision":
+            value = str(value)
     elif kind == "key":
         value = key
     elif kind == "link":
         value = ctx["base_url"] + link
     elif kind == "path":
         value = link
+    elif kind == "name":
+        value = link[1:]
     else:
         value = arg
     spot[path[-1]] = value
@@ -214,14 +233,50 @@ if asked["at"]:
     own["at"] = asked["at"]
 """
 
-_INSERT: Final = _KEY + _SET_KEY + _FRESH + _STORED + "rec = store.insert(rec)\n"
+#: How often a record was written, where the document has versions; and that the client knows the last one.
+_VERSION: Final = """\
+count = own.get("v") or 1
+"""
+_MATCH: Final = """\
+if hints["numbered"] is not None and asked["match"]:
+    if asked["match"] != ["*"] and str(count) not in asked["match"]:
+        abort(412, "If-Match names another version than the present one.")
+"""
+_COUNT: Final = """\
+if hints["numbered"] is not None:
+    own["v"] = count
+    version = hints["numbered"]
+    spot = item if version[2] else {}
+    for step in version[2][:-1]:
+        spot = spot.setdefault(step, {})
+    if version[2] and isinstance(spot, dict):
+        spot[version[2][-1]] = count if version[3] == "integer" else str(count)
+"""
+_TAG: Final = """\
+if hints["numbered"] is not None:
+    headers = {**headers, "ETag": hints["numbered"][0] + str(own.get("v") or 1) + hints["numbered"][1]}
+"""
+
+_INSERT: Final = (
+    "#: named\n"
+    + _KEY
+    + _SET_KEY
+    + _FRESH
+    + "count = 1\n"
+    + _COUNT
+    + "#: unique\n"
+    + _STORED
+    + "rec = store.insert(rec)\n"
+)
 
 _LOCATION: Final = """\
 headers = {"Location": link} if hints["location"] else {}
 """
 
 #: The record's present state as `item`, and in the end as it was changed.
-_LOAD: Final = _GET + _SCOPE + _ITEM + 'address = params["id"]\nkey = asked["key"]\n'
+_LOAD: Final = (
+    _GET + _SCOPE + _ITEM + _VERSION + _MATCH + 'address = params["id"]\nkey = asked["key"]\n#: matched\n'
+)
 
 _TOUCH: Final = """\
 for path, kind, arg in hints["touched"]:
@@ -235,6 +290,9 @@ for path, kind, arg in hints["touched"]:
 _KEEP: Final = (
     _TOUCH
     + _FRESH
+    + "count += 1\n"
+    + _COUNT
+    + "#: unique\n"
     + _STORED
     + """\
 if store.exists(address):
@@ -246,6 +304,7 @@ else:
 
 #: Members of objects within are changed, not replaced; null is stored.
 _MERGE: Final = """\
+#: unset
 if asked["null-removes"]:
     item = merge_patch(item, asked["record"])
 else:
@@ -267,6 +326,13 @@ before, item = item, dict(asked["record"])
 for name, value in before.items():
     if name not in item and (name in hints["kept"] or name not in hints["said"]):
         item[name] = value
+for path, kind, arg in hints["fresh"]:
+    old, new = before, item
+    for step in path[:-1]:
+        old = old.get(step) if isinstance(old, dict) else None
+        new = new.get(step) if isinstance(new, dict) else None
+    if isinstance(old, dict) and isinstance(new, dict) and path[-1] in old:
+        new.setdefault(path[-1], old[path[-1]])
 """
 
 _JSON_PATCH: Final = """\
@@ -333,6 +399,7 @@ else:
     + textwrap.indent(_ITEM + _SHOW, "        ")
     + """\
         items.append(item)
+#: finish-many
 if hints["within"]:
     items = [{hints["within"][0]: item} for item in items]
 """
@@ -395,7 +462,19 @@ else:
 
 # -- the programs ------------------------------------------------------------------------------------
 
-_ANSWER: Final = _ITEM + _SHOW + _REPLY_ITEM
+_ANSWER: Final = _ITEM + _TAG + _SHOW + "#: versioned\n#: finish-one\n" + _REPLY_ITEM
+
+#: `data` is what a relationship has, or leads to.
+_REPLY_DATA: Final = (
+    """\
+body = {"data": data}
+facts = {"self": ctx["base_url"] + ctx["path"], "now": now(), "key": asked["key"], "one": 1, "true": True}
+"""
+    + _AROUND.replace("#: beside\n", "")
+    + """\
+REPLY = make_response(hints["status"], None if hints["reply"] == "none" else body)
+"""
+)
 
 _ONE: Final = """\
 rec = store.get(params["id"])
@@ -404,13 +483,29 @@ if rec is None:
     rec["id"] = params["id"]
 """
 
-_LOAD_ONE: Final = _PARENTS + _ONE + _ITEM + 'address = params["id"]\nkey = "one"\n'
+_LOAD_ONE: Final = _PARENTS + _ONE + _ITEM + _VERSION + _MATCH + 'address = params["id"]\nkey = "one"\n'
 
 _DELETE: Final = """\
 if params["id"] in hints["seeds"]:
     session_store["contract-gone"].upsert({"id": f"{plan['resource']}/{params['id']}"})
 store.delete(params["id"])
 """
+
+_BARE: Final = """\
+asked = ctx["asked"]
+found, total = store.list(
+    limit=asked["limit"], offset=asked["offset"], sort=asked["sort"], where=asked["where"]
+)
+"""
+_REPLY_BARE: Final = """\
+REPLY = make_response(200, found, {"X-Total-Count": total} if asked["limit"] is not None else {})
+"""
+
+_TIMED: Final = (
+    ('    if hints["timed"]:\n        facts["now"] = now()\n', ""),
+    (', "now": now()', ""),
+)
+
 
 CODE: Final[dict[str, str]] = {
     # It reads its parameters alone, as the conventions' does: nothing else of the request is decoded.
@@ -420,7 +515,16 @@ if rec is None:
     abort(404, f"There is no record {params['id']}.")
 REPLY = make_response(200, rec)
 """,
-    "get": _HINTS + _PARENTS + _GET + _SCOPE + _HEADERS + _ANSWER,
+    # The same without what is not shown; its hints are that alone.
+    "get-shown": """\
+rec = store.get(params["id"])
+if rec is None:
+    abort(404, f"There is no record {params['id']}.")
+for name in plan["response_hints"]["drop"]:
+    rec.pop(name, None)
+REPLY = make_response(200, rec)
+""",
+    "get": _HINTS + _PARENTS + _GET_TOLD + _SCOPE + _HEADERS + _ANSWER,
     "list": _HINTS + _PARENTS + _LIST + _ITEMS + _REPLY_LIST,
     # Records as they are stored: none is looked into.
     "list-whole": _HINTS
@@ -431,6 +535,16 @@ found, total = store.list(limit=limit, offset=offset, sort=asked["sort"], where=
 items = found
 """
     + _REPLY_LIST,
+    # The same as an array, without or with what is not shown.
+    "list-bare": _BARE + _REPLY_BARE,
+    "list-shown": _BARE
+    + """\
+drop = plan["response_hints"]["drop"]
+for rec in found:
+    for name in drop:
+        rec.pop(name, None)
+"""
+    + _REPLY_BARE,
     "create": _HINTS + _PARENTS + _OWN + 'item = asked["record"]\n' + _INSERT + _LOCATION + _ANSWER,
     "create-many": _HINTS
     + _PARENTS
@@ -442,6 +556,11 @@ items = found
     + 'REPLY = make_response(hints["status"], made if hints["reply"] == "array" else None)\n',
     "replace": _HINTS + _PARENTS + _LOAD + _REPLACE + _SET_KEY + _KEEP + _HEADERS + _ANSWER,
     "merge": _HINTS + _PARENTS + _LOAD + _MERGE + _SET_KEY + _KEEP + _HEADERS + _ANSWER,
+    # In the words of the document's profile.
+    "patch": _HINTS + _PARENTS + _LOAD + "#: patched\n" + _SET_KEY + _KEEP + _HEADERS + _ANSWER,
+    "linkage": _HINTS + _PARENTS + _GET + _SCOPE + _ITEM + "#: linkage\n" + _REPLY_DATA,
+    "related": _HINTS + _PARENTS + _GET + _SCOPE + _ITEM + "#: related\n" + _REPLY_DATA,
+    "relate": _HINTS + _PARENTS + _LOAD + "#: relate\n" + _SET_KEY + _KEEP + _REPLY_DATA,
     "json-patch": _HINTS + _PARENTS + _LOAD + _JSON_PATCH + _SET_KEY + _KEEP + _HEADERS + _ANSWER,
     "put": _HINTS
     + _PARENTS
@@ -453,13 +572,27 @@ if made:
 """
     + _SCOPE
     + _ITEM
-    + 'address, key = params["id"], asked["key"]\n'
+    + 'address, key = params["id"], asked["key"]\ncount = own.get("v") or (0 if made else 1)\n'
+    + _MATCH
+    + "#: matched\n"
     + _REPLACE
     + _SET_KEY
     + _KEEP
     + 'headers = {}\nif made:\n    hints = {**hints, "status": hints["made"]}\n'
     + _ANSWER,
-    "delete": _HINTS + _PARENTS + _GET + _SCOPE + _ITEM + _DELETE + _SHOW + _HEADERS + _REPLY_ITEM,
+    "delete": _HINTS
+    + _PARENTS
+    + _GET
+    + _SCOPE
+    + _ITEM
+    + _VERSION
+    + _MATCH
+    + "#: matched\n"
+    + _DELETE
+    + "#: buried\n"
+    + _SHOW
+    + _HEADERS
+    + _REPLY_ITEM,
     "get-one": _HINTS + _PARENTS + _ONE + _HEADERS + _ANSWER,
     "replace-one": _HINTS + _LOAD_ONE + _REPLACE + _KEEP + _HEADERS + _ANSWER,
     "merge-one": _HINTS + _LOAD_ONE + _MERGE + _KEEP + _HEADERS + _ANSWER,
@@ -473,7 +606,82 @@ if made:
     + _HEADERS
     + _REPLY_ITEM,
     "example": """\
-hints = plan["response_hints"]
-REPLY = make_response(hints["status"], hints["body"])
+body = ctx["asked"].get("body", plan["response_hints"]["body"])
+REPLY = make_response(plan["response_hints"]["status"], body)
 """,
 }
+
+# -- pieces of profiles ------------------------------------------------------------------------------
+
+_PLACE: Final = re.compile(r"^( *)#: ([a-z-]+)\n", re.MULTILINE)
+
+#: No other record has the value of a property that no two share.
+UNIQUE: Final = """\
+for path, taken in hints["unique"]:
+    spot = item
+    for step in path:
+        spot = spot.get(step) if isinstance(spot, dict) else None
+    if isinstance(spot, str) and spot != "":
+        test = ".".join(path) + ("" if "*" in spot else "__ilike")
+        for other in store.search({test: spot}, limit=2):
+            if str(other["id"]) != str(address):
+                abort(409, taken)
+"""
+
+#: The record's own version is its weak tag; what the request says of it is looked at here.
+MATCHED: Final = """\
+if asked["match"] is not None:
+    spot = item
+    for step in hints["version"]:
+        spot = spot.get(step) if isinstance(spot, dict) else None
+    if "*" not in asked["match"] and spot not in asked["match"]:
+        abort(412, "If-Match lists no tag of what is here.")
+"""
+VERSIONED: Final = """\
+spot = item
+for step in hints["version"]:
+    spot = spot.get(step) if isinstance(spot, dict) else None
+same = False
+if isinstance(spot, str):
+    headers = {**headers, "ETag": spot}
+    same = ctx["method"] == "GET" and spot in (asked["none-match"] or [])
+"""
+NOT_MODIFIED: Final = """\
+if same:
+    REPLY = make_response(304, None, headers)
+"""
+BURIED: Final = """\
+session_store["contract-gone"].upsert({"id": f"{plan['resource']}/{params['id']}", "deleted": True})
+"""
+TOMB: Final = """\
+tomb = None
+if rec is None:
+    tomb = session_store["contract-gone"].get(f"{plan['resource']}/{params['id']}")
+if tomb is not None and tomb.get("deleted"):
+    rec = {"id": params["id"], **hints["tomb"]}
+    hints = {**hints, "show": None}
+"""
+#: What a patch takes away.
+UNSET: Final = """\
+for path in asked["unset"]:
+    spot = item
+    for step in path[:-1]:
+        if isinstance(spot.get(step), dict):
+            spot[step] = dict(spot[step])
+        spot = spot.get(step)
+        if not isinstance(spot, dict):
+            break
+    if isinstance(spot, dict):
+        spot.pop(path[-1], None)
+"""
+
+
+def program(kind: str, pieces: Mapping[str, str], *, timed: bool = True) -> str:
+    """A role's program with a profile's pieces in their places; places without a piece are left out.
+
+    Without `timed` no clock tells what it reads, so its replies can be remembered.
+    """
+    text = _PLACE.sub(lambda found: textwrap.indent(pieces.get(found[2], ""), found[1]), CODE[kind])
+    for part, other in () if timed else _TIMED:
+        text = text.replace(part, other)
+    return text

@@ -15,6 +15,7 @@ import orjson
 from attrs import define, evolve, field
 
 from server.contracts.converting import convert, objects_in
+from server.contracts.digests import Digests
 from server.contracts.document import (
     METHODS,
     ContractError,
@@ -92,6 +93,8 @@ class _Reader:
             operations=operations,
             problems=tuple(self.bundle.problems),
             file=self.bundle.name,
+            lines=self.bundle.lines,
+            files=self.bundle.names,
         )
 
     def _version(self) -> str:
@@ -200,6 +203,7 @@ class _Reader:
             schema=schema if isinstance(value, (dict, bool)) else "",
             media_type=media_type,
             pointer=pointer,
+            choices=_choices(value),
         )
 
     def _body(self, given: Any, place: str) -> tuple[dict[str, str], bool]:
@@ -255,6 +259,11 @@ def pointer_of_content(pointer: str, media_type: str) -> str:
     return pointer_of((*steps_of(pointer), "content", media_type, "schema"))
 
 
+def _choices(schema: Any) -> tuple[Any, ...]:
+    listed = schema.get("enum") if isinstance(schema, dict) else None
+    return tuple(listed) if isinstance(listed, list) else ()
+
+
 def _texts(value: Any) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
@@ -282,25 +291,8 @@ def _path_of(url: str) -> str:
 
 def _digested(raw: dict[str, Any], operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
     """Each with the digest of its part of the document and of everything that refers to."""
-    own: dict[str, tuple[bytes, frozenset[str]]] = {}
-
-    def part(pointer: str) -> tuple[bytes, frozenset[str]]:
-        if pointer not in own:
-            value = value_at(raw, pointer)
-            references = {node["$ref"] for node in objects_in(value) if isinstance(node.get("$ref"), str)}
-            text = orjson.dumps([pointer, value], option=orjson.OPT_SORT_KEYS)
-            own[pointer] = hashlib.blake2b(text, digest_size=16).digest(), frozenset(references)
-        return own[pointer]
-
-    def digest(operation: Operation) -> str:
-        seen: set[str] = set()
-        left = [operation.pointer, *(each.pointer for each in operation.parameters)]
-        while left:
-            pointer = left.pop()
-            if pointer not in seen:
-                seen.add(pointer)
-                left.extend(part(pointer)[1])
-        whole = hashlib.blake2b(b"".join(part(each)[0] for each in sorted(seen)), digest_size=12)
-        return whole.hexdigest()
-
-    return tuple(evolve(each, digest=digest(each)) for each in operations)
+    digests = Digests(raw, objects_in)
+    return tuple(
+        evolve(each, digest=digests.of([each.pointer, *(own.pointer for own in each.parameters)]))
+        for each in operations
+    )

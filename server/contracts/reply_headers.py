@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from server.contracts.document import pointer_of, steps_of
@@ -39,6 +40,7 @@ class ReplyHeaders:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._examples = Examples(document.raw, "reply")
+        self._common: dict[int, tuple[tuple[str, str], ...]] = {}
         self._known: dict[tuple[str, int], tuple[tuple[str, str], ...]] = {}
 
     def missing(
@@ -55,6 +57,19 @@ class ReplyHeaders:
             for name, value in required
             if name.lower() not in there
         )
+
+    def common(self, reply: Reply) -> tuple[tuple[str, str], ...]:
+        """Those that most operations require for the status, where a request is to none of them."""
+        if reply.status not in self._common:
+            counted = Counter(
+                each
+                for operation in self._document.operations
+                for each in self._required(operation, reply.status)
+            )
+            half = len(self._document.operations) / 2
+            self._common[reply.status] = tuple(each for each, count in counted.items() if count >= half)
+        there = {name.lower() for name, _ in reply.headers}
+        return tuple(each for each in self._common[reply.status] if each[0].lower() not in there)
 
     def _required(self, operation: Operation, status: int) -> tuple[tuple[str, str], ...]:
         kind = (operation.id, status)

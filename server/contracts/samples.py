@@ -12,7 +12,7 @@ from attrs import define, field
 
 from server.contracts.document import pointer_of, steps_of, value_at
 from server.contracts.keys import address_of
-from server.contracts.model import success_of
+from server.contracts.operation_facts import success_of
 from server.contracts.shapes import json_content
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ class SchemaLimits:
     """What the schemas of one document may take; beyond it they are relaxed, and listed."""
 
     #: Schemas that are copied.
-    nodes: int = 400_000
+    nodes: int = 15_000
     #: Levels of schemas within each other, between references.
     depth: int = 64
     #: All patterns compiled, in bytes, and the characters of one.

@@ -15,7 +15,7 @@ import structlog
 
 from server.contracts.contract import Contract
 from server.contracts.document import ContractError
-from server.contracts.overrides import read_overrides
+from server.contracts.overrides import with_file
 from server.contracts.reading import read, read_file
 from server.values.errors import BadRequest
 
@@ -145,5 +145,5 @@ def read_contract(
     path: Path, limits: DocumentLimits | None = None, schemas: SchemaLimits | None = None
 ) -> Contract:
     """The contract of a file, with what `contract.toml` beside it says. Raises ContractError."""
-    document = read_file(path, limits)
-    return Contract.of(document, read_overrides(path.parent / _OVERRIDES), limits=schemas)
+    document = with_file(read_file(path, limits), path.parent / _OVERRIDES)
+    return Contract.of(document, limits=schemas)

@@ -11,6 +11,7 @@ none     no content, or none that is JSON
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from attrs import field, frozen
@@ -81,6 +82,7 @@ _WITHIN: Final = frozenset({"resource", "item", "track", "record", "node", "valu
 _JSON: Final = re.compile(r"application/(?:[^;\s]+\+)?json\b|text/json\b", re.IGNORECASE)
 
 
+@lru_cache(maxsize=65_536)
 def plain(name: str) -> str:
     """A name without what differs from style to style; none is left of `_embedded` but `embedded`."""
     return re.sub(r"[^A-Za-z0-9]", "", name).lower()
@@ -205,7 +207,18 @@ def _wrapped(views: Views, view: View) -> Shape | None:
     inner = views.of(view.properties[name])
     if scalars and plain(name) not in _HOLDERS:
         return None
+    held = None if _is_item(inner) else _held(views, inner)
+    if held is not None:  # {"response": {"status": ..., "data": {...}}}
+        node = inner.properties[held]
+        return Shape("wrapped", (name, held), views.of(node), (), view, node)
     return Shape("wrapped", (name,), inner, (), view, view.properties[name])
+
+
+def _held(views: Views, view: View) -> str | None:
+    """The one object in it, where its name is that of a holder and all else is around it."""
+    found = [name for name in _objects(views, view) if plain(name) in _HOLDERS]
+    others = [name for name in view.properties if name not in found and plain(name) not in _AROUND]
+    return found[0] if len(found) == 1 and not others else None
 
 
 def _others(views: Views, view: View, arrays: set[str]) -> list[str]:

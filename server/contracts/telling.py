@@ -25,9 +25,11 @@ _MAX_NAMES: Final = 60
 _MAX_ENUM: Final = 12
 _ABOUT: Final = (
     "The operation's own description. The reply has to fit `success`, status and type, names as they are. "
-    "abort(status, text) is put into the form that the API gives errors, so give a text. `stored` has the "
-    "collections that other operations use: the record at an address has the fields of its type; where "
-    "`address` says so, the API's own `id` is in record['@']['id'], which you keep as it is."
+    "abort(status, text) is put into the form that the API gives errors, so give a text; "
+    "fail(status, text, field) names a field. Where `list` is true, answer "
+    "envelope(ctx['list'], items, total, limit, offset), which puts around the items what the API has there. "
+    "`stored` has the collections that other operations use: the record at an address has the fields of its "
+    "type; where `address` says so, the API's own `id` is in record['@']['id'], which you keep as it is."
 )
 
 
@@ -57,6 +59,7 @@ class _Teller:
             "description": _cut(node.get("description"), _MAX_PROSE),
             "parameters": [self._parameter(each) for each in operation.parameters[:_MAX_NAMES]],
             "body": {each: self._type_at(schema) for each, schema in operation.request_bodies.items()},
+            "list": self._contract.compiler.list_form(role) is not None,
             "success": {"status": role.status, "type": self._reply(operation, role.status)},
             "errors": [each for each in operation.replies if each[:1] in "45"],
             "stored": [self._stored(each) for each in self._near(role)],

@@ -1,7 +1,8 @@
 """What a schema says of an object, with everything that applies to it put together.
 
-References are followed, `allOf` is joined, and of `anyOf` and `oneOf` with one form that is not null that one
-counts; of several, all that their forms name may be there, and what all of them require is.
+References are followed, `allOf` is joined, a form that only says that a record is deleted is left out. Of
+`anyOf` and `oneOf` with one form that is not null that one counts; of several, all that their forms name may
+be there, and what all of them require is.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class View:
     closed: bool = False
     nullable: bool = False
     said: Mapping[str, Any] = field(factory=dict)
+    #: The schema of properties that it does not name; None: nothing is said of them.
+    others: Any = None
 
     @property
     def is_object(self) -> bool:
@@ -102,6 +105,7 @@ class Views:
             for each in _listed(node, word)
             if (form := self._joined(each, depth + 1)).kind != "null"
         ]
+        forms = [each for each in forms if not self._tells_end(each)] or forms
         nullable = own.nullable or any(
             isinstance(each, dict) and each.get("type") == "null"
             for word in ("oneOf", "anyOf")
@@ -113,6 +117,14 @@ class Views:
         elif forms:
             parts.append(_any_of(forms))
         return _all_of([*parts, own], name, nullable=nullable)
+
+    def _tells_end(self, form: View) -> bool:
+        """Whether it is what is left of a record that was deleted."""
+        node = form.properties.get("deleted")
+        if node is None:
+            return False
+        said = self.of(node).said
+        return said.get("enum") == [True] or said.get("const") is True
 
 
 def _listed(node: Mapping[str, Any], word: str) -> list[Any]:
@@ -146,6 +158,7 @@ def _own(node: Mapping[str, Any]) -> View:
         closed=others is False,
         nullable=nullable,
         said={word: node[word] for word in _KEYWORDS if word in node},
+        others=others if isinstance(others, dict) else None,
     )
 
 
@@ -169,6 +182,7 @@ def _all_of(parts: list[View], name: str, *, nullable: bool) -> View:
         closed=any(part.closed for part in parts),
         nullable=nullable,
         said=said,
+        others=next((part.others for part in reversed(parts) if part.others is not None), None),
     )
 
 

@@ -78,7 +78,9 @@ def _spoken(dialect: Dialect, collections: Collections) -> dict[str, dict[str, A
                 paths.setdefault(path, {}).setdefault(
                     method.lower(),
                     {
-                        "operationId": "_".join([kind, *re.findall(r"[A-Za-z0-9]+", path)]).replace("-", "_"),
+                        "operationId": "_".join(
+                            [method.lower(), kind, *re.findall(r"[A-Za-z0-9]+", path)]
+                        ).replace("-", "_"),
                         "tags": [name],
                         "summary": f"{kind} {name}",
                         "parameters": parameters + known,

@@ -21,7 +21,10 @@ from server.eject.spoken import handlers, module_of
 from server.eject.spoken import package as package_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from server.eject.api import Collections, Route
+    from server.eject.modules import Module
     from server.planning.dialects.frame.table import Dialect
     from server.values.model import ContentKind
 
@@ -29,6 +32,8 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 _FORMAT_SECONDS: Final = 60
 #: What a project runs with; the versions are those that the service asks for.
 _NEEDS: Final = ("aiohttp", "attrs", "orjson")
+#: And one with a contract.
+_CONTRACT_NEEDS: Final = ("jsonschema-rs", "PyYAML")
 _NEEDED_BY: Final = {"app.runtime.patches": "jsonpatch"}
 _NAME: Final = re.compile(r"[^a-z0-9]+")
 _BODIES: Final[dict[ContentKind, str]] = {
@@ -59,6 +64,8 @@ class Ejected:
     with_data: bool = False
     #: The dialect that it speaks; what it has nothing for goes to the routes.
     dialect: Dialect | None = None
+    #: The document that the session is served by; None: it has none.
+    contract: Mapping[str, Any] | None = None
 
     @property
     def failing(self) -> list[dict[str, Any]]:
@@ -78,6 +85,8 @@ def write(ejected: Ejected, directory: Path) -> None:
 def files(ejected: Ejected) -> dict[str, str]:
     """The text of each file, not formatted yet."""
     found = modules(ejected.routes)
+    if ejected.contract is not None:
+        return _by_contract(ejected, found)
     helpers = set(helper_modules().values())
     dialect = ejected.dialect
     spoken = {} if dialect is None else _spoken(dialect)
@@ -101,6 +110,30 @@ def files(ejected: Ejected) -> dict[str, str]:
         "tests/conftest.py": _with_speaker(_template("conftest.py"), dialect),
         "tests/test_exchanges.py": _template("test_exchanges.py"),
         **({"tests/test_http.py": _template("test_http.py")} if dialect is None else {}),
+    }
+
+
+def _by_contract(ejected: Ejected, found: list[Module]) -> dict[str, str]:
+    """The same of a project that serves a contract: its own document and edge, tests in its form."""
+    helpers = set(helper_modules().values())
+    wanted = frozenset(name for name in helpers if any(f"from {name} import" in each.text for each in found))
+    name = _NAME.sub("-", ejected.session.lower()).strip("-") or "ejected"
+    return {
+        "README.md": _readme(ejected),
+        "pyproject.toml": _template("pyproject.toml").format(
+            name=f"{name}-api", needs=_needs(wanted, *_CONTRACT_NEEDS), beside=_beside(ejected)
+        ),
+        ".gitignore": "__pycache__/\n/data/\n",
+        "openapi.json": _json(ejected.contract),
+        "app/__init__.py": _PACKAGE.format(session=ejected.session),
+        "app/__main__.py": _template("contract_main.py"),
+        "app/resources/__init__.py": package(found),
+        **{f"app/resources/{module.name}.py": module.text for module in found},
+        **shared_files(wanted, contract=True),
+        "tests/exchanges.json": _json(ejected.exchanges),
+        "tests/conftest.py": _template("contract_conftest.py"),
+        "tests/test_exchanges.py": _template("contract_exchanges.py"),
+        "tests/test_http.py": _template("contract_http.py"),
     }
 
 
@@ -154,7 +187,8 @@ def _readme(ejected: Ejected) -> str:
         routes="\n".join(dict.fromkeys([*_places(ejected.dialect), *rows])),
         spoken="" if ejected.dialect is None else _SPOKEN.format(tool=ejected.dialect.tool),
         left_out="\n".join(["", "Left out:", "", *left_out, ""]) if left_out else "",
-        failing="\n".join(["", _FAILING, "", *failing, ""]) if failing else "",
+        failing=("\n".join(["", _FAILING, "", *failing, ""]) if failing else "")
+        + ("" if ejected.contract is None else _OF_CONTRACT),
         seed=_SEED if ejected.with_data else "It begins with none.",
     )
 
@@ -194,15 +228,23 @@ Requests are in the words of {tool}, and so are replies and errors. `app/dialect
 and the handlers that answer, each for collections of any name: one is there once something was created in
 it. What it has nothing for goes to the other routes. Writing to all of a collection at once is refused.
 """
+_OF_CONTRACT: Final = """
+## The contract
+
+`openapi.json` says which paths there are: requests are routed by its templates, checked by its schemas, and
+refused in its form. `app/contract/` reads it. What a handler asks for is in `ctx["asked"]`. Where it declares
+an `ETag` or an `If-Match`, versions are compared. Replies are not checked by it here. What is said below of
+paths without a route, of types and of conditions holds where the contract says nothing.
+"""
 _SEED: Final = (
     "A new one begins with those in `seed/`, which are the session's as they were, one JSON file for each\n"
     "collection; delete that directory to begin with none."
 )
 
 
-def _needs(wanted: frozenset[str]) -> str:
+def _needs(wanted: frozenset[str], *more: str) -> str:
     """The lines of `dependencies`."""
-    packages = (*_NEEDS, *(package for module, package in _NEEDED_BY.items() if module in wanted))
+    packages = (*_NEEDS, *more, *(package for module, package in _NEEDED_BY.items() if module in wanted))
     said = {re.split(r"[^A-Za-z0-9_-]", line)[0]: line for line in requires("metaservice") or ()}
     return "\n".join(f'  "{said.get(name, name)}",' for name in packages)
 

@@ -42,9 +42,14 @@ _WHOLE: Final = frozenset(
         "server.requests.strict_json",
         "server.requests.target",
         "wasm_runtime.nesting",
+        "wasm_runtime.schemas",
     }
 )
 _ENTRIES: Final = ("tools.ejected.serving",)
+_OF_CONTRACT: Final = "tools.ejected.contracted"
+_CONTRACT: Final = (
+    '"""The API that openapi.json describes: what it says, how it is checked, what is by rule."""\n'
+)
 #: Where plans' helpers are.
 _HELPERS: Final = (
     "guest.credentials",
@@ -89,19 +94,23 @@ class SourceMissing(Exception):
 
 
 @cache
-def shared_files(wanted: frozenset[str], dialect: str = "") -> dict[str, str]:
+def shared_files(wanted: frozenset[str], dialect: str = "", *, contract: bool = False) -> dict[str, str]:
     """The text of each shared file by its path in the project, with the modules of helpers that are wanted.
 
-    `dialect`: the module of one, whose table is wanted, too. Raises SourceMissing, OSError.
+    `dialect`: the module of one, whose table is wanted, too. `contract`: with what it takes to serve by one.
+
+    Raises SourceMissing, OSError.
     """
     copying = _Copying()
     if dialect:
         copying.whole(_SPEAKING)
         copying.asked[f"{_DIALECTS}{dialect}"] = {"DIALECT"}
-    for name in (*_ENTRIES, *(each for each in _HELPERS if _target(each) in wanted)):
+    entries = (*_ENTRIES, *((_OF_CONTRACT,) if contract else ()))
+    for name in (*entries, *(each for each in _HELPERS if _target(each) in wanted)):
         copying.whole(name)
     copying.settle()
-    return _PACKAGES | {_path(name): _NOTE.sub(_reason, text) for name, text in copying.texts.items()}
+    packages = _PACKAGES | ({"app/contract/__init__.py": _CONTRACT} if contract else {})
+    return packages | {_path(name): _NOTE.sub(_reason, text) for name, text in copying.texts.items()}
 
 
 def helper_modules() -> dict[str, str]:
@@ -116,12 +125,15 @@ def helper_modules() -> dict[str, str]:
 
 def _is_whole(name: str) -> bool:
     parts = name.startswith(_DIALECTS) and name.count(".") > _DIALECTS.count(".")
-    return parts or name in _WHOLE or name.startswith(("tools.ejected.", "store."))
+    whole = name in _WHOLE or name.startswith(("tools.ejected.", "store.", "server.contracts."))
+    return parts or whole
 
 
 def _target(name: str) -> str:
-    """The project's name for a module: the store stays a room, all else is the runtime."""
+    """The project's name for a module: store and contract stay rooms, all else is the runtime."""
     room, _, inner = name.partition(".")
+    if name.startswith("server.contracts."):
+        return f"app.contract.{inner.removeprefix('contracts.')}"
     if name.startswith(_DIALECTS):
         return f"app.dialect.{inner.rpartition('.')[2]}"
     return f"app.store.{inner}" if room == "store" else f"app.runtime.{inner.rpartition('.')[2]}"
@@ -192,7 +204,11 @@ class _Copying:
     def _want(self, name: str, names: list[str]) -> None:
         """Have what an import names. A submodule that it names is a module of its own."""
         for each in names:
-            if (_ROOT / name.replace(".", "/") / f"{each}.py").exists():
+            inner = _ROOT / name.replace(".", "/") / each
+            if inner.is_dir():  # a package that finds its modules by itself
+                for file in sorted(inner.rglob("*.py")):
+                    self.whole(".".join(file.relative_to(_ROOT).with_suffix("").parts))
+            elif (_ROOT / name.replace(".", "/") / f"{each}.py").exists():
                 self.whole(f"{name}.{each}")
             elif _is_whole(name):
                 self.whole(name)
@@ -219,9 +235,11 @@ class _Copying:
     def _package(self, node: ast.ImportFrom) -> str:
         """Where the names of an import are to be found in the project."""
         name = node.module or ""
+        if f"{name}.".startswith("server.contracts."):
+            return f"app.contract{name.removeprefix('server.contracts')}"
         if (_ROOT / name.replace(".", "/")).is_dir():
             inside = "app.dialect" if f"{name}.".startswith(_DIALECTS) else "app.runtime"
-            return "app.store" if name == "store" else inside
+            return {"store": "app.store", "server.contracts": "app.contract"}.get(name, inside)
         return _target(name)
 
     def _part(self, module: _Module, wanted: set[str]) -> str:

@@ -34,9 +34,13 @@ async def answered(use_case: UseCase, ctx: RequestContext, line: RequestLine) ->
     reply = await use_case.serve(ctx, line)
     if reply.status == _REFUSED and ctx.query and not ctx.dialect:
         reply = with_dialect_named(reply, ctx)
+    if ctx.contract is not None and ctx.contract.tags_itself:
+        return reply
+    own = ctx.contract is not None and ctx.contract.has_versions
     if reply.body is None or len(reply.body) <= _HASHED_INLINE_BYTES:
-        return conditional(reply, ctx.method, ctx.headers)
-    return await aside(partial(conditional, reply, ctx.method, ctx.headers), ctx.session.directory)
+        return conditional(reply, ctx.method, ctx.headers, own_tags=own)
+    tagged = partial(conditional, reply, ctx.method, ctx.headers, own_tags=own)
+    return await aside(tagged, ctx.session.directory)
 
 
 async def answered_always(use_case: UseCase, ctx: RequestContext, line: RequestLine) -> Reply:

@@ -18,15 +18,21 @@ if TYPE_CHECKING:
 _OF_NOT_MODIFIED = frozenset({"cache-control", "content-location", "etag", "expires", "vary"})
 
 
-def conditional(reply: Reply, method: str, headers: Mapping[str, str]) -> Reply:
+def conditional(reply: Reply, method: str, headers: Mapping[str, str], *, own_tags: bool = False) -> Reply:
     """The reply with its tag, or the 304 that If-None-Match asks for.
 
-    A plan's own ETag gives way: If-Match and If-None-Match are compared with the service's.
+    A plan's own ETag gives way: If-Match and If-None-Match are compared with the service's. `own_tags`: it
+    stays where there is one, as the plan compares If-Match itself.
     Raises PreconditionFailed, InvalidHeader.
     """
     body = reply.body
     if body is None:
         return reply
+    own = _own_tag(reply) if own_tags else ""
+    if own:
+        known = tag_list(headers["if-none-match"], "If-None-Match") if "if-none-match" in headers else None
+        is_read = method in SAFE_METHODS and reply.status == 200
+        return _not_modified(reply) if is_read and known is not None and known.has_weakly(own) else reply
     if method not in SAFE_METHODS:
         return _tagged(reply, etag_of(body, reply.media_type)) if reply.record else reply
     if reply.status != 200:
@@ -38,6 +44,10 @@ def conditional(reply: Reply, method: str, headers: Mapping[str, str]) -> Reply:
     if "if-none-match" in headers and tag_list(headers["if-none-match"], "If-None-Match").has_weakly(etag):
         return _not_modified(tagged)
     return tagged
+
+
+def _own_tag(reply: Reply) -> str:
+    return next((value for name, value in reply.headers if name.lower() == "etag"), "")
 
 
 def _tagged(reply: Reply, etag: str) -> Reply:

@@ -43,6 +43,7 @@ class Contracted:
             ctx = evolve(ctx, contract=evolve(call, checked=evolve(call.checked, identity=named)))
         reply = await self._inner.serve(ctx, line)
         await self._note_token(ctx, reply)
+        reply = ctx.contract.represented(reply, ctx.headers.get("accept", ""))
         return self._reported(ctx, line, reply)
 
     async def _note_token(self, ctx: RequestContext, reply: Reply) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import structlog
 from aiohttp import HttpVersion10, HttpVersion11, web
@@ -19,10 +19,10 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from server.concurrency.aside import INLINE_BYTES, aside
 from server.concurrency.uninterrupted import uninterrupted
 from server.contracts.contract import Call
-from server.contracts.served import ServedContracts
 from server.http import pages, request_id
 from server.http.answering import answered
 from server.http.api_pages import NAMES as API_PAGES
+from server.http.contracts import ContractReader
 from server.http.cors import Cors
 from server.http.elsewhere import AskElsewhere, Elsewhere
 from server.http.event_stream import wish_of
@@ -39,7 +39,7 @@ from server.requests.hosts import Hosts
 from server.requests.target import parse_target
 from server.sessions.settings import NoSettings, ReadsSettings
 from server.telemetry.request_line import RequestLine
-from server.values.errors import BadRequest, NotFound, ServiceError, Unauthorized
+from server.values.errors import BadRequest, ServiceError, Unauthorized
 from server.values.model import METHODS, Reply, RequestContext
 from server.values.replies import error_reply
 
@@ -103,8 +103,7 @@ class Handler:
         dialects: DialectChoice | None = None,
         watching: Watching | None = None,
         following: Following | None = None,
-        contracts: ServedContracts | None = None,
-        beyond: Literal["refuse", "conventions", "model"] = "refuse",
+        contracts: ContractReader | None = None,
         settings: ReadsSettings | None = None,
         logged_address: Callable[[str, MultiMapping[str]], str] | None = None,
         raw_door: RawDoor | None = None,
@@ -132,8 +131,7 @@ class Handler:
         self._dialects = dialects or DialectChoice()
         self._watching = watching
         self._following = following
-        self._contracts = contracts or ServedContracts()
-        self._beyond = beyond
+        self._contracts = contracts or ContractReader(reader)
         self._settings = settings or NoSettings()
         self._logged_address = logged_address
         self._cluster = cluster
@@ -268,8 +266,9 @@ class Handler:
         check_method(request.method)
         if request.raw_path == "*" and request.method == "OPTIONS":
             return Reply(204, (("Allow", ", ".join(METHODS)),))
-        if self._contracts.default is not None:  # what is refused before the session is known has its form
-            line.contract = Call(self._contracts.default, None, request.raw_path.partition("?")[0])
+        default = self._contracts.contracts.default
+        if default is not None:  # what is refused before the session is known has its form
+            line.contract = Call(default, None, request.raw_path.partition("?")[0])
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
         if target.segments == TICKETS and self._watching is not None:
             return self._watching.ticket(request, target, caller)
@@ -295,7 +294,7 @@ class Handler:
         settings = self._settings.known(session.directory)
         if settings is None:
             settings = await self._settings.of(session.directory)
-        call = await self._contract(request, target, session, line, caller)
+        call = await self._contracts.call(request, target, session, line, caller)
         if call is None or "content-range" not in call.header_names():
             check_whole(request.method, request.headers)
         named = NATIVE if call else self._dialects.named(request.headers, caller.token_name, settings)
@@ -340,31 +339,6 @@ class Handler:
         if self._rates is not None:
             line.rates = self._rates.take(line.token_name, session.directory)
         return await watching.read(request, wish, target, caller, session, line)
-
-    async def _contract(
-        self, request: web.BaseRequest, target: Target, session: Session, line: RequestLine, caller: Caller
-    ) -> Call | None:
-        """What the request is to the session's contract; None where it has none.
-
-        Raises what `match` and `admitted` do.
-        """
-        contract = await self._contracts.of(session)
-        if contract is None:
-            line.contract = None
-            return None
-        line.contract = Call(contract, None, target.path)
-        try:
-            match = contract.match(request.method, target.segments)
-        except NotFound:
-            if self._beyond == "refuse":
-                raise
-            line.contract = None
-            return Call(None) if self._beyond == "conventions" else None
-        line.contract = call = Call(contract, match, target.path)
-        if match is not None:
-            headers = self._reader.headers_named(request, call.header_names(), caller)
-            line.contract = call = call.admitted(headers, self._reader.query(target))
-        return call
 
     @staticmethod
     async def _of_contract(call: Call, ctx: RequestContext, content_type: str) -> RequestContext:

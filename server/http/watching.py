@@ -26,11 +26,12 @@ from server.http.event_stream import (
 )
 from server.live.streams import Stream
 from server.live.topics import Asked
+from server.planning.dialects.frame.registry import NATIVE
 from server.requests.auth import Caller
 from server.requests.context import SESSION_ID, SESSION_KEY
 from server.requests.target import parse_query, parse_target
 from server.telemetry.request_line import RequestLine
-from server.values.errors import InvalidQuery, MethodNotAllowed, Overloaded, SessionInvalid
+from server.values.errors import InvalidQuery, MethodNotAllowed, Overloaded, ServiceError, SessionInvalid
 from server.values.model import Reply
 from server.values.replies import error_reply
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from server.http.answering import UseCase
+    from server.http.contracts import ContractReader
     from server.http.event_stream import Wish
     from server.live.changes import Changes
     from server.live.outlets import Outlet, Registry, Wire
@@ -118,7 +120,9 @@ class Watching:
         dialects: DialectChoice,
         settings: ReadsSettings,
         use_case: UseCase,
+        contracts: ContractReader,
     ) -> None:
+        self._contracts = contracts
         self.registry = registry
         self._topics = topics
         self._changes = changes
@@ -218,7 +222,8 @@ class Watching:
         line: RequestLine,
     ) -> Question:
         settings = await self._settings.of(session.directory)
-        named = self._dialects.named(request.headers, caller.token_name, settings)
+        call = await self._contracts.call(request, target, session, line, caller, accept=wish.accept or "*/*")
+        named = NATIVE if call else self._dialects.named(request.headers, caller.token_name, settings)
         ctx = await self._reader.read(
             request,
             target,
@@ -227,9 +232,11 @@ class Watching:
             line.request_id,
             dialect_headers=self._dialects.headers_of(named),
             settings=settings,
+            contract=call,
         )
-        ctx = await self._dialects.settled(ctx, named)
-        line.dialect = ctx.dialect
+        if call is None:
+            ctx = await self._dialects.settled(ctx, named)
+            line.dialect = ctx.dialect
         headers = {name: value for name, value in ctx.headers.items() if name not in _LEFT_OUT}
         headers["accept"] = wish.accept or "*/*"
         linked = SESSION_ID not in request.headers
@@ -241,8 +248,12 @@ class Watching:
     async def _ask(self, ctx: RequestContext) -> Asked:
         line = RequestLine(request_id=request_id.new(), method="GET", session=ctx.session.id)
         ctx = evolve(ctx, request_id=line.request_id)
+        try:
+            ctx = await self._contracts.present(ctx)
+        except ServiceError as error:
+            return Asked(error_reply(error, line.request_id), "", None)
         reply = await answered_always(self._use_case, ctx, line)
-        return Asked(reply, line.plan_id, line.reads)
+        return Asked(reply if ctx.contract is None else ctx.contract.in_form(reply), line.plan_id, line.reads)
 
     # Streams
 

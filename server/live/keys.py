@@ -2,8 +2,9 @@
 
 That is what a guest is told of a request, less what its plan does not look at: the plan itself, the values
 of the route's slots, the query, the dialect and what it has read, the service's address as the client sees
-it, and those members of `ctx` that the policy has seen the plan read. What of the request decides how the
-answer is represented (its Accept, say) is none of it: that is done after it was found.
+it, the contract with the operation and who asks, and those members of `ctx` that the policy has seen the plan
+read. What of the request decides how the answer is represented (its Accept, say) is none of it: that is done
+after it was found.
 """
 
 from __future__ import annotations
@@ -23,11 +24,20 @@ _OF_THE_CONNECTION = ("client",)
 def key_of(ctx: RequestContext, planned: Planned) -> bytes | None:
     """None where the answer is not to be remembered."""
     purity = planned.runnable.code.purity
-    # What a contract makes of a reply is looked at anew each time.
-    if purity is None or ctx.contract is not None or ctx.method != "GET" or ctx.body_text is not None:
+    if purity is None or ctx.method != "GET" or ctx.body_text is not None:
         return None
     members = [_value(ctx, member) for member in purity.members]
-    told = (planned.runnable.id, planned.params, ctx.query, planned.asked, ctx.base_url, ctx.dialect, members)
+    told: tuple[Any, ...] = (
+        planned.runnable.id,
+        planned.params,
+        ctx.query,
+        planned.asked,
+        ctx.base_url,
+        ctx.dialect,
+        members,
+    )
+    if ctx.contract is not None:  # by whose schemas it was judged, and who asks
+        told = (*told, ctx.contract.key)
     return orjson.dumps((*told, ctx.segments) if planned.params is None else told)
 
 
@@ -44,6 +54,8 @@ def _value(ctx: RequestContext, member: tuple[str, ...]) -> Any:
             return ctx.client_ip
         case ("session",):
             return ctx.session.id
+        case ("identity",):
+            return None if ctx.contract is None else ctx.contract.identity
         case ("asked" | "base_url" | "body_json" | "query",):
             return None  # it is there already, or is nothing
         case (name,):

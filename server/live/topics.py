@@ -342,6 +342,7 @@ def key_of(ctx: RequestContext, route: str) -> Hashable:
         ctx.base_url,
         ctx.linked,
         ctx.client_ip,
+        None if ctx.contract is None else ctx.contract.key,
     )
 
 

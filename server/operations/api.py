@@ -20,6 +20,9 @@
     GET    /sessions/{session}/contract
     PUT    /sessions/{session}/contract {"name"?, "document"}
     DELETE /sessions/{session}/contract
+    POST   /sessions/{session}/contract/diff {"name"?, "document"}
+    POST   /sessions/{session}/contract/seed {"seed" | "examples", "replace"?}
+    POST   /contract/diff {"name"?, "document"}
     POST   /sessions/{session}/contract/check {"name"?, "document"}
     POST   /sessions/{session}/reset
     POST   /sessions/{session}/salvage
@@ -82,7 +85,10 @@ if TYPE_CHECKING:
 
 #: The first segments below `/_meta` that are the operators'.
 ROOMS: Final = frozenset(
-    {"plans", "sessions", "changes", "record", "nodes", "explain", "doctor", "model", "learning", "usage"}
+    {
+        *("plans", "contract", "sessions", "changes", "record", "nodes", "explain"),
+        *("doctor", "model", "learning", "usage"),
+    }
 )
 MAX_PAGE: Final = 1_000
 #: Stands for any segment.
@@ -139,6 +145,9 @@ class Api:
                 "PUT": self._set_contract,
                 "DELETE": self._unset_contract,
             },
+            ("sessions", _NAME, "contract", "diff"): {"POST": self._diff_contract},
+            ("sessions", _NAME, "contract", "seed"): {"POST": self._seed_contract},
+            ("contract", "diff"): {"POST": self._diff_contract},
             ("sessions", _NAME, "contract", "check"): {"POST": self._check_contract},
             ("sessions", _NAME, "reset"): {"POST": self._reset_session},
             ("sessions", _NAME, "salvage"): {"POST": self._salvage_session},
@@ -289,6 +298,13 @@ class Api:
 
     async def _unset_contract(self, call: Call) -> Answer:
         return await self._contracts.unset(call.segments[1])
+
+    async def _diff_contract(self, call: Call) -> Answer:
+        name = call.segments[1] if call.segments[0] == "sessions" else ""
+        return await self._contracts.diff(name, call.members("name", "document"))
+
+    async def _seed_contract(self, call: Call) -> Answer:
+        return await self._contracts.seed(call.segments[1], call.members("seed", "examples", "replace"))
 
     async def _reset_session(self, call: Call) -> Answer:
         return await self._sessions.reset(call.segments[1])

@@ -77,10 +77,10 @@ def make_api(
         Replayer(plans, sessions, executor),
         Explainer(conventions, settings.planner, learned, switch),
         Doctor(settings, root, executor, records, switch),
-        ejector=Ejector(sessions, learned, executor, dialects),
+        ejector=Ejector(sessions, learned, executor, dialects, contracts or ServedContracts()),
         records=RecordOperations(SessionFiles(root.path), records, names),
         learning=LearningOperations(settings.planner, switch, usage, running=running),
         settings=session_settings,
         dialects=dialects,
-        contracts=ContractOperations(contracts or ServedContracts(), sessions.named, names.note),
+        contracts=ContractOperations(contracts or ServedContracts(), sessions, learned, names.note),
     )

@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 from multidict import CIMultiDict
 
+from server.contracts.served import ServedContracts
 from server.eject.api import record_of, routes_of
+from server.eject.contracted import routes_of_contract
 from server.eject.handlers import NotWritable
 from server.eject.project import Ejected, packed, write
-from server.operations.exchanges import recorded, recorded_in
+from server.operations.exchanges import recorded, recorded_by_contract, recorded_in
 from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.dialects.frame.registry import known
 from server.planning.learned.vetting import Vetting
 from server.sessions.tar_files import unpack
-from server.values.errors import Conflict
+from server.values.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
+    from server.contracts.contract import Contract
     from server.operations.sessions import SessionOperations
     from server.planning.kinds.fingerprint import Versions
     from server.planning.kinds.route_table import LearnedRoute
@@ -41,6 +44,7 @@ class Ejector:
     executor: Executor
     #: Which dialect a session speaks.
     dialects: DialectChoice = field(factory=DialectChoice)
+    contracts: ServedContracts = field(factory=ServedContracts)
 
     async def eject(self, name: str, archive: Path, *, with_data: bool, conventions: bool) -> None:
         """Write the project of a session's API to a tar file; `with_data` with its records in it.
@@ -50,7 +54,8 @@ class Ejector:
         Raises NotFound; Conflict where there is no route, or a plan that cannot be written as a function.
         """
         session = await self.sessions.named(name)
-        shown = await self.sessions.show(name)
+        contract = await self.contracts.of(session)
+        shown = await self._shown(name, contract)
         collections = {each["name"]: each["fields"] for each in shown["collections"]}
         singles = frozenset(each["name"] for each in shown["collections"] if "single" in each)
         learned = await self._learned(session)
@@ -58,10 +63,17 @@ class Ejector:
         routes, left_out = await asyncio.to_thread(
             routes_of, session, learned, collections, conventions=conventions, singles=singles
         )
+        if contract is not None:
+            routes = await asyncio.to_thread(
+                routes_of_contract, contract, [each for each in routes if each.learned]
+            )
         if not routes:
             raise Conflict(f"Session {session.id} has neither learned routes nor collections to eject.")
-        spoken = known()[dialect] if conventions and dialect in known() else None
-        if spoken is not None:
+        has_words = conventions and contract is None and dialect in known()
+        spoken = known()[dialect] if has_words else None
+        if contract is not None:
+            exchanges = await recorded_by_contract(contract, session.id, self.sessions, self.executor)
+        elif spoken is not None:
             routes = [route for route in routes if route.learned]
             records = {name: record_of(fields) for name, fields in collections.items() if name not in singles}
             exchanges = await recorded_in(spoken, records, session.id, self.sessions, self.executor)
@@ -75,6 +87,7 @@ class Ejector:
             left_out,
             with_data and bool(collections),
             spoken,
+            None if contract is None else contract.document.raw,
         )
         with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
             project = Path(scratch) / "project"
@@ -85,6 +98,15 @@ class Ejector:
                 await asyncio.to_thread(_write, ejected, project, archive)
             except NotWritable as error:
                 raise Conflict(f"Nothing was ejected: {error}.") from None
+
+    async def _shown(self, name: str, contract: Contract | None) -> dict[str, Any]:
+        """What there is of the session; with a contract there need be nothing yet. Raises NotFound."""
+        try:
+            return await self.sessions.show(name)
+        except NotFound:
+            if contract is None:
+                raise
+            return {"collections": [], "settings": {}}
 
     async def _learned(self, session: Session) -> list[LearnedRoute]:
         """The newest for each key, in the order in which they came; none that the policy refuses."""

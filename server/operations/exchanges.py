@@ -7,14 +7,19 @@ record of the session itself is in them.
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import orjson
 from attrs import evolve
 from multidict import CIMultiDict
 
+from server.contracts.asking import at
+from server.contracts.contract import Call
+from server.eject.contracted import call_for, examples_of, runnable_for
 from server.eject.spoken import samples
 from server.operations.replay import described
 from server.pipeline import job_for
@@ -25,18 +30,22 @@ from server.planning.policy import check
 from server.requests.described import Described
 from server.requests.headers import named_headers
 from server.values.errors import BadReply, PlanFailed, ServiceError
-from server.values.model import RunnablePlan, Session
+from server.values.model import SAFE_METHODS, RunnablePlan, Session
 from server.values.replies import error_reply, phrase, reply_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from server.contracts.contract import Contract
     from server.eject.api import Route
+    from server.eject.contracted import Example
     from server.operations.sessions import SessionOperations
     from server.planning.dialects.frame.table import Dialect
-    from server.values.model import Reply
+    from server.values.model import Reply, RequestContext
     from wasm_runtime.pool import Executor
 
+#: The name of a key that an earlier reply has told.
+_SAVED: Final = re.compile(r"<(k[0-9]+)>")
 #: From this status on a reply is a failure of the service's side.
 FAILED: Final = 500
 #: Failures that are the plan's own, with and without a sandbox around it: the types of their problems.
@@ -155,3 +164,95 @@ def _exchange(asking: dict[str, Any], one: dict[str, Any], two: dict[str, Any]) 
 def _body(reply: dict[str, Any]) -> Any:
     body = reply["body"]
     return {**body, "request_id": ""} if isinstance(body, dict) and "request_id" in body else body
+
+
+# By a contract
+
+
+async def recorded_by_contract(
+    contract: Contract, session_id: str, sessions: SessionOperations, executor: Executor
+) -> list[dict[str, Any]]:
+    """Requests to each operation and the replies, for `tests/exchanges.json`. Raises ServiceError."""
+    examples = examples_of(contract)
+    plays = [await _played_by(contract, examples, session_id, sessions, executor) for _ in range(2)]
+    found = []
+    for example, one, two in zip(examples, *plays, strict=True):
+        if one is None or two is None:
+            continue  # a body of a kind that no example is made for
+        exchange = {**example.as_dict(), "path": one[0].path, "status": one[1].status}
+        exchange.pop("save", None)
+        if one[0].save and two[0].save:
+            exchange["save"] = one[0].save
+        found.append(exchange | _same(one[1], two[1]))
+    return found
+
+
+def _same(one: Reply, two: Reply) -> dict[str, Any]:
+    body, other = _value(one), _value(two)
+    today = datetime.now(UTC).date().isoformat()
+    is_problem = isinstance(body, dict) and "request_id" in body
+    if body == other and today not in str(body) and not is_problem:
+        return {"reply": body}
+    return {"members": sorted(body) if isinstance(body, dict) else None}
+
+
+def _value(reply: Reply) -> Any:
+    if reply.body is None:
+        return None
+    is_json = "json" in (reply.media_type or "json")
+    return orjson.loads(reply.body) if is_json else reply.body.decode("utf-8", "replace")
+
+
+async def _played_by(
+    contract: Contract,
+    examples: list[Example],
+    session_id: str,
+    sessions: SessionOperations,
+    executor: Executor,
+) -> list[tuple[Example, Reply] | None]:
+    saved: dict[str, str] = {}
+    replies: list[tuple[Example, Reply] | None] = []
+    async with sessions.forked(Session(session_id, secrets.token_hex(16))) as directory:
+        session = Session(session_id, directory)
+        for example in examples:
+            path = _SAVED.sub(lambda found: found[0] if found[1] in saved else "1", example.path)
+            asking = evolve(example, path=path, save={})
+            sent = {**asking.as_dict(), "path": _SAVED.sub(lambda found: saved[found[1]], path)}
+            try:
+                ctx = Described.of(sent).context(session, "")
+            except ServiceError:
+                replies.append(None)
+                continue
+            reply = await _replied(contract, evolve(ctx, headers={**ctx.headers, **_lower(sent)}), executor)
+            for name, steps in example.save.items():
+                value = at(_value(reply), tuple(steps))
+                if isinstance(value, (str, int)) and reply.status < 300:
+                    saved[name] = quote(str(value), safe="")
+                    asking.save[name] = steps
+            replies.append((asking, reply))
+    return replies
+
+
+def _lower(sent: dict[str, Any]) -> dict[str, str]:
+    return {name.lower(): value for name, value in sent["headers"].items()}
+
+
+async def _replied(contract: Contract, ctx: RequestContext, executor: Executor) -> Reply:
+    """As the service would reply, with what was learned left aside."""
+    call = Call(contract, None, ctx.path)
+    try:
+        call = Call(contract, contract.match(ctx.method, ctx.segments), ctx.path)
+        ctx = call_for(contract, ctx)
+        call = ctx.contract
+        compiled = contract.compiled(call.match.operation)
+        params: dict[str, int | str] = {}
+        if compiled.role.plain:
+            asked = contract.asked(compiled, call.match, ctx)
+            params, values = {"id": asked.address} if asked.address else {}, asked.values
+        else:
+            values = contract.echoed(compiled, call.match, ctx)
+        outcome = await executor.run(job_for(ctx, runnable_for(compiled), params, asked=values))
+        reply = reply_to(outcome, "", writes=ctx.method not in SAFE_METHODS)
+    except ServiceError as error:
+        reply = error_reply(error, "")
+    return call.in_form(call.represented(reply, ctx.headers.get("accept", "")))

@@ -68,24 +68,29 @@ class ContractPlanner:
             return await self.inner.plan(ctx)
         if call.contract is None or call.match is None:
             return await self._by_conventions(ctx)
-        match = call.match
-        compiled = await self._compiled(call.contract, match.operation, ctx)
+        contract, match = call.contract, call.match
+        compiled = await self._compiled(contract, match.operation, ctx)
         written = await self._by_person(ctx)
         if written is not None:
             return written
         if compiled.role.plain:
-            asked = call.contract.asked(compiled, match, ctx)
+            asked = contract.asked(compiled, match, ctx)
             params: dict[str, int | str] = {"id": asked.address} if asked.address else {}
             careful = compiled.careful if asked.address.startswith("~") else None
             runnable = self.runnable(compiled) if careful is None else checked(careful)
             return Fixed(runnable, params, asked.values)
-        return await self._unplanned(compiled, ctx)
+        learned, asked_model = await self._unplanned(compiled, ctx)
+        if learned is not None:
+            return learned
+        echoed = contract.echoed(compiled, match, ctx)
+        return Fixed(self.runnable(compiled), {}, echoed, lasting=not asked_model)
 
     @staticmethod
     async def _compiled(contract: Contract, operation: Operation, ctx: RequestContext) -> Compiled:
-        if contract.is_compiled(operation):
-            return contract.compiled(operation)
-        return await aside(partial(contract.compiled, operation), ctx.session.directory)
+        media_type = ctx.headers.get("content-type", "")
+        if contract.is_compiled(operation, media_type):
+            return contract.compiled(operation, media_type)
+        return await aside(partial(contract.compiled, operation, media_type), ctx.session.directory)
 
     async def _by_person(self, ctx: RequestContext) -> Planned | None:
         if not isinstance(self.inner, LearningPlanner):
@@ -105,16 +110,19 @@ class ContractPlanner:
             self._checked[id(compiled)] = found
         return found[1]
 
-    async def _unplanned(self, compiled: Compiled, ctx: RequestContext) -> Planned:
+    async def _unplanned(self, compiled: Compiled, ctx: RequestContext) -> tuple[Planned | None, bool]:
+        """None: the example is to answer, and whether a model was asked. Raises NotPlannable."""
+        asked = False
         try:
-            if isinstance(self.inner, LearningPlanner) and await self.inner.plans(ctx):
-                return await self.inner.plan(ctx)
+            asked = isinstance(self.inner, LearningPlanner) and await self.inner.plans(ctx)
+            if asked:
+                return await self.inner.plan(ctx), True
         except ServiceError as error:
             if error.status not in FALL_BACK:
                 raise
         if self._settings.unplanned == "refuse":
             raise NotPlannable(_UNPLANNED.format(compiled.role.why))
-        return Fixed(self.runnable(compiled), {}, {})
+        return None, asked
 
     async def allowed_methods(self, ctx: RequestContext) -> tuple[str, ...]:
         call: Call | None = ctx.contract

@@ -250,8 +250,8 @@ class LearnedPlan:
 
     async def _about_word(self) -> Trial | None:
         drafting, word = self.drafting, self.match.word_to_ask_about()
-        if drafting is None or word is None:
-            return None
+        if drafting is None or word is None or self.ctx.contract is not None:
+            return None  # a contract says itself what is a slot
         try:
             kind, allowance = await drafting.kind_of(self.ctx), drafting.allowance()
             draft = await drafting.about_word(kind, self.match, word, allowance)

@@ -217,7 +217,7 @@ class ContractSettings:
         "and nothing is kept",
     )
     schemas: int = setting(
-        400_000,
+        15_000,
         "Schemas of a description that are checked, with copies; of others nothing is",
         low=1,
         high=10_000_000,
@@ -229,7 +229,7 @@ class ContractSettings:
     document_bytes: int = setting(
         16 * MIB, "Size of a description with all its files", low=1_024, high=256 * MIB
     )
-    operations: int = setting(5_000, "Operations of a description", low=1, high=100_000, unit="operations")
+    operations: int = setting(2_500, "Operations of a description", low=1, high=100_000, unit="operations")
 
     @property
     def path(self) -> Path | None:

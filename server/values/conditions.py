@@ -42,9 +42,11 @@ def conditions_of(ctx: RequestContext) -> Conditions | None:
     if _HEADERS.isdisjoint(headers) or ctx.method in SAFE_METHODS:
         return None
     asked: dict[str, Any] = {}
-    if "if-match" in headers:
+    tagged = ctx.contract is not None and ctx.contract.tags_itself
+    counted = ctx.contract is not None and ctx.contract.has_versions
+    if "if-match" in headers and not (tagged or counted):
         asked["match"] = tag_list(headers["if-match"], "If-Match").for_guest(weak=False)
-    if "if-none-match" in headers:
+    if "if-none-match" in headers and not tagged:
         asked["none_match"] = tag_list(headers["if-none-match"], "If-None-Match").for_guest(weak=True)
     if "idempotency-key" in headers and ctx.method in _KEYED_METHODS:
         asked["key"] = _name(ctx, _checked_key(headers["idempotency-key"]))

@@ -11,7 +11,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +83,10 @@ class RequestContext:
     def body_json(self) -> Any:
         return orjson.loads(self.body_text or "null") if self._body_json is _RELEASED else self._body_json
 
+    def with_contract(self, call: Any) -> RequestContext:
+        """The same request by another contract, or by none."""
+        return evolve(self, contract=call)
+
     def release_value(self) -> None:
         """Let a large body's value go, as long as nobody asks for it."""
         if self.body_text is not None and len(self.body_text) > _SMALL_CHARACTERS:
@@ -101,6 +105,8 @@ class RequestContext:
         more: dict[str, Any] = {}
         if self.contract is not None:
             more["identity"] = self.contract.identity
+            if self.contract.list_form is not None:
+                more["list"] = self.contract.list_form
         head = orjson.dumps(
             {
                 **more,

@@ -59,7 +59,7 @@ def test_these_are_the_commands() -> None:
         "build",
         *(f"plans {name}" for name in plans),
         *(f"sessions {name}" for name in sessions),
-        *(f"contract {name}" for name in ("check", "set", "unset", "show")),
+        *(f"contract {name}" for name in ("check", "set", "unset", "diff", "seed", "show")),
         *("backup", "restore", "verify", "downgrade"),
         *("nodes", "record copy"),
         "export",

@@ -31,17 +31,21 @@ def with_contract(service: RunningService, session: str, name: str) -> Client:
 
 @frozen
 class Step:
-    """`facts`: by a path into the reply, ``a/0/b``, a value or a type; `save`: names for later steps."""
+    """`facts`: by a path into the reply, ``a/0/b``, a value or a type; `save`: names for later steps.
+
+    ``#`` at a path's end is how many there are, ``!name`` a header. `source` "" is any.
+    """
 
     method: str
     path: str
-    status: int
+    status: int | tuple[int, ...]
     facts: dict[str, Any] = field(factory=dict)
     body: Any = None
     form: str = ""
     save: dict[str, str] = field(factory=dict)
     content_type: str = "application/json"
     source: str = "contract"
+    headers: dict[str, str] = field(factory=dict)
 
 
 def taken(client: Client, steps: list[Step]) -> list[str]:
@@ -51,14 +55,15 @@ def taken(client: Client, steps: list[Step]) -> list[str]:
     for step in steps:
         answer = _sent(client, step, saved)
         told = f"{step.method} {_filled(step.path, saved)}: {answer.status} {answer.body[:300]!r}"
-        if answer.status != step.status:
+        if answer.status not in (step.status if isinstance(step.status, tuple) else (step.status,)):
             wrong.append(f"{told}: not {step.status}")
             continue
-        if answer.status < 400 and answer.headers.get("x-plan-source") != step.source:
+        if step.source and answer.status < 400 and answer.headers.get("x-plan-source") != step.source:
             wrong.append(f"{told}: by {answer.headers.get('x-plan-source')}")
-        body = json.loads(answer.body) if answer.body else None
+        is_json = "json" in answer.headers.get("content-type", "")
+        body = json.loads(answer.body) if answer.body and is_json else None
         for path, wanted in step.facts.items():
-            found = _at(body, path)
+            found = answer.headers.get(path[1:]) if path[:1] == "!" else _at(body, path)
             if isinstance(wanted, type):
                 good = isinstance(found, wanted)
             elif isinstance(wanted, re.Pattern):
@@ -67,20 +72,27 @@ def taken(client: Client, steps: list[Step]) -> list[str]:
                 good = found == _filled(wanted, saved)
             if not good:
                 wrong.append(f"{told}: {path} is {found!r}, not {wanted!r}")
-        saved |= {name: _at(body, path) for name, path in step.save.items()}
+        saved |= {
+            name: answer.headers.get(path[1:]) if path[:1] == "!" else _at(body, path)
+            for name, path in step.save.items()
+        }
     return wrong
 
 
 def _sent(client: Client, step: Step, saved: dict[str, Any]) -> Answer:
-    path = str(_filled(step.path, saved))
+    path = str(_filled(step.path, saved)).removeprefix(client.url)
+    headers = {name: str(_filled(value, saved)) for name, value in step.headers.items()}
     if step.form:
-        form = "application/x-www-form-urlencoded"
-        return client.request(step.method, path, raw=step.form.encode(), content_type=form)
-    return client.request(step.method, path, _filled(step.body, saved), content_type=step.content_type)
+        form, text = "application/x-www-form-urlencoded", str(_filled(step.form, saved))
+        return client.request(step.method, path, raw=text.encode(), content_type=form, **headers)
+    body = _filled(step.body, saved)
+    return client.request(step.method, path, body, content_type=step.content_type, **headers)
 
 
 def _at(value: Any, path: str) -> Any:
     for part in filter(None, path.split("/")):
+        if part == "#":
+            return len(value) if isinstance(value, list) else None
         try:
             value = value[int(part)] if isinstance(value, list) else value[part]
         except (KeyError, IndexError, TypeError, ValueError):

@@ -21,11 +21,11 @@ _STOP_SECONDS = 40
 class RunningService:
     """`python -m server serve` on a free port; `url` is from its first line on standard output."""
 
-    def __init__(self, data_root: Path, scratch: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, data_root: Path, scratch: Path, settings: Mapping[str, str], *options: str) -> None:
         self.data_path = data_root
         self._log = (scratch / "stderr").open("a+b")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "server", "serve"],
+            [sys.executable, "-m", "server", "serve", *options],
             cwd=scratch,
             env=environment({"SANDBOX_DATA_ROOT": str(data_root), "LARS_PORT": "0", **settings}),
             stdin=subprocess.DEVNULL,

@@ -100,12 +100,14 @@ _MADE: Final = re.compile(r'"id":"[A-Za-z0-9_-]{11}"')
 _PLACE: Final = re.compile(r"/[A-Za-z0-9_-]{11}$")
 _PORT: Final = re.compile(r"(?<=//127.0.0.1):[0-9]+")
 #: Other ones each time.
-_CHANGING: Final = frozenset({"created", "updated", "request_id"})
+_CHANGING: Final = frozenset({"request_id"})
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]{12}Z")
 
 
 def settled(answer: Any) -> Any:
     """What of an answer is the same each time."""
-    value = json.loads(_MADE.sub('"id":""', answer.body.decode())) if answer.body else None
+    text = _TIME.sub("", _MADE.sub('"id":""', answer.body.decode()))
+    value = json.loads(text) if text else None
     body = {key: value[key] for key in value if key not in _CHANGING} if isinstance(value, dict) else value
     headers = {name.lower(): text for name, text in answer.headers.items()}
     shown = {name: _PORT.sub("", _PLACE.sub("/", headers[name])) for name in _HEADERS if name in headers}

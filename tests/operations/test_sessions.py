@@ -346,14 +346,3 @@ async def test_settings_that_are_none(operator: Operator, changes: Any) -> None:
     """Nothing is changed by them."""
     await operator.refused(400, "PATCH", "/sessions/s1/settings", changes)
     assert (await operator.get("/sessions/s1"))["settings"] == {}
-
-
-async def test_an_ejected_project_says_that_it_does_not_speak_the_dialect(operator: Operator) -> None:
-    """Nothing of it is in the project, whose README is the place to say so."""
-    await operator.do("PATCH", "/sessions/s1/settings", {"dialect": "json-server"})
-    answer = await operator.ask("GET", "/sessions/s1/app")
-    assert answer.status == 200, answer
-    with tarfile.open(fileobj=io.BytesIO(answer.body)) as archive:
-        readme = archive.extractfile(next(name for name in archive.getnames() if name.endswith("README.md")))
-        assert readme is not None
-        assert "- the dialect json-server, which the session speaks" in readme.read().decode()

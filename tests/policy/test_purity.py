@@ -107,7 +107,7 @@ def test_every_helper_is_one_or_the_other() -> None:
     pure = {
         *("as_int", "as_float", "as_bool", "parse_json", "bearer", "add_time", "seconds_between", "slugify"),
         *("url_quote", "by", "re_match", "verify_secret", "money", "json_patch", "merge_patch", "page_of"),
-        *("pick", "shaped"),
+        *("pick", "shaped", "envelope", "fail"),
     }
 
     assert pure | (CHANGING - {"print"}) == HELPER_NAMES

@@ -43,6 +43,17 @@ CALLS: dict[str, list[tuple[str, object]]] = {
         ('merge_patch({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})', {"b": {"c": 2, "d": 3}})
     ],
     "page_of": [('list(page_of({"page": "2"}))', [20, 20]), ("list(page_of({}))", [None, 0])],
+    "envelope": [
+        ("envelope(None, [1])", [1]),
+        (
+            (
+                'envelope({"place": ["a", "b"], "within": ["n"], "around": [[["a", "t"], "total", None, 0], '
+                '[["m"], "more", None, 0], [["k"], "", "l", 1], [["x"], "no", None, 0]]}, [1], 3, 1)'
+            ),
+            {"a": {"b": [{"n": 1}], "t": 3}, "m": True, "k": "l"},
+        ),
+    ],
+    "fail": [('fail(422, "is taken", "email") if ctx["query"] else 1', 1)],
     "shaped": [
         ('shaped({"id": 1, "a": 2}, {"id": "{id}", "in": {"**": ["id"]}})', {"id": "1", "in": {"a": 2}}),
     ],

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tools.clients import originals
+from tools.clients import described, originals
 from tools.clients.cases import CASES, DATA, KNOWN
 from tools.clients.compare import ask, difference
 from tools.clients.originals import PLACE
@@ -47,6 +47,7 @@ def main() -> int:
     _install()
     with tempfile.TemporaryDirectory() as scratch, _service(Path(scratch)) as url:
         failed = [name for name in _CLIENTS if not _client(name, url)]
+        failed += [name for name in described.CLIENTS if not described.tried(name)]
         differing = (
             0 if options.short else sum(_compared(name, url, Path(scratch)) for name in originals.NAMES)
         )
@@ -55,7 +56,7 @@ def main() -> int:
 
 def _install() -> None:
     PLACE.mkdir(exist_ok=True)
-    for path in _HERE.glob("*.mjs"):
+    for path in (*_HERE.glob("*.mjs"), *_HERE.glob("profiles/*.mjs")):
         shutil.copy(path, PLACE)
     wanted = (_HERE / "package.json").read_text("utf-8")
     kept = PLACE / "package.json"

@@ -75,10 +75,12 @@ class Database:
         """Raises InUseError, OSError, StoreDamaged."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
 
-    async def answer(self, route: Route, ctx: dict[str, Any], body: Any) -> Answer:
-        """Run the route's handler. Raises ServiceError."""
+    async def answer(
+        self, route: Route, ctx: dict[str, Any], body: Any, params: dict[str, Any] | None = None
+    ) -> Answer:
+        """Run the route's handler; without `params` its slots have the path's values. Raises ServiceError."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._answer, route, ctx, body)
+        return await loop.run_in_executor(self._thread, self._answer, route, ctx, body, params)
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
@@ -98,9 +100,9 @@ class Database:
         if is_new and self._seed is not None and self._seed.is_dir():
             import_session(self._session, self._seed)
 
-    def _answer(self, route: Route, ctx: dict[str, Any], body: Any) -> Answer:
+    def _answer(self, route: Route, ctx: dict[str, Any], body: Any, params: dict[str, Any] | None) -> Answer:
         assert self._session is not None
-        return execute(self._session, route, {**ctx, "body_json": body})
+        return execute(self._session, route, {**ctx, "body_json": body}, params)
 
     def _close(self) -> None:
         if self._session is not None:
@@ -109,12 +111,14 @@ class Database:
             os.close(self._lock)
 
 
-def execute(session: Session, route: Route, ctx: dict[str, Any]) -> Answer:
+def execute(
+    session: Session, route: Route, ctx: dict[str, Any], params: dict[str, Any] | None = None
+) -> Answer:
     """The handler's answer, its writes kept or undone. Raises ServiceError."""
     session.begin(read_only=ctx["method"] in SAFE_METHODS)
     keep = False
     try:
-        answer, keep = _settled(lambda: _reply(session, route, ctx), route)
+        answer, keep = _settled(lambda: _reply(session, route, ctx, params), route)
     except StoreFull:
         raise StorageFull("The disk is full.") from None
     except StoreDamaged:
@@ -154,9 +158,9 @@ def _problem(status: int, detail: str, headers: tuple[tuple[str, str], ...] = ()
     return Answer(status, headers, detail, is_problem=True)
 
 
-def _reply(session: Session, route: Route, ctx: dict[str, Any]) -> Any:
+def _reply(session: Session, route: Route, ctx: dict[str, Any], params: dict[str, Any] | None) -> Any:
     """What the handler returned, or what it aborted with, even if it caught that."""
-    params = route.params(tuple(ctx["segments"]))
+    params = route.params(tuple(ctx["segments"])) if params is None else params
     store = session.plan_view.collection(route.resource)
     given: dict[str, Callable[[], Any]] = {
         "ctx": lambda: ctx,

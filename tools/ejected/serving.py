@@ -28,7 +28,7 @@ from tools.ejected.execution import Database, InUseError
 from tools.ejected.routing import Table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from multidict import MultiMapping
 
@@ -53,14 +53,19 @@ def make_app(
     openapi: Path | None = None,
     hosts: Hosts | None = None,
     speaker: Speaks | None = None,
+    edge_of: Callable[..., Edge] | None = None,
 ) -> web.Application:
     """An application that keeps its records in `data`. `session` is what `ctx["session"]["id"]` says.
 
     `hosts` are the names that it is served under; any where they are left out. `speaker`: of the dialect that
-    requests are in; `routes` are for what it has nothing for.
+    requests are in; `routes` are for what it has nothing for. `edge_of` makes the edge of one that has a
+    contract.
     """
     database = Database(data, seed)
-    edge = _Edge(Table(routes), database, session, hosts or Hosts(), speaker)
+    if edge_of is None:
+        edge = Edge(Table(routes), database, session, hosts or Hosts(), speaker)
+    else:
+        edge = edge_of(routes, database, session, hosts or Hosts())
 
     async def opened(_app: web.Application) -> AsyncIterator[None]:
         await database.open()
@@ -97,9 +102,11 @@ class Speaks(Protocol):
     def media_type(self, accept: str) -> str: ...
 
 
-class _Edge:
+class Edge:
+    """Of an application whose handlers are found by its routes."""
+
     def __init__(
-        self, table: Table, database: Database, session: str, hosts: Hosts, speaker: Speaks | None
+        self, table: Table, database: Database, session: str, hosts: Hosts, speaker: Speaks | None = None
     ) -> None:
         self._speaker = speaker
         self._table = table
@@ -137,7 +144,7 @@ class _Edge:
         if request.method == "OPTIONS":
             spoken = () if self._speaker is None else self._speaker.allowed(target.segments)
             allow = ", ".join(spoken or self._table.allowed(target.segments))
-            return _respond(204, (("Allow", allow),), None, number)
+            return respond(204, (("Allow", allow),), None, number)
         query = parse_query(target.raw_query, query_bytes=MAX_QUERY_BYTES)
         method = "GET" if request.method == "HEAD" else request.method
         ctx = {
@@ -164,21 +171,21 @@ class _Edge:
             document = problem_document(answer.status, answer.body, number)
             return self._failed(answer.status, answer.headers, document, number)
         if self._speaker is None:
-            return _respond(answer.status, answer.headers, answer.body or None, number)
+            return respond(answer.status, answer.headers, answer.body or None, number)
         headers = (*answer.headers, *self._speaker.dialect.reply_headers)
         media_type = self._speaker.media_type(accept)
-        return _respond(answer.status, headers, answer.body or None, number, media_type)
+        return respond(answer.status, headers, answer.body or None, number, media_type)
 
     def _failed(
         self, status: int, headers: Iterable[tuple[str, str]], document: dict[str, Any], number: str
     ) -> web.Response:
         """A problem document; in a dialect what it has in its place."""
         if self._speaker is None:
-            return _respond(status, headers, document, number, _PROBLEM)
+            return respond(status, headers, document, number, _PROBLEM)
         form = self._speaker.form(status, document)
         body = None if form.body is None else json.dumps(form.body, ensure_ascii=False)
         headers = (*headers, *self._speaker.dialect.reply_headers)
-        return _respond(form.status, headers, body, number, form.media_type)
+        return respond(form.status, headers, body, number, form.media_type)
 
 
 async def _content(request: web.Request) -> content.Content:
@@ -192,7 +199,7 @@ async def _content(request: web.Request) -> content.Content:
     return await content.parse(request.method, kind, data)
 
 
-def _respond(
+def respond(
     status: int,
     headers: Iterable[tuple[str, str]],
     body: dict[str, Any] | str | None,
@@ -214,7 +221,14 @@ def _respond(
     return response
 
 
-def main(routes: Iterable[Route], package: Path, *, session: str, speaker: Speaks | None = None) -> None:
+def main(
+    routes: Iterable[Route],
+    package: Path,
+    *,
+    session: str,
+    speaker: Speaks | None = None,
+    edge_of: Callable[[Path], Callable[..., Edge]] | None = None,
+) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     `openapi.json` and `seed` are in the package where it is installed, and beside it in the project.
@@ -236,8 +250,16 @@ def main(routes: Iterable[Route], package: Path, *, session: str, speaker: Speak
     openapi, seed = (_shipped(package, name) for name in ("openapi.json", "seed"))
     names = [name.strip() for name in options.names.split(",") if name.strip()]
     hosts = Hosts(names, local_only=is_local(options.host))
+    edge = None if edge_of is None else edge_of(openapi)
     app = make_app(
-        routes, options.data, session=session, seed=seed, openapi=openapi, hosts=hosts, speaker=speaker
+        routes,
+        options.data,
+        session=session,
+        seed=seed,
+        openapi=openapi,
+        hosts=hosts,
+        speaker=speaker,
+        edge_of=edge,
     )
     try:
         web.run_app(app, host=options.host, port=options.port)

@@ -25,7 +25,7 @@ from server.values.errors import NotFound
 from store.names import foreign_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 SegmentKind = Literal["literal", "int", "uuid", "text"]
 SlotKind = Literal["int", "uuid", "text", "slug"]
@@ -153,20 +153,24 @@ def _is_slot_kind(text: str) -> TypeGuard[SlotKind]:
 # -- from a request's path -------------------------------------------------------------------------
 
 
-def template_text(segments: Sequence[str]) -> str:
+def template_text(segments: Sequence[str], slots: Collection[int] = ()) -> str:
     """The template of a path by rule 1: words as they are, all else slots.
+
+    `slots`: places of segments that are known to be slots; a word or a text there is a slug.
 
     A slot that ends the path is ``id``; an earlier one is named for the word before it
     (``/members/{member_id:int}/orders``), or for its place if there is no word before it.
     """
-    return "/" + "/".join(_named_parts(segments))
+    return "/" + "/".join(_named_parts(segments, slots))
 
 
-def _named_parts(segments: Sequence[str]) -> Iterator[str]:
+def _named_parts(segments: Sequence[str], slots: Collection[int]) -> Iterator[str]:
     used: dict[str, int] = {}
     word: str | None = None
     for number, segment in enumerate(segments, 1):
-        kind = segment_kind(segment)
+        kind: SlotKind | SegmentKind = segment_kind(segment)
+        if kind in _TAKES["slug"] and number - 1 in slots:
+            kind = "slug"
         if kind == "literal":
             word = segment
             yield segment

@@ -154,7 +154,8 @@ def route_key(ctx: RequestContext) -> RouteKey:
     if len(ctx.query) > MAX_NAMES:
         raise InvalidQuery(f"A query has at most {MAX_NAMES} different keys.", limit=MAX_NAMES)
     keys = tuple(sorted(map(printable, ctx.query)))
-    return RouteKey(ctx.method, template_text(ctx.segments), ctx.content, keys)
+    slots = () if ctx.contract is None else ctx.contract.slot_places(len(ctx.segments))
+    return RouteKey(ctx.method, template_text(ctx.segments, slots), ctx.content, keys)
 
 
 def printable(name: str) -> str:

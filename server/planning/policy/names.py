@@ -27,6 +27,7 @@ PROTECTED_NAMES = _words("ctx plan params store session_store make_response abor
 HELPER_NAMES = _words("""
     as_int as_float as_bool parse_json bearer now today add_time seconds_between uuid4 slugify url_quote
     by re_match hash_secret verify_secret new_token money json_patch merge_patch page_of pick shaped
+    envelope fail
 """)
 
 GIVEN_NAMES = PROTECTED_NAMES | HELPER_NAMES

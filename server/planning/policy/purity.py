@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CHANGING: Final = frozenset({"now", "today", "uuid4", "new_token", "hash_secret", "print"})
 #: Members of ctx whose value, as a whole, can tell requests apart.
 _MEMBERS: Final = frozenset(
-    {"asked", "base_url", "body_json", "client", "method", "path", "query", "segments", "session"}
+    {"asked", "base_url", "body_json", "client", "identity", "method", "path", "query", "segments", "session"}
 )
 _HEADERS: Final = "headers"
 _AUTHORIZATION: Final = (_HEADERS, "authorization")

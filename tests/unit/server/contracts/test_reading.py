@@ -6,10 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
+from server.contracts.contract import Contract
 from server.contracts.document import ContractError
 from server.contracts.files import DocumentLimits
+from server.contracts.listing import listed
 from server.contracts.reading import read, read_file
 from server.contracts.yaml_text import Builder, YamlError
 
@@ -238,3 +241,43 @@ def test_what_has_no_size_is_read_up_to_the_limit() -> None:
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def test_lines_of_json_are_told_as_those_of_yaml() -> None:
+    """Of what cannot be used, and of what is relaxed; texts with brackets and escapes change nothing."""
+    lines = [
+        '{"openapi": "3.1.0", "info": {"title": "a [ \\" { \\\\", "version": "1"},',
+        ' "paths": {',
+        '  "/a": {',
+        '   "get": {"responses": {"200": {"description": "", "content": {"application/json": {',
+        '     "schema": {"type": "string",',
+        '       "pattern": "(?=a)b"}}}}},',
+        '    "parameters": [',
+        '      {"in": "nowhere", "name": "x"}]}}}}',
+    ]
+    document = read("\n".join(lines).encode(), "api.json")
+    found = listed(Contract.of(document))
+
+    assert [(each.file, each.line) for each in document.problems] == [("api.json", 8)]
+    assert [(each["file"], each["line"], each["in"]) for each in found["relaxed"]] == [
+        ("api.json", 5, ["reply"])
+    ]
+
+
+def test_a_key_that_is_there_twice_has_no_lines() -> None:
+    text = b'{"openapi": "3.1.0", "x": {},\n "x": {}, "paths": {"/a": {"get": {"parameters": [1]}}}}'
+
+    assert {each.line for each in read(text, "api.json").problems} == {0}
+
+
+def test_other_files_go_with_a_document_that_is_handed_over(tmp_path: Path) -> None:
+    """What they had is still there when it is read again."""
+    (tmp_path / "paths.json").write_text('{"get": {"responses": {"204": {"description": ""}}}}', "utf-8")
+    (tmp_path / "api.json").write_text(
+        '{"openapi": "3.1.0", "paths": {"/a": {"$ref": "paths.json"}}}', "utf-8"
+    )
+    first = read_file(tmp_path / "api.json")
+    again = read(orjson.dumps(dict(first.raw)), "api.json")
+
+    assert [each.template for each in again.operations] == ["/a"]
+    assert again.operations[0].digest == first.operations[0].digest

@@ -172,6 +172,19 @@ def test_template_text(path: str, template: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "slots", "template"),
+    [
+        ("profiles/jake", {1}, "/profiles/{id:slug}"),
+        ("profiles/jake/posts/7", {1, 3}, "/profiles/{profile_id:slug}/posts/{id:int}"),
+        ("profiles/jake", set(), "/profiles/jake"),
+    ],
+)
+def test_template_text_of_known_slots(path: str, slots: set[int], template: str) -> None:
+    """A word where a slot is known to be is a slug; a number is what it is."""
+    assert template_text(path.split("/"), slots) == template
+
+
+@pytest.mark.parametrize(
     ("segments", "prefix"),
     [
         (("members", "1"), ()),

@@ -1,0 +1,1 @@
+"""The shape that every profile has, and how a document's is found."""

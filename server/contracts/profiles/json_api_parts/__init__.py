@@ -1,0 +1,1 @@
+"""What JSON:API has programs of its own for."""

@@ -1,0 +1,1 @@
+"""What SCIM has a language of its own for."""

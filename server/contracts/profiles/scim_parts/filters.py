@@ -1,0 +1,186 @@
+"""SCIM filters (RFC 7644 §3.4.2.2) as the store's criteria.
+
+    userName eq "ann" and (emails co "@x" or not (active eq true)) and emails[type eq "work"]
+
+Texts are compared in any case, as they are unless a schema says `caseExact` (RFC 7643 §2.2). Of what is in
+brackets each comparison may hold for another element of the list. Reading is linear in the text's length.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from attrs import define, field
+
+from server.values.errors import BadRequest
+
+if TYPE_CHECKING:
+    from server.contracts.profiles.frame.table import Criteria, Reading
+
+_TOKEN: Final = re.compile(
+    r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*")|(?P<sign>[()\[\]])|(?P<word>[^\s()\[\]"]+))', re.ASCII
+)
+_OPERATORS: Final = {
+    "eq": "", "ne": "ne", "co": "icontains", "sw": "startswith", "ew": "endswith",
+    "gt": "gt", "ge": "gte", "lt": "lt", "le": "lte",
+}  # fmt: skip
+_WORDS: Final = {"true": True, "false": False, "null": None}
+#: In parentheses and brackets; the store nests four deep, of which "and" and "or" take one each.
+_MOST_DEPTH: Final = 8
+_MOST_TOKENS: Final = 256
+#: What a list's element is called by, where a filter names the list alone.
+_VALUE: Final = "value"
+
+
+class FilterError(BadRequest):
+    """A filter that cannot be read; RFC 7644 §3.12 calls it `invalidFilter`."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            f"filter: {detail}",
+            errors=[{"in": "query", "name": "filter", "keyword": "invalidFilter", "detail": detail}],
+        )
+
+
+def read(text: str, reading: Reading) -> Criteria:
+    """Raises FilterError."""
+    tokens = list(_tokens(text))
+    if len(tokens) > _MOST_TOKENS:
+        raise FilterError(f"it has more than {_MOST_TOKENS} words")
+    parser = _Parser(tokens, reading)
+    found = parser.either("")
+    if parser.place < len(tokens):
+        raise FilterError(f"{_shown(tokens[parser.place])} is not expected there")
+    return found
+
+
+def _tokens(text: str) -> list[str]:
+    found, place = [], 0
+    text = text.rstrip()
+    while place < len(text):
+        token = _TOKEN.match(text, place)
+        if token is None:
+            raise FilterError("a text is not closed")
+        found.append(token[0].strip())
+        place = token.end()
+    return found
+
+
+@define
+class _Parser:
+    tokens: list[str]
+    reading: Reading
+    place: int = 0
+    depth: int = field(default=0)
+
+    def _next(self) -> str:
+        if self.place >= len(self.tokens):
+            raise FilterError("it ends too early")
+        self.place += 1
+        return self.tokens[self.place - 1]
+
+    def _is(self, word: str) -> bool:
+        return self.place < len(self.tokens) and self.tokens[self.place].lower() == word
+
+    def either(self, within: str) -> Criteria:
+        parts = [self.both(within)]
+        while self._is("or"):
+            self.place += 1
+            parts.append(self.both(within))
+        return parts[0] if len(parts) == 1 else {"$or": parts}
+
+    def both(self, within: str) -> Criteria:
+        parts = [self.one(within)]
+        while self._is("and"):
+            self.place += 1
+            parts.append(self.one(within))
+        if len(parts) == 1:
+            return parts[0]
+        joined: Criteria = {}
+        for part in parts:
+            if not joined.keys().isdisjoint(part):
+                return {"$and": parts}
+            joined |= part
+        return joined
+
+    def one(self, within: str) -> Criteria:
+        token = self._next()
+        if token == "(":  # noqa: S105 - a parenthesis
+            return self._inside(within, ")")
+        if token.lower() == "not":
+            if self._next() != "(":
+                raise FilterError("not stands before a parenthesis")
+            return {"$not": [self._inside(within, ")")]}
+        name = f"{within}.{token}" if within else token
+        if self._is("["):
+            self.place += 1
+            return self._inside(name, "]")
+        return self._compared(name, self._next().lower())
+
+    def _inside(self, within: str, end: str) -> Criteria:
+        self.depth += 1
+        if self.depth > _MOST_DEPTH:
+            raise FilterError(f"it nests deeper than {_MOST_DEPTH} levels")
+        found = self.either(within)
+        if self._next() != end:
+            raise FilterError(f"{end} is missing")
+        self.depth -= 1
+        return found
+
+    def _compared(self, name: str, operator: str) -> Criteria:
+        path, kind = field_of(name, self.reading)
+        if operator == "pr":
+            return {f"{path}__isnull": "false"}
+        if operator not in _OPERATORS:
+            raise FilterError(f"there is no operator {_shown(operator)}")
+        value = _value(self._next())
+        return _comparison(path, kind, _OPERATORS[operator], value)
+
+
+def _comparison(path: str, kind: str, operator: str, value: Any) -> Criteria:
+    if value is None:
+        return {f"{path}__isnull": "false" if operator == "ne" else "true"}
+    if isinstance(value, str):
+        if operator == "" and kind != "boolean" and "*" not in value:
+            return {f"{path}__ilike": value}
+        if operator in ("startswith", "endswith") and "*" not in value:
+            return {f"{path}__ilike": f"{value}*" if operator == "startswith" else f"*{value}"}
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return {f"{path}__{operator}" if operator else path: text}
+
+
+def field_of(name: str, reading: Reading) -> tuple[str, str]:
+    """Where the attribute is in a stored record, and its type. Raises FilterError."""
+    plain_name = name.rpartition(":")[2] if name.lower().startswith("urn:") else name
+    found = reading.found(plain_name)
+    if found is None:
+        raise FilterError(f"there is no attribute {_shown(name)}")
+    path, view = found
+    if view.kind == "array":
+        item = reading.views.of(view.items)
+        own = next((each for each in item.properties if each.lower() == _VALUE), "")
+        path, view = ((*path, own), reading.views.of(item.properties[own])) if own else (path, item)
+    return ".".join(path), view.kind
+
+
+def _value(token: str) -> Any:
+    if token[:1] == '"':
+        try:
+            return orjson.loads(token)
+        except ValueError:
+            raise FilterError(f"{_shown(token)} is no text") from None
+    if token.lower() in _WORDS:
+        return _WORDS[token.lower()]
+    try:
+        number = orjson.loads(token)
+    except ValueError:
+        raise FilterError(f"{_shown(token)} is no value; texts stand in quotes") from None
+    if not isinstance(number, (int, float)):
+        raise FilterError(f"{_shown(token)} is no value")
+    return number
+
+
+def _shown(token: str) -> str:
+    return repr(token[:40])

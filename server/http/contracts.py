@@ -1,0 +1,78 @@
+"""What a request is to its session's contract, before its body is read: for requests, and for streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from server.contracts.contract import Call
+from server.contracts.served import ServedContracts
+from server.values.errors import NotFound
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from server.requests.auth import Caller
+    from server.requests.context import ContextReader
+    from server.requests.target import Target
+    from server.telemetry.request_line import RequestLine
+    from server.values.model import RequestContext, Session
+
+
+class ContractReader:
+    """`beyond`: what becomes of requests that no operation is for."""
+
+    def __init__(
+        self,
+        reader: ContextReader,
+        contracts: ServedContracts | None = None,
+        beyond: Literal["refuse", "conventions", "model"] = "refuse",
+    ) -> None:
+        self.contracts = contracts or ServedContracts()
+        self._reader = reader
+        self._beyond = beyond
+
+    async def call(
+        self,
+        request: web.BaseRequest,
+        target: Target,
+        session: Session,
+        line: RequestLine,
+        caller: Caller,
+        *,
+        accept: str | None = None,
+    ) -> Call | None:
+        """None where the session has no contract. `line` has it, too: errors get its form.
+
+        `accept` stands for the header of a stream's request, which is about the stream.
+
+        Raises what `match` and `admitted` do.
+        """
+        contract = await self.contracts.of(session)
+        if contract is None:
+            line.contract = None
+            return None
+        line.contract = Call(contract, None, target.path)
+        try:
+            match = contract.match(request.method, target.segments)
+        except NotFound:
+            if self._beyond == "refuse":
+                raise
+            line.contract = None
+            return Call(None) if self._beyond == "conventions" else None
+        line.contract = call = Call(contract, match, target.path)
+        if match is not None:
+            headers = self._reader.headers_named(request, call.header_names(), caller)
+            headers |= {} if accept is None else {"accept": accept}
+            line.contract = call = call.admitted(headers, self._reader.query(target))
+        return call
+
+    async def present(self, ctx: RequestContext) -> RequestContext:
+        """The request by its session's contract as it is now. Raises what `match` and `admitted` do."""
+        contract = await self.contracts.of(ctx.session)
+        known: Call | None = ctx.contract
+        if contract is (None if known is None else known.contract):
+            return ctx
+        if contract is None:
+            return ctx.with_contract(None)
+        call = Call(contract, contract.match(ctx.method, ctx.segments), ctx.path)
+        return ctx.with_contract(call.admitted(ctx.headers, ctx.query))

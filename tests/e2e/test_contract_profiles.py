@@ -1,0 +1,417 @@
+"""Documents in styles that many APIs share, in the real service: what a style has that no schema says."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import evolve
+
+from tests.e2e.contracts import ADMIN, Step, taken, with_contract
+from tests.e2e.service import RunningService
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.client import Client
+    from wasm_runtime.artifact import Artifact
+
+API = "application/vnd.api+json"
+SCIM = "application/scim+json"
+HAL = "application/hal+json"
+
+
+@pytest.fixture(scope="module")
+def service(guest_artifact: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    scratch = tmp_path_factory.mktemp("profiles")
+    with RunningService(scratch / "data", scratch, {"LARS_ADMIN_TOKEN": ADMIN}) as running:
+        yield running
+
+
+def stripe(client: Client) -> Client:
+    return evolve(client, headers={**client.headers, "Authorization": "Bearer sk_test_1"})
+
+
+BILLING = [
+    Step(
+        "POST",
+        "/v1/customers",
+        200,
+        {"metadata/a": "1"},
+        form="name=Ann&metadata[a]=1&metadata[b]=2",
+        save={"c": "id"},
+    ),
+    Step(
+        "POST",
+        "/v1/customers/<c>",
+        200,
+        {"metadata": {"b": "2", "c": "3"}, "name": "Ann"},
+        form="metadata[a]=&metadata[c]=3",
+    ),
+    Step("POST", "/v1/customers/<c>", 200, {"metadata": {}}, form="metadata="),
+    Step(
+        "POST",
+        "/v1/invoices",
+        200,
+        {"customer/name": "Ann", "status": "draft", "currency": "usd"},
+        form="customer=<c>&expand[]=customer",
+        save={"i": "id"},
+    ),
+    Step("GET", "/v1/invoices/<i>", 200, {"customer": "<c>", "expand": None}),
+    Step("GET", "/v1/invoices/<i>?expand[]=customer", 200, {"customer/id": "<c>"}),
+    Step(
+        "GET",
+        "/v1/invoices?expand[]=data.customer",
+        200,
+        {"data/0/customer/id": "<c>", "url": "/v1/invoices"},
+    ),
+    Step(
+        "GET",
+        "/v1/invoices/<i>?expand[]=lines",
+        400,
+        {"error/type": "invalid_request_error", "error/param": "expand"},
+    ),
+    Step(
+        "POST",
+        "/v1/invoices",
+        400,
+        {"error/code": "parameter_missing", "error/param": "customer"},
+        form="currency=usd",
+    ),
+    Step("POST", "/v1/invoices", 400, {"error/code": "parameter_unknown"}, form="customer=<c>&nope=1"),
+    Step("POST", "/v1/products", 200, {"id": "mine", "active": True}, form="id=mine&name=p"),
+    Step("POST", "/v1/products", 400, {"error/code": "resource_already_exists"}, form="id=mine&name=p"),
+    Step("DELETE", "/v1/customers/<c>", 200, {"deleted": True, "id": "<c>"}),
+    Step("GET", "/v1/customers/<c>", 200, {"deleted": True, "id": "<c>", "object": "customer", "name": None}),
+    Step("GET", "/v1/customers/cus_0", 404, {"error/code": "resource_missing", "error/message": str}),
+]
+
+
+def person(user: str, **more: Any) -> dict[str, Any]:
+    return {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": user, **more}
+
+
+def patch(*operations: dict[str, Any]) -> dict[str, Any]:
+    return {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": list(operations)}
+
+
+MAILS = [{"value": "a@work.org", "type": "work"}, {"value": "a@home.org", "type": "home"}]
+PEOPLE = [
+    Step(
+        "POST",
+        "/scim/v2/Users",
+        201,
+        {"meta/resourceType": "User", "meta/version": re.compile('^W/"')},
+        person("ann", emails=MAILS, active=True),
+        save={"a": "id"},
+        content_type=SCIM,
+    ),
+    Step("POST", "/scim/v2/Users", 201, {}, person("bob", name={"familyName": "Ek"})),
+    Step(
+        "POST",
+        "/scim/v2/Users",
+        409,
+        {"scimType": "uniqueness", "status": "409"},
+        person("ANN"),
+        content_type=SCIM,
+    ),
+    Step(
+        "GET",
+        '/scim/v2/Users?filter=userName%20eq%20"ANN"',
+        200,
+        {"totalResults": 1, "itemsPerPage": 1, "Resources/0/id": "<a>"},
+    ),
+    Step(
+        "GET",
+        '/scim/v2/Users?filter=not%20(emails.type%20eq%20"home")%20or%20active%20eq%20true',
+        200,
+        {"totalResults": 2},
+    ),
+    Step(
+        "GET",
+        '/scim/v2/Users?filter=name.familyName%20pr%20and%20userName%20sw%20"b"',
+        200,
+        {"totalResults": 1, "Resources/0/userName": "bob"},
+    ),
+    Step("GET", "/scim/v2/Users?filter=nope%20pr", 400, {"scimType": "invalidFilter"}),
+    Step(
+        "GET",
+        "/scim/v2/Users?attributes=userName",
+        200,
+        {"Resources/0/userName": "ann", "Resources/0/active": None, "Resources/0/id": "<a>"},
+    ),
+    Step("GET", "/scim/v2/Users/<a>?excludedAttributes=emails", 200, {"emails": None, "userName": "ann"}),
+    Step("GET", "/scim/v2/Users?count=0", 200, {"totalResults": 2, "Resources": []}),
+    Step(
+        "PATCH",
+        "/scim/v2/Users/<a>",
+        200,
+        {"emails/0/value": "n@work.org", "active": False, "name/givenName": "A"},
+        patch(
+            {"op": "Replace", "path": 'emails[type eq "work"].value', "value": "n@work.org"},
+            {"op": "replace", "value": {"active": False, "name.givenName": "A"}},
+        ),
+        content_type=SCIM,
+    ),
+    Step(
+        "PATCH",
+        "/scim/v2/Users/<a>",
+        200,
+        {"emails/0/type": "work", "emails/1": None},
+        patch({"op": "remove", "path": 'emails[type eq "home"]'}),
+        content_type=SCIM,
+    ),
+    Step(
+        "PATCH",
+        "/scim/v2/Users/<a>",
+        400,
+        {"scimType": "noTarget"},
+        patch({"op": "replace", "path": 'emails[type eq "x"].value', "value": "y"}),
+        content_type=SCIM,
+    ),
+    Step(
+        "PATCH",
+        "/scim/v2/Users/<a>",
+        400,
+        {"scimType": "invalidPath"},
+        patch({"op": "replace", "path": "a b", "value": "y"}),
+        content_type=SCIM,
+    ),
+    Step("DELETE", "/scim/v2/Users/<a>", 204),
+    Step(
+        "GET",
+        "/scim/v2/Users/<a>",
+        404,
+        {"status": "404", "schemas/0": "urn:ietf:params:scim:api:messages:2.0:Error"},
+    ),
+]
+
+
+def resource(kind: str, attributes: dict[str, Any], **relations: Any) -> dict[str, Any]:
+    related = {name: {"data": data} for name, data in relations.items()}
+    return {
+        "data": {"type": kind, "attributes": attributes, **({"relationships": related} if related else {})}
+    }
+
+
+def ref(kind: str, key: str) -> dict[str, str]:
+    return {"type": kind, "id": key}
+
+
+ARTICLES = [
+    Step(
+        "POST",
+        "/api/people",
+        201,
+        {"data/attributes": {"name": "Ann"}},
+        resource("people", {"name": "Ann", "secret": "s"}),
+        save={"p": "data/id"},
+        content_type=API,
+    ),
+    Step(
+        "POST",
+        "/api/articles?include=author",
+        201,
+        {"included/0/attributes": {"name": "Ann"}},
+        resource("articles", {"title": "B"}, author=ref("people", "<p>")),
+        save={"a": "data/id"},
+        content_type=API,
+    ),
+    Step("POST", "/api/articles", 201, {}, resource("articles", {"title": "A"}), content_type=API),
+    Step(
+        "POST",
+        "/api/comments",
+        201,
+        {},
+        resource("comments", {"text": "hi"}, article=ref("articles", "<a>"), author=ref("people", "<p>")),
+        save={"c": "data/id"},
+        content_type=API,
+    ),
+    Step(
+        "GET",
+        "/api/articles?sort=title",
+        200,
+        {"data/0/attributes/title": "A", "included": None, "meta/total": 2},
+    ),
+    Step(
+        "GET",
+        "/api/articles/<a>?include=comments.author",
+        200,
+        {
+            "data/relationships/comments/data/0/id": "<c>",
+            "included/0/id": "<c>",
+            "included/1/id": "<p>",
+            "included/1/attributes/secret": None,
+        },
+    ),
+    Step(
+        "GET",
+        "/api/articles/<a>?fields[articles]=author",
+        200,
+        {"data/attributes": {}, "data/relationships/author/data/id": "<p>"},
+    ),
+    Step("GET", "/api/articles/<a>/relationships/author", 200, {"data": {"type": "people", "id": "<p>"}}),
+    Step("PATCH", "/api/articles/<a>/relationships/author", 204, {}, {"data": None}, content_type=API),
+    Step("GET", "/api/articles/<a>/author", 200, {"data": None}),
+    Step(
+        "POST",
+        "/api/articles/<a>/relationships/tags",
+        204,
+        {},
+        {"data": [ref("tags", "1"), ref("tags", "2")]},
+        content_type=API,
+    ),
+    Step(
+        "DELETE",
+        "/api/articles/<a>/relationships/tags",
+        204,
+        {},
+        {"data": [ref("tags", "1")]},
+        content_type=API,
+    ),
+    Step("GET", "/api/articles/<a>/relationships/tags", 200, {"data": [{"type": "tags", "id": "2"}]}),
+    Step("GET", "/api/articles/<a>/comments", 200, {"data/0/id": "<c>", "data/1": None}),
+    Step("GET", "/api/articles?include=nope", 400, {"errors/0/status": "400"}),
+    Step(
+        "POST",
+        "/api/articles",
+        422,
+        {"errors/0/source/pointer": "/data/attributes"},
+        resource("articles", {}),
+        content_type=API,
+    ),
+]
+
+CONFIG = "/api/v1/namespaces/dev/configmaps"
+MERGE = "application/merge-patch+json"
+CONFIGS = [
+    Step("GET", CONFIG, 200, {"items": [], "kind": "ConfigMapList", "apiVersion": "v1"}),
+    Step(
+        "POST",
+        CONFIG,
+        201,
+        {
+            "kind": "ConfigMap",
+            "metadata/uid": str,
+            "metadata/resourceVersion": "1",
+            "metadata/namespace": "dev",
+        },
+        {"metadata": {"name": "a", "labels": {"x.org/t": "1"}}, "data": {"k": "v"}},
+    ),
+    Step(
+        "POST",
+        CONFIG,
+        409,
+        {"kind": "Status", "reason": "AlreadyExists", "code": 409},
+        {"metadata": {"name": "a"}},
+    ),
+    Step(
+        "POST", CONFIG, 201, {"metadata/name": re.compile("^g-.{5}$")}, {"metadata": {"generateName": "g-"}}
+    ),
+    Step(
+        "GET",
+        f"{CONFIG}?labelSelector=x.org/t%20in%20(1,2)",
+        200,
+        {"items/0/metadata/name": "a", "items/1": None},
+    ),
+    Step("GET", f"{CONFIG}?labelSelector=!x.org/t", 200, {"items/0/metadata/generateName": "g-"}),
+    Step("GET", f"{CONFIG}?fieldSelector=metadata.name%3Da", 200, {"items/0/data/k": "v", "items/1": None}),
+    Step("GET", f"{CONFIG}?fieldSelector=nope%3Da", 400, {"reason": "BadRequest"}),
+    Step(
+        "PATCH",
+        f"{CONFIG}/a",
+        200,
+        {"data": {"z": "1"}, "metadata/resourceVersion": "3"},
+        {"data": {"k": None, "z": "1"}},
+        content_type=MERGE,
+    ),
+    Step(
+        "PATCH",
+        f"{CONFIG}/a",
+        200,
+        {"data": {"z": "2"}},
+        [{"op": "replace", "path": "/data/z", "value": "2"}],
+        content_type="application/json-patch+json",
+    ),
+    Step(
+        "PUT", f"{CONFIG}/a", 409, {"reason": "Conflict"}, {"metadata": {"name": "a", "resourceVersion": "1"}}
+    ),
+    Step(
+        "PUT",
+        f"{CONFIG}/a",
+        200,
+        {"metadata/uid": str, "data": {"o": "p"}},
+        {"metadata": {"name": "a"}, "data": {"o": "p"}},
+    ),
+    Step("DELETE", f"{CONFIG}/a", 200, {"kind": "Status", "status": "Success"}),
+    Step("GET", f"{CONFIG}/a", 404, {"kind": "Status", "reason": "NotFound"}),
+]
+
+SHELF = [
+    Step(
+        "POST",
+        "/books",
+        201,
+        {"_links/self/href": re.compile("/books/1$")},
+        {"title": "a", "_links": {"self": {"href": "x:y"}}},
+    ),
+    Step("GET", "/books/1", 200, {"_links/self/href": re.compile("/books/1$"), "title": "a"}),
+    Step(
+        "PUT",
+        "/books/1",
+        200,
+        {"title": "b", "_links/self/href": re.compile("/books/1$")},
+        {"title": "b"},
+        content_type=HAL,
+    ),
+    Step("GET", "/books", 200, {"_embedded/books/0/title": "b", "page/totalElements": 1}),
+    Step("GET", "/books/9", 404, {"message": str}),
+]
+
+SCENARIOS = {
+    "billing.yaml": BILLING,
+    "people.yaml": PEOPLE,
+    "articles.json": ARTICLES,
+    "configs.yaml": CONFIGS,
+    "shelf.yaml": SHELF,
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_style(service: RunningService, name: str) -> None:
+    client = with_contract(service, name.partition(".")[0], name)
+
+    assert taken(stripe(client) if name == "billing.yaml" else client, SCENARIOS[name]) == []
+
+
+def test_versions_of_scim_are_weak_tags(service: RunningService) -> None:
+    """RFC 7644 §3.14: the header and `meta.version` are the same; 304, and 412 for another version."""
+    client = with_contract(service, "tags", "people.yaml")
+    made = client.request("POST", "/scim/v2/Users", person("ann"), content_type=SCIM).json
+    path = f"/scim/v2/Users/{made['id']}"
+    read = client.request("GET", path)
+    tag = read.headers["etag"]
+
+    def asking(method: str, name: str, value: str, body: Any = None) -> int:
+        own = evolve(client, headers={**client.headers, name: value})
+        return own.request(method, path, body, content_type=SCIM).status
+
+    assert tag == made["meta"]["version"] == read.json["meta"]["version"]
+    assert asking("GET", "If-None-Match", tag) == 304
+    assert asking("GET", "If-None-Match", 'W/"other"') == 200
+    assert asking("PUT", "If-Match", 'W/"other"', person("ann")) == 412
+    assert asking("PUT", "If-Match", tag, person("ann")) == 200
+    assert client.request("GET", path).headers["etag"] != tag
+    assert asking("DELETE", "If-Match", tag) == 412
+    assert asking("DELETE", "If-Match", "*") == 204
+
+
+def test_explain_names_the_style(service: RunningService) -> None:
+    with_contract(service, "explained", "people.yaml")
+    operator = service.client(None, Authorization=f"Bearer {ADMIN}")
+    ask = {"session": "explained", "method": "GET", "path": "/scim/v2/Users"}
+    told = " ".join(operator.request("POST", "/_meta/explain", ask).json["why"])
+
+    assert "SCIM 2.0 (scim): 10 of 11 operations speak application/scim+json" in told
+    assert "filter (filter)" in told
