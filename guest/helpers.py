@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: Beyond this, JSON readers disagree about what the number is.
 _LARGEST_INT = 2**53 - 1
 _INTEGER = re.compile(r"[+-]?[0-9]{1,17}")
+_DIGITS = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]++(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 #: To its end, or to the text's: an attempt that fails there would be made again at each quote.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -40,6 +41,8 @@ def as_int(text: Any, default: int | None = None) -> int | None:
         return text
     if type(text) is str and _INTEGER.fullmatch(text) and abs(number := int(text)) <= _LARGEST_INT:
         return number
+    if type(text) is str and _DIGITS.fullmatch(text):
+        raise RequestFault(400, f"{_shown(text)} is too large an integer")
     raise RequestFault(400, f"{_shown(text)} is not an integer")
 
 

@@ -34,7 +34,7 @@ from wasm_runtime.pool import PoolError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from server.app import Service
+    from server.service import Service
     from server.settings.planner import PlannerSettings
     from server.settings.schema import Settings
     from server.telemetry.tracing import Tracing

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable
 
-    from server.app import Service
+    from server.service import Service
     from server.settings.schema import Settings
     from server.telemetry.tracing import Tracing
 

@@ -18,6 +18,8 @@ _FINDER = re.compile(r"(?:find|get|search)By([A-Z][A-Za-z0-9]*)(__[a-z]+)?")
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 #: `?age>30` has the key `age>30`, and `?age>=30` the key `age>` with the value 30.
 _SIGN = re.compile(r"([^<>!]+)(>|<|!)([^<>!]*)")
+#: PostgreSQL's way into JSON.
+_ARROW = re.compile(r"->>?")
 _SIGNS = {(">", False): "gt", (">", True): "gte", ("<", False): "lt", ("<", True): "lte", ("!", True): "ne"}
 #: Operators that hardly end a field's name where what is before them is a field: not `in`, as in `check_in`.
 _ENDINGS = OPERATORS - {"in", "has"}
@@ -46,6 +48,10 @@ def criteria_of(query: Mapping[str, Any], known: Collection[str]) -> dict[str, A
 
 def _check_spelling(key: str, value: Any, known: Collection[str]) -> None:
     """Refuse a key that is no field, but an operator in other words: it would quietly find nothing."""
+    if "->" in key:
+        steps = [step.strip(" '\"") for step in _ARROW.split(key)]
+        right = spelling.spelt(".".join(steps), "", value) if all(steps) else "author.born=value"
+        raise InvalidQuery(f"'{key[:100]}': a dot leads to a field within another; write {right}")
     sign = _SIGN.fullmatch(key)
     if sign is not None:
         name, mark, rest = sign.groups()

@@ -160,6 +160,10 @@ def check_filter(key: str, value: Any, known: Collection[str], operators: Collec
     if not key[:1].isalpha() or "[" in key:
         _check_marks(key, value, operators)
     if key not in known:
+        if ("[" in key or "]" in key) and not _BRACKETS.fullmatch(key):
+            raise InvalidQuery(
+                f"'{key[:100]}': a bracket is without its other; write name=value or name__operator=value"
+            )
         _check_word(key, value, known)
         _check_operator(key, value, known, operators)
     _check_value(key, value, known, operators)
@@ -220,6 +224,11 @@ def _grouped(group: str) -> str:
 
 def _field_of(name: str, parts: list[str], rest: str, value: Any, operators: Collection[str]) -> str:
     """What stands for `price[gte]=1`, `tags[]=a` and `address[city]=Rome`."""
+    if not name:
+        names = [part for part in parts if part]
+        if not names or any(_is_operator(part, operators) or part[0] == "$" for part in names):
+            return "name=value or name__operator=value"
+        return spelt(".".join(names), "", value)
     inner = parts[0]
     if not rest and len(parts) <= 2 and (_is_operator(inner, operators) or inner.startswith("$")):
         return operated(name, inner, value, operators)
@@ -300,22 +309,48 @@ def _check_operator(key: str, value: Any, known: Collection[str], operators: Col
     ):
         raise _wrong(key, spelt(name, right, value))
     name, _, suffix = key.rpartition("__")
+    if key == f"__{suffix}" and suffix in operators:
+        raise _wrong(key, spelt("name", suffix, value))
     if name and suffix in operators:
+        _check_inner(key, value, known, operators)
         _check_style(name, suffix, value, known)
         return
     if name and _first(name) in known:
-        there = (
-            f"write {operated(name, suffix, value, operators)}"
-            if _is_operator(suffix, operators)
-            else f"operators are {', '.join(sorted(operators))}"
-        )
+        there = f"operators are {', '.join(sorted(operators))}"
+        if _is_operator(suffix, operators):
+            there = f"write {operated(name, suffix, value, operators)}"
+        elif _is_object(_first(name), known):
+            there = f"write {spelt(f'{name}.{suffix}', '', value)} for a field within {name[:64]}; {there}"
         raise InvalidQuery(f"filter '{key[:100]}': no operator '{suffix[:32]}'; {there}")
     _check_style(key, "", value, known)
+
+
+def _check_inner(key: str, value: Any, known: Collection[str], operators: Collection[str]) -> None:
+    """`author__born__gte`, and two operators: what is before the last of them is a field's name."""
+    name, _, operator = key.rpartition("__")
+    inner, _, word = name.rpartition("__")
+    if not inner or name in known:
+        return
+    if _first(inner) not in known:
+        if word.isascii() and word.isalpha() and word.islower():
+            there = ", ".join(sorted(operators))
+            raise InvalidQuery(f"filter '{key[:100]}': no operator '{word[:32]}'; operators are {there}")
+        return
+    if _is_operator(word, operators):
+        raise _wrong(key, spelt(inner, operator, value))
+    within = f"{inner}.{word}" if _is_object(_first(inner), known) else inner
+    raise _wrong(key, spelt(within, operator, value))
+
+
+def _is_object(name: str, known: Collection[str]) -> bool:
+    return not {"object", "array"}.isdisjoint(kinds_of(known, name) or ())
 
 
 def _check_style(name: str, operator: str, value: Any, known: Collection[str]) -> None:
     """`firstName` where there is `first_name` alone; and a way into what is no object."""
     first, _, inner = name.partition(".")
+    if not first:
+        raise InvalidQuery(f"'{name[:100]}' is no field name; dots stand between names, as in author.born")
     if first in known:
         if inner and not _leads_on(kinds_of(known, first)):
             raise InvalidQuery(f"'{name[:100]}': {first[:64]} is neither an object nor an array")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from server.app import Service, make_app
+from server.app import make_app
 from server.planning.conventions.checked import CheckedConventions
 from server.planning.planned import Fixed, Planned, RoutesInForce
 from server.settings.reading import from_mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from server.service import Service
     from server.values.model import RequestContext, Session, ValidatedCode
 
 

@@ -224,6 +224,8 @@ async def import_(options: argparse.Namespace, channel: Channel, out: Output) ->
 def archived(source: Path, scratch: Path) -> tuple[Path, list[str]]:
     """What is imported as a tar file, and what to tell of it. Raises Refusal, OSError."""
     archive, files, notes = source, source, list[str]()
+    if source.exists() and not (source.is_file() or source.is_dir()):
+        raise Refusal({"detail": f"{source} is neither a file nor a directory. A device need not end."})
     if source.suffix == ".json" and source.is_file():
         files = scratch / "files"
         files.mkdir()

@@ -42,11 +42,12 @@ def read_file(path: Path, limits: DocumentLimits | None = None) -> Document:
     """Raises ContractError."""
     limits = limits or DocumentLimits()
     try:
-        if path.stat().st_size > limits.document_bytes:
-            raise ContractError(f"{path.name}: the document has more than {limits.document_bytes} bytes")
-        data = path.read_bytes()
+        with path.open("rb") as file:  # a device has no size, and need not end
+            data = file.read(limits.document_bytes + 1)
     except OSError as error:
         raise ContractError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(data) > limits.document_bytes:
+        raise ContractError(f"{path.name}: the document has more than {limits.document_bytes} bytes")
     return read(data, path.name, path.parent, limits)
 
 

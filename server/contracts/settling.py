@@ -12,7 +12,6 @@ Only places within a record are looked at: what is around it is not the record's
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from wasm_runtime.schemas import Violation
 
 _ROUNDS: Final = 4
-_MISSING: Final = re.compile(r"the property '(.+)' is missing")
+_MISSING: Final = ("the property '", "' is missing")
 #: Programs leave out what a reply does not name, or must not have (`writeOnly`).
 _NOT_OURS: Final = frozenset({"additionalProperties", "unevaluatedProperties", "properties", "false"})
 _ABSENT: Final[Any] = object()
@@ -99,8 +98,8 @@ class Settling:
             if not wrong:
                 return item
             for steps, violation, frame in wrong:
-                missing = _MISSING.search(violation.detail) if violation.keyword == "required" else None
-                place = [*steps, missing[1]] if missing else steps
+                missing = _missing(violation)
+                place = [*steps, missing] if missing else steps
                 if not place:
                     item = dict(frame.example) if isinstance(frame.example, dict) else item
                     continue
@@ -123,8 +122,8 @@ class Settling:
     def _settle(
         filling: Filling, sample: dict[str, Any], steps: list[str], violation: Violation, frame: Frame
     ) -> bool:
-        missing = _MISSING.search(violation.detail) if violation.keyword == "required" else None
-        place = tuple([*steps, missing[1]] if missing else steps)
+        missing = _missing(violation)
+        place = tuple([*steps, missing] if missing else steps)
         filled = {path for path, _ in filling.consts}
         holders = [place[:length] for length in range(len(place), 0, -1) if place[:length] in filled]
         if not place or (not holders and not missing) or any(step.isdigit() for step in place):
@@ -139,6 +138,15 @@ class Settling:
             filling.consts.append((place, value))
         _put(sample, list(place), value)
         return True
+
+
+def _missing(violation: Violation) -> str | None:
+    """The property that is required and is not there."""
+    before, after = _MISSING
+    start, end = violation.detail.find(before), violation.detail.rfind(after)
+    if violation.keyword != "required" or not 0 <= start < end:
+        return None
+    return violation.detail[start + len(before) : end]
 
 
 def _around(item: Any, path: tuple[str, ...]) -> Any:

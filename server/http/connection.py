@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import LineTooLong
 
 from server.http import request_id
 from server.http.framing import Framing
+from server.http.malformed import malformed
 from server.http.response import SENT, to_response
 from server.telemetry.request_line import RequestLine
-from server.values.errors import BadRequest, ServiceError
+from server.values.errors import ServiceError
 from server.values.replies import error_reply
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Connection(web.RequestHandler):
         if isinstance(exc, ConnectionError):
             raise exc
         line = RequestLine(request_id=request_id.new(), method="-", status=status)
-        error = _malformed(exc) if status == 400 else ServiceError()
+        error = malformed(exc) if status == 400 else ServiceError()
         line.problem = error.slug
         if status != 400:
             log.error("unhandled", request_id=line.request_id, exc_info=exc)
@@ -202,11 +202,6 @@ class Connection(web.RequestHandler):
         response = to_response(error_reply(error, line.request_id), line)
         response.force_close()
         return response
-
-
-def _malformed(error: BaseException | None) -> ServiceError:
-    what = "a line of it is too long" if isinstance(error, LineTooLong) else "it cannot be parsed"
-    return BadRequest(f"This is not a request of HTTP/1.1 as the service takes it: {what}.")
 
 
 class Server(web.Server):

@@ -34,6 +34,7 @@ from server.planning.dialects.frame.answering import in_dialect
 from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.dialects.frame.registry import AUTO, NATIVE
 from server.requests.context import ContextReader, check_method
+from server.requests.headers import check_coding, check_whole
 from server.requests.hosts import Hosts
 from server.requests.target import parse_target
 from server.sessions.settings import NoSettings, ReadsSettings
@@ -213,9 +214,10 @@ class Handler:
             return await self._cluster.forward(request, away.elsewhere, line, body=away.body)
 
     async def _answered(self, request: web.BaseRequest, line: RequestLine) -> Answered:
+        check_coding(request.headers)
         is_health = request.raw_path.partition("?")[0] == pages.HEALTH
         if not is_health and not self._was_judged(request):  # load balancers ask by an address
-            self._hosts.check(request.headers)
+            self._hosts.check(request.headers, request.raw_path)
         if preflight := self._cors.preflight(request.method, request.headers):
             return preflight
         if is_health:
@@ -293,6 +295,8 @@ class Handler:
         if settings is None:
             settings = await self._settings.of(session.directory)
         call = await self._contracts.call(request, target, session, line, caller)
+        if call is None or "content-range" not in call.header_names():
+            check_whole(request.method, request.headers)
         named = NATIVE if call else self._dialects.named(request.headers, caller.token_name, settings)
         line.dialect = "" if named in (NATIVE, AUTO) else named
         ctx = await self._reader.read(

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import cattrs
@@ -49,6 +50,8 @@ FORMAT: Final = "metaservice plans"
 VERSION: Final = 1
 MAX_PLANS: Final = 10_000
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{40}")
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}(?:Z|[+-][0-9]{2}:[0-9]{2})")
+_A_TIME: Final = "2026-01-31T12:00:00+00:00"
 _CONTENT: Final = ("", *get_args(ContentKind))
 _MAX_SHAPE_BYTES: Final = 65_536
 _NEEDED: Final = frozenset({"method", "route", "resource", "code"})
@@ -216,7 +219,18 @@ def _check_members(said: dict[str, Any]) -> None:
     _require(query == "any" or _are_texts(query), "`query`")
     _require(fingerprint == "" or _FINGERPRINT.fullmatch(fingerprint) is not None, "`fingerprint`")
     _require(len(orjson.dumps(said["body_shape"])) <= _MAX_SHAPE_BYTES, "`body_shape` is too long")
-    _require(isinstance(said["pinned"], bool) and isinstance(said["created_at"], str), "`pinned`")
+    _require(isinstance(said["pinned"], bool), "`pinned`")
+    _require(_is_time(said["created_at"]), f"`created_at` must be empty, or a time such as {_A_TIME}")
+
+
+def _is_time(value: Any) -> bool:
+    """As ISO 8601 writes one; empty where it is not known."""
+    if not isinstance(value, str) or not (value == "" or _TIME.fullmatch(value)):
+        return False
+    try:
+        return value == "" or datetime.fromisoformat(value) is not None
+    except ValueError:
+        return False
 
 
 def _are_texts(value: Any) -> bool:

@@ -148,11 +148,15 @@ def _fold(database: Path) -> None:
 def verify(path: Path) -> dict[str, Any]:
     """Read the whole record: its structure, all sums, sessions' sizes, and where their history ends.
 
+    Of a schema that is not this version's nothing is read but the schema.
+
     `sessions` and `records` that were read; `damaged`: what is not as it was written, the first of it.
     Raises RecordError, sqlite3.Error.
     """
     with closing(files.connect(path, read_only=not path.with_name(f"{path.name}-wal").exists())) as record:
         files.check_format(record)
+        if foreign := _foreign(record):
+            return {"sessions": 0, "records": 0, "damaged": foreign[:_MOST_NAMED]}
         record.execute("BEGIN")
         damaged = _structure(record)
         records = 0
@@ -167,6 +171,13 @@ def verify(path: Path) -> dict[str, Any]:
             damaged += faults
         record.execute("ROLLBACK")
     return {"sessions": len(sessions), "records": records, "damaged": damaged[:_MOST_NAMED]}
+
+
+def _foreign(record: sqlite3.Connection) -> list[str]:
+    try:
+        return files.foreign_schema(record)
+    except sqlite3.DatabaseError as error:
+        return [f"structure: {error}"]
 
 
 def _structure(record: sqlite3.Connection) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from server.values.errors import InvalidHeader
+from server.values.errors import BadRequest, InvalidHeader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +28,7 @@ PLAN_HEADERS: Mapping[str, bool] = {
 
 #: Without one of them the same is done; all others say on which condition, or what else.
 _SPARED = frozenset({"accept", "accept-language", "authorization", "content-type"})
+_REPLACING = frozenset({"POST", "PUT", "PATCH"})
 #: Of a header, also of one that came in many lines: as long as aiohttp takes a line.
 MAX_CHARACTERS = 8_190
 _TEXT = re.compile(r"[\t -~]*")
@@ -39,6 +40,31 @@ def single(headers: MultiMapping[str], name: str) -> str | None:
     if len(values) > 1:
         raise InvalidHeader(f"More than one {name} header.", header=name)
     return values[0] if values else None
+
+
+def check_coding(headers: MultiMapping[str]) -> None:
+    """Raises BadRequest for a body in another transfer coding than `chunked` alone.
+
+    aiohttp's parser takes `gzip, chunked`, and would hand on the compressed bytes as the body. Whoever is
+    told so cannot go on with the connection (RFC 9112 §6.1): a body in chunks ends it.
+    """
+    if "Transfer-Encoding" not in headers:
+        return
+    if ", ".join(headers.getall("Transfer-Encoding")).strip().lower() != "chunked":
+        raise BadRequest(
+            "The Transfer-Encoding header names another coding than chunked. Send the body as it is, by "
+            "chunked alone or with a Content-Length."
+        )
+
+
+def check_whole(method: str, headers: MultiMapping[str]) -> None:
+    """Raises InvalidHeader for a body that is a part: it would replace the whole (RFC 9110 §14.5)."""
+    if "Content-Range" in headers and method in _REPLACING:
+        raise InvalidHeader(
+            "The Content-Range header says that the body is a part. Send the whole without that header, or "
+            "PATCH with the members that change.",
+            header="content-range",
+        )
 
 
 def for_plan(

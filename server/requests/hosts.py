@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ANY = "*"
 _LOCAL = "localhost"
 _HOST = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
+#: Of a target in the absolute form.
+_AUTHORITY = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 
 
 def host_of(headers: MultiMapping[str]) -> str | None:
@@ -48,11 +50,13 @@ class Hosts:
         self._names = {name for name in listed if not name.startswith("*")}
         self._below = tuple(name[1:] for name in listed if name.startswith("*."))
 
-    def check(self, headers: MultiMapping[str]) -> None:
-        """Raises MisdirectedRequest, and InvalidHeader for what is no host.
+    def check(self, headers: MultiMapping[str], target: str = "/") -> None:
+        """Raises MisdirectedRequest, and InvalidHeader for what is no host, or where a target names another.
 
         HTTP/1.0 has requests without Host. No browser makes one.
         """
+        if target[:1] != "/":
+            _check_authority(target, headers)
         if self._any:
             return
         sent = host_of(headers)
@@ -66,6 +70,23 @@ class Hosts:
     def _is_served(self, sent: str) -> bool:
         name = _plain(sent)
         return name in self._names or name.endswith(self._below) or is_local(name)
+
+
+def _check_authority(target: str, headers: MultiMapping[str]) -> None:
+    """A target in the absolute form names the host, too, and that counts (RFC 9112 §3.2.2).
+
+    A client sends both alike (§3.2); where they are not, whom it means is not known.
+    """
+    found = _AUTHORITY.match(target)
+    if found is None:
+        return
+    sent = host_of(headers)
+    if sent is None or not _HOST.fullmatch(found[1]) or _plain(found[1]) != _plain(sent):
+        raise InvalidHeader(
+            "The request target names another host than the Host header. Send the path alone as the target, "
+            "or the same host in both.",
+            header="host",
+        )
 
 
 def is_local(name: str) -> bool:

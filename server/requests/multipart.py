@@ -57,7 +57,16 @@ _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]++):([^\x00-\x08\x0a-\x1f\x7f]
 _WARNED = (BadContentDispositionHeader, BadContentDispositionParam)
 for _category in _WARNED:
     warnings.filterwarnings("error", category=_category)
-_NO_FORM = "The body is no multipart/form-data with the boundary that its type names."
+_NO_BOUNDARY = (
+    f"The type of the body, multipart/form-data, needs one boundary of 1 to {MAX_BOUNDARY} characters."
+)
+_NO_PARTS = "The boundary that the body's type names is not in the body."
+_NO_END = "The form has no end: after the last part there is no line with the boundary between dashes."
+_NO_DELIMITER = "A line of the form goes on after its boundary."
+_NO_HEAD = "A part of the form has no empty line after its headers."
+_NO_HEADER = "A line at the beginning of a part is no header, as Content-Disposition: form-data is one."
+_NO_DISPOSITION = "The Content-Disposition header of a part cannot be read."
+_TWO_DISPOSITIONS = "A part of the form has more than one Content-Disposition header."
 #: A field of this name says how the texts are encoded (RFC 7578 §4.6).
 _CHARSET_FIELD = "_charset_"
 
@@ -103,7 +112,7 @@ def _boundary(content_type: str) -> bytes:
     found = media_type.read(content_type)
     named = [] if found is None else [value for name, value in found.parameters if name.lower() == "boundary"]
     if len(named) != 1 or not 0 < len(named[0]) <= MAX_BOUNDARY:
-        raise BadRequest(_NO_FORM)
+        raise BadRequest(_NO_BOUNDARY)
     return named[0].encode()
 
 
@@ -114,29 +123,34 @@ def _parts(boundary: bytes, data: bytes) -> Iterator[_Part]:
     How many there are is known before any is read.
     """
     texts: list[bytes] = []
+    wrong = _NO_PARTS
     for piece in (b"\r\n" + data).split(b"\r\n--" + boundary, MAX_PARTS + 2)[1:]:
         line, ends, rest = piece.partition(b"\r\n")
         padding = line.rstrip(b" \t")
         if padding == b"--" and len(texts) <= MAX_PARTS:
             return map(_part, texts)
         if padding or not ends:
+            wrong = _NO_DELIMITER if padding else _NO_END
             break
+        wrong = _NO_END
         texts.append(rest)
-    raise BadRequest(f"More than {MAX_PARTS} parts." if len(texts) > MAX_PARTS else _NO_FORM)
+    raise BadRequest(f"More than {MAX_PARTS} parts." if len(texts) > MAX_PARTS else wrong)
 
 
 def _part(text: bytes) -> _Part:
     head, ends, data = (b"\r\n" + text).partition(b"\r\n\r\n")
     if not ends:
-        raise BadRequest(_NO_FORM)
+        raise BadRequest(_NO_HEAD)
     headers = _headers(head)
     if headers.get("Content-Type", "").strip().lower().startswith("multipart/"):
         raise BadRequest("A part of the form is a form itself.")
     _check_encoding(headers)
+    if len(headers.getall("Content-Disposition", ())) > 1:
+        raise BadRequest(_TWO_DISPOSITIONS)
     try:
         _, parameters = parse_content_disposition(headers.get("Content-Disposition"))
     except _WARNED:
-        raise BadRequest(_NO_FORM) from None
+        raise BadRequest(_NO_DISPOSITION) from None
     name = content_disposition_filename(parameters, "name")
     if not name or _CONTROL.search(name) or not _is_text(name):
         raise BadRequest("A part of the form has no name, or one with a control character.")
@@ -153,7 +167,7 @@ def _headers(head: bytes) -> CIMultiDict[str]:
         for line in lines:
             found = _HEADER.fullmatch(line.decode())
             if found is None:
-                raise BadRequest(_NO_FORM)
+                raise BadRequest(_NO_HEADER)
             headers.add(found[1], found[2].strip())
     except UnicodeDecodeError:
         raise BadRequest("A header of a part is not UTF-8.") from None

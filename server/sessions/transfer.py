@@ -151,12 +151,14 @@ def _unpack(archive: Path, target: Path, most_bytes: int) -> None:
         # Not compressed: tarfile reads a member's extended header whole, however large it unpacks to.
         with tarfile.open(archive, "r:") as tar:
             for member in tar:
-                if member.isdir():
+                if member.isdir() and not _in_layout(member.name):
                     continue
                 size += member.size
                 content = tar.extractfile(member) if member.isreg() else None
                 if content is None or not _in_layout(member.name):
-                    raise TransferError("the archive holds what is no file of the documented layout")
+                    raise TransferError(
+                        f"{member.name[:_MAX_NAME]!a} in the archive is no file of the documented layout"
+                    )
                 if len(member.name) > _MAX_NAME:
                     raise TransferError(
                         f"a name in the archive has over {_MAX_NAME} letters: {member.name[:40]!a}"

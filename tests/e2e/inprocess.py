@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from server.app import Service
+    from server.service import Service
     from server.values.model import RequestContext, RunnablePlan
 
 _JSON = {"Content-Type": "application/json"}

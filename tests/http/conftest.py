@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import evolve
 
-from server.app import Service, make_app
+from server.app import make_app
+from server.service import Service
 from server.settings.reading import from_mapping
 from tests.fakes import FakeExecutor, FakePlanner
 

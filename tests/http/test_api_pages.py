@@ -16,7 +16,7 @@ from tests.http.client import Answer, ask
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from server.app import Service
+    from server.service import Service
     from tests.http.conftest import Start
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.slot import Job

@@ -16,7 +16,7 @@ from tests.http.client import Wire, request_bytes
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from server.app import Service
+    from server.service import Service
     from tests.http.conftest import Start
 
 SESSION = [("X-Session-ID", "s1")]

@@ -345,6 +345,56 @@ async def test_framing_that_breaks_in_the_middle_is_400(start: Start) -> None:
     assert not executor.jobs
 
 
+@pytest.mark.parametrize("target", ["/members", "/healthz", "/_meta/sessions"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: x, chunked",
+    ],
+)
+async def test_a_coding_beside_chunked_is_refused(lines: str, target: str, start: Start) -> None:
+    """The bytes would be read as they are, compressed or not; nothing that follows is read."""
+    executor = FakeExecutor()
+    service = await start(executor=executor)
+    async with await Wire.to(service.address) as wire:
+        head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\nX-Session-ID: s1\r\n{lines}\r\n\r\n"
+        await wire.send(head.encode() + b"2\r\n{}\r\n0\r\n\r\n" + request_bytes("GET", "/healthz"))
+        answer = await wire.answer()
+
+        assert answer.status == 400
+        assert await wire.closed()
+    assert not executor.jobs
+
+
+async def test_chunked_in_any_case_is_taken(start: Start) -> None:
+    service = await start()
+    async with await Wire.to(service.address) as wire:
+        head = (
+            b"POST /members HTTP/1.1\r\nHost: localhost\r\nX-Session-ID: s1\r\nTransfer-Encoding: Chunked\r\n"
+        )
+        await wire.send(head + b"Content-Type: application/json\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+
+        assert (await wire.answer()).status == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+async def test_a_part_of_a_body_is_refused(method: str, start: Start) -> None:
+    """It would stand for the whole record. A read has no body that it could be about."""
+    executor = FakeExecutor()
+    service = await start(executor=executor)
+    part = {"Content-Range": "bytes 0-1/20"}
+    answer = await ask(service.address, method, "/members/1", JSON | part, b"{}")
+
+    assert (answer.status, answer.json["header"]) == (400, "content-range")
+    assert "Content-Range" in answer.json["detail"]
+    assert "PATCH" in answer.json["detail"]
+    assert not executor.jobs
+    assert (await ask(service.address, method, "/members/1", JSON, b"{}")).status == 200
+    assert (await ask(service.address, "GET", "/members/1", part)).status == 200
+
+
 async def test_expect_is_answered_when_the_body_will_be_read(start: Start) -> None:
     """100 first, then the answer; a request that is refused anyway gets no 100."""
     service = await start(request_bytes=1_024)
@@ -506,12 +556,66 @@ async def test_a_malformed_request_is_one_short_line(start: Start, caplog: pytes
             answer = await wire.answer()
 
     assert answer.status == 400
-    detail = "This is not a request of HTTP/1.1 as the service takes it: it cannot be parsed."
+    detail = "This is not a request of HTTP/1.1 as the service takes it: a header goes on in a second line."
     assert answer.json == problem(answer, "bad-request", "Bad request", detail)
     assert [entry["event"] for entry in logs] == ["request"]
     assert "hunter2" not in str(logs)
     assert len(str(logs)) < 300
     assert not caplog.records
+
+
+HOST = "Host: localhost\r\n"
+MALFORMED = [
+    (HOST + "".join(f"X-{number}: hunter2\r\n" for number in range(200)), "too many headers"),
+    (f"{HOST}Host: hunter2\r\n", "the Host header twice"),
+    ("", "no Host header"),
+    (f"{HOST}Content-Type: hunter2\r\nContent-Type: hunter2\r\n", "a header twice"),
+    (f"{HOST}Content-Length: 7\r\nContent-Length: 7\r\n", "the Content-Length header twice"),
+    (f"{HOST}Content-Length: 7\r\nTransfer-Encoding: chunked\r\n", "both"),
+    (f"{HOST}Transfer-Encoding: chunked\r\nContent-Length: 7\r\n", "both"),
+    (f"{HOST}Content-Length: +7\r\n", "its Content-Length is no length"),
+    (f"{HOST}Content-Length: {'9' * 30}\r\n", "its Content-Length is no length"),
+    (f"{HOST}Transfer-Encoding: hunter2\r\n", "its Transfer-Encoding"),
+    (f"{HOST}hunter2 : x\r\n", "a name or a value"),
+    (f"{HOST}X: hunter2\x01\r\n", "a name or a value"),
+    (f"{HOST}X: hunter2\rhunter2\r\n", "CR LF"),
+]
+
+
+@pytest.mark.parametrize(("headers", "cause"), MALFORMED, ids=[str(at) for at in range(len(MALFORMED))])
+async def test_a_malformed_request_s_cause_is_named(headers: str, cause: str, start: Start) -> None:
+    """As far as the parser tells; nothing of what was sent is said again."""
+    service = await start()
+    async with await Wire.to(service.address) as wire:
+        await wire.send(f"POST /members HTTP/1.1\r\n{headers}\r\n".encode())
+        answer = await wire.answer()
+
+        assert await wire.closed()
+    assert (answer.status, answer.json["type"]) == (400, "/_meta/problems/bad-request")
+    assert cause in answer.json["detail"]
+    assert b"hunter2" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("post /hunter2 HTTP/1.1", "its method is none"),
+        ("GET /a hunter2 HTTP/1.1", "its first line"),
+        ("GET /hunter2 HTTP/1.9", "another version"),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n", "another version"),
+        ("GET hunter2 HTTP/1.1", "its target is none"),
+        ("GET * HTTP/1.1", "its target is none"),
+    ],
+)
+async def test_a_malformed_first_line_s_cause_is_named(line: str, cause: str, start: Start) -> None:
+    service = await start()
+    async with await Wire.to(service.address) as wire:
+        await wire.send(f"{line}\r\n{HOST}\r\n".encode())
+        answer = await wire.answer()
+
+    assert answer.status == 400
+    assert cause in answer.json["detail"]
+    assert b"hunter2" not in answer.body
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from tests.fakes import FakeExecutor
 from tests.http.client import Answer, Wire, request_bytes
 
 if TYPE_CHECKING:
-    from server.app import Service
+    from server.service import Service
     from tests.http.conftest import Start
 
 LOCAL = [
@@ -114,3 +114,32 @@ async def test_http_1_0_has_no_host(start: Start) -> None:
         await wire.send(b"GET /members HTTP/1.0\r\nX-Session-ID: s1\r\n\r\n")
 
         assert (await wire.answer()).status == 200
+
+
+@pytest.mark.parametrize("options", [{}, {"hosts": ("*",)}])
+async def test_a_target_that_names_a_host(options: dict[str, Any], start: Start) -> None:
+    """It is the Host header's, or nobody knows which is meant; who stands before an @ is no host."""
+    service = await start(**options)
+    for target in ("http://localhost/members", "HTTP://LOCALHOST:80/members", "https://localhost./members"):
+        assert (await asked(service, "localhost:8000", target)).status == 200, target
+
+    others = (
+        "evil.example",
+        "localhost@evil.example",
+        "evil.example@localhost",
+        "",
+        "localhost.evil.example",
+    )
+    for authority in others:
+        answer = await asked(service, "localhost", f"http://{authority}/members")
+        assert answer.status == 400, authority
+    for other in ("evil.example", "localhost.evil.example"):
+        assert (await asked(service, "localhost", f"http://{other}/members")).json["header"] == "host", other
+
+
+async def test_a_target_that_names_a_host_without_host(start: Start) -> None:
+    service = await start()
+    async with await Wire.to(service.address) as wire:
+        await wire.send(b"GET http://evil.example/members HTTP/1.0\r\nX-Session-ID: s1\r\n\r\n")
+
+        assert (await wire.answer()).status == 400

@@ -9,7 +9,7 @@ import pytest
 from tests.http.client import ask
 
 if TYPE_CHECKING:
-    from server.app import Service
+    from server.service import Service
     from tests.answer import Answer
     from tests.http.conftest import Start
 

@@ -21,7 +21,7 @@ from tests.http.client import Wire, ask
 from wasm_runtime.outcome import Completed, Raised
 
 if TYPE_CHECKING:
-    from server.app import Service
+    from server.service import Service
     from server.values.model import RequestContext
     from tests.answer import Answer
     from tests.http.conftest import Start

@@ -13,7 +13,7 @@ from tests.fakes import FakeExecutor
 from tests.http.client import ask
 
 if TYPE_CHECKING:
-    from server.app import Service
+    from server.service import Service
     from tests.answer import Answer
     from tests.http.conftest import Start
 

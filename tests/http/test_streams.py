@@ -19,8 +19,8 @@ from tests.streams import PATIENCE_SECONDS, EventReader, watching
 from wasm_runtime.outcome import Overloaded, Raised
 
 if TYPE_CHECKING:
-    from server.app import Service
     from server.planning.planned import Fixed
+    from server.service import Service
     from server.values.model import RequestContext
     from tests.http.conftest import Start
     from wasm_runtime.outcome import Outcome

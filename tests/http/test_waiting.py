@@ -15,8 +15,8 @@ from tools.http_corpus import request_bytes
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from server.app import Service
     from server.http.held import HeldBytes
+    from server.service import Service
     from tests.http.conftest import Start
 
     Connect = Callable[[Service, int], Awaitable[list[Wire]]]

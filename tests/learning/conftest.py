@@ -13,7 +13,7 @@ import orjson
 import pytest
 from attrs import define, field, frozen
 
-from server.app import Service, make_app
+from server.app import make_app
 from server.settings.reading import from_mapping
 from tests import answer
 from tools.processes import guest_environment, workers_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from server.service import Service
     from server.telemetry.tracing import Tracing
     from tools.simulators import Script, Simulator
 

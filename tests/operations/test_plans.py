@@ -435,6 +435,20 @@ async def test_a_file_is_taken_in_whole_or_not_at_all(operator: Operator) -> Non
     await operator.refused(400, "POST", "/plans/import", [1])
 
 
+@pytest.mark.parametrize(
+    "said", ["yesterday", "2026-13-01T00:00:00Z", "2026-01-31", "2026-01-31T25:00:00+00:00", 1, "x" * 10_000]
+)
+async def test_the_time_of_a_plan_is_one(operator: Operator, said: Any) -> None:
+    """It is shown as a time, and plans are in its order."""
+    problem = await operator.refused(
+        422, "POST", "/plans/import", document([{**item(code=SHOUT), "created_at": said}])
+    )
+    assert "`created_at`" in problem["detail"]
+
+    right = {**item(code=SHOUT), "created_at": "2026-01-31T12:00:00.5+00:00"}
+    assert (await operator.do("POST", "/plans/import", document([right])))["plans"]
+
+
 async def test_plans_are_taken_in_beside_the_event_loop(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from wasm_runtime import worker_process
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from server.app import Service
+    from server.service import Service
 
 pytestmark = pytest.mark.long
 

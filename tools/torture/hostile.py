@@ -42,7 +42,7 @@ from tools.torture.wire import Answer, Gone, Hung, ask
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from server.app import Service
+    from server.service import Service
     from tools.torture.attacks import Attack
 
 CORPUS = Path(__file__).parents[2] / "tests" / "data" / "hostile.jsonl"

@@ -23,16 +23,27 @@ _REASONS: Final = {
     429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout",
 }  # fmt: skip
 _SET: Final = re.compile(r"\s*([A-Za-z0-9][\w./-]*)\s+(in|notin)\s+\(([^()]*)\)\s*", re.ASCII)
-_ONE: Final = re.compile(r"\s*(!?)([A-Za-z0-9][\w./-]*)\s*(?:(==|=|!=)\s*([\w./:-]*))?\s*", re.ASCII)
-_COMMA: Final = re.compile(r",(?![^()]*\))")
+_ONE: Final = re.compile(r"(!?)([A-Za-z0-9][\w./-]*+)(?:\s*+(==|=|!=)\s*+([\w./:-]*+))?", re.ASCII)
 _MOST: Final = 32
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between commas, but for those in parentheses."""
+    parts, start, inside = [], 0, False
+    for place, letter in enumerate(text):
+        if letter in "()":
+            inside = letter == "("
+        elif letter == "," and not inside:
+            parts.append(text[start:place])
+            start = place + 1
+    return [*parts, text[start:]]
 
 
 def selector(text: str, reading: Reading) -> Criteria:
     """A field selector: `metadata.name=a,status.phase!=Running`. Raises BadRequest."""
     parts: list[Criteria] = []
-    for each in _COMMA.split(text)[:_MOST]:
-        found = _ONE.fullmatch(each)
+    for each in _parts(text)[:_MOST]:
+        found = _ONE.fullmatch(each.strip())
         if found is None or not found[3] or found[1]:
             raise BadRequest(f"fieldSelector: {each[:64]!r} is no comparison.")
         path = reading.found(found[2])
@@ -46,8 +57,8 @@ def read(reading: Reading) -> dict[str, Any]:
     """A label selector, as tests: the label, how it is compared, values. Raises BadRequest."""
     text = reading.text("labels")
     tests = []
-    for each in _COMMA.split(text)[:_MOST] if text else []:
-        many, one = _SET.fullmatch(each), _ONE.fullmatch(each)
+    for each in _parts(text)[:_MOST] if text else []:
+        many, one = _SET.fullmatch(each), _ONE.fullmatch(each.strip())
         if many is not None:
             values = [value.strip() for value in many[3].split(",")]
             tests.append([many[1], many[2], values])

@@ -72,6 +72,14 @@ def test_a_wrong_one_ends_the_plan_with_400(helper: Any, text: Any) -> None:
     assert len(fault.value.reply["body"]) < 90
 
 
+def test_an_integer_may_be_too_large() -> None:
+    """It is one, whatever else is wrong with it."""
+    for text in (str(2**53), "-" + "9" * 20):
+        with pytest.raises(RequestFault) as fault:
+            helpers.as_int(text)
+        assert "is too large an integer" in fault.value.reply["body"]
+
+
 def test_times_sort_as_text() -> None:
     """ISO 8601 in UTC, so that texts compare as times do."""
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", helpers.now())

@@ -66,6 +66,39 @@ def test_an_operator_spelt_as_elsewhere(key: str, value: Any, right: str) -> Non
     assert caught.value.detail.startswith(f"'{key}': ")
 
 
+SHAPES = {"id": ["integer"], "n": ["integer"], "author": ["object"], "lines": ["array"]}
+
+
+@pytest.mark.parametrize(
+    ("key", "right"),
+    [
+        ("author__born__gte", r"write author\.born__gte=1$"),
+        ("lines__sku__ne", r"write lines\.sku__ne=1$"),
+        ("author__born", r"write author\.born=1 for a field within author; operators are "),
+        ("n__x__gte", "write n__gte=1$"),
+        ("n__gt__gte", "write n__gte=1$"),
+        ("author.born__gt__lt", r"write author\.born__lt=1$"),
+        ("other__born__gte", "no operator 'born'; operators are "),
+        ("__gt", "write name__gt=1$"),
+        ("n[", "a bracket is without its other; write "),
+        ("n]", "a bracket is without its other; write "),
+        ("n[[]]", "a bracket is without its other; write "),
+        ("[]", "write name=value or name__operator=value$"),
+        ("[gt]", "write name=value or name__operator=value$"),
+        ("[n]", "write n=1$"),
+        (".n", "is no field name; dots stand between names"),
+        (".n__gt", "is no field name; dots stand between names"),
+        ("author->born", r"write author\.born=1$"),
+        ("author->>'born'", r"write author\.born=1$"),
+        ("author->", r"write author\.born=value$"),
+    ],
+)
+def test_what_would_find_nothing_is_told(key: str, right: str) -> None:
+    """Operators and ways into objects in a spelling that is no field's; the remedy can be written so."""
+    with pytest.raises(InvalidQuery, match=right):
+        criteria_of({key: "1"}, SHAPES)
+
+
 @pytest.mark.parametrize(
     ("key", "known"),
     [
@@ -78,6 +111,10 @@ def test_an_operator_spelt_as_elsewhere(key: str, value: Any, right: str) -> Non
         ("a<b>c", {"a"}),
         (">30", {"age"}),
         ("wow!", {"age"}),
+        ("__gt", {"__gt"}),
+        ("author__born__gte", {"author", "author__born"}),
+        ("n]", {"n]"}),
+        ("author->born", {"author", "author->born"}),
     ],
 )
 def test_honest_names_are_names(key: str, known: set[str]) -> None:

@@ -55,7 +55,8 @@ FILTERS = {
     "name.familyName pr": ["ann"],
     "not (name.familyName pr)": ["bob"],
     'userName eq "ann" or (active eq true and userName pr)': ["ann", "bob"],
-    'meta.created gt "2020-01-01T00:00:00Z" and active eq true': ["bob"],
+    'meta.created gt "2020-01-01T00:00:00Z" and userName sw "b"': ["bob"],
+    "active eq true": ["ann", "bob"],  # a new one is, unless it is said otherwise
     'urn:ietf:params:scim:schemas:core:2.0:User:userName eq "bob"': ["bob"],
 }
 for text, wanted in FILTERS.items():

@@ -101,7 +101,7 @@ def _tests(text: str | None) -> list[list[Any]]:
     if not text:
         return []
     found = []
-    for part in re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE):
+    for part in re.split(r"(?<!\s)\s++and\s++", text.strip(), flags=re.IGNORECASE):
         test = _TEST.fullmatch(part.strip())
         if test is None:
             raise PathError(f"{part[:64]!r} is no comparison of an element")

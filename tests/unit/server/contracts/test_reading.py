@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
@@ -15,8 +17,6 @@ from server.contracts.reading import read, read_file
 from server.contracts.yaml_text import Builder, YamlError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from server.contracts.document import Document
 
 HEAD = "openapi: 3.0.0\ninfo: {title: t, version: '1'}\n"
@@ -229,6 +229,18 @@ def test_a_document_that_was_read_reads_the_same() -> None:
         first.digest,
         [each.digest for each in first.operations],
     )
+
+
+def test_what_has_no_size_is_read_up_to_the_limit() -> None:
+    """A device or a pipe: nobody waits for its end."""
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, b" " * 101)
+        with pytest.raises(ContractError, match="more than 100 bytes"):
+            read_file(Path(f"/dev/fd/{reading}"), DocumentLimits(document_bytes=100))
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def test_lines_of_json_are_told_as_those_of_yaml() -> None:

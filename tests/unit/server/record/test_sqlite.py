@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -342,3 +343,45 @@ async def test_a_backup_that_is_not_whole_is_not_restored(
     with pytest.raises(RecordError):
         backup.restore(saved, root)
     assert os.listdir(root) == []
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TRIGGER t AFTER DELETE ON caches BEGIN DELETE FROM sessions; END",
+        "CREATE VIEW v AS SELECT 1",
+        "ALTER TABLE sessions RENAME TO others; CREATE VIEW sessions AS SELECT * FROM others",
+        "ALTER TABLE sessions ADD COLUMN more TEXT GENERATED ALWAYS AS (hex(name)) VIRTUAL",
+        "CREATE INDEX i ON records (length(doc))",
+        "CREATE TABLE other (a); CREATE TRIGGER t AFTER INSERT ON other BEGIN SELECT 1; END",
+        "DROP TABLE caches",
+        "DROP INDEX records_by_row",
+    ],
+)
+async def test_a_backup_with_a_foreign_schema_is_not_restored(
+    ledger: SqliteRecord, tmp_path: Path, script: str
+) -> None:
+    """Nothing that somebody else wrote is run, in `verify` neither."""
+    await filled(ledger, "a")
+    saved = tmp_path / "saved"
+    backup.make(tmp_path, saved)
+    with closing(sqlite3.connect(saved)) as made:
+        made.executescript(script)
+    assert all(fault.startswith("schema: ") for fault in backup.verify(saved)["damaged"])
+    root = tmp_path / "other"
+    root.mkdir()
+    with pytest.raises(Damaged, match="schema: "):
+        backup.restore(saved, root)
+    assert os.listdir(root) == []
+
+
+async def test_tables_of_others_are_left_alone(ledger: SqliteRecord, tmp_path: Path) -> None:
+    await filled(ledger, "a")
+    ledger.execute("CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
+    ledger.execute("CREATE INDEX others ON _litestream_seq (seq)")
+    ledger.execute("ANALYZE")
+    backup.make(tmp_path, tmp_path / "saved")
+    (tmp_path / "other").mkdir()
+
+    assert backup.verify(ledger.path)["damaged"] == []
+    assert backup.restore(tmp_path / "saved", tmp_path / "other")["records"] == 1

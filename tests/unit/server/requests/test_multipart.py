@@ -168,3 +168,35 @@ def test_the_length_of_a_boundary(length: int) -> None:
     else:
         with pytest.raises(BadRequest):
             read_parts(headers, body, file_bytes=0)
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (b"", "boundary that the body's type names is not in the body"),
+        (b"--c\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--c--", "is not in the body"),
+        (part('name="a"'), "has no end"),
+        (part('name="a"') + b"--b", "has no end"),
+        (part('name="a"') + b"--bc\r\n", "goes on after its boundary"),
+        (b"--b\r\nContent-Disposition: form-data; name=a\r\n--b--", "no empty line after its headers"),
+        (b"--b\r\nhello\r\n\r\n1\r\n--b--", "is no header"),
+        (b"--b\r\nContent-Disposition: form-data; name=\r\n\r\n1\r\n--b--", "cannot be read"),
+        (
+            part('name="a"', more='\r\nContent-Disposition: form-data; name="b"') + b"--b--",
+            "more than one Content-Disposition",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_form_is_named(body: bytes, cause: str) -> None:
+    """Each fault by its own name; and no part has two names, of which readers take the one or the other."""
+    with pytest.raises(BadRequest, match=cause):
+        read(body, end=b"")
+
+
+@pytest.mark.parametrize(
+    "parameters", ["", "; boundary=", "; boundary=a; boundary=b", f"; boundary={'b' * 71}"]
+)
+def test_a_boundary_is_needed(parameters: str) -> None:
+    headers = CIMultiDict({"Content-Type": f"multipart/form-data{parameters}"})
+    with pytest.raises(BadRequest, match="needs one boundary of 1 to 70 characters"):
+        read_parts(headers, b"--b--", file_bytes=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import tarfile
 from typing import TYPE_CHECKING, Any
@@ -75,7 +76,7 @@ def test_the_rows_of_a_session_are_those_of_its_file(tmp_path: Path) -> None:
 )
 def test_an_archive_holds_nothing_but_the_layout(tmp_path: Path, name: str) -> None:
     """Other names are refused, and so nothing is ever written elsewhere."""
-    with pytest.raises(TransferError, match="no file of the documented layout"):
+    with pytest.raises(TransferError, match=f"^'{re.escape(name)}' in the archive is no file of the doc"):
         transfer.imported(
             archive(tmp_path / "in.tar", {name: "[]"}),
             tmp_path / "rows",
@@ -92,7 +93,20 @@ def test_an_archive_holds_no_links(tmp_path: Path) -> None:
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
 
-    with pytest.raises(TransferError, match="documented layout"):
+    with pytest.raises(TransferError, match=r"^'users.json' in the archive .* documented layout"):
+        transfer.imported(tmp_path / "in.tar", tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS)
+
+
+@pytest.mark.parametrize("name", ["users.json", ".schemas/users.json", "./users.json"])
+def test_a_directory_in_the_place_of_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    """Its data would be missed by nobody until it is sought. Other directories are passed over."""
+    with tarfile.open(tmp_path / "in.tar", "w") as tar:
+        for each in (".", ".schemas", name):
+            directory = tarfile.TarInfo(each)
+            directory.type = tarfile.DIRTYPE
+            tar.addfile(directory)
+
+    with pytest.raises(TransferError, match=f"^'{re.escape(name)}' in the archive is no file"):
         transfer.imported(tmp_path / "in.tar", tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS)
 
 
