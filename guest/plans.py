@@ -82,6 +82,12 @@ class LoadedPlan:
         """The `plan` a run sees: identifier, criteria and payload are those of this request."""
         return _BOUND.of((self, ctx, params))
 
+    def criteria_of(self, query: dict[str, Any]) -> dict[str, Any]:
+        """A key that the program names is read by the program, whatever it means elsewhere."""
+        source = self.source
+        own = [key for key in query if f'"{key}"' in source or f"'{key}'" in source]
+        return self.store.criteria_beside(query, own)
+
     def identifier_of(self, params: dict[str, Any]) -> Any:
         """`"{id}"` becomes the slot's value with its type; text around slots keeps the whole a text."""
         if self.slot is not None:
@@ -105,7 +111,7 @@ _BOUND = Parts(
     lambda given: json_text.decode(given[0].document),
     resource=lambda given: given[0].resource,
     identifier=lambda given: given[0].identifier_of(given[2]),
-    criteria=lambda given: given[0].store.criteria(given[1]["query"]) if given[1]["query"] else {},
+    criteria=lambda given: given[0].criteria_of(given[1]["query"]) if given[1]["query"] else {},
     payload=lambda given: given[1]["body_json"],
 )
 

@@ -16,7 +16,7 @@ from store.table import Table
 from store.workspace import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from store.catalogue import Entry
     from store.paging import Order
@@ -219,9 +219,13 @@ class ResourceStore:
         {"name": "hart*", "age__gt": "30", "limit": "5"} -> {"name__ilike": "hart*", "age__gt": "30"};
         {"q": "rome", "or": "(a=1,b__gt=2)"} -> {"$text": "rome", "$or": [{"a": "1"}, {"b__gt": "2"}]}
         """
+        return self.criteria_beside(query, ())
+
+    def criteria_beside(self, query: dict[str, Any], own: Collection[str]) -> Record:
+        """The same, where a program has words of its own: what it calls `min_price` is no slip of the pen."""
         self._seen()
         entry = self._entry()
-        return rest_query.criteria_of(query, entry.fields if entry else {})
+        return rest_query.criteria_of(query, entry.fields if entry else {}, own)
 
     def vet(self, query: Record, sums: bool = False) -> None:  # noqa: FBT001, FBT002  programs pass it by position
         """Refuse (400) a ctx["query"] whose sort, page or fields cannot be; sums: of a query for groups."""

@@ -25,8 +25,12 @@ _SIGNS = {(">", False): "gt", (">", True): "gte", ("<", False): "lt", ("<", True
 _ENDINGS = OPERATORS - {"in", "has"}
 
 
-def criteria_of(query: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+def criteria_of(
+    query: Mapping[str, Any], known: Collection[str], own: Collection[str] = ()
+) -> dict[str, Any]:
     """Criteria from a query's keys and values; `known` are the collection's fields.
+
+    `own`: keys that somebody else reads, whose spelling is not looked at.
 
     Raises InvalidQuery for a group of filters (`or=`, `and=`) that cannot be read, and for an operator that
     is spelt as it would be elsewhere.
@@ -35,15 +39,20 @@ def criteria_of(query: Mapping[str, Any], known: Collection[str]) -> dict[str, A
     whole = False
     for key, value in query.items():
         if key not in RESERVED:
-            if key not in known:
-                _check_spelling(key, value, known)
             field = _field_of(key, known) if "By" in key else key
-            spelling.check_filter(field, value, known, OPERATORS)
+            if key in known or key not in own:
+                _check(key, field, value, known)
             name, sought = _criterion(field, value)
             criteria[name] = sought
         elif key in WHOLE:
             whole = True
     return criteria | _whole(query, known) if whole else criteria
+
+
+def _check(key: str, field: str, value: Any, known: Collection[str]) -> None:
+    if key not in known:
+        _check_spelling(key, value, known)
+    spelling.check_filter(field, value, known, OPERATORS)
 
 
 def _check_spelling(key: str, value: Any, known: Collection[str]) -> None:
