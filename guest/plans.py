@@ -86,7 +86,7 @@ class LoadedPlan:
         """A key that the program names is read by the program, whatever it means elsewhere."""
         source = self.source
         own = [key for key in query if f'"{key}"' in source or f"'{key}'" in source]
-        return self.store.criteria_beside(query, own)
+        return self.store._criteria_beside(query, own)  # noqa: SLF001  no name of a plan
 
     def identifier_of(self, params: dict[str, Any]) -> Any:
         """`"{id}"` becomes the slot's value with its type; text around slots keeps the whole a text."""

@@ -219,9 +219,9 @@ class ResourceStore:
         {"name": "hart*", "age__gt": "30", "limit": "5"} -> {"name__ilike": "hart*", "age__gt": "30"};
         {"q": "rome", "or": "(a=1,b__gt=2)"} -> {"$text": "rome", "$or": [{"a": "1"}, {"b__gt": "2"}]}
         """
-        return self.criteria_beside(query, ())
+        return self._criteria_beside(query, ())
 
-    def criteria_beside(self, query: dict[str, Any], own: Collection[str]) -> Record:
+    def _criteria_beside(self, query: dict[str, Any], own: Collection[str]) -> Record:
         """The same, where a program has words of its own: what it calls `min_price` is no slip of the pen."""
         self._seen()
         entry = self._entry()
