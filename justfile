@@ -70,6 +70,10 @@ clients *args:
     {{with_tools}} pytest -q -m clients tests/clients
     {{with_tools}} python -m tools.clients "$@"
 
+# What takes longer than the suite should: three nodes that are hurt, nodes compared, all dialects ejected.
+more *args:
+    {{with_tools}} pytest -m more "$@"
+
 # The proxies of docs/proxy.md and deploy/, and PgBouncer, for real (`apt-get install nginx-light caddy pgbouncer`).
 proxies *args:
     {{with_tools}} pytest -m proxies "$@" tests/proxies

@@ -77,6 +77,7 @@ def test_hits_are_counted(guest_artifact: object, tmp_path: Path) -> None:
     assert 0 < shares["mixed"] < 1
 
 
+@pytest.mark.more
 def test_a_cluster_is_compared(guest_artifact: object, tmp_path: Path) -> None:
     """Each engine, one node and three, a request that is handed on and one that is not."""
     found = run(load.choose("any"), TINY, ["cluster"], frozenset({"cluster"}), tmp_path)

@@ -42,6 +42,7 @@ async def test_kills_lose_nothing(guest_artifact: Artifact, seed: int) -> None:
     assert report.figures["acknowledged"]
 
 
+@pytest.mark.more
 async def test_a_cluster_loses_nothing(guest_artifact: Artifact, seed: int) -> None:
     """Three nodes and their database are killed and cut off: nothing lost, twice or torn, and one order."""
     report = await cluster.torture(seed, kills=4, histories=2, operations=120)
