@@ -228,7 +228,9 @@ class KeeperClient:
 
     @property
     def ready(self) -> bool:
-        return self._ready.is_set()
+        """Whether a keeper has started, and its stream has not ended."""
+        transport = None if self._process is None else self._process.transport
+        return self._ready.is_set() and transport is not None and not transport.is_closing()
 
     def last_words(self) -> str:
         return self._process.last_words() if self._process else ""
@@ -242,7 +244,7 @@ class KeeperClient:
         is another worker, and the files of the one before go.
         """
         process = self._process
-        if process is None or not self._ready.is_set():
+        if process is None or not self.ready:
             return None
         ours, theirs = socket.socketpair()
         with theirs:
@@ -377,7 +379,8 @@ class KeeperClient:
 
     async def call(self, what: str, **arguments: Any) -> Any:
         """See `server/record/operations.py`. Raises RecordError."""
-        if not self._ready.is_set():
+        if not self.ready:
+            self._ready.clear()  # one whose stream has ended may not be buried yet
             try:
                 async with asyncio.timeout(_WAIT_SECONDS):
                     await self._ready.wait()

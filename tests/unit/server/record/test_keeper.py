@@ -330,6 +330,20 @@ async def test_a_worker_that_is_made_while_a_keeper_starts_is_told_of_it_once(
     stream.close()
 
 
+async def test_who_asks_while_a_keeper_ends_asks_the_next_one(keeper: KeeperClient) -> None:
+    """Its stream has ended, and its process has not been waited for yet."""
+    process = keeper._process
+    assert process is not None
+    assert process.transport is not None
+    os.kill(keeper.pid, signal.SIGKILL)
+    while not process.transport.is_closing():
+        await asyncio.sleep(0)
+    assert keeper.lost == 0
+
+    assert keeper.connect(0, 1) is None
+    assert await keeper.versions(["a"]) == {"a": 0}
+
+
 async def test_who_asked_a_keeper_that_was_killed_is_told_what_may_have_been_done(
     keeper: KeeperClient,
 ) -> None:
