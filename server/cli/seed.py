@@ -27,32 +27,25 @@ async def plant(settings: Settings, seed: Path) -> list[str]:
     Where a contract is served to it, the records are stored as that has them. Raises Refusal for a file that
     cannot be read, or does not fit, and what `opened` does.
     """
-    if settings.contract.path is not None:
-        return await _plant_by_contract(settings, seed)
     with tempfile.TemporaryDirectory() as scratch:
-        try:
-            archive, notes = await asyncio.to_thread(archived, seed, Path(scratch))
-        except OSError as error:
-            raise Refusal({"detail": f"{seed}: {error.strerror}."}) from None
+        ask, notes = await asyncio.to_thread(_asked, settings, seed, Path(scratch))
         async with opened(settings, Progress(sys.stderr)) as api:
-            ask = Ask("PUT", ("sessions", ANONYMOUS, "import"), upload=archive)
             try:
                 found = await LocalChannel(api).call(ask)
             except Refusal as refusal:
                 if refusal.problem.get("status") != _TAKEN:
                     raise
                 return [f"{seed} is not read: the session has data already, which is kept"]
-    return [*notes, f"{seed}: {', '.join(found['collections'])}"]
+    told = notes if settings.contract.path is None else found["notes"]
+    return [*told, f"{seed}: {', '.join(found['collections'])}"]
 
 
-async def _plant_by_contract(settings: Settings, seed: Path) -> list[str]:
-    body = {"seed": await asyncio.to_thread(seed_in, seed)}
-    async with opened(settings, Progress(sys.stderr)) as api:
-        ask = Ask("POST", ("sessions", ANONYMOUS, "contract", "seed"), body=body)
-        try:
-            found = await LocalChannel(api).call(ask)
-        except Refusal as refusal:
-            if refusal.problem.get("status") != _TAKEN:
-                raise
-            return [f"{seed} is not read: the session has data already, which is kept"]
-    return [*found["notes"], f"{seed}: {', '.join(found['collections'])}"]
+def _asked(settings: Settings, seed: Path, scratch: Path) -> tuple[Ask, list[str]]:
+    """What stores the file, and what to tell of how it was read. Raises Refusal."""
+    if settings.contract.path is not None:
+        return Ask("POST", ("sessions", ANONYMOUS, "contract", "seed"), body={"seed": seed_in(seed)}), []
+    try:
+        archive, notes = archived(seed, scratch)
+    except OSError as error:
+        raise Refusal({"detail": f"{seed}: {error.strerror}."}) from None
+    return Ask("PUT", ("sessions", ANONYMOUS, "import"), upload=archive), list(notes)

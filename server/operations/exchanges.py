@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import secrets
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 import orjson
@@ -34,7 +35,7 @@ from server.values.model import SAFE_METHODS, RunnablePlan, Session
 from server.values.replies import error_reply, phrase, reply_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from server.contracts.contract import Contract
     from server.eject.api import Route
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from server.planning.dialects.frame.table import Dialect
     from server.values.model import Reply, RequestContext
     from wasm_runtime.pool import Executor
+
+T = TypeVar("T")
 
 #: The name of a key that an earlier reply has told.
 _SAVED: Final = re.compile(r"<(k[0-9]+)>")
@@ -62,7 +65,7 @@ async def recorded(
     """Requests and replies, for `tests/exchanges.json`. Raises ServiceError."""
     ordered = sorted(routes, key=_order)
     asked = [(route, request(route, query)) for route in ordered for query in route.examples]
-    plays = [await _played(asked, session_id, sessions, executor) for _ in range(2)]
+    plays = await _twice(asked, partial(_run, executor), session_id, sessions)
     return [
         _failure(route, asking, one) if one["status"] >= FAILED else _exchange(asking, one, two)
         for (route, asking), one, two in zip(asked, *plays, strict=True)
@@ -83,24 +86,30 @@ async def recorded_in(
 ) -> list[dict[str, Any]]:
     """The same of a dialect's samples; `collections` have a record each."""
     asked = samples(dialect, collections)
-    plays = [await _spoken(dialect, asked, session_id, sessions, executor) for _ in range(2)]
+    plays = await _twice(asked, partial(_spoken, dialect, executor), session_id, sessions)
     return [_exchange(asking, one, two) for asking, one, two in zip(asked, *plays, strict=True)]
 
 
-async def _spoken(
-    dialect: Dialect,
-    asked: list[dict[str, Any]],
+async def _twice(
+    asked: Sequence[T],
+    answered: Callable[[T, Session], Awaitable[dict[str, Any]]],
     session_id: str,
     sessions: SessionOperations,
-    executor: Executor,
-) -> list[dict[str, Any]]:
-    replies = []
-    async with sessions.forked(Session(session_id, secrets.token_hex(16))) as directory:
-        for asking in asked:
-            reply = await _said(dialect, asking, Session(session_id, directory), executor)
-            body = None if reply.body is None else orjson.loads(reply.body)
-            replies.append({"status": reply.status, "body": body})
-    return replies
+) -> list[list[dict[str, Any]]]:
+    """All replies, in order, each time in a copy of the session of its own."""
+    plays = []
+    for _ in range(2):
+        async with sessions.forked(Session(session_id, secrets.token_hex(16))) as directory:
+            session = Session(session_id, directory)
+            plays.append([await answered(each, session) for each in asked])
+    return plays
+
+
+async def _spoken(
+    dialect: Dialect, executor: Executor, asking: dict[str, Any], session: Session
+) -> dict[str, Any]:
+    reply = await _said(dialect, asking, session, executor)
+    return {"status": reply.status, "body": None if reply.body is None else orjson.loads(reply.body)}
 
 
 async def _said(dialect: Dialect, asking: dict[str, Any], session: Session, executor: Executor) -> Reply:
@@ -117,20 +126,10 @@ async def _said(dialect: Dialect, asking: dict[str, Any], session: Session, exec
     return in_dialect(reply, dialect.name)
 
 
-async def _played(
-    asked: list[tuple[Route, dict[str, Any]]],
-    session_id: str,
-    sessions: SessionOperations,
-    executor: Executor,
-) -> list[dict[str, Any]]:
-    replies = []
-    async with sessions.forked(Session(session_id, secrets.token_hex(16))) as directory:
-        session = Session(session_id, directory)
-        for route, asking in asked:
-            ctx = Described.of(asking).context(session, "")
-            job = job_for(ctx, route.runnable)
-            replies.append(described(await executor.run(job), ""))
-    return replies
+async def _run(executor: Executor, asked: tuple[Route, dict[str, Any]], session: Session) -> dict[str, Any]:
+    route, asking = asked
+    job = job_for(Described.of(asking).context(session, ""), route.runnable)
+    return described(await executor.run(job), "")
 
 
 def request(route: Route, query: str) -> dict[str, Any]:
