@@ -16,7 +16,6 @@ import re
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,10 +23,10 @@ from attrs import frozen
 
 from server.contracts.document import value_at
 from server.contracts.served import read_contract
-from tools.processes import environment
+from tools.processes import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from server.contracts.contract import Contract
 
@@ -64,7 +63,10 @@ def main() -> int:
     options = parser.parse_args()
     broken = 0
     for file in options.contract:
-        with tempfile.TemporaryDirectory() as scratch, serving(file, Path(scratch)) as url:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            serving(Path(scratch), LARS_CONTRACT=str(file.resolve())) as (_, url),
+        ):
             found = tried(file, url, Path(scratch), seconds=options.seconds)
         broken += not found.good
         sys.stdout.write(f"{file.name}: {found.generated} requests, broken: {dict(found.broke) or 'none'}\n")
@@ -135,30 +137,6 @@ def _common_error(contract: Contract) -> dict[str, Any]:
         return {"description": "wrong"}
     media_type, schema = found
     return {"description": "wrong", "content": {media_type: {"schema": {"$ref": schema}}}}
-
-
-@contextmanager
-def serving(file: Path, scratch: Path, **settings: str) -> Iterator[str]:
-    """The service with the document for all sessions; its URL. `settings` by their variables."""
-    settings = {
-        "SANDBOX_DATA_ROOT": str(scratch / "data"),
-        "LARS_PORT": "0",
-        "LARS_CONTRACT": str(file.resolve()),
-        **settings,
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "server", "serve"],
-        cwd=scratch,
-        env={**environment(settings), "PYTHONPATH": str(Path.cwd())},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[1]
-        finally:
-            process.terminate()
 
 
 if __name__ == "__main__":

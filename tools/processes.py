@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_STOP_SECONDS: Final = 60.0
 
 #: How the variables begin that set the service or its command up, and must not come from outside.
 SETTINGS: Final = ("OPENAI_", "ANTHROPIC_", "LARS_", "METASERVICE_", "OTEL_", "SANDBOX_DATA_ROOT")
@@ -27,6 +30,36 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     return kept | guest_environment() | dict(settings)
+
+
+@contextmanager
+def serving(scratch: Path, **variables: str) -> Iterator[tuple[int, str]]:
+    """A service with its data below `scratch`, on a port of its own; its process and its URL.
+
+    Raises RuntimeError where it does not start.
+    """
+    settings = {"SANDBOX_DATA_ROOT": str(scratch / "data"), "LARS_PORT": "0", **variables}
+    log = scratch / "log"
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "server", "serve"],
+            cwd=scratch,
+            env={**environment(settings), "PYTHONPATH": str(Path.cwd())},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            said = process.stdout.readline().split()
+            if not said:
+                raise RuntimeError(log.read_text().strip())
+            yield process.pid, said[1]
+        finally:
+            process.terminate()
+            process.wait(_STOP_SECONDS)
 
 
 def guest_environment() -> dict[str, str]:

@@ -13,19 +13,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from tools.clients import described, originals
 from tools.clients.cases import CASES, DATA, KNOWN
 from tools.clients.compare import ask, difference
 from tools.clients.originals import PLACE
-from tools.processes import environment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tools.processes import serving
 
 _HERE = Path(__file__).parent
 #: Its script and its dialect.
@@ -45,7 +41,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="the clients alone")
     options = parser.parse_args()
     _install()
-    with tempfile.TemporaryDirectory() as scratch, _service(Path(scratch)) as url:
+    with tempfile.TemporaryDirectory() as scratch, serving(Path(scratch)) as (_, url):
         failed = [name for name in _CLIENTS if not _client(name, url)]
         failed += [name for name in described.CLIENTS if not described.tried(name)]
         differing = (
@@ -65,24 +61,6 @@ def _install() -> None:
     kept.write_text(wanted, "utf-8")
     command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
     subprocess.run(command, cwd=PLACE, check=True)
-
-
-@contextmanager
-def _service(scratch: Path) -> Iterator[str]:
-    settings = {"SANDBOX_DATA_ROOT": str(scratch / "data"), "LARS_PORT": "0"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "server", "serve"],
-        cwd=scratch,
-        env={**environment(settings), "PYTHONPATH": str(Path.cwd())},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[1]
-        finally:
-            process.terminate()
 
 
 def _client(name: str, url: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Final
 from attrs import frozen
 
 from tools.clients.originals import PLACE
-from tools.described import serving
+from tools.processes import serving
 
 _HERE: Final = Path(__file__).parent / "profiles"
 _DOCUMENTS: Final = Path(__file__).parents[2] / "tests" / "data" / "contracts"
@@ -48,7 +48,10 @@ def tried(name: str) -> bool:
     client = CLIENTS[name]
     with (
         tempfile.TemporaryDirectory() as scratch,
-        serving(_DOCUMENTS / client.document, Path(scratch), LARS_ANONYMOUS="shared") as url,
+        serving(Path(scratch), LARS_CONTRACT=str(_DOCUMENTS / client.document), LARS_ANONYMOUS="shared") as (
+            _,
+            url,
+        ),
     ):
         if client.needs:
             more = [part for each in client.needs for part in ("--with", each)]

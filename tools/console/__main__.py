@@ -16,8 +16,6 @@ import http.client
 import io
 import json
 import statistics
-import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -96,20 +94,9 @@ class Asked:
 
 @contextmanager
 def running(root: Path, **variables: str) -> Iterator[Asked]:
-    settings = {"SANDBOX_DATA_ROOT": str(root), "LARS_PORT": "0", "LARS_LOG_LEVEL": "WARNING", **variables}
-    with subprocess.Popen(
-        [sys.executable, "-m", "server", "serve"],
-        env=processes.environment(settings),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        address = process.stdout.readline().split()[1].removeprefix("http://")
-        try:
-            yield Asked(process.pid, http.client.HTTPConnection(address, timeout=300))
-        finally:
-            process.terminate()
-            process.wait(60)
+    root.mkdir(exist_ok=True)
+    with processes.serving(root, LARS_LOG_LEVEL="WARNING", **variables) as (pid, url):
+        yield Asked(pid, http.client.HTTPConnection(url.removeprefix("http://"), timeout=300))
 
 
 def fill(service: Asked, scale: Scale) -> str:

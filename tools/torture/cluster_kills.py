@@ -32,7 +32,7 @@ from tools.torture.ledger import COLLECTIONS, Contents, SessionLedger
 from tools.torture.nodes import Nodes
 from tools.torture.planned import sections_for, variables_for
 from tools.torture.wire import Gone, Hung, ask
-from tools.torture.writers import REFUSALS, Gate, Writer
+from tools.torture.writers import REFUSALS, Gate, Writer, next_sessions
 
 if TYPE_CHECKING:
     from server.record.postgres.engine import PostgresRecord
@@ -144,18 +144,15 @@ class _Loop:
     def _new_generation(self) -> None:
         """Sessions that are empty; the writers must be parked."""
         names = [f"k{self.kills}-s{number}" for number in range(SESSIONS)]
-        self.ledgers |= {name: SessionLedger() for name in names}
         if not self.writers:
-            self.writers = [self._writer(number, names) for number in range(WRITERS)]
-        for number, writer in enumerate(self.writers):
-            writer.move(names[number % SESSIONS], self.ledgers[names[number % SESSIONS]])
+            self.writers = [self._writer(number) for number in range(WRITERS)]
+        self.ledgers |= next_sessions(self.writers, names)
 
-    def _writer(self, number: int, names: list[str]) -> Writer:
-        session = names[number % SESSIONS]
+    def _writer(self, number: int) -> Writer:
         return Writer(
             name=f"w{number}",
-            session=session,
-            ledger=self.ledgers[session],
+            session="",
+            ledger=SessionLedger(),
             service=AnyNode(self.nodes, Random(self.random.random())),
             gate=self.gate,
             random=Random(self.random.random()),

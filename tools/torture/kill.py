@@ -26,7 +26,7 @@ from tools.torture.planned import bank_service
 from tools.torture.report import Report
 from tools.torture.service import NotStarted
 from tools.torture.wire import Gone, Hung
-from tools.torture.writers import Gate, Writer
+from tools.torture.writers import Gate, Writer, next_sessions
 
 if TYPE_CHECKING:
     from tools.torture.service import ServiceProcess
@@ -164,18 +164,15 @@ class KillLoop:
         """Sessions that are empty; the writers must be parked."""
         self._generation += 1
         names = [f"g{self._generation}-s{number}" for number in range(SESSIONS)]
-        self.ledgers |= {name: SessionLedger() for name in names}
         if not self.writers:
-            self.writers = [self._writer(number, names) for number in range(WRITERS)]
-        for number, writer in enumerate(self.writers):
-            writer.move(names[number % SESSIONS], self.ledgers[names[number % SESSIONS]])
+            self.writers = [self._writer(number) for number in range(WRITERS)]
+        self.ledgers |= next_sessions(self.writers, names)
 
-    def _writer(self, number: int, names: list[str]) -> Writer:
-        session = names[number % SESSIONS]
+    def _writer(self, number: int) -> Writer:
         return Writer(
             name=f"w{number}",
-            session=session,
-            ledger=self.ledgers[session],
+            session="",
+            ledger=SessionLedger(),
             service=self.service,
             gate=self.gate,
             random=Random(self.random.random()),

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field
 
-from tools.torture.ledger import BATCH, TRANSFER
+from tools.torture.ledger import BATCH, TRANSFER, SessionLedger
 from tools.torture.wire import Answer, Gone, Hung, ask
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
 
-    from tools.torture.ledger import Entry, Kind, SessionLedger
+    from tools.torture.ledger import Entry, Kind
     from tools.torture.wire import Address
 
 #: Problems that leave open whether it was written; every other answer means that it was not.
@@ -209,3 +209,12 @@ class Writer:
         self.told["refused"] += 1
         if answer.status != 404 and (answer.status, answer.problem) not in self.refusals:
             self.ledger.violations.append(f"{method} {target}: {answer.said}")
+
+
+def next_sessions(writers: Sequence[Writer], names: Sequence[str]) -> dict[str, SessionLedger]:
+    """Have parked writers go on in these sessions, which are empty; their ledgers."""
+    ledgers = {name: SessionLedger() for name in names}
+    for number, writer in enumerate(writers):
+        name = names[number % len(names)]
+        writer.move(name, ledgers[name])
+    return ledgers
