@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from guest.blame import PLAN_FILE
 from store import json_text
 from store.lazy import Parts
+from store.rest_query import ReadBy
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -82,12 +83,6 @@ class LoadedPlan:
         """The `plan` a run sees: identifier, criteria and payload are those of this request."""
         return _BOUND.of((self, ctx, params))
 
-    def criteria_of(self, query: dict[str, Any]) -> dict[str, Any]:
-        """A key that the program names is read by the program, whatever it means elsewhere."""
-        source = self.source
-        own = [key for key in query if f'"{key}"' in source or f"'{key}'" in source]
-        return self.store._criteria_beside(query, own)  # noqa: SLF001  no name of a plan
-
     def identifier_of(self, params: dict[str, Any]) -> Any:
         """`"{id}"` becomes the slot's value with its type; text around slots keeps the whole a text."""
         if self.slot is not None:
@@ -106,12 +101,16 @@ def _compiled(source: str) -> CodeType:
     return compile(source, PLAN_FILE, "exec", dont_inherit=True)
 
 
+def _criteria(plan: LoadedPlan, query: dict[str, Any]) -> dict[str, Any]:
+    return plan.store._criteria_beside(query, ReadBy(plan.source))  # noqa: SLF001  no name of a plan
+
+
 #: The `plan` of a run, from the loaded plan, ctx and params.
 _BOUND = Parts(
     lambda given: json_text.decode(given[0].document),
     resource=lambda given: given[0].resource,
     identifier=lambda given: given[0].identifier_of(given[2]),
-    criteria=lambda given: given[0].criteria_of(given[1]["query"]) if given[1]["query"] else {},
+    criteria=lambda given: _criteria(given[0], given[1]["query"]) if given[1]["query"] else {},
     payload=lambda given: given[1]["body_json"],
 )
 

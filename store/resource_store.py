@@ -16,7 +16,7 @@ from store.table import Table
 from store.workspace import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Container
 
     from store.catalogue import Entry
     from store.paging import Order
@@ -221,7 +221,7 @@ class ResourceStore:
         """
         return self._criteria_beside(query, ())
 
-    def _criteria_beside(self, query: dict[str, Any], own: Collection[str]) -> Record:
+    def _criteria_beside(self, query: dict[str, Any], own: Container[str]) -> Record:
         """The same, where a program has words of its own: what it calls `min_price` is no slip of the pen."""
         self._seen()
         entry = self._entry()

@@ -12,7 +12,7 @@ from store.operators import OPERATORS
 from store.schema import MAX_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Container, Mapping
 
 _FINDER = re.compile(r"(?:find|get|search)By([A-Z][A-Za-z0-9]*)(__[a-z]+)?")
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -24,13 +24,37 @@ _SIGNS = {(">", False): "gt", (">", True): "gte", ("<", False): "lt", ("<", True
 #: Operators that hardly end a field's name where what is before them is a field: not `in`, as in `check_in`.
 _ENDINGS = OPERATORS - {"in", "has"}
 
+_READS = (".get(", ".pop(", "[")
+_PARTS = tuple(f"{name}{read}" for name in ("ctx", "plan") for read in _READS)
 
-def criteria_of(
-    query: Mapping[str, Any], known: Collection[str], own: Collection[str] = ()
-) -> dict[str, Any]:
+
+class ReadBy:
+    """The query keys that a program reads under names of its own: `query.get("min_price")`, `"min" in query`.
+
+    Its parts of `ctx` and `plan` are none: `ctx["query"]` reads no key called `query`.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def __contains__(self, key: object) -> bool:
+        return any(self._is_read(f"{quote}{key}{quote}") for quote in "\"'")
+
+    def _is_read(self, text: str) -> bool:
+        source = self._source
+        place = source.find(text)
+        while place >= 0:
+            is_read = source.endswith(_READS, 0, place) or source.startswith(" in ", place + len(text))
+            if is_read and not source.endswith(_PARTS, 0, place):
+                return True
+            place = source.find(text, place + 1)
+        return False
+
+
+def criteria_of(query: Mapping[str, Any], known: Collection[str], own: Container[str] = ()) -> dict[str, Any]:
     """Criteria from a query's keys and values; `known` are the collection's fields.
 
-    `own`: keys that somebody else reads, whose spelling is not looked at.
+    `own`: keys that a program reads, whose spelling is not looked at.
 
     Raises InvalidQuery for a group of filters (`or=`, `and=`) that cannot be read, and for an operator that
     is spelt as it would be elsewhere.

@@ -57,6 +57,15 @@ _OPEN: Final = plan(
     "REPLY = make_response(200, found)",
     resource="orders",
 )
+#: Reads a query key under a name of its own, which is a slip of the pen elsewhere.
+_ADULTS: Final = plan(
+    "/adults",
+    'query = ctx["query"]\n'
+    'criteria = {name: value for name, value in plan["criteria"].items() if name != "min_age"}\n'
+    'criteria["age__gte"] = as_int(query.get("min_age"), 18)\n'
+    "REPLY = make_response(200, store.search(criteria))",
+    resource="members",
+)
 _LOGIN: Final = plan(
     "/accounts/{name:slug}/login",
     'account = store.upsert({"id": params["name"], "secret": hash_secret("s")})\n'
@@ -74,6 +83,7 @@ PLANS: Final = {
     "POST /orders": _ORDER,
     "POST /orders/{order_id:int}/cancel": _CANCEL,
     "GET /orders": _OPEN,
+    "GET /adults": _ADULTS,
     "POST /accounts/ann/login": _LOGIN,
 }
 LINES: Final = [{"price": 9.99, "count": 2}]
@@ -86,6 +96,7 @@ LEARNING: Final[tuple[tuple[str, str, Any], ...]] = (
     ("POST", "/orders", {"member_id": 1, "lines": LINES}),
     ("GET", "/orders?status=open&limit=5", None),
     ("POST", "/orders/1/cancel", None),
+    ("GET", "/adults?min_age=30", None),
     ("POST", "/accounts/ann/login", {"secret": "s"}),
     ("POST", "/members", {"name": "Bob", "age": 20}),
     ("DELETE", "/members/2", None),

@@ -60,6 +60,8 @@ REQUESTS: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/members/1", None),
     ("GET", "/orders?status=open&limit=5", None),
     ("GET", "/orders?status=open&limit=x", None),
+    ("GET", "/adults?min_age=18", None),
+    ("GET", "/adults?min_age=x", None),
     ("POST", "/orders/1/cancel", None),
     ("POST", "/orders/1/cancel", None),
     ("POST", "/orders/5/cancel", None),

@@ -165,7 +165,7 @@ def _reply(session: Session, route: Route, ctx: dict[str, Any], params: dict[str
     given: dict[str, Callable[[], Any]] = {
         "ctx": lambda: ctx,
         "params": lambda: params,
-        "plan": lambda: _plan(route, ctx, params, store.criteria(ctx["query"])),
+        "plan": lambda: _plan(route, ctx, params, store._criteria_beside(ctx["query"], route.own)),  # noqa: SLF001
         "store": lambda: store,
         "session_store": lambda: session.plan_view,
     }

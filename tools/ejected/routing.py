@@ -28,6 +28,7 @@ from server.values.errors import (
     of_records,
 )
 from server.values.model import METHODS
+from store.rest_query import ReadBy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -102,10 +103,13 @@ class Route:
     parts: tuple[Part, ...] = field(init=False)
     #: The names of what the handler wants to be given.
     wants: tuple[str, ...] = field(init=False)
+    #: The query keys that it reads under names of its own.
+    own: ReadBy = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "parts", parse(self.template))
         object.__setattr__(self, "wants", tuple(inspect.signature(self.handler).parameters))
+        object.__setattr__(self, "own", ReadBy(inspect.getsource(self.handler)))
 
     @property
     def rank(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import pytest
 
 from store.errors import InvalidQuery
 from store.names import RESERVED
-from store.rest_query import criteria_of
+from store.rest_query import ReadBy, criteria_of
 from store.schema import MAX_FIELDS
 
 if TYPE_CHECKING:
@@ -219,3 +219,35 @@ def test_groups_nest_three_deep() -> None:
     """The deepest that is read; one more is in the table above."""
 
     assert criteria_of({"or": "(or=(or=(a=1)))"}, ()) == {"$or": [{"$or": [{"$or": [{"a": "1"}]}]}]}
+
+
+OWN = """\
+query = ctx["query"]
+criteria = {k: v for k, v in plan["criteria"].items() if k != "min_n"}
+low, high = query.get("min_n"), query.pop('max_n', None)
+exact = "n_from" in query and query["n_from"]
+REPLY = make_response(200, {"total": 1, "search": plan.get("format")})
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "is_own"),
+    [("min_n", True), ("max_n", True), ("n_from", True)]
+    + [(key, False) for key in ("query", "criteria", "total", "search", "format", "n_to", "k", "")],
+)
+def test_keys_that_a_program_reads_are_its_own(key: str, is_own: bool) -> None:
+    """Not those of `ctx` and `plan`, nor what it only answers with."""
+    assert (key in ReadBy(OWN)) is is_own
+
+
+def test_a_program_s_own_key_is_no_slip_of_the_pen() -> None:
+    """As what is no field: it finds nothing unless the program takes it out. A field's is looked at."""
+    known = {"id", "n"}
+
+    assert criteria_of({"min_n": "2"}, known, ReadBy(OWN)) == {"min_n": "2"}
+    with pytest.raises(InvalidQuery, match="write n__gte=2"):
+        criteria_of({"min_n": "2"}, known)
+    with pytest.raises(InvalidQuery):
+        criteria_of({"query": "x"}, known, ReadBy(OWN))
+    with pytest.raises(InvalidQuery):
+        criteria_of({"title": "eq.Dune"}, {"title": ["string"]}, ReadBy("query.get('title')"))

@@ -487,6 +487,14 @@ def test_marked_words_are_refused_without_records_too(ask: Service, query: str) 
     assert asked(ask, "/drafts/search", query)[0] == 400
 
 
+@pytest.mark.parametrize("query", ["query=Dune", "search=Dune", "criteria=Dune", "total=1"])
+def test_words_that_conventions_programs_hold_are_refused_as_others(ask: Service, query: str) -> None:
+    """`ctx["query"]` reads no key called `query`."""
+    ask("POST", "/films", {"title": "Dune"})
+
+    assert asked(ask, "/films", query)[0] == 400
+
+
 def test_such_a_word_is_a_field_where_records_have_it(ask: Service) -> None:
     ask("POST", "/films", {"locale": "en", "status": "draft", "s": "a", "views_min": 3, "cache": "0"})
 
