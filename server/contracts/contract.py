@@ -440,7 +440,3 @@ def _of_its_types(reply: Reply, operation: Operation | None) -> Reply:
         return reply
     found = next((name for name in declared if media_types.is_json(name) and "*" not in name), None)
     return reply if found is None else evolve(reply, media_type=found)
-
-
-def document_json(document: Document) -> bytes:
-    return orjson.dumps(document.raw)

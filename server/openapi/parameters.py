@@ -54,8 +54,6 @@ OF_LIST = (*_PAGE, "sort", *_VIEW, *_WHOLE)
 OF_STATS = ("group_by", *_FUNCTIONS, *_PAGE, "sort", *_WHOLE)
 #: Words for what others say already, which do not go with these: for people, and not for a checker.
 SAID_OTHERWISE = frozenset({"page", "per_page", "page_size"})
-#: Of these a collection has its own where more is known, see `named`.
-NAMED = frozenset({"sort", *_VIEW, "group_by", *_FUNCTIONS})
 #: Names that are no plain filter anywhere.
 NO_FILTERS = RESERVED | {"group_by"}
 

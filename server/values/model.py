@@ -92,10 +92,6 @@ class RequestContext:
         if self.body_text is not None and len(self.body_text) > _SMALL_CHARACTERS:
             object.__setattr__(self, "_body_json", _RELEASED)
 
-    def to_guest_lines(self) -> str:
-        """The request context as the guest reads it: `guest_head`, then the body as sent."""
-        return f"{self.guest_head()}{self.body_text or ''}"
-
     def guest_head(self, asked: Mapping[str, Any] | None = None) -> str:
         """A line of JSON for the query, and one for the rest.
 
