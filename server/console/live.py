@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
 
 from server.console.points import Board
-from server.live import events
+from server.live import events, outlets
 from server.live.outlets import Outlet
 from server.values.model import Session
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from server.console.points import Gauges, Point
     from server.console.tail import Seen, Tail
     from server.live.changes import Changes
-    from server.live.outlets import Registry, Wire
+    from server.live.outlets import Holding, Registry, Wire
     from server.telemetry.request_line import RequestLine
 
 #: Rows of a page; and of one event.
@@ -156,10 +156,6 @@ class Watcher(Outlet):
         return await self._event("requests", events.to_ascii(told))
 
 
-def _always(_outlet: Outlet) -> AbstractContextManager[None]:
-    return nullcontext()
-
-
 @frozen
 class Tailing:
     """A stream of Traffic that somebody may have. See `server.http.watching.Follows`."""
@@ -168,7 +164,7 @@ class Tailing:
     registry: Registry
     wanted: Callable[[Seen], bool]
     shown: Callable[[Sequence[Seen]], dict[str, Any]]
-    holding: Callable[[Outlet], AbstractContextManager[None]] = _always
+    holding: Holding = outlets.to_its_end
 
     @property
     def session(self) -> Session:

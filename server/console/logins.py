@@ -22,9 +22,8 @@ from server.settings.key import token_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
-    from server.live.outlets import Outlet
+    from server.live.outlets import Holding, Outlet
 
 #: Hours a login lasts, however much it is used.
 LOGIN_HOURS: Final = 8
@@ -92,7 +91,7 @@ class Logins:
             return None
         return login
 
-    def holds(self, login: Login) -> Callable[[Outlet], AbstractContextManager[None]]:
+    def holds(self, login: Login) -> Holding:
         """What ends a stream with a login."""
         return lambda outlet: login.holding(outlet, login.until - self.clock())
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from attrs import frozen
 
 from server.concurrency.aside import OPERATORS, aside
 from server.http.event_stream import wish_of
+from server.live import outlets
 from server.live.feed import Feed, version_now
 from server.operations.api import ROOMS, Api
 from server.operations.call import Archive, Call, Piece
@@ -30,14 +30,14 @@ from server.values.errors import BadRequest
 from server.values.model import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Mapping
 
     from aiohttp import web
 
     from server.http.operated import Operated
     from server.live.changes import Changes
     from server.live.feed import Past
-    from server.live.outlets import Outlet, Registry, Wire
+    from server.live.outlets import Holding, Outlet, Registry, Wire
     from server.requests.context import EdgeLimits
     from server.requests.target import Target
     from server.settings.schema import Settings
@@ -54,10 +54,6 @@ _BODY_BYTES = 64 * 1024 * 1024
 _UPLOAD_SECONDS = 600.0
 
 
-def _always(_outlet: Outlet) -> AbstractContextManager[None]:
-    return nullcontext()
-
-
 @frozen
 class Follow:
     """A session's changes after a version, and how those that were missed are had.
@@ -71,7 +67,7 @@ class Follow:
     past: Past
     resumed: bool
     registry: Registry | None = None
-    holding: Callable[[Outlet], AbstractContextManager[None]] = _always
+    holding: Holding = outlets.to_its_end
 
     @property
     def begun(self) -> tuple[str, str]:

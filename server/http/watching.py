@@ -37,7 +37,6 @@ from server.values.replies import error_reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from contextlib import AbstractContextManager
 
     from aiohttp import web
 
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from server.http.contracts import ContractReader
     from server.http.event_stream import Wish
     from server.live.changes import Changes
-    from server.live.outlets import Outlet, Registry, Wire
+    from server.live.outlets import Holding, Outlet, Registry, Wire
     from server.live.tickets import Tickets
     from server.live.topics import Topics
     from server.planning.dialects.frame.choice import DialectChoice
@@ -104,7 +103,7 @@ class Follows(Protocol):
     def begun(self) -> tuple[str, str]: ...
 
     @property
-    def holding(self) -> Callable[[Outlet], AbstractContextManager[None]]: ...
+    def holding(self) -> Holding: ...
 
     def open(self, registry: Registry, wire: Wire, changes: Changes) -> tuple[Outlet, Awaitable[str]]: ...
 

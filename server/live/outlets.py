@@ -11,8 +11,8 @@ from __future__ import annotations
 import abc
 import asyncio
 from collections import Counter
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import structlog
 from attrs import define, field, frozen
@@ -21,7 +21,7 @@ from server.live import events
 from server.metrics.streams import StreamCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from server.values.model import Session
 
@@ -29,6 +29,13 @@ log = structlog.get_logger(__name__)
 
 #: The id of an event before which there was none.
 NO_ID: Final = "-"
+#: What ends an outlet when who has opened it may have it no longer.
+Holding: TypeAlias = "Callable[[Outlet], AbstractContextManager[None]]"
+
+
+def to_its_end(_outlet: Outlet) -> AbstractContextManager[None]:
+    """As `Holding`, where that is never so."""
+    return nullcontext()
 
 
 @frozen
