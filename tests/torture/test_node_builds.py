@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.torture.cluster_histories import one_history
+from tools.torture.cluster_histories import one_history, one_takeover
 from tools.torture.nodes import Nodes
 
 if TYPE_CHECKING:
@@ -14,22 +14,29 @@ if TYPE_CHECKING:
 
     from tools.postgresql import Postgres
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("guest_artifact")]
 
-#: Of the builds with something taken out every second or third history shows it.
+#: Of the build without a fence every second or third history shows it.
 _MOST_HISTORIES = 20
 _OPERATIONS = 120
 
 
-@pytest.mark.usefixtures("guest_artifact")
-@pytest.mark.parametrize("build", ["no_lease", "unfenced_node"])
-async def test_a_build_with_a_piece_taken_out_is_found_out(
-    tmp_path: Path, postgres_server: Postgres, build: str
+@pytest.mark.parametrize(("module", "finds"), [("server", False), ("tools.torture.builds.no_lease", True)])
+async def test_a_node_that_tells_what_it_read_whatever_its_lease_says_is_found_out(
+    tmp_path: Path, postgres_server: Postgres, module: str, finds: bool
 ) -> None:
-    """A node that tells what it read whatever its lease says; one that writes whatever the engine says."""
-    async with Nodes(tmp_path, postgres_server, f"tools.torture.builds.{build}") as nodes:
+    async with Nodes(tmp_path, postgres_server, module) as nodes:
+        wrong = await one_takeover(nodes, "taken")
+
+    assert bool(wrong) == finds, wrong
+
+
+async def test_a_node_that_writes_whatever_the_engine_says_is_found_out(
+    tmp_path: Path, postgres_server: Postgres
+) -> None:
+    async with Nodes(tmp_path, postgres_server, "tools.torture.builds.unfenced_node") as nodes:
         for number in range(_MOST_HISTORIES):
-            wrong, _ = await one_history(nodes, f"{build}:{number}", _OPERATIONS, takeovers_only=True)
+            wrong, _ = await one_history(nodes, f"unfenced_node:{number}", _OPERATIONS, takeovers_only=True)
             if wrong:
                 return
     pytest.fail("no history shows it")

@@ -19,12 +19,13 @@ from tools.torture import full_database
 from tools.torture.at_rest import name_of
 from tools.torture.collection_model import Request
 from tools.torture.history import CLIENTS, IDS, Recorder, anomalies
-from tools.torture.nodes import NODES, Nodes
+from tools.torture.nodes import LEASE_MS, NODES, Nodes
 from tools.torture.wire import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tools.torture.collection_model import Result
     from tools.torture.linearize import Operation
     from tools.torture.nodes import Harm, Node
     from tools.torture.report import Report
@@ -35,6 +36,8 @@ _PACE_SECONDS: Final = 0.05
 _HARMS: Final = 4
 #: Long enough for another node to have the session, and shorter than a statement may take.
 _HOLD_SECONDS: Final = 1.5
+#: Of a write at a node that is to take the session: it is refused until the owner's lease is over.
+_TRIES: Final = 200
 
 
 @define
@@ -102,6 +105,32 @@ class NodesRecorder(Recorder):
             owner.proxy.go_on()
         return "held owner"
 
+    async def read_at_former_owner(self) -> None:
+        """Another node takes the session and writes, while the owner is cut off; then the owner is asked."""
+        created = Request("POST", IDS[0], next(self._values))
+        await self._until_done(created, self.nodes.nodes[0])
+        owner = await self._owner()
+        assert owner is not None
+        other = next(node for node in self.nodes.nodes if node is not owner)
+        owner.proxy.hold()
+        try:
+            await asyncio.sleep(2 * LEASE_MS / 1_000)  # before it, the other one would hand the write over
+            await self._until_done(Request("PUT", IDS[0], next(self._values)), other)
+            await self._at(owner, Request("GET", IDS[0]))
+        finally:
+            owner.proxy.go_on()
+
+    async def _until_done(self, request: Request, node: Node) -> None:
+        for _ in range(_TRIES):
+            if await self._at(node, request):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{request} is refused again and again")
+
+    async def _at(self, node: Node, request: Request) -> Result | None:
+        self._homes[asyncio.current_task()] = self.nodes.nodes.index(node)
+        return await self._do(request, None)
+
     async def _owner(self) -> Node | None:
         return await asyncio.to_thread(self.nodes.owner_of, name_of(self.session))
 
@@ -127,6 +156,13 @@ async def run(report: Report, seed: int, histories: int, operations: int, *, mod
                 for each in wrong:
                     report.violation(f"[history {number}] {each}")
     report.figures |= {"histories": histories, **{name: told[name] for name in sorted(told)}}
+
+
+async def one_takeover(nodes: Nodes, session: str) -> list[str]:
+    """What is wrong with a history in which the former owner is asked for what another node has written."""
+    recorder = NodesRecorder(nodes.nodes[0].process, session, Random(session), 0, nodes=nodes)
+    await recorder.read_at_former_owner()
+    return recorder.violations + anomalies(recorder.history)
 
 
 async def one_history(
