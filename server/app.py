@@ -53,6 +53,7 @@ from server.sessions.directories import CACHES, DataRoot
 from server.sessions.documents import KeptDocuments
 from server.sessions.files import SessionFiles
 from server.sessions.names import SessionNames
+from server.sessions.places import Places
 from server.sessions.records import Records
 from server.sessions.settings import SessionSettings
 from server.telemetry.request_line import RequestLine
@@ -223,6 +224,7 @@ def make_app(  # noqa: PLR0915  a part after the other
         raw_door=raw_door,
         cluster=clustered,
         rates=rates,
+        places=_places(settings, keeper, changes),
     )
 
     return Service(
@@ -292,6 +294,20 @@ def _rates(settings: Settings, ownership: Ownership | None) -> Rates | None:
         return None
     limits = RateLimits(options.requests_per_token, options.requests_per_session, options.window_seconds)
     return Rates(limits) if ownership is None else Rates(limits, lambda: len(ownership.lease.others) + 1)
+
+
+def _places(settings: Settings, keeper: KeeperClient, changes: Changes) -> Places | None:
+    """None: a token may have any number of sessions."""
+    if not settings.sessions.per_token:
+        return None
+    places = Places(keeper, settings.sessions.per_token)
+
+    def heard(touched: Touched) -> None:
+        if touched.cause in {"deleted", "doubtful"}:  # it is gone, or may be another node's
+            places.forget(touched.session)
+
+    changes.subscribe(heard)
+    return places
 
 
 def _clustered(

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from server.requests.auth import Authenticator, Caller
     from server.requests.rates import Rates
     from server.requests.target import Target
+    from server.sessions.places import Places
     from server.values.model import Session
 
 #: What becomes of a request: a reply, a stream, or another node's response, which is sent already.
@@ -109,6 +110,7 @@ class Handler:
         raw_door: RawDoor | None = None,
         cluster: Clustered | None = None,
         rates: Rates | None = None,
+        places: Places | None = None,
     ) -> None:
         """`note` is told of each request when it has been answered; `new_line` makes its line.
 
@@ -136,6 +138,7 @@ class Handler:
         self._logged_address = logged_address
         self._cluster = cluster
         self._rates = rates
+        self._places = places
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, log it once, and never raise anything but ConnectionError."""
@@ -289,8 +292,7 @@ class Handler:
         elsewhere = await self._elsewhere(request, session)
         if elsewhere is not None:
             return elsewhere
-        if self._rates is not None:
-            line.rates = self._rates.take(line.token_name, session.directory)
+        await self._admit(session, line)
         settings = self._settings.known(session.directory)
         if settings is None:
             settings = await self._settings.of(session.directory)
@@ -319,6 +321,13 @@ class Handler:
         line.dialect = ctx.dialect
         return ctx
 
+    async def _admit(self, session: Session, line: RequestLine) -> None:
+        """Count the request, and the session. Raises RateLimited, TooManySessions, Unavailable."""
+        if self._rates is not None:
+            line.rates = self._rates.take(line.token_name, session.directory)
+        if self._places is not None:
+            await self._places.admit(line.token_name, session)
+
     async def _watch(self, request: web.BaseRequest, line: RequestLine) -> Watch | Elsewhere | None:
         """What is to be watched, or who has its session; None where no stream is asked for."""
         watching = self._watching
@@ -336,8 +345,7 @@ class Handler:
         elsewhere = await self._elsewhere(request, session)
         if elsewhere is not None:
             return elsewhere
-        if self._rates is not None:
-            line.rates = self._rates.take(line.token_name, session.directory)
+        await self._admit(session, line)
         return await watching.read(request, wish, target, caller, session, line)
 
     @staticmethod

@@ -27,6 +27,8 @@ MEANINGS: dict[str, str] = {
     "template-closed": "The session is the one that every new session begins as a copy of "
     "(sessions.template). Where client tokens are set, no client changes it: an operator does, by the "
     "console or `metaservice sessions import`.",
+    "too-many-sessions": "The token has `limit` sessions, and may have no more (sessions.per_token). Those "
+    "that it has go on. One that is deleted, or expires, makes room; an operator can delete it.",
     "not-found": "There is nothing at this path.",
     "not-learned": "This route has not been learned, and planning new ones is switched off.",
     "method-not-allowed": "The path exists, but not for this method. Allow lists those it has.",

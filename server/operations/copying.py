@@ -1,7 +1,7 @@
 """All sessions from one engine of the record to the other: into a cluster, and out of it.
 
 Each session is copied whole, as it is: records, catalogue, kept answers, settings, and its name. What it was
-before stays where it is.
+before stays where it is. It counts for the token that it counted for (`sessions.per_token`).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ async def copied(settings: Settings, root: DataRoot, *, to: Engine, replace: boo
         target = await _opened(settings, root, to, closing)
         names = await source.call("names")
         await target.call("note", names=[[directory, *name] for directory, name in names.items()])
+        places = await source.call("places")
         done, left = 0, []
         for entry in (await source.call("sessions"))["sessions"]:
             session = entry["name"]
@@ -45,6 +46,8 @@ async def copied(settings: Settings, root: DataRoot, *, to: Engine, replace: boo
                 continue
             try:
                 await _copy(source, target, session, root, clustered=to == "postgres", replace=replace)
+                if session in places:
+                    await target.call("take_place", session=session, token=places[session], most=0)
                 done += 1
             except Exists:
                 left.append("/".join(filter(None, names.get(session, ["", session]))))

@@ -9,6 +9,7 @@
 4. `sessions`, `commits` and `superseded` give no number twice (AUTOINCREMENT for sessions; of the other two
    the last row stays): a row that is gone is not taken for another.
 5. Tables of others are left alone: Litestream, for one, keeps two of its own in a file that it replicates.
+6. A file of an earlier format is brought up to today's when it is opened.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ Durability: TypeAlias = Literal["full", "relaxed"]
 NAME: Final = "record.db"
 #: "MSrc": says whose file it is.
 APPLICATION_ID: Final = 0x4D537263
-FORMAT_VERSION: Final = 1
 PAGE_BYTES: Final = 4096
 _CACHE_KIB: Final = 16_384
 _SYNCHRONOUS: Final[dict[Durability, str]] = {"full": "FULL", "relaxed": "NORMAL"}
@@ -41,7 +41,9 @@ _SYNCHRONOUS: Final[dict[Durability, str]] = {"full": "FULL", "relaxed": "NORMAL
 _BUSY_SECONDS: Final = 5.0
 _CACHED_STATEMENTS: Final = 256
 
-_TABLES: Final = """
+#: What each format adds to the one before. One that was released is never changed.
+_FORMATS: Final = (
+    """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE sessions (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -121,7 +123,16 @@ CREATE TABLE caches (
 CREATE TABLE names (
   directory TEXT PRIMARY KEY, owner TEXT NOT NULL, label TEXT NOT NULL
 ) WITHOUT ROWID;
-"""
+""",
+    # Which token has a session: see places.py.
+    """
+CREATE TABLE places (
+  session TEXT PRIMARY KEY, token TEXT NOT NULL, used_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX places_by_token ON places (token);
+""",
+)
+FORMAT_VERSION: Final = len(_FORMATS)
 #: Of others.
 _PLAIN: Final = re.compile("CREATE (TABLE|INDEX|UNIQUE INDEX) ")
 #: What SQLite makes for itself has names of its own.
@@ -167,6 +178,7 @@ def prepare(path: Path) -> str:
             check_format(connection)
             if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
                 raise Unavailable(f"the disk of {path} takes no write-ahead log")
+            _bring_up(connection)
             return identity_of(connection)
         finally:
             connection.close()
@@ -179,29 +191,40 @@ def check_format(connection: sqlite3.Connection) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > FORMAT_VERSION:
         raise TooNew(f"the record has format {version}; this version reads up to {FORMAT_VERSION}")
+    if version < 1:
+        raise Damaged(f"the record has format {version}, which no version writes")
+
+
+def _bring_up(connection: sqlite3.Connection) -> None:
+    """Add what its format lacks. Raises sqlite3.Error."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version < FORMAT_VERSION:
+        added = "".join(_FORMATS[max(version, 0) :])
+        connection.executescript(f"BEGIN IMMEDIATE;{added}PRAGMA user_version={FORMAT_VERSION};COMMIT;")
 
 
 def foreign_schema(connection: sqlite3.Connection) -> list[str]:
-    """What of its schema this release does not make; it must be looked at before anything of it is read.
+    """What of its schema no release makes in its format; it must be looked at before anything of it is read.
 
     A view or a trigger runs what somebody else wrote. Tables of others are left alone. Raises sqlite3.Error.
     """
     found = [tuple(map(str, row)) for row in connection.execute(_SCHEMA)]
-    made = _made_schema()
-    ours = {name for _, name, _, _ in made}
+    made = _made_schema(connection.execute("PRAGMA user_version").fetchone()[0])
+    ours = {name for _, name, _, _ in _made_schema(FORMAT_VERSION)}
     faults = [
         f"schema: {kind} {name[:64]!a} is none that this version makes"
         for kind, name, table, sql in found
         if (kind, name, table, sql) not in made and ({name, table} & ours or not _PLAIN.match(sql))
     ]
     there = {row[1] for row in found}
-    return faults + [f"schema: {name} is missing" for name in sorted(ours - there)]
+    wanted = {name for _, name, _, _ in made}
+    return faults + [f"schema: {name} is missing" for name in sorted(wanted - there)]
 
 
 @cache
-def _made_schema() -> frozenset[tuple[str, ...]]:
+def _made_schema(version: int) -> frozenset[tuple[str, ...]]:
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(_TABLES)
+        connection.executescript("".join(_FORMATS[:version]))
         return frozenset(tuple(map(str, row)) for row in connection.execute(_SCHEMA))
 
 
@@ -224,7 +247,7 @@ def _make(path: Path) -> None:
     connection = sqlite3.connect(scratch, isolation_level=None)
     try:
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
-        connection.executescript(f"BEGIN;{_TABLES}")
+        connection.executescript(f"BEGIN;{''.join(_FORMATS)}")
         renew_identity(connection)
         connection.execute("INSERT INTO meta VALUES ('made_at', ?)", (str(time.time()),))
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")

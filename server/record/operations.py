@@ -48,6 +48,8 @@ class Operations:
             "forget": self._record.forget_name,
             "settings": self._settings,
             "change_settings": self._record.change_settings,
+            "take_place": self._take_place,
+            "places": self._record.places,
             "keep_document": self._keep_document,
             "document": self._document,
             "log": self._log,
@@ -187,6 +189,10 @@ class Operations:
     async def _note(self, names: list[tuple[str, str, str]]) -> None:
         """Directories with their owners and labels."""
         await self._record.note_names(names)
+
+    async def _take_place(self, session: str, token: str, most: int) -> bool:
+        waits = session in self._keeper.adoption.waiting
+        return await self._record.take_place(session, token, most, has_data=waits)
 
     async def _settings(self, session: str) -> dict[str, Any]:
         """What was set for it; for one that is not there yet, also what it will begin with."""

@@ -347,6 +347,16 @@ class Engine(Record, Protocol):
 
     async def forget_name(self, session: SessionName) -> None: ...
 
+    async def take_place(
+        self, session: SessionName, token: str, most: int, *, has_data: bool = False
+    ) -> bool:
+        """Whether the session is one of so many at most that the token has: see `places.py`."""
+        ...
+
+    async def places(self) -> dict[SessionName, str]:
+        """Sessions that take a place of a token's, with its name."""
+        ...
+
     async def keep_document(self, digest: str, data: bytes) -> None: ...
 
     async def document(self, digest: str) -> bytes | None: ...

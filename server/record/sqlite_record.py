@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import field, frozen
 
-from server.record import backup, files, sums
+from server.record import backup, files, places, sums
 from server.record.caches import Loader, check_records
 from server.record.checkpoints import Checkpoints
 from server.record.history import History, Past, checked_rows
@@ -281,6 +281,10 @@ class SqliteRecord:
                 if known is not None and not self._used(known, unused_since):
                     self._remove(session, known)
                     gone.append(session)
+            left = gone if unused_since is not None else sessions
+            self._connection.executemany(
+                "DELETE FROM places WHERE session = ?", [(session,) for session in left]
+            )
         return gone
 
     def _used(self, known: Known, since: float | None) -> bool:
@@ -505,6 +509,15 @@ class SqliteRecord:
     async def document(self, digest: str) -> bytes | None:
         rows = self.execute("SELECT bytes FROM documents WHERE digest = ?", (digest,))
         return bytes(rows[0][0]) if rows else None
+
+    async def take_place(
+        self, session: SessionName, token: str, most: int, *, has_data: bool = False
+    ) -> bool:
+        with self._operation():
+            return places.take(self._connection, session, token, most, has_data=has_data)
+
+    async def places(self) -> dict[SessionName, str]:
+        return dict(self.execute("SELECT session, token FROM places"))
 
     async def take_files(self) -> list[tuple[Closed, int]]:
         rows = self.execute(

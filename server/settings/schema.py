@@ -170,6 +170,13 @@ class SessionSettings:
         check=lambda text: not text or is_session_id(text),
         allowed="empty, or an X-Session-ID (auth.scope = token: TOKEN/ID)",
     )
+    per_token: int = setting(
+        0,
+        "Sessions that a token may have; the first request of one more: 403; 0: no limit",
+        low=0,
+        high=10**9,
+        unit="sessions",
+    )
 
 
 @frozen

@@ -4,7 +4,7 @@
     ├── BadRequest 400
     │   ├── InvalidJson, InvalidPath, InvalidQuery, InvalidHeader
     │   └── SessionMissing, SessionInvalid
-    ├── Unauthorized 401, OriginRefused 403
+    ├── Unauthorized 401, OriginRefused 403, TooManySessions 403
     ├── NotFound 404
     │   └── NotLearned
     ├── MethodNotAllowed 405
@@ -106,6 +106,10 @@ class OriginRefused(ServiceError):
 
 class TemplateClosed(ServiceError):
     status, slug, title = 403, "template-closed", "The template is the operators'"
+
+
+class TooManySessions(ServiceError):
+    status, slug, title = 403, "too-many-sessions", "The token has all the sessions it may"
 
 
 class NotFound(ServiceError):

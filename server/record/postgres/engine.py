@@ -23,7 +23,7 @@ from attrs import define, field, frozen
 
 from server.record.files import failures
 from server.record.lives import Sought
-from server.record.postgres import loading, statements, tables
+from server.record.postgres import loading, places, statements, tables
 from server.record.postgres.changing import Change, There, Writes
 from server.record.postgres.connecting import Lost, Pool, prepare
 from server.record.postgres.past import Past
@@ -492,6 +492,8 @@ class PostgresRecord:
                     await connection.execute(f"DELETE FROM {table} WHERE session = $1", there.id)  # noqa: S608
                 await connection.execute("DELETE FROM sessions WHERE id = $1", there.id)
                 gone.append((session, there.size))
+            left = sessions if unused_since is None else [session for session, _ in gone]
+            await places.give_back(connection, left)
             return gone
 
         gone = await self._do(run)
@@ -641,6 +643,15 @@ class PostgresRecord:
 
     async def forget_name(self, session: SessionName) -> None:
         await self.pool.fetch("DELETE FROM names WHERE directory = $1", session)
+
+    async def take_place(
+        self, session: SessionName, token: str, most: int, *, has_data: bool = False
+    ) -> bool:
+        return await self._do(lambda c: places.take(c, session, token, most, has_data=has_data))
+
+    async def places(self) -> dict[SessionName, str]:
+        rows = await self.pool.fetch("SELECT session, token FROM places")
+        return {session: token for session, token in rows}  # noqa: C416  rows are tuples of any length
 
     async def keep_document(self, digest: str, data: bytes) -> None:
         await self.pool.fetch(

@@ -149,5 +149,14 @@ CREATE TABLE IF NOT EXISTS library_pieces (
   revision bigint NOT NULL, number bigint NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (revision, number)
 )""",
     ),
+    # Which token has a session. A token's row is there to be locked.
+    (
+        """\
+CREATE TABLE IF NOT EXISTS places (
+  session text PRIMARY KEY, token text NOT NULL, used_at timestamptz NOT NULL
+)""",
+        "CREATE INDEX IF NOT EXISTS places_by_token ON places (token)",
+        "CREATE TABLE IF NOT EXISTS tokens (token text PRIMARY KEY)",
+    ),
 )
 FORMAT: Final = len(VERSIONS)

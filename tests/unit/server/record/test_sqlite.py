@@ -375,6 +375,52 @@ async def test_a_backup_with_a_foreign_schema_is_not_restored(
     assert os.listdir(root) == []
 
 
+@pytest.fixture
+def of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A backup that the first format's release has made."""
+    first_format = files._FORMATS[:1]
+    (tmp_path / "before").mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "_FORMATS", first_format)
+        patched.setattr(files, "FORMAT_VERSION", 1)
+        path = tmp_path / "before" / files.NAME
+        files.prepare(path)
+        with closing(files.connect(path)) as made:
+            made.execute("INSERT INTO names VALUES ('a', '', 'shop')")
+        backup.make(tmp_path / "before", tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+async def test_a_record_of_the_first_format_is_brought_up_to_today_s(tmp_path: Path, of_before: Path) -> None:
+    """Opened in its place, or restored from its backup, once and again."""
+    root = tmp_path / "restored"
+    root.mkdir()
+    assert backup.verify(of_before)["damaged"] == []
+    backup.restore(of_before, root)
+    for path in (root / files.NAME, tmp_path / "before" / files.NAME) * 2:
+        opened = SqliteRecord(path)
+        assert await opened.names() == {"a": ("", "shop")}
+        assert await opened.take_place("a", "token", 1)
+        await opened.close()
+        assert backup.verify(path)["damaged"] == []
+
+
+@pytest.mark.parametrize("version", [0, -1])
+async def test_a_format_that_nobody_writes_is_damage(tmp_path: Path, of_before: Path, version: int) -> None:
+    with closing(sqlite3.connect(of_before)) as made:
+        made.execute(f"PRAGMA user_version={version}")
+    with pytest.raises(Damaged, match=f"format {version}"):
+        backup.restore(of_before, tmp_path)
+
+
+async def test_a_table_of_a_later_format_in_an_earlier_one_is_foreign(of_before: Path) -> None:
+    with closing(sqlite3.connect(of_before)) as made:
+        made.execute("CREATE TABLE places (a)")
+    assert backup.verify(of_before)["damaged"] == [
+        "schema: table 'places' is none that this version makes",
+    ]
+
+
 async def test_tables_of_others_are_left_alone(ledger: SqliteRecord, tmp_path: Path) -> None:
     await filled(ledger, "a")
     ledger.execute("CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
