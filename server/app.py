@@ -322,7 +322,7 @@ def _clustered(
     options = settings.record
     ownership = Ownership(node_id(root.path), keeper, idle_seconds=options.idle_seconds)
     clustered = Clustered(
-        Forwarder(ownership, options.cluster_token),
+        Forwarder(ownership, options.cluster_token, idle_seconds=settings.server.header_seconds),
         settings.server.request_bytes,
         settings.server.body_seconds,
     )

@@ -80,7 +80,7 @@ class Ownership:
         self._owned: OrderedDict[str, float] = OrderedDict()
         self._elsewhere: OrderedDict[str, Node] = OrderedDict()
         self._claims: dict[str, asyncio.Future[Node | None]] = {}
-        self._gone: dict[str, list[asyncio.Future[None]]] = {}
+        self._departed: list[Callable[[Node], None]] = []
         self._release: asyncio.Task[None] | None = None
         #: Requests are handed on from now on, and no session is claimed any more.
         self.draining = False
@@ -116,11 +116,10 @@ class Ownership:
             if lost:
                 log.error("lease lost", sessions=len(lost), epoch=event["epoch"])
         others = {node: Node(node, url) for node, url in event["nodes"] if node != self.node}
-        for node in self.lease.others.keys() - others.keys():
-            for future in self._gone.pop(node, ()):
-                if not future.done():
-                    future.set_result(None)
-        self.lease = Lease(event["epoch"], event["until"], others)
+        before, self.lease = self.lease.others, Lease(event["epoch"], event["until"], others)
+        for gone in [before[node] for node in before.keys() - others.keys()]:
+            for callback in self._departed:
+                callback(gone)
         if event["revision"] > self._revision and (self._refreshing is None or self._refreshing.done()):
             self._refreshing = asyncio.get_running_loop().create_task(self._see(event["revision"]))
 
@@ -148,21 +147,13 @@ class Ownership:
     def itself(self) -> Node:
         return Node(self.node, self.url)
 
-    @asynccontextmanager
-    async def departure(self, node: Node) -> AsyncIterator[asyncio.Future[None]]:
-        """Resolved when the node is not alive any more."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if node.id in self.lease.others or node.id == self.node:
-            self._gone.setdefault(node.id, []).append(future)
-        else:
-            future.set_result(None)
-        try:
-            yield future
-        finally:
-            future.cancel()
-            waiting = self._gone.get(node.id, [])
-            if future in waiting:
-                waiting.remove(future)
+    def is_there(self, node: Node) -> bool:
+        """Whether it is one of the nodes that live, as far as is known."""
+        return node.id in self.lease.others or node.id == self.node
+
+    def on_gone(self, callback: Callable[[Node], None]) -> None:
+        """To be called with a node whose lease has ended."""
+        self._departed.append(callback)
 
     # The plan library
 

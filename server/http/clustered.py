@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from server.http import request_id
 from server.http.elsewhere import Elsewhere
 from server.http.forwarding import Asked
 from server.requests import content
@@ -50,9 +51,7 @@ class Clustered:
         self, request: web.BaseRequest, body: bytes
     ) -> tuple[list[dict[str, Any]], list[str]]:
         """The same request's JSON from all other nodes that live; and the ids of those that gave none."""
-        return await self.forwarder.ask_others(
-            Asked(request.method, request.raw_path, request.headers, body, "")
-        )
+        return await self.forwarder.ask_others(Asked.of(request, body), request_id.new())
 
     async def forward(
         self,
@@ -68,5 +67,5 @@ class Clustered:
             body = await content.read_body(
                 request, limit=self.body_bytes, seconds=self.body_seconds, holds=holds
             )
-        asked = Asked(request.method, request.raw_path, request.headers, body, elsewhere.session)
+        asked = Asked.of(request, body, elsewhere.session)
         return await self.forwarder.forward(request, asked, elsewhere.node, line)

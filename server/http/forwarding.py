@@ -6,35 +6,34 @@
    anybody else it means nothing.
 3. What could not be sent is tried again elsewhere, and so is what changes nothing. Of everything else nobody
    knows whether it was done: 503.
-4. While an answer is waited for, the other node's lease is looked at: nobody waits for one that is no more.
+4. Nobody waits for a node that is no more: when its lease has ended, all connections to it are cut.
+5. What is handed on is the bytes that came, without what is of a connection. Most answers go back so, too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-import secrets
-from contextlib import suppress
+import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
 from aiohttp import web
-from attrs import define, frozen
+from attrs import frozen
 from multidict import CIMultiDict
-from yarl import URL
 
 from server.cluster.ownership import Node
+from server.http.peers import OF_A_CONNECTION, Broken, Peers, target_of
+from server.http.response import sent, stays
 from server.settings.key import is_loopback
 from server.values.errors import MisdirectedRequest, NotConfirmed, Unavailable
 from server.values.model import SAFE_METHODS
 
 if TYPE_CHECKING:
-    from types import SimpleNamespace
-
-    from multidict import MultiMapping
+    from collections.abc import Sequence
 
     from server.cluster.ownership import Ownership
+    from server.http.peers import Answer, Connection
     from server.telemetry.request_line import RequestLine
 
 #: Who has handed it on, and by which right.
@@ -42,49 +41,40 @@ MARK: Final = "X-Metaservice-Node"
 TOKEN: Final = "X-Metaservice-Token"  # noqa: S105  a header's name
 #: On a 421: whose the session is.
 OWNER: Final = "X-Metaservice-Owner"
+_OWNER: Final = OWNER.lower().encode()
 _CUT_OFF: Final = "The node that has the session ended before it answered: it may have been done, or not."
 _MOST_TRIES: Final = 8
 _PAUSE_SECONDS: Final = 0.05
-_CONNECT_SECONDS: Final = 2.0
 _OTHERS_SECONDS: Final = 10.0
+#: Of the time after which the other end closes what is idle: a connection is used within it, or not at all.
+_KEPT: Final = 0.6
+#: An answer of so many bytes at most goes back at once, a larger one as it comes.
 _PIECE_BYTES: Final = 65_536
-#: Of a connection, not of a message (RFC 9110 §7.6.1); and what is set anew.
-_OF_THE_CONNECTION: Final = frozenset(
+#: What is set anew in a request, or is of its connection. Fields that frame an answer are set anew, too.
+_LEFT_OUT: Final = frozenset(
     {
-        *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"),
-        *("proxy-authenticate", "proxy-authorization", "content-length", "expect", "x-request-id"),
-        *(MARK.lower(), TOKEN.lower(), OWNER.lower()),
+        *OF_A_CONNECTION,
+        *(b"content-length", b"expect", b"x-request-id"),
+        *(name.lower().encode() for name in (MARK, TOKEN, OWNER)),
     }
 )
+#: Whose requests have content of a length that is said also where it is 0 (RFC 9110 §8.6).
+_WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
 @frozen
 class Asked:
-    """A request as it is handed on. `session`: the name of its directory."""
+    """A request as it is handed on. `session`: the name of its directory. `headers`: as they came."""
 
     method: str
     raw_path: str
-    headers: MultiMapping[str]
+    headers: Sequence[tuple[bytes, bytes]]
     body: bytes
     session: str
 
-
-@define
-class _Way:
-    """How far a request has come. `begun`: some of it may have been sent."""
-
-    begun: bool = False
-
-
-def _noting() -> aiohttp.TraceConfig:
-    """Has each request's `_Way` told: of a node that goes before anything was sent nothing is in doubt."""
-
-    async def begin(_session: object, context: SimpleNamespace, _sent: object) -> None:
-        context.trace_request_ctx.begun = True
-
-    noting = aiohttp.TraceConfig()
-    noting.on_request_headers_sent.append(begin)
-    return noting
+    @classmethod
+    def of(cls, request: web.BaseRequest, body: bytes, session: str = "") -> Asked:
+        return cls(request.method, request.raw_path, request.raw_headers, body, session)
 
 
 class Misplaced(MisdirectedRequest):
@@ -100,10 +90,14 @@ def misplaced(owner: Node) -> Misplaced:
 class Forwarder:
     """`ownership` knows whose sessions are."""
 
-    def __init__(self, ownership: Ownership, token: str) -> None:
+    def __init__(self, ownership: Ownership, token: str, *, idle_seconds: float) -> None:
+        """`idle_seconds`: for which nodes keep a connection that nobody uses."""
         self._ownership = ownership
         self._token = token
-        self._client: aiohttp.ClientSession | None = None
+        marks = [(MARK, ownership.node), *([(TOKEN, token)] if token else ())]
+        self._marks = "".join(f"{name}: {value}\r\n" for name, value in marks)
+        self._peers = Peers(idle_seconds * _KEPT)
+        ownership.on_gone(self._peers.cut)
         #: Requests that other nodes have answered, or of which nobody knows, and those that were another's.
         self.forwarded = self.unconfirmed = self.misplaced = 0
 
@@ -168,148 +162,121 @@ class Forwarder:
         self, request: web.BaseRequest, asked: Asked, node: Node, line: RequestLine
     ) -> web.StreamResponse | Node | None:
         """The response, sent; or whose the session is, as that node says. Raises _NotSent, NotConfirmed."""
-        async with self._ownership.departure(node) as gone:
-            line.forwarded_to = node.id
-            way = _Way()
-            asking = asyncio.ensure_future(self._ask(asked, node, line.request_id, way))
-            either: set[asyncio.Future[Any]] = {asking, gone}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not asking.done():
-                asking.cancel()
-                with suppress(asyncio.CancelledError):
-                    await asking
-            try:
-                response = asking.result()
-            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        line.forwarded_to = node.id
+        connection = await self._connection(node)
+        try:
+            answer = await connection.ask(
+                self._bytes(asked, node, line.request_id), bodiless=asked.method == "HEAD"
+            )
+            if answer.status == Misplaced.status and (owner := answer.field(_OWNER)) is not None:
+                await answer.content()
+                return _owner(owner)
+            self._ownership.note_place(asked.session, node)
+            whole = await answer.content() if answer.is_whole(_PIECE_BYTES) else None
+        except Broken as error:
+            connection.abort()
+            if asked.method in SAFE_METHODS:
                 raise _NotSent from error
-            except (aiohttp.ClientError, OSError, asyncio.CancelledError) as error:
-                if asked.method in SAFE_METHODS or not way.begun:
-                    raise _NotSent from error
-                self.unconfirmed += 1
-                raise NotConfirmed(_CUT_OFF) from error
-            async with response:
-                if response.status == Misplaced.status and OWNER in response.headers:
-                    return _owner(response.headers[OWNER])
-                self._ownership.note_place(asked.session, node)
-                try:
-                    return await self._hand_back(request, response, gone)
-                except NotConfirmed as error:
-                    if asked.method in SAFE_METHODS:
-                        raise _NotSent from error
-                    raise
+            self.unconfirmed += 1
+            raise NotConfirmed(_CUT_OFF) from error
+        except BaseException:
+            connection.abort()
+            raise
+        return await self._hand_back(request, answer, whole, connection)
 
-    async def _ask(self, asked: Asked, node: Node, request_id: str, way: _Way) -> aiohttp.ClientResponse:
-        headers = CIMultiDict(
-            (name, value) for name, value in asked.headers.items() if name.lower() not in _OF_THE_CONNECTION
-        )
-        headers[MARK], headers["X-Request-ID"] = self._ownership.node, request_id
-        if self._token:
-            headers[TOKEN] = self._token
-        return await self._connected().request(
-            asked.method,
-            URL(node.url.rstrip("/") + asked.raw_path, encoded=True),
-            headers=headers,
-            data=asked.body or None,
-            allow_redirects=False,
-            trace_request_ctx=way,
-        )
+    async def _connection(self, node: Node) -> Connection:
+        """Raises _NotSent."""
+        if not self._ownership.is_there(node):
+            raise _NotSent
+        try:
+            return await self._peers.connection(node, target_of(node.url))
+        except OSError as error:
+            raise _NotSent from error
 
-    async def ask_others(self, asked: Asked) -> tuple[list[dict[str, Any]], list[str]]:
+    def _bytes(self, asked: Asked, node: Node, request_id: str) -> bytes:
+        """The request as it goes over the wire."""
+        target = target_of(node.url)
+        start = f"{asked.method} {target.prefix}{asked.raw_path} HTTP/1.1\r\n"
+        lines = [start.encode("utf-8", "surrogateescape")]
+        kept = [each for each in asked.headers if each[0].lower() not in _LEFT_OUT]
+        lines += [b"%b: %b\r\n" % each for each in kept]
+        if not any(name.lower() == b"host" for name, _ in kept):
+            lines.append(f"Host: {target.authority}\r\n".encode())
+        if asked.body or asked.method in _WITH_CONTENT:
+            lines.append(b"Content-Length: %d\r\n" % len(asked.body))
+        lines.append(f"{self._marks}X-Request-ID: {request_id}\r\n\r\n".encode())
+        lines.append(asked.body)
+        return b"".join(lines)
+
+    async def ask_others(self, asked: Asked, request_id: str) -> tuple[list[dict[str, Any]], list[str]]:
         """JSON of all other nodes that live; and the ids of those that gave none."""
         others = list(self._ownership.lease.others.values())
-        found = await asyncio.gather(*(self._json_of(asked, node) for node in others))
+        found = await asyncio.gather(*(self._json_of(asked, node, request_id) for node in others))
         silent = [node.id for node, each in zip(others, found, strict=True) if each is None]
         return [each for each in found if each is not None], silent
 
-    async def _json_of(self, asked: Asked, node: Node) -> dict[str, Any] | None:
+    async def _json_of(self, asked: Asked, node: Node, request_id: str) -> dict[str, Any] | None:
         try:
-            async with (
-                asyncio.timeout(_OTHERS_SECONDS),
-                await self._ask(asked, node, secrets.token_hex(8), _Way()) as response,
-            ):
-                if response.status != HTTPStatus.OK:
-                    return None
-                found: dict[str, Any] = await response.json()
-                return found
-        except (aiohttp.ClientError, OSError, ValueError):
+            connection = await self._connection(node)
+        except _NotSent:
             return None
-
-    def _connected(self) -> aiohttp.ClientSession:
-        if self._client is None:
-            self._client = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=10.0),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-                auto_decompress=False,
-                skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trace_configs=[_noting()],
-            )
-        return self._client
+        try:
+            async with asyncio.timeout(_OTHERS_SECONDS):
+                answer = await connection.ask(self._bytes(asked, node, request_id))
+                content = await answer.content()
+            found = json.loads(content) if answer.status == HTTPStatus.OK else None
+        except (OSError, ValueError):
+            connection.abort()
+            return None
+        except BaseException:
+            connection.abort()
+            raise
+        return found if isinstance(found, dict) else None
 
     async def _hand_back(
-        self, request: web.BaseRequest, answer: aiohttp.ClientResponse, gone: asyncio.Future[None]
+        self, request: web.BaseRequest, answer: Answer, whole: bytes | None, connection: Connection
     ) -> web.StreamResponse:
-        """As it comes, a small one at once. Where a node goes in the middle the client's connection ends."""
-        headers = CIMultiDict(
-            (name, value)
-            for name, value in answer.headers.items()
-            if name.lower() not in _OF_THE_CONNECTION or name.lower() == "x-request-id"
-        )
-        length = answer.headers.get("Content-Length", "")
-        response: web.StreamResponse
-        if length.isdigit() and 0 < int(length) <= _PIECE_BYTES and request.method != "HEAD":
-            response = await self._whole(answer, headers, gone, int(length))
-        else:
-            response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
-            if length.isdigit():
-                response.content_length = int(length)
-        if self._ownership.draining:
+        """At once, or as it comes. Where a node goes in the middle the client's connection ends."""
+        if whole is not None and answer.is_plain and stays(request) and not self.goes:
+            await request.writer.write(answer.head + whole)
+            if request.protocol.writing_paused:
+                await request.writer.drain()
+            return sent(answer.status)
+        response = self._response(answer, whole)
+        if self.goes:
             response.force_close()
-        await response.prepare(request)
-        if isinstance(response, web.Response):
-            await response.write_eof()
-            return response
         try:
-            while piece := await _next_piece(answer, gone):
-                await response.write(piece)
+            await response.prepare(request)
+            if whole is None:
+                async for piece in answer.pieces():
+                    await response.write(piece)
             await response.write_eof()
-        except (aiohttp.ClientError, TimeoutError):
+        except Broken:
+            connection.abort()
             response.force_close()
             if request.transport is not None:
                 request.transport.abort()
+        except BaseException:
+            if whole is None:
+                connection.abort()  # else it is somebody else's by now
+            raise
         return response
 
-    async def _whole(
-        self,
-        answer: aiohttp.ClientResponse,
-        headers: CIMultiDict[str],
-        gone: asyncio.Future[None],
-        length: int,
-    ) -> web.Response:
-        """Raises NotConfirmed where the rest does not come."""
-        body = b""
-        try:
-            while len(body) < length and (piece := await _next_piece(answer, gone)):
-                body += piece
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise NotConfirmed(_CUT_OFF) from error
-        return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body)
+    @staticmethod
+    def _response(answer: Answer, whole: bytes | None) -> web.StreamResponse:
+        headers = CIMultiDict(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in answer.fields
+            if (lower := name.lower()) not in _LEFT_OUT or lower == b"x-request-id"
+        )
+        if whole:
+            return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=whole)
+        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+        response.content_length = answer.told_length
+        return response
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
-
-
-async def _next_piece(answer: aiohttp.ClientResponse, gone: asyncio.Future[None]) -> bytes:
-    """Raises ClientError, TimeoutError where the node is no more."""
-    reading = asyncio.ensure_future(answer.content.read(_PIECE_BYTES))
-    either: set[asyncio.Future[Any]] = {reading, gone}
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    if not reading.done():
-        reading.cancel()
-        raise TimeoutError
-    return reading.result()
+        self._peers.close()
 
 
 class _NotSent(Exception):

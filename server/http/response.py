@@ -83,11 +83,7 @@ def whole(request: web.BaseRequest, reply: Reply, line: RequestLine) -> bytes | 
     headers to their bytes takes several times as long. None: it is to be gone all the same.
     """
     body = reply.body
-    if body is None or reply.status in _NO_BODY or request.version != HttpVersion11:
-        return None
-    if request.method == "HEAD" or not request.keep_alive or not request.content.is_eof():
-        return None
-    if came_in_chunks(request):
+    if body is None or reply.status in _NO_BODY or request.method == "HEAD" or not stays(request):
         return None
     head = _lines(reply.status, [*_headers(reply, line), ("Content-Length", str(len(body)))])
     return None if head is None else b"%bDate: %b\r\n\r\n%b" % (head, date(int(time())).encode(), body)
@@ -134,10 +130,10 @@ def date(seconds: int) -> str:
 
 
 class Sent(web.StreamResponse):
-    """What aiohttp is told when `whole` has been written: nothing is left to do, and the connection stays."""
+    """What aiohttp is told when all has been written: nothing is left to do, and the connection stays."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, status: int = 200) -> None:
+        super().__init__(status=status)
         self._keep_alive = True
 
     async def prepare(self, request: web.BaseRequest) -> None:
@@ -148,3 +144,16 @@ class Sent(web.StreamResponse):
 
 
 SENT = Sent()
+
+
+@lru_cache(maxsize=512)
+def sent(status: int) -> Sent:
+    """The same, for what has a status of its own."""
+    return Sent(status)
+
+
+def stays(request: web.BaseRequest) -> bool:
+    """Whether the connection can stay: the client wants it, and nothing of the request is left to be read."""
+    if request.version != HttpVersion11 or not request.keep_alive:
+        return False
+    return request.content.is_eof() and not came_in_chunks(request)
