@@ -30,7 +30,7 @@ class TcpProxy:
         self._flows.set()
         self._refusing = False
         self._delay_seconds = 0.0
-        self._trap: tuple[bytes, Literal["before", "after"]] | None = None
+        self._trap: tuple[tuple[bytes, ...], Literal["before", "after"]] | None = None
         #: Connections that a trap has cut.
         self.trapped = 0
         self.port = 0
@@ -76,9 +76,9 @@ class TcpProxy:
         self._delay_seconds = 0.0
         self._flows.set()
 
-    def when_sent(self, mark: bytes, when: Literal["before", "after"]) -> None:
-        """Once."""
-        self._trap = (mark, when)
+    def when_sent(self, *marks: bytes, when: Literal["before", "after"]) -> None:
+        """Once, at the first of these."""
+        self._trap = (marks, when)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -125,7 +125,7 @@ class TcpProxy:
                     await asyncio.sleep(self._delay_seconds)
                 await self._flows.wait()
                 trap = self._trap if asked else None
-                if trap is not None and trap[0] in data:
+                if trap is not None and any(mark in data for mark in trap[0]):
                     self._trap = None
                     self.trapped += 1
                     if trap[1] == "after":

@@ -236,8 +236,12 @@ class Nodes:
         return "cut connections"
 
     async def cut_commit(self, random: Random) -> str:
-        """The next COMMIT of a node: before it is there, or after, so that its answer is lost."""
-        (await self._some(random))[0].proxy.when_sent(b"COMMIT", random.choice(("before", "after")))
+        """The next commit of a node: before it is there, or after, so that its answer is lost.
+
+        One of a single statement is known by the route of its write.
+        """
+        mark = random.choice((b"COMMIT", b" /things"))
+        (await self._some(random))[0].proxy.when_sent(mark, when=random.choice(("before", "after")))
         return "cut commit"
 
     async def hold(self, random: Random) -> str:

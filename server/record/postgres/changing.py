@@ -83,6 +83,8 @@ class There:
     entries: dict[int, Entry] = field(factory=dict)
     records: dict[tuple[int, int], Stored | None] = field(factory=dict)
     answers: dict[int, int | None] = field(factory=dict)
+    #: By collection, a row beyond which there is none.
+    last_rows: dict[int, int] = field(factory=dict)
 
     def head(self, identity: str) -> Head:
         return Head(identity, self.version, self.batch)
@@ -257,6 +259,7 @@ class Change:
         writes.raised.setdefault(there.id, (there, there.version))
         for place, stored in self.records.items():
             there.records[place] = writes.records[there.id, *place] = stored
+            there.last_rows[place[0]] = max(there.last_rows.get(place[0], 0), place[1])
         for number, entry in self.entries.items():
             writes.entries[there.id, number] = entry
             if entry is None:

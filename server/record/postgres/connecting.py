@@ -44,6 +44,9 @@ _NOT_AN_OPTION: Final = frozenset({"42704", "0A000", "42501", "22023", "42601"})
 #: serialization_failure, deadlock_detected; and what two nodes that make one table at once may meet.
 _AGAIN: Final = frozenset({"40001", "40P01"})
 _RACES: Final = frozenset({"42P07", "23505", "42710", "XX000"})
+#: What a server says of a statement that it has not done (asyncpg itself says 08, and one that goes may say
+#: 57 when it has): data, integrity, rollback, access, resources, program limits, not supported.
+_SAYS_NO: Final = frozenset({"22", "23", "40", "42", "53", "54", "0A"})
 #: disk_full, out of memory, too many connections, configuration_limit_exceeded.
 _FULL: Final = frozenset({"53100", "53400"})
 
@@ -182,6 +185,18 @@ class Pool:
                 connection.terminate()
                 raise Lost(str(error)) from error
             return found
+
+    async def at_once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Statements that are a transaction each. Raises RecordError, and Lost: of the last nobody knows."""
+        try:
+            async with self.connection() as connection:
+                return await work(connection)
+        except asyncpg.PostgresError as error:
+            if (error.sqlstate or "")[:2] not in _SAYS_NO:
+                raise Lost(str(error)) from error
+            raise meaning(error) from error
+        except _BROKEN as error:
+            raise Lost(str(error)) from error
 
     async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """In one snapshot. Raises RecordError."""

@@ -2,6 +2,7 @@
 
 1. A group is one transaction: the sessions' rows are locked, what it touches is read, worked out in memory
    (`changing.py`) and written, a statement a kind. The statement that raises the versions compares them.
+   Most groups are of sessions that this keeper has written before, and are one statement (`quick.py`).
 2. On a node of a cluster what is locked is who owns each session (`owners`), and a part is written only while
    that is this node, with this lease's epoch. Whoever takes a session over changes that row, so it waits for
    the commit under way, and the next commit finds another owner: it is fenced, whatever the old one's clock
@@ -23,7 +24,7 @@ from attrs import define, field, frozen
 
 from server.record.files import failures
 from server.record.lives import Sought
-from server.record.postgres import loading, places, statements, tables
+from server.record.postgres import loading, places, quick, statements, tables
 from server.record.postgres.changing import Change, There, Writes
 from server.record.postgres.connecting import Lost, Pool, prepare
 from server.record.postgres.past import Past
@@ -108,6 +109,7 @@ class PostgresRecord:
         self._history = options.history_seconds > 0 and options.history_bytes > 0
         self._options = options
         self._total = _Total()
+        self._remembered = quick.Remembered()
         #: This node's; None: no cluster, so sessions have no owners.
         self.lease: Lease | None = None
 
@@ -195,21 +197,88 @@ class PostgresRecord:
 
     async def _certain(self, group: Sequence[Part], read: Sequence[ChangeSet | Invalid]) -> list[Any]:
         """Again, where the first COMMIT had no answer, as far as it was not done. Raises RecordError."""
-        done: dict[str, Head] = {}
+        done = await self._quickly(group, read)
         for _ in range(_MOST_ROUNDS):
             left = [place for place, part in enumerate(group) if part.batch not in done]
             parts = [group[place] for place in left]
             changes = [read[place] for place in left]
+            found: dict[int, Head | RecordError] = {}
             try:
-                results = await self.pool.transaction(lambda c: self._group(c, parts, changes))  # noqa: B023
-            except _Rolled as rolled:
-                results = rolled.results
+                if parts:
+                    found = dict(zip(left, await self._slowly(parts, changes), strict=True))
             except Lost:
                 done |= await self._done(parts)
                 continue
-            found = dict(zip(left, results, strict=True))
             return [found.get(place, done.get(part.batch)) for place, part in enumerate(group)]
         raise Unknown("the record's database has not said whether it was done")
+
+    async def _slowly(
+        self, group: Sequence[Part], read: Sequence[ChangeSet | Invalid]
+    ) -> list[Head | RecordError]:
+        """In a transaction that reads what there is. Raises RecordError, Lost."""
+        there: dict[str, There] = {}
+        try:
+            results = await self.pool.transaction(lambda c: self._group(c, group, read, there))
+        except _Rolled as rolled:
+            return rolled.results
+        for each in there.values():
+            if each.version:
+                self._remembered.keep(each)
+        return results
+
+    async def _quickly(self, group: Sequence[Part], read: Sequence[ChangeSet | Invalid]) -> dict[str, Head]:
+        """Heads by batch, of what could be written by what is remembered. Raises RecordError."""
+        drafts = self._drafts(group, read)
+        if drafts is None:
+            return {}
+        writes, heads = Writes(), {}
+        before = {each.id: each.size for each in drafts.values()}
+
+        async def run(connection: Connection) -> set[int]:
+            touched = [
+                (drafts[part.session], rows)
+                for part, rows in zip(group, read, strict=True)
+                if isinstance(rows, ChangeSet)
+            ]
+            await statements.read_touched(connection, touched)
+            size = self._total.size
+            for part, (there, rows) in zip(group, touched, strict=True):
+                grown = sum(each.size - before[each.id] for each in drafts.values())
+                change = Change(there, history=self._history)
+                head = self._laid(change, part, rows, writes, size + grown)
+                if isinstance(head, RecordError):
+                    raise head  # the long way says what it is
+                heads[part.batch] = head
+            return await quick.write(connection, writes, self.lease, time.time())
+
+        for part in group:
+            self._remembered.forget(part.session)
+        try:
+            written = await self.pool.at_once(run)
+        except RecordError:
+            return {}
+        except Lost:
+            return await self._done(group)
+        for there in drafts.values():
+            if there.id in written:
+                self._total.size += there.size - before[there.id]
+                self._remembered.keep(there)
+        return {part.batch: heads[part.batch] for part in group if drafts[part.session].id in written}
+
+    def _drafts(self, group: Sequence[Part], read: Sequence[ChangeSet | Invalid]) -> dict[str, There] | None:
+        """The group's sessions as they are remembered; None where the long way is to be gone."""
+        drafts: dict[str, There] = {}
+        bases: dict[str, int] = {}
+        for part, rows in zip(group, read, strict=True):
+            if not isinstance(rows, ChangeSet) or not quick.fits(rows) or part.session.startswith(_NOBODYS):
+                return None
+            there = drafts.get(part.session) or self._remembered.draft(part.session)
+            if there is None or part.base != bases.get(part.session, there.version):
+                return None
+            drafts[part.session] = there
+            bases[part.session] = part.base + 1
+            quick.note_absent(there, rows)
+        return drafts
 
     async def _done(self, parts: Sequence[Part]) -> dict[str, Head]:
         """Which parts a transaction has written that may be under way still. Raises RecordError."""
@@ -242,8 +311,13 @@ class PostgresRecord:
         return written
 
     async def _group(
-        self, connection: Connection, group: Sequence[Part], read: Sequence[ChangeSet | Invalid]
+        self,
+        connection: Connection,
+        group: Sequence[Part],
+        read: Sequence[ChangeSet | Invalid],
+        written: dict[str, There],
     ) -> list[Head | RecordError]:
+        """`written` has the group's sessions, as they are when it is committed."""
         now = time.time()
         fenced = await self._not_mine(connection, [part.session for part in group])
         names = [part.session for part in group if part.session not in fenced]
@@ -272,6 +346,8 @@ class PostgresRecord:
         await self._finished(connection, writes, now)
         await self._drop_unborn(connection, there, new)
         self._total.size = size + sum(each.size - before[each.id] for each in there.values())
+        written.clear()
+        written |= there
         return results
 
     async def _drop_unborn(self, connection: Connection, there: dict[str, There], new: list[str]) -> None:

@@ -24,8 +24,9 @@ INSERT INTO sessions (name, version, batch, bytes, made_at, changed_at, used_at)
 SELECT name, 0, '', 0, $2, $2, $2 FROM unnest($1::text[]) AS new (name)
 ON CONFLICT (name) DO NOTHING"""
 _ENTRIES: Final = """\
-SELECT session, name, number, next_id, updated_at, schema, indexes, version, crc
-FROM collections WHERE session = ANY($1::bigint[])"""
+SELECT session, name, number, next_id, updated_at, schema, indexes, version, crc,
+  coalesce((SELECT max("row") FROM records AS r WHERE r.session = c.session AND r.collection = c.number), 0)
+FROM collections AS c WHERE session = ANY($1::bigint[])"""
 _RECORDS: Final = """\
 SELECT r.session, r.collection, r."row", r.version, r.crc, r.doc
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS asked (session, collection, "row")
@@ -104,9 +105,10 @@ async def make(connection: Connection, names: Sequence[str], now: float) -> None
 
 async def read_entries(connection: Connection, sessions: Iterable[There]) -> None:
     by_id = {each.id: each for each in sessions}
-    for session, *values, version, crc in await connection.fetch(_ENTRIES, list(by_id)):
+    for session, *values, version, crc, last in await connection.fetch(_ENTRIES, list(by_id)):
         row = EntryRow(*values)
         by_id[session].entries[row.number] = Entry(row, version, crc)
+        by_id[session].last_rows[row.number] = last
 
 
 async def read_touched(connection: Connection, parts: Sequence[tuple[There, ChangeSet]]) -> None:
@@ -149,21 +151,30 @@ async def forget_answers(connection: Connection, there: There) -> int:
     return int(await connection.fetchval(_FORGET_ANSWERS, there.id, ROW_BYTES))
 
 
+def put_rows(writes: Writes) -> dict[str, Sequence[Sequence[Any]]]:
+    """What is put, by table."""
+    return {
+        "records": [(*place, *stored) for place, stored in writes.records.items() if stored is not None],
+        "collections": [
+            (session, number, entry.row.name, *entry.row[2:], entry.version, entry.crc)
+            for (session, number), entry in writes.entries.items()
+            if entry is not None
+        ],
+        "answers": [
+            (session, *answer[:6], sums.of_answer(answer), answer.answer)
+            for (session, _), answer in writes.answers.items()
+            if answer is not None
+        ],
+        "superseded": writes.superseded,
+        "commits": writes.commits,
+    }
+
+
 async def write(connection: Connection, writes: Writes, now: float) -> bool:
     """Whether all sessions still had the version that they were found at."""
     gone = [place for place, stored in writes.records.items() if stored is None]
-    put = [(*place, *stored) for place, stored in writes.records.items() if stored is not None]
-    entries = [
-        (session, number, entry.row.name, *entry.row[2:], entry.version, entry.crc)
-        for (session, number), entry in writes.entries.items()
-        if entry is not None
-    ]
     dropped = [place for place, entry in writes.entries.items() if entry is None]
-    answers = [
-        (session, *answer[:6], sums.of_answer(answer), answer.answer)
-        for (session, _), answer in writes.answers.items()
-        if answer is not None
-    ]
+    put = put_rows(writes)
     raised = [
         (there.id, base, there.version, there.batch, there.size) for there, base in writes.raised.values()
     ]
@@ -172,13 +183,13 @@ async def write(connection: Connection, writes: Writes, now: float) -> bool:
         return False
     for sql, rows, width in (
         (_DROP_RECORDS, gone, 3),
-        (_PUT_RECORDS, put, 6),
-        (_PUT_ENTRIES, entries, 9),
+        (_PUT_RECORDS, put["records"], 6),
+        (_PUT_ENTRIES, put["collections"], 9),
         (_DROP_ENTRIES, dropped, 2),
         (_DROP_ANSWERS, list(writes.answers), 2),
-        (_PUT_ANSWERS, answers, 9),
-        (_PUT_SUPERSEDED, writes.superseded, 7),
-        (_PUT_COMMITS, writes.commits, 8),
+        (_PUT_ANSWERS, put["answers"], 9),
+        (_PUT_SUPERSEDED, put["superseded"], 7),
+        (_PUT_COMMITS, put["commits"], 8),
     ):
         if rows:
             await connection.execute(sql, *_columns(rows, width))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -95,7 +96,7 @@ async def test_a_commit_without_an_answer_is_looked_for_and_done_once(
     """Whether the server has heard of it or not: the answer is the truth, and there is one version."""
     [head] = await cut_off.commit([part("a", 0, first("x"))])
     assert isinstance(head, Head)
-    proxy.when_sent(b"COMMIT", when)  # type: ignore[arg-type]
+    proxy.when_sent(b"COMMIT", when=when)  # type: ignore[arg-type]
     [done, other] = await cut_off.commit(
         [part("a", 1, ChangeSet(puts=(record(2),))), part("b", 0, first("y"))]
     )
@@ -103,6 +104,25 @@ async def test_a_commit_without_an_answer_is_looked_for_and_done_once(
     assert (done.version, other.version) == (2, 1)  # type: ignore[union-attr]
     assert await cut_off.head("a") == done
     assert [each.version for each in await cut_off.log("a", most=9)] == [2, 1]
+    assert [each.records for each in await cut_off.collections("a")] == [2]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_commit_of_one_statement_without_an_answer_is_looked_for_and_done_once(
+    cut_off: PostgresRecord, proxy: TcpProxy, when: str
+) -> None:
+    """It is the same for what goes the short way, which has no COMMIT."""
+    await cut_off.commit([part(session, 0, first("x")) for session in "ab"])
+    batch = secrets.token_hex(16)
+    proxy.when_sent(batch.encode(), when=when)  # type: ignore[arg-type]
+    [done, other] = await cut_off.commit(
+        [part("a", 1, ChangeSet(puts=(record(2),)), batch=batch), part("b", 1, first("y"))]
+    )
+    assert proxy.trapped == 1
+    assert (done.version, other.version) == (2, 2)  # type: ignore[union-attr]
+    assert await cut_off.head("a") == done
+    for session in "ab":
+        assert [each.version for each in await cut_off.log(session, most=9)] == [2, 1]
     assert [each.records for each in await cut_off.collections("a")] == [2]
 
 
@@ -146,8 +166,10 @@ async def test_a_server_that_is_killed_again_and_again_raises_nothing_but_the_re
 async def test_a_commit_that_is_never_answered_is_unknown(cut_off: PostgresRecord, proxy: TcpProxy) -> None:
     """Nobody can tell as long as the database cannot be asked."""
     await cut_off.commit([part("a", 0, first("x"))])
-    proxy.when_sent(b"COMMIT", "after")
-    committing = asyncio.ensure_future(cut_off.commit([part("a", 1, ChangeSet(puts=(record(2),)))]))
+    batch = secrets.token_hex(16)
+    proxy.when_sent(batch.encode(), when="after")
+    written = part("a", 1, ChangeSet(puts=(record(2),)), batch=batch)
+    committing = asyncio.ensure_future(cut_off.commit([written]))
     while not proxy.trapped:
         await asyncio.sleep(0)
     proxy.refuse()
