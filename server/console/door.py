@@ -198,6 +198,7 @@ class Console:
             return Tailing(self._live, self.streams, wanted_of(asked_of(query)), rows, holding)
         if len(segments) == 3 and segments[0] == "sessions":
             found = await self.beside.following(request, segments[1], query)
+            found = await self.beside.relayed(request, segments[1], found)
             return evolve(found, registry=self.streams, holding=holding)
         raise NotFound("The console has no such stream.")
 

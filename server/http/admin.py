@@ -13,12 +13,14 @@ import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import orjson
-from attrs import frozen
+from attrs import evolve, frozen
 
 from server.concurrency.aside import OPERATORS, aside
-from server.http.event_stream import wish_of
+from server.http.event_stream import EVENT_STREAM, wish_of
+from server.http.relaying import Relay
 from server.live import outlets
 from server.live.feed import Feed, version_now
 from server.operations.api import ROOMS, Api
@@ -30,7 +32,7 @@ from server.values.errors import BadRequest
 from server.values.model import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from aiohttp import web
 
@@ -68,12 +70,17 @@ class Follow:
     resumed: bool
     registry: Registry | None = None
     holding: Holding = outlets.to_its_end
+    #: In a cluster, of a session that another node has: that node's stream after a version.
+    told: Callable[[int], AsyncIterator[bytes]] | None = None
 
     @property
     def begun(self) -> tuple[str, str]:
         return "", str(self.since) if self.resumed else ""
 
     def open(self, registry: Registry, wire: Wire, changes: Changes) -> tuple[Outlet, Awaitable[str]]:
+        if self.told is not None:
+            relay = Relay(registry, self.session, wire, told=self.told(self.since))
+            return relay, relay.serve()
         feed = Feed(registry, self.session, wire, past=self.past)
         return feed, feed.serve(changes, self.since)
 
@@ -90,6 +97,7 @@ class Admin:
     ) -> None:
         """`operated`: in a cluster, where calls are answered."""
         self._operated = operated
+        self._token = token
         self._api = api
         self._authenticator = Authenticator({"admin": token})
         self._limits = limits
@@ -108,7 +116,8 @@ class Admin:
 
         Where there is none any more, the pages stay until a restart, and shut.
         """
-        self._authenticator.renew({"admin": settings.auth.admin_token or secrets.token_hex(32)})
+        self._token = settings.auth.admin_token or secrets.token_hex(32)
+        self._authenticator.renew({"admin": self._token})
 
     async def answer(self, request: web.BaseRequest) -> Reply:
         """Raises ServiceError: Unauthorized before anything else is looked at."""
@@ -166,6 +175,22 @@ class Admin:
             return Follow(session, call.number("since", 0, 2**53), past, resumed=True)
         # What "now" is has to be known before the client can see that it follows.
         return Follow(session, await version_now(past), past, resumed=False)
+
+    async def relayed(self, request: web.BaseRequest, name: str, found: Follow) -> Follow:
+        """The same, where another node has the session. Raises Unavailable."""
+        if self._operated is None:
+            return found
+        clustered = self._operated.clustered
+        elsewhere = await clustered.place(request, found.session.directory)
+        if elsewhere is None:
+            return found
+        headers = {"Accept": EVENT_STREAM, "Authorization": f"Bearer {self._token}"}
+
+        def told(since: int) -> AsyncIterator[bytes]:
+            query = urlencode({"session": name, "since": since})
+            return clustered.told(elsewhere, f"{FOLLOWED}?{query}", headers)
+
+        return evolve(found, told=told)
 
     async def _past(self, name: str, since: int | None) -> dict[str, Any]:
         query = {"session": name} | ({} if since is None else {"since": str(since)})

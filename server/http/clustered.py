@@ -12,7 +12,7 @@ from server.http.forwarding import Asked
 from server.requests import content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from aiohttp import web
 
@@ -52,6 +52,15 @@ class Clustered:
     ) -> tuple[list[dict[str, Any]], list[str]]:
         """The same request's JSON from all other nodes that live; and the ids of those that gave none."""
         return await self.forwarder.ask_others(Asked.of(request, body), request_id.new())
+
+    def told(self, elsewhere: Elsewhere, raw_path: str, headers: dict[str, str]) -> AsyncIterator[bytes]:
+        """What the node that has the session answers to a GET of this one, as it comes.
+
+        Raises OSError, Unavailable.
+        """
+        lines = [(name.encode(), value.encode()) for name, value in headers.items()]
+        asked = Asked("GET", raw_path, lines, b"", elsewhere.session)
+        return self.forwarder.told(elsewhere.node, asked, request_id.new())
 
     async def forward(
         self,

@@ -30,7 +30,7 @@ from server.values.errors import MisdirectedRequest, NotConfirmed, Unavailable
 from server.values.model import SAFE_METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from server.cluster.ownership import Ownership
     from server.http.peers import Answer, Connection
@@ -156,7 +156,7 @@ class Forwarder:
                     self._ownership.note_place(asked.session, found)
             # By now it may be this one's: then the request, which was read, comes in once more.
             target = await self._ownership.place(asked.session) or self._ownership.itself
-        raise Unavailable("The node that has the session is not to be reached.", headers={"Retry-After": "1"})
+        raise _not_reached()
 
     async def _try(
         self, request: web.BaseRequest, asked: Asked, node: Node, line: RequestLine
@@ -233,6 +233,21 @@ class Forwarder:
             raise
         return found if isinstance(found, dict) else None
 
+    async def told(self, node: Node, asked: Asked, request_id: str) -> AsyncIterator[bytes]:
+        """What another node answers, as it comes. Raises OSError, Unavailable."""
+        try:
+            connection = await self._connection(node)
+        except _NotSent as error:
+            raise _not_reached() from error
+        try:
+            answer = await connection.ask(self._bytes(asked, node, request_id))
+            if answer.status != HTTPStatus.OK:
+                raise _not_reached()
+            async for piece in answer.pieces():
+                yield piece
+        finally:
+            connection.abort()
+
     async def _hand_back(
         self, request: web.BaseRequest, answer: Answer, whole: bytes | None, connection: Connection
     ) -> web.StreamResponse:
@@ -277,6 +292,10 @@ class Forwarder:
 
     async def close(self) -> None:
         self._peers.close()
+
+
+def _not_reached() -> Unavailable:
+    return Unavailable("The node that has the session is not to be reached.", headers={"Retry-After": "1"})
 
 
 class _NotSent(Exception):

@@ -11,6 +11,7 @@ from tests.streams import watching
 
 if TYPE_CHECKING:
     from tests.cluster.conftest import Cluster
+    from tests.e2e.service import RunningService
 
 
 def test_a_session_is_the_same_at_every_node(cluster: Cluster) -> None:
@@ -108,3 +109,50 @@ async def test_a_stream_is_the_same_at_every_node(cluster: Cluster) -> None:
 
     assert [len(each.body["items"]) for each in (*first, *second)] == [1, 1, 1, 2, 2, 2]
     assert {each.id for each in second} == {plain.headers["etag"]}
+
+
+def logged_in(node: RunningService) -> str:
+    """The cookie of a login of the node's console."""
+    answer = node.client(None).request(
+        "POST",
+        "/_meta/console/login",
+        raw=f"token={ADMIN}".encode(),
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert answer.status == 303, answer
+    return answer.headers["set-cookie"].partition(";")[0]
+
+
+async def test_a_console_follows_a_session_at_every_node(cluster: Cluster) -> None:
+    """Whichever node has it: each change once, with the id to go on after, until the login ends."""
+    session = "followed"
+    assert cluster.nodes[0].client(session).post("/orders", {"n": 0}).status == 201
+    target = f"/_meta/console/sessions/{session}/live"
+    async with AsyncExitStack() as streams:
+        watched, cookies = [], [logged_in(node) for node in cluster.nodes]
+        for node, cookie in zip(cluster.nodes, cookies, strict=True):
+            url = urlsplit(node.url)
+            stream = watching((url.hostname or "", url.port or 0), target, None, Cookie=cookie)
+            watched.append(await streams.enter_async_context(stream))
+        assert [stream.status for stream in watched] == [200, 200, 200]
+        for number in (1, 2):
+            assert cluster.nodes[number].client(session).post("/orders", {"n": number}).status == 201
+            events = [await stream.event() for stream in watched]
+            assert {(each.name, each.id) for each in events} == {("change", str(number + 1))}
+            assert [each.data["collections"] for each in events] == [{"orders": [number + 1]}] * 3
+
+        url = urlsplit(cluster.nodes[0].url)
+        again = watching((url.hostname or "", url.port or 0), f"{target}?since=1", None, Cookie=cookies[0])
+        late = await streams.enter_async_context(again)
+        assert [(await late.event()).id for _ in range(2)] == ["2", "3"]
+
+
+def test_a_console_shows_a_session_at_every_node(cluster: Cluster) -> None:
+    session = "consoled"
+    assert cluster.nodes[0].client(session).post("/orders", {"n": 77_007}).status == 201
+    for node in cluster.nodes:
+        client = node.client(None, Cookie=logged_in(node))
+        for page in ("", "/data/orders", "/data/orders/records/1", "/log"):
+            shown = client.get(f"/_meta/console/sessions/{session}{page}")
+            assert shown.status == 200, (page, shown.body)
+        assert b"77007" in client.get(f"/_meta/console/sessions/{session}/data/orders/records/1").body
