@@ -5,11 +5,14 @@
 3. Whatever changes anything has to name the login's CSRF token, and come from a page of this service.
 4. A fault is a page as well, which says what it was and what to do; what was typed is still in the browser.
 5. Its event streams have room of their own (`console.streams`), and end with the login that opened them.
+6. In a cluster a page about a session is made by the node that has it. The login stays this node's: the other
+   is told that there is one, beside the admin token, and puts the same CSRF token into its forms.
 """
 
 from __future__ import annotations
 
 import hmac
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -35,6 +38,7 @@ from server.requests.target import parse_query, parse_target
 from server.values.errors import (
     BadRequest,
     MethodNotAllowed,
+    MisdirectedRequest,
     NotFound,
     OriginRefused,
     ServiceError,
@@ -165,9 +169,12 @@ class Console:
             return self._traffic(request)
         if path != BASE and not path.startswith(f"{BASE}/"):
             return await self.beside.answer(request)
-        login = self.logins.of(_cookie(request.headers))
+        csrf = self.beside.handed_on_login(request)
+        login = Login("", csrf, math.inf) if csrf else self.logins.of(_cookie(request.headers))
         try:
             reply = await self._answered(request, login)
+        except MisdirectedRequest:
+            raise  # for the node that has handed it on
         except ServiceError as error:
             return _fault(error, login)
         return await aside(reply.make, OPERATORS) if isinstance(reply, Unmade) else reply
@@ -230,6 +237,7 @@ class Console:
         view = self._view(segments, method)
         if method == "GET":
             visit = Visit(method, segments, query, login)
+            await self._require_here(request, visit)
             return await view(visit)
         return await self._changed(request, Visit(method, segments, query, login), view)
 
@@ -239,15 +247,22 @@ class Console:
         if visit.method == "PUT":
             _check_csrf(visit.login, request.headers.get("X-CSRF-Token", ""))
             return await self._uploaded(request, visit, view)
-        form = await self._form(request)
-        _check_csrf(visit.login, form.get("csrf", ""))
+        data = await self._form_bytes(request)
+        visit = evolve(visit, form=_form_of(data))
+        _check_csrf(visit.login, visit.form.get("csrf", ""))
         if visit.segments == ("logout",):
             self.logins.leave(visit.login)
             return go(f"{BASE}/login")
-        return await view(Visit(visit.method, visit.segments, visit.query, visit.login, form))
+        await self._require_here(request, visit, data)
+        return await view(visit)
+
+    async def _require_here(self, request: web.BaseRequest, visit: Visit, data: bytes = b"") -> None:
+        """Raises AskElsewhere where another node has the session that it is about."""
+        await self.beside.require_page_here(request, _session_of(visit), visit.login.csrf, data)
 
     async def _uploaded(self, request: web.BaseRequest, visit: Visit, view: View) -> Reply:
         data = await content.read_body(request, limit=self._upload_bytes, seconds=_UPLOAD_SECONDS)
+        await self._require_here(request, visit, data)
         with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
             path = Path(scratch) / "upload"
             path.write_bytes(data)
@@ -282,7 +297,8 @@ class Console:
         address = self._address(request)
         if not self.logins.may_try(address):
             return _login_page(429, "Too many wrong tokens. Try again in a minute.")
-        login = self.logins.enter((await self._form(request)).get("token", ""), address)
+        form = _form_of(await self._form_bytes(request))
+        login = self.logins.enter(form.get("token", ""), address)
         return self._let_in(login) if login else _login_page(401, "This is not the admin token.")
 
     def _let_in(self, login: Login) -> Reply:
@@ -292,17 +308,34 @@ class Console:
         )
         return Reply(303, (("Set-Cookie", cookie + secure), ("Location", f"{BASE}/sessions")))
 
-    async def _form(self, request: web.BaseRequest) -> dict[str, str]:
+    async def _form_bytes(self, request: web.BaseRequest) -> bytes:
         """Raises BadRequest for what is no form."""
         if request.content_type != "application/x-www-form-urlencoded":
             raise BadRequest("This page takes a form.")
-        data = await content.read_body(request, limit=_FORM_BYTES, seconds=self._limits.body_seconds)
-        try:
-            text = data.decode("ascii")
-            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
-        except ValueError:
-            raise BadRequest("The form cannot be read.") from None
-        return {name: value.replace("\r\n", "\n") for name, value in pairs}
+        return await content.read_body(request, limit=_FORM_BYTES, seconds=self._limits.body_seconds)
+
+
+def _form_of(data: bytes) -> dict[str, str]:
+    """Raises BadRequest."""
+    try:
+        text = data.decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise BadRequest("The form cannot be read.") from None
+    return {name: value.replace("\r\n", "\n") for name, value in pairs}
+
+
+def _session_of(visit: Visit) -> str:
+    """The session that a page is about; of a fork the one that is made. "": it is about none."""
+    match visit.segments:
+        case ("sessions", _, "fork"):
+            return visit.form.get("to", "").strip()
+        case ("sessions", name, *_):
+            return name
+        case ("routes", _, "replay"):
+            return visit.form.get("session", "")
+        case _:
+            return ""
 
 
 def _is(segments: tuple[str, ...], pattern: tuple[str, ...]) -> bool:

@@ -19,6 +19,7 @@ import orjson
 from attrs import evolve, frozen
 
 from server.concurrency.aside import OPERATORS, aside
+from server.http.elsewhere import LOGIN, AskElsewhere
 from server.http.event_stream import EVENT_STREAM, wish_of
 from server.http.relaying import Relay
 from server.live import outlets
@@ -28,7 +29,7 @@ from server.operations.call import Archive, Call, Piece
 from server.requests import content, strict_json
 from server.requests.auth import Authenticator
 from server.requests.target import parse_query, parse_target
-from server.values.errors import BadRequest
+from server.values.errors import BadRequest, ServiceError
 from server.values.model import Reply
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from server.http.elsewhere import Elsewhere
     from server.http.operated import Operated
     from server.live.changes import Changes
     from server.live.feed import Past
@@ -178,12 +180,10 @@ class Admin:
 
     async def relayed(self, request: web.BaseRequest, name: str, found: Follow) -> Follow:
         """The same, where another node has the session. Raises Unavailable."""
-        if self._operated is None:
+        elsewhere = await self._elsewhere(request, found.session)
+        if self._operated is None or elsewhere is None:
             return found
         clustered = self._operated.clustered
-        elsewhere = await clustered.place(request, found.session.directory)
-        if elsewhere is None:
-            return found
         headers = {"Accept": EVENT_STREAM, "Authorization": f"Bearer {self._token}"}
 
         def told(since: int) -> AsyncIterator[bytes]:
@@ -191,6 +191,37 @@ class Admin:
             return clustered.told(elsewhere, f"{FOLLOWED}?{query}", headers)
 
         return evolve(found, told=told)
+
+    async def _elsewhere(self, request: web.BaseRequest, session: Session) -> Elsewhere | None:
+        """Whether another node has it. Raises Unavailable, Misplaced."""
+        if self._operated is None:
+            return None
+        return await self._operated.clustered.place(request, session.directory)
+
+    async def require_page_here(self, request: web.BaseRequest, name: str, csrf: str, body: bytes) -> None:
+        """Raises AskElsewhere where another node has the session that a page of the console is about.
+
+        `csrf`: of the login at this node, which is the page's there, too. `body`: the request's.
+        """
+        if self._operated is None or not name:
+            return
+        try:
+            session = await self._api.named(name)
+        except ServiceError:
+            return  # which the page itself says
+        elsewhere = await self._elsewhere(request, session)
+        if elsewhere is not None:
+            headers = {LOGIN: csrf, "Authorization": f"Bearer {self._token}"}
+            raise AskElsewhere(elsewhere, body, headers)
+
+    def handed_on_login(self, request: web.BaseRequest) -> str:
+        """The CSRF token of a login at the node that hands a page on; "": it is none. Raises Unauthorized."""
+        if self._operated is None or not self._operated.clustered.may_come(request):
+            return ""
+        csrf = request.headers.get(LOGIN, "")
+        if csrf:
+            self.authenticate(request)
+        return csrf
 
     async def _past(self, name: str, since: int | None) -> dict[str, Any]:
         query = {"session": name} | ({} if since is None else {"since": str(since)})

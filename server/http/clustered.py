@@ -12,7 +12,7 @@ from server.http.forwarding import Asked
 from server.requests import content
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from aiohttp import web
 
@@ -70,11 +70,15 @@ class Clustered:
         *,
         holds: Callable[[int], None] = lambda _size: None,
         body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> web.StreamResponse:
-        """The other node's response, sent. `body`: what was read already. Raises ServiceError."""
+        """The other node's response, sent. `body`: what was read already. Raises ServiceError.
+
+        `headers` go with it, in the place of the client's own of these names.
+        """
         if body is None:
             body = await content.read_body(
                 request, limit=self.body_bytes, seconds=self.body_seconds, holds=holds
             )
-        asked = Asked.of(request, body, elsewhere.session)
+        asked = Asked.of(request, body, elsewhere.session, headers or {})
         return await self.forwarder.forward(request, asked, elsewhere.node, line)

@@ -16,6 +16,7 @@ import asyncio
 import hmac
 import json
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from attrs import frozen
 from multidict import CIMultiDict
 
 from server.cluster.ownership import Node
+from server.http.elsewhere import LOGIN
 from server.http.peers import OF_A_CONNECTION, Broken, Peers, target_of
 from server.http.response import sent, stays
 from server.settings.key import is_loopback
@@ -30,7 +32,7 @@ from server.values.errors import MisdirectedRequest, NotConfirmed, Unavailable
 from server.values.model import SAFE_METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from server.cluster.ownership import Ownership
     from server.http.peers import Answer, Connection
@@ -73,8 +75,20 @@ class Asked:
     session: str
 
     @classmethod
-    def of(cls, request: web.BaseRequest, body: bytes, session: str = "") -> Asked:
-        return cls(request.method, request.raw_path, request.raw_headers, body, session)
+    def of(
+        cls,
+        request: web.BaseRequest,
+        body: bytes,
+        session: str = "",
+        added: Mapping[str, str] = MappingProxyType({}),
+    ) -> Asked:
+        """`added` are headers in the place of the client's own of these names."""
+        headers: Sequence[tuple[bytes, bytes]] = request.raw_headers
+        if added or LOGIN in request.headers:
+            ours = {name.lower().encode() for name in (*added, LOGIN)}
+            headers = [each for each in headers if each[0].lower() not in ours]
+            headers += [(name.encode(), value.encode()) for name, value in added.items()]
+        return cls(request.method, request.raw_path, headers, body, session)
 
 
 class Misplaced(MisdirectedRequest):

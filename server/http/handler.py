@@ -214,7 +214,9 @@ class Handler:
             return await self._answered(request, line)
         except AskElsewhere as away:
             assert self._cluster is not None  # noqa: S101  it has said so
-            return await self._cluster.forward(request, away.elsewhere, line, body=away.body)
+            return await self._cluster.forward(
+                request, away.elsewhere, line, body=away.body, headers=away.headers
+            )
 
     async def _answered(self, request: web.BaseRequest, line: RequestLine) -> Answered:
         check_coding(request.headers)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode, urlsplit
 
 from tests.cluster.conftest import ADMIN, CLUSTER_TOKEN
 from tests.streams import watching
@@ -12,6 +13,8 @@ from tests.streams import watching
 if TYPE_CHECKING:
     from tests.cluster.conftest import Cluster
     from tests.e2e.service import RunningService
+
+FORM: Final = "application/x-www-form-urlencoded"
 
 
 def test_a_session_is_the_same_at_every_node(cluster: Cluster) -> None:
@@ -117,7 +120,7 @@ def logged_in(node: RunningService) -> str:
         "POST",
         "/_meta/console/login",
         raw=f"token={ADMIN}".encode(),
-        content_type="application/x-www-form-urlencoded",
+        content_type=FORM,
     )
     assert answer.status == 303, answer
     return answer.headers["set-cookie"].partition(";")[0]
@@ -147,12 +150,33 @@ async def test_a_console_follows_a_session_at_every_node(cluster: Cluster) -> No
         assert [(await late.event()).id for _ in range(2)] == ["2", "3"]
 
 
-def test_a_console_shows_a_session_at_every_node(cluster: Cluster) -> None:
+def test_a_console_shows_and_changes_a_session_at_every_node(cluster: Cluster) -> None:
+    """By the login of the node that is asked; whoever has none is no operator, whatever he says he is."""
     session = "consoled"
     assert cluster.nodes[0].client(session).post("/orders", {"n": 77_007}).status == 201
-    for node in cluster.nodes:
+    one = f"/_meta/console/sessions/{session}"
+    for number, node in enumerate(cluster.nodes):
         client = node.client(None, Cookie=logged_in(node))
         for page in ("", "/data/orders", "/data/orders/records/1", "/log"):
-            shown = client.get(f"/_meta/console/sessions/{session}{page}")
+            shown = client.get(f"{one}{page}")
             assert shown.status == 200, (page, shown.body)
-        assert b"77007" in client.get(f"/_meta/console/sessions/{session}/data/orders/records/1").body
+        blank = client.get(f"{one}/data/orders/new").body.decode()
+        csrf = re.findall(r'name="csrf" value="([^"]+)"', blank)[0]
+        for sent, status in (("wrong", 403), (csrf, 303)):
+            form = urlencode({"csrf": sent, "json": f'{{"n": {number}}}'})
+            added = client.request("POST", f"{one}/data/orders/new", raw=form.encode(), content_type=FORM)
+            assert added.status == status, added.body
+        forged = {"X-Metaservice-Node": "x", "X-Metaservice-Login": csrf}
+        for headers in (forged, {**forged, "X-Metaservice-Token": CLUSTER_TOKEN}):
+            assert node.client(None, **headers).get(f"{one}/data/orders").status == 401
+    handed_on = {
+        "X-Metaservice-Node": "x",
+        "X-Metaservice-Token": CLUSTER_TOKEN,
+        "X-Metaservice-Login": "c",
+        "Authorization": f"Bearer {ADMIN}",
+    }
+    answers = [node.client(None, **handed_on).get(one) for node in cluster.nodes]
+    assert sorted(each.status for each in answers) == [200, 421, 421]
+    assert all("x-metaservice-owner" in each.headers for each in answers if each.status == 421)
+    found = cluster.nodes[2].client(session).get("/orders").json["items"]
+    assert [each["n"] for each in found] == [77_007, 0, 1, 2]
