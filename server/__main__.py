@@ -12,6 +12,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.telemetry import structlog_alone  # noqa: F401  before anything that imports structlog
+
+# isort: split
 import structlog
 
 from server.cli.progress import Progress

@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
 
-from wasm_runtime.engine import Runtime, precompile
 from wasm_runtime.immortal import SnapshotError, make_immortal
 
 if TYPE_CHECKING:
@@ -123,6 +122,9 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _build(cache_dir: Path, digest: str, progress: Progress) -> Artifact:
+    # Whoever finds it built has no engine to import: workers have.
+    from wasm_runtime.engine import precompile  # noqa: PLC0415
+
     with tempfile.TemporaryDirectory(dir=cache_dir, prefix="building-") as scratch:
         place = Path(scratch)
         component = _timed(
@@ -199,6 +201,8 @@ def _library(name: str) -> Path:
 
 
 def _describe(compiled: Path) -> dict[str, Any]:
+    from wasm_runtime.engine import Runtime  # noqa: PLC0415  as above
+
     answer: dict[str, Any] = Runtime.load(compiled).describe()
     return answer
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import jsonschema_rs
 import orjson
 from attrs import evolve, frozen
 
@@ -20,6 +19,8 @@ from wasm_runtime.nesting import depth_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    import jsonschema_rs
 
 #: What one pattern may take compiled, and its cache while it runs.
 PATTERN_BYTES = 4 * 1024 * 1024
@@ -47,6 +48,9 @@ class Violation:
 
 def patterns_in_linear_time(size_limit: int = PATTERN_BYTES) -> jsonschema_rs.RegexOptions:
     """The engine without look-around and back references: no pattern takes more than linear time."""
+    # Neither the service nor its workers have it where there is no contract.
+    import jsonschema_rs  # noqa: PLC0415
+
     return jsonschema_rs.RegexOptions(size_limit=size_limit, dfa_size_limit=size_limit)
 
 
@@ -56,6 +60,8 @@ DEEPEST = 100
 
 def compiled(schema: dict[str, Any], **options: Any) -> jsonschema_rs.Validator:
     """Raises SchemaError."""
+    import jsonschema_rs  # noqa: PLC0415  as above
+
     options.setdefault("pattern_options", patterns_in_linear_time())
     try:
         return jsonschema_rs.Draft202012Validator(

@@ -17,7 +17,6 @@ import orjson
 from attrs import define, field, frozen
 
 from server.contracts.document import FILES, ContractError, Problem, pointer_of
-from server.contracts.yaml_text import Builder, YamlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,6 +178,9 @@ class Bundle:
         return value
 
     def _yaml(self, text: bytes, name: str) -> Any:
+        # Most services read no YAML.
+        from server.contracts.yaml_text import Builder, YamlError  # noqa: PLC0415
+
         try:
             decoded = text.decode("utf-8-sig")
         except UnicodeDecodeError:

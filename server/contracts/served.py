@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import orjson
 import structlog
 
-from server.contracts.contract import Contract
 from server.contracts.document import ContractError
-from server.contracts.overrides import with_file
-from server.contracts.reading import read, read_file
 from server.values.errors import BadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from server.contracts.contract import Contract
     from server.contracts.files import DocumentLimits
     from server.contracts.schemas import SchemaLimits
     from server.values.model import Session
@@ -103,6 +101,10 @@ class ServedContracts:
         return contract
 
     def _made(self, text: bytes, name: str) -> Contract:
+        # A fifth of what the service would import: most have no contract.
+        from server.contracts.contract import Contract  # noqa: PLC0415
+        from server.contracts.reading import read  # noqa: PLC0415
+
         return Contract.of(read(text, name, limits=self._limits), name=name, limits=self._schemas)
 
     def _keep(self, digest: str, contract: Contract | None) -> None:
@@ -145,5 +147,10 @@ def read_contract(
     path: Path, limits: DocumentLimits | None = None, schemas: SchemaLimits | None = None
 ) -> Contract:
     """The contract of a file, with what `contract.toml` beside it says. Raises ContractError."""
+    # As above.
+    from server.contracts.contract import Contract  # noqa: PLC0415
+    from server.contracts.overrides import with_file  # noqa: PLC0415
+    from server.contracts.reading import read_file  # noqa: PLC0415
+
     document = with_file(read_file(path, limits), path.parent / _OVERRIDES)
     return Contract.of(document, limits=schemas)

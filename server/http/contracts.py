@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from server.contracts.contract import Call
 from server.contracts.served import ServedContracts
 from server.values.errors import NotFound
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from server.contracts.contract import Call
     from server.requests.auth import Caller
     from server.requests.context import ContextReader
     from server.requests.target import Target
@@ -30,6 +30,16 @@ class ContractReader:
         self.contracts = contracts or ServedContracts()
         self._reader = reader
         self._beyond = beyond
+
+    def default_call(self, path: str) -> Call | None:
+        """What a request is to the contract of all sessions, before more of it is known, if there is one."""
+        default = self.contracts.default
+        if default is None:
+            return None
+        # Where there is a contract it is imported already; most services have none.
+        from server.contracts.contract import Call  # noqa: PLC0415
+
+        return Call(default, None, path)
 
     async def call(
         self,
@@ -51,6 +61,8 @@ class ContractReader:
         if contract is None:
             line.contract = None
             return None
+        from server.contracts.contract import Call  # noqa: PLC0415  as above
+
         line.contract = Call(contract, None, target.path)
         try:
             match = contract.match(request.method, target.segments)
@@ -74,5 +86,7 @@ class ContractReader:
             return ctx
         if contract is None:
             return ctx.with_contract(None)
+        from server.contracts.contract import Call  # noqa: PLC0415  as above
+
         call = Call(contract, contract.match(ctx.method, ctx.segments), ctx.path)
         return ctx.with_contract(call.admitted(ctx.headers, ctx.query))

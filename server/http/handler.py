@@ -18,7 +18,6 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 
 from server.concurrency.aside import INLINE_BYTES, aside
 from server.concurrency.uninterrupted import uninterrupted
-from server.contracts.contract import Call
 from server.http import pages, request_id
 from server.http.answering import answered
 from server.http.api_pages import NAMES as API_PAGES
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
 
     from multidict import MultiMapping
 
+    from server.contracts.contract import Call
     from server.http.answering import UseCase
     from server.http.api_pages import ApiPages
     from server.http.clustered import Clustered
@@ -271,9 +271,8 @@ class Handler:
         check_method(request.method)
         if request.raw_path == "*" and request.method == "OPTIONS":
             return Reply(204, (("Allow", ", ".join(METHODS)),))
-        default = self._contracts.contracts.default
-        if default is not None:  # what is refused before the session is known has its form
-            line.contract = Call(default, None, request.raw_path.partition("?")[0])
+        # What is refused before the session is known has its form.
+        line.contract = self._contracts.default_call(request.raw_path.partition("?")[0])
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
         if target.segments == TICKETS and self._watching is not None:
             return self._watching.ticket(request, target, caller)

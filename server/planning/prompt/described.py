@@ -19,7 +19,6 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-import yaml
 from attrs import frozen
 
 from server.planning.kinds.route import RouteTemplate, Slot
@@ -38,8 +37,6 @@ _MAX_DEPTH: Final = 100
 _MAX_FOUND: Final = 3
 _MAX_NAMED: Final = 32
 _METHODS: Final = ("get", "put", "post", "delete", "patch")
-#: In C where PyYAML was built with it: twenty times as fast.
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MARKED: Final = re.compile(r"^[\"']?(?:openapi|swagger)[\"']?\s*:", re.MULTILINE)
 
 Object: TypeAlias = "dict[str, Any]"
@@ -145,8 +142,12 @@ def read_description(text: str) -> ApiDescription | None:
     is_json = text.lstrip().startswith("{")
     if not is_json and not _MARKED.search(text):
         return None
+    import yaml  # noqa: PLC0415  most house rules are none
+
+    #: In C where PyYAML was built with it: twenty times as fast.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        document = json.loads(text) if is_json else yaml.load(text, Loader=_LOADER)  # noqa: S506 - both are safe
+        document = json.loads(text) if is_json else yaml.load(text, Loader=loader)  # noqa: S506 - both are safe
         _check_size(document)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         if is_json or _begins(text):
