@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
+from server.telemetry import structlog_alone  # noqa: F401  before anything that imports structlog
+
+# isort: split
 from server.contracts.files import DocumentLimits
 from server.contracts.issued import IssuedTokens
 from server.contracts.schemas import SchemaLimits

@@ -26,7 +26,6 @@ _HEAVY = (
 )
 _SERVE = """\
 import asyncio, os, sys
-import server.__main__
 from server.app import make_app
 from server.settings.reading import load
 
