@@ -48,7 +48,7 @@ class Violation:
 
 def patterns_in_linear_time(size_limit: int = PATTERN_BYTES) -> jsonschema_rs.RegexOptions:
     """The engine without look-around and back references: no pattern takes more than linear time."""
-    # Neither the service nor its workers have it where there is no contract.
+    # The service has no use of it where there is no contract.
     import jsonschema_rs  # noqa: PLC0415
 
     return jsonschema_rs.RegexOptions(size_limit=size_limit, dfa_size_limit=size_limit)

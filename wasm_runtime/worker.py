@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cattrs
+import jsonschema_rs  # noqa: F401  the first contract asks for it: a confined worker reads no module any more
 
 from store.keeper_wire import Committed, HeadIs, Opened, Refusal, Refused, Room, Spare, Spared, WireError
 from wasm_runtime import affinity, allocator, frames

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.processes import environment, keepers_of, workers_of
+from tools.processes import environment, keepers_of
 
 if TYPE_CHECKING:
     from wasm_runtime.artifact import Artifact
@@ -45,7 +45,7 @@ asyncio.run(main())
 def test_a_service_by_itself_imports_nothing_that_it_has_no_use_of(
     guest_artifact: Artifact, tmp_path: Path, admin: str
 ) -> None:
-    """Neither the process that answers, with operators' pages or without, nor its keeper, nor its worker."""
+    """Neither the process that answers, with operators' pages or without, nor its keeper."""
     unwanted = _OF_A_CLUSTER if admin else (*_OF_A_CLUSTER, *_HEAVY)
     settings = {"SANDBOX_DATA_ROOT": str(tmp_path / "data"), "LARS_PORT": "0", "LARS_ADMIN_TOKEN": admin}
     with subprocess.Popen(
@@ -62,7 +62,6 @@ def test_a_service_by_itself_imports_nothing_that_it_has_no_use_of(
         [keeper] = keepers_of(service.pid)
         # The client of PostgreSQL is compiled: a process that has imported it has mapped it.
         mapped = Path(f"/proc/{keeper}/maps").read_text()
-        of_workers = [Path(f"/proc/{worker}/maps").read_text() for worker in workers_of(service.pid)]
         command = Path(f"/proc/{keeper}/cmdline").read_bytes()
         service.stdin.write(os.linesep)
         service.stdin.close()
@@ -70,5 +69,3 @@ def test_a_service_by_itself_imports_nothing_that_it_has_no_use_of(
     assert said == "found:\n"
     assert "asyncpg" not in mapped
     assert b"postgres" not in command
-    assert of_workers
-    assert not any("jsonschema_rs" in each for each in of_workers)
