@@ -7,6 +7,7 @@ The data says how the operation's records are kept and shown. What a request ask
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, evolve, field, frozen
@@ -22,6 +23,9 @@ from server.contracts.keys import address_of, making_of
 from server.contracts.paging import Query, query_of
 from server.contracts.paths import Slot, Word, alike
 from server.contracts.profiles.frame.table import NO_LINKS, NONE, Linked
+from server.contracts.record_rules.answer import rules_of_answer, rules_of_person
+from server.contracts.record_rules.programs import DERIVED, UNIQUE
+from server.contracts.record_rules.rules import NO_RULES, RecordRules, Unique
 from server.contracts.samples import Samples
 from server.contracts.settling import Settling
 from server.contracts.shapes import plain
@@ -96,7 +100,11 @@ class Compiler:
     _examples: Examples = field(init=False)
     _samples: Samples = field(init=False)
     done: dict[tuple[str, str], Compiled] = field(factory=dict)
+    _guesses: dict[str, Filling] = field(factory=dict)
     _fillings: dict[str, Filling] = field(factory=dict)
+    #: By resource, what a model has said of its records.
+    _answered: dict[str, RecordRules] = field(factory=dict)
+    _rules: dict[str, RecordRules] = field(factory=dict)
     _forms_of_lists: dict[str, dict[str, Any]] = field(factory=dict)
     _shown_seeds: dict[str, dict[str, Any]] = field(factory=dict)
     _requests: Examples = field(init=False)
@@ -123,9 +131,11 @@ class Compiler:
 
     def compiled(self, role: Role) -> Compiled:
         found = self.done.get((role.operation.id, role.name))
-        if found is None:
-            found = self._compile(role) if role.plain else self.example(role)
-            self.done[role.operation.id, role.name] = found
+        while found is None:
+            done = self.done
+            made = self._compile(role) if role.plain else self.example(role)
+            if done is self.done:  # else an answer has come meanwhile
+                found = done[role.operation.id, role.name] = made
         return found
 
     def example(self, role: Role) -> Compiled:
@@ -151,7 +161,7 @@ class Compiler:
         resource = role.resource
         assert resource is not None  # noqa: S101 - a plain role has one
         filling = self.filling(resource)
-        seeds = self._seeds(resource, filling)
+        seeds = self._seeds(resource)
         query = query_of(
             self.model.views,
             role.operation,
@@ -249,8 +259,11 @@ class Compiler:
             found |= {"matched": programs.MATCHED, "versioned": programs.VERSIONED}
             if role.name == "get":
                 found["not-modified"] = programs.NOT_MODIFIED
-        if self._unique(resource):
-            found["unique"] = programs.UNIQUE
+        rules = self.record_rules(resource)
+        if rules.unique:
+            found["unique"] = UNIQUE
+        if rules.derived:
+            found["derived"] = DERIVED
         if profile.blanks:
             found["unset"] = programs.UNSET
         if profile.tombs and self._tomb(resource) is not None:
@@ -262,10 +275,10 @@ class Compiler:
         if "versioned" in pieces or "matched" in pieces:
             found["version"] = [*role.reply.within, *self._own_names(resource, self.model.profile.version)]
         if "unique" in pieces:
-            found["unique"] = [
-                [[name], f"There is a {resource.name} with this {name} already."]
-                for name in self._unique(resource)
-            ]
+            rules = self.record_rules(resource).unique
+            found["unique"] = [each.as_hint(resource.name) for each in rules]
+        if "derived" in pieces:
+            found["derived"] = [each.as_hint() for each in self.record_rules(resource).derived]
         if "tomb" in pieces:
             found["tomb"] = self._tomb(resource) or {}
         if pieces and self.model.linked.links:
@@ -288,9 +301,60 @@ class Compiler:
             fields = dict(self.model.views.of(fields.get(own)).properties)
         return found
 
-    def _unique(self, resource: Resource) -> list[str]:
+    def _unique(self, resource: Resource) -> tuple[Unique, ...]:
+        """What the document's profile says that no two records share."""
         wanted = self.model.profile.unique
-        return [name for name in resource.fields if plain(name) in wanted and (name,) != resource.key.path]
+        return tuple(
+            Unique(((name,),), (name,), folded=True)
+            for name in resource.fields
+            if plain(name) in wanted and (name,) != resource.key.path
+        )
+
+    # The rules of records
+
+    def record_rules(self, resource: Resource) -> RecordRules:
+        """What a person, the document's profile and a model say of its records, in this order."""
+        found = self._rules.get(resource.name)
+        if found is None:
+            own = rules_of_person(self.model, resource, self._guessed(resource))
+            answered = self._answered.get(resource.name, NO_RULES)
+            unique = own.unique if resource.told.unique is not None else self._unique(resource)
+            there = {each.paths for each in unique}
+            more = tuple(each for each in answered.unique if each.paths not in there)
+            found = RecordRules(answered.initial, (*unique, *more), (*own.derived, *answered.derived))
+            self._rules[resource.name] = found
+        return found
+
+    def require_rules(self) -> None:
+        """Raises ContractError where a person says of records what cannot be."""
+        for resource in self.model.resources:
+            if resource.told.unique or resource.told.derived:
+                self.record_rules(resource)
+
+    def is_answered(self, resource: Resource) -> bool:
+        return resource.name in self._answered
+
+    def answer(self, resource: Resource, answer: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Have what a model has answered count from now on, where nothing else is said."""
+        filling = self._guessed(resource)
+        found = rules_of_answer(self.model, resource, filling, partial(self._shows, resource), answer)
+        self._answered[resource.name] = found
+        self._rules.pop(resource.name, None)
+        self._fillings.pop(resource.name, None)
+        roles = {role.operation.id for role in resource.roles}
+        self.done = {key: compiled for key, compiled in self.done.items() if key[0] not in roles}
+
+    def _shows(self, resource: Resource, path: tuple[str, ...], value: Any) -> bool:
+        """Whether the replies that show its records can show this value."""
+        if self._settling is None:
+            return True
+        sample = self._sample(resource, self._guessed(resource))
+        put(sample, path, deepcopy(value))
+        return not any(
+            steps[: len(path)] == list(path)
+            for frame in self._settling.frames(resource)
+            for steps, _ in self._settling.broken(frame, sample)
+        )
 
     def _tomb(self, resource: Resource) -> dict[str, Any] | None:
         """What is told of a record that was deleted, where reading one declares that."""
@@ -337,17 +401,29 @@ class Compiler:
         """What a new record has that no client has said."""
         found = self._fillings.get(resource.name)
         if found is None:
-            found = self._fillings[resource.name] = filling_of(
+            said = dict(self.record_rules(resource).initial)
+            guessed = self._guessed(resource)
+            consts = [each for each in guessed.consts if each[0] not in said]
+            found = Filling([*consts, *said.items()], guessed.fresh, guessed.touched)
+            self._fillings[resource.name] = found
+        return found
+
+    def _guessed(self, resource: Resource) -> Filling:
+        """The same by rule alone."""
+        found = self._guesses.get(resource.name)
+        if found is None:
+            found = self._guesses[resource.name] = filling_of(
                 self.model.views, self._examples, resource, self.model.profile.fresh
             )
             if self._settling is not None:
                 self._settling.settle(resource, found, self._sample(resource, found))
         return found
 
-    def _seeds(self, resource: Resource, filling: Filling) -> dict[str, Any]:
-        """The document's examples by address, as replies can show them."""
+    def _seeds(self, resource: Resource) -> dict[str, Any]:
+        """The document's examples by address, as replies can show them; no model has a say in them."""
         known = self._shown_seeds.get(resource.name)
         if known is None:
+            filling = self._guessed(resource)
             filled = self._filled(resource, self._samples.seeds(resource), filling)
             known = {}
             for address, record in filled.items():

@@ -264,7 +264,7 @@ _INSERT: Final = (
     + _FRESH
     + "count = 1\n"
     + _COUNT
-    + "#: unique\n"
+    + "#: derived\n#: unique\n"
     + _STORED
     + "rec = store.insert(rec)\n"
 )
@@ -292,7 +292,7 @@ _KEEP: Final = (
     + _FRESH
     + "count += 1\n"
     + _COUNT
-    + "#: unique\n"
+    + "#: derived\n#: unique\n"
     + _STORED
     + """\
 if store.exists(address):
@@ -614,19 +614,6 @@ REPLY = make_response(plan["response_hints"]["status"], body)
 # -- pieces of profiles ------------------------------------------------------------------------------
 
 _PLACE: Final = re.compile(r"^( *)#: ([a-z-]+)\n", re.MULTILINE)
-
-#: No other record has the value of a property that no two share.
-UNIQUE: Final = """\
-for path, taken in hints["unique"]:
-    spot = item
-    for step in path:
-        spot = spot.get(step) if isinstance(spot, dict) else None
-    if isinstance(spot, str) and spot != "":
-        test = ".".join(path) + ("" if "*" in spot else "__ilike")
-        for other in store.search({test: spot}, limit=2):
-            if str(other["id"]) != str(address):
-                abort(409, taken)
-"""
 
 #: The record's own version is its weak tag; what the request says of it is looked at here.
 MATCHED: Final = """\
