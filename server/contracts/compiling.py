@@ -6,6 +6,7 @@ The data says how the operation's records are kept and shown. What a request ask
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -60,6 +61,13 @@ _SAMPLE_TEXTS: Final = {
     "token": "3f2b6c1e0d4a4c7b9a557e1f2a3b4c5d",
     "key": "3f2b6c1e-0d4a-4c7b-9a55-7e1f2a3b4c5d",
 }
+_PAGE_FACTS: Final = frozenset({"total", "count", "limit", "offset", "page", "pages", "more"})
+_PAGE_KINDS: Final = _PAGE_FACTS | {"", "true", "one"}
+#: What the store can leave out (`store.cut`).
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
+_MOST_LEFT_OUT: Final = 64
+#: What a request may ask for a part of.
+_SPARSE: Final = ("attributes", "relationships")
 _NEWEST: Final = frozenset({"has_more"})
 
 
@@ -82,10 +90,13 @@ class Compiled:
     key_query: str = ""
     #: Scopes of which a list shows only those of whoever asks: `GET /user/repos`.
     mine: tuple[str, ...] = ()
-    #: The plan for a record whose key is not its address, where `plan` takes it for granted that it is.
+    #: The plan for a record whose key is not its address, where `plan` takes it for granted that it is; and
+    #: for who has no store that leaves out what is not shown.
     careful: Plan | None = None
     #: Of a list only the page, the order and the filters are asked.
     bare: bool = False
+    #: Of such a list, what the program is told of its reply (`list-page`).
+    page: Mapping[str, Any] = field(factory=dict)
     profile: Profile = NONE
     linked: Linked = NO_LINKS
 
@@ -202,12 +213,16 @@ class Compiler:
         puts = kind == "replace" or (kind == "merge" and role.operation.method == "PUT")
         if puts and self._may_make(role):
             kind, hints["made"] = "put", 201 if role.operation.declares(201) else role.status
-        if kind in ("list-bare", "list-shown"):
-            plan = self._plan(role, kind, hints)
+        if kind in ("list-bare", "list-page"):
+            drop, page = hints["drop"], hints.get("page", {})
+            plan_kind = "list-page" if page else "list-bare"
+            plan = self._plan(role, plan_kind, _left_out(drop))
             return Compiled(
                 role,
                 plan,
                 query,
+                careful=self._plan(role, f"{plan_kind}-shown", {"shape": _shape(drop)}) if drop else None,
+                page=page,
                 base=self.model.document.base_path,
                 bare=True,
                 profile=self.model.profile,
@@ -215,17 +230,18 @@ class Compiler:
             )
         special = role.scopes or role.parents or seeds
         plain_flat = hints["flat"] and resource.version is None
-        plain_get = kind == "get" and hints["flat"] and hints["show"] is None and not hints["hide"]
-        plain_get = plain_get and resource.version is None
         bare = hints["place"] is None and not hints["around"] and hints["reply"] == "item"
-        drop = self._dropped(resource, hints) if kind == "get" and not pieces else None
-        if kind == "get" and drop and plain_flat and bare and role.status == 200 and not special:
-            kind = "get-shown"
-        if plain_get and bare and role.status == 200 and not (special or pieces):
-            kind = "get-whole"
+        drop = self._dropped(resource, hints) if kind in ("get", "list-cut") and not pieces else None
+        careful: Plan | None = None
+        shown = drop is not None and plain_flat and bare and role.status == 200 and not special
+        if kind == "get" and drop is not None and shown:
+            kind, careful, hints = "get-whole", self._plan(role, "get", hints), _left_out(drop)
+        elif kind == "list-cut" and drop:
+            careful = self._plan(role, kind, {**hints, "shape": _shape(drop)})
+            kind, hints = "list-whole", {**hints, **_left_out(drop)}
         return Compiled(
             role,
-            self._plan(role, kind, {"drop": drop} if kind == "get-shown" else hints, pieces),
+            self._plan(role, kind, hints, pieces),
             query,
             tuple(filling.consts),
             self._names(role, resource),
@@ -234,7 +250,7 @@ class Compiler:
             _suffix(resource),
             key_query(role.operation, resource.key) if kind == "create" else "",
             _mine(role, resource),
-            self._plan(role, "get", hints) if kind in ("get-whole", "get-shown") else None,
+            careful,
             profile=self.model.profile,
             linked=self.model.linked,
         )
@@ -288,9 +304,31 @@ class Compiler:
                 each.name: self._hidden_in(each.item, whole=True) for each in self.model.resources
             }
             found["links"] = {
-                collection: {name: [each.collection, each.many, each.back] for name, each in own.items()}
+                collection: {
+                    name: [each.collection, each.many, each.back, each.nullable] for name, each in own.items()
+                }
                 for collection, own in links.items()
             }
+            found["needed"] = self._needed(role, resource)
+            data = self.model.views.of(role.reply.whole.properties.get("data"))
+            if role.relation and data.kind in ("array", "object"):
+                own = links.get(resource.name, {}).get(role.relation)
+                if own is not None:
+                    nullable = data.nullable or data.kind == "array"
+                    told = [own.collection, data.kind == "array", own.back, nullable]
+                    found["links"][resource.name][role.relation] = told
+        return found
+
+    def _needed(self, role: Role, resource: Resource) -> dict[str, list[str]]:
+        """By the type of a record, what replies have to show of it however little a request asks for."""
+        found = {}
+        views, types = self.model.views, self.model.linked.types
+        for each in self.model.resources:
+            items = [each.item, *([role.reply.item] if each is resource else [])]
+            parts = [views.of(item.properties.get(part)) for item in items for part in _SPARSE]
+            found[types.get(each.name, each.name)] = sorted(
+                {name for part in parts for name in part.required}
+            )
         return found
 
     def _own_names(self, resource: Resource, names: tuple[str, ...]) -> list[str]:
@@ -393,9 +431,16 @@ class Compiler:
             return "list", hints
         drop = self._dropped(resource, hints)
         bare = hints["place"] is None and role.status == 200 and not role.parents
-        if bare and drop is not None and self._whole(resource, {**hints, "show": None}, query):
-            return ("list-shown" if drop else "list-bare"), {"drop": drop}
-        return ("list-whole" if self._whole(resource, hints, query) else "list"), hints
+        whole = drop is not None and self._whole(resource, {**hints, "show": None, "hide": []}, query)
+        if whole and bare:
+            return "list-bare", {"drop": drop}
+        if whole and not role.parents:
+            page = _page_of(hints, query)
+            if page is not None:
+                return "list-page", {"drop": drop, "page": page}
+        if whole:
+            return ("list-cut" if drop else "list-whole"), hints
+        return "list", hints
 
     def filling(self, resource: Resource) -> Filling:
         """What a new record has that no client has said."""
@@ -417,6 +462,7 @@ class Compiler:
             )
             if self._settling is not None:
                 self._settling.settle(resource, found, self._sample(resource, found))
+                self._settling.settle(resource, found, self._sample(resource, found, whole=True))
         return found
 
     def _seeds(self, resource: Resource) -> dict[str, Any]:
@@ -442,13 +488,13 @@ class Compiler:
             self._shown_seeds[resource.name] = known
         return known
 
-    def _sample(self, resource: Resource, filling: Filling) -> dict[str, Any]:
-        """A new record, as one that says only what it has to say would be."""
+    def _sample(self, resource: Resource, filling: Filling, *, whole: bool = False) -> dict[str, Any]:
+        """A new record, as one that says only what it has to say would be; or all that it may, `whole`."""
         sample: dict[str, Any] = {}
         makers = [role for role in resource.roles if role.name in ("create", "create-many")]
         for role in makers[:1]:
             for name, node in role.body.item.properties.items():
-                if name in role.body.item.required and name in resource.fields:
+                if (whole or name in role.body.item.required) and name in resource.fields:
                     sample[name] = self._requests.for_node(node)
         if resource.key.path:
             put(sample, resource.key.path, self._key_sample(resource))
@@ -469,11 +515,18 @@ class Compiler:
         return self._samples.key_example(resource) or "3f2b6c1e-0d4a-4c7b-9a55-7e1f2a3b4c5d"
 
     @staticmethod
-    def _dropped(resource: Resource, hints: dict[str, Any]) -> list[str] | None:
+    def _dropped(resource: Resource, hints: dict[str, Any]) -> list[list[str]] | None:
         """The properties that a reply leaves out of a stored record; None where it does more than that."""
-        if hints["hide"] or resource.open:
+        if resource.open:
             return None
-        return [] if hints["show"] is None else sorted(set(resource.fields) - set(hints["show"]))
+        shown = hints["show"]
+        left_out = [] if shown is None else sorted(set(resource.fields) - set(shown))
+        paths = [*([name] for name in left_out), *(path for path in hints["hide"] if path[0] not in left_out)]
+        fits = (
+            all(_PLAIN_NAME.fullmatch(name) for path in paths for name in path)
+            and len(paths) <= _MOST_LEFT_OUT
+        )
+        return paths if fits else None
 
     @staticmethod
     def _whole(resource: Resource, hints: dict[str, Any], query: Query) -> bool:
@@ -678,6 +731,29 @@ class Compiler:
         return role.operation.declares(201) or (
             resource.key.given == "client" and not any(each.name == "create" for each in resource.roles)
         )
+
+
+def _page_of(hints: dict[str, Any], query: Query) -> dict[str, Any] | None:
+    """What `list-page` is told; None for a reply that takes more than it has."""
+    rows = []
+    for path, kind, value, kept in hints["around"]:
+        own = {"true": True, "one": 1}.get(kind, value)
+        if len(path) != 1 or kind not in _PAGE_KINDS:
+            return None
+        if kind in _PAGE_FACTS or own is not None or kept:
+            rows.append([path[0], kind if kind in _PAGE_FACTS else "", own])
+    if len(hints["place"] or ()) != 1 or hints["within"]:
+        return None
+    return {"place": hints["place"][0], "around": rows, "first": query.first, "status": hints["status"]}
+
+
+def _left_out(drop: list[list[str]]) -> dict[str, Any]:
+    return {programs.LEFT_OUT: drop} if drop else {}
+
+
+def _shape(left_out: list[list[str]]) -> dict[str, Any]:
+    """For `shaped`."""
+    return {"**": [path if len(path) > 1 else path[0] for path in left_out]}
 
 
 def _mine(role: Role, resource: Resource) -> tuple[str, ...]:

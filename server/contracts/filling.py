@@ -180,7 +180,9 @@ class _Filler:
         required: frozenset[str],
         bodies: list[View],
         path: tuple[str, ...],
+        partial: frozenset[str] = frozenset(),
     ) -> None:
+        """`partial`: what only some of an object's forms have. Which of them a record is its client says."""
         for name, node in properties.items():
             here = (*path, name)
             if here in self.skipped or len(here) > _MAX_DEPTH:
@@ -188,6 +190,10 @@ class _Filler:
             view = self.views.of(node)
             said = [found for body in bodies if (found := _property(body, name)) is not None]
             ours = not said or view.said.get("readOnly") is True
+            if name in partial:
+                timed = self._time(view, here, needed=False) if ours else None
+                self._timed(here, timed or [])
+                continue
             self._property(
                 node, view, here, [self.views.of(each) for each in said], needed=name in required, ours=ours
             )
@@ -206,7 +212,7 @@ class _Filler:
             self.filling.consts.append((path, said))
         elif view.is_object and view.properties:
             if self._object(view, path, needed=needed, ours=ours):
-                self.walk(view.properties, view.required, bodies, path)
+                self.walk(view.properties, view.required, bodies, path, view.partial)
         elif needed or ours:
             self._scalar(node, view, path, needed=needed)
         elif len(path) == 1 and view.kind == "string" and _STAMPS.fullmatch(plain(path[0])):

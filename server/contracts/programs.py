@@ -497,9 +497,37 @@ found, total = store.list(
     limit=asked["limit"], offset=asked["offset"], sort=asked["sort"], where=asked["where"]
 )
 """
+_CUT_FOUND: Final = 'found = shaped(found, plan["response_hints"]["shape"])\n'
+_REPLY_PAGE: Final = """\
+body = {asked["place"]: found}
+for name, kind, value in asked["around"]:
+    if kind == "total":
+        value = total
+    elif kind == "count" or (kind == "limit" and asked["limit"] is None):
+        value = len(found)
+    elif kind == "limit" or kind == "offset":
+        value = asked[kind]
+    elif kind == "more":
+        value = asked["offset"] + len(found) < total
+    elif kind:
+        size = max(len(found) if asked["limit"] is None else asked["limit"], 1)
+        value = (total + size - 1) // size if kind == "pages" else asked["offset"] // size + asked["first"]
+    body[name] = value
+REPLY = make_response(asked["status"], body)
+"""
 _REPLY_BARE: Final = """\
 REPLY = make_response(200, found, {"X-Total-Count": total} if asked["limit"] is not None else {})
 """
+
+_LIST_WHOLE: Final = (
+    _HINTS
+    + _PARENTS
+    + """\
+limit, offset = asked["limit"], asked["offset"]
+found, total = store.list(limit=limit, offset=offset, sort=asked["sort"], where=asked["where"])
+items = found
+"""
+)
 
 _TIMED: Final = (
     ('    if hints["timed"]:\n        facts["now"] = now()\n', ""),
@@ -515,36 +543,19 @@ if rec is None:
     abort(404, f"There is no record {params['id']}.")
 REPLY = make_response(200, rec)
 """,
-    # The same without what is not shown; its hints are that alone.
-    "get-shown": """\
-rec = store.get(params["id"])
-if rec is None:
-    abort(404, f"There is no record {params['id']}.")
-for name in plan["response_hints"]["drop"]:
-    rec.pop(name, None)
-REPLY = make_response(200, rec)
-""",
     "get": _HINTS + _PARENTS + _GET_TOLD + _SCOPE + _HEADERS + _ANSWER,
     "list": _HINTS + _PARENTS + _LIST + _ITEMS + _REPLY_LIST,
     # Records as they are stored: none is looked into.
-    "list-whole": _HINTS
-    + _PARENTS
-    + """\
-limit, offset = asked["limit"], asked["offset"]
-found, total = store.list(limit=limit, offset=offset, sort=asked["sort"], where=asked["where"])
-items = found
-"""
+    "list-whole": _LIST_WHOLE + _REPLY_LIST,
+    # The same without what is not shown, where the store does not leave it out (`LEFT_OUT`).
+    "list-cut": _LIST_WHOLE.replace("items = found", 'items = shaped(found, plan["response_hints"]["shape"])')
     + _REPLY_LIST,
-    # The same as an array, without or with what is not shown.
+    # A page with what most have around it, from a request that asks for nothing else.
+    "list-page": _BARE + _REPLY_PAGE,
+    "list-page-shown": _BARE + _CUT_FOUND + _REPLY_PAGE,
+    # Both as an array.
     "list-bare": _BARE + _REPLY_BARE,
-    "list-shown": _BARE
-    + """\
-drop = plan["response_hints"]["drop"]
-for rec in found:
-    for name in drop:
-        rec.pop(name, None)
-"""
-    + _REPLY_BARE,
+    "list-bare-shown": _BARE + _CUT_FOUND + _REPLY_BARE,
     "create": _HINTS + _PARENTS + _OWN + 'item = asked["record"]\n' + _INSERT + _LOCATION + _ANSWER,
     "create-many": _HINTS
     + _PARENTS
@@ -613,6 +624,8 @@ REPLY = make_response(plan["response_hints"]["status"], body)
 
 # -- pieces of profiles ------------------------------------------------------------------------------
 
+#: The hint that says what the store leaves out of what a plan reads.
+LEFT_OUT: Final = "@left-out"
 _PLACE: Final = re.compile(r"^( *)#: ([a-z-]+)\n", re.MULTILINE)
 
 #: The record's own version is its weak tag; what the request says of it is looked at here.

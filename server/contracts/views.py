@@ -42,6 +42,8 @@ class View:
     said: Mapping[str, Any] = field(factory=dict)
     #: The schema of properties that it does not name; None: nothing is said of them.
     others: Any = None
+    #: Properties that only some of its forms have.
+    partial: frozenset[str] = frozenset()
 
     @property
     def is_object(self) -> bool:
@@ -183,7 +185,14 @@ def _all_of(parts: list[View], name: str, *, nullable: bool) -> View:
         nullable=nullable,
         said=said,
         others=next((part.others for part in reversed(parts) if part.others is not None), None),
+        partial=_partial(parts),
     )
+
+
+def _partial(parts: list[View]) -> frozenset[str]:
+    """What one part says that all have is in all."""
+    sure = {name for part in parts for name in part.properties if name not in part.partial}
+    return frozenset().union(*(part.partial for part in parts)) - sure
 
 
 def _any_of(forms: list[View]) -> View:
@@ -192,10 +201,12 @@ def _any_of(forms: list[View]) -> View:
         for key, each in form.properties.items():
             properties.setdefault(key, each)
     kinds = {form.kind for form in forms}
+    shared = [form.properties.keys() - form.partial for form in forms if form.properties]
     return View(
         kind=kinds.pop() if len(kinds) == 1 else "",
         properties=properties,
         required=frozenset.intersection(*(form.required for form in forms)),
         items=next((form.items for form in forms if form.items is not None), None),
         open=any(form.open for form in forms),
+        partial=frozenset(properties) - frozenset(properties).intersection(*shared),
     )

@@ -249,7 +249,7 @@ ARTICLES = [
         "GET",
         "/api/articles/<a>?fields[articles]=author",
         200,
-        {"data/attributes": {}, "data/relationships/author/data/id": "<p>"},
+        {"data/attributes": {"title": "B"}, "data/relationships/author/data/id": "<p>"},
     ),
     Step("GET", "/api/articles/<a>/relationships/author", 200, {"data": {"type": "people", "id": "<p>"}}),
     Step("PATCH", "/api/articles/<a>/relationships/author", 204, {}, {"data": None}, content_type=API),

@@ -88,11 +88,15 @@ class Reading(Protocol):
 
 @frozen
 class Link:
-    """A property that leads to records of a collection; `back` is the one by which those lead here."""
+    """A property that leads to records of a collection; `back` is the one by which those lead here.
+
+    `nullable`: it may say that it leads to nothing.
+    """
 
     collection: str
     many: bool = False
     back: str = ""
+    nullable: bool = True
 
 
 @frozen
