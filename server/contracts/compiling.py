@@ -209,7 +209,8 @@ class Compiler:
                 "kept": sorted(set(resource.item.required) - said | set(resource.sent)),
             }
         if kind in _OF_ONE:
-            hints["default"] = self._samples.single(resource)
+            single = {"one": self._samples.single(resource)}
+            hints["default"] = self._filled(resource, single, self._guessed(resource))["one"]
         puts = kind == "replace" or (kind == "merge" and role.operation.method == "PUT")
         if puts and self._may_make(role):
             kind, hints["made"] = "put", 201 if role.operation.declares(201) else role.status
@@ -544,7 +545,7 @@ class Compiler:
         """Examples with what every record has, where they lack it."""
         found = {}
         for address, seed in seeds.items():
-            record = dict(seed)
+            record = deepcopy(seed)
             for path, value in filling.consts:
                 add(record, path, value)
             for path, kind, argument in filling.fresh:

@@ -210,6 +210,9 @@ class _Filler:
         )
         if said is not _NOTHING:
             self.filling.consts.append((path, said))
+            if isinstance(said, dict):  # which may lack what has to be in it
+                needed_in = {name: each for name, each in view.properties.items() if name in view.required}
+                self.walk(needed_in, view.required, bodies, path)
         elif view.is_object and view.properties:
             if self._object(view, path, needed=needed, ours=ours):
                 self.walk(view.properties, view.required, bodies, path, view.partial)

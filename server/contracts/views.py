@@ -20,7 +20,16 @@ _MAX_DEPTH: Final = 60
 #: Said beside a reference or in an `allOf`, these hold for the whole.
 _KEYWORDS: Final = (
     *("format", "pattern", "enum", "const", "default", "example", "examples", "readOnly", "writeOnly"),
-    *("minimum", "maximum", "minLength", "maxLength", "minItems", "x-kubernetes-group-version-kind"),
+    *(
+        "minimum",
+        "maximum",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "x-kubernetes-group-version-kind",
+    ),
+    *("exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minProperties", "maxProperties"),
 )
 
 
