@@ -123,11 +123,17 @@ def _api_version(resource: Resource, view: View) -> str:
     return "/".join(str(each) for each in (found.get("group"), found.get("version", "v1")) if each)
 
 
+def _odata_context(resource: Resource, _view: View) -> str:
+    """As seen from the service's root (OData JSON Format, section 10)."""
+    return f"$metadata#{last_word(resource.paths[0][:-1]) if resource.paths else resource.name}"
+
+
 #: What a resource's records and lists are called, in the words of a profile.
 CALLED: Final = {
     "called": _called,
     "kind": _kind,
     "api-version": _api_version,
+    "odata-context": _odata_context,
 }
 
 

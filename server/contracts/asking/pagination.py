@@ -97,7 +97,7 @@ def _sort(reader: Reader, query: Query) -> str | None:
     down = reader.word(query.direction).lower().startswith("desc")
     terms = []
     for each in text.split(",")[:4]:
-        name, _, direction = each.strip().replace(":", " ").partition(" ")
+        name, _, direction = each.strip().replace(":", " ").replace("/", ".").partition(" ")
         low = name.startswith("-") or down or direction.strip().lower().startswith("desc")
         own = _field(reader, name.lstrip("+-"))
         if own is not None:

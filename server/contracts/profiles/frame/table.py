@@ -33,6 +33,8 @@ class Marks:
     lists: tuple[frozenset[str], ...] = ()
     #: Members that a record has, all of one set.
     items: tuple[frozenset[str], ...] = ()
+    #: Words that the query of a list takes, as they are spelt, all of one set.
+    words: tuple[frozenset[str], ...] = ()
 
 
 @frozen
