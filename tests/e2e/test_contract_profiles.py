@@ -372,7 +372,9 @@ SHELF = [
 AUTHORS = "/odata/v4/Authors"
 ROME = {"City": "Rome", "Country": "IT"}
 LIBRARY = [
-    Step("POST", AUTHORS, 201, {"Login": "ann"}, {"Login": "ann", "Name": "Ann", "Born": 1970, "Address": ROME}),
+    Step(
+        "POST", AUTHORS, 201, {"Login": "ann"}, {"Login": "ann", "Name": "Ann", "Born": 1970, "Address": ROME}
+    ),
     Step("POST", AUTHORS, 201, {"Name": "O'Neil"}, {"Login": "o'neil", "Name": "O'Neil", "Born": 1950}),
     Step("POST", AUTHORS, 201, {}, {"Login": "bea", "Name": "Bea", "Born": None}),
     Step("POST", AUTHORS, 409, {"error/message": str, "error/code": str}, {"Login": "ann", "Name": "x"}),
@@ -386,10 +388,20 @@ LIBRARY = [
         200,
         {"value/#": 2, "value/0/Name": "O'Neil", "@odata.count": 2, "@odata.context": "$metadata#Authors"},
     ),
-    Step("GET", f"{AUTHORS}?$filter=startswith(Name,'B')%20and%20Born%20eq%20null", 200, {"value/0/Login": "bea"}),
+    Step(
+        "GET",
+        f"{AUTHORS}?$filter=startswith(Name,'B')%20and%20Born%20eq%20null",
+        200,
+        {"value/0/Login": "bea"},
+    ),
     Step("GET", f"{AUTHORS}?$filter=Name%20eq%20'O''Neil'", 200, {"value/#": 1}),
     Step("GET", f"{AUTHORS}?$filter=not%20contains(tolower(Name),'ann')", 200, {"value/#": 2}),
-    Step("GET", f"{AUTHORS}?$filter=Login%20in%20('ann','bea')&$select=Login", 200, {"value/1": {"Login": "bea"}}),
+    Step(
+        "GET",
+        f"{AUTHORS}?$filter=Login%20in%20('ann','bea')&$select=Login",
+        200,
+        {"value/1": {"Login": "bea"}},
+    ),
     Step("GET", f"{AUTHORS}?$filter=Nothing%20eq%201", 400, {"error/target": "$filter"}),
     Step("GET", f"{AUTHORS}?$top=1&$skip=1", 200, {"value/#": 1, "@odata.nextLink": re.compile("skip=2")}),
     Step("PATCH", f"{AUTHORS}('ann')", 204, {}, {"Name": "Anne"}),
