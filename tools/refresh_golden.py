@@ -1,5 +1,4 @@
-"""Rewrite the golden prompts, and say which have changed: what a model sees of three typical requests, and of a
-contract's records.
+"""Rewrite the golden prompts, and say which have changed: three typical requests, and a contract's records.
 
 python -m tools.refresh_golden
 """

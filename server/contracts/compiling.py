@@ -6,7 +6,6 @@ The data says how the operation's records are kept and shown. What a request ask
 
 from __future__ import annotations
 
-import re
 from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -16,9 +15,8 @@ from attrs import define, evolve, field, frozen
 from server.contracts import programs
 from server.contracts.asking.json_paths import add, at, put
 from server.contracts.document import value_at
-from server.contracts.envelopes import around_of
 from server.contracts.examples import Examples
-from server.contracts.filling import CALLED, Filling, filling_of
+from server.contracts.filling import Filling, filling_of
 from server.contracts.key_names import key_query, said_as
 from server.contracts.keys import address_of, making_of
 from server.contracts.paging import Query, query_of
@@ -30,6 +28,7 @@ from server.contracts.record_rules.rules import NO_RULES, RecordRules, Unique
 from server.contracts.samples import Samples
 from server.contracts.settling import Settling
 from server.contracts.shapes import plain
+from server.contracts.showing import Showing
 from server.values.model import Plan, SourceCode
 
 if TYPE_CHECKING:
@@ -63,12 +62,8 @@ _SAMPLE_TEXTS: Final = {
 }
 _PAGE_FACTS: Final = frozenset({"total", "count", "limit", "offset", "page", "pages", "more"})
 _PAGE_KINDS: Final = _PAGE_FACTS | {"", "true", "one"}
-#: What the store can leave out (`store.cut`).
-_PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
-_MOST_LEFT_OUT: Final = 64
 #: What a request may ask for a part of.
 _SPARSE: Final = ("attributes", "relationships")
-_NEWEST: Final = frozenset({"has_more"})
 
 
 @frozen(eq=False)
@@ -116,7 +111,7 @@ class Compiler:
     #: By resource, what a model has said of its records.
     _answered: dict[str, RecordRules] = field(factory=dict)
     _rules: dict[str, RecordRules] = field(factory=dict)
-    _forms_of_lists: dict[str, dict[str, Any]] = field(factory=dict)
+    _showing: Showing = field(init=False)
     _shown_seeds: dict[str, dict[str, Any]] = field(factory=dict)
     _requests: Examples = field(init=False)
 
@@ -124,6 +119,7 @@ class Compiler:
         self._examples = Examples(self.model.document.raw, "reply")
         self._requests = Examples(self.model.document.raw, "request")
         self._samples = Samples(self.model, self._examples)
+        self._showing = Showing(self.model, self._examples)
         if self.judging is not None:
             self._settling = Settling(self.judging, self._examples)
 
@@ -185,13 +181,13 @@ class Compiler:
         hints: dict[str, Any] = {
             "flat": resource.flat and not resource.single,
             "status": role.status,
-            "show": self._shown(role),
-            "hide": self._hidden(role),
+            "show": self._showing.shown(role),
+            "hide": self._showing.hidden(role),
             "seeds": seeds,
             "listed": not resource.creatable,
             "numbered": None if resource.version is None else resource.version.as_hints(),
             "parents": {each.name: list(self._samples.seeds(each)) for each, _ in role.parents},
-            **self._around(role, query),
+            **self._showing.around(role, query),
             **self._of_profile(role, resource, pieces),
         }
         kind: str = role.name
@@ -232,7 +228,7 @@ class Compiler:
         special = role.scopes or role.parents or seeds
         plain_flat = hints["flat"] and resource.version is None
         bare = hints["place"] is None and not hints["around"] and hints["reply"] == "item"
-        drop = self._dropped(resource, hints) if kind in ("get", "list-cut") and not pieces else None
+        drop = self._showing.dropped(resource, hints) if kind in ("get", "list-cut") and not pieces else None
         careful: Plan | None = None
         shown = drop is not None and plain_flat and bare and role.status == 200 and not special
         if kind == "get" and drop is not None and shown:
@@ -302,7 +298,7 @@ class Compiler:
             links = self.model.linked.links
             found["types"] = dict(self.model.linked.types)
             found["hidden"] = {
-                each.name: self._hidden_in(each.item, whole=True) for each in self.model.resources
+                each.name: self._showing.hidden_in(each.item, whole=True) for each in self.model.resources
             }
             found["links"] = {
                 collection: {
@@ -348,6 +344,10 @@ class Compiler:
             for name in resource.fields
             if plain(name) in wanted and (name,) != resource.key.path
         )
+
+    def list_form(self, role: Role) -> dict[str, Any] | None:
+        """What is around the list of an operation that is not plain; None: nothing, or there is no list."""
+        return self._showing.list_form(role)
 
     # The rules of records
 
@@ -430,7 +430,7 @@ class Compiler:
         }
         if pieces:
             return "list", hints
-        drop = self._dropped(resource, hints)
+        drop = self._showing.dropped(resource, hints)
         bare = hints["place"] is None and role.status == 200 and not role.parents
         whole = drop is not None and self._whole(resource, {**hints, "show": None, "hide": []}, query)
         if whole and bare:
@@ -516,20 +516,6 @@ class Compiler:
         return self._samples.key_example(resource) or "3f2b6c1e-0d4a-4c7b-9a55-7e1f2a3b4c5d"
 
     @staticmethod
-    def _dropped(resource: Resource, hints: dict[str, Any]) -> list[list[str]] | None:
-        """The properties that a reply leaves out of a stored record; None where it does more than that."""
-        if resource.open:
-            return None
-        shown = hints["show"]
-        left_out = [] if shown is None else sorted(set(resource.fields) - set(shown))
-        paths = [*([name] for name in left_out), *(path for path in hints["hide"] if path[0] not in left_out)]
-        fits = (
-            all(_PLAIN_NAME.fullmatch(name) for path in paths for name in path)
-            and len(paths) <= _MOST_LEFT_OUT
-        )
-        return paths if fits else None
-
-    @staticmethod
     def _whole(resource: Resource, hints: dict[str, Any], query: Query) -> bool:
         """Whether lists show records just as they are stored, with nothing beside them."""
         beside = any(not scope.path for role in resource.roles for scope in role.scopes)
@@ -567,129 +553,6 @@ class Compiler:
             "key-kind": resource.key.kind,
             "location": "location" in headers,
         }
-
-    def _around(self, role: Role, query: Query) -> dict[str, Any]:
-        views, reply = self.model.views, role.reply
-        if role.relation:
-            around = around_of(views, self._examples, reply.whole, ("data",), many=False)
-            answers = "none" if reply.kind == "none" else "item"
-            return {"place": ["data"], "around": around, "reply": answers, "listed-one": False}
-        if role.name == "list":
-            newest = set(reply.whole.properties) >= _NEWEST and bool(query.after)
-            if reply.kind == "array":
-                return {"place": None, "around": [], "within": [], "reply": "list", "newest": newest}
-            around = around_of(views, self._examples, reply.whole, reply.path, many=True)
-            around = self._with_facts(role, around)
-            return {
-                "place": list(reply.path), "around": around, "within": list(reply.within), "reply": "list",
-                "newest": newest,
-            }  # fmt: skip
-        if reply.kind == "none":
-            if not _declares_success(role) and role.name not in ("delete", "delete-one", "create-many"):
-                return {"place": None, "around": [], "reply": "item", "listed-one": False}
-            return {"place": None, "around": [], "reply": "none", "listed-one": False}
-        if reply.kind == "array":
-            return {"place": None, "around": [], "reply": "array", "listed-one": False}
-        if reply.kind == "scalar":
-            return {"place": None, "around": [], "reply": "none", "listed-one": False}
-        if self._is_record(role):
-            around = (
-                around_of(views, self._examples, reply.whole, reply.path, many=False) if reply.path else []
-            )
-            return {
-                "place": list(reply.path) or None,
-                "around": around,
-                "reply": "item",
-                "listed-one": reply.kind == "list",
-            }
-        around = around_of(views, self._examples, reply.whole, None, many=False)
-        receipt = self.model.profile.receipt
-        own = {name: receipt[plain(name)] for name in reply.whole.properties if plain(name) in receipt}
-        around = [each for each in around if each[0][0] not in own]
-        return {
-            "place": None,
-            "around": [*around, *([[name], "", value, True] for name, value in own.items())],
-            "reply": "receipt",
-            "listed-one": False,
-        }
-
-    def list_form(self, role: Role) -> dict[str, Any] | None:
-        """What is around the list of an operation that is not plain; None: nothing, or there is no list."""
-        if role.plain or role.reply.kind != "list":
-            return None
-        key = role.operation.id
-        if key not in self._forms_of_lists:
-            found = self._around(evolve(role, name="list"), Query())
-            self._forms_of_lists[key] = {name: found[name] for name in ("place", "around", "within")}
-        return self._forms_of_lists[key]
-
-    def _with_facts(self, role: Role, around: list[list[Any]]) -> list[list[Any]]:
-        """What the document's profile says of members around a list."""
-        facts = self.model.profile.facts
-        found = []
-        for path, kind, value, kept in around:
-            own = facts.get(plain(path[-1]), kind)
-            if own in CALLED and role.resource is not None:
-                found.append([path, "", CALLED[own](role.resource, role.reply.whole), kept])
-            else:
-                found.append([path, own, value, kept])
-        there = {tuple(each[0]) for each in found}
-        found += [
-            [[name], "", CALLED[facts[plain(name)]](role.resource, role.reply.whole), False]
-            for name in role.reply.whole.properties
-            if role.resource is not None and (name,) not in there and facts.get(plain(name)) in CALLED
-        ]
-        return found
-
-    def _is_record(self, role: Role) -> bool:
-        """Whether the reply is the record, and not a receipt."""
-        item, resource = role.reply.item, role.resource
-        if resource is None:
-            return False
-        if role.name in ("delete", "delete-one") and not item.properties:
-            return False
-        if item.free or not resource.item.properties:
-            return True
-        own = {plain(each) for each in resource.fields}
-        told = {plain(each) for each in item.properties}
-        if role.name in ("delete", "delete-one"):
-            return len(told & own) / len(told) >= 0.8 and "deleted" not in told and len(told) > 2
-        return len(told & own) >= min(len(told), 3) * 0.6
-
-    def _shown(self, role: Role) -> list[str] | None:
-        """The properties that a reply names; None: all that a record has."""
-        resource, item = role.resource, role.reply.item
-        if resource is None or not item.properties or item.open:
-            return None
-        views = self.model.views
-        named = item.properties.keys() | item.required
-        hidden = {
-            name
-            for name in resource.fields
-            if name not in named or views.of(item.properties.get(name)).said.get("writeOnly") is True
-        }
-        if not hidden and not resource.open:
-            return None
-        shown = [name for name in named if name not in hidden]
-        return sorted(shown)
-
-    def _hidden(self, role: Role) -> list[list[str]]:
-        """Properties within properties that no reply may have."""
-        return self._hidden_in(role.reply.item)
-
-    def _hidden_in(self, item: View, *, whole: bool = False) -> list[list[str]]:
-        """`whole`: with those that are within nothing."""
-        found: list[list[str]] = []
-        left: list[tuple[View, list[str]]] = [(item, [])]
-        while left:
-            view, path = left.pop()
-            for name, node in view.properties.items():
-                inner = self.model.views.of(node)
-                if inner.said.get("writeOnly") is True and (path or whole):
-                    found.append([*path, name])
-                elif inner.is_object and len(path) < 3:
-                    left.append((inner, [*path, name]))
-        return found
 
     def _said(self, role: Role) -> set[str]:
         """What clients can say of a record with this operation, by the record's own names."""
@@ -781,11 +644,6 @@ def _only(view: View) -> Any:
     if "const" in view.said:
         return view.said["const"]
     return choices[0] if isinstance(choices, list) and len(choices) == 1 else None
-
-
-def _declares_success(role: Role) -> bool:
-    replies = role.operation.replies
-    return "default" in replies or any(each.startswith("2") for each in replies)
 
 
 def _headers(model: Model, role: Role) -> set[str]:
