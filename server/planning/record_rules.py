@@ -14,11 +14,13 @@ import asyncio
 import sqlite3
 import time
 from contextlib import closing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import structlog
 
+from server.concurrency.aside import aside
 from server.concurrency.single_flight import SingleFlight
 from server.contracts.record_rules.answer import AnswerInvalid, read_answer
 from server.contracts.record_rules.question import WRITES, is_asked_about, shown
@@ -67,8 +69,9 @@ async def recall(learned: LearnedRoutes, contract: Contract, resource: Resource)
         return True
     if not is_asked_about(resource):
         return False
-    answer = await _kept(learned, key_of(contract.model, resource, learned.versions))
-    return answer is not None and _told(contract, resource, answer)
+    key = await asyncio.to_thread(key_of, contract.model, resource, learned.versions)
+    answer = await _kept(learned, key)
+    return answer is not None and await asyncio.to_thread(_told, contract, resource, answer)
 
 
 async def recall_all(learned: LearnedRoutes, contract: Contract) -> None:
@@ -125,24 +128,30 @@ class RecordQuestions:
         resource = role.resource
         if resource is None or role.name not in WRITES or contract.compiler.is_answered(resource):
             return False
-        key = self._key_of(contract, resource)
+        place = contract.document.digest, resource.name
+        key = self._keys.get(place)
+        if key is None:
+            key = await aside(partial(self._key_of, contract, resource), ctx.session.directory)
+            self._remember_key(place, key)
         if not key or self._clock() < self._until.get(key, 0.0):
             return False
         try:
             answer = await self._flights.run(key, lambda: self._answer(key, contract, role, ctx))
         except Unanswered:
             return False
-        return contract.compiler.is_answered(resource) or _told(contract, resource, answer)
+        if contract.compiler.is_answered(resource):
+            return True
+        return await aside(partial(_told, contract, resource, answer), ctx.session.directory)
 
     def _key_of(self, contract: Contract, resource: Resource) -> str:
         """Empty for a resource that nobody is asked about."""
-        place = contract.document.digest, resource.name
-        if place not in self._keys:
-            if len(self._keys) >= _MOST_PAUSES:
-                self._keys.clear()
-            asked = is_asked_about(resource)
-            self._keys[place] = key_of(contract.model, resource, self._learned.versions) if asked else ""
-        return self._keys[place]
+        asked = is_asked_about(resource)
+        return key_of(contract.model, resource, self._learned.versions) if asked else ""
+
+    def _remember_key(self, place: tuple[str, str], key: str) -> None:
+        if len(self._keys) >= _MOST_PAUSES:
+            self._keys.clear()
+        self._keys[place] = key
 
     async def _answer(self, key: str, contract: Contract, role: Role, ctx: RequestContext) -> str:
         """Raises Unanswered."""
