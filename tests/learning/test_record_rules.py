@@ -249,6 +249,25 @@ async def test_a_changed_schema_alone_is_asked_about_again(start: StartApi, tmp_
     assert made.json["phase"] == "draft"
 
 
+async def test_unique_within_a_slot_of_the_path(start: StartApi, tmp_path: Path) -> None:
+    """Also where the record has no property for it."""
+    shop = {"name": "shop", "in": "path", "required": True, "schema": TEXT}
+    body = {"content": {"application/json": {"schema": {"type": "object", "properties": {"text": TEXT}}}}}
+    paths = {
+        "/shops/{shop}/notes": {
+            "parameters": [shop],
+            "post": {"requestBody": body, "responses": {"201": content(NOTE)}},
+        },
+        "/shops/{shop}/notes/{id}": {"parameters": [shop, ID], "get": {"responses": {"200": content(NOTE)}}},
+    }
+    said = {"notes": {"initial": [], "unique": [{"fields": ["text", "shop"]}], "derived": []}}
+    api = await served(start, tmp_path, said, contract(paths=paths))
+    asked_for = [("a", "x"), ("a", "y"), ("b", "x"), ("a", "x")]
+    made = [await api.post(f"/shops/{shop}/notes", {"text": text}) for shop, text in asked_for]
+
+    assert [each.status for each in made] == [201, 201, 201, 409]
+
+
 async def test_without_an_answer_it_goes_on_as_without_a_model(start: StartApi, tmp_path: Path) -> None:
     """A provider that is down, or says what is no answer, costs no request its reply."""
     down = {"orders": Fault.SERVER_ERROR, "notes": Answer({"initial": "all"})}
