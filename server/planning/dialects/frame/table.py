@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import field, frozen
 
 if TYPE_CHECKING:
+    from server.planning.dialects.frame.live import Live
     from server.planning.kinds.route import Params
     from server.values.model import RequestContext
 
@@ -168,7 +169,8 @@ class Dialect:
     `/api` and `/v1` may stand before its paths. `media_type`: of its replies; `reply_headers`: what all of
     them have. `query` has the words of the query by kind, each with what it says, and `filters` says how
     filters are spelt: for descriptions. `absent` is a kind that only says that something is not done.
-    `samples` are in an order in which each finds what the one before it has left.
+    `samples` are in an order in which each finds what the one before it has left. `live`: how its clients
+    have changes told.
     """
 
     name: str
@@ -188,6 +190,7 @@ class Dialect:
     filters: str = ""
     absent: str = ""
     samples: tuple[Sample, ...] = PLAIN_SAMPLES
+    live: Live | None = None
     #: The places by the number of their parts, each with these.
     by_length: Mapping[int, tuple[tuple[Place, tuple[str, ...]], ...]] = field(init=False)
 
@@ -200,4 +203,4 @@ class Dialect:
         return found
 
     def is_served(self, kind: str) -> bool:
-        return kind != self.absent
+        return kind != self.absent and (self.live is None or kind != self.live.kind)

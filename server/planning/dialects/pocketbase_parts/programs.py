@@ -241,6 +241,27 @@ REPLY = make_response(200, whole)
 """
 )
 
+# What a subscription is told of a record as it was, which is put in its place for the run alone.
+_TOLD = (
+    """\
+asked, name = ctx["asked"], plan["resource"]
+given = ctx["body_json"]
+rid = given["id"]
+if store.exists(rid):
+    store.replace(rid, given)
+else:
+    store.insert(given)
+"""
+    + _FILTERED
+    + """\
+found = store.search({"$and": [{"id": rid}, asked["where"] or {}]}, limit=1)
+if not found:
+    abort(404)
+"""
+    + _SHOWN
+    + "REPLY = make_response(200, items[0])\n"
+)
+
 _GONE = f'abort(404, {{"status": 404, "message": "{_NOT_FOUND}", "data": {{}}}})\n'
 _FOUND = (
     'rec = store.get(params["id"])\nif rec is None:\n'
@@ -429,5 +450,6 @@ CODE = {
     "batch": _BATCH,
     "batch-refused": 'abort(400, ctx["asked"]["refused"])\nREPLY = None\n',
     "health": 'REPLY = make_response(200, {"message": "API is healthy.", "code": 200, "data": {}})\n',
+    "told": _TOLD,
     "absent": _NOT_DONE,
 }
