@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import pytest
 
+from tests.e2e.hostile import Request, mutant
 from tests.streams import watching
 
 if TYPE_CHECKING:
@@ -223,6 +225,33 @@ async def test_whoever_accepts_anything_gets_the_stream(pocket: Pocket) -> None:
     assert (other.status, other.json["status"]) == (501, 501)
     # What events are made by is nobody else's.
     assert pocket("POST", f"{REALTIME}/posts", {"id": "a"}).status == 501
+
+
+async def test_mutants_of_subscriptions(pocket: Pocket) -> None:
+    """Whatever is asked of a stream that is open, it goes on; so does what others have subscribed to."""
+    random = Random("mutants of subscriptions")
+    async with pocket.stream() as stream, pocket.stream() as other:
+        first, bystander = await stream.event(), await other.event()
+        pocket.subscribe(bystander, "posts/*")
+        topics = ["posts/*", "posts", "posts/*" + asking(filter="views > 5", expand="author", fields="id")]
+        good = (
+            Request("POST", REALTIME, {"clientId": first.id, "subscriptions": topics}),
+            Request("GET", REALTIME, headers={"Accept": "application/json"}),
+            Request("POST", f"{REALTIME}/posts", {"id": "a"}, {"Prefer": "tx=rollback"}),
+        )
+        for number in range(120):
+            target, headers, body = mutant(random.choice(good), random).sent()
+            said = dict(headers) | {"Accept": "application/json"}
+            answer = pocket.client.request("POST", target, raw=body, content_type=None, **SAID, **said)
+            assert answer.status < 500 or answer.status == 501, (number, target, body, answer)
+        pocket.make(POSTS, {"title": "a", "views": 9})
+        told = await other.event()
+        pocket.subscribe(first, "tags/*")
+        pocket.make("/api/collections/tags/records", {"name": "red"})
+        while (await stream.event()).name != "tags/*":
+            pass
+
+    assert (told.data["action"], told.data["record"]["title"]) == ("create", "a")
 
 
 async def test_a_session_that_becomes_another_ends_its_streams(start_service: StartService) -> None:
