@@ -248,7 +248,7 @@ class Handler:
             return await self._cluster.forward(request, ctx, line, holds=claim.grow)
         if not isinstance(ctx, RequestContext):
             return ctx
-        if ctx.dialect and self._watching is not None:
+        if ctx.dialect and ctx.method == "POST" and self._watching is not None:
             subscribed = self._watching.subscribed(ctx)
             if subscribed is not None:
                 return subscribed
@@ -311,6 +311,7 @@ class Handler:
             session,
             line.request_id,
             holds=claim.grow,
+            dialect=line.dialect,
             dialect_headers=self._dialects.headers_of(named),
             takes=None if call is None or call.match is None else call.takes,
             contract=call,
@@ -318,7 +319,7 @@ class Handler:
         )
         if call is not None:
             return await self._of_contract(call, ctx, request.headers.get("Content-Type", ""))
-        if named == NATIVE:
+        if named == NATIVE or line.dialect:
             return ctx
         ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect

@@ -153,6 +153,11 @@ PLAIN_SAMPLES = (
     Sample("PATCH", "/{resource}"),
 )
 
+
+def _is_slot(part: str) -> bool:
+    return part.startswith("{") and part not in ("{resource}", "{parent}")
+
+
 Read: TypeAlias = Callable[["RequestContext", Found], Asked]
 ErrorIn: TypeAlias = Callable[[Problem], ErrorForm]
 
@@ -201,6 +206,18 @@ class Dialect:
             parts = tuple(place.path.strip("/").split("/"))
             found[len(parts)] = (*found.get(len(parts), ()), (place, parts))
         return found
+
+    #: By that number: which of the parts are slots in every place, so that only the kinds of these count.
+    slots: Mapping[int, tuple[int, ...]] = field(init=False)
+
+    @slots.default
+    def _slots(self) -> Mapping[int, tuple[int, ...]]:
+        return {
+            length: tuple(
+                number for number in range(length) if all(_is_slot(parts[number]) for _, parts in places)
+            )
+            for length, places in self.by_length.items()
+        }
 
     def is_served(self, kind: str) -> bool:
         return kind != self.absent and (self.live is None or kind != self.live.kind)
