@@ -51,8 +51,8 @@ def shaped(records: Any, shape: dict[str, Any] | str) -> Any:
     form = _shape(shape if isinstance(shape, str) else json_text.encode(shape))
     if not isinstance(records, list):
         text = untouched_text(records)
-        quick = None if text is None else _quick([text], form)
-        return _slow(records, form) if quick is None else stored(quick[0])
+        one = None if text is None else _quick_one(text, form)
+        return _slow(records, form) if one is None else stored(one)
     texts = untouched_texts(records)
     quick = None if texts is None else _quick(texts, form)
     return [_slow(record, form) for record in records] if quick is None else all_stored(quick)
@@ -92,9 +92,27 @@ def _spreads(value: Any, depth: int) -> Iterator[tuple[dict[str, Any], int]]:
 
 def _quick(texts: list[str], shape: _Shape) -> list[str] | None:
     """The texts in their shape; None where one of them has to be looked into."""
-    before, after = shape.before, shape.after
-    if not before or not _are_plain(texts, shape):
+    if not shape.before or not _are_plain(texts, shape):
         return None
+    return _around(texts, shape)
+
+
+def _quick_one(text: str, shape: _Shape) -> str | None:
+    """The same of one text, which takes less to be looked through."""
+    if not shape.before or not text.startswith(_BEGIN):
+        return None
+    for needle in shape.needles:
+        if needle in text:
+            return None
+    if text.count("{") + text.count("[") > RECORD_DEPTH - shape.depth:
+        return None
+    made = _around([text], shape)
+    return None if made is None else made[0]
+
+
+def _around(texts: list[str], shape: _Shape) -> list[str] | None:
+    """What stands around the records' members, and these; None where an id has to be looked into."""
+    before, after = shape.before, shape.after
     if shape.kept and len(before) == len(after) == 1:
         head, tail = before[0], after[0]
         return [f"{head}{text[1:-1]}{tail}" for text in texts]

@@ -87,7 +87,7 @@ class ContextReader:
         """Everything that can be refused without the body is refused before it is read.
 
         `holds` is told, as it grows, how many bytes the body takes; it may raise Overloaded.
-        `dialect` is the one that is known by now, `dialect_headers` are those that are read for one, `settings`
+        `dialect`: the one that is known by now; `dialect_headers` are those that are read for one, `settings`
         the session's. `takes` says which of its own media types a Content-Type is; None: the service's are
         meant. `contract` is handed on.
         Raises BadRequest and its kin, PayloadTooLarge, UriTooLong, RequestTimeout, UnsupportedMediaType.

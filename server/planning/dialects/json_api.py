@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from server.planning.dialects.frame.table import RECORD, Dialect, ErrorForm, Marks, Place, Sample
-from server.planning.dialects.json_api_parts.asking import MEDIA_TYPE, read
+from server.planning.dialects.json_api_parts.asking import MEDIA_TYPE, params, read
 from server.planning.dialects.json_api_parts.programs import CODE
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ DIALECT = Dialect(
     ),
     headers=frozenset({"accept", "content-type"}),
     media_type=MEDIA_TYPE,
+    params=params,
     query={
         "list": _LIST_WORDS,
         "get": {"include": _LIST_WORDS["include"]},

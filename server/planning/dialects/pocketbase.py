@@ -74,12 +74,10 @@ _PAYLOAD = "@jsonPayload"
 _ROW = "@rowid"
 
 
-def read(ctx: RequestContext, found: Found) -> Asked:
-    asked = _read(ctx, found)
+def _params(found: Found) -> dict[str, str]:
+    """Of a collection: what its records say of it, and a record with that."""
     marks, shape = _marks(found.resource)
-    if asked.kind == "get-plain":
-        return Asked({}, asked.kind, {"shape": shape})
-    return Asked({**asked.values, "marks": marks, "shape": shape}, asked.kind)
+    return {"marks": marks, "shape": shape}
 
 
 @lru_cache(maxsize=1024)
@@ -92,7 +90,7 @@ def _marks(name: str) -> tuple[str, str]:
     return orjson.dumps(marks).decode(), orjson.dumps({"**": ["expand"], **marks}).decode()
 
 
-def _read(ctx: RequestContext, found: Found) -> Asked:
+def read(ctx: RequestContext, found: Found) -> Asked:
     if found.kind == "absent":
         return Asked({"why": _NO_LIVE if found.route == REALTIME else _NO_AUTH})
     if found.kind == "told" and not preferences(ctx.headers.get("prefer", "")).dry_run:
@@ -353,6 +351,7 @@ DIALECT = Dialect(
     prefixed=False,
     query={"list": _LIST_WORDS, "get": _RECORD_WORDS, "create": _RECORD_WORDS, "update": _RECORD_WORDS},
     absent="absent",
+    params=_params,
     live=realtime(_checked_query),
     samples=(
         Sample("POST", _RECORDS, {"**": RECORD, "id": "abcdefghij12345"}),

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from attrs import field, frozen
 
-from server.planning.dialects.frame.registry import known
 from server.planning.dialects.frame.table import Found
 from server.planning.kinds.route import RouteTemplate, Slot, is_collection_name, segment_kind, split_prefix
 from server.values.errors import InvalidQuery, MethodNotAllowed, NotPlannable
 from server.values.model import Plan, SourceCode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from server.planning.dialects.frame.table import Dialect, Place
@@ -26,6 +25,12 @@ _UNKNOWN = (
     "kind planned by a model."
 )
 _NO_CLEARING = "Writing to all records of a collection is switched off (conventions.delete_collections)."
+
+#: Among a plan's hints what `params` holds in each of its runs (guest/plans.py).
+PARAMS: Final = "params"
+_MOST_ROUTES: Final = 4_096
+#: What is at a path, by the dialect's name and the path as `_routes` outlines it.
+_ROUTES: Final[dict[tuple[object, ...], tuple[_Route, ...]]] = {}
 
 
 @frozen
@@ -95,22 +100,23 @@ def _routes(dialect: Dialect, segments: tuple[str, ...]) -> tuple[_Route, ...]:
     outline = list(rest)
     for place in slots:
         outline[place] = outline[place] and segment_kind(outline[place])
-    return _routes_at(dialect.name, prefix, tuple(outline), slots)
+    key = (dialect.name, prefix, *outline)
+    found = _ROUTES.get(key)
+    if found is None:
+        if len(_ROUTES) >= _MOST_ROUTES:
+            _ROUTES.clear()
+        found = _ROUTES[key] = tuple(_routes_at(dialect, prefix, outline, slots))
+    return found
 
 
-@lru_cache(maxsize=4096)
 def _routes_at(
-    name: str, prefix: tuple[str, ...], outline: tuple[str, ...], slots: tuple[int, ...]
-) -> tuple[_Route, ...]:
+    dialect: Dialect, prefix: tuple[str, ...], outline: Sequence[str], slots: Sequence[int]
+) -> Iterator[_Route]:
     base = "".join(f"/{each}" for each in prefix)
-    spots = (
-        _at(place, parts, base, outline, slots) for place, parts in known()[name].by_length[len(outline)]
-    )
-    return tuple(
-        _Route(spot, {method: _found(spot, kind) for method, kind in spot.place.kinds.items()})
-        for spot in spots
-        if spot is not None
-    )
+    for place, parts in dialect.by_length[len(outline)]:
+        spot = _at(place, parts, base, outline, slots)
+        if spot is not None:
+            yield _Route(spot, {method: _found(spot, kind) for method, kind in place.kinds.items()})
 
 
 def _found(spot: _Spot, kind: str) -> Found:
@@ -168,6 +174,8 @@ def _plan(code: _Code, found: Found) -> Plan:
     hints = dict(code.dialect.data)
     if found.parent is not None:
         hints["parent"] = found.parent
+    if code.dialect.params is not None:
+        hints[PARAMS] = dict(code.dialect.params(found))
     return Plan(
         action=code.kind.partition("-")[0],
         resource=found.resource,

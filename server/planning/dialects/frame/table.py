@@ -175,7 +175,8 @@ class Dialect:
     them have. `query` has the words of the query by kind, each with what it says, and `filters` says how
     filters are spelt: for descriptions. `absent` is a kind that only says that something is not done.
     `samples` are in an order in which each finds what the one before it has left. `live`: how its clients
-    have changes told.
+    have changes told. `params` has what is the same for all requests of a place: texts that stand in the
+    program's `params`, beside the slots.
     """
 
     name: str
@@ -196,6 +197,7 @@ class Dialect:
     absent: str = ""
     samples: tuple[Sample, ...] = PLAIN_SAMPLES
     live: Live | None = None
+    params: Callable[[Found], Mapping[str, str]] | None = None
     #: The places by the number of their parts, each with these.
     by_length: Mapping[int, tuple[tuple[Place, tuple[str, ...]], ...]] = field(init=False)
 

@@ -8,7 +8,6 @@ Source: jsonapi.org/format/1.1, "Content Negotiation", "Fetching Data", "Query P
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -57,7 +56,7 @@ def read(ctx: RequestContext, found: Found) -> Asked:
         asked |= _list_asked(ctx)
         if not alone or asked["where"] or asked["sort"]:
             return Asked(asked)
-        return Asked({**asked, "shape": _shapes(asked["base"], found.resource)[0]}, "list-alone")
+        return Asked(asked, "list-alone")
     _only(ctx, {"include", "fields"} if found.kind not in ("relate", "delete", "linkage") else set())
     if found.kind in ("create", "update"):
         asked |= resource_of(
@@ -67,17 +66,18 @@ def read(ctx: RequestContext, found: Found) -> Asked:
         asked |= {"method": ctx.method, **identifiers_of(ctx.body_json)}
     if not alone or found.kind != "get":
         return Asked(asked)
-    document = _shapes(asked["base"], found.resource)[1]
-    return Asked({}, "get-alone", {"kind": found.resource, "base": asked["base"], "document": document})
+    return Asked({}, "get-alone")
 
 
-@lru_cache(maxsize=1024)
-def _shapes(base: str, kind: str) -> tuple[str, str]:
+def params(found: Found) -> dict[str, str]:
     """A record as a resource, and as a document of its own, where it points at nothing: for `shaped`."""
+    prefix, _ = split_prefix(tuple(found.route.split("/")[1:]))
+    base, kind = "".join(f"/{each}" for each in prefix), found.resource
     place = {"self": f"{base}/{kind}/{{id:path}}"}
     resource = {"type": kind, "id": "{id}", "attributes": {"**": ["id"]}, "links": place}
     document = {"jsonapi": {"version": "1.1"}, "data": resource, "links": place}
-    return orjson.dumps(resource).decode(), orjson.dumps(document).decode()
+    shapes = {"shape": orjson.dumps(resource).decode(), "document": orjson.dumps(document).decode()}
+    return {"kind": kind, "base": base, **shapes}
 
 
 # Media types

@@ -313,7 +313,7 @@ _LIST = (
 _LIST_ALONE = (
     _BEGIN
     + """\
-shape = asked["shape"]
+shape = params["shape"]
 items, total = store.list(limit=asked["size"], offset=asked["start"])
 """
     + _SHOW_ALONE

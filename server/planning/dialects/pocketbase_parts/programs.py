@@ -39,7 +39,7 @@ for rec in found:
 """
 _MARKED = _COLLECTION_ID + _WITH_MARKS
 # Of the request's own collection the reader has made them.
-_OWN_MARKED = 'marks = parse_json(ctx["asked"]["marks"])\n' + _WITH_MARKS
+_OWN_MARKED = 'marks = parse_json(params["marks"])\n' + _WITH_MARKS
 
 # `target`: the collection that holds records with the ids that a field has; those of its name first. An id
 # of 15 characters is in one collection only.
@@ -189,7 +189,7 @@ if asked["fields"]:
 """
 
 # `items`: the records with their marks, without being looked into; `expand` is the dialect's own member.
-_PLAIN = 'items = shaped(found, ctx["asked"]["shape"])\n'
+_PLAIN = 'items = shaped(found, params["shape"])\n'
 
 _SHOWN = (
     """\
