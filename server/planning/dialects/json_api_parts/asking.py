@@ -217,7 +217,10 @@ def _test(key: str, names: list[str], text: str) -> dict[str, Any]:
 
 
 def _page(ctx: RequestContext) -> dict[str, Any]:
-    """`start` and `size`, and what its links are made of: `named` is the pair of words."""
+    """`start` and `size`; its `links`, and for the last page's what stands before and behind its number.
+
+    `last` says, too, whether that is a number of pages; else it is one of resources.
+    """
     given = {}
     for key in ctx.query:
         word, names = _parts(key)
@@ -226,7 +229,7 @@ def _page(ctx: RequestContext) -> dict[str, Any]:
                 raise _refused(key, "there are page[number] and page[size], or page[offset] and page[limit]")
             given[names[0]] = _integer(key, first(ctx.query, key) or "")
     if not given:
-        return {"start": 0, "size": None, "named": None, "link": _link(ctx)}
+        return {"start": 0, "size": None, "links": {"self": _link(ctx)[:-1]}}
     by_number = given.keys() <= _PAGES[0]
     if not by_number and not given.keys() <= _PAGES[1]:
         raise _refused("page", "takes number and size, or offset and limit, and not one of each")
@@ -237,13 +240,16 @@ def _page(ctx: RequestContext) -> dict[str, Any]:
         raise _refused("page", f"a page has 1 to {LARGEST_PAGE} resources")
     if start < least:
         raise _refused("page", "pages are counted from 1")
-    named = ["page%5Bnumber%5D", "page%5Bsize%5D"] if by_number else ["page%5Boffset%5D", "page%5Blimit%5D"]
-    return {
-        "start": (start - 1) * size if by_number else start,
-        "size": size,
-        "named": named,
-        "link": _link(ctx),
+    word, end = ("number", f"&page%5Bsize%5D={size}") if by_number else ("offset", f"&page%5Blimit%5D={size}")
+    link, step = f"{_link(ctx)}page%5B{word}%5D=", 1 if by_number else size
+    links = {
+        "self": f"{link}{start}{end}",
+        "first": f"{link}{least}{end}",
+        "prev": f"{link}{max(start - step, least)}{end}" if start > least else None,
+        "next": f"{link}{start + step}{end}",
     }
+    start = (start - 1) * size if by_number else start
+    return {"start": start, "size": size, "links": links, "last": [link, end, by_number]}
 
 
 def _integer(key: str, text: str) -> int:

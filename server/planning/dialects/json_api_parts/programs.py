@@ -275,21 +275,13 @@ for term in asked["sort"]:
 )
 
 _PAGED = """\
-link, size, start = asked["link"], asked["size"], asked["start"]
-links = {"self": link[:-1]}
+size, start, links = asked["size"], asked["start"], asked["links"]
 if size is not None:
-    word, many = asked["named"]
+    if start + size >= total:
+        links["next"] = None
+    before, behind, aligned = asked["last"]
     last = (total - 1) // size if total else 0
-    aligned = "number" in word
-    places = {"self": start, "first": 0, "prev": max(start - size, 0) if start else None}
-    places["next"] = start + size if start + size < total else None
-    places["last"] = last * size
-    links = {
-        key: None
-        if places[key] is None
-        else f"{link}{word}={places[key] // size + 1 if aligned else places[key]}&{many}={size}"
-        for key in places
-    }
+    links["last"] = f"{before}{last + 1 if aligned else last * size}{behind}"
 whole["data"], whole["links"], whole["meta"] = resources, links, {"total": total}
 REPLY = make_response(200, whole)
 """
