@@ -8,6 +8,7 @@ filter language, `pocketbase_parts.programs` its programs,
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -104,8 +105,7 @@ def read(ctx: RequestContext, found: Found) -> Asked:
     if found.kind == "get":
         return Asked({}, "get-plain") if whole else Asked(shown)
     if found.kind == "told":
-        text = first(ctx.query, "filter")
-        where, tests = _filtered(text)
+        where, tests = _filtered(first(ctx.query, "filter"), _clock(ctx))
         return Asked({**shown, "where": where, "tests": tests, "sort": None, "most": MOST_FIELDS})
     if found.kind != "list":
         formed = isinstance(ctx.body_json, dict) and _PAYLOAD in ctx.body_json
@@ -132,7 +132,7 @@ def _formed(body: Any) -> Any:
 
 def _list_asked(ctx: RequestContext) -> dict[str, Any]:
     query = ctx.query
-    where, tests = _filtered(first(query, "filter"))
+    where, tests = _filtered(first(query, "filter"), _clock(ctx))
     page, size = _integer(query, "page", 1), _integer(query, "perPage", _PAGE_SIZE)
     skip = first(query, "skipTotal") or ""
     if skip not in _TRUE | _FALSE:
@@ -148,11 +148,18 @@ def _list_asked(ctx: RequestContext) -> dict[str, Any]:
     }
 
 
-def _filtered(text: str | None) -> tuple[Any, list[dict[str, Any]]]:
-    where, tests = read_filter(text) if text else (None, [])
+def _filtered(text: str | None, clock: str = "") -> tuple[Any, list[dict[str, Any]]]:
+    """`clock`: what was set for the session as its time, in ISO 8601; empty: the time that it is."""
+    now = datetime.fromisoformat(clock).astimezone(UTC) if clock else datetime.now(UTC)
+    where, tests = read_filter(text, now) if text else (None, [])
     for test in tests:
         test["step"] = test["field"].split(".")[1] if test["rest"] is not None else ""
     return where, tests
+
+
+def _clock(ctx: RequestContext) -> str:
+    """The session's setting (`server/sessions/fixed.py`); an ejected project's requests have none."""
+    return str(getattr(ctx, "settings", {}).get("clock", ""))
 
 
 def _integer(query: Any, key: str, default: int) -> int:

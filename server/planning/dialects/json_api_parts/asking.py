@@ -237,9 +237,11 @@ def _page(ctx: RequestContext) -> dict[str, Any]:
     least = 1 if by_number else 0
     start = given.get("number" if by_number else "offset", least)
     if not 1 <= size <= LARGEST_PAGE:
-        raise _refused("page", f"a page has 1 to {LARGEST_PAGE} resources")
+        raise _refused(
+            f"page[{'size' if by_number else 'limit'}]", f"a page has 1 to {LARGEST_PAGE} resources"
+        )
     if start < least:
-        raise _refused("page", "pages are counted from 1")
+        raise _refused("page[number]", "pages are counted from 1")
     word, end = ("number", f"&page%5Bsize%5D={size}") if by_number else ("offset", f"&page%5Blimit%5D={size}")
     link, step = f"{_link(ctx)}page%5B{word}%5D=", 1 if by_number else size
     links = {

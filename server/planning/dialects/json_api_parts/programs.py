@@ -76,6 +76,11 @@ if many is None:
 # `extra`: what is included beside `shown`. `children`: the linkage that had to be looked for.
 _INCLUDE = (
     """\
+if asked["fields"]:
+    kinds = [each.replace("-", "").replace("_", "").lower() for each in session_store.collections()]
+    for word in asked["fields"]:
+        if kinds and word not in kinds:
+            NO_TYPE
 extra, children, levels = [], {}, {"": shown}
 loaded = {f"{kind} {rec['id']}": True for kind, rec in shown}
 for path in asked["include"] or []:
@@ -85,7 +90,10 @@ for path in asked["include"] or []:
         groups.setdefault(kind, []).append(rec)
     further, there = [], not groups
     for kind in groups:
-"""
+""".replace(
+        "            NO_TYPE\n",
+        _in(3, _failed(400, "fields: there is no type {word[:64]}", '{"parameter": f"fields[{word}]"}')),
+    )
     + _in(2, _KIND)
     + """\
         how, field, other = relations[kind].get(step, ("", step, ""))
