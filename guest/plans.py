@@ -55,6 +55,8 @@ class LoadedPlan:
     store: ResourceStore
     #: All names that it can use, but for those of a request.
     builtins: dict[str, Any]
+    #: What `params` holds in each of its runs beside the slots: texts, by the hints' member of that name.
+    params: dict[str, str]
 
     @classmethod
     def from_json(cls, text: str, code: str, namespace: Namespace, collections: SessionStore) -> LoadedPlan:
@@ -82,6 +84,7 @@ class LoadedPlan:
             wants_credentials="bearer" in source,
             store=store,
             builtins=namespace.builtins_with(seen, collections),
+            params=_texts_in(document.get("response_hints")),
         )
 
     def bind(self, ctx: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +98,12 @@ class LoadedPlan:
         if not isinstance(self.identifier, str):
             return self.identifier
         return _SLOT.sub(lambda slot: str(params.get(slot[1], "")), self.identifier)
+
+
+def _texts_in(hints: Any) -> dict[str, str]:
+    given = hints.get("params") if isinstance(hints, dict) else None
+    texts = given if isinstance(given, dict) else {}
+    return {name: text for name, text in texts.items() if isinstance(text, str)}
 
 
 def compiled(document: str) -> str:

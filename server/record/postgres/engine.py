@@ -45,6 +45,7 @@ from server.record.record import (
     RecordError,
     RecordVersion,
     SessionName,
+    Step,
     Unknown,
 )
 from server.record.writer import Limits
@@ -581,6 +582,9 @@ class PostgresRecord:
             return Head(self.identity, there.version, there.batch), found
 
         return await self.pool.read(run)
+
+    async def steps(self, session: SessionName, *, since: int) -> list[Step]:
+        return await self._past(session, lambda past: past.steps(since))
 
     async def differences(
         self, session: SessionName, at: Moment, *, most: int
