@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Compiled plans a live guest keeps; the host loads a dropped one again when it is asked for.
 MAX_PLANS = 256
+#: The hint that says what a plan is not given of its collection's records: names, from the outside in.
+LEFT_OUT = "@left-out"
 _SLOT = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::[a-z]+)?\}")
 
 
@@ -53,6 +55,8 @@ class LoadedPlan:
     store: ResourceStore
     #: All names that it can use, but for those of a request.
     builtins: dict[str, Any]
+    #: What `params` holds in each of its runs beside the slots: texts, by the hints' member of that name.
+    params: dict[str, str]
 
     @classmethod
     def from_json(cls, text: str, code: str, namespace: Namespace, collections: SessionStore) -> LoadedPlan:
@@ -65,6 +69,9 @@ class LoadedPlan:
         last = _SLOT.fullmatch(str(document.get("route", "")).rpartition("/")[2])
         resource = str(document["resource"])
         store = collections.collection(resource)
+        hints = document.get("response_hints") or {}
+        left_out = hints.get(LEFT_OUT) if isinstance(hints, dict) else None
+        seen = store if left_out is None else collections._cut(resource, left_out)  # noqa: SLF001  no name of a plan
         return cls(
             document=json_text.encode(document),
             resource=resource,
@@ -76,7 +83,8 @@ class LoadedPlan:
             looks_further="ctx" in source or "plan" in source or "bearer" in source,
             wants_credentials="bearer" in source,
             store=store,
-            builtins=namespace.builtins_with(store, collections),
+            builtins=namespace.builtins_with(seen, collections),
+            params=_texts_in(document.get("response_hints")),
         )
 
     def bind(self, ctx: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +98,12 @@ class LoadedPlan:
         if not isinstance(self.identifier, str):
             return self.identifier
         return _SLOT.sub(lambda slot: str(params.get(slot[1], "")), self.identifier)
+
+
+def _texts_in(hints: Any) -> dict[str, str]:
+    given = hints.get("params") if isinstance(hints, dict) else None
+    texts = given if isinstance(given, dict) else {}
+    return {name: text for name, text in texts.items() if isinstance(text, str)}
 
 
 def compiled(document: str) -> str:

@@ -270,6 +270,8 @@ class GuestSession:
         else; most others want the body, or the query.
         """
         params = json_text.decode(params_text)
+        if plan.params:
+            params.update(plan.params)
         names = {"__builtins__": plan.builtins, "params": params}
         if plan.looks_further:
             names["ctx"] = ctx = (_CTX_ASKED if rest.startswith(ASKED) else _CTX).of(rest)

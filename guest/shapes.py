@@ -51,8 +51,8 @@ def shaped(records: Any, shape: dict[str, Any] | str) -> Any:
     form = _shape(shape if isinstance(shape, str) else json_text.encode(shape))
     if not isinstance(records, list):
         text = untouched_text(records)
-        quick = None if text is None else _quick([text], form)
-        return _slow(records, form) if quick is None else stored(quick[0])
+        one = None if text is None else _quick_one(text, form)
+        return _slow(records, form) if one is None else stored(one)
     texts = untouched_texts(records)
     quick = None if texts is None else _quick(texts, form)
     return [_slow(record, form) for record in records] if quick is None else all_stored(quick)
@@ -67,7 +67,7 @@ def _shape(text: str) -> _Shape:
     parent, depth = spreads[0] if len(spreads) == 1 else ({}, 0)
     left = parent.get(MEMBERS)
     if depth > MAX_DEPTH or not isinstance(left, list) or not all(isinstance(name, str) for name in left):
-        return _Shape(given)  # nothing that a plan has use for
+        return _Shape(given)  # what is left out further in is looked for member by member
     mark = f"{json_text.encode(MEMBERS)}:{json_text.encode(left)}"
     if text.count(mark) != 1:
         return _Shape(given)
@@ -92,29 +92,52 @@ def _spreads(value: Any, depth: int) -> Iterator[tuple[dict[str, Any], int]]:
 
 def _quick(texts: list[str], shape: _Shape) -> list[str] | None:
     """The texts in their shape; None where one of them has to be looked into."""
-    before, after = shape.before, shape.after
-    if not before or not _are_plain(texts, shape):
+    if not shape.before or not _are_plain(texts, shape):
         return None
+    return _around(texts, shape)
+
+
+def _quick_one(text: str, shape: _Shape) -> str | None:
+    """The same of one text, which takes less to be looked through."""
+    if not shape.before or not text.startswith(_BEGIN):
+        return None
+    for needle in shape.needles:
+        if needle in text:
+            return None
+    if text.count("{") + text.count("[") > RECORD_DEPTH - shape.depth:
+        return None
+    rid, _, own = text[6:-1].partition(",")
+    if own and not shape.kept and rid.isdecimal():
+        return f"{rid.join(shape.before)}{own}{rid.join(shape.after)}"
+    made = _around([text], shape)
+    return None if made is None else made[0]
+
+
+def _around(texts: list[str], shape: _Shape) -> list[str] | None:
+    """What stands around the records' members, and these; None where an id has to be looked into."""
+    before, after = shape.before, shape.after
     if shape.kept and len(before) == len(after) == 1:
         head, tail = before[0], after[0]
         return [f"{head}{text[1:-1]}{tail}" for text in texts]
-    made = []
-    for text in texts:
-        end = text.find(",", 6)
-        if end < 0:
-            return None  # it has no other member
-        rid = text[6:end]
-        if not rid.isdecimal():
-            if not _is_plain(rid):
-                return None
-            rid = rid[1:-1]
-        members = text[1:-1] if shape.kept else text[end + 1 : -1]
-        made.append(f"{rid.join(before)}{members}{rid.join(after)}")
-    return made
+    parts = [text[6:-1].partition(",") for text in texts]
+    ids = [part[0] for part in parts]
+    if not all(part[2] for part in parts):
+        return None  # one has no other member
+    if not "".join(ids).isdecimal():
+        if not all(map(_is_plain, ids)):
+            return None
+        ids = [rid.removeprefix('"').removesuffix('"') for rid in ids]
+    members = [text[1:-1] for text in texts] if shape.kept else [part[2] for part in parts]
+    if len(before) == len(after) == 2:  # as nearly all are
+        (one, two), (three, four) = before, after
+        return [f"{one}{rid}{two}{own}{three}{rid}{four}" for rid, own in zip(ids, members, strict=True)]
+    return [f"{rid.join(before)}{own}{rid.join(after)}" for rid, own in zip(ids, members, strict=True)]
 
 
 def _is_plain(rid: str) -> bool:
-    """Whether an id as JSON is a text that is the same in a path."""
+    """Whether an id as JSON is a number, or a text that is the same in a path."""
+    if rid.isdecimal():
+        return True
     quoted = rid[:1] == rid[-1:] == '"' and rid.isascii()
     return quoted and rid[1:-1].replace("-", "").replace("_", "").isalnum()
 
@@ -149,8 +172,20 @@ def _made(value: Any, record: dict[str, Any], rid: str) -> Any:
     found: dict[str, Any] = {}
     for name, each in value.items():
         if name == MEMBERS:
-            left = {*each, *value.keys() - {MEMBERS}}
+            left = {*(one for one in each if isinstance(one, str)), *value.keys() - {MEMBERS}}
             found.update({key: record[key] for key in record if key not in left})
+            for path in (one for one in each if isinstance(one, list) and one):
+                _leave_out(found, path)
         else:
             found[_made(name, record, rid)] = _made(each, record, rid)
     return found
+
+
+def _leave_out(record: dict[str, Any], path: list[Any]) -> None:
+    """Take away what the names lead to, from the outside in; what is around it is copied."""
+    for step in path[:-1]:
+        inner = record.get(step)
+        if not isinstance(inner, dict):
+            return
+        record[step] = record = dict(inner)
+    record.pop(path[-1], None)

@@ -29,6 +29,7 @@ from server.http.watching import Watching
 from server.live.changes import Changes, Touched
 from server.live.memory import Memory
 from server.live.outlets import Registry, StreamLimits
+from server.live.subscribers import Subscribers
 from server.live.tickets import Tickets
 from server.live.topics import Topics
 from server.live.writes import Writes
@@ -157,7 +158,17 @@ def make_app(  # noqa: PLR0915  a part after the other
     reader = _reader(settings, names)
     use_case = _use_case(settings, plans, pool, session_settings, memory)
     calls = ContractReader(reader, contracts, settings.contract.beyond)
-    watching = _watching(settings, changes, reader, dialects, session_settings, use_case, streams, calls)
+    watching = _watching(
+        settings,
+        changes,
+        reader,
+        dialects,
+        session_settings,
+        use_case,
+        streams,
+        calls,
+        Subscribers(changes, records),
+    )
     if ownership is not None:
         ownership.on_lost(lambda lost: watching.registry.end_of(lost, "another node has the session"))
     new_line = RequestLine if tracing is None else tracing.new_line
@@ -585,6 +596,7 @@ def _watching(  # noqa: PLR0917  parts, each of another kind
     use_case: UseCase,
     counts: StreamCounts,
     contracts: ContractReader,
+    subscribers: Subscribers,
 ) -> Watching:
     """Event streams, none of them open yet."""
     live = settings.live
@@ -600,6 +612,7 @@ def _watching(  # noqa: PLR0917  parts, each of another kind
         session_settings,
         use_case,
         contracts,
+        subscribers,
     )
 
 

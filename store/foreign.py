@@ -1,11 +1,26 @@
 """Words of other tools' queries that might as well be fields, and what they are here.
 
 They are only refused where there are records to tell that there is no such field, and where the value is
-one that the tool's word has. Words such as `text`, `key` and `term` are left alone: they are fields more
-often. Sources are the tools' own pages on their queries: Directus, Hasura, Feathers, LoopBack, Django REST
-framework, django-filter, Spring Data REST, spatie/laravel-query-builder, Supabase, Firebase REST, Airtable,
-Notion, Appwrite, Strapi 5, Contentful, nestjsx/crud, WordPress, CouchDB, Elasticsearch, Solr, Eve, Parse,
-ArcGIS.
+one that the tool's word has. Words such as `text`, `comment` and `term` are left alone: they are fields more
+often.
+
+The words are of the pages named below, each tool's own on its queries. Looked up word by word were those of
+Airtable, Backendless, Baserow, Directus, django-filter, Feathers, LoopBack, NocoDB, Parse, Payload, Strapi,
+WordPress and Xano:
+
+- Airtable: "List records". Appwrite: "Queries". ArcGIS: "Query (Feature Service/Layer)".
+- Backendless: "General Object Retrieval API". Baserow: `list_database_table_rows` of its API's description.
+- Contentful: "Search parameters". CouchDB: "/{db}/_all_docs", "/{db}/_design/{ddoc}/_view/{view}".
+- Directus: "Query parameters" (guides/connect). Django REST framework: "Filtering", "Pagination".
+- django-filter: "Filter Reference" (`_min`, `_max`, `_after`, `_before`, `_lookup`, and `o` of "Tips").
+- Elasticsearch: "Search API". Eve: "Features". Feathers 5: "Querying". Firebase: "Retrieving Data" of REST.
+- Hasura: "RESTified endpoints", "Filter". LoopBack 4: "Querying data", and apidocs of `filter`.
+- NocoDB: "REST APIs: Overview" (with `w l o s f r`), and its data APIs. nestjsx/crud: "Requests".
+- Notion: "Pagination". OData 4.01: "Part 2: URL Conventions". Parse: "Queries" of REST, RestQuery.js.
+- Payload 3: "Queries", "REST API". PostgREST 14: "Operators". RQL: "Restify". SheetDB: "Read".
+- Solr 9: "Common Query Parameters". spatie/laravel-query-builder 6. Spring Data REST: "Paging and Sorting".
+- Strapi 5: "Parameters" of REST, "Filters". Supabase: as PostgREST. WordPress: "Posts", "Global Parameters".
+- Xano: "External Paging". API Platform: "Filters", "Pagination".
 """
 
 from __future__ import annotations
@@ -37,6 +52,11 @@ _GONE = "nothing in its place: what was deleted is gone"
 _TOKEN = "nothing in its place: tokens are sent as Authorization: Bearer"  # noqa: S105  words
 _METHOD = "the method itself"
 _RANGE = "name__gte=value, and name__lte=value"
+_ORDERED = "nothing in its place: lists are in an order"
+_NAMES = "nothing in its place: fields are called by their names"
+_ALL_OF_IT = "nothing in its place: a record is shown with all that it has"
+_NOW = "nothing in its place: what is read is what was written last"
+_EITHER = "or=(a=1,b__gt=2)"
 
 #: What values may be: anything, a number, yes or no, names of fields, a format.
 _ANY = ""
@@ -54,22 +74,41 @@ _TABLE: _Rows = (
     ("pageindex pagenum currentpage limittofirst limittolast startcursor nextcursor nolimit", PAGE, _ANY),
     ("nexttoken pagetoken continuationtoken pageinfo skiptoken deltatoken", PAGE, _ANY),
     ("endingbefore startingafter", PAGE, _ANY),
+    ("curpage linkspagesize relationspagesize", PAGE, _ANY),
+    ("external paging", PAGE, r"\{.*"),
+    ("scroll", PAGE, r"[0-9]{1,9}[smhd]"),
+    ("l", PAGE, _NUMBER),
+    ("o", "sort=-name, or offset=", _ANY),
     ("rows p pg ps", PAGE, _NUMBER),
-    ("all paginate pagination", PAGE, rf"{_YES}|{_NUMBER}"),
+    ("all paginate pagination", PAGE, rf"{_YES}|{_NUMBER}|keyset|offset|cursor"),
     (
         "orderbydesc orderdir orderdirection sortdirection ordertype orderbyfields sortkey sortfield",
         SORT,
         _ANY,
     ),
+    ("columnorderby sortarrjson", SORT, _ANY),
+    ("shuffle r", _ORDERED, "0|1|true|false"),
     ("sinceid minid lastid", "id__gt=1", _ANY),
     ("maxid", "id__lte=9", _ANY),
     ("equalto startkey endkey startafter endbefore inclusiveend", _RANGE, _ANY),
     ("startat endat", _RANGE, rf"{_NUMBER}|\".*"),
     ("since until updatedsince modifiedsince", _RANGE, r"[0-9].*"),
+    (
+        "createdafter createdbefore updatedafter updatedbefore modifiedafter modifiedbefore",
+        _RANGE,
+        r"[0-9].*",
+    ),
+    ("startkeydocid endkeydocid createdatmin createdatmax updatedatmin updatedatmax", _RANGE, _ANY),
     ("totalcount withtotal includetotal includecount counttotal total", _TOTAL, _YES),
+    ("tracktotalhits withcounts", _TOTAL, _ANY),
+    ("partial", _TOTAL, "true|false|0|1"),
     ("meta", _TOTAL, r"\*|filter_count|total_count"),
     ("withcount prefetch preload sideload includeall backlink embedded hydrate", RELATED, _ANY),
-    ("prefetchrelated selectrelated linkstoentry recordmetadata", RELATED, _ANY),
+    ("prefetchrelated selectrelated linkstoentry linkstoasset recordmetadata", RELATED, _ANY),
+    ("loadrelations relationsdepth associations includem2m", RELATED, _ANY),
+    ("deep", RELATED, r"\{.*"),
+    ("depth", RELATED, r"[0-9]{1,2}"),
+    ("joins", RELATED, "true|false"),
     (
         "eager load fetch related relation inline including extend extends ref rel lookup graph",
         RELATED,
@@ -82,23 +121,47 @@ _TABLE: _Rows = (
         FIELDS,
         _NAMED,
     ),
+    ("excludeprops propertieswithhistory", FIELDS, _ANY),
+    ("property", FIELDS, _NAMED),
+    ("formats", FIELDS, "(?:html|plaintext|mobiledoc|lexical)(?:,.*)?"),
+    ("viewid", "filters and a sort of its own: there are no views", _ANY),
+    ("gethiddencolumn", _ALL_OF_IT, _YES),
+    ("conflicts attachments revsinfo localseq attencodinginfo", _ALL_OF_IT, "true|false"),
+    ("userfieldnames", _NAMES, _YES),
+    ("castnumbers", "nothing in its place: values are kept as they were sent", _ANY),
+    ("singleobject", "the record's own path", _YES),
     ("exclude", "fields= with those that are wanted, or id__ne=1,2", _ANY),
     ("context", FIELDS, "view|edit|embed"),
-    ("format output out wt f alt accept cellformat export", ACCEPT, _FORMAT),
+    ("format output out wt f alt accept export", ACCEPT, _FORMAT),
+    ("cellformat", ACCEPT, "json|string|csv"),
     ("download", ACCEPT, _ANY),
+    ("cellformat", ACCEPT, "string|json"),
     ("jsonp", "nothing in its place: pages of other origins are let in by cors.origins", _ANY),
     ("s", WORDS, _ANY),
+    ("searchfields searchcolumns searchmode", "q=words, which looks into all fields", _ANY),
+    ("analyzer analyzewildcard deftype", WORDS, _ANY),
     ("fulltext searchterm searchquery searchtext searchstring fq qf phrase", WORDS, _ANY),
-    ("queries filterbyformula criteria rsql fiql", FILTER, _ANY),
+    ("queries filterbyformula criteria rsql fiql jql cql filterarrjson", FILTER, _ANY),
+    ("w", FILTER, r"\(.*"),
+    ("key", FILTER, r"[\"\[{].*"),
+    ("avars hint", FILTER, r"\{.*"),
+    ("filtertype taxrelation", _EITHER, "or|and"),
     ("not", "name__ne=value", r"[({].*"),
-    ("distincton", STATS, _ANY),
+    ("distincton facet.field facet.query", STATS, _ANY),
+    ("facet", STATS, "true|false|on|off"),
     ("reduce grouplevel", STATS, rf"{_YES}|{_NUMBER}"),
     ("locale userlocale fallbacklocale", _LANGUAGE, _ANY),
     ("lang", _LANGUAGE, r"[a-z]{2}(?:[-_][A-Za-z]{2,4})?|all|\*"),
+    ("publishedstatus", _STATE, _ANY),
     ("status", _STATE, "draft|published|publish|any|modified"),
     ("version", _STATE, "main|draft|published"),
     ("haspublishedversion", _STATE, _ANY),
+    ("draft", _STATE, "true|false"),
+    ("trash", _GONE, "true|false"),
     ("trashed withtrashed onlytrashed withdeleted includedeleted", _GONE, _ANY),
+    ("readpreference includereadpreference subqueryreadpreference", _NOW, _ANY),
+    ("update", _FRESH, "lazy|true|false"),
+    ("explain", "the command: metaservice explain", "true|false|1|0"),
     ("timezone tz usertimezone", _TIMES, _ANY),
     ("cache", _FRESH, rf"{_YES}|{_NUMBER}|none|no-cache|no-store|reload"),
     (
@@ -133,6 +196,11 @@ _ENDS = {
     "ends_with": "endswith", "not_contains": "ne", "greater_than": "gt", "less_than": "lt", "at_least": "gte",
     "at_most": "lte", "is_null": "isnull", "not_eq": "ne", "cont": "contains", "matches": "like",
 }  # fmt: skip
+#: django-filter's LookupChoiceFilter: `title_lookup=icontains` beside `title=a`.
+_LOOKUP = "_lookup"
+#: RQL's calls, which are keys without a value: `eq(title,a)`, `sort(+title)`.
+_CALL = re.compile(r"([a-z]{2,16})\(.*\)", re.IGNORECASE | re.DOTALL)
+_CALLS = {"sort": SORT, "orderby": SORT, "limit": PAGE, "page": PAGE, "select": FIELDS, "count": _TOTAL}
 _BEGINS = {"min": "gte", "max": "lte", "not": "ne", "from": "gte", "to": "lte"}
 #: `views<>1`, `title~=a`, `title@=a`.
 _SIGNED = re.compile(r"([^<>!~@^|=]{1,64})(<>|[~@^|]{1,2}=?)(.*)", re.DOTALL)
@@ -146,6 +214,11 @@ _BETWEEN = re.compile(
 
 def right_word(key: str, value: Any, known: Collection[str]) -> str:
     """What is right in the place of a key that no record has as a field; empty: it may be a field."""
+    called = _CALL.fullmatch(key)
+    if called is not None:
+        return _CALLS.get(called[1].lower(), FILTER)
+    if key[:1] == "@":
+        return "the value itself in its place"
     found = _MEANT.get(plain(key.lstrip("_$")))
     if found is None:
         return _rooted(key, value, known)
@@ -172,6 +245,8 @@ def _rooted(key: str, value: Any, known: Collection[str]) -> str:
     if found is not None and found[1] in known:
         return f"{found[1]}={shown}"[:200]
     for name in known:
+        if key == f"{name}{_LOOKUP}":
+            return f"{name}__{shown}=value"[:200]
         end = _ENDS.get(key[len(name) + 1 :].lower()) if key.startswith(f"{name}_") else None
         # `check_in` may be a field beside `check`.
         if end is not None and (end != "in" or "," in shown):

@@ -96,7 +96,9 @@ _OPERATORS: dict[str, str] = {
     "iexact": "ilike",
     "regex": "like",
     "glob": "like",
-    "match": "ilike",
+    "match": "like",
+    "imatch": "ilike",
+    "isdistinct": "ne",
     "beginswith": "startswith",
     "null": "isnull",
     "containsi": "icontains",
@@ -123,9 +125,13 @@ _BRACKETS = re.compile(r"([^\[\]]*)((?:\[[^\[\]]*\])+)(.*)", re.DOTALL)
 #: PostgREST's `title=eq.a`, whatever kinds of values the field has.
 _CODED = re.compile(
     r"(?:not\.)?(?:(n?eq)\.(.*)|(in)\.\((.*)\)|(is)\.(null|true|false|unknown)|(i?like)\.(.*[*%].*)"
-    r"|([gl]te?)\.(-?[0-9].*)|(cs|cd|ov)\.\{(.*)\}|(?:(?:pl|ph|w)?fts)(?:\([a-z]{1,32}\))?\.(.*))",
+    r"|([gl]te?)\.(-?[0-9].*)|(cs|cd|ov)\.\{(.*)\}|(?:(?:pl|ph|w)?fts)(?:\([a-z]{1,32}\))?\.(.*)"
+    r"|(i?match)\.(.*[\^$*+?()|\[].*)|(isdistinct)\.(.*)|(sl|sr|nx[lr]|adj)\.([\[(].*)"
+    r"|((?:n?eq|[gl]te?|i?like|i?match)\((?:any|all)\))\.(.*))",
     re.DOTALL,
 )
+#: Of PostgREST's operators those on ranges.
+_RANGES = frozenset({"sl", "sr", "nxl", "nxr", "adj"})
 #: PostgREST's `age=gte.18`, and `age=gte:18`, `age=>18`.
 _WORDS_IN_VALUES = ("eq", "neq", "ne", "gt", "gte", "lt", "lte", "in", "is", "not", "like", "ilike")
 _WORD_IN_VALUE = re.compile(rf"({'|'.join(_WORDS_IN_VALUES)})[.:](.*)", re.DOTALL)
@@ -291,7 +297,7 @@ def _is_meant(key: str, value: Any, known: Collection[str]) -> bool:
         return all(text.startswith("[") for text in texts)
     if key in _COUNTED:
         return all(text.isdigit() for text in texts)
-    if _PLAIN[key] is not _SORT:
+    if _PLAIN[key] is not _SORT or any(re.match(r"[+-][A-Za-z_]", text) for text in texts):
         return True
     terms = [term.strip().lstrip("+-") for text in texts for term in text.split(",")]
     names = {plain(re.split("[.:;| ]", _direction(term, "") or term, maxsplit=1)[0]) for term in terms}
@@ -410,6 +416,11 @@ def _decoded(key: str, coded: re.Match[str], value: str, operators: Collection[s
     if word == "is":
         whether = "true" if (sought == "null") != negated else "false"
         return f"{key}__isnull={whether}" if sought == "null" else spelt(key, "ne" if negated else "", sought)
+    if word.endswith(")"):
+        joined = "or" if word.endswith("(any)") else "and"
+        return f"{joined}=({key}__{word.partition('(')[0]}=a,{key}__{word.partition('(')[0]}=b)"[:200]
+    if word in _RANGES:
+        return f"{key}__gte=1&{key}__lte=9"
     operator = "ne" if negated and word in ("eq", "in") else _operator(word, operators) or ""
     literal = f"; for this very text {key}__in={value[:64]}" if word in ("eq", "neq") else ""
     return f"{spelt(key, operator, sought)}{literal}"

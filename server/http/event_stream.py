@@ -50,6 +50,10 @@ class Wish:
     accept: str
 
 
+#: Of a request that opens a stream by its path alone.
+ANYTHING: Final = Wish(delta=False, accept="")
+
+
 def wish_of(method: str, headers: MultiMapping[str]) -> Wish | None:
     """None for a request that is none for a stream."""
     if method != "GET" or "Accept" not in headers:

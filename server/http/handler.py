@@ -24,9 +24,10 @@ from server.http.api_pages import NAMES as API_PAGES
 from server.http.contracts import ContractReader
 from server.http.cors import Cors
 from server.http.elsewhere import AskElsewhere, Elsewhere
-from server.http.event_stream import wish_of
+from server.http.event_stream import ANYTHING, wish_of
 from server.http.held import Claim, HeldBytes
 from server.http.response import SENT, came_in_chunks, to_response, whole
+from server.http.subscribing import may_open
 from server.http.terminal import for_terminal
 from server.http.watching import TICKETS, Watch
 from server.planning.dialects.frame.answering import in_dialect
@@ -252,11 +253,15 @@ class Handler:
             return await self._cluster.forward(request, ctx, line, holds=claim.grow)
         if not isinstance(ctx, RequestContext):
             return ctx
+        if ctx.dialect and ctx.method == "POST" and self._watching is not None:
+            subscribed = self._watching.subscribed(ctx)
+            if subscribed is not None:
+                return subscribed
         return await answered(self._use_case, ctx, line)
 
     async def _read(
         self, request: web.BaseRequest, line: RequestLine, claim: Claim
-    ) -> RequestContext | Reply | Watch | Elsewhere:
+    ) -> RequestContext | Reply | Watch | Follows | Elsewhere:
         """The request's context, what it is to watch, or the reply where the service itself has one.
 
         Or who has its session.
@@ -309,6 +314,7 @@ class Handler:
             session,
             line.request_id,
             holds=claim.grow,
+            dialect=line.dialect,
             dialect_headers=self._dialects.headers_of(named),
             takes=None if call is None or call.match is None else call.takes,
             contract=call,
@@ -316,7 +322,7 @@ class Handler:
         )
         if call is not None:
             return await self._of_contract(call, ctx, request.headers.get("Content-Type", ""))
-        if named == NATIVE:
+        if named == NATIVE or line.dialect:
             return ctx
         ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
@@ -329,11 +335,11 @@ class Handler:
         if self._places is not None:
             await self._places.admit(line.token_name, session)
 
-    async def _watch(self, request: web.BaseRequest, line: RequestLine) -> Watch | Elsewhere | None:
+    async def _watch(self, request: web.BaseRequest, line: RequestLine) -> Watch | Follows | Elsewhere | None:
         """What is to be watched, or who has its session; None where no stream is asked for."""
         watching = self._watching
         wish = None if watching is None else wish_of(request.method, request.headers)
-        if watching is None or wish is None:
+        if watching is None or (wish is None and not may_open(request)):
             return None
         admitted = watching.caller(request)
         caller, session = (self._caller(request), None) if admitted is None else admitted
@@ -346,6 +352,10 @@ class Handler:
         elsewhere = await self._elsewhere(request, session)
         if elsewhere is not None:
             return elsewhere
+        if wish is None:
+            if not await watching.opens(request, caller, session):
+                return None
+            wish = ANYTHING
         await self._admit(session, line)
         return await watching.read(request, wish, target, caller, session, line)
 

@@ -74,7 +74,7 @@ class HttpSemantics:
         if ctx.dialect:
             if JSON not in types:
                 raise not_acceptable(_ONLY_JSON)
-            return evolve(reply, headers=(*reply.headers, _VARY))
+            return Reply(reply.status, (*reply.headers, _VARY), reply.body, reply.media_type, reply.record)
         headers = (*reply.headers, *_list_headers(ctx, line, reply, reply.body), _VARY)
         marked = Reply(reply.status, headers, reply.body, reply.media_type)
         return (

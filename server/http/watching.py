@@ -14,7 +14,7 @@ import orjson
 import structlog
 from attrs import evolve, frozen
 
-from server.http import pages, request_id
+from server.http import pages, request_id, subscribing
 from server.http.answering import answered_always
 from server.http.event_stream import (
     ConnectionWire,
@@ -24,6 +24,7 @@ from server.http.event_stream import (
     response_of,
     ticket_of,
 )
+from server.http.subscribing import Subscribing
 from server.live.streams import Stream
 from server.live.topics import Asked
 from server.planning.dialects.frame.registry import NATIVE
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from server.http.event_stream import Wish
     from server.live.changes import Changes
     from server.live.outlets import Holding, Outlet, Registry, Wire
+    from server.live.subscribers import Subscribers
     from server.live.tickets import Tickets
     from server.live.topics import Topics
     from server.planning.dialects.frame.choice import DialectChoice
@@ -120,7 +122,9 @@ class Watching:
         settings: ReadsSettings,
         use_case: UseCase,
         contracts: ContractReader,
+        subscribers: Subscribers,
     ) -> None:
+        self._subscribing = Subscribing(subscribers, registry.limits, use_case)
         self._contracts = contracts
         self.registry = registry
         self._topics = topics
@@ -157,6 +161,16 @@ class Watching:
 
     # Requests
 
+    async def opens(self, request: web.BaseRequest, caller: Caller, session: Session) -> bool:
+        """Whether the session's dialect has a stream at the path. Raises InvalidHeader."""
+        settings = await self._settings.of(session.directory)
+        named = self._dialects.named(request.headers, caller.token_name, settings)
+        return subscribing.is_at(request.raw_path.partition("?")[0], named)
+
+    def subscribed(self, ctx: RequestContext) -> Reply | None:
+        """The reply to what a stream's client asks to be told of, if that is asked. Raises InvalidQuery."""
+        return self._subscribing.subscribed(ctx)
+
     def target(self, request: web.BaseRequest) -> Target | None:
         """Of a request for a stream; None: it is a page of the service's own. Raises InvalidPath."""
         target = parse_target(request.raw_path, path_bytes=self._reader.limits.path_bytes)
@@ -185,7 +199,7 @@ class Watching:
         caller: Caller,
         session: Session,
         line: RequestLine,
-    ) -> Watch:
+    ) -> Watch | Follows:
         """What is to be watched. Raises what reading a request raises."""
         own = own_keys(target.raw_query)
         targets = [] if pages.is_own(target.segments) else [evolve(target, raw_query=own.rest)]
@@ -196,7 +210,8 @@ class Watching:
             raise InvalidQuery(f"A stream carries {most} routes at most.", limit=most)
         asked_by = (caller, session, line)
         questions = [await self._question(request, wish, each, *asked_by) for each in targets]
-        return Watch(session, tuple(questions), wish.delta, last_id_of(request.headers))
+        opened = self._subscribing.opened(questions[0].ctx)
+        return opened or Watch(session, tuple(questions), wish.delta, last_id_of(request.headers))
 
     def _also(self, text: str, *, linked: bool) -> Target:
         """A further route. Raises InvalidQuery, InvalidPath."""

@@ -65,6 +65,7 @@ _READS: Final = frozenset(
         "log",
         "changes",
         "differences",
+        "steps",
         "record_history",
     }
     | {"backup", "verify", "stats", "start"}

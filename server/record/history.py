@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from server.record import sums
 from server.record.lives import Life, Told, checked, happened
-from server.record.record import Changes, Damaged, Difference, LogEntry, Missing, RecordVersion
+from server.record.record import Changes, Damaged, Difference, LogEntry, Missing, RecordVersion, Step
+from server.record.steps import require_few, steps_of
 from store.change_set import RecordRow
 from store.entries import EntryRow
 from store.ids import FIRST_TEXT_ROWID
@@ -298,22 +299,8 @@ class Past:
 
         A record was touched by a version that it was written at, and by one that has superseded it.
         """
-        if since > self._version:
-            raise Missing(f"the session is at version {self._version}")
-        commits = []
-        for each in chain(self._execute, self._session, self._last_commit):
-            if each[1] <= since:
-                break
-            commits.append(each)
-            if len(commits) > _FOLLOWED_COMMITS:
-                raise Missing("that is too long ago to be followed")
-        if since < self._version and (not commits or commits[-1][1] != since + 1):
-            raise Missing("its history does not reach back to that version")
-        sql = "SELECT number, name FROM collections WHERE session = ?"
-        names: dict[int, str] = dict(self._execute(sql, (self._session,)).fetchall())
-        for number, row, _, _, doc in self.superseded_since(since):
-            if row == ENTRY_ROW:
-                names.setdefault(number, json.loads(doc)[0])
+        commits = self._commits_after(since)
+        names = self._names_since(since)
         touched = self._touched_since(since, commits)
         found = []
         for id_, version, _, _ in commits[::-1][:most]:
@@ -325,6 +312,49 @@ class Past:
             }
             found.append(Changes(self._entry(id_, version), records))
         return found
+
+    def steps(self, since: int) -> list[Step]:
+        """See `server/record/steps.py`. Raises Missing, Damaged."""
+        commits = self._commits_after(since)[::-1]
+        superseded = sum(count for *_, count in commits)
+        require_few(superseded, 0)
+        there = "FROM records WHERE session = ? AND version > ?"
+        whose = (self._session, since)
+        count, size = self._execute(f"SELECT count(*), sum(length(doc)) {there}", whose).fetchone()
+        require_few(superseded + count, size or 0)
+        rows = self._execute(f"SELECT collection, row, version, NULL, crc, doc {there}", whose).fetchall()
+        for _, _, first, count in commits:
+            if count:
+                rows += self._execute(
+                    f"SELECT collection, row, version, until, crc, doc FROM superseded WHERE id BETWEEN ? AND ? AND row <> {ENTRY_ROW}",  # noqa: E501, S608  constants
+                    (first, first + count - 1),
+                ).fetchall()
+        require_few(len(rows), sum(len(row[-1]) for row in rows))
+        return steps_of([version for _, version, _, _ in commits], rows, self._names_since(since))
+
+    def _commits_after(self, since: int) -> list[tuple[int, int, int, int]]:
+        """Those after a version, the last one first. Raises Missing."""
+        if since > self._version:
+            raise Missing(f"the session is at version {self._version}")
+        commits = []
+        for each in chain(self._execute, self._session, self._last_commit):
+            if each[1] <= since:
+                break
+            commits.append(each)
+            if len(commits) > _FOLLOWED_COMMITS:
+                raise Missing("that is too long ago to be followed")
+        if since < self._version and (not commits or commits[-1][1] != since + 1):
+            raise Missing("its history does not reach back to that version")
+        return commits
+
+    def _names_since(self, since: int) -> dict[int, str]:
+        """Of the collections that there are, and were, by number."""
+        sql = "SELECT number, name FROM collections WHERE session = ?"
+        names: dict[int, str] = dict(self._execute(sql, (self._session,)).fetchall())
+        for number, row, _, _, doc in self.superseded_since(since):
+            if row == ENTRY_ROW:
+                names.setdefault(number, json.loads(doc)[0])
+        return names
 
     def _touched_since(
         self, since: int, commits: Sequence[tuple[int, int, int, int]]

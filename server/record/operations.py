@@ -55,6 +55,7 @@ class Operations:
             "log": self._log,
             "changes": self._changes,
             "differences": self._differences,
+            "steps": self._steps,
             "record_history": self._record_history,
             "rewind": self._rewind,
             "backup": self._backup,
@@ -219,6 +220,10 @@ class Operations:
         await self._there(session)
         head, found = await self._record.changes(session, since=since, most=most)
         return {"version": head.version, "changes": [asdict(each) for each in found]}
+
+    async def _steps(self, session: str, since: int) -> list[dict[str, Any]]:
+        await self._there(session)
+        return [asdict(each) for each in await self._record.steps(session, since=since)]
 
     async def _differences(self, session: str, at: Moment, most: int) -> dict[str, Any]:
         await self._there(session)

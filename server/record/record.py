@@ -167,6 +167,14 @@ class Difference:
 
 
 @frozen
+class Step:
+    """A version, and what it did: each record that it made, changed or removed, by collection and row."""
+
+    version: int
+    records: list[Difference]
+
+
+@frozen
 class RecordVersion:
     """A record as a version of its session left it, and which commit that was.
 
@@ -278,6 +286,14 @@ class Record(Protocol):
         """What the versions after one have touched, the first ones first; and the head.
 
         Raises Missing where history does not reach back so far, and for a version that was never there.
+        """
+        ...
+
+    async def steps(self, session: SessionName, *, since: int) -> list[Step]:
+        """What each version after one did, the first one first; as records were before it and after it.
+
+        Raises Missing where history does not reach back so far, where that is more than `steps.MOST_RECORDS`
+        or `steps.MOST_BYTES`, and for a version that was never there; and Damaged.
         """
         ...
 

@@ -39,6 +39,7 @@ from server.record.record import (
     RecordError,
     RecordVersion,
     SessionName,
+    Step,
     Unavailable,
 )
 from server.record.writer import Known, Limits, Writer
@@ -385,6 +386,10 @@ class SqliteRecord:
         known = self._there(session)
         found = await self.read(lambda connection: self._past(known, connection).changes(since, most))
         return Head(self.identity, known.version, known.batch), found
+
+    async def steps(self, session: SessionName, *, since: int) -> list[Step]:
+        known = self._there(session)
+        return await self.read(lambda connection: self._past(known, connection).steps(since))
 
     async def differences(
         self, session: SessionName, at: Moment, *, most: int

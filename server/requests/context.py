@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from server.concurrency.aside import aside
 from server.requests import content, multipart
-from server.requests.headers import for_plan, misplaced, named_headers
+from server.requests.headers import beside_dialect, for_plan, misplaced, named_headers
 from server.requests.known_tokens import KnownTokens
 from server.requests.members import check_members
 from server.requests.target import Pairs, Target, parse_query
@@ -78,6 +78,7 @@ class ContextReader:
         request_id: str,
         *,
         holds: Callable[[int], None] = lambda _size: None,
+        dialect: str = "",
         dialect_headers: frozenset[str] = frozenset(),
         takes: Callable[[str], str] | None = None,
         contract: Any = None,
@@ -86,8 +87,9 @@ class ContextReader:
         """Everything that can be refused without the body is refused before it is read.
 
         `holds` is told, as it grows, how many bytes the body takes; it may raise Overloaded.
-        `dialect_headers` are those that are read for a dialect, `settings` the session's. `takes` says which
-        of its own media types a Content-Type is; None: the service's are meant. `contract` is handed on.
+        `dialect`: the one that is known by now; `dialect_headers` are those that are read for one, `settings`
+        the session's. `takes` says which of its own media types a Content-Type is; None: the service's are
+        meant. `contract` is handed on.
         Raises BadRequest and its kin, PayloadTooLarge, UriTooLong, RequestTimeout, UnsupportedMediaType.
         """
         headers = request.headers
@@ -96,6 +98,8 @@ class ContextReader:
         plan_headers = for_plan(
             headers, authorization=caller.owns_authorization, is_secret=self.tokens.are_in
         )
+        if dialect and dialect_headers:
+            plan_headers = beside_dialect(plan_headers, dialect_headers)
         base_url = self.origin.base_url(headers)
         if self.tokens.are_in(base_url.partition("://")[2]):
             raise misplaced("Host")
@@ -114,7 +118,10 @@ class ContextReader:
             base_url=base_url,
             request_id=request_id,
             linked=linked,
-            dialect_headers=named_headers(headers, dialect_headers, is_secret=self.tokens.are_in),
+            dialect=dialect,
+            dialect_headers=named_headers(headers, dialect_headers, is_secret=self.tokens.are_in)
+            if dialect_headers
+            else {},
             contract=contract,
             settings=settings,
         )

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from server.values.errors import BadRequest, InvalidHeader
+from server.values.preferences import preferences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ _REPLACING = frozenset({"POST", "PUT", "PATCH"})
 #: Of a header, also of one that came in many lines: as long as aiohttp takes a line.
 MAX_CHARACTERS = 8_190
 _TEXT = re.compile(r"[\t -~]*")
+_DRY_RUN = "tx=rollback"
 
 
 def single(headers: MultiMapping[str], name: str) -> str | None:
@@ -128,3 +130,14 @@ def misplaced(name: str) -> InvalidHeader:
         "alone.",
         header=name.lower(),
     )
+
+
+def beside_dialect(headers: dict[str, str], names: frozenset[str]) -> dict[str, str]:
+    """What plans see of headers where some are a dialect's to read, by lower-case name.
+
+    A dry run is the service's business in every dialect.
+    """
+    left = {name: value for name, value in headers.items() if name not in names}
+    if "prefer" in names and "prefer" in headers and preferences(headers["prefer"]).dry_run:
+        left["prefer"] = _DRY_RUN
+    return left

@@ -57,6 +57,11 @@ class Records:
         _, version, _ = await self.ask("head", session=session)
         return int(version)
 
+    async def steps(self, session: str, since: int) -> list[dict[str, Any]]:
+        """What each version after one did to records: `server.record.record.Step`. Raises NotFound."""
+        found: list[dict[str, Any]] = await self.ask("steps", session=session, since=since)
+        return found
+
     async def has_data(self, session: str) -> bool:
         """Whether it has a collection."""
         return await self.exists(session) and bool((await self.show(session))["collections"])

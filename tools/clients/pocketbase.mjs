@@ -1,5 +1,6 @@
 // PocketBase's SDK against a service: node pocketbase.mjs pocketbase URL SESSION DIALECT
 import assert from 'node:assert/strict';
+import { EventSource } from 'eventsource';
 import PocketBase, { ClientResponseError } from 'pocketbase';
 
 const [, url, session, dialect] = process.argv.slice(2);
@@ -66,4 +67,37 @@ await failing(posts.getOne(one.id), 404);
 await failing(posts.delete(one.id), 404);
 await failing(pb.collection('nothing').getFullList(), 404);
 await failing(pb.collection('users').authWithPassword('a', 'b'), 501);
+// Realtime. The SDK takes the EventSource that there is; in Node that is a package's, which can send headers.
+globalThis.EventSource = class extends EventSource {
+    constructor(address) {
+        const said = { 'X-Session-ID': session, 'X-Dialect': dialect };
+        super(address, { fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, ...said } }) });
+    }
+};
+/** Events as they come, in their order. */
+const inbox = () => {
+    const come = [], waiting = [];
+    const told = event => (waiting.shift() ?? (each => come.push(each)))([event.action, event.record]);
+    const next = () => (come.length ? Promise.resolve(come.shift()) : new Promise(each => waiting.push(each)));
+    return { told, next, come };
+};
+const all = inbox(), single = inbox(), some = inbox();
+await posts.subscribe('*', all.told);
+const watched = await posts.create({ title: 'live', views: 1, author: ann.id });
+await posts.subscribe(watched.id, single.told, { expand: 'author', fields: 'title,expand.author.name' });
+const stop = await posts.subscribe('*', some.told, { filter: pb.filter('views > {:least}', { least: 5 }) });
+assert.deepEqual(await all.next(), ['create', watched]);
+const more = await posts.update(watched.id, { views: 9 });
+assert.deepEqual(await all.next(), ['update', more]);
+assert.deepEqual(await some.next(), ['update', more]);
+assert.deepEqual(await single.next(), ['update', { title: 'live', expand: { author: { name: 'Ann' } } }]);
+await stop();
+await posts.unsubscribe(watched.id);
+assert.equal(pb.realtime.isConnected, true);
+await posts.delete(watched.id);
+assert.deepEqual(await all.next(), ['delete', more]);
+assert.deepEqual([all.come, single.come, some.come], [[], [], []]);
+await posts.unsubscribe();
+assert.equal(pb.realtime.isConnected, false);
+
 console.log(`${dialect}: PocketBase's SDK does all that it is asked`);

@@ -53,6 +53,8 @@ _FILTERS: Final = [
     *("info.n = 2", "info.n > 2", "created > '2020-01-01'", "created < '2020-01-01 00:00:00.000Z'"),
     *("views > 5 && draft = true", "views > 25 || draft = true && title ~ 'a'", "(views > 25)"),
     *("(views = 10 || views = 20) && title != 'beta'", "views>5&&views<25", "title='beta' // a comment"),
+    *("created <= @now", "created >= @todayStart && created <= @todayEnd", "created > @tomorrow"),
+    *("created < @yesterday", "created >= @monthStart", "created <= @yearEnd", "views < @year"),
     *('title = "beta"', "id = 'nope'", f"id = '{POSTS[2]}'", f"id ~ '{POSTS[0][:8]}'", "title ?= 'beta'"),
 ]
 _SORTS: Final = [

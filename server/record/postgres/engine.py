@@ -46,6 +46,7 @@ from server.record.record import (
     RecordError,
     RecordVersion,
     SessionName,
+    Step,
     Unknown,
 )
 from server.record.writer import Limits
@@ -659,6 +660,9 @@ class PostgresRecord:
             return Head(self.identity, there.version, there.batch), found
 
         return await self.pool.read(run)
+
+    async def steps(self, session: SessionName, *, since: int) -> list[Step]:
+        return await self._past(session, lambda past: past.steps(since))
 
     async def differences(
         self, session: SessionName, at: Moment, *, most: int

@@ -13,7 +13,8 @@ from attrs import frozen
 from server.record.history import ENTRY_ROW, TOLD_ADDRESSES, checked_rows
 from server.record.lives import Life, Told, checked, happened
 from server.record.postgres import loading
-from server.record.record import Changes, Difference, LogEntry, Missing, RecordVersion
+from server.record.record import Changes, Difference, LogEntry, Missing, RecordVersion, Step
+from server.record.steps import require_few, steps_of
 from store.change_set import ChangeSet, RecordRow
 from store.entries import EntryRow
 
@@ -36,6 +37,12 @@ WHERE session = $1 AND version > $2 ORDER BY version LIMIT $3"""
 _WRITTEN: Final = 'SELECT collection, "row", version, doc FROM records WHERE session = $1 AND version > $2'
 _REPLACED: Final = """\
 SELECT collection, "row", version, until, doc FROM superseded WHERE session = $1 AND until > $2"""
+_LIVES_SINCE: Final = f"""\
+SELECT collection, "row", version, NULL AS until, crc, doc FROM records
+WHERE session = $1 AND version > $2
+UNION ALL SELECT collection, "row", version, until, crc, doc FROM superseded
+WHERE session = $1 AND until > $2 AND "row" <> {ENTRY_ROW}"""  # noqa: S608  constants
+_MUCH: Final = f"SELECT count(*), coalesce(sum(length(doc)), 0) FROM ({_LIVES_SINCE}) AS lives"  # noqa: S608  constants
 _SINCE: Final = 'SELECT collection, "row", doc FROM records WHERE session = $1 AND version > $2'
 _NOW: Final = """\
 SELECT name, number, next_id, updated_at, schema, indexes, version FROM collections WHERE session = $1"""
@@ -129,6 +136,22 @@ class Past:
             )
             for version, at, request, route, plan, changes in rows
         ]
+
+    async def steps(self, since: int) -> list[Step]:
+        """See `server/record/steps.py`. Raises Missing, Damaged."""
+        if since > self.version:
+            raise Missing(f"the session is at version {self.version}")
+        most = self.version - since
+        versions = [row[0] for row in await self.connection.fetch(_AFTER, self.session, since, most)]
+        if since < self.version and (not versions or versions[0] != since + 1):
+            raise Missing("its history does not reach back to that version")
+        count, size = (await self.connection.fetch(_MUCH, self.session, since))[0]
+        require_few(count, size)
+        names = {row[1]: row[0] for row in await self.connection.fetch(_NOW, self.session)}
+        former = await self.connection.fetch(_FORMER, self.session)
+        names = {number: json.loads(doc)[0] for number, doc in former} | names
+        rows = await self.connection.fetch(_LIVES_SINCE, self.session, since)
+        return steps_of(versions, (tuple(row) for row in rows), names)
 
     async def record_history(
         self, collection: str, sought: Sought, *, most: int, before: int | None

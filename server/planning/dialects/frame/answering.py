@@ -9,9 +9,10 @@ from attrs import evolve
 
 from server.planning.dialects.frame.registry import known, meant
 from server.planning.dialects.frame.table import JSON, Problem
+from server.values.model import Reply
 
 if TYPE_CHECKING:
-    from server.values.model import Reply, RequestContext
+    from server.values.model import RequestContext
 
 _PROBLEM = "application/problem+json"
 
@@ -30,12 +31,14 @@ def with_dialect_named(reply: Reply, ctx: RequestContext) -> Reply:
 def in_dialect(reply: Reply, name: str) -> Reply:
     """`name` is a dialect's."""
     dialect = known()[name]
-    if dialect.reply_headers:
-        reply = evolve(reply, headers=(*reply.headers, *dialect.reply_headers))
+    headers = (*reply.headers, *dialect.reply_headers) if dialect.reply_headers else reply.headers
     if reply.media_type == _PROBLEM and reply.body is not None:
         form = dialect.error(Problem(reply.status, orjson.loads(reply.body)))
         body = None if form.body is None else orjson.dumps(form.body)
-        return evolve(reply, status=form.status, body=body, media_type=form.media_type)
-    if reply.body is not None and reply.media_type == JSON != dialect.media_type:
-        return evolve(reply, media_type=dialect.media_type)
-    return reply
+        return Reply(form.status, headers, body, form.media_type, reply.record)
+    media_type = (
+        dialect.media_type if reply.body is not None and reply.media_type == JSON else reply.media_type
+    )
+    if headers is reply.headers and media_type == reply.media_type:
+        return reply
+    return Reply(reply.status, headers, reply.body, media_type, reply.record)

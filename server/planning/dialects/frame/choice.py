@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import evolve, field, frozen
 
 from server.planning.dialects.frame.registry import AUTO, NATIVE, known, marked, names
-from server.requests.headers import named_headers
+from server.requests.headers import beside_dialect, named_headers
 from server.values.errors import InvalidHeader
-from server.values.preferences import preferences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 HEADER = "X-Dialect"
 #: The session's setting.
 SETTING = "dialect"
-_DRY_RUN = "tx=rollback"
 
 
 class DialectError(ValueError):
@@ -84,6 +82,8 @@ class DialectChoice:
 
         Raises Unavailable, NotConfirmed.
         """
+        if ctx.dialect == name:
+            return ctx  # it was read so
         if name == AUTO:
             name = await self._settle(ctx, marked(ctx) or NATIVE)
         return read_in(ctx, name)
@@ -112,7 +112,4 @@ def read_in(ctx: RequestContext, name: str) -> RequestContext:
         return ctx
     own = known()[name].headers
     seen = {key: value for key, value in ctx.dialect_headers.items() if key in own}
-    left = {key: value for key, value in ctx.headers.items() if key not in own}
-    if "prefer" in seen and preferences(seen["prefer"]).dry_run:
-        left["prefer"] = _DRY_RUN  # a dry run is the service's business in every dialect
-    return evolve(ctx, dialect=name, dialect_headers=seen, headers=left)
+    return evolve(ctx, dialect=name, dialect_headers=seen, headers=beside_dialect(ctx.headers, own))

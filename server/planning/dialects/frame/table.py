@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import field, frozen
 
 if TYPE_CHECKING:
+    from server.planning.dialects.frame.live import Live
     from server.planning.kinds.route import Params
     from server.values.model import RequestContext
 
@@ -152,6 +153,11 @@ PLAIN_SAMPLES = (
     Sample("PATCH", "/{resource}"),
 )
 
+
+def _is_slot(part: str) -> bool:
+    return part.startswith("{") and part not in ("{resource}", "{parent}")
+
+
 Read: TypeAlias = Callable[["RequestContext", Found], Asked]
 ErrorIn: TypeAlias = Callable[[Problem], ErrorForm]
 
@@ -168,7 +174,9 @@ class Dialect:
     `/api` and `/v1` may stand before its paths. `media_type`: of its replies; `reply_headers`: what all of
     them have. `query` has the words of the query by kind, each with what it says, and `filters` says how
     filters are spelt: for descriptions. `absent` is a kind that only says that something is not done.
-    `samples` are in an order in which each finds what the one before it has left.
+    `samples` are in an order in which each finds what the one before it has left. `live`: how its clients
+    have changes told. `params` has what is the same for all requests of a place: texts that stand in the
+    program's `params`, beside the slots.
     """
 
     name: str
@@ -188,6 +196,8 @@ class Dialect:
     filters: str = ""
     absent: str = ""
     samples: tuple[Sample, ...] = PLAIN_SAMPLES
+    live: Live | None = None
+    params: Callable[[Found], Mapping[str, str]] | None = None
     #: The places by the number of their parts, each with these.
     by_length: Mapping[int, tuple[tuple[Place, tuple[str, ...]], ...]] = field(init=False)
 
@@ -199,5 +209,17 @@ class Dialect:
             found[len(parts)] = (*found.get(len(parts), ()), (place, parts))
         return found
 
+    #: By that number: which of the parts are slots in every place, so that only the kinds of these count.
+    slots: Mapping[int, tuple[int, ...]] = field(init=False)
+
+    @slots.default
+    def _slots(self) -> Mapping[int, tuple[int, ...]]:
+        return {
+            length: tuple(
+                number for number in range(length) if all(_is_slot(parts[number]) for _, parts in places)
+            )
+            for length, places in self.by_length.items()
+        }
+
     def is_served(self, kind: str) -> bool:
-        return kind != self.absent
+        return kind != self.absent and (self.live is None or kind != self.live.kind)

@@ -8,7 +8,6 @@ Source: jsonapi.org/format/1.1, "Content Negotiation", "Fetching Data", "Query P
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -57,7 +56,7 @@ def read(ctx: RequestContext, found: Found) -> Asked:
         asked |= _list_asked(ctx)
         if not alone or asked["where"] or asked["sort"]:
             return Asked(asked)
-        return Asked({**asked, "shape": _shapes(asked["base"], found.resource)[0]}, "list-alone")
+        return Asked(asked, "list-alone")
     _only(ctx, {"include", "fields"} if found.kind not in ("relate", "delete", "linkage") else set())
     if found.kind in ("create", "update"):
         asked |= resource_of(
@@ -67,17 +66,18 @@ def read(ctx: RequestContext, found: Found) -> Asked:
         asked |= {"method": ctx.method, **identifiers_of(ctx.body_json)}
     if not alone or found.kind != "get":
         return Asked(asked)
-    document = _shapes(asked["base"], found.resource)[1]
-    return Asked({}, "get-alone", {"kind": found.resource, "base": asked["base"], "document": document})
+    return Asked({}, "get-alone")
 
 
-@lru_cache(maxsize=1024)
-def _shapes(base: str, kind: str) -> tuple[str, str]:
+def params(found: Found) -> dict[str, str]:
     """A record as a resource, and as a document of its own, where it points at nothing: for `shaped`."""
+    prefix, _ = split_prefix(tuple(found.route.split("/")[1:]))
+    base, kind = "".join(f"/{each}" for each in prefix), found.resource
     place = {"self": f"{base}/{kind}/{{id:path}}"}
     resource = {"type": kind, "id": "{id}", "attributes": {"**": ["id"]}, "links": place}
     document = {"jsonapi": {"version": "1.1"}, "data": resource, "links": place}
-    return orjson.dumps(resource).decode(), orjson.dumps(document).decode()
+    shapes = {"shape": orjson.dumps(resource).decode(), "document": orjson.dumps(document).decode()}
+    return {"kind": kind, "base": base, **shapes}
 
 
 # Media types
@@ -217,7 +217,10 @@ def _test(key: str, names: list[str], text: str) -> dict[str, Any]:
 
 
 def _page(ctx: RequestContext) -> dict[str, Any]:
-    """`start` and `size`, and what its links are made of: `named` is the pair of words."""
+    """`start` and `size`; its `links`, and for the last page's what stands before and behind its number.
+
+    `last` says, too, whether that is a number of pages; else it is one of resources.
+    """
     given = {}
     for key in ctx.query:
         word, names = _parts(key)
@@ -226,7 +229,7 @@ def _page(ctx: RequestContext) -> dict[str, Any]:
                 raise _refused(key, "there are page[number] and page[size], or page[offset] and page[limit]")
             given[names[0]] = _integer(key, first(ctx.query, key) or "")
     if not given:
-        return {"start": 0, "size": None, "named": None, "link": _link(ctx)}
+        return {"start": 0, "size": None, "links": {"self": _link(ctx)[:-1]}}
     by_number = given.keys() <= _PAGES[0]
     if not by_number and not given.keys() <= _PAGES[1]:
         raise _refused("page", "takes number and size, or offset and limit, and not one of each")
@@ -234,16 +237,21 @@ def _page(ctx: RequestContext) -> dict[str, Any]:
     least = 1 if by_number else 0
     start = given.get("number" if by_number else "offset", least)
     if not 1 <= size <= LARGEST_PAGE:
-        raise _refused("page", f"a page has 1 to {LARGEST_PAGE} resources")
+        raise _refused(
+            f"page[{'size' if by_number else 'limit'}]", f"a page has 1 to {LARGEST_PAGE} resources"
+        )
     if start < least:
-        raise _refused("page", "pages are counted from 1")
-    named = ["page%5Bnumber%5D", "page%5Bsize%5D"] if by_number else ["page%5Boffset%5D", "page%5Blimit%5D"]
-    return {
-        "start": (start - 1) * size if by_number else start,
-        "size": size,
-        "named": named,
-        "link": _link(ctx),
+        raise _refused("page[number]", "pages are counted from 1")
+    word, end = ("number", f"&page%5Bsize%5D={size}") if by_number else ("offset", f"&page%5Blimit%5D={size}")
+    link, step = f"{_link(ctx)}page%5B{word}%5D=", 1 if by_number else size
+    links = {
+        "self": f"{link}{start}{end}",
+        "first": f"{link}{least}{end}",
+        "prev": f"{link}{max(start - step, least)}{end}" if start > least else None,
+        "next": f"{link}{start + step}{end}",
     }
+    start = (start - 1) * size if by_number else start
+    return {"start": start, "size": size, "links": links, "last": [link, end, by_number]}
 
 
 def _integer(key: str, text: str) -> int:

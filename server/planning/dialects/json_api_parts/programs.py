@@ -76,6 +76,11 @@ if many is None:
 # `extra`: what is included beside `shown`. `children`: the linkage that had to be looked for.
 _INCLUDE = (
     """\
+if asked["fields"]:
+    kinds = [each.replace("-", "").replace("_", "").lower() for each in session_store.collections()]
+    for word in asked["fields"]:
+        if kinds and word not in kinds:
+            NO_TYPE
 extra, children, levels = [], {}, {"": shown}
 loaded = {f"{kind} {rec['id']}": True for kind, rec in shown}
 for path in asked["include"] or []:
@@ -85,7 +90,10 @@ for path in asked["include"] or []:
         groups.setdefault(kind, []).append(rec)
     further, there = [], not groups
     for kind in groups:
-"""
+""".replace(
+        "            NO_TYPE\n",
+        _in(3, _failed(400, "fields: there is no type {word[:64]}", '{"parameter": f"fields[{word}]"}')),
+    )
     + _in(2, _KIND)
     + """\
         how, field, other = relations[kind].get(step, ("", step, ""))
@@ -275,21 +283,13 @@ for term in asked["sort"]:
 )
 
 _PAGED = """\
-link, size, start = asked["link"], asked["size"], asked["start"]
-links = {"self": link[:-1]}
+size, start, links = asked["size"], asked["start"], asked["links"]
 if size is not None:
-    word, many = asked["named"]
+    if start + size >= total:
+        links["next"] = None
+    before, behind, aligned = asked["last"]
     last = (total - 1) // size if total else 0
-    aligned = "number" in word
-    places = {"self": start, "first": 0, "prev": max(start - size, 0) if start else None}
-    places["next"] = start + size if start + size < total else None
-    places["last"] = last * size
-    links = {
-        key: None
-        if places[key] is None
-        else f"{link}{word}={places[key] // size + 1 if aligned else places[key]}&{many}={size}"
-        for key in places
-    }
+    links["last"] = f"{before}{last + 1 if aligned else last * size}{behind}"
 whole["data"], whole["links"], whole["meta"] = resources, links, {"total": total}
 REPLY = make_response(200, whole)
 """
@@ -313,7 +313,7 @@ _LIST = (
 _LIST_ALONE = (
     _BEGIN
     + """\
-shape = asked["shape"]
+shape = params["shape"]
 items, total = store.list(limit=asked["size"], offset=asked["start"])
 """
     + _SHOW_ALONE

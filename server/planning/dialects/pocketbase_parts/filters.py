@@ -9,7 +9,7 @@ on PyPI).
 2. A record without a field is taken to have the empty value of the operand's kind there: "", 0 or false.
    PocketBase gives each field one. `null` and `''` are the same.
 3. `~` looks into texts without regard to case; `%` in its operand is a wildcard, `\%` is not.
-4. Only a field on one side and a value on the other are compared.
+4. Only a field on one side and a value on the other are compared. A macro for a time is a value.
 5. What is read here ends as criteria and `tests`: places in them that the program has to look at, because
    only it knows whether `author.name` leads into an object or to another record.
 """
@@ -17,11 +17,15 @@ on PyPI).
 from __future__ import annotations
 
 import re
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
 
+from server.planning.dialects.pocketbase_parts.macros import MACROS
 from server.values.errors import InvalidQuery
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 MAX_DEPTH = 8
 MAX_TESTS = 48
@@ -40,7 +44,7 @@ _TOKEN = re.compile(
 _TURNED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 _ORDERS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 _WORDS = {"true": True, "false": False, "null": None}
-_WHY_NO_MACRO = "macros are not done; write the value itself, as in created > '2026-01-31 00:00:00'"
+_WHY_NO_MACRO = "is not done; write the value itself, as in created > '2026-01-31 00:00:00'"
 
 Criteria: TypeAlias = dict[str, Any]
 Value: TypeAlias = str | int | float | bool | None
@@ -70,11 +74,14 @@ class Test:
         return _criteria(name, self)
 
 
-def read_filter(text: str) -> tuple[Criteria, list[dict[str, Any]]]:
-    """Criteria, and their tests with where they stand in them. Raises InvalidQuery that names the place."""
+def read_filter(text: str, now: datetime) -> tuple[Criteria, list[dict[str, Any]]]:
+    """Criteria, and their tests with where they stand in them; `now` is in UTC, for macros.
+
+    Raises InvalidQuery that names the place.
+    """
     if len(text) > _MAX_TEXT:
         raise InvalidQuery(f"filter: more than {_MAX_TEXT} characters")
-    parser = _Parser(_tokens(text))
+    parser = _Parser(_tokens(text), now)
     criteria = parser.whole()
     tests: list[dict[str, Any]] = []
     return _placed(criteria, [], tests), tests
@@ -95,7 +102,8 @@ def _tokens(text: str) -> list[Token]:
 class _Parser:
     """Recursive descent, to a bounded depth, over tokens that are each read once."""
 
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[Token], now: datetime) -> None:
+        self._now = now
         self._tokens = tokens
         self._next = 0
         self._tests = 0
@@ -134,14 +142,17 @@ class _Parser:
             raise InvalidQuery(f"filter: more than {MAX_TESTS} comparisons")
         left, sign, right = self._operand(), self._take("sign", "an operator, such as ="), self._operand()
         for each in (left, right):
-            if each.kind == "name" and "@" in each.text:
+            if each.kind == "name" and "@" in each.text and each.text not in MACROS:
                 raise InvalidQuery(f"filter: {each.text[:32]}: {_WHY_NO_MACRO}")
         operator = sign.text.removeprefix("?")
         if _is_field(right) and not _is_field(left):
             left, right, operator = right, left, _TURNED.get(operator, operator)
         if not _is_field(left) or _is_field(right):
             raise InvalidQuery(f"filter: at character {left.at}: compare a field with a value")
-        return Test(_field(left), operator, _value(right), sign.text.startswith("?"))
+        return Test(_field(left), operator, self._value(right), sign.text.startswith("?"))
+
+    def _value(self, token: Token) -> Value:
+        return MACROS[token.text](self._now) if token.text in MACROS else _value(token)
 
     def _operand(self) -> Token:
         if self._next < len(self._tokens) and self._tokens[self._next].kind in ("text", "number", "name"):
@@ -172,7 +183,7 @@ class _Parser:
 
 
 def _is_field(token: Token) -> bool:
-    return token.kind == "name" and token.text not in _WORDS
+    return token.kind == "name" and token.text not in _WORDS and token.text not in MACROS
 
 
 def _field(token: Token) -> str:

@@ -39,7 +39,7 @@ for rec in found:
 """
 _MARKED = _COLLECTION_ID + _WITH_MARKS
 # Of the request's own collection the reader has made them.
-_OWN_MARKED = 'marks = parse_json(ctx["asked"]["marks"])\n' + _WITH_MARKS
+_OWN_MARKED = 'marks = parse_json(params["marks"])\n' + _WITH_MARKS
 
 # `target`: the collection that holds records with the ids that a field has; those of its name first. An id
 # of 15 characters is in one collection only.
@@ -189,7 +189,7 @@ if asked["fields"]:
 """
 
 # `items`: the records with their marks, without being looked into; `expand` is the dialect's own member.
-_PLAIN = 'items = shaped(found, ctx["asked"]["shape"])\n'
+_PLAIN = 'items = shaped(found, params["shape"])\n'
 
 _SHOWN = (
     """\
@@ -239,6 +239,27 @@ if asked["skip"]:
 whole = {"page": page, "perPage": size, "totalItems": total, "totalPages": pages, "items": items}
 REPLY = make_response(200, whole)
 """
+)
+
+# What a subscription is told of a record as it was, which is put in its place for the run alone.
+_TOLD = (
+    """\
+asked, name = ctx["asked"], plan["resource"]
+given = ctx["body_json"]
+rid = given["id"]
+if store.exists(rid):
+    store.replace(rid, given)
+else:
+    store.insert(given)
+"""
+    + _FILTERED
+    + """\
+found = store.search({"$and": [{"id": rid}, asked["where"] or {}]}, limit=1)
+if not found:
+    abort(404)
+"""
+    + _SHOWN
+    + "REPLY = make_response(200, items[0])\n"
 )
 
 _GONE = f'abort(404, {{"status": 404, "message": "{_NOT_FOUND}", "data": {{}}}})\n'
@@ -429,5 +450,6 @@ CODE = {
     "batch": _BATCH,
     "batch-refused": 'abort(400, ctx["asked"]["refused"])\nREPLY = None\n',
     "health": 'REPLY = make_response(200, {"message": "API is healthy.", "code": 200, "data": {}})\n',
+    "told": _TOLD,
     "absent": _NOT_DONE,
 }

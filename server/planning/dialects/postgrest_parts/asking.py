@@ -167,6 +167,7 @@ def _put_into(nodes: list[Node], key: str, text: str) -> None:
     """A filter, or a word of paging, into the node whose names stand before it: `comments.body=eq.a`."""
     node, rest = _node_of(nodes, key)
     if rest in _LOGIC:
+        _check_tree(nodes, node, rest, text)
         node["where"].append(filters.tree(rest, text, node["fields"]))
     elif rest == "order":
         node["sort"] = sort_of(node, text)
@@ -180,6 +181,15 @@ def _put_into(nodes: list[Node], key: str, text: str) -> None:
             embedded["none"] = text == "is.null"
         else:
             node["where"].append(filters.test(rest, text, node["fields"]))
+
+
+def _check_tree(nodes: list[Node], node: Node, key: str, text: str) -> None:
+    """Raises InvalidQuery for a tree that asks whether there is something embedded."""
+    for each in nodes[1:]:
+        asked = rf"(?:^|[(,]){re.escape(each['name'])}\.(?:not\.)?is\.null"
+        if nodes[each["parent"]] is node and re.search(asked, text):
+            instead = f"what is embedded stands beside it, as in {each['name']}=is.null, or !inner"
+            raise failed(key, text, instead)
 
 
 def _node_of(nodes: list[Node], key: str) -> tuple[Node, str]:

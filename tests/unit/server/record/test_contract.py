@@ -20,6 +20,7 @@ from server.record.record import (
     Record,
     RecordError,
 )
+from server.record.steps import MOST_RECORDS
 from store.change_set import ChangeSet, RecordRow
 from store.dump import of_session
 from store.ids import FIRST_TEXT_ROWID
@@ -464,6 +465,59 @@ async def test_changes_reach_back_as_far_as_history(engine: Engine) -> None:
     assert (await without.changes("a", since=1, most=9))[1] == []
     with pytest.raises(Missing):
         await without.changes("b", since=0, most=9)
+    await without.close()
+
+
+async def test_what_each_version_did_to_records(ledger: Record) -> None:
+    """As they were before and after; what was made and removed meanwhile is told, too."""
+    await four_versions(ledger)
+    text = FIRST_TEXT_ROWID
+    await committed(ledger, "a", 4, ChangeSet(puts=(record(text, id_="x/1"), record(9, "later"))))
+    await committed(ledger, "a", 5, ChangeSet(deletes=((1, text),), entries=(entry(indexes='["text"]'),)))
+    one, two, three, four = (record(row, value).doc for row, value in FOUR)
+    found = await ledger.steps("a", since=1)
+
+    assert [each.version for each in found] == [2, 3, 4, 5, 6]
+    assert [[(each.row, each.before, each.after) for each in step.records] for step in found] == [
+        [(1, one, record(1, "changed").doc), (4, None, four)],
+        [(2, two, None)],
+        [
+            (1, record(1, "changed").doc, None),
+            (3, three, None),
+            (4, four, None),
+            (9, None, record(9, "last").doc),
+        ],
+        [(9, record(9, "last").doc, record(9, "later").doc), (text, None, record(text, id_="x/1").doc)],
+        [(text, record(text, id_="x/1").doc, None)],
+    ]
+    assert {each.collection for step in found for each in step.records} == {"orders"}
+    assert await ledger.steps("a", since=6) == []
+    assert (await ledger.steps("a", since=4))[0] == found[3]
+
+
+FOUR = ((1, "one"), (2, "two"), (3, "three"), (4, "new"))
+
+
+async def test_steps_are_told_as_far_as_they_are_few(engine: Engine) -> None:
+    """1,000 rows are told, 1,001 are not; nor is what was before the history, or is ahead."""
+    ledger = await engine()
+    rows = tuple(record(row, "0") for row in range(1, 101))
+    await committed(ledger, "a", 0, first()._replace(puts=rows))
+    for version in range(1, MOST_RECORDS // 100):
+        rows = tuple(record(row, str(version)) for row in range(1, 101))
+        await committed(ledger, "a", version, ChangeSet(puts=rows))
+    assert sum(len(each.records) for each in await ledger.steps("a", since=1)) == MOST_RECORDS - 100
+    await committed(ledger, "a", 10, ChangeSet(puts=(record(1, "more"),)))
+    with pytest.raises(Missing, match="more was written"):
+        await ledger.steps("a", since=1)
+    assert len(await ledger.steps("a", since=10)) == 1
+    with pytest.raises(Missing):
+        await ledger.steps("a", since=12)
+    await ledger.close()
+    without = await engine(history_seconds=0)
+    await committed(without, "b", 0, first("x"))
+    with pytest.raises(Missing):
+        await without.steps("b", since=0)
     await without.close()
 
 

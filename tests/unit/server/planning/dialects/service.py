@@ -13,7 +13,7 @@ from guest.reply import Abort, encode_reply
 from guest.session import ASKED
 from server.planning.dialects.frame.answering import in_dialect
 from server.planning.dialects.frame.choice import read_in
-from server.planning.dialects.frame.compiling import compile_request
+from server.planning.dialects.frame.compiling import PARAMS, compile_request
 from server.planning.dialects.frame.registry import known
 from server.planning.kinds.route import RouteTemplate
 from server.planning.policy import check
@@ -84,8 +84,9 @@ class DialectService:
 
     def _run(self, compiled: Compiled, ctx: RequestContext) -> Any:
         plan = compiled.plan
-        params = compiled.params or RouteTemplate.parse(plan.route).match(ctx.segments)
-        assert params is not None
+        slots = compiled.params or RouteTemplate.parse(plan.route).match(ctx.segments)
+        assert slots is not None
+        params = {**slots, **plan.response_hints.get(PARAMS, {})}
         view = self._session.plan_view
         asked, head, _ = ctx.guest_head(compiled.asked).split("\n")
         names = {

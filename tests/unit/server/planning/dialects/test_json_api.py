@@ -310,6 +310,13 @@ def test_a_page_that_cannot_be(api: Api, page: str) -> None:
     assert (status, source["parameter"].partition("[")[0]) == (400, "page")
 
 
+def test_fields_of_a_type_that_there_is_not(api: Api) -> None:
+    """A type is one that has records, also one that nothing of is in the document."""
+    status, _, source = error(api("GET", "/articles?fields[nope]=title"))
+    assert (status, source) == (400, {"parameter": "fields[nope]"})
+    assert api("GET", "/articles?fields[comments]=body")[0] == 200
+
+
 def test_the_largest_page(api: Api) -> None:
     assert api.ids("/articles?page[size]=1000") == ["1", "2", "3"]
 

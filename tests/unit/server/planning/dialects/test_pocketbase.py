@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ import pytest
 
 from server.planning.dialects.frame.registry import known
 from server.planning.dialects.pocketbase import MOST_FIELDS
+from server.planning.dialects.pocketbase_parts.macros import MACROS
 from store.schema import MAX_FIELDS
 from tests.unit.server.planning.dialects.service import DialectService
 
@@ -262,6 +264,33 @@ def test_filters(ask: DialectService, text: str, ids: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("macro", "value"),
+    [
+        ("@now", "2028-02-06 23:04:05.678Z"),
+        *(("@second", 5), ("@minute", 4), ("@hour", 23), ("@day", 6), ("@month", 2), ("@year", 2028)),
+        ("@weekday", 0),
+        ("@yesterday", "2028-02-05 23:04:05.678Z"),
+        ("@tomorrow", "2028-02-07 23:04:05.678Z"),
+        ("@todayStart", "2028-02-06 00:00:00.000Z"),
+        ("@todayEnd", "2028-02-06 23:59:59.999Z"),
+        ("@monthStart", "2028-02-01 00:00:00.000Z"),
+        ("@monthEnd", "2028-02-29 23:59:59.999Z"),
+        ("@yearStart", "2028-01-01 00:00:00.000Z"),
+        ("@yearEnd", "2028-12-31 23:59:59.999Z"),
+    ],
+)
+def test_macros_for_times(macro: str, value: str | int) -> None:
+    """A Sunday in a leap year; the session's own clock is the one that counts."""
+    now = datetime(2028, 2, 6, 23, 4, 5, 678_912, tzinfo=UTC)
+    assert MACROS[macro](now) == value
+
+
+def test_times_are_the_request_s(ask: DialectService) -> None:
+    for text, count in (("created<=@now", 5), ("created>@tomorrow", 0), ("@yesterday<=updated", 5)):
+        assert len(filtered(ask, text)) == count, text
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("views=1 &&", "at its end"),
@@ -277,8 +306,8 @@ def test_filters(ask: DialectService, text: str, ids: list[int]) -> None:
         ("author.nope=1", "authors has no field 'nope'"),
         ("title.k=1", "points at no record"),
         ("tags.name='red'", "points at several"),
-        ("created>@now", "macros are not done"),
-        ("@request.auth.id=''", "macros are not done"),
+        ("@request.auth.id=''", "write the value itself"),
+        ("created>@collection.posts.created", "write the value itself"),
         ("title:lower='a'", "modifiers"),
         ("strftime('%Y',created)='2026'", "functions are not done"),
         ("posts_via_author.title='b'", "filter posts themselves"),
@@ -430,8 +459,8 @@ def test_a_batch_of_fifty(ask: DialectService) -> None:
         ("POST", "/api/collections/users/auth-refresh", "Signing in is not done"),
         ("GET", "/api/collections/users/auth-methods", "Signing in is not done"),
         ("POST", "/api/collections/users/impersonate/x", "Signing in is not done"),
-        ("GET", "/api/realtime", "Realtime subscriptions are not done"),
-        ("POST", "/api/realtime", "Realtime subscriptions are not done"),
+        ("GET", "/api/realtime", "Realtime is an event stream"),
+        ("POST", "/api/realtime", "Realtime is an event stream"),
         ("GET", "/api/settings", "has nothing at this path"),
     ],
 )

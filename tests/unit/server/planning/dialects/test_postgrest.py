@@ -158,6 +158,7 @@ def test_rows_are_filtered_ordered_and_paged(ask: DialectService, query: str, wa
         ("select=title,count()&order=year", 400, "PGRST100", "grouped by"),
         ("select=*,planets(*)", 400, "PGRST200", "planets"),
         ("reviews.stars=gt.1", 400, "PGRST108", "reviews"),
+        ("select=id,reviews()&or=(year.gt.1,reviews.not.is.null)", 400, "PGRST100", "reviews=is.null"),
         ("limit=-1", 416, "PGRST103", "greater than or equal to zero"),
         ("limit=many", 400, "PGRST100", "integer"),
     ],
