@@ -63,6 +63,7 @@ _COOKIE: Final = "metaservice_console"
 _NAME: Final = "*"
 _FORM_BYTES: Final = 2 * 1024 * 1024
 _MOST_FIELDS: Final = 500
+_MOST_DIGITS: Final = 15
 _UPLOAD_SECONDS: Final = 600.0
 _KEEP: Final = "max-age=31536000, immutable"
 #: For programs, with the admin token; and how the paths of the console's streams end.
@@ -188,14 +189,23 @@ class Console:
         query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
         if request.raw_path.partition("?")[0] == TRAFFIC:
             self.beside.authenticate(request)
-            return Tailing(self._live, self.streams, wanted_of(asked_of(query)), documents)
+            return Tailing(
+                self._live, self.streams, wanted_of(asked_of(query)), documents, after=_after(request, query)
+            )
         login = self.logins.of(_cookie(request.headers))
         if login is None:
             raise Unauthorized("Your login is over. Log in again.")
         holding = self.logins.holds(login)
         segments = target.segments[2:]
         if segments == ("traffic", "live"):
-            return Tailing(self._live, self.streams, wanted_of(asked_of(query)), rows, holding)
+            return Tailing(
+                self._live,
+                self.streams,
+                wanted_of(asked_of(query)),
+                rows,
+                holding,
+                after=_after(request, query),
+            )
         if len(segments) == 3 and segments[0] == "sessions":
             found = await self.beside.following(request, segments[1], query)
             return evolve(found, registry=self.streams, holding=holding)
@@ -302,6 +312,14 @@ class Console:
         except ValueError:
             raise BadRequest("The form cannot be read.") from None
         return {name: value.replace("\r\n", "\n") for name, value in pairs}
+
+
+def _after(request: web.BaseRequest, query: Mapping[str, Any]) -> int | None:
+    """The second of the last point that a client has: a browser that comes again says it by itself."""
+    for text in (request.headers.get("Last-Event-ID", ""), query.get("after", "")):
+        if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
+            return int(text)
+    return None
 
 
 def _is(segments: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
