@@ -1,7 +1,7 @@
 """A route as a form: an input for each slot, each word of its query, and each field of its body.
 
-What the form is made of has been learned: the route's template, the query's words that it goes by, and the types
-of the body that the first such request had. Whoever wants to send something else writes the body as JSON.
+What the form is made of has been learned: the route's template, the query's words that it goes by, and the
+types of the body that the first such request had. Whoever wants to send something else writes it as JSON.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def of_form(form: Mapping[str, str]) -> Asked:
 
 
 def body_of(asked: Asked, form: Mapping[str, str]) -> Any:
-    """What is to be sent: the JSON that was written, or the fields. Raises BadRequest that names the field."""
+    """The JSON that was written, or else the fields. Raises BadRequest that names the field."""
     if asked.body.strip() or not any(name.startswith(KIND) for name in form):
         return asked.body or None
     return record_of(form)

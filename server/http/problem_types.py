@@ -100,8 +100,8 @@ REMEDIES: dict[str, str] = {
     "template-closed": "Choose another session. An operator changes this one: in the console, or by "
     "`metaservice sessions import`.",
     "not-found": "Check the path and its ids. A list of the collection shows what there is.",
-    "not-learned": "Ask the operator to switch learning on (`metaservice learn on`), or use a "
-    "route that is known: /docs lists them.",
+    "not-learned": "Use a route that is known: /docs lists them. Or ask the operator to switch "
+    "learning on (`planner.learn`).",
     "method-not-allowed": "Use a method that Allow lists.",
     "not-acceptable": "Ask for a media type that `available` lists, or send no Accept header.",
     "request-timeout": "Send it again, over a better connection or in smaller pieces.",
@@ -110,8 +110,7 @@ REMEDIES: dict[str, str] = {
     "precondition-failed": "Read the resource again, make your change upon what it is now, and send it "
     "with the new ETag.",
     "payload-too-large": "Send less at a time. The operator can raise the limit.",
-    "uri-too-long": "Shorten the path or the query, or send it as the body of a search: `POST "
-    "/COLLECTION/search`.",
+    "uri-too-long": "Shorten the path or the query.",
     "unsupported-media-type": "Send JSON in UTF-8 with `Content-Type: application/json`, and no "
     "Content-Encoding.",
     "misdirected-request": "Use the service's own name, such as localhost. The operator can add names: "
@@ -123,7 +122,7 @@ REMEDIES: dict[str, str] = {
     "idempotency-key-reused": "Send the new request with a new key.",
     "rate-limited": "Wait as long as Retry-After says, and send it again.",
     "over-budget": "Use what has been learned, or wait for the next hour. The operator can raise "
-    "the budget: `planner.budget`.",
+    "the budget: `planner.calls_per_hour` and its kin.",
     "plan-failed": "An operator can read and mend the code: in the console under Routes, or by "
     "`metaservice plans show`.",
     "bad-reply": "An operator can read and mend the code: in the console under Routes, or by "
@@ -135,8 +134,8 @@ REMEDIES: dict[str, str] = {
     "guest-failed": "Send it again. If it fails again, an operator finds the run in the log under "
     "the request's id.",
     "session-damaged": "An operator saves what can be read: `metaservice sessions salvage SESSION`.",
-    "not-plannable": "Write it as a collection or a record (`GET /members?age__gte=30`). Or have the"
-    " operator set a model's key.",
+    "not-plannable": "Ask for a collection or a record, as in `GET /members?age__gte=30`. Or have "
+    "the operator set a model's key.",
     "plan-refused": "Send it again, or say more plainly by its path and names what it is to do.",
     "unavailable": "Wait as long as Retry-After says, and send it again.",
     "starting": "Wait as long as Retry-After says, and send it again.",

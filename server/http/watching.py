@@ -285,7 +285,9 @@ class Watching:
         if refusal:
             await _refuse(self.registry, wire, line, refusal, (route, wanted.last_id))
             return
-        stream = Stream(self.registry, wanted.session, wire, topics=self._topics, delta=wanted.delta, client=client)
+        stream = Stream(
+            self.registry, wanted.session, wire, topics=self._topics, delta=wanted.delta, client=client
+        )
         serving = stream.serve(wanted.questions, wanted.last_id)
         await _serve(stream, serving, line, (route, wanted.last_id))
 

@@ -89,7 +89,9 @@ class Registry:
         if self._of_session[session.directory] >= self.limits.per_session:
             return f"The session has {self.limits.per_session} event streams already."
         if client and self._of_client[client] >= self.limits.per_client:
-            return f"This client has {self.limits.per_client} event streams already (live.streams_per_client)."
+            return (
+                f"This client has {self.limits.per_client} event streams already (live.streams_per_client)."
+            )
         if len(self.open) >= self.limits.in_all:
             return f"There are {self.limits.in_all} event streams already."
         return ""

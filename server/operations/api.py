@@ -42,7 +42,7 @@
     PUT    /learning                   {"learn"}
     GET    /usage                      ?by= ?since= ?session=
 
-The HTTP edge and the command line call the same `Api.call`. Below `/_meta` there is more, at doors of its own:
+The HTTP edge and the command line call the same `Api.call`. Below `/_meta` there is more, at other doors:
 
     GET    /traffic                    ?method= ?status= ?source= ?session= ?route=
     GET    /metrics                    with the token of metrics as well

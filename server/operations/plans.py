@@ -67,9 +67,9 @@ class PlanOperations:
         """A plan with its code, and where it is in use. Raises NotFound, BadRequest, Conflict.
 
         `source` is what a person wrote, with comments and layout, of which `code` is the checked form; or
-        null. `prompt` is what the model was shown of the first such request, where it is known; `body` the types
-        of the body that a session's first such request had (`JsonType.as_json`), or null; `former` what
-        the plan was before each edit, the latest first.
+        null. `prompt` is what the model was shown of the first such request, where it is known; `body` the
+        types of the body that a session's first such request had (`JsonType.as_json`), or null; `former`
+        what the plan was before each edit, the latest first.
         """
         learned = self._library()
 

@@ -18,7 +18,7 @@ class LiveSettings:
     )
     streams_per_client: int = setting(
         1_024,
-        "Event streams of one client: of a token; or of an address (IPv6: a network /64) where none is needed",
+        "Event streams of one client: of a token, or where none is needed of an address (IPv6: a /64)",
         low=0,
         high=100_000,
         unit="streams",

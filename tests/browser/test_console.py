@@ -125,9 +125,11 @@ def console(
     page.get_by_label("Admin token").fill(ADMIN)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Sessions")).to_be_visible()
-    yield Console(browser, url, page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= look.width
-    context.close()
+    try:
+        yield Console(browser, url, page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= look.width
+    finally:
+        context.close()
     assert foreign == []
     allowed = ("the server responded with a status of 4", *expected)
     assert [each for each in errors if not any(text in each for text in allowed)] == []
@@ -268,11 +270,10 @@ def test_words_clock_and_seed_of_a_session(service: RunningService, browser: Bro
 
 @looked_at
 def test_data(service: RunningService, browser: Browser, look: Look) -> None:
-    """Filtered, sorted, paged; a record added, changed, refused when somebody was faster, and deleted."""
+    """Filtered, sorted and paged."""
     name = f"data-{look}"
     operator = service.client(None, Authorization=f"Bearer {ADMIN}")
     assert operator.post("/_meta/sessions/shop/fork", {"to": name}).status < 300
-    client = service.client(name)
     with console(browser, service.url, look) as seen:
         page = seen.page
         seen.go("sessions", name, "data", "books")
@@ -287,6 +288,17 @@ def test_data(service: RunningService, browser: Browser, look: Look) -> None:
         seen.press("Show")
         expect(page.locator("tbody tr")).to_have_count(2)
 
+
+@looked_at
+def test_a_record(service: RunningService, browser: Browser, look: Look) -> None:
+    """Added, changed, refused when somebody was faster, and deleted: by fields, and as JSON."""
+    name = f"record-{look}"
+    operator = service.client(None, Authorization=f"Bearer {ADMIN}")
+    assert operator.post("/_meta/sessions/shop/fork", {"to": name}).status < 300
+    client = service.client(name)
+    with console(browser, service.url, look) as seen:
+        page = seen.page
+        seen.go("sessions", name, "data", "books")
         page.get_by_role("link", name="Add a record").click()
         page.get_by_label("title").fill("Written here")
         page.get_by_label("pages").fill("7")
@@ -374,19 +386,11 @@ def test_a_contract(service: RunningService, browser: Browser, look: Look, tmp_p
 
 @looked_at
 def test_routes(service: RunningService, browser: Browser, look: Look) -> None:
-    """Code with its violations at their lines, a check, replays, an edit, a pin, a form of the route."""
-    name = f"routes-{look}"
-    service.client(name).create("/lamps", {"title": "One"})
-    operator = service.client(None, Authorization=f"Bearer {ADMIN}")
-    code = f"note = '{look}'\nREPLY = make_response(200, store.get(params['id']))"
-    plans = document([item(route="/lamps/{id:int}", resource="lamps", code=code)])
-    assert operator.post(f"/_meta/plans/import?session={name}", plans).status == 200
+    """Code with its violations at their lines, a check, and a replay with the difference that it makes."""
+    name = lamps_of(service, look, "routes")
     with console(browser, service.url, look) as seen:
         page = seen.page
-        page.get_by_role("link", name="Routes").click()
-        page.get_by_label("Routes of one session").fill(name)
-        seen.press("Show")
-        page.get_by_role("link", name="/lamps/{id:int}").first.click()
+        open_plan(seen, name)
         page.locator("#code").fill("import os\nREPLY = make_response(200, 1)")
         seen.press("Check")
         expect(page.locator(".violations li").first).to_contain_text("Line 1, column 1")
@@ -400,12 +404,34 @@ def test_routes(service: RunningService, browser: Browser, look: Look) -> None:
         expect(page.locator(".diff").last).to_contain_text('"seen": 1')
         _shoot(page, f"console-replayed-{look}")
 
-        service.client(name).read("/lamps/1")
-        page.reload()
-        page.get_by_role("link", name="Routes").click()
-        page.get_by_label("Routes of one session").fill(name)
-        seen.press("Show")
-        page.get_by_role("link", name="/lamps/{id:int}").first.click()
+
+def lamps_of(service: RunningService, look: Look, name: str) -> str:
+    """A session that has a lamp, and a plan of its own that reads it; the session's name."""
+    session = f"{name}-{look}"
+    service.client(session).create("/lamps", {"title": "One"})
+    operator = service.client(None, Authorization=f"Bearer {ADMIN}")
+    code = f"note = '{session}'\nREPLY = make_response(200, store.get(params['id']))"
+    plans = document([item(route="/lamps/{id:int}", resource="lamps", code=code)])
+    assert operator.post(f"/_meta/plans/import?session={session}", plans).status == 200
+    return session
+
+
+def open_plan(seen: Console, session: str) -> None:
+    """By the tree of its session's routes."""
+    seen.page.get_by_role("link", name="Routes", exact=True).click()
+    seen.page.get_by_label("Routes of one session").fill(session)
+    seen.press("Show")
+    seen.page.get_by_role("link", name="/lamps/{id:int}").first.click()
+
+
+@looked_at
+def test_a_plan_is_replaced(service: RunningService, browser: Browser, look: Look) -> None:
+    """Replayed with one of the last requests, edited, tried by a form of its own, pinned, forgotten."""
+    name = lamps_of(service, look, "edited")
+    service.client(name).read("/lamps/1")
+    with console(browser, service.url, look) as seen:
+        page = seen.page
+        open_plan(seen, name)
         page.get_by_role("button", name="Replay GET /lamps/1").click()
         expect(page.get_by_role("heading", name="fuel")).to_be_visible()
 
@@ -437,7 +463,7 @@ def test_traffic_comes_by_itself(service: RunningService, browser: Browser, look
     client = service.client(f"watched-{look}")
     with console(browser, service.url, look) as seen:
         page = seen.page
-        page.get_by_role("link", name="Traffic").click()
+        page.get_by_role("link", name="Traffic", exact=True).click()
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         page.get_by_label("Session").fill(f"watched-{look}")
         seen.press("Filter")
@@ -461,7 +487,7 @@ def test_traffic_comes_by_itself(service: RunningService, browser: Browser, look
         page.get_by_role("link", name="POST /lamps").click()
         expect(page.get_by_role("heading", name="What it changed")).to_be_visible()
         _shoot(page, f"console-request-{look}")
-        page.get_by_role("link", name="Model").click()
+        page.get_by_role("link", name="Model", exact=True).click()
         seen.press("Test the provider")
         expect(page.get_by_role("status")).to_be_visible()
 
@@ -469,24 +495,24 @@ def test_traffic_comes_by_itself(service: RunningService, browser: Browser, look
 def test_pages_catch_up_after_a_lost_connection(service: RunningService, browser: Browser) -> None:
     """Cut on the way, they say so; when it is back they have what has happened meanwhile, once."""
     client = service.client("cut")
-    client.create("/lamps", {"n": 0})
+    client.create("/stools", {"n": 0})
     with proxied(service.url) as (url, cut, restore), console(browser, url, expected=("net::ERR_",)) as seen:
         page = seen.page
-        page.get_by_role("link", name="Traffic").click()
+        page.get_by_role("link", name="Traffic", exact=True).click()
         other = page.context.new_page()
-        other.goto(f"{url}/_meta/console/sessions/cut/data/lamps")
+        other.goto(f"{url}/_meta/console/sessions/cut/data/stools")
         expect(page.locator("#live-state[data-state=live]")).to_be_visible()
         expect(other.locator("[data-changes][data-state=live]")).to_be_visible()
         before = page.evaluate("window.lastPoint()")
         cut()
         for each in (page, other):
             expect(each.get_by_text("The connection was lost. Trying again")).to_be_visible()
-        client.create("/chairs", {"n": 1})
-        client.patch("/lamps/1", {"n": 1})
+        client.create("/benches", {"n": 1})
+        client.patch("/stools/1", {"n": 1})
         restore()
         expect(page.locator("#live-state[data-state=live]")).to_be_visible()
-        expect(page.locator("#live tbody tr", has_text="POST /chairs")).to_have_count(1)
-        expect(page.locator("#live tbody tr", has_text="POST /lamps")).to_have_count(1)
+        expect(page.locator("#live tbody tr", has_text="POST /benches")).to_have_count(1)
+        expect(page.locator("#live tbody tr", has_text="POST /stools")).to_have_count(1)
         expect(other.get_by_text("1 record has changed since.")).to_be_visible()
         other.get_by_role("button", name="Show them").click()
         expect(other.get_by_text("The records as they are now.")).to_be_visible()
@@ -534,7 +560,7 @@ def test_a_stream_says_that_the_login_is_over(service: RunningService, browser: 
     """Logged out in another tab: the page says so, and asks no more."""
     with console(browser, service.url) as seen:
         page = seen.page
-        page.get_by_role("link", name="Traffic").click()
+        page.get_by_role("link", name="Traffic", exact=True).click()
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         page.evaluate(
             """() => {
@@ -583,7 +609,7 @@ def test_the_front_page_leads_to_the_console(service: RunningService, browser: B
         assert [each for each in Axe().run(page).response["violations"] if each["impact"] in _SERIOUS] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= look.width
         _shoot(page, f"front-page-{look}")
-        page.get_by_role("link", name="Console").click()
+        page.get_by_role("link", name="Console", exact=True).click()
         expect(page.get_by_role("heading", name="Sessions")).to_be_visible()
         page.goto(f"{service.url}/_meta/problems/precondition-failed")
         assert [each for each in Axe().run(page).response["violations"] if each["impact"] in _SERIOUS] == []

@@ -387,7 +387,10 @@ async def test_no_client_has_them_all(start: Start) -> None:
             await (await watched(streams, service, f"/m?ticket={ticket}", None)).rest(),
         ]
         for (event,) in refused:
-            assert event.data["body"]["detail"] == "This client has 2 event streams already (live.streams_per_client)."
+            assert (
+                event.data["body"]["detail"]
+                == "This client has 2 event streams already (live.streams_per_client)."
+            )
         assert (await (await watched(streams, service, "/m", "s3", **second)).event()).name == "reply"
 
 
