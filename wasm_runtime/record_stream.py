@@ -63,6 +63,10 @@ class RecordStream:
             return
         self._poller.register(self._connection, select.POLLIN)
 
+    def wait(self, seconds: float) -> bool:
+        """Whether there is something to read, before so long has passed."""
+        return seconds > 0 and self._is_ready(select.POLLIN, seconds)
+
     def read(self) -> tuple[bool, list[Message]]:
         """Whether there is another keeper than before, and what the one there is has said."""
         replaced = self._take_over()
@@ -103,10 +107,16 @@ class RecordStream:
     def flush(self, seconds: float) -> None:
         """Wait until all is sent, for so long at most."""
         self._flush()
-        while self._unsent and self._connection is not None:
-            if not select.select([], [self._connection], [], seconds)[1]:
-                return
+        while self._unsent and self._is_ready(select.POLLOUT, seconds):
             self._flush()
+
+    def _is_ready(self, event: int, seconds: float) -> bool:
+        """By `poll`: `select` has no place for a descriptor over 1,023, and a worker has many files."""
+        if self._connection is None:
+            return False
+        poller = select.poll()
+        poller.register(self._connection, event)
+        return bool(poller.poll(seconds * 1_000))
 
     def close(self) -> None:
         self._lost()

@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve, frozen
 
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from wasm_runtime.guests import Guests
     from wasm_runtime.schemas import Rules
     from wasm_runtime.status_cell import StatusCell
+
+_K = TypeVar("_K")
 
 #: A plan that took longer than this runs alone the next time.
 SLOW_MICROS = 5_000
@@ -101,9 +103,14 @@ class Runner:
         self._cell = cell
         self._report = report
         self._quick: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._slow: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._searches = _SearchCounts()
         #: What the record is full of, if it is: nothing is written then.
         self.full: StorageFull | None = None
+
+    def is_slow(self, session: str, job: Job) -> bool:
+        """Whether the plan took long in the session when it last ran."""
+        return (session, job.plan_id) in self._slow
 
     def may_join(self, session: str, job: Job) -> bool:
         """Whether a job may run in one call with others of its session."""
@@ -258,10 +265,17 @@ class Runner:
         key = (session, job.plan_id)
         if not quick:
             self._quick.pop(key, None)
+            _remember(self._slow, key)
             return
-        self._quick[key] = None
-        if len(self._quick) > _MAX_REMEMBERED:
-            self._quick.popitem(last=False)
+        self._slow.pop(key, None)
+        _remember(self._quick, key)
+
+
+def _remember(among: OrderedDict[_K, None], key: _K) -> None:
+    """The oldest one is forgotten where there are too many."""
+    among[key] = None
+    if len(among) > _MAX_REMEMBERED:
+        among.popitem(last=False)
 
 
 def _call(job: Job, fixed: str = "") -> Call:

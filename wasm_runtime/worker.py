@@ -47,6 +47,8 @@ _IDLE_SECONDS = 1.0
 _GIVING_UP_SECONDS = 0.25
 #: What a worker holds of change sets on their way to the record, before it takes up more work.
 _MOST_STAGED_BYTES = 64 * 1024 * 1024
+#: What a run that takes long waits for the record's word on those before it: some commits.
+_BEFORE_SLOW_SECONDS = 0.02
 #: What an orderly end takes for closing files; those that are left are made anew.
 _CLOSING_SECONDS = 2.0
 #: A live guest holds its directory and its database open.
@@ -190,6 +192,8 @@ class Worker:
         if turn is None:
             return
         session, jobs = turn
+        if self._runner.is_slow(session, jobs[0]):
+            self._tell_before()
         if session not in self._guests:
             self._openings.park(session, jobs)
             return
@@ -202,6 +206,14 @@ class Worker:
         self._queues.charge(session, self._free_ns - started_ns, self._free_ns, died=died)
         self._cell.idle()
         self._count_guests()
+
+    def _tell_before(self) -> None:
+        """A run that takes long is about to begin: what waits for the record would wait for its end."""
+        self._gate.send()
+        until = time.monotonic() + _BEFORE_SLOW_SECONDS
+        while self._gate and self._record.wait(until - time.monotonic()):
+            self._read_record()
+        self._answer()
 
     def _drop_withdrawn(self) -> None:
         """Let go of what nobody waits for, wherever in its queue it stands: it may be large."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.e2e.described import Document
 from tests.e2e.shop import open_shop
@@ -49,6 +50,11 @@ class Shop:
 @pytest.fixture
 def shop(client: Client) -> Shop:
     return Shop(client)
+
+
+def test_both_documents_are_valid(shop: Shop) -> None:
+    for document in (shop.document, shop.typed):
+        OpenAPIV31SpecValidator(document.content).validate()
 
 
 @pytest.mark.parametrize(

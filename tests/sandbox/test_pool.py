@@ -125,6 +125,25 @@ async def test_where_the_time_went(make_pool: MakePool) -> None:
     assert [each.settle_micros > 0 for each in (first, write, read, raised)] == [True, True, False, False]
 
 
+async def test_a_write_is_told_before_the_next_long_run_begins(make_pool: MakePool) -> None:
+    """The record has it by then; to wait for the end of that run, too, would be to wait for two."""
+    pool = await make_pool()
+    long = job(SOME_WORK.partition("\n")[2], "slow", read_only=True)
+    await pool.run(long)
+    await pool.run(job(INSERT, "quick", body={}))
+    told: list[str] = []
+
+    async def run(name: str, work: Job) -> None:
+        await pool.run(work)
+        told.append(name)
+
+    first = asyncio.ensure_future(run("first", long))
+    await until_running(pool)
+    await asyncio.gather(first, run("second", long), run("write", job(INSERT, "quick", body={})))
+
+    assert told == ["first", "write", "second"]
+
+
 @pytest.mark.parametrize("pinned", [True, False])
 async def test_a_worker_keeps_to_one_processor_if_it_is_to(make_pool: MakePool, *, pinned: bool) -> None:
     """All of its threads: those of the engine, which do the work on files, with the one that runs guests."""

@@ -116,7 +116,16 @@ def test_pictures_and_tables_come_out(out: Path) -> None:
     assert re.search(r"^not measured +fresh guest", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", ["aiohttp", "aiohttp tuned", "fastapi", "conventions", "learned", "never"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("aiohttp", "learned"),
+        *(
+            pytest.param(name, marks=pytest.mark.more)
+            for name in ("aiohttp tuned", "fastapi", "conventions", "never")
+        ),
+    ],
+)
 def test_all_contestants_answer_alike(name: str, guest_artifact: object, tmp_path: Path) -> None:
     """Every workload is answered by every contestant, under the harness's own load too."""
     generator = load.choose("python")

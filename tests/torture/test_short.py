@@ -36,7 +36,7 @@ def seed() -> int:
 
 async def test_kills_lose_nothing(guest_artifact: Artifact, seed: int) -> None:
     """Kill -9 of server and workers under eight writers: no acknowledged write lost, none by half."""
-    report = await kill.torture(seed, kills=8)
+    report = await kill.torture(seed, kills=5)
 
     assert not report.violations, report.text()
     assert report.figures["acknowledged"]
@@ -67,7 +67,7 @@ async def test_hostile_plans_are_boring(guest_artifact: Artifact, seed: int) -> 
 
 async def test_names_reach_nobody_else(guest_artifact: Artifact, seed: int) -> None:
     """A model that obeys any name: other sessions' answers, plans and errors are as without the attacker."""
-    report = await names.torture(seed, rounds=2)
+    report = await names.torture(seed, rounds=1)
 
     assert not report.violations, report.text()
     assert report.figures["obeyed"]
@@ -75,7 +75,7 @@ async def test_names_reach_nobody_else(guest_artifact: Artifact, seed: int) -> N
 
 async def test_hostile_requests_are_boring(guest_artifact: Artifact, seed: int) -> None:
     """The HTTP corpus in class; its mutants never a 5xx, never a hang, never a flood in the log."""
-    report = await http_loop.torture(seed, mutants=400)
+    report = await http_loop.torture(seed, mutants=150)
 
     assert not report.violations, report.text()
 
@@ -99,12 +99,12 @@ async def test_sessions_are_bounded_by_live_guests(guest_artifact: Artifact, see
 async def test_every_file_operation_may_fail(
     guest_artifact: Artifact, seed: int, where: faults.Where
 ) -> None:
-    """A few n of each series; all of them are the command line's."""
+    """A few n of some of the series; all of them are the command line's."""
     report = await faults.torture(seed, short=True, where=where)
 
     assert not report.violations, report.text()
     assert isinstance(report.figures["rounds"], int)
-    assert report.figures["rounds"] >= sum(each.where == where for each in faults.ALL)
+    assert report.figures["rounds"] > faults.SHORT_SERIES[where]
 
 
 async def test_every_provider_may_fail(guest_artifact: Artifact, seed: int) -> None:

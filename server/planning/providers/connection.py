@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import httpx2
@@ -22,6 +23,7 @@ from attrs import frozen
 from server.settings.key import is_loopback, is_private
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
 
 #: A plan has some kilobytes; with reasoning that a server sends along, some hundred.
@@ -49,13 +51,19 @@ class AnswerRefused(httpx2.RequestError):
 
 def open_client(refusal: Callable[[str], str]) -> httpx2.AsyncClient:
     """A client to be closed by its owner. `refusal` tells why a URL may not be called; empty: it may."""
-    transport = httpx2.AsyncHTTPTransport(limits=_LIMITS, trust_env=False, retries=0)
+    transport = httpx2.AsyncHTTPTransport(limits=_LIMITS, trust_env=False, retries=0, verify=_trusted())
     return httpx2.AsyncClient(
         transport=_Guarded(transport, refusal),
         trust_env=False,
         follow_redirects=False,
         headers={"accept-encoding": "identity"},
     )
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that are believed: read once, which takes some 50 ms."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 def time_out(seconds: float) -> httpx2.Timeout:
