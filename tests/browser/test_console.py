@@ -6,7 +6,7 @@ import asyncio
 import re
 import shutil
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlencode
 
@@ -544,14 +544,15 @@ def test_a_page_says_that_the_service_has_gone_and_that_the_login_went_with_it(
     guest_artifact: Artifact, tmp_path: Path, browser: Browser
 ) -> None:
     """While it is stopped the page tries again; the one that is started then asks for a login."""
-    first = RunningService(tmp_path / "data", tmp_path, {"LARS_ADMIN_TOKEN": ADMIN})
-    with console(browser, first.url, expected=("net::ERR_",)) as seen:
+    with ExitStack() as stack:
+        first = stack.enter_context(RunningService(tmp_path / "data", tmp_path, {"LARS_ADMIN_TOKEN": ADMIN}))
+        seen = stack.enter_context(console(browser, first.url, expected=("net::ERR_",)))
         seen.go("traffic")
         expect(seen.page.locator("#live-state[data-state=live]")).to_be_visible()
         first.stop()
         seen.says("The connection was lost. Trying again")
-        port = first.url.rpartition(":")[2]
-        second = RunningService(tmp_path / "data", tmp_path, {"LARS_ADMIN_TOKEN": ADMIN, "LARS_PORT": port})
+        again = {"LARS_ADMIN_TOKEN": ADMIN, "LARS_PORT": first.url.rpartition(":")[2]}
+        second = stack.enter_context(RunningService(tmp_path / "data", tmp_path, again))
         seen.says("Your login is over.")
         second.stop()
 

@@ -40,7 +40,8 @@ def test_every_problem_type_has_a_page_that_says_what_it_means() -> None:
 
 def test_remedies_name_settings_and_commands_that_there_are() -> None:
     """What stands between backticks is a setting, a command, or a word of HTTP that a request can have."""
-    documented = "".join((ROOT / "docs" / name).read_text("utf-8") for name in ("settings.md", "command.md", "operate.md"))
+    pages_of_operators = ("settings.md", "command.md", "operate.md")
+    documented = "".join((ROOT / "docs" / name).read_text("utf-8") for name in pages_of_operators)
     for remedy in REMEDIES.values():
         for word in re.findall(r"`([a-z]+\.[a-z_]+|metaservice [a-z]+ ?[a-z]*)`", remedy):
             assert word.strip() in documented, word
