@@ -9,6 +9,7 @@ chooses the names of an object can make reading it take the square of their numb
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -30,6 +31,8 @@ _RECORDS = frozenset[type]((dict, LazyDict))
 _TEXT_ALONE = frozenset({str})
 #: Types whose values are all as they may be, texts in ASCII provided.
 _HARMLESS = frozenset({str, bool, type(None)})
+_CONTAINERS = frozenset({dict, list})
+_PLAIN = frozenset({str, bool, type(None), int, float, dict, list})
 
 
 class _Refused(Exception):
@@ -45,7 +48,7 @@ def check(record: object, most_members: int = NO_LIMIT) -> None:
     if not isinstance(record, dict):
         raise InvalidRecord(f"a record is an object, not {type(record).__name__}")
     check_size(record, most_members)
-    if _is_harmless(record):
+    if _is_harmless(record, most_members):
         return
     try:
         _check_object(record, 1, most_members)
@@ -78,7 +81,7 @@ def decode(document: str) -> Record:
     return record
 
 
-def _is_harmless(record: dict[Any, Any]) -> bool:
+def _is_harmless(record: dict[Any, Any], most: int) -> bool:
     """Whether there is nothing to look at more closely, found out in C as far as it goes."""
     if (
         type(record) not in _RECORDS
@@ -86,14 +89,51 @@ def _is_harmless(record: dict[Any, Any]) -> bool:
         or not all(map(str.isascii, record))
     ):
         return False
+    nested = []
     for value in record.values():
         kind = type(value)
         if kind is int:
             if not -INT_LIMIT < value < INT_LIMIT:
                 return False
+        elif kind is list or kind is dict:
+            nested.append(value)
         elif kind not in _HARMLESS or (kind is str and not value.isascii()):
             return False
-    return True
+    return not nested or _are_harmless(nested, most)
+
+
+def _are_harmless(level: list[Any], most: int) -> bool:
+    """The same of arrays and objects, all that are equally deep at once: there may be thousands."""
+    for _ in range(RECORD_DEPTH - 1):
+        objects = [each for each in level if type(each) is dict]
+        values = [*chain.from_iterable(each for each in level if type(each) is list)]
+        if objects:
+            names = [*chain.from_iterable(objects)]
+            if max(map(len, objects)) > most or not (
+                _TEXT_ALONE.issuperset(map(type, names)) and "".join(names).isascii()
+            ):
+                return False
+            values += chain.from_iterable(map(dict.values, objects))
+        kinds = set(map(type, values))
+        if not _are_plain(values, kinds):
+            return False
+        if kinds.isdisjoint(_CONTAINERS):
+            return True
+        level = [each for each in values if type(each) in _CONTAINERS]
+    return False
+
+
+def _are_plain(values: list[Any], kinds: set[type]) -> bool:
+    """Whether all values are as they may be, what they contain left aside."""
+    if not _PLAIN.issuperset(kinds):
+        return False
+    if int in kinds:
+        numbers = [each for each in values if type(each) is int]
+        if not -INT_LIMIT < min(numbers) <= max(numbers) < INT_LIMIT:
+            return False
+    if float in kinds and not all(isfinite(each) for each in values if type(each) is float):
+        return False
+    return str not in kinds or all(each.isascii() for each in values if type(each) is str)
 
 
 def _check_object(value: dict[Any, Any], depth: int, most: int) -> None:

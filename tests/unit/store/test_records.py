@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from store import records
 from store.change_set import RECORD_DEPTH
 from store.errors import InvalidRecord
 from store.lazy import stored
@@ -95,3 +96,52 @@ def test_records_come_back(records: list[dict[str, Any]]) -> None:
 
     assert [decode(document) for document in documents] == records
     assert [stored(document) for document in documents] == records
+
+
+_BAD = st.sampled_from([float("nan"), 2**63, -(2**63), "\ud800", (1,), b"", {1: 2}, {"\udfff": 1}])
+_ANY = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-5, 5),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(),
+    )
+    | _BAD,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(record=st.dictionaries(st.text(max_size=3), _ANY, max_size=4), most=st.integers(0, 4))
+def test_what_is_let_pass_at_once_is_what_passes_step_by_step(record: dict[str, Any], most: int) -> None:
+    """All that is equally deep is looked at together; only what is refused is looked for one by one."""
+    try:
+        records._check_object(record, 1, most)
+    except records._Refused:
+        assert not records._is_harmless(record, most)
+
+
+@pytest.mark.parametrize(("depth", "fits"), [(RECORD_DEPTH - 1, True), (RECORD_DEPTH, False)])
+@pytest.mark.parametrize("inner", ["a", "\u00e9"])
+def test_how_deep(depth: int, inner: str, *, fits: bool) -> None:
+    value: Any = inner
+    for _ in range(depth):
+        value = [value]
+    if fits:
+        check({"a": value})
+    else:
+        with pytest.raises(InvalidRecord, match="deep"):
+            check({"a": value})
+
+
+@pytest.mark.parametrize(("most", "fits"), [(3, True), (2, False)])
+@pytest.mark.parametrize("inner", ["a", "\u00e9"])
+def test_how_many_members(most: int, inner: str, *, fits: bool) -> None:
+    """Of an object below the record, however it is looked at."""
+    record = {"a": [{"x": inner, "y": 1, "z": None}]}
+    if fits:
+        check(record, most)
+    else:
+        with pytest.raises(InvalidRecord, match="3 members, more than 2"):
+            check(record, most)
