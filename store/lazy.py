@@ -28,8 +28,10 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 class LazyDict(dict[str, Any]):
     """Made by the functions below, which alone give it what it is made from."""
 
-    __slots__ = ("_source", "_text")
+    __slots__ = ("_id", "_source", "_text")
 
+    #: Not set where nobody has said it: the record's id, which plans ask for to say where the record is.
+    _id: str | int
     #: JSON text; None once the dict is there.
     _source: str | None
     #: From then on: the text that its members still amount to, or None.
@@ -94,9 +96,11 @@ def stored(text: str) -> LazyDict:
 
 
 def written(record: dict[str, Any], text: str) -> LazyDict:
-    """A copy of a record whose JSON text this is."""
+    """A copy of a record, which has an id, whose JSON text this is."""
     if not _SCALARS.issuperset(map(type, record.values())):
-        return stored(text)
+        lazy = stored(text)
+        lazy._id = record["id"]  # noqa: SLF001  here it is given
+        return lazy
     copy = LazyDict(record)
     copy._source = None  # noqa: SLF001  here it is given
     copy._text = text  # noqa: SLF001
@@ -176,6 +180,20 @@ def _looking(name: str) -> Callable[..., Any]:
     return looking
 
 
+def _looking_at_id(name: str) -> Callable[..., Any]:
+    method = getattr(dict, name)
+
+    def looking_at_id(self: LazyDict, key: Any, *default: Any) -> Any:
+        if self._source is not None:
+            if type(key) is str and key == "id" and (known := getattr(self, "_id", None)) is not None:
+                return known
+            _look_into(self)
+        return method(self, key, *default)
+
+    looking_at_id.__name__ = name
+    return looking_at_id
+
+
 def _looking_at_part(name: str) -> Callable[..., Any]:
     whole = getattr(LazyDict, name)
 
@@ -242,10 +260,12 @@ def _added_to(self: LazyList, other: object) -> Any:
 
 
 for _name in (
-    "__contains__", "__getitem__", "__iter__", "__len__", "__or__", "__repr__", "__reversed__", "__ror__",
-    "__sizeof__", "copy", "get", "items", "keys", "values",
+    "__contains__", "__iter__", "__len__", "__or__", "__repr__", "__reversed__", "__ror__", "__sizeof__",
+    "copy", "items", "keys", "values",
 ):  # fmt: skip
     setattr(LazyDict, _name, _looking(_name))
+for _name in ("__getitem__", "get"):
+    setattr(LazyDict, _name, _looking_at_id(_name))
 for _name in (
     "__delitem__", "__ior__", "__setitem__", "clear", "pop", "popitem", "setdefault", "update",
 ):  # fmt: skip

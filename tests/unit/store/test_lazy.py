@@ -187,6 +187,20 @@ def test_a_flat_record_keeps_its_text_until_it_is_changed() -> None:
         assert untouched_text(record) is None
 
 
+def test_where_a_written_record_is_can_be_said_without_looking_into_it() -> None:
+    """Every create asks for the id; what has arrays or objects in it would be decoded and encoded for that."""
+    record = written(dict(RECORD), TEXT)
+
+    assert (record["id"], record.get("id"), record.get("id", 2)) == (1, 1, 1)
+    assert untouched_text(record) == TEXT
+    record["id"] = 2
+    assert (record["id"], record.get("id"), dict(record)) == (2, 2, {**RECORD, "id": 2})
+    del record["id"]
+    assert record.get("id") is None
+    with pytest.raises(KeyError):
+        record["id"]
+
+
 def test_a_written_record_is_a_copy_with_its_text() -> None:
     """What the plan goes on to do with its own dict is nothing to it."""
     own = {"id": 1, "name": "Alice"}
