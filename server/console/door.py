@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 from attrs import evolve
+from markupsafe import Markup
 
 from server.concurrency.aside import OPERATORS, aside
 from server.console.files import BASE, all_files
@@ -30,6 +31,8 @@ from server.console.views.sessions import SessionViews
 from server.console.views.traffic import TrafficViews, asked_of, documents, rows, wanted_of
 from server.console.visit import Unmade, Visit, go
 from server.http.event_stream import wish_of
+from server.http.pages import marked
+from server.http.problem_types import REMEDIES
 from server.requests import content
 from server.requests.target import parse_query, parse_target
 from server.values.errors import (
@@ -372,5 +375,6 @@ def _fault(error: ServiceError, login: Login | None) -> Reply:
         failed="",
         title=error.title,
         detail=error.detail,
+        remedy=Markup(marked(REMEDIES[error.slug])),  # noqa: S704 - made there, of texts of ours
         status_code=error.status,
     )

@@ -152,14 +152,14 @@ def _problem_type(slug: str, accept: str) -> Reply:
         return _json(document, (("Vary", "Accept"),))
     named = f'<p class="soft">Status {error.status}, <code>{escape(name)}</code></p>'
     body = (
-        f'<h1>{escape(error.title)}</h1><h2>What to do</h2><p class="lead">{_marked(REMEDIES[slug])}</p>'
-        f"<h2>What it means</h2><p>{_marked(MEANINGS[slug])}</p>{named}{_MORE}"
+        f'<h1>{escape(error.title)}</h1><h2>What to do</h2><p class="lead">{marked(REMEDIES[slug])}</p>'
+        f"<h2>What it means</h2><p>{marked(MEANINGS[slug])}</p>{named}{_MORE}"
     )
     return _html(error.title, body)
 
 
-def _marked(text: str) -> str:
-    """What stands between backticks is code."""
+def marked(text: str) -> str:
+    """As HTML; what stands between backticks is code."""
     pieces = escape(text).split("`")
     return "".join(f"<code>{each}</code>" if number % 2 else each for number, each in enumerate(pieces))
 

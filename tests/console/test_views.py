@@ -282,6 +282,15 @@ async def test_a_deletion_is_refused_when_the_record_has_changed(browser: Browse
     assert (await browser.post("/sessions/s1/data/members/records/77/delete")).status == 404
 
 
+async def test_a_fault_says_what_to_do(browser: Browser) -> None:
+    """Of a page that there is not, and of one that cannot be shown now: why, and the remedy."""
+    page = shown(await browser.get("/nowhere"))
+    assert "The console has no such page." in page
+    assert "Check the path and its ids." in page
+    failed = await browser.get("/sessions/s1/rewind?to=never")
+    assert (failed.status, "Mend what detail names" in " ".join(shown(failed).split())) == (400, True)
+
+
 async def test_a_sort_keeps_the_filter(browser: Browser) -> None:
     page = html.unescape(
         (await browser.get("/sessions/s1/data/members?q=name__ne%3Dx%26sort%3Dname")).body.decode()
