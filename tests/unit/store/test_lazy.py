@@ -188,7 +188,7 @@ def test_a_flat_record_keeps_its_text_until_it_is_changed() -> None:
 
 
 def test_where_a_written_record_is_can_be_said_without_looking_into_it() -> None:
-    """Every create asks for the id; what has arrays or objects in it would be decoded and encoded for that."""
+    """Every create asks for the id; what has arrays in it would be decoded and encoded for that."""
     record = written(dict(RECORD), TEXT)
 
     assert (record["id"], record.get("id"), record.get("id", 2)) == (1, 1, 1)
