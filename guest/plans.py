@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Compiled plans a live guest keeps; the host loads a dropped one again when it is asked for.
 MAX_PLANS = 256
+#: The hint that says what a plan is not given of its collection's records: names, from the outside in.
+LEFT_OUT = "@left-out"
 _SLOT = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::[a-z]+)?\}")
 
 
@@ -65,6 +67,9 @@ class LoadedPlan:
         last = _SLOT.fullmatch(str(document.get("route", "")).rpartition("/")[2])
         resource = str(document["resource"])
         store = collections.collection(resource)
+        hints = document.get("response_hints") or {}
+        left_out = hints.get(LEFT_OUT) if isinstance(hints, dict) else None
+        seen = store if left_out is None else collections._cut(resource, left_out)  # noqa: SLF001  no name of a plan
         return cls(
             document=json_text.encode(document),
             resource=resource,
@@ -76,7 +81,7 @@ class LoadedPlan:
             looks_further="ctx" in source or "plan" in source or "bearer" in source,
             wants_credentials="bearer" in source,
             store=store,
-            builtins=namespace.builtins_with(store, collections),
+            builtins=namespace.builtins_with(seen, collections),
         )
 
     def bind(self, ctx: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:

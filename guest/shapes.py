@@ -67,7 +67,7 @@ def _shape(text: str) -> _Shape:
     parent, depth = spreads[0] if len(spreads) == 1 else ({}, 0)
     left = parent.get(MEMBERS)
     if depth > MAX_DEPTH or not isinstance(left, list) or not all(isinstance(name, str) for name in left):
-        return _Shape(given)  # nothing that a plan has use for
+        return _Shape(given)  # what is left out further in is looked for member by member
     mark = f"{json_text.encode(MEMBERS)}:{json_text.encode(left)}"
     if text.count(mark) != 1:
         return _Shape(given)
@@ -149,8 +149,20 @@ def _made(value: Any, record: dict[str, Any], rid: str) -> Any:
     found: dict[str, Any] = {}
     for name, each in value.items():
         if name == MEMBERS:
-            left = {*each, *value.keys() - {MEMBERS}}
+            left = {*(one for one in each if isinstance(one, str)), *value.keys() - {MEMBERS}}
             found.update({key: record[key] for key in record if key not in left})
+            for path in (one for one in each if isinstance(one, list) and one):
+                _leave_out(found, path)
         else:
             found[_made(name, record, rid)] = _made(each, record, rid)
     return found
+
+
+def _leave_out(record: dict[str, Any], path: list[Any]) -> None:
+    """Take away what the names lead to, from the outside in; what is around it is copied."""
+    for step in path[:-1]:
+        inner = record.get(step)
+        if not isinstance(inner, dict):
+            return
+        record[step] = record = dict(inner)
+    record.pop(path[-1], None)

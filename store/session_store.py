@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from store import records, sqlite
 from store.catalogue import Catalogue, checked_name
+from store.cut import CutStore
 from store.entries import NAME
 from store.errors import StoreFull
 from store.kept_answers import KeptAnswers
@@ -55,6 +56,10 @@ class SessionStore:
             if len(self._opened) < _MAX_OPENED:
                 self._opened[name] = opened
         return opened
+
+    def _cut(self, name: str, left_out: Any) -> ResourceStore:
+        """The collection as it is read without these paths. Raises ValueError."""
+        return CutStore(self._workspace, checked_name(name), left_out)
 
     def collections(self) -> list[str]:
         """The names of all collections, sorted."""

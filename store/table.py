@@ -25,12 +25,14 @@ _SLICE = "LIMIT :limit + 0 OFFSET :offset + 0"
 class Table:
     """Row operations on a collection that exists. Writers of rows call `catalogue.touch` first."""
 
-    def __init__(self, database: Database, entry: Entry) -> None:
+    def __init__(self, database: Database, entry: Entry, column: str = "doc") -> None:
+        """`column` is what is read of a record: SQL of ours."""
         self._database = database
         self._entry = entry
         self._name = f"c{entry.number}"
-        self._find_by_rowid = f"SELECT doc FROM {self._name} WHERE rowid = ?"  # noqa: S608  names of ours
-        self._find_by_key = f"SELECT doc FROM {self._name} WHERE key = ?"  # noqa: S608
+        self._find_by_rowid = f"SELECT {column} FROM {self._name} WHERE rowid = ?"  # noqa: S608  names of ours
+        self._find_by_key = f"SELECT {column} FROM {self._name} WHERE key = ?"  # noqa: S608
+        self._select = f"SELECT {column} FROM {self._name} WHERE"  # noqa: S608
 
     @classmethod
     def of(cls, database: Database, entry: Entry) -> Table:
@@ -110,7 +112,7 @@ class Table:
 
     def select(self, where: Where, order: Order, limit: int, offset: int) -> list[str]:
         """Documents that match, ordered, the slice of them."""
-        sql = f"SELECT doc FROM {self._name} WHERE {where.sql} ORDER BY {order.sql}"  # noqa: S608
+        sql = f"{self._select} {where.sql} ORDER BY {order.sql}"
         if not where.params and not order.params:
             return self._database.column(f"{sql} LIMIT ? + 0 OFFSET ? + 0", (limit, offset))
         params = {**where.params, **order.params, "limit": limit, "offset": offset}

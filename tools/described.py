@@ -104,7 +104,8 @@ def by_rule(contract: Contract) -> dict[str, Any]:
     """The document with the operations that are by rule, in the shape of OpenAPI 3.1.
 
     An operation that declares no error of a kind has what most errors of the document are for it; one that
-    declares no success at all has 200.
+    declares no success at all has 200. Forms that a discriminator tells apart may overlap: there `oneOf` is
+    read as `anyOf`.
     """
     raw = json.loads(json.dumps(contract.document.raw))
     kept = {operation.pointer for operation in contract.document.operations if contract.role(operation).plain}
@@ -124,7 +125,18 @@ def by_rule(contract: Contract) -> dict[str, Any]:
         if isinstance(node, dict) and not any(each[:1] in "2d" for each in replies):
             node["responses"]["2XX"] = {"description": "done"}
     raw.setdefault("openapi", "3.1.0")
+    _tell_apart(raw)
     return dict(raw)
+
+
+def _tell_apart(raw: dict[str, Any]) -> None:
+    left: list[Any] = [raw]
+    while left:
+        node = left.pop()
+        told = isinstance(node, dict) and isinstance(node.get("discriminator"), dict) and "anyOf" not in node
+        if told and isinstance(node.get("oneOf"), list):
+            node["anyOf"] = node.pop("oneOf")
+        left += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
 
 
 def _pointer(path: str, method: str) -> str:

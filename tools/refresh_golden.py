@@ -1,4 +1,4 @@
-"""Rewrite the golden prompts, and say which have changed: what a model sees of three typical requests.
+"""Rewrite the golden prompts, and say which have changed: three typical requests, and a contract's records.
 
 python -m tools.refresh_golden
 """
@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
+from server.contracts.contract import Contract
+from server.contracts.reading import read_file
+from server.contracts.record_rules.question import is_asked_about
+from server.contracts.record_rules.question import shown as records_shown
 from server.planning.kinds.effects import effects_of
 from server.planning.kinds.schemas import CollectionSchema, Schemas
 from server.planning.kinds.shape import shape_of
@@ -27,7 +31,10 @@ if TYPE_CHECKING:
     from server.values.model import Method
 
 _BORDER = "<!-- Up to here the same for every request; from here on for this one. -->"
-GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "prompts"
+_TESTS = Path(__file__).resolve().parent.parent / "tests"
+GOLDEN = _TESTS / "golden" / "prompts"
+#: What is asked about the records of a description.
+DOCUMENT, QUESTION = _TESTS / "data" / "contracts" / "fleet.yaml", "records"
 
 _MEMBERS = CollectionSchema(
     fields=(
@@ -135,15 +142,24 @@ def golden_text(case: GoldenCase, description: Mapping[str, Any]) -> str:
     return f"{prompt.fixed}\n{_BORDER}\n\n{prompt.request}"
 
 
+def golden_question(description: Mapping[str, Any]) -> str:
+    """The whole question about the records of a contract's schema, as one text."""
+    contract = Contract.of(read_file(DOCUMENT), DOCUMENT.name)
+    resource = next(each for each in contract.model.resources if is_asked_about(each))
+    prompt = PromptMaker(description, max_bytes=65_536).about_records(records_shown(contract.model, resource))
+    return f"{prompt.fixed}\n{_BORDER}\n\n{prompt.request}"
+
+
 def main() -> int:
     description = artifact.ensure(
         load(guest_environment()).store.cache_path, lambda what, _seconds: print(what)
     ).description
     GOLDEN.mkdir(parents=True, exist_ok=True)
-    for name, case in CASES.items():
+    texts = {name: golden_text(case, description) for name, case in CASES.items()}
+    texts[QUESTION] = golden_question(description)
+    for name, after in texts.items():
         path = GOLDEN / f"{name}.md"
         before = path.read_text("utf-8") if path.exists() else ""
-        after = golden_text(case, description)
         path.write_text(after, "utf-8")
         print(f"{path.name}: {'no change' if after == before else 'rewritten'}")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ from server.contracts.document import ContractError
 from server.contracts.files import DocumentLimits
 from server.contracts.listing import listed
 from server.contracts.served import read_contract
+from server.planning.assembly import versions_of_records
+from server.planning.learned.library_file import FILE_NAME
+from server.planning.prompt import PromptError
+from server.planning.record_rules import recall_from
 
 if TYPE_CHECKING:
     import argparse
@@ -77,8 +82,11 @@ def register(commands: Commands) -> None:
 
 
 async def check(options: argparse.Namespace, settings: Settings, out: Output) -> int:
-    found = listed(await asyncio.to_thread(_read, options.file, settings))
-    _print(found, out)
+    contract = await asyncio.to_thread(_read, options.file, settings)
+    with suppress(PromptError):
+        versions = versions_of_records(settings.planner)
+        await asyncio.to_thread(recall_from, Path(settings.store.data_root) / FILE_NAME, contract, versions)
+    _print(listed(contract), out)
     return 0
 
 
@@ -131,6 +139,8 @@ def _print_changes(found: dict[str, Any], out: Output) -> None:
             out.line(f"{breaks}{each['operation']} {change['what']}")
     for each in found["plans"]:
         out.line(f"stale: plan {each['plan'][:12]} of {each['route']} in {each['session']}")
+    for each in found["rules"]:
+        out.line(f"stale: what a model has said of the records of {each}")
     for each in found["records"]:
         place = f"{each['collection']}/{each['id']}{each['pointer']}"
         out.line(f"does not fit: {place} in {each['session']}: {each['keyword']}: {each['detail']}")
@@ -208,6 +218,9 @@ def _print(found: dict[str, Any], out: Output) -> None:
         for each in found["resources"]
     ]
     out.table(("COLLECTION", "KEY", "TYPE", "CHOSEN BY", "WITHIN", "MADE BY"), resources, empty="No records.")
+    for each in found["resources"]:
+        for rule in each["rules"]:
+            out.line(f"{each['collection']}: {rule}.")
     out.gap()
     if found["profile"]["why"]:
         out.line(f"Profile {found['profile']['name']}: {found['profile']['why']}.")

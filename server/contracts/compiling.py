@@ -7,6 +7,7 @@ The data says how the operation's records are kept and shown. What a request ask
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, evolve, field, frozen
@@ -14,17 +15,20 @@ from attrs import define, evolve, field, frozen
 from server.contracts import programs
 from server.contracts.asking.json_paths import add, at, put
 from server.contracts.document import value_at
-from server.contracts.envelopes import around_of
 from server.contracts.examples import Examples
-from server.contracts.filling import CALLED, Filling, filling_of
+from server.contracts.filling import Filling, filling_of
 from server.contracts.key_names import key_query, said_as
 from server.contracts.keys import address_of, making_of
 from server.contracts.paging import Query, query_of
 from server.contracts.paths import Slot, Word, alike
 from server.contracts.profiles.frame.table import NO_LINKS, NONE, Linked
+from server.contracts.record_rules.answer import rules_of_answer, rules_of_person
+from server.contracts.record_rules.programs import DERIVED, UNIQUE
+from server.contracts.record_rules.rules import NO_RULES, RecordRules, Unique
 from server.contracts.samples import Samples
 from server.contracts.settling import Settling
 from server.contracts.shapes import plain
+from server.contracts.showing import Showing
 from server.values.model import Plan, SourceCode
 
 if TYPE_CHECKING:
@@ -56,7 +60,10 @@ _SAMPLE_TEXTS: Final = {
     "token": "3f2b6c1e0d4a4c7b9a557e1f2a3b4c5d",
     "key": "3f2b6c1e-0d4a-4c7b-9a55-7e1f2a3b4c5d",
 }
-_NEWEST: Final = frozenset({"has_more"})
+_PAGE_FACTS: Final = frozenset({"total", "count", "limit", "offset", "page", "pages", "more"})
+_PAGE_KINDS: Final = _PAGE_FACTS | {"", "true", "one"}
+#: What a request may ask for a part of.
+_SPARSE: Final = ("attributes", "relationships")
 
 
 @frozen(eq=False)
@@ -78,10 +85,13 @@ class Compiled:
     key_query: str = ""
     #: Scopes of which a list shows only those of whoever asks: `GET /user/repos`.
     mine: tuple[str, ...] = ()
-    #: The plan for a record whose key is not its address, where `plan` takes it for granted that it is.
+    #: The plan for a record whose key is not its address, where `plan` takes it for granted that it is; and
+    #: for who has no store that leaves out what is not shown.
     careful: Plan | None = None
     #: Of a list only the page, the order and the filters are asked.
     bare: bool = False
+    #: Of such a list, what the program is told of its reply (`list-page`).
+    page: Mapping[str, Any] = field(factory=dict)
     profile: Profile = NONE
     linked: Linked = NO_LINKS
 
@@ -96,8 +106,12 @@ class Compiler:
     _examples: Examples = field(init=False)
     _samples: Samples = field(init=False)
     done: dict[tuple[str, str], Compiled] = field(factory=dict)
+    _guesses: dict[str, Filling] = field(factory=dict)
     _fillings: dict[str, Filling] = field(factory=dict)
-    _forms_of_lists: dict[str, dict[str, Any]] = field(factory=dict)
+    #: By resource, what a model has said of its records.
+    _answered: dict[str, RecordRules] = field(factory=dict)
+    _rules: dict[str, RecordRules] = field(factory=dict)
+    _showing: Showing = field(init=False)
     _shown_seeds: dict[str, dict[str, Any]] = field(factory=dict)
     _requests: Examples = field(init=False)
 
@@ -105,6 +119,7 @@ class Compiler:
         self._examples = Examples(self.model.document.raw, "reply")
         self._requests = Examples(self.model.document.raw, "request")
         self._samples = Samples(self.model, self._examples)
+        self._showing = Showing(self.model, self._examples)
         if self.judging is not None:
             self._settling = Settling(self.judging, self._examples)
 
@@ -123,9 +138,11 @@ class Compiler:
 
     def compiled(self, role: Role) -> Compiled:
         found = self.done.get((role.operation.id, role.name))
-        if found is None:
-            found = self._compile(role) if role.plain else self.example(role)
-            self.done[role.operation.id, role.name] = found
+        while found is None:
+            done = self.done
+            made = self._compile(role) if role.plain else self.example(role)
+            if done is self.done:  # else an answer has come meanwhile
+                found = done[role.operation.id, role.name] = made
         return found
 
     def example(self, role: Role) -> Compiled:
@@ -151,7 +168,7 @@ class Compiler:
         resource = role.resource
         assert resource is not None  # noqa: S101 - a plain role has one
         filling = self.filling(resource)
-        seeds = self._seeds(resource, filling)
+        seeds = self._seeds(resource)
         query = query_of(
             self.model.views,
             role.operation,
@@ -164,13 +181,13 @@ class Compiler:
         hints: dict[str, Any] = {
             "flat": resource.flat and not resource.single,
             "status": role.status,
-            "show": self._shown(role),
-            "hide": self._hidden(role),
+            "show": self._showing.shown(role),
+            "hide": self._showing.hidden(role),
             "seeds": seeds,
             "listed": not resource.creatable,
             "numbered": None if resource.version is None else resource.version.as_hints(),
             "parents": {each.name: list(self._samples.seeds(each)) for each, _ in role.parents},
-            **self._around(role, query),
+            **self._showing.around(role, query),
             **self._of_profile(role, resource, pieces),
         }
         kind: str = role.name
@@ -188,16 +205,21 @@ class Compiler:
                 "kept": sorted(set(resource.item.required) - said | set(resource.sent)),
             }
         if kind in _OF_ONE:
-            hints["default"] = self._samples.single(resource)
+            single = {"one": self._samples.single(resource)}
+            hints["default"] = self._filled(resource, single, self._guessed(resource))["one"]
         puts = kind == "replace" or (kind == "merge" and role.operation.method == "PUT")
         if puts and self._may_make(role):
             kind, hints["made"] = "put", 201 if role.operation.declares(201) else role.status
-        if kind in ("list-bare", "list-shown"):
-            plan = self._plan(role, kind, hints)
+        if kind in ("list-bare", "list-page"):
+            drop, page = hints["drop"], hints.get("page", {})
+            plan_kind = "list-page" if page else "list-bare"
+            plan = self._plan(role, plan_kind, _left_out(drop))
             return Compiled(
                 role,
                 plan,
                 query,
+                careful=self._plan(role, f"{plan_kind}-shown", {"shape": _shape(drop)}) if drop else None,
+                page=page,
                 base=self.model.document.base_path,
                 bare=True,
                 profile=self.model.profile,
@@ -205,17 +227,18 @@ class Compiler:
             )
         special = role.scopes or role.parents or seeds
         plain_flat = hints["flat"] and resource.version is None
-        plain_get = kind == "get" and hints["flat"] and hints["show"] is None and not hints["hide"]
-        plain_get = plain_get and resource.version is None
         bare = hints["place"] is None and not hints["around"] and hints["reply"] == "item"
-        drop = self._dropped(resource, hints) if kind == "get" and not pieces else None
-        if kind == "get" and drop and plain_flat and bare and role.status == 200 and not special:
-            kind = "get-shown"
-        if plain_get and bare and role.status == 200 and not (special or pieces):
-            kind = "get-whole"
+        drop = self._showing.dropped(resource, hints) if kind in ("get", "list-cut") and not pieces else None
+        careful: Plan | None = None
+        shown = drop is not None and plain_flat and bare and role.status == 200 and not special
+        if kind == "get" and drop is not None and shown:
+            kind, careful, hints = "get-whole", self._plan(role, "get", hints), _left_out(drop)
+        elif kind == "list-cut" and drop:
+            careful = self._plan(role, kind, {**hints, "shape": _shape(drop)})
+            kind, hints = "list-whole", {**hints, **_left_out(drop)}
         return Compiled(
             role,
-            self._plan(role, kind, {"drop": drop} if kind == "get-shown" else hints, pieces),
+            self._plan(role, kind, hints, pieces),
             query,
             tuple(filling.consts),
             self._names(role, resource),
@@ -224,7 +247,7 @@ class Compiler:
             _suffix(resource),
             key_query(role.operation, resource.key) if kind == "create" else "",
             _mine(role, resource),
-            self._plan(role, "get", hints) if kind in ("get-whole", "get-shown") else None,
+            careful,
             profile=self.model.profile,
             linked=self.model.linked,
         )
@@ -249,8 +272,11 @@ class Compiler:
             found |= {"matched": programs.MATCHED, "versioned": programs.VERSIONED}
             if role.name == "get":
                 found["not-modified"] = programs.NOT_MODIFIED
-        if self._unique(resource):
-            found["unique"] = programs.UNIQUE
+        rules = self.record_rules(resource)
+        if rules.unique:
+            found["unique"] = UNIQUE
+        if rules.derived:
+            found["derived"] = DERIVED
         if profile.blanks:
             found["unset"] = programs.UNSET
         if profile.tombs and self._tomb(resource) is not None:
@@ -262,22 +288,44 @@ class Compiler:
         if "versioned" in pieces or "matched" in pieces:
             found["version"] = [*role.reply.within, *self._own_names(resource, self.model.profile.version)]
         if "unique" in pieces:
-            found["unique"] = [
-                [[name], f"There is a {resource.name} with this {name} already."]
-                for name in self._unique(resource)
-            ]
+            rules = self.record_rules(resource).unique
+            found["unique"] = [each.as_hint(resource.name) for each in rules]
+        if "derived" in pieces:
+            found["derived"] = [each.as_hint() for each in self.record_rules(resource).derived]
         if "tomb" in pieces:
             found["tomb"] = self._tomb(resource) or {}
         if pieces and self.model.linked.links:
             links = self.model.linked.links
             found["types"] = dict(self.model.linked.types)
             found["hidden"] = {
-                each.name: self._hidden_in(each.item, whole=True) for each in self.model.resources
+                each.name: self._showing.hidden_in(each.item, whole=True) for each in self.model.resources
             }
             found["links"] = {
-                collection: {name: [each.collection, each.many, each.back] for name, each in own.items()}
+                collection: {
+                    name: [each.collection, each.many, each.back, each.nullable] for name, each in own.items()
+                }
                 for collection, own in links.items()
             }
+            found["needed"] = self._needed(role, resource)
+            data = self.model.views.of(role.reply.whole.properties.get("data"))
+            if role.relation and data.kind in ("array", "object"):
+                own = links.get(resource.name, {}).get(role.relation)
+                if own is not None:
+                    nullable = data.nullable or data.kind == "array"
+                    told = [own.collection, data.kind == "array", own.back, nullable]
+                    found["links"][resource.name][role.relation] = told
+        return found
+
+    def _needed(self, role: Role, resource: Resource) -> dict[str, list[str]]:
+        """By the type of a record, what replies have to show of it however little a request asks for."""
+        found = {}
+        views, types = self.model.views, self.model.linked.types
+        for each in self.model.resources:
+            items = [each.item, *([role.reply.item] if each is resource else [])]
+            parts = [views.of(item.properties.get(part)) for item in items for part in _SPARSE]
+            found[types.get(each.name, each.name)] = sorted(
+                {name for part in parts for name in part.required}
+            )
         return found
 
     def _own_names(self, resource: Resource, names: tuple[str, ...]) -> list[str]:
@@ -288,9 +336,64 @@ class Compiler:
             fields = dict(self.model.views.of(fields.get(own)).properties)
         return found
 
-    def _unique(self, resource: Resource) -> list[str]:
+    def _unique(self, resource: Resource) -> tuple[Unique, ...]:
+        """What the document's profile says that no two records share."""
         wanted = self.model.profile.unique
-        return [name for name in resource.fields if plain(name) in wanted and (name,) != resource.key.path]
+        return tuple(
+            Unique(((name,),), (name,), folded=True)
+            for name in resource.fields
+            if plain(name) in wanted and (name,) != resource.key.path
+        )
+
+    def list_form(self, role: Role) -> dict[str, Any] | None:
+        """What is around the list of an operation that is not plain; None: nothing, or there is no list."""
+        return self._showing.list_form(role)
+
+    # The rules of records
+
+    def record_rules(self, resource: Resource) -> RecordRules:
+        """What a person, the document's profile and a model say of its records, in this order."""
+        found = self._rules.get(resource.name)
+        if found is None:
+            own = rules_of_person(self.model, resource, self._guessed(resource))
+            answered = self._answered.get(resource.name, NO_RULES)
+            unique = own.unique if resource.told.unique is not None else self._unique(resource)
+            there = {each.paths for each in unique}
+            more = tuple(each for each in answered.unique if each.paths not in there)
+            found = RecordRules(answered.initial, (*unique, *more), (*own.derived, *answered.derived))
+            self._rules[resource.name] = found
+        return found
+
+    def require_rules(self) -> None:
+        """Raises ContractError where a person says of records what cannot be."""
+        for resource in self.model.resources:
+            if resource.told.unique or resource.told.derived:
+                self.record_rules(resource)
+
+    def is_answered(self, resource: Resource) -> bool:
+        return resource.name in self._answered
+
+    def answer(self, resource: Resource, answer: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Have what a model has answered count from now on, where nothing else is said."""
+        filling = self._guessed(resource)
+        found = rules_of_answer(self.model, resource, filling, partial(self._shows, resource), answer)
+        self._answered[resource.name] = found
+        self._rules.pop(resource.name, None)
+        self._fillings.pop(resource.name, None)
+        roles = {role.operation.id for role in resource.roles}
+        self.done = {key: compiled for key, compiled in self.done.items() if key[0] not in roles}
+
+    def _shows(self, resource: Resource, path: tuple[str, ...], value: Any) -> bool:
+        """Whether the replies that show its records can show this value."""
+        if self._settling is None:
+            return True
+        sample = self._sample(resource, self._guessed(resource))
+        put(sample, path, deepcopy(value))
+        return not any(
+            steps[: len(path)] == list(path)
+            for frame in self._settling.frames(resource)
+            for steps, _ in self._settling.broken(frame, sample)
+        )
 
     def _tomb(self, resource: Resource) -> dict[str, Any] | None:
         """What is told of a record that was deleted, where reading one declares that."""
@@ -327,27 +430,47 @@ class Compiler:
         }
         if pieces:
             return "list", hints
-        drop = self._dropped(resource, hints)
+        drop = self._showing.dropped(resource, hints)
         bare = hints["place"] is None and role.status == 200 and not role.parents
-        if bare and drop is not None and self._whole(resource, {**hints, "show": None}, query):
-            return ("list-shown" if drop else "list-bare"), {"drop": drop}
-        return ("list-whole" if self._whole(resource, hints, query) else "list"), hints
+        whole = drop is not None and self._whole(resource, {**hints, "show": None, "hide": []}, query)
+        if whole and bare:
+            return "list-bare", {"drop": drop}
+        if whole and not role.parents:
+            page = _page_of(hints, query)
+            if page is not None:
+                return "list-page", {"drop": drop, "page": page}
+        if whole:
+            return ("list-cut" if drop else "list-whole"), hints
+        return "list", hints
 
     def filling(self, resource: Resource) -> Filling:
         """What a new record has that no client has said."""
         found = self._fillings.get(resource.name)
         if found is None:
-            found = self._fillings[resource.name] = filling_of(
+            said = dict(self.record_rules(resource).initial)
+            guessed = self._guessed(resource)
+            consts = [each for each in guessed.consts if each[0] not in said]
+            found = Filling([*consts, *said.items()], guessed.fresh, guessed.touched)
+            self._fillings[resource.name] = found
+        return found
+
+    def _guessed(self, resource: Resource) -> Filling:
+        """The same by rule alone."""
+        found = self._guesses.get(resource.name)
+        if found is None:
+            found = self._guesses[resource.name] = filling_of(
                 self.model.views, self._examples, resource, self.model.profile.fresh
             )
             if self._settling is not None:
                 self._settling.settle(resource, found, self._sample(resource, found))
+                self._settling.settle(resource, found, self._sample(resource, found, whole=True))
         return found
 
-    def _seeds(self, resource: Resource, filling: Filling) -> dict[str, Any]:
-        """The document's examples by address, as replies can show them."""
+    def _seeds(self, resource: Resource) -> dict[str, Any]:
+        """The document's examples by address, as replies can show them; no model has a say in them."""
         known = self._shown_seeds.get(resource.name)
         if known is None:
+            filling = self._guessed(resource)
             filled = self._filled(resource, self._samples.seeds(resource), filling)
             known = {}
             for address, record in filled.items():
@@ -366,13 +489,13 @@ class Compiler:
             self._shown_seeds[resource.name] = known
         return known
 
-    def _sample(self, resource: Resource, filling: Filling) -> dict[str, Any]:
-        """A new record, as one that says only what it has to say would be."""
+    def _sample(self, resource: Resource, filling: Filling, *, whole: bool = False) -> dict[str, Any]:
+        """A new record, as one that says only what it has to say would be; or all that it may, `whole`."""
         sample: dict[str, Any] = {}
         makers = [role for role in resource.roles if role.name in ("create", "create-many")]
         for role in makers[:1]:
             for name, node in role.body.item.properties.items():
-                if name in role.body.item.required and name in resource.fields:
+                if (whole or name in role.body.item.required) and name in resource.fields:
                     sample[name] = self._requests.for_node(node)
         if resource.key.path:
             put(sample, resource.key.path, self._key_sample(resource))
@@ -393,13 +516,6 @@ class Compiler:
         return self._samples.key_example(resource) or "3f2b6c1e-0d4a-4c7b-9a55-7e1f2a3b4c5d"
 
     @staticmethod
-    def _dropped(resource: Resource, hints: dict[str, Any]) -> list[str] | None:
-        """The properties that a reply leaves out of a stored record; None where it does more than that."""
-        if hints["hide"] or resource.open:
-            return None
-        return [] if hints["show"] is None else sorted(set(resource.fields) - set(hints["show"]))
-
-    @staticmethod
     def _whole(resource: Resource, hints: dict[str, Any], query: Query) -> bool:
         """Whether lists show records just as they are stored, with nothing beside them."""
         beside = any(not scope.path for role in resource.roles for scope in role.scopes)
@@ -415,7 +531,7 @@ class Compiler:
         """Examples with what every record has, where they lack it."""
         found = {}
         for address, seed in seeds.items():
-            record = dict(seed)
+            record = deepcopy(seed)
             for path, value in filling.consts:
                 add(record, path, value)
             for path, kind, argument in filling.fresh:
@@ -437,129 +553,6 @@ class Compiler:
             "key-kind": resource.key.kind,
             "location": "location" in headers,
         }
-
-    def _around(self, role: Role, query: Query) -> dict[str, Any]:
-        views, reply = self.model.views, role.reply
-        if role.relation:
-            around = around_of(views, self._examples, reply.whole, ("data",), many=False)
-            answers = "none" if reply.kind == "none" else "item"
-            return {"place": ["data"], "around": around, "reply": answers, "listed-one": False}
-        if role.name == "list":
-            newest = set(reply.whole.properties) >= _NEWEST and bool(query.after)
-            if reply.kind == "array":
-                return {"place": None, "around": [], "within": [], "reply": "list", "newest": newest}
-            around = around_of(views, self._examples, reply.whole, reply.path, many=True)
-            around = self._with_facts(role, around)
-            return {
-                "place": list(reply.path), "around": around, "within": list(reply.within), "reply": "list",
-                "newest": newest,
-            }  # fmt: skip
-        if reply.kind == "none":
-            if not _declares_success(role) and role.name not in ("delete", "delete-one", "create-many"):
-                return {"place": None, "around": [], "reply": "item", "listed-one": False}
-            return {"place": None, "around": [], "reply": "none", "listed-one": False}
-        if reply.kind == "array":
-            return {"place": None, "around": [], "reply": "array", "listed-one": False}
-        if reply.kind == "scalar":
-            return {"place": None, "around": [], "reply": "none", "listed-one": False}
-        if self._is_record(role):
-            around = (
-                around_of(views, self._examples, reply.whole, reply.path, many=False) if reply.path else []
-            )
-            return {
-                "place": list(reply.path) or None,
-                "around": around,
-                "reply": "item",
-                "listed-one": reply.kind == "list",
-            }
-        around = around_of(views, self._examples, reply.whole, None, many=False)
-        receipt = self.model.profile.receipt
-        own = {name: receipt[plain(name)] for name in reply.whole.properties if plain(name) in receipt}
-        around = [each for each in around if each[0][0] not in own]
-        return {
-            "place": None,
-            "around": [*around, *([[name], "", value, True] for name, value in own.items())],
-            "reply": "receipt",
-            "listed-one": False,
-        }
-
-    def list_form(self, role: Role) -> dict[str, Any] | None:
-        """What is around the list of an operation that is not plain; None: nothing, or there is no list."""
-        if role.plain or role.reply.kind != "list":
-            return None
-        key = role.operation.id
-        if key not in self._forms_of_lists:
-            found = self._around(evolve(role, name="list"), Query())
-            self._forms_of_lists[key] = {name: found[name] for name in ("place", "around", "within")}
-        return self._forms_of_lists[key]
-
-    def _with_facts(self, role: Role, around: list[list[Any]]) -> list[list[Any]]:
-        """What the document's profile says of members around a list."""
-        facts = self.model.profile.facts
-        found = []
-        for path, kind, value, kept in around:
-            own = facts.get(plain(path[-1]), kind)
-            if own in CALLED and role.resource is not None:
-                found.append([path, "", CALLED[own](role.resource, role.reply.whole), kept])
-            else:
-                found.append([path, own, value, kept])
-        there = {tuple(each[0]) for each in found}
-        found += [
-            [[name], "", CALLED[facts[plain(name)]](role.resource, role.reply.whole), False]
-            for name in role.reply.whole.properties
-            if role.resource is not None and (name,) not in there and facts.get(plain(name)) in CALLED
-        ]
-        return found
-
-    def _is_record(self, role: Role) -> bool:
-        """Whether the reply is the record, and not a receipt."""
-        item, resource = role.reply.item, role.resource
-        if resource is None:
-            return False
-        if role.name in ("delete", "delete-one") and not item.properties:
-            return False
-        if item.free or not resource.item.properties:
-            return True
-        own = {plain(each) for each in resource.fields}
-        told = {plain(each) for each in item.properties}
-        if role.name in ("delete", "delete-one"):
-            return len(told & own) / len(told) >= 0.8 and "deleted" not in told and len(told) > 2
-        return len(told & own) >= min(len(told), 3) * 0.6
-
-    def _shown(self, role: Role) -> list[str] | None:
-        """The properties that a reply names; None: all that a record has."""
-        resource, item = role.resource, role.reply.item
-        if resource is None or not item.properties or item.open:
-            return None
-        views = self.model.views
-        named = item.properties.keys() | item.required
-        hidden = {
-            name
-            for name in resource.fields
-            if name not in named or views.of(item.properties.get(name)).said.get("writeOnly") is True
-        }
-        if not hidden and not resource.open:
-            return None
-        shown = [name for name in named if name not in hidden]
-        return sorted(shown)
-
-    def _hidden(self, role: Role) -> list[list[str]]:
-        """Properties within properties that no reply may have."""
-        return self._hidden_in(role.reply.item)
-
-    def _hidden_in(self, item: View, *, whole: bool = False) -> list[list[str]]:
-        """`whole`: with those that are within nothing."""
-        found: list[list[str]] = []
-        left: list[tuple[View, list[str]]] = [(item, [])]
-        while left:
-            view, path = left.pop()
-            for name, node in view.properties.items():
-                inner = self.model.views.of(node)
-                if inner.said.get("writeOnly") is True and (path or whole):
-                    found.append([*path, name])
-                elif inner.is_object and len(path) < 3:
-                    left.append((inner, [*path, name]))
-        return found
 
     def _said(self, role: Role) -> set[str]:
         """What clients can say of a record with this operation, by the record's own names."""
@@ -604,6 +597,29 @@ class Compiler:
         )
 
 
+def _page_of(hints: dict[str, Any], query: Query) -> dict[str, Any] | None:
+    """What `list-page` is told; None for a reply that takes more than it has."""
+    rows = []
+    for path, kind, value, kept in hints["around"]:
+        own = {"true": True, "one": 1}.get(kind, value)
+        if len(path) != 1 or kind not in _PAGE_KINDS:
+            return None
+        if kind in _PAGE_FACTS or own is not None or kept:
+            rows.append([path[0], kind if kind in _PAGE_FACTS else "", own])
+    if len(hints["place"] or ()) != 1 or hints["within"]:
+        return None
+    return {"place": hints["place"][0], "around": rows, "first": query.first, "status": hints["status"]}
+
+
+def _left_out(drop: list[list[str]]) -> dict[str, Any]:
+    return {programs.LEFT_OUT: drop} if drop else {}
+
+
+def _shape(left_out: list[list[str]]) -> dict[str, Any]:
+    """For `shaped`."""
+    return {"**": [path if len(path) > 1 else path[0] for path in left_out]}
+
+
 def _mine(role: Role, resource: Resource) -> tuple[str, ...]:
     """Where records are made without one of their scopes, those listed there are those made there."""
     words = {plain(part.text) for part in role.path if isinstance(part, Word)}
@@ -628,11 +644,6 @@ def _only(view: View) -> Any:
     if "const" in view.said:
         return view.said["const"]
     return choices[0] if isinstance(choices, list) and len(choices) == 1 else None
-
-
-def _declares_success(role: Role) -> bool:
-    replies = role.operation.replies
-    return "default" in replies or any(each.startswith("2") for each in replies)
 
 
 def _headers(model: Model, role: Role) -> set[str]:

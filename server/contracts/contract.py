@@ -78,12 +78,14 @@ class Contract:
             judging = Judging.of(document, limits)
         except SchemaError as error:
             raise ContractError(f"{document.file}: its schemas cannot be compiled: {error}") from None
+        compiler = Compiler(model, judging)
+        compiler.require_rules()
         return cls(
             name=name or document.file,
             document=document,
             model=model,
             routes=Routes.of(document.operations, document.base_paths),
-            compiler=Compiler(model, judging),
+            compiler=compiler,
             failing=Failing(document, model.views, Examples(document.raw, "reply"), model.profile),
             edge=edge,
             judging=judging,

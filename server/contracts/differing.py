@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import asdict, frozen
+from attrs import asdict
 
 from server.contracts.paths import alike, path_of
 from server.contracts.records import faults
+from server.contracts.schema_changes import Change, Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,19 +20,12 @@ if TYPE_CHECKING:
     from server.contracts.contract import Contract
     from server.contracts.document import Operation
     from server.contracts.model import Role
-    from server.contracts.views import View, Views
+    from server.contracts.schema_changes import Side
+    from server.contracts.views import Views
 
 #: Records that are named one by one; all are counted.
 MOST_RECORDS: Final = 1_000
 _Key = tuple[str, tuple[str, ...]]
-
-
-@frozen
-class Change:
-    """`what` is a sentence's end: "the operation ..."."""
-
-    what: str
-    breaks: bool
 
 
 def compared(old: Contract | None, new: Contract) -> dict[str, Any]:
@@ -102,21 +96,20 @@ def _named(role: Role) -> str:
 
 
 def _changes(old: Role, new: Role, before: Contract, after: Contract) -> Iterator[Change]:
-    yield from _parameters(old.operation, new.operation)
-    yield from _bodies(old, new)
+    views = before.model.views, after.model.views
+    yield from _parameters(old.operation, new.operation, views)
+    yield from _bodies(old.operation, new.operation, views)
     if old.status != new.status:
         yield Change(f"answers {new.status}, not {old.status}", breaks=True)
     if old.reply.kind != new.reply.kind or old.reply.path != new.reply.path:
         yield Change("has its records elsewhere in the reply", breaks=True)
-    yield from _properties("its reply", old.reply.item, new.reply.item)
-    views = before.model.views, after.model.views
-    for where, one, other in (("its reply", old.reply, new.reply), ("its body", old.body, new.body)):
-        for name in _retyped(views, one.item, other.item):
-            yield Change(f"has another type for {name} in {where}", breaks=True)
+    yield from _replies(old, new, views)
+    if new.operation.security and not old.operation.security:
+        yield Change("asks for credentials", breaks=True)
     yield from _records(old, new)
 
 
-def _parameters(old: Operation, new: Operation) -> Iterator[Change]:
+def _parameters(old: Operation, new: Operation, views: tuple[Views, Views]) -> Iterator[Change]:
     before = {(each.place, each.name.lower()): each for each in old.parameters}
     for each in new.parameters:
         known = before.get((each.place, each.name.lower()))
@@ -124,27 +117,50 @@ def _parameters(old: Operation, new: Operation) -> Iterator[Change]:
             yield Change(f"has to have {each.place} {each.name}", breaks=True)
         elif known is not None and set(known.choices) - set(each.choices) and each.choices:
             yield Change(f"takes fewer values for {each.place} {each.name}", breaks=True)
+        elif known is not None and known.schema and each.schema:
+            comparison = Comparison(*views, "body", f"{each.place} {each.name}")
+            yield from comparison.of(views[0].at(known.schema), views[1].at(each.schema))
     names = {(each.place, each.name.lower()) for each in new.parameters}
     for key, each in before.items():
         if key not in names and each.place != "path":
             yield Change(f"passes over {each.place} {each.name}", breaks=False)
 
 
-def _bodies(old: Role, new: Role) -> Iterator[Change]:
-    if new.operation.required_body and not old.operation.required_body:
+def _bodies(old: Operation, new: Operation, views: tuple[Views, Views]) -> Iterator[Change]:
+    if new.required_body and not old.required_body:
         yield Change("has to have a body", breaks=True)
-    gone = sorted(set(old.operation.request_bodies) - set(new.operation.request_bodies))
+    gone = sorted(set(old.request_bodies) - set(new.request_bodies))
     if gone:
         yield Change(f"takes no {', '.join(gone)}", breaks=True)
-    for name in sorted(new.body.item.required - old.body.item.required):
-        yield Change(f"has to have {name} in its body", breaks=True)
+    yield from _content(old.request_bodies, new.request_bodies, views, "body", "its body")
 
 
-def _properties(where: str, old: View, new: View) -> Iterator[Change]:
-    for name in sorted(set(old.properties) - set(new.properties)):
-        yield Change(f"has no {name} in {where}", breaks=True)
-    for name in sorted(set(new.properties) - set(old.properties)):
-        yield Change(f"has {name} in {where}", breaks=False)
+def _replies(old: Role, new: Role, views: tuple[Views, Views]) -> Iterator[Change]:
+    before, after = old.operation.replies, new.operation.replies
+    for status in sorted(before.keys() - after.keys() - {str(old.status)}):
+        yield Change(f"declares no {status}", breaks=False)
+    for status in sorted(after.keys() - before.keys() - {str(new.status)}):
+        yield Change(f"may answer {status}", breaks=False)
+    for status in sorted(before.keys() & after.keys()):
+        where = "its reply" if status == str(old.status) else f"its reply {status}"
+        gone = sorted(before[status].keys() - after[status].keys())
+        if gone and before[status]:
+            yield Change(f"has no {', '.join(gone)} in {where}", breaks=True)
+        yield from _content(before[status], after[status], views, "reply", where)
+
+
+def _content(
+    old: Mapping[str, str], new: Mapping[str, str], views: tuple[Views, Views], side: Side, where: str
+) -> Iterator[Change]:
+    """Of the types that both have; what is said of several in the same words is said once."""
+    told: set[Change] = set()
+    for media_type in sorted(old.keys() & new.keys()):
+        if old[media_type] and new[media_type]:
+            comparison = Comparison(*views, side, where)
+            for each in comparison.of(views[0].at(old[media_type]), views[1].at(new[media_type])):
+                if each not in told:
+                    told.add(each)
+                    yield each
 
 
 def _records(old: Role, new: Role) -> Iterator[Change]:
@@ -160,13 +176,3 @@ def _records(old: Role, new: Role) -> Iterator[Change]:
     elif one.key.path != other.key.path:
         key = ".".join(other.key.path) or "beside the record"
         yield Change(f"finds its records by another key: {key}", breaks=True)
-
-
-def _retyped(views: tuple[Views, Views], old: View, new: View) -> list[str]:
-    """Properties that both have, and of another type."""
-    both = sorted(set(old.properties) & set(new.properties))
-    kinds = (
-        (name, views[0].of(old.properties[name]).kind, views[1].of(new.properties[name]).kind)
-        for name in both
-    )
-    return [name for name, one, other in kinds if one and other and one != other]

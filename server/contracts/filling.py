@@ -123,11 +123,17 @@ def _api_version(resource: Resource, view: View) -> str:
     return "/".join(str(each) for each in (found.get("group"), found.get("version", "v1")) if each)
 
 
+def _odata_context(resource: Resource, _view: View) -> str:
+    """As seen from the service's root (OData JSON Format, section 10)."""
+    return f"$metadata#{last_word(resource.paths[0][:-1]) if resource.paths else resource.name}"
+
+
 #: What a resource's records and lists are called, in the words of a profile.
 CALLED: Final = {
     "called": _called,
     "kind": _kind,
     "api-version": _api_version,
+    "odata-context": _odata_context,
 }
 
 
@@ -180,7 +186,9 @@ class _Filler:
         required: frozenset[str],
         bodies: list[View],
         path: tuple[str, ...],
+        partial: frozenset[str] = frozenset(),
     ) -> None:
+        """`partial`: what only some of an object's forms have. Which of them a record is its client says."""
         for name, node in properties.items():
             here = (*path, name)
             if here in self.skipped or len(here) > _MAX_DEPTH:
@@ -188,6 +196,10 @@ class _Filler:
             view = self.views.of(node)
             said = [found for body in bodies if (found := _property(body, name)) is not None]
             ours = not said or view.said.get("readOnly") is True
+            if name in partial:
+                timed = self._time(view, here, needed=False) if ours else None
+                self._timed(here, timed or [])
+                continue
             self._property(
                 node, view, here, [self.views.of(each) for each in said], needed=name in required, ours=ours
             )
@@ -204,9 +216,12 @@ class _Filler:
         )
         if said is not _NOTHING:
             self.filling.consts.append((path, said))
+            if isinstance(said, dict):  # which may lack what has to be in it
+                needed_in = {name: each for name, each in view.properties.items() if name in view.required}
+                self.walk(needed_in, view.required, bodies, path)
         elif view.is_object and view.properties:
             if self._object(view, path, needed=needed, ours=ours):
-                self.walk(view.properties, view.required, bodies, path)
+                self.walk(view.properties, view.required, bodies, path, view.partial)
         elif needed or ours:
             self._scalar(node, view, path, needed=needed)
         elif len(path) == 1 and view.kind == "string" and _STAMPS.fullmatch(plain(path[0])):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from server.contracts.record_rules.question import WRITES
+
 if TYPE_CHECKING:
     from server.contracts.contract import Contract
     from server.contracts.model import Model, Role
@@ -30,6 +32,7 @@ def listed(contract: Contract) -> dict[str, Any]:
                 "chosen_by": each.key.given,
                 "within": list(each.scoped),
                 "made_by": [role.operation.id for role in each.roles if role.name.startswith("create")],
+                "rules": contract.compiler.record_rules(each).sentences,
                 "paths": ["/".join(model.describe(each)[1:])] if not each.paths else _paths(model, each),
             }
             for each in model.resources
@@ -97,6 +100,10 @@ def told(contract: Contract, role: Role) -> list[str]:
             f"Its records are in {role.resource.name}; "
             f"the key is {place} ({key.kind}, chosen by {who}){within}."
         )
+    if role.resource is not None and role.name in WRITES:
+        said += [
+            f"Of its records: {each}." for each in contract.compiler.record_rules(role.resource).sentences
+        ]
     for scope in role.scopes:
         where = ".".join(scope.path) if scope.path else "beside the record"
         said.append(f"The path's {{{scope.slot}}} is kept in {where}.")

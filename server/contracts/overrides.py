@@ -12,6 +12,8 @@ pattern = "^or_[0-9a-f]{8}$"                # how the service makes keys
 initial = {status = "placed"}               # what a new record has, unless the client says otherwise
 parents = ["customer_id"]                   # the slots whose record has to be there; [] for none
 scopes = {customer_id = "customer.id"}      # where the value of a slot is kept; "" is beside the record
+unique = ["number", ["shop", "name"]]       # what no two records have, alone or together; [] for nothing
+derived.total = {way = "total", of = ["lines", "price", "count"]}   # what follows from other properties
 
 A file's tables become the document's, so they go wherever that goes.
 """
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 MEMBER: Final = "x-metaservice"
 ROLES: Final = ("planned", "get", "list", "create", "replace", "merge", "json-patch", "delete")
 _OPERATION: Final = frozenset({"role", "collection"})
-_COLLECTION: Final = frozenset({"key", "pattern", "initial", "parents", "scopes"})
+_COLLECTION: Final = frozenset({"key", "pattern", "initial", "parents", "scopes", "unique", "derived"})
+_DERIVED: Final = frozenset({"way", "of", "between"})
 
 
 @frozen
@@ -55,6 +58,9 @@ class CollectionOverride:
     initial: Mapping[str, Any] = field(factory=dict)
     parents: frozenset[str] | None = None
     scopes: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    unique: tuple[tuple[str, ...], ...] | None = None
+    #: By property: the way, what it is of, and what stands between (`server.contracts.record_rules`).
+    derived: Mapping[str, tuple[str, tuple[str, ...], str]] = field(factory=dict)
 
 
 @frozen
@@ -183,7 +189,30 @@ def _collection(raw: Any, where: str) -> CollectionOverride:
         initial=_table(told, "initial", where),
         parents=None if parents is None else frozenset(parents),
         scopes={name: _steps(each) for name, each in scopes.items()},
+        unique=_unique(told, where),
+        derived={
+            name: _derived(each, f"{where}: derived.{name}")
+            for name, each in _table(told, "derived", where).items()
+        },
     )
+
+
+def _unique(told: dict[str, Any], where: str) -> tuple[tuple[str, ...], ...] | None:
+    rows = told.get("unique")
+    if rows is None:
+        return None
+    rows = [[each] if isinstance(each, str) else each for each in rows] if isinstance(rows, list) else [None]
+    if not all(isinstance(row, list) and all(isinstance(each, str) for each in row) for row in rows):
+        raise ContractError(f"{where}: unique is an array of properties, or of arrays of them")
+    return tuple(tuple(row) for row in rows)
+
+
+def _derived(raw: Any, where: str) -> tuple[str, tuple[str, ...], str]:
+    told = _known(raw, _DERIVED, where)
+    of = told.get("of", [])
+    if not isinstance(of, list) or not all(isinstance(each, str) for each in of):
+        raise ContractError(f"{where}: of is an array of properties")
+    return _text(told, "way", where), tuple(of), _text(told, "between", where)
 
 
 def _steps(path: str) -> tuple[str, ...]:

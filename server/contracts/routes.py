@@ -117,9 +117,17 @@ def _leaves(root: _Node, segments: tuple[str, ...]) -> Iterator[tuple[_Node, tup
         for texts in sorted(node.mixed, key=lambda texts: sum(map(len, texts))):
             found = _read_mixed(texts, segment)
             if found is not None:
-                left.append((node.mixed[texts], place + 1, (*values, *found)))
+                own = (_unquoted(before, value) for before, value in zip(texts, found, strict=False))
+                left.append((node.mixed[texts], place + 1, (*values, *own)))
         if segment in node.words:
             left.append((node.words[segment], place + 1, values))
+
+
+def _unquoted(before: str, value: str) -> str:
+    """A key in parentheses may stand in quotes, as texts do: `People('ann')`."""
+    if before[-1:] in ("(", "=") and len(value) > 1 and value[0] == value[-1] == "'":
+        return value[1:-1].replace("''", "'")
+    return value
 
 
 def _read_mixed(texts: Pieces, segment: str) -> tuple[str, ...] | None:

@@ -10,19 +10,18 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from server.contracts.document import value_at
+from server.contracts.type_texts import TypeTexts
 
 if TYPE_CHECKING:
     from server.contracts.contract import Contract
     from server.contracts.document import Operation, Parameter
     from server.contracts.model import Resource, Role
-    from server.contracts.views import View, Views
 
 _MAX_BYTES: Final = 12 * 1024
 _MAX_PROSE: Final = 800
 _MAX_SHORT: Final = 100
 _MAX_LEVELS: Final = 4
 _MAX_NAMES: Final = 60
-_MAX_ENUM: Final = 12
 _ABOUT: Final = (
     "The operation's own description. The reply has to fit `success`, status and type, names as they are. "
     "abort(status, text) is put into the form that the API gives errors, so give a text; "
@@ -45,8 +44,7 @@ def told_to_model(contract: Contract, role: Role) -> dict[str, Any]:
 class _Teller:
     def __init__(self, contract: Contract, levels: int) -> None:
         self._contract = contract
-        self._views: Views = contract.model.views
-        self._levels = levels
+        self._types = TypeTexts(contract.model.views, levels)
 
     def operation(self, role: Role) -> dict[str, Any]:
         operation = role.operation
@@ -58,7 +56,7 @@ class _Teller:
             "summary": _cut(node.get("summary"), _MAX_SHORT),
             "description": _cut(node.get("description"), _MAX_PROSE),
             "parameters": [self._parameter(each) for each in operation.parameters[:_MAX_NAMES]],
-            "body": {each: self._type_at(schema) for each, schema in operation.request_bodies.items()},
+            "body": {each: self._types.at(schema) for each, schema in operation.request_bodies.items()},
             "list": self._contract.compiler.list_form(role) is not None,
             "success": {"status": role.status, "type": self._reply(operation, role.status)},
             "errors": [each for each in operation.replies if each[:1] in "45"],
@@ -68,11 +66,11 @@ class _Teller:
 
     def _parameter(self, each: Parameter) -> str:
         needed = "" if each.required else "?"
-        return f"{each.place} {each.name}{needed}: {self._type_at(each.schema)}"
+        return f"{each.place} {each.name}{needed}: {self._types.at(each.schema)}"
 
     def _reply(self, operation: Operation, status: int) -> str:
         content = operation.reply_for(status) or {}
-        return next((self._type_at(schema) for schema in content.values()), "no content")
+        return next((self._types.at(schema) for schema in content.values()), "no content")
 
     def _near(self, role: Role) -> list[Resource]:
         """The resources that the path names, and those of the types that come and go."""
@@ -95,49 +93,9 @@ class _Teller:
         return {
             "collection": resource.name,
             "address": address,
-            "type": self._type(resource.item, self._levels, ()),
+            "type": self._types.of(resource.item),
             "used_by": list(roles)[:12],
         }
-
-    # types
-
-    def _type_at(self, pointer: str) -> str:
-        return self._type(self._views.at(pointer), self._levels, ()) if pointer else "any"
-
-    def _type(self, view: View, levels: int, under_way: tuple[int, ...]) -> str:
-        if id(view) in under_way:
-            return view.name or "object"
-        inside = (*under_way, id(view))
-        null = "|null" if view.nullable else ""
-        if view.kind == "array":
-            item = self._views.of(view.items)
-            return (f"[{self._type(item, levels - 1, inside)}]" if levels > 0 else "[...]") + null
-        if view.is_object and view.properties:
-            if levels <= 0:
-                return (view.name or "{...}") + null
-            members = [
-                self._member(view, name, levels, inside) for name in list(view.properties)[:_MAX_NAMES]
-            ]
-            return f"{{{', '.join(members)}}}{null}"
-        return _word(view) + null
-
-    def _member(self, view: View, name: str, levels: int, inside: tuple[int, ...]) -> str:
-        inner = self._views.of(view.properties[name])
-        marks = "!ro" * (inner.said.get("readOnly") is True) + "!wo" * (inner.said.get("writeOnly") is True)
-        needed = "" if name in view.required else "?"
-        return f"{name}{needed}{marks}: {self._type(inner, levels - 1, inside)}"
-
-
-def _word(view: View) -> str:
-    choices = view.said.get("enum")
-    text = view.kind or "any"
-    if isinstance(choices, list) and choices:
-        text = "|".join(json.dumps(each) for each in choices[:_MAX_ENUM])
-    if "format" in view.said:
-        text += f"({str(view.said['format'])[:32]})"
-    if "default" in view.said:
-        text += f"={_cut(json.dumps(view.said['default']), _MAX_SHORT)}"
-    return text
 
 
 def _cut(text: Any, most: int) -> str:

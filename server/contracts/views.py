@@ -20,7 +20,16 @@ _MAX_DEPTH: Final = 60
 #: Said beside a reference or in an `allOf`, these hold for the whole.
 _KEYWORDS: Final = (
     *("format", "pattern", "enum", "const", "default", "example", "examples", "readOnly", "writeOnly"),
-    *("minimum", "maximum", "minLength", "maxLength", "minItems", "x-kubernetes-group-version-kind"),
+    *(
+        "minimum",
+        "maximum",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "x-kubernetes-group-version-kind",
+    ),
+    *("exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minProperties", "maxProperties"),
 )
 
 
@@ -42,6 +51,8 @@ class View:
     said: Mapping[str, Any] = field(factory=dict)
     #: The schema of properties that it does not name; None: nothing is said of them.
     others: Any = None
+    #: Properties that only some of its forms have.
+    partial: frozenset[str] = frozenset()
 
     @property
     def is_object(self) -> bool:
@@ -183,7 +194,14 @@ def _all_of(parts: list[View], name: str, *, nullable: bool) -> View:
         nullable=nullable,
         said=said,
         others=next((part.others for part in reversed(parts) if part.others is not None), None),
+        partial=_partial(parts),
     )
+
+
+def _partial(parts: list[View]) -> frozenset[str]:
+    """What one part says that all have is in all."""
+    sure = {name for part in parts for name in part.properties if name not in part.partial}
+    return frozenset().union(*(part.partial for part in parts)) - sure
 
 
 def _any_of(forms: list[View]) -> View:
@@ -192,10 +210,12 @@ def _any_of(forms: list[View]) -> View:
         for key, each in form.properties.items():
             properties.setdefault(key, each)
     kinds = {form.kind for form in forms}
+    shared = [form.properties.keys() - form.partial for form in forms if form.properties]
     return View(
         kind=kinds.pop() if len(kinds) == 1 else "",
         properties=properties,
         required=frozenset.intersection(*(form.required for form in forms)),
         items=next((form.items for form in forms if form.items is not None), None),
         open=any(form.open for form in forms),
+        partial=frozenset(properties) - frozenset(properties).intersection(*shared),
     )

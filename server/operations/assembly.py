@@ -75,7 +75,7 @@ def make_api(
         plans,
         sessions,
         Replayer(plans, sessions, executor),
-        Explainer(conventions, settings.planner, learned, switch),
+        Explainer(conventions, settings.planner, learned, switch, settings.contract.ask_about_records),
         Doctor(settings, root, executor, records, switch),
         ejector=Ejector(sessions, learned, executor, dialects, contracts or ServedContracts()),
         records=RecordOperations(SessionFiles(root.path), records, names),

@@ -12,8 +12,10 @@ import orjson
 
 from server.contracts.differing import MOST_RECORDS, compared, is_stale, misfits
 from server.contracts.listing import listed
+from server.contracts.record_rules.question import is_asked_about
 from server.contracts.recorded import exchanges_in, seed_of
 from server.contracts.seeding import SeedError, examples, planted
+from server.planning.record_rules import recall_all
 from server.sessions.tar_files import unpack
 from server.values.errors import BadRequest, NotFound, Unprocessable
 
@@ -47,7 +49,14 @@ class ContractOperations:
         """The session's contract with each operation's role; `contract` is null where it has none."""
         session = await self._named(name)
         contract = await self.contracts.of(session)
-        return {"session": session.id, "contract": None if contract is None else listed(contract)}
+        told = None if contract is None else await self._listed(contract)
+        return {"session": session.id, "contract": told}
+
+    async def _listed(self, contract: Contract) -> dict[str, Any]:
+        """With what a model has said of its records."""
+        if self._learned is not None:
+            await recall_all(self._learned, contract)
+        return await asyncio.to_thread(listed, contract)
 
     async def check(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """What each operation of a description is by rule, as `contract check` prints it. Raises BadRequest.
@@ -57,7 +66,7 @@ class ContractOperations:
         title, document = _described(body)
         if document is None:
             raise BadRequest("`document` must be an API description.")
-        return {"contract": listed(await self.contracts.read(title, document))}
+        return {"contract": await self._listed(await self.contracts.read(title, document))}
 
     async def set(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Serve this document in the session; null: none, whatever the settings say. Raises BadRequest.
@@ -96,8 +105,9 @@ class ContractOperations:
             total += misfit["records_total"]
         breaks = found["breaks"] or bool(total)
         return {
-            **found, "breaks": breaks, "plans": plans, "records": records[:MOST_RECORDS],
-            "records_total": total, "from": None if old is None else old.name, "to": new.name,
+            **found, "rules": await self._asked_anew(old, new), "breaks": breaks, "plans": plans,
+            "records": records[:MOST_RECORDS], "records_total": total,
+            "from": None if old is None else old.name, "to": new.name,
         }  # fmt: skip
 
     async def _of_default(self) -> list[Session]:
@@ -120,6 +130,19 @@ class ContractOperations:
             if is_stale(digest, old, new):
                 found.append({"plan": each.plan.plan_id, "route": f"{each.plan.method} {each.plan.route}"})
         return found
+
+    async def _asked_anew(self, old: Contract | None, new: Contract) -> list[str]:
+        """The collections whose schemas a model has answered for, and would be asked about again."""
+        if self._learned is None or old is None:
+            return []
+        await recall_all(self._learned, old)
+        await recall_all(self._learned, new)
+        answered = {each.name for each in old.model.resources if old.compiler.is_answered(each)}
+        return [
+            each.name
+            for each in new.model.resources
+            if each.name in answered and is_asked_about(each) and not new.compiler.is_answered(each)
+        ]
 
     async def _records(self, session: Session) -> dict[str, list[dict[str, Any]]]:
         """Of the collections that contracts have; those of programs' own are left out."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 from multidict import CIMultiDict
 
+from server.contracts.record_rules.writing import with_answers
 from server.contracts.served import ServedContracts
 from server.eject.api import record_of, routes_of
 from server.eject.contracted import routes_of_contract
@@ -20,6 +21,7 @@ from server.operations.exchanges import recorded, recorded_by_contract, recorded
 from server.planning.dialects.frame.choice import DialectChoice
 from server.planning.dialects.frame.registry import known
 from server.planning.learned.vetting import Vetting
+from server.planning.record_rules import recall_all
 from server.sessions.tar_files import unpack
 from server.values.errors import Conflict, NotFound
 
@@ -58,6 +60,9 @@ class Ejector:
         """
         session = await self.sessions.named(name)
         contract = await self.contracts.of(session)
+        if contract is not None and self.learned is not None:
+            await recall_all(self.learned, contract)
+            contract = await asyncio.to_thread(with_answers, contract)
         shown = await self._shown(name, contract)
         collections = {each["name"]: each["fields"] for each in shown["collections"]}
         singles = frozenset(each["name"] for each in shown["collections"] if "single" in each)

@@ -20,7 +20,7 @@ from server.planning.learned.library_thread import LibraryThread
 from server.planning.learned.routes import LearnedRoutes
 from server.planning.planner import LearningPlanner
 from server.planning.policy import POLICY_VERSION
-from server.planning.prompt import PromptMaker, read_house_rules
+from server.planning.prompt import PromptMaker, read_house_rules, rules_digest
 from server.planning.providers import make_provider
 
 if TYPE_CHECKING:
@@ -142,10 +142,19 @@ def make_conventions(
 
 
 def _versions(prompts: PromptMaker, settings: PlannerSettings) -> Versions:
-    """The model is the one that would write plans, also while nothing is learned: that makes none stale."""
+    return Versions(prompts.version, POLICY_VERSION, _model(settings), prompts.rules_digest)
+
+
+def _model(settings: PlannerSettings) -> str:
+    """The one that would write plans, also while nothing is learned: that makes none stale."""
     chosen = settings.in_use
-    model = "" if chosen is None else f"{settings.chosen}/{chosen.model}"
-    return Versions(prompt=prompts.version, policy=POLICY_VERSION, model=model, rules=prompts.rules_digest)
+    return "" if chosen is None else f"{settings.chosen}/{chosen.model}"
+
+
+def versions_of_records(settings: PlannerSettings) -> Versions:
+    """For questions about the records of contracts, which hang on no guest. Raises PromptError."""
+    rules = rules_digest(read_house_rules(settings.house_rules))
+    return Versions("", POLICY_VERSION, _model(settings), rules)
 
 
 def _drafting(

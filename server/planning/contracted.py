@@ -1,7 +1,8 @@
 """The planner of requests that a contract is for, before any other.
 
 1. A plan that a person wrote for the route comes first.
-2. An operation that is plain by rule has its compiled plan.
+2. An operation that is plain by rule has its compiled plan; where it writes, a model was asked once about
+   its records (`server.planning.record_rules`).
 3. Another one is planned as any request is, by what was learned and by the model, where there is one.
 4. Where there is none, or it cannot be asked, the operation's example answers, or nobody does, as
    `contract.unplanned` says.
@@ -19,6 +20,7 @@ from server.planning.own_programs import OwnPrograms
 from server.planning.planned import Fixed, RoutesInForce
 from server.planning.planner import FALL_BACK, LearningPlanner
 from server.planning.policy import check
+from server.planning.record_rules import RecordQuestions
 from server.values.errors import NotPlannable, ServiceError
 from server.values.model import RunnablePlan, SourceCode
 
@@ -58,6 +60,9 @@ class ContractPlanner:
     def __init__(self, inner: Planner, settings: ContractSettings) -> None:
         self.inner = inner
         self._settings = settings
+        self._questions: RecordQuestions | None = None
+        if settings.ask_about_records and isinstance(inner, LearningPlanner):
+            self._questions = RecordQuestions(inner, inner.settings.breaker_seconds)
         #: By the compiled operation: it and its plan stay as long as their contract does.
         self._checked: dict[int, tuple[Compiled, RunnablePlan]] = {}
         self._programs = OwnPrograms()
@@ -79,6 +84,8 @@ class ContractPlanner:
         if written is not None:
             return written
         if compiled.role.plain:
+            if self._questions is not None and await self._questions.inform(contract, compiled.role, ctx):
+                compiled = await self._compiled(contract, match.operation, ctx)
             asked = contract.asked(compiled, match, ctx)
             params: dict[str, int | str] = {"id": asked.address} if asked.address else {}
             careful = compiled.careful if asked.address.startswith("~") else None

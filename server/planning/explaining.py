@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from attrs import define, field, frozen
 
 from server.contracts.listing import told
+from server.contracts.record_rules.question import WRITES, is_asked_about
 from server.planning.codec import PlanInvalid
 from server.planning.contracted import runnable_of
 from server.planning.drafting.author import Draft
@@ -19,6 +20,7 @@ from server.planning.kinds.route import RouteTemplate, refuse_unplannable
 from server.planning.planner import FALL_BACK, NOT_LEARNED
 from server.planning.policy import CodeRefused
 from server.planning.providers.base import ProviderError
+from server.planning.record_rules import recall
 from server.values.errors import (
     MethodNotAllowed,
     NotLearned,
@@ -30,6 +32,8 @@ from server.values.errors import (
 )
 
 if TYPE_CHECKING:
+    from server.contracts.contract import Contract
+    from server.contracts.model import Role
     from server.planning.conventions.checked import CheckedConventions
     from server.planning.drafting.drafting import Drafting
     from server.planning.drafting.kinds import Kind
@@ -77,6 +81,8 @@ class Explainer:
     settings: PlannerSettings
     learned: LearnedRoutes | None = None
     switch: LearningSwitch | None = None
+    #: Whether a model is asked about the records of contracts (`contract.ask_about_records`).
+    asks: bool = True
 
     @property
     def drafting(self) -> Drafting | None:
@@ -104,8 +110,11 @@ class Explainer:
         """The steps of `ContractPlanner.plan`."""
         call = ctx.contract
         role = call.contract.role(call.match.operation)
+        asked = self.learned is None or await self._recalled(self.learned, call.contract, role)
         runnable = runnable_of(call.contract.compiler.compiled(role))
         why = told(call.contract, role)
+        if not asked and self.drafting is not None:
+            why.append("A model is asked about its records, once, before the first is written.")
         written = await self._written(ctx)
         if written is not None:
             why.append("A person has written a plan for it, which comes first.")
@@ -120,6 +129,13 @@ class Explainer:
             why = found.why
         why.append("No model plans it: the contract's example answers it (contract.unplanned).")
         return Explanation("example", why, runnable)
+
+    async def _recalled(self, learned: LearnedRoutes, contract: Contract, role: Role) -> bool:
+        """Whether all is known that a model would say of the operation's records."""
+        resource = role.resource
+        if not self.asks or not role.plain or resource is None or role.name not in WRITES:
+            return True
+        return await recall(learned, contract, resource) or not is_asked_about(resource)
 
     async def _written(self, ctx: RequestContext) -> Match | None:
         match = None if self.learned is None else await self.learned.match(ctx)

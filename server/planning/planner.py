@@ -186,6 +186,15 @@ class LearningPlanner:
         """What was learned, and whether more is: for operators, who look at the one and turn the other."""
         return self._learned, self._switch
 
+    @property
+    def turns(self) -> PlanningTurns | None:
+        """None where no other node asks models."""
+        return self._turns
+
+    @property
+    def settings(self) -> PlannerSettings:
+        return self._settings
+
     async def _new(self, ctx: RequestContext, drafting: Drafting) -> Trial:
         kind, allowance = await drafting.kind_of(ctx), drafting.allowance()
         asked = drafting.question(kind)

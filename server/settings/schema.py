@@ -206,6 +206,11 @@ class ContractSettings:
         "example",
         "What answers operations that are not plain and no model plans: the document's example, or 501",
     )
+    ask_about_records: bool = setting(
+        default=True,
+        meaning="Whether the model is asked once about each resource schema: first values, what is unique, "
+        "what follows from others",
+    )
     beyond: Literal["refuse", "conventions", "model"] = setting(
         "refuse",
         "What answers requests that no operation of the description is for: 404, conventions, or whoever "

@@ -249,7 +249,7 @@ ARTICLES = [
         "GET",
         "/api/articles/<a>?fields[articles]=author",
         200,
-        {"data/attributes": {}, "data/relationships/author/data/id": "<p>"},
+        {"data/attributes": {"title": "B"}, "data/relationships/author/data/id": "<p>"},
     ),
     Step("GET", "/api/articles/<a>/relationships/author", 200, {"data": {"type": "people", "id": "<p>"}}),
     Step("PATCH", "/api/articles/<a>/relationships/author", 204, {}, {"data": None}, content_type=API),
@@ -369,7 +369,52 @@ SHELF = [
     Step("GET", "/books/9", 404, {"message": str}),
 ]
 
+AUTHORS = "/odata/v4/Authors"
+ROME = {"City": "Rome", "Country": "IT"}
+LIBRARY = [
+    Step(
+        "POST", AUTHORS, 201, {"Login": "ann"}, {"Login": "ann", "Name": "Ann", "Born": 1970, "Address": ROME}
+    ),
+    Step("POST", AUTHORS, 201, {"Name": "O'Neil"}, {"Login": "o'neil", "Name": "O'Neil", "Born": 1950}),
+    Step("POST", AUTHORS, 201, {}, {"Login": "bea", "Name": "Bea", "Born": None}),
+    Step("POST", AUTHORS, 409, {"error/message": str, "error/code": str}, {"Login": "ann", "Name": "x"}),
+    Step("GET", f"{AUTHORS}('ann')", 200, {"Name": "Ann", "Address/City": "Rome"}),
+    Step("GET", f"{AUTHORS}(ann)", 200, {"Name": "Ann"}),
+    Step("GET", f"{AUTHORS}('o''neil')?$select=Name", 200, {"": {"Name": "O'Neil"}}),
+    Step("GET", f"{AUTHORS}('nobody')", 404, {"error/code": str, "error/message": str}),
+    Step(
+        "GET",
+        f"{AUTHORS}?$filter=Born%20lt%201960%20or%20Address/City%20eq%20'Rome'&$orderby=Name%20desc&$count=true",
+        200,
+        {"value/#": 2, "value/0/Name": "O'Neil", "@odata.count": 2, "@odata.context": "$metadata#Authors"},
+    ),
+    Step(
+        "GET",
+        f"{AUTHORS}?$filter=startswith(Name,'B')%20and%20Born%20eq%20null",
+        200,
+        {"value/0/Login": "bea"},
+    ),
+    Step("GET", f"{AUTHORS}?$filter=Name%20eq%20'O''Neil'", 200, {"value/#": 1}),
+    Step("GET", f"{AUTHORS}?$filter=not%20contains(tolower(Name),'ann')", 200, {"value/#": 2}),
+    Step(
+        "GET",
+        f"{AUTHORS}?$filter=Login%20in%20('ann','bea')&$select=Login",
+        200,
+        {"value/1": {"Login": "bea"}},
+    ),
+    Step("GET", f"{AUTHORS}?$filter=Nothing%20eq%201", 400, {"error/target": "$filter"}),
+    Step("GET", f"{AUTHORS}?$top=1&$skip=1", 200, {"value/#": 1, "@odata.nextLink": re.compile("skip=2")}),
+    Step("PATCH", f"{AUTHORS}('ann')", 204, {}, {"Name": "Anne"}),
+    Step("GET", f"{AUTHORS}('ann')", 200, {"Name": "Anne", "Born": 1970}),
+    Step("DELETE", f"{AUTHORS}('ann')", 204),
+    Step("GET", f"{AUTHORS}('ann')", 404),
+    Step("POST", "/odata/v4/Books", 201, {"Id": 1}, {"Title": "a"}),
+    Step("GET", "/odata/v4/Books(1)", 200, {"Title": "a"}),
+    Step("GET", "/odata/v4/Books?$filter=Title%20eq%20'a'", 200, {"value/0/Id": 1}),
+]
+
 SCENARIOS = {
+    "library.json": LIBRARY,
     "billing.yaml": BILLING,
     "people.yaml": PEOPLE,
     "articles.json": ARTICLES,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,3 +37,50 @@ async def test_its_own_tests_pass(start: StartApi, tmp_path: Path, name: str) ->
     assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr
     assert json.loads((project / "openapi.json").read_text("utf-8")) == document
     assert sum(each["status"] < 300 for each in exchanges) > len(exchanges) / 2, exchanges
+
+
+async def test_what_a_model_has_said_of_records_goes_along(start: StartApi, tmp_path: Path) -> None:
+    """As words of the document, so that the project's records are as the service's."""
+    said = {
+        "initial": [{"field": "status", "value": '"shipped"'}],
+        "unique": [{"fields": ["item"]}],
+        "derived": [{"field": "slug", "way": "slug", "of": ["item"], "between": ""}],
+    }
+    api = await start(by_route({}, records={"orders": said}), auth={"admin_token": ADMIN})
+    body = {"name": "shop.json", "document": SHOP}
+    assert (await api.ask("PUT", "/_meta/sessions/s1/contract", body, **AUTH)).status == 200
+    made = await api.post("/orders", {"item": "A Lamp"})
+    project = await ejected(api, tmp_path / "app")
+    ran = run(project, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    told = json.loads((project / "openapi.json").read_text("utf-8"))["x-metaservice"]
+
+    assert (made.json["status"], made.json["slug"]) == ("shipped", "a-lamp")
+    assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr
+    assert told["collections"]["orders"] == {
+        "initial": {"status": "shipped"},
+        "unique": [["item"]],
+        "derived": {"slug": {"way": "slug", "of": ["item"], "between": ""}},
+    }
+
+
+def _content(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": "", "content": {"application/json": {"schema": schema}}}
+
+
+_TEXT = {"type": "string"}
+_STATUS = {"type": "string", "enum": ["placed", "shipped"]}
+_ORDER = {
+    "type": "object",
+    "required": ["id", "item", "status"],
+    "properties": {"id": {"type": "integer"}, "item": _TEXT, "status": _STATUS, "slug": _TEXT},
+}
+_NEW = {"type": "object", "required": ["item"], "properties": {"item": _TEXT}}
+_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
+SHOP: dict[str, Any] = {
+    "openapi": "3.0.0",
+    "info": {"title": "Shop", "version": "1"},
+    "paths": {
+        "/orders": {"post": {"requestBody": _content(_NEW), "responses": {"201": _content(_ORDER)}}},
+        "/orders/{id}": {"parameters": [_ID], "get": {"responses": {"200": _content(_ORDER)}}},
+    },
+}

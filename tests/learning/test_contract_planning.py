@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from tests.learning.conftest import start
-from tools.simulators import by_route, plan
+from tools.simulators import asked, by_route, plan
+from tools.simulators.plans import is_about_records
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,18 +72,22 @@ async def served(start: StartApi, tmp_path: Path, **document: str) -> Any:
 
 
 async def test_one_call_an_operation_that_is_not_plain(start: StartApi, tmp_path: Path) -> None:
-    """Creating and reading cost none. The model is shown the operation and its siblings, no value."""
+    """Creating and reading cost none. The model is shown the operation and its siblings, no value.
+
+    About the records of orders it is asked once, before the first is written.
+    """
     api = await served(start, tmp_path)
     made = await api.post("/orders", {"item": "lamp-of-ada"})
     first = await api.post("/orders/1/cancel")
     await api.post("/orders", {"item": "lamp-of-ada"})
     second = await api.post("/orders/2/cancel")
-    shown = str(api.model.requests[0].body)
+    shown = str(api.model.requests[1].body)
 
     assert (made.status, made.json) == (201, {"id": 1, "item": "lamp-of-ada", "status": "placed"})
     assert (first.status, first.json["status"]) == (200, "cancelled")
     assert (second.status, second.json["id"]) == (200, 2)
-    assert api.calls == 1
+    assert api.calls == 2
+    assert is_about_records(asked(api.model.requests[0].body))
     assert "POST /orders/{id}/cancel" in shown
     assert "Cancel an order" in shown
     assert "create: POST /orders" in shown
@@ -101,5 +106,5 @@ async def test_a_changed_operation_alone_is_asked_about_again(start: StartApi, t
     unchanged = later.calls
     await later.post("/orders/1/cancel")
 
-    assert before == 2
+    assert before == 3
     assert (unchanged, later.calls) == (0, 1)

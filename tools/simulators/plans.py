@@ -51,6 +51,15 @@ def asked(request: dict[str, Any]) -> dict[str, Any]:
     return shape
 
 
+#: What a model says of a contract's records that their schema says all of.
+NOTHING_OF_RECORDS: Final[dict[str, Any]] = {"initial": [], "unique": [], "derived": []}
+
+
+def is_about_records(shape: Mapping[str, Any]) -> bool:
+    """Whether a contract's resource schema is asked about, and no plan."""
+    return "clients_say" in shape
+
+
 def by_match(
     plans: Sequence[dict[str, Any]], latency_seconds: float = 0.0, *, say: Callable[[str], object] = bool
 ) -> Callable[[dict[str, Any]], Step]:
@@ -61,6 +70,9 @@ def by_match(
 
     def answer(request: dict[str, Any]) -> Step:
         shape = asked(request)
+        if is_about_records(shape):
+            say(f"nothing is said of the records of {shape['collection']}")
+            return Answer(NOTHING_OF_RECORDS, latency_seconds)
         question = f"{shape.get('method')} {shape.get('route')}"
         for number, entry in enumerate(plans, 1):
             if all(shape.get(name) == value for name, value in entry["match"].items()):
@@ -73,12 +85,21 @@ def by_match(
 
 
 def by_route(
-    plans: Mapping[str, dict[str, Any]], latency_seconds: float = 0.0
+    plans: Mapping[str, dict[str, Any]],
+    latency_seconds: float = 0.0,
+    *,
+    records: Mapping[str, Step | dict[str, Any]] | None = None,
 ) -> Callable[[dict[str, Any]], Step]:
-    """A script of plans by ``METHOD route``, which may change while it plays. All else the model refuses."""
+    """A script of plans by ``METHOD route``, which may change while it plays. All else the model refuses.
+
+    `records`: what it says of the records of a contract's collections; of others nothing.
+    """
 
     def answer(request: dict[str, Any]) -> Step:
         shape = asked(request)
+        if is_about_records(shape):
+            said = (records or {}).get(shape["collection"], NOTHING_OF_RECORDS)
+            return Answer(said, latency_seconds) if isinstance(said, dict) else said
         known = plans.get(f"{shape['method']} {shape['route']}")
         return Fault.REFUSAL if known is None else Answer(known, latency_seconds)
 

@@ -31,7 +31,8 @@ def page_of(reader: Reader) -> dict[str, Any]:
         if name in reader.request.query:
             _add_filter(reader, where, each, reader.request.query[name])
     if reader.compiled.bare:
-        return {"where": where, "limit": limit, "offset": offset, "sort": _sort(reader, query)}
+        page = {"where": where, "limit": limit, "offset": offset, "sort": _sort(reader, query)}
+        return {**page, **reader.compiled.page}
     profile = reader.compiled.profile
     if profile.filter is not None and reader.text("filter"):
         where["$and"] = [profile.filter(reader.text("filter"), reader)]
@@ -50,7 +51,8 @@ def page_of(reader: Reader) -> dict[str, Any]:
         "url": _next_url(reader, query),
         **beside,
         "paging": {
-            "page": query.page, "offset": query.offset, "cursor": query.cursor or query.after or "cursor",
+            "page": quote(query.page, safe="$"), "offset": quote(query.offset, safe="$"),
+            "cursor": quote(query.cursor or query.after or "cursor", safe="$"),
             "first": query.first, "from": query.start,
         },
     }  # fmt: skip
@@ -95,7 +97,7 @@ def _sort(reader: Reader, query: Query) -> str | None:
     down = reader.word(query.direction).lower().startswith("desc")
     terms = []
     for each in text.split(",")[:4]:
-        name, _, direction = each.strip().replace(":", " ").partition(" ")
+        name, _, direction = each.strip().replace(":", " ").replace("/", ".").partition(" ")
         low = name.startswith("-") or down or direction.strip().lower().startswith("desc")
         own = _field(reader, name.lstrip("+-"))
         if own is not None:

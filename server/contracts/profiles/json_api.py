@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import evolve
+
 from server.contracts.profiles.frame.table import Link, Linked, Marks, Profile
 from server.contracts.profiles.json_api_parts import programs
 from server.contracts.shapes import plain
@@ -54,7 +56,8 @@ def links(views: Views, resources: tuple[Resource, ...]) -> Linked:
             many = linkage.kind == "array"
             target = _target(views, views.of(linkage.items) if many else linkage, name, types)
             if target:
-                found.setdefault(resource.name, {})[name] = Link(target, many)
+                link = Link(target, many, nullable=linkage.nullable or not linkage.kind)
+                found.setdefault(resource.name, {})[name] = link
     for collection, own in found.items():
         for name, link in own.items():
             backs = [
@@ -62,7 +65,7 @@ def links(views: Views, resources: tuple[Resource, ...]) -> Linked:
                 if each.collection == collection and not each.many
             ]  # fmt: skip
             if link.many and len(backs) == 1:
-                own[name] = Link(link.collection, many=True, back=backs[0])
+                own[name] = evolve(link, back=backs[0])
     return Linked(found, types)
 
 

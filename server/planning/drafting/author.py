@@ -232,6 +232,19 @@ class Author:
             allowance.repairs -= 1
             turns = (*turns, Turn(answer, complaint_for(problem)))
 
+    async def answer(self, subject: Subject, prompt: Prompt, allowance: Allowance) -> str:
+        """The model's answer to a question that is about no plan, as it is. One call; nothing is mended.
+
+        Raises as `write` does; PlanRefused where the model gave no answer.
+        """
+        try:
+            completion = await self._complete(subject, prompt, allowance)
+        except AnswerUnusable as unusable:
+            raise PlanRefused("The model gave no answer.") from unusable
+        except ProviderError as error:
+            raise service_error(error) from error
+        return completion.text
+
     def _refused(self, subject: Subject, why: list[str]) -> None:
         self.answers.refused += 1
         self.answers.refusals.appendleft(Refusal(datetime.now(UTC), subject.as_log(), tuple(why)))

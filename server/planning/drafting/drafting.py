@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 from attrs import define, evolve, field
@@ -39,7 +39,7 @@ from server.values.errors import (
 from server.values.model import RunnablePlan
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from server.planning.drafting.author import Author
     from server.planning.drafting.negative_cache import NegativeCache, Remembered
@@ -254,6 +254,14 @@ class Drafting:
         fingerprint = asked.shared_as(any_query=plan.query == "any")
         told = "" if asked.personal else show(turns).request
         return evolve(draft, question=asked, fingerprint=fingerprint, told=told)
+
+    async def about_records(self, ctx: RequestContext, route: str, shown: Mapping[str, Any]) -> str:
+        """What the model says of a contract's resource schema, charged to who asks first.
+
+        Raises as `Author.answer` does.
+        """
+        prompt = self._prompts.about_records(shown)
+        return await self._author.answer(Subject.of(ctx, route), prompt, self.allowance())
 
     # What becomes of a draft
 

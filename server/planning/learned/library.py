@@ -57,6 +57,9 @@ MAX_VALUES_PLANS: Final = 64
 #: Plans in all: a month of the default daily budget of calls; about 300 MB.
 MAX_PLANS: Final = 100_000
 
+#: Of resource schemas: a large contract has some hundreds.
+MAX_RECORD_RULES: Final = 10_000
+
 _PINNED, _PERSONS = "pinned plan kept", "person's plan kept"
 _KEPT = f"(plans.pinned OR plans.provider = '{PERSON}')"
 _PLANS = ", ".join(f"plans.{name.strip()}" for name in ("number", *PLAN_COLUMNS.split(",")))
@@ -220,6 +223,23 @@ class PlanLibrary:
     def mark_asked(self, number: int, slug_asked: int) -> None:
         """Note how often the planner was asked about words that a slug of this route took."""
         self._change("UPDATE learned SET slug_asked = ? WHERE number = ?", (slug_asked, number))
+
+    def record_rules(self, shown: str) -> str | None:
+        """What a model has answered to this question about a contract's resource schema."""
+        rows = self._rows("SELECT answer FROM record_rules WHERE shown = ?", (shown,))
+        return str(rows[0][0]) if rows else None
+
+    def keep_record_rules(self, shown: str, answer: str) -> None:
+        """The first answer stays; the oldest of too many go."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO record_rules (shown, answer) VALUES (?, ?)", (shown, answer)
+            )
+            connection.execute(
+                "DELETE FROM record_rules WHERE number IN"
+                " (SELECT number FROM record_rules ORDER BY number DESC LIMIT -1 OFFSET ?)",
+                (MAX_RECORD_RULES,),
+            )
 
     # What people do
 

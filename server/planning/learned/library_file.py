@@ -91,9 +91,14 @@ _FORMER: Final = """CREATE TABLE IF NOT EXISTS former (
     author TEXT NOT NULL, until TEXT NOT NULL
 ) STRICT"""
 
+#: What a model has said of a contract's resource schema, by the digest of what it was shown.
+_RECORD_RULES: Final = """CREATE TABLE IF NOT EXISTS record_rules (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, shown TEXT NOT NULL UNIQUE, answer TEXT NOT NULL
+) STRICT"""
+
 #: Tables that came after format 1.
-_LATER: Final = frozenset({"edited", "sources", "views", "told", "former"})
-_ALL_TABLES: Final = ";".join((*_SCHEMA, _EDITED, _SOURCES, _VIEWS, _TOLD, _FORMER))
+_LATER: Final = frozenset({"edited", "sources", "views", "told", "former", "record_rules"})
+_ALL_TABLES: Final = ";".join((*_SCHEMA, _EDITED, _SOURCES, _VIEWS, _TOLD, _FORMER, _RECORD_RULES))
 
 _log = structlog.get_logger()
 
@@ -197,6 +202,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(_VIEWS)
     connection.execute(_TOLD)
     connection.execute(_FORMER)
+    connection.execute(_RECORD_RULES)
 
 
 def _check(connection: sqlite3.Connection, *, changes: bool = True) -> None:

@@ -98,6 +98,9 @@ class SharedLibrary(PlanLibrary):
     def keep_source(self, plan_id: str, text: str) -> None:
         self._share("keep_source", plan_id, text)
 
+    def keep_record_rules(self, shown: str, answer: str) -> None:
+        self._share("keep_record_rules", shown, answer)
+
     def keep(self, record: PlanRecord) -> int:
         return int(self._share("keep", _plain(record)))
 
@@ -222,6 +225,7 @@ _DONE: Final[dict[str, Callable[..., Any]]] = {
         plan_id, tuple(made), Versions(**versions)
     ),
     "keep_source": lambda library, plan_id, text: library.keep_source(plan_id, text),
+    "keep_record_rules": lambda library, shown, answer: library.keep_record_rules(shown, answer),
     "keep": lambda library, record: library.keep(_record(record)),
     "forget": lambda library, plan_id: library.forget(plan_id),
     "forget_session": lambda library, session: library.forget_session(session),

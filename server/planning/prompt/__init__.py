@@ -12,7 +12,7 @@
 """
 
 from server.planning.prompt.complaints import Problem, complaint_for
-from server.planning.prompt.fixed import PromptError, read_house_rules
+from server.planning.prompt.fixed import PromptError, read_house_rules, rules_digest
 from server.planning.prompt.maker import PromptMaker
 from server.planning.prompt.request import values_text
 
@@ -22,5 +22,6 @@ __all__ = [
     "PromptMaker",
     "complaint_for",
     "read_house_rules",
+    "rules_digest",
     "values_text",
 ]

@@ -49,7 +49,7 @@ class PromptError(Exception):
 def contract_text(description: Mapping[str, Any]) -> str:
     """The fixed part without house rules. `description` is the guest's own (`Artifact.description`)."""
     parts = {
-        "REFERENCE": _unwrapped(_REFERENCE).strip(),
+        "REFERENCE": unwrapped(_REFERENCE).strip(),
         "REFUSED": _refused(),
         "BUILTINS": _words(filter(str.islower, ALLOWED_BUILTINS.intersection(description["builtins"]))),
         "PROTECTED": _words(PROTECTED_NAMES),
@@ -57,7 +57,7 @@ def contract_text(description: Mapping[str, Any]) -> str:
         "MAX_DEPTH": str(MAX_DEPTH),
         "EXAMPLES": _EXAMPLES.strip(),
     }
-    return _PLACE.sub(lambda place: parts[place[1]], _unwrapped(_CONTRACT))
+    return _PLACE.sub(lambda place: parts[place[1]], unwrapped(_CONTRACT))
 
 
 def with_house_rules(contract: str, house_rules: str) -> str:
@@ -79,7 +79,11 @@ def digest(*parts: str) -> str:
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=6).hexdigest()
 
 
-def _unwrapped(text: str) -> str:
+def rules_digest(house_rules: str) -> str:
+    return digest(house_rules.strip())
+
+
+def unwrapped(text: str) -> str:
     """A paragraph or item a line: the wraps that people read by cost a model some hundred tokens."""
     lines: list[str] = []
     inside = joins = False

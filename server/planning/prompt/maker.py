@@ -16,8 +16,10 @@ from server.planning.prompt.fixed import (
     contract_text,
     described,
     digest,
+    rules_digest,
     with_house_rules,
 )
+from server.planning.prompt.records import RECORDS, RECORDS_ASKED, RECORDS_SCHEMA
 from server.planning.prompt.request import texts
 from server.planning.providers.base import Prompt
 from server.values.errors import Unprocessable
@@ -65,6 +67,7 @@ class PromptMaker:
         self._api = described(house_rules)
         rules = house_rules if self._api is None else f"{DESCRIBED}\n\n{self._api.overview()}"
         self.fixed = with_house_rules(contract, rules)
+        self._about_records = with_house_rules(RECORDS, rules)
         told = (
             HOUSE_RULES_HEAD,
             DESCRIBED,
@@ -76,7 +79,7 @@ class PromptMaker:
             json.dumps(ANSWER_SCHEMA),
         )
         self.version = digest(contract, *told)
-        self.rules_digest = digest(house_rules.strip())
+        self.rules_digest = rules_digest(house_rules)
         self._room = max_bytes - _size(self.fixed)
         if self._room < _LEAST_ROOM:
             least = _size(self.fixed) + _LEAST_ROOM
@@ -96,6 +99,11 @@ class PromptMaker:
             if _size(request) <= room:
                 return Prompt(self.fixed, request, ANSWER_SCHEMA, kept)
         raise Unprocessable("The request has too many names to be planned.")
+
+    def about_records(self, shown: Mapping[str, Any]) -> Prompt:
+        """The question about the records of one resource schema of a contract."""
+        request = f"{RECORDS_ASKED}\n\n```json\n{json.dumps(shown)}\n```\n"
+        return Prompt(self._about_records, request, RECORDS_SCHEMA)
 
     def _operation(self, shown: Shown, room: int) -> str:
         """What house rules that are an OpenAPI document say of this kind of request."""

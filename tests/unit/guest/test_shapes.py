@@ -22,6 +22,7 @@ SHAPES: list[dict[str, Any]] = [
     {"data": {"**": ["id", "a"], "id": "{id}"}, "on": [1, {"**": []}, "{id}"]},
     {"no": "members {id}"},
     {"first": {"**": []}, "second": {"**": ["id"]}},
+    {"**": ["a", ["kind", "a"], ["type", "kind", "a"]]},
 ]
 IDS = st.one_of(
     st.integers(1, 10**9), st.text(min_size=1, max_size=8), st.sampled_from(["a-b_c", "a,b", '"', "5"])
@@ -93,6 +94,17 @@ def test_plain_records_are_not_looked_into(rid: int | str) -> None:
     assert type(one) is LazyDict
     assert untouched_text(one)
     assert all(untouched_text(each) for each in many)
+
+
+def test_what_is_further_in_is_left_out_too() -> None:
+    """By names from the outside in; the record stays as it was."""
+    record = {"id": 1, "a": {"b": {"c": 1, "d": 2}}, "e": [1]}
+
+    assert shaped(record, {"**": ["e", ["a", "b", "c"], ["e", "f"], ["x"]]}) == {
+        "id": 1,
+        "a": {"b": {"d": 2}},
+    }
+    assert record["a"] == {"b": {"c": 1, "d": 2}}
 
 
 def test_what_would_nest_too_deep_is_made_member_by_member() -> None:

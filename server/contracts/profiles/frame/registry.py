@@ -75,6 +75,15 @@ def _marked(profile: Profile, document: Document, shapes: list[Shape]) -> str:
         ]
         if _enough(spoken):
             return f"{sum(spoken)} of {len(spoken)} operations speak {name}"
+    asked = [
+        {each.name for each in operation.parameters if each.place == "query"}
+        for operation in document.operations
+        if operation.method == "GET" and not operation.template.endswith(("}", ")"))
+    ]
+    for wanted_words in marks.words:
+        having = [wanted_words <= each for each in asked]
+        if _enough(having):
+            return f"{sum(having)} of {len(having)} lists take {', '.join(sorted(wanted_words))}"
     lists = [{plain(name) for name in each.whole.properties} for each in shapes if each.of_many]
     items = [{plain(name) for name in each.item.properties} for each in shapes if each.item.properties]
     for what, found, wanted in (("lists", lists, marks.lists), ("records", items, marks.items)):

@@ -33,6 +33,8 @@ class Marks:
     lists: tuple[frozenset[str], ...] = ()
     #: Members that a record has, all of one set.
     items: tuple[frozenset[str], ...] = ()
+    #: Words that the query of a list takes, as they are spelt, all of one set.
+    words: tuple[frozenset[str], ...] = ()
 
 
 @frozen
@@ -88,11 +90,15 @@ class Reading(Protocol):
 
 @frozen
 class Link:
-    """A property that leads to records of a collection; `back` is the one by which those lead here."""
+    """A property that leads to records of a collection; `back` is the one by which those lead here.
+
+    `nullable`: it may say that it leads to nothing.
+    """
 
     collection: str
     many: bool = False
     back: str = ""
+    nullable: bool = True
 
 
 @frozen

@@ -58,7 +58,9 @@ for steps in asked["beside"]["include"]:
             if link is not None:
                 relations = dict(spot.get("relationships") or {})
                 told = relations.get(step) or {}
-                relations[step] = {**told, "data": refs if link[1] else refs[0] if refs else None}
+                if refs or link[1] or link[3]:
+                    told = {**told, "data": refs if link[1] else refs[0] if refs else None}
+                relations[step] = told
                 spot["relationships"] = relations
             for ref in refs:
 """
@@ -77,6 +79,7 @@ if asked["beside"]["fields"]:
         for place, each in enumerate(group):
             wanted = asked["beside"]["fields"].get(each.get("type"))
             if wanted is not None:
+                wanted = [*wanted, *hints["needed"].get(each.get("type"), [])]
                 for part in ("attributes", "relationships"):
                     if isinstance(each.get(part), dict):
                         kept = {key: value for key, value in each[part].items() if key in wanted}
@@ -92,7 +95,13 @@ if asked["beside"]["include"]:
 
 _ABOUT: Final = 'name, spot, step = plan["resource"], item, asked["relation"]\n'
 
-LINKAGE: Final = _ABOUT + _REFS + "data = refs if link[1] else refs[0] if refs else None\n"
+#: To one, and the document has no word for none.
+_NONE: Final = """\
+if data is None and not link[3]:
+    abort(404, "The relationship leads to nothing.")
+"""
+
+LINKAGE: Final = _ABOUT + _REFS + "data = refs if link[1] else refs[0] if refs else None\n" + _NONE
 
 RELATED: Final = (
     _ABOUT
@@ -101,6 +110,7 @@ RELATED: Final = (
     + textwrap.indent(_MADE, "    ")
     + "    if made is not None:\n        found.append(made)\n"
     + "data = found if link[1] else found[0] if found else None\n"
+    + _NONE
 )
 
 #: A relationship is replaced, added to or taken from; others stay as they are.

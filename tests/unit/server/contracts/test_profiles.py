@@ -13,6 +13,7 @@ from server.contracts.overrides import MEMBER, overrides_in, with_file
 from server.contracts.profiles import kubernetes, stripe_like
 from server.contracts.profiles.frame.registry import known, names
 from server.contracts.profiles.frame.table import Failure
+from server.contracts.profiles.odata_parts import filters as odata_filters
 from server.contracts.profiles.scim_parts import filters, patches
 from server.contracts.reading import read_file
 from server.values.errors import BadRequest, Unprocessable
@@ -44,6 +45,7 @@ def contract(name: str, said: str = "") -> Contract:
         ("directory.yaml", "scim"),
         ("shelf.yaml", "hal"),
         ("configs.yaml", "kubernetes"),
+        ("library.json", "odata"),
         ("cluster.yaml", "kubernetes"),
         ("petshop.yaml", "none"),
         ("blog.yaml", "none"),
@@ -157,6 +159,45 @@ def test_filters_of_scim_that_cannot_be_read(text: str) -> None:
 def test_filters_as_deep_and_as_long_as_they_may_be() -> None:
     assert filters.read("(" * 8 + "active pr" + ")" * 8, READING)
     assert filters.read(" or ".join(["active pr"] * 85), READING)
+
+
+@pytest.mark.parametrize(
+    ("text", "criteria"),
+    [
+        ("userName eq 'ann'", {"userName": "ann"}),
+        ("name/familyName ne 'O''Neil'", {"name.familyName__ne": "O'Neil"}),
+        ("tolower(userName) eq 'ann'", {"userName__ilike": "ann"}),
+        ("active eq true and userName gt 'a'", {"$and": [{"active": "true"}, {"userName__gt": "a"}]}),
+        ("not (userName eq null)", {"$not": [{"userName__isnull": "true"}]}),
+        ("contains(userName,'b') eq false", {"$not": [{"userName__contains": "b"}]}),
+        ("userName in ('a', 'b') or endswith(userName,'c')",
+         {"$or": [{"userName": ["a", "b"]}, {"userName__endswith": "c"}]}),
+        ("userName eq Kind'x'", {"userName": "x"}),
+    ],
+)  # fmt: skip
+def test_filters_of_odata(text: str, criteria: dict[str, Any]) -> None:
+    assert odata_filters.read(text, READING) == criteria
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "userName", "userName eq", "userName like 'a'", "userName eq 'a", "nope eq 1", "(userName eq 1",
+        "userName eq 1)", "and", "", "contains(userName)", "contains(userName,1", "userName eq (",
+        "userName/any(a: a eq 1)", "userName in 'a'", "userName in ()", "year(userName) eq 1",
+        "(" * 9 + "userName eq 1" + ")" * 9, "not " * 9 + "userName eq 1",
+        " and ".join(["userName eq 1"] * 65),
+    ],
+)  # fmt: skip
+def test_filters_of_odata_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(odata_filters.FilterError):
+        odata_filters.read(text, READING)
+
+
+def test_filters_of_odata_as_deep_and_as_long_as_they_may_be() -> None:
+    assert odata_filters.read("(" * 8 + "userName eq 1" + ")" * 8, READING)
+    assert odata_filters.read("not " * 8 + "userName eq 1", READING)
+    assert odata_filters.read(" and ".join(["userName eq 1"] * 64), READING)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ def routes(*templates: str, bases: tuple[str, ...] = ("/v2",)) -> Routes:
         ("/Accounts/A/Messages.json", "/Accounts/{AccountSid}/Messages.json", {"AccountSid": "A"}),
         ("/People('ann')", "/People('{UserName}')", {"UserName": "ann"}),
         ("/Trips(3)", "/Trips({TripId})", {"TripId": "3"}),
+        ("/Trips('O''Neil')", "/Trips({TripId})", {"TripId": "O'Neil"}),
+        ("/Trips(')", "/Trips({TripId})", {"TripId": "'"}),
         ("/conversations.create", "/conversations.create", {}),
         ("/jobs/x:cancel", "/jobs/{name}:cancel", {"name": "x"}),
         ("/pairs/1-2-3", "/pairs/{a}-{b}", {"a": "1", "b": "2-3"}),

@@ -31,7 +31,7 @@ from server.values.errors import Unprocessable
 from server.values.model import SourceCode, ValidatedCode
 from tests.unit.server.planning.plans import a_question
 from tests.unit.server.planning.requests import a_request
-from tools.refresh_golden import CASES, GOLDEN, golden_text
+from tools.refresh_golden import CASES, GOLDEN, QUESTION, golden_question, golden_text
 from wasm_runtime.outcome import (
     BadReply,
     BreaksContract,
@@ -110,6 +110,11 @@ def test_golden_prompts(name: str, guest_artifact: Artifact) -> None:
     expected = (GOLDEN / f"{name}.md").read_bytes()
 
     assert golden_text(CASES[name], guest_artifact.description).encode() == expected
+
+
+def test_golden_question(guest_artifact: Artifact) -> None:
+    """The same of what is asked about a contract's records."""
+    assert golden_question(guest_artifact.description).encode() == (GOLDEN / f"{QUESTION}.md").read_bytes()
 
 
 def test_reference_is_complete(maker: PromptMaker, guest_artifact: Artifact) -> None:

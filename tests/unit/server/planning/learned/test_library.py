@@ -17,6 +17,7 @@ from attrs import evolve
 from structlog.testing import capture_logs
 
 from server.planning.kinds.shape import shape_of
+from server.planning.learned import library as library_module
 from server.planning.learned import library_file
 from server.planning.learned.library import MAX_ROUTES, MAX_VALUES_PLANS, PlanLibrary
 from server.planning.learned.library_file import FILE_NAME, FORMAT_VERSION, LibraryError
@@ -701,3 +702,24 @@ def test_a_library_from_before_there_were_views(path: Path) -> None:
 
     assert (views, kept) == (["", "narrow"], 2)
     assert not list(path.parent.glob("*.damaged-*"))
+
+
+# -- what models say of contracts' records -----------------------------------------------------------
+
+
+def test_answers_about_records_stay_as_they_were_first(library: PlanLibrary, path: Path) -> None:
+    """By the digest of the question, also after a restart."""
+    library.keep_record_rules("a", "{}")
+    library.keep_record_rules("a", "[]")
+    library.close()
+    with closing(PlanLibrary.open(path)) as again:
+        assert (again.record_rules("a"), again.record_rules("b")) == ("{}", None)
+
+
+def test_how_many_answers_are_kept(library: PlanLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go."""
+    monkeypatch.setattr(library_module, "MAX_RECORD_RULES", 2)
+    for name in "abc":
+        library.keep_record_rules(name, name)
+
+    assert [library.record_rules(name) for name in "abc"] == [None, "b", "c"]

@@ -125,6 +125,16 @@ async def test_who_is_not_far_behind_follows_the_log_and_who_is_begins_with_the_
     assert one.revision == near.revision == far.revision == 33
 
 
+async def test_answers_about_records_are_everybody_s(
+    library_of: Callable[[str], Awaitable[SharedLibrary]],
+) -> None:
+    one, other = [await library_of(name) for name in ("one", "other")]
+    await asyncio.to_thread(one.keep_record_rules, "a", "{}")
+    await asyncio.to_thread(other.catch_up)
+
+    assert other.record_rules("a") == "{}"
+
+
 async def test_a_library_of_several_pieces_is_whole(
     library_of: Callable[[str], Awaitable[SharedLibrary]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,1 @@
+"""What OData has a language of its own for."""
