@@ -580,6 +580,7 @@ def _stream_limits(settings: Settings) -> StreamLimits:
     return StreamLimits(
         in_all=live.streams,
         per_session=live.streams_per_session,
+        per_client=live.streams_per_client,
         routes=live.routes_per_stream,
         buffered_bytes=live.buffered_bytes,
         heartbeat_seconds=live.heartbeat_seconds,

@@ -111,6 +111,7 @@ async def verify(_options: argparse.Namespace, channel: Channel, out: Output) ->
 
 
 async def restore(options: argparse.Namespace, settings: Settings, out: Output) -> int:
+    from server.planning.learned import library_file  # noqa: PLC0415
     from server.record import backup as backups  # noqa: PLC0415  SQLite, which other commands do without
     from server.sessions.directories import DataRoot  # noqa: PLC0415
 
@@ -118,7 +119,7 @@ async def restore(options: argparse.Namespace, settings: Settings, out: Output) 
     async with AsyncExitStack() as closing:
         closing.callback(root.close)
         found = await asyncio.to_thread(
-            lambda: backups.restore(options.file, root.path, replace=options.replace)
+            lambda: backups.restore(options.file, root.path, library_file.faults, replace=options.replace)
         )
     many = f"{counted(found['sessions'], 'session')}, {counted(found['records'], 'record')}"
     out.done({"data_root": str(root.path), **found}, f"{root.path} has {many} from {options.file}.")

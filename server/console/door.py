@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 from attrs import evolve
+from markupsafe import Markup
 
 from server.concurrency.aside import OPERATORS, aside
 from server.console.files import BASE, all_files
@@ -33,6 +34,8 @@ from server.console.views.sessions import SessionViews
 from server.console.views.traffic import TrafficViews, asked_of, documents, rows, wanted_of
 from server.console.visit import Unmade, Visit, go
 from server.http.event_stream import wish_of
+from server.http.pages import marked
+from server.http.problem_types import REMEDIES
 from server.requests import content
 from server.requests.target import parse_query, parse_target
 from server.values.errors import (
@@ -67,6 +70,7 @@ _COOKIE: Final = "metaservice_console"
 _NAME: Final = "*"
 _FORM_BYTES: Final = 2 * 1024 * 1024
 _MOST_FIELDS: Final = 500
+_MOST_DIGITS: Final = 15
 _UPLOAD_SECONDS: Final = 600.0
 _KEEP: Final = "max-age=31536000, immutable"
 #: For programs, with the admin token; and how the paths of the console's streams end.
@@ -195,14 +199,23 @@ class Console:
         query = parse_query(target.raw_query, query_bytes=self._limits.query_bytes)
         if request.raw_path.partition("?")[0] == TRAFFIC:
             self.beside.authenticate(request)
-            return Tailing(self._live, self.streams, wanted_of(asked_of(query)), documents)
+            return Tailing(
+                self._live, self.streams, wanted_of(asked_of(query)), documents, after=_after(request, query)
+            )
         login = self.logins.of(_cookie(request.headers))
         if login is None:
             raise Unauthorized("Your login is over. Log in again.")
         holding = self.logins.holds(login)
         segments = target.segments[2:]
         if segments == ("traffic", "live"):
-            return Tailing(self._live, self.streams, wanted_of(asked_of(query)), rows, holding)
+            return Tailing(
+                self._live,
+                self.streams,
+                wanted_of(asked_of(query)),
+                rows,
+                holding,
+                after=_after(request, query),
+            )
         if len(segments) == 3 and segments[0] == "sessions":
             found = await self.beside.following(request, segments[1], query)
             found = await self.beside.relayed(request, segments[1], found)
@@ -338,6 +351,14 @@ def _session_of(visit: Visit) -> str:
             return ""
 
 
+def _after(request: web.BaseRequest, query: Mapping[str, Any]) -> int | None:
+    """The second of the last point that a client has: a browser that comes again says it by itself."""
+    for text in (request.headers.get("Last-Event-ID", ""), query.get("after", "")):
+        if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
+            return int(text)
+    return None
+
+
 def _is(segments: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     return len(segments) == len(pattern) and all(
         part in (_NAME, segment) for part, segment in zip(pattern, segments, strict=True)
@@ -388,5 +409,6 @@ def _fault(error: ServiceError, login: Login | None) -> Reply:
         failed="",
         title=error.title,
         detail=error.detail,
+        remedy=Markup(marked(REMEDIES[error.slug])),  # noqa: S704 - made there, of texts of ours
         status_code=error.status,
     )

@@ -50,9 +50,10 @@ class Live:
     def watched(self) -> bool:
         return bool(self._watchers)
 
-    def points(self) -> Sequence[Point]:
-        board = self._board or Board(self.tail, self.gauges())
-        return tuple(board.points)
+    @property
+    def board(self) -> Board:
+        """The charts as they are now."""
+        return self._board or Board(self.tail, self.gauges())
 
     @contextmanager
     def watched_by(self, watcher: Watcher) -> Iterator[None]:
@@ -105,6 +106,8 @@ class Watcher(Outlet):
     wanted: Callable[[Seen], bool] = field(kw_only=True)
     #: Of requests, the newest first: what an event says of them.
     shown: Callable[[Sequence[Seen]], dict[str, Any]] = field(kw_only=True)
+    #: The second of the last point that a client has, which comes again; None: it wants those to come.
+    after: int | None = field(default=None, kw_only=True)
     _waiting: deque[Seen] = field(factory=lambda: deque(maxlen=MOST_ROWS))
     _points: deque[Point] = field(factory=lambda: deque(maxlen=_MOST_POINTS))
     _skipped: int = 0
@@ -116,7 +119,7 @@ class Watcher(Outlet):
             try:
                 await self.wire.write(events.retry())
                 self._waiting.extend(reversed(self.live.tail.last(MOST_ROWS, self.wanted)))
-                if not await self._send_rows(first=True):
+                if not (await self._send_rows(first=True) and await self._send_missed()):
                     return await self._close_slow()
                 return await self.run()
             finally:
@@ -143,9 +146,24 @@ class Watcher(Outlet):
         if self._waiting and self._resting is None and not await self._send_rows():
             return False
         while self._points:
-            if not await self._event("second", events.to_ascii(self._points.popleft().told)):
+            if not await self._send_point(self._points.popleft()):
                 return False
         return True
+
+    async def _send_missed(self) -> bool:
+        """The points that there are after the last one that the client has."""
+        if self.after is None:
+            return True
+        self._points.clear()  # each of those is one of the board's
+        for point in tuple(self.live.board.points):
+            if point.at > self.after and not await self._send_point(point):
+                return False
+        return True
+
+    async def _send_point(self, point: Point) -> bool:
+        """Its second is the event's id: a client that comes again says by it what it has."""
+        self.last_id = str(point.at)
+        return await self._event("second", events.to_ascii(point.told))
 
     async def _send_rows(self, *, first: bool = False) -> bool:
         """All that wait. `first`: what a client that comes again may have already."""
@@ -153,6 +171,8 @@ class Watcher(Outlet):
         self._waiting.clear()
         self._skipped = 0
         told = {"skipped": skipped, "first": first, **self.shown(rows)}
+        if first:
+            told["counted_since"] = self.live.board.counted_since
         return await self._event("requests", events.to_ascii(told))
 
 
@@ -165,6 +185,7 @@ class Tailing:
     wanted: Callable[[Seen], bool]
     shown: Callable[[Sequence[Seen]], dict[str, Any]]
     holding: Holding = outlets.to_its_end
+    after: int | None = None
 
     @property
     def session(self) -> Session:
@@ -175,5 +196,13 @@ class Tailing:
         return "", ""
 
     def open(self, registry: Registry, wire: Wire, _changes: Changes) -> tuple[Outlet, Awaitable[str]]:
-        watcher = Watcher(registry, self.session, wire, live=self.live, wanted=self.wanted, shown=self.shown)
+        watcher = Watcher(
+            registry,
+            self.session,
+            wire,
+            live=self.live,
+            wanted=self.wanted,
+            shown=self.shown,
+            after=self.after,
+        )
         return watcher, watcher.serve()

@@ -129,6 +129,8 @@ class Board:
             seconds[min(int(each.at), now)].note(each.line)
         self._open = seconds.pop(now) if now in seconds else Second()
         self._gauges = gauges
+        #: Of which time on each request is counted, in seconds since 1970. Before, as many as are remembered.
+        self.counted_since = tail.clock()
         self.points = deque((each.point(at, _NO_MOMENT) for at, each in seconds.items()), maxlen=SECONDS)
 
     def note(self, line: RequestLine) -> None:

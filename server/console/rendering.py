@@ -100,6 +100,11 @@ def when(text: str | None) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at.tzinfo else at.strftime("%Y-%m-%d %H:%M:%S")
 
 
+def clock(seconds: float) -> str:
+    """A time of today, in UTC; `seconds` since 1970."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -110,5 +115,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"link": link, "file": path_of, "code": code}
-    made.filters |= {"cell": cell, "figure": figure, "pretty": pretty, "size": size, "when": when}
+    made.filters |= {
+        "cell": cell,
+        "clock": clock,
+        "figure": figure,
+        "pretty": pretty,
+        "size": size,
+        "when": when,
+    }
     return made

@@ -16,7 +16,7 @@ import orjson
 from attrs import evolve
 
 from server.http import browser
-from server.http.problem_types import MEANINGS, all_types
+from server.http.problem_types import MEANINGS, REMEDIES, all_types
 from server.requests.target import RESERVED
 from server.values.errors import MethodNotAllowed, NotFound
 from server.values.model import Reply
@@ -51,6 +51,18 @@ _LINKED: Mapping[str, str] = {
     "operators": "What operators can ask for, with the admin token",
     "console": "Sessions, data, learned routes and traffic in a browser, with the admin token",
 }
+#: What a link is called, and in which order they stand.
+_NAMED: Mapping[str, str] = {
+    "console": "Console",
+    "docs": "Try the API",
+    "redoc": "Read the API",
+    "openapi": "OpenAPI document",
+    "openapi_for_generators": "OpenAPI, typed",
+    "health": "Health",
+    "operators": "Operators' pages",
+}
+#: Below the page of a problem.
+_MORE = '<p><a href="/">What this service is</a></p>'
 _PAGE = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
     '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
@@ -117,8 +129,8 @@ def _home(accept: str, url: str, shown: Mapping[str, str]) -> Reply:
     if not _is_browser(accept):
         return _json({**_WELCOME, "links": shown}, (("Vary", "Accept"),))
     links = "".join(
-        f'<li><a href="{escape(path)}">{escape(path)}</a><small>{escape(_LINKED[name])}</small>'
-        for name, path in shown.items()
+        f'<li><a href="{escape(path)}">{escape(_NAMED[name])}</a><small>{escape(_LINKED[name])}</small>'
+        for name, path in sorted(shown.items(), key=lambda each: list(_NAMED).index(each[0]))
     )
     return _html("metaservice", _own("home.html").format(url=escape(url), links=links))
 
@@ -130,11 +142,26 @@ def _problem_type(slug: str, accept: str) -> Reply:
         raise NotFound("There is no such problem type.")
     name = f"/_meta/problems/{slug}"
     if not _is_browser(accept):
-        document = {"type": name, "title": error.title, "status": error.status, "meaning": MEANINGS[slug]}
+        document = {
+            "type": name,
+            "title": error.title,
+            "status": error.status,
+            "remedy": REMEDIES[slug],
+            "meaning": MEANINGS[slug],
+        }
         return _json(document, (("Vary", "Accept"),))
     named = f'<p class="soft">Status {error.status}, <code>{escape(name)}</code></p>'
-    body = f'<h1>{escape(error.title)}</h1><p class="lead">{escape(MEANINGS[slug])}</p>{named}'
+    body = (
+        f'<h1>{escape(error.title)}</h1><h2>What to do</h2><p class="lead">{marked(REMEDIES[slug])}</p>'
+        f"<h2>What it means</h2><p>{marked(MEANINGS[slug])}</p>{named}{_MORE}"
+    )
     return _html(error.title, body)
+
+
+def marked(text: str) -> str:
+    """As HTML; what stands between backticks is code."""
+    pieces = escape(text).split("`")
+    return "".join(f"<code>{each}</code>" if number % 2 else each for number, each in enumerate(pieces))
 
 
 def _is_browser(accept: str) -> bool:

@@ -1,4 +1,4 @@
-"""What each problem type means, for the page behind its `type` member."""
+"""What to do about each problem type, and what it means: for the page behind its `type` member."""
 
 from __future__ import annotations
 
@@ -84,6 +84,75 @@ MEANINGS: dict[str, str] = {
     "written.",
     "idempotency-full": "The session keeps as many answers to requests with an Idempotency-Key as it may "
     "in 24 hours. Nothing was written. Send the request without a key, or later.",
+}
+
+#: What to do about each, in a sentence or two that begin with it.
+REMEDIES: dict[str, str] = {
+    "internal": "Look into the log under the request's id; it has the cause. A read may be sent again.",
+    "bad-request": "Mend what `detail` names, and send it again.",
+    "invalid-json": "Mend the body at `line` and `column`, and send it again.",
+    "invalid-path": "Percent-encode what is no plain character, as UTF-8, and leave out `.` and `..` steps.",
+    "invalid-query": "Percent-encode the query as UTF-8, and send fewer pairs.",
+    "invalid-header": "Send the header that `header` names once, with a value that it can have.",
+    "session-missing": "Send X-Session-ID with a name of your choice.",
+    "session-invalid": "Choose another name: letters, digits, `_` and `-`.",
+    "unauthorized": "Send the token as `Authorization: Bearer TOKEN`, or as `X-Service-Token: TOKEN`.",
+    "origin-refused": "Have the operator list the page's origin: `cors.origins`, LARS_CORS_ORIGINS, "
+    "or `serve --cors`.",
+    "template-closed": "Choose another session. An operator changes this one: in the console, or by "
+    "`metaservice sessions import`.",
+    "not-found": "Check the path and its ids. A list of the collection shows what there is.",
+    "not-learned": "Use a route that is known: /docs lists them. Or ask the operator to switch "
+    "learning on (`planner.learn`).",
+    "method-not-allowed": "Use a method that Allow lists.",
+    "not-acceptable": "Ask for a media type that `available` lists, or send no Accept header.",
+    "request-timeout": "Send it again, over a better connection or in smaller pieces.",
+    "conflict": "Read what `detail` says is there already. Where you mean to replace it, say "
+    "so: `--replace`, `--force`.",
+    "precondition-failed": "Read the resource again, make your change upon what it is now, and send it "
+    "with the new ETag.",
+    "payload-too-large": "Send less at a time. The operator can raise the limit.",
+    "uri-too-long": "Shorten the path or the query.",
+    "unsupported-media-type": "Send JSON in UTF-8 with `Content-Type: application/json`, and no "
+    "Content-Encoding.",
+    "misdirected-request": "Use the service's own name, such as localhost. The operator can add names: "
+    "`server.hosts`.",
+    "unprocessable": "Mend what `detail` names, and send it again.",
+    "type-mismatch": "Send each field that `errors` points to with a type that the collection has. "
+    "The operator can switch the check off: `schema.enforce`.",
+    "reply-too-large": "Ask for less: add `limit=`, `fields=` or a filter to the query.",
+    "idempotency-key-reused": "Send the new request with a new key.",
+    "rate-limited": "Wait as long as Retry-After says, and send it again.",
+    "over-budget": "Use what has been learned, or wait for the next hour. The operator can raise "
+    "the budget: `planner.calls_per_hour` and its kin.",
+    "plan-failed": "An operator can read and mend the code: in the console under Routes, or by "
+    "`metaservice plans show`.",
+    "bad-reply": "An operator can read and mend the code: in the console under Routes, or by "
+    "`metaservice plans show`.",
+    "contract-broken": "An operator can read and mend the code: in the console under Routes, or by "
+    "`metaservice plans show`.",
+    "out-of-memory": "Ask for less at a time. The operator can raise the limit: `sandbox.memory_bytes`.",
+    "stack-exhausted": "Nest the data less deeply.",
+    "guest-failed": "Send it again. If it fails again, an operator finds the run in the log under "
+    "the request's id.",
+    "session-damaged": "An operator saves what can be read: `metaservice sessions salvage SESSION`.",
+    "not-plannable": "Ask for a collection or a record, as in `GET /members?age__gte=30`. Or have "
+    "the operator set a model's key.",
+    "plan-refused": "Send it again, or say more plainly by its path and names what it is to do.",
+    "unavailable": "Wait as long as Retry-After says, and send it again.",
+    "starting": "Wait as long as Retry-After says, and send it again.",
+    "storage-failed": "Have the operator look at the disk (`metaservice doctor`), then send it again.",
+    "not-confirmed": "Read what is stored now before you send it again; with an Idempotency-Key, "
+    "just send it again.",
+    "worker-lost": "Send it again where `detail` says that nothing was written; else read first.",
+    "overloaded": "Wait as long as Retry-After says, and send it again.",
+    "provider-unavailable": "Send it again later. Routes that are learned go on working.",
+    "deadline-exceeded": "Send it again later, or ask for less at a time.",
+    "out-of-time": "Ask for less at a time: a filter, or `limit=`. The operator can raise the limit.",
+    "out-of-fuel": "Ask for less at a time: a filter, or `limit=`. The operator can raise the limit.",
+    "provider-timeout": "Send it again later. Routes that are learned go on working.",
+    "storage-full": "Delete what is not needed, or have the operator raise the quota or free the disk.",
+    "idempotency-full": "Send it without a key, or later.",
 }
 
 

@@ -30,6 +30,7 @@ from server.live.topics import Asked
 from server.planning.dialects.frame.registry import NATIVE
 from server.requests.auth import Caller
 from server.requests.context import SESSION_ID, SESSION_KEY
+from server.requests.origin import network_of
 from server.requests.target import parse_query, parse_target
 from server.telemetry.request_line import RequestLine
 from server.values.errors import InvalidQuery, MethodNotAllowed, Overloaded, ServiceError, SessionInvalid
@@ -294,12 +295,14 @@ class Watching:
         return response
 
     async def _watch(self, wire: ConnectionWire, wanted: Watch, line: RequestLine) -> None:
-        route = wanted.questions[0].route
-        refusal = self.registry.refusal(wanted.session)
+        route, client = wanted.questions[0].route, _client(wanted.questions[0].ctx, line)
+        refusal = self.registry.refusal(wanted.session, client)
         if refusal:
             await _refuse(self.registry, wire, line, refusal, (route, wanted.last_id))
             return
-        stream = Stream(self.registry, wanted.session, wire, topics=self._topics, delta=wanted.delta)
+        stream = Stream(
+            self.registry, wanted.session, wire, topics=self._topics, delta=wanted.delta, client=client
+        )
         serving = stream.serve(wanted.questions, wanted.last_id)
         await _serve(stream, serving, line, (route, wanted.last_id))
 
@@ -312,6 +315,11 @@ class Watching:
         outlet, serving = wanted.open(registry, wire, self._changes)
         with wanted.holding(outlet):
             await _serve(outlet, serving, line, wanted.begun)
+
+
+def _client(ctx: RequestContext, line: RequestLine) -> str:
+    """Whose share of the streams one is: a token's; where none was needed, that of where it comes from."""
+    return f"token {line.token_name}" if line.token_name else f"address {network_of(ctx.client_ip)}"
 
 
 async def _refuse(

@@ -44,6 +44,7 @@ class StreamLimits:
 
     in_all: int = 2_048
     per_session: int = 128
+    per_client: int = 1_024
     routes: int = 16
     buffered_bytes: int = 262_144
     heartbeat_seconds: float = 15.0
@@ -75,17 +76,22 @@ class Registry:
         self.counts = counts or StreamCounts()
         self.open: set[Outlet] = set()
         self._of_session: Counter[str] = Counter()
+        self._of_client: Counter[str] = Counter()
         self._idle = asyncio.Event()
         self._idle.set()
         #: Why no more are taken.
         self._closing = ""
 
-    def refusal(self, session: Session) -> str:
-        """Why another stream cannot be opened in a session; "": it can."""
+    def refusal(self, session: Session, client: str = "") -> str:
+        """Why another stream cannot be opened in a session by a client; "": it can."""
         if self._closing:
             return self._closing
         if self._of_session[session.directory] >= self.limits.per_session:
             return f"The session has {self.limits.per_session} event streams already."
+        if client and self._of_client[client] >= self.limits.per_client:
+            return (
+                f"This client has {self.limits.per_client} event streams already (live.streams_per_client)."
+            )
         if len(self.open) >= self.limits.in_all:
             return f"There are {self.limits.in_all} event streams already."
         return ""
@@ -102,6 +108,7 @@ class Registry:
     def _add(self, outlet: Outlet) -> None:
         self.open.add(outlet)
         self._of_session[outlet.session.directory] += 1
+        self._of_client[outlet.client] += 1
         self._idle.clear()
         self.counts.opened += 1
         self.counts.open += 1
@@ -109,9 +116,10 @@ class Registry:
     def _remove(self, outlet: Outlet) -> None:
         self.open.discard(outlet)
         self.counts.open -= 1
-        self._of_session[outlet.session.directory] -= 1
-        if not self._of_session[outlet.session.directory]:
-            del self._of_session[outlet.session.directory]
+        for counter, key in ((self._of_session, outlet.session.directory), (self._of_client, outlet.client)):
+            counter[key] -= 1
+            if not counter[key]:
+                del counter[key]
         if not self.open:
             self._idle.set()
 
@@ -145,6 +153,8 @@ class Outlet(abc.ABC):
     registry: Registry
     session: Session
     wire: Wire
+    #: Who has opened it, for a share of all; "": an operator, who has none.
+    client: str = field(default="", kw_only=True)
     #: Events that it was sent.
     events: int = 0
     last_id: str = NO_ID

@@ -42,7 +42,13 @@
     PUT    /learning                   {"learn"}
     GET    /usage                      ?by= ?since= ?session=
 
-The HTTP edge and the command line call the same `Api.call`.
+The HTTP edge and the command line call the same `Api.call`. Below `/_meta` there is more, at other doors:
+
+    GET    /traffic                    ?method= ?status= ?source= ?session= ?route=
+    GET    /metrics                    with the token of metrics as well
+    POST   /tickets                    with a client's token
+    GET    /problems/{type}            for everybody
+    GET    /console                    with a login
 """
 
 from __future__ import annotations

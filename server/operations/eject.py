@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ from server.sessions.tar_files import unpack
 from server.values.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from server.contracts.contract import Contract
     from server.operations.sessions import SessionOperations
     from server.planning.kinds.fingerprint import Versions
@@ -94,9 +97,9 @@ class Ejector:
             spoken,
             None if contract is None else contract.document.raw,
         )
-        with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
-            project = Path(scratch) / "project"
-            project.mkdir()
+        async with _scratch() as scratch:
+            project = scratch / "project"
+            await asyncio.to_thread(project.mkdir)
             if ejected.with_data:
                 await self._seed(name, project / _SEED)
             try:
@@ -122,10 +125,20 @@ class Ejector:
         return await learned.read(lambda library: _passing(library, directory, versions))
 
     async def _seed(self, name: str, directory: Path) -> None:
-        with tempfile.TemporaryDirectory(prefix="metaservice-") as scratch:
-            data = Path(scratch) / "session.tar"
+        async with _scratch() as scratch:
+            data = scratch / "session.tar"
             await self.sessions.export(name, data)
-            unpack(data, directory)
+            await asyncio.to_thread(unpack, data, directory)
+
+
+@asynccontextmanager
+async def _scratch() -> AsyncIterator[Path]:
+    """A directory for a while: a wide session's project has thousands of files, so a thread removes them."""
+    made = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="metaservice-")
+    try:
+        yield Path(made.name)
+    finally:
+        await asyncio.shield(asyncio.to_thread(made.cleanup))
 
 
 def _passing(library: PlanLibrary, directory: str, versions: Versions) -> list[LearnedRoute]:

@@ -7,6 +7,7 @@ record of the session itself is in them.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ import orjson
 from attrs import evolve
 from multidict import CIMultiDict
 
+from server.concurrency.aside import OPERATORS
 from server.contracts.asking.json_paths import at
 from server.contracts.contract import Call
 from server.eject.contracted import call_for, examples_of, runnable_for
@@ -27,7 +29,7 @@ from server.pipeline import job_for
 from server.planning.dialects.frame.answering import in_dialect
 from server.planning.dialects.frame.choice import read_in
 from server.planning.dialects.frame.compiling import compile_request
-from server.planning.policy import check
+from server.planning.own_programs import OwnPrograms
 from server.requests.described import Described
 from server.requests.headers import named_headers
 from server.values.errors import BadReply, PlanFailed, ServiceError
@@ -63,9 +65,19 @@ async def recorded(
     routes: Iterable[Route], session_id: str, sessions: SessionOperations, executor: Executor
 ) -> list[dict[str, Any]]:
     """Requests and replies, for `tests/exchanges.json`. Raises ServiceError."""
-    ordered = sorted(routes, key=_order)
-    asked = [(route, request(route, query)) for route in ordered for query in route.examples]
+    asked = await asyncio.to_thread(_requests, routes)
     plays = await _twice(asked, partial(_run, executor), session_id, sessions)
+    return await asyncio.to_thread(_exchanges, asked, plays)
+
+
+def _requests(routes: Iterable[Route]) -> list[tuple[Route, dict[str, Any]]]:
+    ordered = sorted(routes, key=_order)
+    return [(route, request(route, query)) for route in ordered for query in route.examples]
+
+
+def _exchanges(
+    asked: list[tuple[Route, dict[str, Any]]], plays: list[list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
     return [
         _failure(route, asking, one) if one["status"] >= FAILED else _exchange(asking, one, two)
         for (route, asking), one, two in zip(asked, *plays, strict=True)
@@ -85,9 +97,12 @@ async def recorded_in(
     executor: Executor,
 ) -> list[dict[str, Any]]:
     """The same of a dialect's samples; `collections` have a record each."""
-    asked = samples(dialect, collections)
-    plays = await _twice(asked, partial(_spoken, dialect, executor), session_id, sessions)
-    return [_exchange(asking, one, two) for asking, one, two in zip(asked, *plays, strict=True)]
+    asked = await asyncio.to_thread(lambda: list(samples(dialect, collections)))
+    spoken = partial(_spoken, dialect, executor, OwnPrograms())
+    plays = await _twice(asked, spoken, session_id, sessions)
+    return await asyncio.to_thread(
+        lambda: [_exchange(asking, one, two) for asking, one, two in zip(asked, *plays, strict=True)]
+    )
 
 
 async def _twice(
@@ -106,19 +121,22 @@ async def _twice(
 
 
 async def _spoken(
-    dialect: Dialect, executor: Executor, asking: dict[str, Any], session: Session
+    dialect: Dialect, executor: Executor, programs: OwnPrograms, asking: dict[str, Any], session: Session
 ) -> dict[str, Any]:
-    reply = await _said(dialect, asking, session, executor)
+    reply = await _said(dialect, asking, session, executor, programs)
     return {"status": reply.status, "body": None if reply.body is None else orjson.loads(reply.body)}
 
 
-async def _said(dialect: Dialect, asking: dict[str, Any], session: Session, executor: Executor) -> Reply:
+async def _said(
+    dialect: Dialect, asking: dict[str, Any], session: Session, executor: Executor, programs: OwnPrograms
+) -> Reply:
     headers = CIMultiDict(asking.get("headers", {}))
     ctx = Described.of(asking).context(session, "")
     ctx = read_in(evolve(ctx, dialect_headers=named_headers(headers, dialect.headers)), dialect.name)
     try:
         found = compile_request(dialect, ctx)
-        runnable = RunnablePlan(found.plan, check(found.plan.code), "conventions")
+        code = await programs.checked(found.plan.code, OPERATORS)
+        runnable = RunnablePlan(found.plan, code, "conventions")
         outcome = await executor.run(job_for(ctx, runnable, found.params, asked=found.asked))
         reply = reply_to(outcome, "")
     except ServiceError as error:

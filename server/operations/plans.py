@@ -67,8 +67,9 @@ class PlanOperations:
         """A plan with its code, and where it is in use. Raises NotFound, BadRequest, Conflict.
 
         `source` is what a person wrote, with comments and layout, of which `code` is the checked form; or
-        null. `prompt` is what the model was shown of the first such request, where it is known; `former` what
-        the plan was before each edit, the latest first.
+        null. `prompt` is what the model was shown of the first such request, where it is known; `body` the
+        types of the body that a session's first such request had (`JsonType.as_json`), or null; `former`
+        what the plan was before each edit, the latest first.
         """
         learned = self._library()
 
@@ -89,6 +90,7 @@ class PlanOperations:
             "code": _shown_code(record),
             "source": source if portable.is_source(source, record) else None,
             "prompt": told or None,
+            "body": _body(uses),
             "former": [_former(each) for each in former],
         }
 
@@ -323,6 +325,13 @@ def _use(record: LearnedRecord) -> dict[str, Any]:
         "failures": failures,
         "quarantined": record.held,
     }
+
+
+def _body(uses: list[LearnedRecord]) -> Any:
+    for each in uses:
+        if each.body_shape:
+            return orjson.loads(each.body_shape)
+    return None
 
 
 def _shown_code(record: PlanRecord) -> str:

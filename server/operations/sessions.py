@@ -14,10 +14,12 @@ import math
 import re
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from server.concurrency.aside import OPERATORS, aside
 from server.live.changes import Changes, Touched
 from server.live.differences import field_changes
 from server.operations.naming import BY_DIRECTORY, session_named
@@ -107,9 +109,9 @@ class SessionOperations:
         found = await self._records.listed()
         entries = [(each["name"], each["size_bytes"], each["changed_at"]) for each in found["sessions"]]
         entries += [(directory, *looks) for directory, looks in found["waiting"].items()]
-        aside = await asyncio.to_thread(self._files.all_set_aside)
+        put_aside = await asyncio.to_thread(self._files.all_set_aside)
         in_use = {directory for directory, _, _ in entries}
-        known = in_use | {entry.directory for entry in aside}
+        known = in_use | {entry.directory for entry in put_aside}
         entries += [(directory, 0, 0.0) for directory in routes if directory not in known]
 
         def row(directory: str, size: int, changed_at: float) -> dict[str, Any]:
@@ -117,7 +119,7 @@ class SessionOperations:
             return {**shown, "routes": routes.get(directory, ("", 0))[1], "damaged": False}
 
         rows = [(entry[2], row(*entry)) for entry in entries]
-        for entry in aside:
+        for entry in put_aside:
             damaged = row(entry.directory, entry.size_bytes, entry.changed_at)
             remedy = _remedy(damaged["session"], replaced=entry.directory in in_use)
             rows.append((entry.changed_at, {**damaged, "damaged": True, "remedy": remedy}))
@@ -136,7 +138,7 @@ class SessionOperations:
             shown = await self._records.show(session.directory)
             found |= _shown(session.directory, session.id, shown["size_bytes"], shown["changed_at"])
             found["version"] = shown["version"]
-            collections = [_described(each) for each in shown["collections"]]
+            collections = await aside(partial(_all_described, shown["collections"]), OPERATORS)
         settings = await self._settings.of(session.directory)
         found["settings"] = {name: value for name, value in settings.items() if name in SETTABLE}
         return {**found, "collections": collections, "learned": await self._learned_by(session)}
@@ -488,6 +490,10 @@ def _shown(directory: str, session_id: str | None, size: int, changed_at: float)
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _all_described(collections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [_described(each) for each in collections]
 
 
 def _described(collection: dict[str, Any]) -> dict[str, Any]:

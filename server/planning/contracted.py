@@ -16,6 +16,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from server.concurrency.aside import aside
+from server.planning.own_programs import OwnPrograms
 from server.planning.planned import Fixed, RoutesInForce
 from server.planning.planner import FALL_BACK, LearningPlanner
 from server.planning.policy import check
@@ -48,8 +49,11 @@ def checked(plan: Plan) -> RunnablePlan:
 
 
 def runnable_of(compiled: Compiled) -> RunnablePlan:
-    source: PlanSource = "contract" if compiled.role.plain else "example"
-    return RunnablePlan(compiled.plan, check(compiled.plan.code), source)
+    return RunnablePlan(compiled.plan, check(compiled.plan.code), _source_of(compiled))
+
+
+def _source_of(compiled: Compiled) -> PlanSource:
+    return "contract" if compiled.role.plain else "example"
 
 
 class ContractPlanner:
@@ -61,6 +65,7 @@ class ContractPlanner:
             self._questions = RecordQuestions(inner, inner.settings.breaker_seconds)
         #: By the compiled operation: it and its plan stay as long as their contract does.
         self._checked: dict[int, tuple[Compiled, RunnablePlan]] = {}
+        self._programs = OwnPrograms()
 
     @property
     def parts(self) -> Any:
@@ -84,13 +89,15 @@ class ContractPlanner:
             asked = contract.asked(compiled, match, ctx)
             params: dict[str, int | str] = {"id": asked.address} if asked.address else {}
             careful = compiled.careful if asked.address.startswith("~") else None
-            runnable = self.runnable(compiled) if careful is None else checked(careful)
+            runnable = await (
+                self.runnable(compiled, ctx) if careful is None else self._careful(careful, ctx)
+            )
             return Fixed(runnable, params, asked.values)
         learned, asked_model = await self._unplanned(compiled, ctx)
         if learned is not None:
             return learned
         echoed = contract.echoed(compiled, match, ctx)
-        return Fixed(self.runnable(compiled), {}, echoed, lasting=not asked_model)
+        return Fixed(await self.runnable(compiled, ctx), {}, echoed, lasting=not asked_model)
 
     @staticmethod
     async def _compiled(contract: Contract, operation: Operation, ctx: RequestContext) -> Compiled:
@@ -108,10 +115,16 @@ class ContractPlanner:
         inner = self.inner
         return await (inner.conventions if isinstance(inner, LearningPlanner) else inner).plan(ctx)
 
-    def runnable(self, compiled: Compiled) -> RunnablePlan:
+    async def _careful(self, plan: Plan, ctx: RequestContext) -> RunnablePlan:
+        """A plan that is made for this request."""
+        code = await self._programs.checked(plan.code, ctx.session.directory)
+        return RunnablePlan(plan, code, "contract")
+
+    async def runnable(self, compiled: Compiled, ctx: RequestContext) -> RunnablePlan:
         found = self._checked.get(id(compiled))
         if found is None or found[0] is not compiled:
-            found = compiled, runnable_of(compiled)
+            code = await self._programs.checked(compiled.plan.code, ctx.session.directory)
+            found = compiled, RunnablePlan(compiled.plan, code, _source_of(compiled))
             if len(self._checked) >= _CHECKED_MAX:
                 self._checked.clear()
             self._checked[id(compiled)] = found

@@ -20,6 +20,7 @@ from store.change_set import AnswerRow
 from store.entries import EntryRow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 LIBRARY: Final = "plans.db"
@@ -65,8 +66,12 @@ def _copy_of(root: Path, name: str) -> bytes | None:
             scratch.unlink(missing_ok=True)
 
 
-def restore(backup: Path, root: Path, *, replace: bool = False) -> dict[str, Any]:
+def restore(
+    backup: Path, root: Path, library: Callable[[Path], list[str]], *, replace: bool = False
+) -> dict[str, Any]:
     """Make a data root, which no service may use, of a backup; what `verify` says of it.
+
+    `library` says what is wrong with a plan library's file, which somebody else may have written.
 
     What was there before stays beside, as `record.db.before-restore` and the like. Raises RecordError,
     OSError: then everything is as it was.
@@ -84,6 +89,7 @@ def restore(backup: Path, root: Path, *, replace: bool = False) -> dict[str, Any
             if found["damaged"]:
                 raise Damaged(f"the backup is damaged: {', '.join(found['damaged'][:3])}")
             beside = _unpack(made)
+            _check_library(root, beside, library)
             _exchange(root, made, beside)
     finally:
         made.unlink(missing_ok=True)
@@ -112,6 +118,21 @@ def _unpack(made: Path) -> dict[str, bytes]:
         record.execute("COMMIT")
         record.execute("VACUUM")
     return {name: data for name, data in beside.items() if name in _BESIDE}
+
+
+def _check_library(root: Path, beside: dict[str, bytes], library: Callable[[Path], list[str]]) -> None:
+    """Raises Damaged."""
+    if LIBRARY not in beside:
+        return
+    scratch = root / f"scratch-{secrets.token_hex(8)}.db"
+    try:
+        with scratch.open("xb") as file:
+            file.write(beside[LIBRARY])
+        faults = library(scratch)
+    finally:
+        scratch.unlink(missing_ok=True)
+    if faults:
+        raise Damaged(f"the backup's {LIBRARY} is not as this release makes it: {', '.join(faults[:3])}")
 
 
 def _exchange(root: Path, made: Path, beside: dict[str, bytes]) -> None:

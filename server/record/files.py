@@ -15,14 +15,13 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import sqlite3
 import time
-from contextlib import closing, contextmanager
-from functools import cache
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeAlias
 
+from server.record import schemas
 from server.record.record import Damaged, Full, RecordError, TooNew, Unavailable
 
 if TYPE_CHECKING:
@@ -133,10 +132,6 @@ CREATE INDEX places_by_token ON places (token);
 """,
 )
 FORMAT_VERSION: Final = len(_FORMATS)
-#: Of others.
-_PLAIN: Final = re.compile("CREATE (TABLE|INDEX|UNIQUE INDEX) ")
-#: What SQLite makes for itself has names of its own.
-_SCHEMA: Final = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type NOT IN ('table', 'index') OR name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"  # noqa: E501
 
 
 def connect(path: Path, durability: Durability = "full", *, read_only: bool = False) -> sqlite3.Connection:
@@ -206,26 +201,11 @@ def _bring_up(connection: sqlite3.Connection) -> None:
 def foreign_schema(connection: sqlite3.Connection) -> list[str]:
     """What of its schema no release makes in its format; it must be looked at before anything of it is read.
 
-    A view or a trigger runs what somebody else wrote. Tables of others are left alone. Raises sqlite3.Error.
+    Raises sqlite3.Error.
     """
-    found = [tuple(map(str, row)) for row in connection.execute(_SCHEMA)]
-    made = _made_schema(connection.execute("PRAGMA user_version").fetchone()[0])
-    ours = {name for _, name, _, _ in _made_schema(FORMAT_VERSION)}
-    faults = [
-        f"schema: {kind} {name[:64]!a} is none that this version makes"
-        for kind, name, table, sql in found
-        if (kind, name, table, sql) not in made and ({name, table} & ours or not _PLAIN.match(sql))
-    ]
-    there = {row[1] for row in found}
-    wanted = {name for _, name, _, _ in made}
-    return faults + [f"schema: {name} is missing" for name in sorted(wanted - there)]
-
-
-@cache
-def _made_schema(version: int) -> frozenset[tuple[str, ...]]:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript("".join(_FORMATS[:version]))
-        return frozenset(tuple(map(str, row)) for row in connection.execute(_SCHEMA))
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    before, later = "".join(_FORMATS[:version]), "".join(_FORMATS[version:])
+    return schemas.foreign(connection, before, reserved=later)
 
 
 def identity_of(connection: sqlite3.Connection) -> str:

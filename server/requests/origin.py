@@ -54,6 +54,16 @@ class Origin:
         return f"http://{host or 'localhost'}"  # HTTP/1.0 has none; the parser asks for one from 1.1 on
 
 
+def network_of(text: str) -> str:
+    """What counts as one client: an IPv4 address, or the network /64 that one IPv6 client can choose from."""
+    address = _address(text)
+    if not isinstance(address, IPv6Address):
+        return text
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((int(address) >> 64 << 64, 64)))
+
+
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     for candidate in (text, match[1] if (match := _HOP.fullmatch(text)) else ""):
         try:

@@ -16,6 +16,13 @@ class LiveSettings:
     streams_per_session: int = setting(
         128, "Event streams of one session", low=0, high=100_000, unit="streams"
     )
+    streams_per_client: int = setting(
+        1_024,
+        "Event streams of one client: of a token, or where none is needed of an address (IPv6: a /64)",
+        low=0,
+        high=100_000,
+        unit="streams",
+    )
     routes_per_stream: int = setting(
         16, "Routes that one event stream carries (`?watch=`)", low=1, high=64, unit="routes"
     )

@@ -181,7 +181,7 @@ def test_links_lead_to_pages(service: RunningService) -> None:
     with chromium(service) as page:
         page.goto(service.url)
         _shoot(page, "root")
-        expect(page.get_by_role("link", name="/docs")).to_have_attribute("href", "/docs")
+        expect(page.get_by_role("link", name="Try the API")).to_have_attribute("href", "/docs")
         links = [link.get_attribute("href") for link in page.get_by_role("link").all()]
 
     assert {"/docs", "/redoc", "/openapi.json", "/healthz"} <= {*links}

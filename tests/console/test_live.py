@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -34,12 +35,21 @@ async def requests(stream: EventReader) -> Event:
     return event
 
 
+async def point(stream: EventReader) -> Event:
+    """The next point of the charts."""
+    while (event := await stream.event()).name != "second":
+        assert event.name == "requests"
+    return event
+
+
 async def test_requests_come_as_they_are_answered(browser: Browser) -> None:
     """First those that there were, then each; only those that the filters let through."""
     async with opened(browser, f"{TRAFFIC}?session=shop") as stream:
         assert stream.status == 200
         first = await requests(stream)
+        since = first.data.pop("counted_since")
         assert first.data == {"skipped": 0, "first": True, "rows": ""}
+        assert since <= time.time()
         await browser.api.get("/members/1")
         await browser.api.post("/books", {"title": "One"}, "shop")
         event = await requests(stream)
@@ -64,6 +74,24 @@ async def test_a_point_of_the_charts_comes_each_second(browser: Browser) -> None
     page = (await browser.get("/traffic")).body.decode()
     assert 'data-chart="requests"' in page
     assert 'data-chart="model"' in page
+
+
+async def test_who_comes_again_has_the_points_that_it_missed(browser: Browser) -> None:
+    """A browser names the last one that it has; who names none has those that come."""
+    async with opened(browser) as stays:
+        await requests(stays)
+        last = await point(stays)
+        assert last.id == str(last.data["at"])
+        await browser.api.get("/members/1")
+        missed = [await point(stays), await point(stays)]
+        for target, headers in ((TRAFFIC, {"Last_Event_ID": last.id}), (f"{TRAFFIC}?after={last.id}", {})):
+            async with opened(browser, target, **headers) as stream:
+                await requests(stream)
+                assert [(await point(stream)).data for _ in missed] == [each.data for each in missed]
+        for wrong in ("x", "-", "9" * 20, ""):
+            async with opened(browser, Last_Event_ID=wrong) as stream:
+                await requests(stream)
+                assert (await point(stream)).data["at"] > missed[-1].data["at"]
 
 
 async def test_programs_are_told_with_the_admin_token(browser: Browser) -> None:

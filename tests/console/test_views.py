@@ -242,6 +242,63 @@ async def test_any_request_is_tried(browser: Browser) -> None:
     assert (await browser.post("/sessions/s1/try", method="BREW", path="/members")).status == 400
 
 
+async def test_a_route_is_tried_by_a_form_of_its_own(browser: Browser) -> None:
+    """Its slots, the words of its query and the fields of its body; what is missing is said, and kept."""
+    create = await browser.operator.plan_of("POST", "/members")
+    page = (await browser.get(f"/sessions/s1/try?plan={create['id']}")).body.decode()
+    assert 'name="kind.name" value="text"' in page
+    fields = {"method": "POST", "route": "/members", "kind.name": "text", "value.name": "Eve"}
+    assert "201" in shown(await browser.post("/sessions/s1/try", **fields))
+    assert (await browser.api.get("/members/2")).json["name"] == "Eve"
+    tried = await browser.post("/sessions/s1/try", **fields, body='{"name": "Other"}')
+    assert 'value="Eve"' in tried.body.decode()
+    assert (await browser.api.get("/members/3")).json["name"] == "Other"
+
+    get = await browser.operator.plan_of("GET", "/members/{id:int}")
+    page = (await browser.get(f"/sessions/s1/try?plan={get['id']}")).body.decode()
+    assert 'name="slot.id"' in page
+    slots = {"method": "GET", "route": "/members/{id:int}"}
+    tried = await browser.post("/sessions/s1/try", **slots, **{"slot.id": "2"})
+    assert '"name": "Eve"' in shown(tried)
+    strange = await browser.post("/sessions/s1/try", **slots, **{"slot.id": "../x?y=1"})
+    assert "404" in shown(strange) or "400" in shown(strange)
+    assert (await browser.post("/sessions/s1/try", method="GET", route="no route")).status == 400
+    wrong = {"kind.pages": "number", "value.pages": "many"}
+    refused = await browser.post("/sessions/s1/try", method="POST", route="/members", **wrong)
+    assert (refused.status, "pages: " in shown(refused)) == (400, True)
+    assert (await browser.get("/sessions/s1/try?plan=ffffffffffff")).status == 404
+
+
+async def test_a_deletion_is_refused_when_the_record_has_changed(browser: Browser) -> None:
+    """What was shown is what goes; the refusal shows the record as it is now."""
+    path = at("sessions", "s1", "data", "members", "records", "1")
+    page = (await browser.get(path)).body.decode()
+    tag = html.unescape(re.search(r'name="tag" value="([^"]+)"', page)[1])  # type: ignore[index]
+    await browser.api.ask("PATCH", "/members/1", {"name": "Bob"})
+    refused = await browser.post(f"{path}/delete", tag=tag)
+    assert refused.status == 412
+    assert "Bob" in refused.body.decode()
+    assert (await browser.api.get("/members/1")).status == 200
+    assert (await browser.post("/sessions/s1/data/members/records/77/delete")).status == 404
+
+
+async def test_a_fault_says_what_to_do(browser: Browser) -> None:
+    """Of a page that there is not, and of one that cannot be shown now: why, and the remedy."""
+    page = shown(await browser.get("/nowhere"))
+    assert "The console has no such page." in page
+    assert "Check the path and its ids." in page
+    failed = await browser.get("/sessions/s1/rewind?to=never")
+    assert (failed.status, "Mend what detail names" in " ".join(shown(failed).split())) == (400, True)
+
+
+async def test_a_sort_keeps_the_filter(browser: Browser) -> None:
+    page = html.unescape(
+        (await browser.get("/sessions/s1/data/members?q=name__ne%3Dx%26sort%3Dname")).body.decode()
+    )
+    assert "q=name__ne%3Dx%26sort%3D-name" in page
+    assert "q=name__ne%3Dx%26sort%3Did" in page
+
+
 async def test_traffic_is_seen_filtered_and_explained(browser: Browser) -> None:
     await browser.api.post("/books", {"title": "One"}, "shop")
     answer = await browser.api.get("/books/7", "shop")

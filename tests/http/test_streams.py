@@ -371,6 +371,44 @@ async def test_streams_of_a_session_and_in_all(start: Start) -> None:
     assert "There are 3" in refusals[1][0].body["detail"]
 
 
+async def test_no_client_has_them_all(start: Start) -> None:
+    """A token's streams have a share, whichever sessions they are of; a ticket of it is in the same share."""
+    tokens = {"one": "the-first-token", "two": "the-second-token"}
+    live = {"streams_per_client": 2, "streams": 3}
+    service = await start({"live": live, "auth": {"tokens": tokens}}, executor=State())
+    first, second = ({"Authorization": f"Bearer {token}"} for token in tokens.values())
+    minted = await ask(service.address, "POST", "/_meta/tickets", headers={**first, "X-Session-ID": "s4"})
+    ticket = orjson.loads(minted.body)["ticket"]
+    async with AsyncExitStack() as streams:
+        for session in ("s1", "s2"):
+            assert (await (await watched(streams, service, "/m", session, **first)).event()).name == "reply"
+        refused = [
+            await (await watched(streams, service, "/m", "s3", **first)).rest(),
+            await (await watched(streams, service, f"/m?ticket={ticket}", None)).rest(),
+        ]
+        for (event,) in refused:
+            assert (
+                event.data["body"]["detail"]
+                == "This client has 2 event streams already (live.streams_per_client)."
+            )
+        assert (await (await watched(streams, service, "/m", "s3", **second)).event()).name == "reply"
+
+
+async def test_where_no_token_is_needed_a_client_is_an_address(start: Start) -> None:
+    """As far as one is believed: behind a trusted proxy that of who asks it, and of IPv6 a network."""
+    server = {"trusted_proxies": ["127.0.0.0/8"]}
+    service = await start({"live": {"streams_per_client": 1}, "server": server}, executor=State())
+    async with AsyncExitStack() as streams:
+        for address in ("203.0.113.1", "203.0.113.2", "2001:db8::1"):
+            stream = await watched(streams, service, "/m", "s1", X_Forwarded_For=address)
+            assert (await stream.event()).name == "reply"
+        for address in ("203.0.113.1", "2001:db8::2"):
+            (event,) = await (await watched(streams, service, "/m", "s2", X_Forwarded_For=address)).rest()
+            assert "This client has 1" in event.data["body"]["detail"]
+        free = await watched(streams, service, "/m", "s2", X_Forwarded_For="2001:db8:0:1::1")
+        assert (await free.event()).name == "reply"
+
+
 async def test_a_place_becomes_free(start: Start) -> None:
     """When a stream's client leaves."""
     service = await start({"live": {"streams": 1}}, executor=State())

@@ -6,7 +6,7 @@ import os
 import signal
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import aiohttp
 import orjson
@@ -61,7 +61,9 @@ class Api:
         async with self._client.request(method, url, data=data, headers=sent) as response:
             return Answer(response.status, dict(response.headers), await response.read())
 
-    async def raw(self, method: str, target: str, data: bytes | None, headers: dict[str, str]) -> Answer:
+    async def raw(
+        self, method: str, target: str, data: bytes | BinaryIO | None, headers: dict[str, str]
+    ) -> Answer:
         """Bytes as they are; no redirect is followed, and no cookie kept."""
         async with self._client.request(
             method, self.service.url + target, data=data, headers=headers, allow_redirects=False

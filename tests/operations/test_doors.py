@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from server.operations import api as interface
-from tests.operations.conftest import ADMIN, MEMBERS, Operator
+from tests.docs.markdown import ROOT
+from tests.operations.conftest import ADMIN, AUTH, MEMBERS, Operator
 from tools.simulators import by_route
 
 if TYPE_CHECKING:
@@ -91,10 +93,28 @@ async def test_the_pages_are_listed(operator: Operator) -> None:
     """For the admin token alone; what is listed is there."""
     pages = (await operator.get("/"))["pages"]
     plain = await operator.get("")
-    closed = await operator.ask("GET", "", Authorization="Bearer another")
 
     assert plain["pages"] == pages
     assert {"method": "POST", "path": "/_meta/plans/{plan}/replay"} in pages
-    assert {each["path"].split("/")[2] for each in pages} == {"", *interface.ROOMS}
+    elsewhere = {"traffic", "metrics", "tickets", "problems", "console"}
+    assert {each["path"].split("/")[2] for each in pages} == {"", *interface.ROOMS, *elsewhere}
+    for path in (each["path"] for each in pages if each["method"] == "GET"):
+        found = path.replace("{type}", "not-found").replace("{session}", "s1")
+        if "{plan}" not in path:
+            assert (await operator.api.ask("GET", found, **AUTH)).status not in {404, 405}, path
+
+
+async def test_the_page_about_the_command_has_the_list(operator: Operator) -> None:
+    """docs/command.md names each of them, and no other."""
+    page = (ROOT / "docs" / "command.md").read_text("utf-8")
+    told = re.findall(r"^\| (GET|PUT|POST|PATCH|DELETE) \| `(/_meta/[^`?]*)` \|", page, re.MULTILINE)
+    listed = [(each["method"], each["path"]) for each in (await operator.get("/"))["pages"]]
+
+    assert sorted(told) == sorted(listed)
+
+
+async def test_what_is_listed_can_only_be_read(operator: Operator) -> None:
+    closed = await operator.ask("GET", "", Authorization="Bearer another")
+
     assert closed.status == 401
     assert (await operator.ask("POST", "/")).status == 405

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from server.planning.learned import library_file
 from server.record import backup
 from tests.operations.test_sessions import archive, upload
 
@@ -193,7 +194,7 @@ async def test_a_backup_under_writers_is_a_moment_that_there_was(operator: Opera
     assert file.stat().st_size == made["size_bytes"]
     root = tmp_path / "restored"
     root.mkdir()
-    found = backup.restore(file, root)
+    found = backup.restore(file, root, library_file.faults)
     assert found["damaged"] == []
     with closing(sqlite3.connect(root / "record.db")) as record:
         counts = dict(

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from server.planning.learned import library_file
 from server.record import backup
 from tests.operations.conftest import AUTH, Operator
 from tests.unit.server.sessions.test_transfer import archive
@@ -326,7 +327,7 @@ async def backed_up(operator: Operator, tmp_path: Path) -> list[str]:
     file, root = tmp_path / "backup", tmp_path / "restored"
     file.write_bytes((await operator.ask("GET", f"/record/backup?name={made['name']}")).body)
     root.mkdir()
-    backup.restore(file, root)
+    backup.restore(file, root, library_file.faults)
     with closing(sqlite3.connect(root / "record.db")) as record:
         return [row[0] for row in record.execute("SELECT settings FROM sessions")]
 

@@ -48,6 +48,7 @@ async def torture(
     async with AsyncExitStack() as running:
         scratch = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="torture-")))
         live = {"streams": watchers + 100, "streams_per_session": watchers // sessions + 10}
+        live["streams_per_client"] = live["streams"]
         (scratch / "torture.toml").write_text(toml({"live": live}))
         variables = {
             "LARS_CONFIG": str(scratch / "torture.toml"),

@@ -32,6 +32,7 @@
       stroke: colour(`--line${number}`), width: 2, points: { show: true, size: 5, fill: colour(`--line${number}`), filter: alone }, spanGaps: false,
     }));
     const plot = new uPlot({
+      tzDate: (second) => uPlot.tzDate(new Date(second * 1000), "Etc/UTC"),
       width: target.clientWidth, height: 130, legend: { show: false }, cursor: { show: false },
       scales: { y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
       axes: [{ ...axis(), space: 70, size: 28, values: "{HH}:{mm}:{ss}" }, { ...axis(), size: 56 }],
@@ -52,22 +53,27 @@
     told.forEach((value, column) => { cells[number][column].textContent = figure(value); });
   });
 
+  const add = (second, values) => {
+    at.push(second);
+    for (const [name, lines] of Object.entries(columns)) {
+      lines.forEach((line, number) => line.push(values ? values[name][number] : null));
+    }
+    while (at.length > MOST || at[0] < second - MOST) {
+      at.shift();
+      Object.values(columns).flat().forEach((line) => line.shift());
+    }
+  };
   // Called with each point that comes.
   window.addPoint = (point) => {
     if (at.length && point.at <= at.at(-1)) return;
-    at.push(point.at);
-    for (const [name, values] of Object.entries(point.values)) {
-      values.forEach((value, number) => columns[name][number].push(value));
-    }
-    if (at.length > MOST) {
-      at.shift();
-      Object.values(columns).flat().forEach((values) => values.shift());
-    }
+    if (at.length && point.at > at.at(-1) + 1) add(at.at(-1) + 1, null);  // a gap is none of the line
+    add(point.at, point.values);
     for (const each of plots) {
       each.plot.setData([at, ...columns[each.name]]);
       count(each);
     }
   };
+  window.lastPoint = () => at.at(-1) ?? 0;
 
   drawAll();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);

@@ -54,9 +54,15 @@ for (const place of document.querySelectorAll("[data-read]")) {
 
 // An event stream, open only while somebody looks at the page. It goes on after a restart or a lost connection;
 // a login that is over ends it. `path` is asked for anew each time: it may say after what to go on.
-const follow = (path, events, told) => {
-  let source = null, paused = false, again = 0;
-  const close = () => { clearTimeout(again); source?.close(); source = null; };
+// A stream of which something comes each second is `lively`: one that is silent for long is lost, though nobody said so.
+const SILENCE_MS = 15000;
+const follow = (path, events, told, lively = false) => {
+  let source = null, paused = false, again = 0, silence = 0;
+  const close = () => { clearTimeout(again); clearTimeout(silence); source?.close(); source = null; };
+  const alive = () => {
+    clearTimeout(silence);
+    if (lively) silence = setTimeout(() => { close(); told("lost"); open(); }, SILENCE_MS);
+  };
   const gone = async () => {
     close();
     let status = 0;
@@ -68,8 +74,9 @@ const follow = (path, events, told) => {
   const open = () => {
     if (source || paused || document.hidden) return;
     source = new EventSource(path());
+    alive();
     for (const [name, heard] of Object.entries(events)) {
-      source.addEventListener(name, (event) => heard(JSON.parse(event.data), event.lastEventId));
+      source.addEventListener(name, (event) => { alive(); heard(JSON.parse(event.data), event.lastEventId); });
     }
     source.addEventListener("problem", (event) => told("full", JSON.parse(event.data).body.detail));
     source.addEventListener("open", () => told("live"));
@@ -95,7 +102,8 @@ for (const body of document.querySelectorAll("[data-live]")) {
   const button = document.getElementById("pause");
   const table = document.getElementById("live");
   const told = (what, why) => { state.textContent = why ?? STATES[what]; state.dataset.state = what; };
-  const requests = ({ rows, skipped, first }) => {
+  const requests = ({ rows, skipped, first, counted_since: since }) => {
+    if (first) document.getElementById("counted").textContent = new Date(since * 1000).toISOString().slice(11, 19);
     const made = document.createElement("template");
     made.innerHTML = rows;  // made by the service, which escapes
     const known = first ? new Set([...body.rows].map((row) => row.dataset.id)) : new Set();
@@ -105,7 +113,8 @@ for (const body of document.querySelectorAll("[data-live]")) {
     table.hidden = !body.rows.length;
     if (skipped) told("live", `Live; ${skipped.toLocaleString("en-US")} more came at once and are not shown`);
   };
-  const pause = follow(() => body.dataset.live, { requests, second: (point) => window.addPoint?.(point) }, told);
+  const path = () => `${body.dataset.live}${body.dataset.live.includes("?") ? "&" : "?"}after=${window.lastPoint?.() ?? 0}`;
+  const pause = follow(path, { requests, second: (point) => window.addPoint?.(point) }, told, true);
   button.hidden = false;
   button.addEventListener("click", () => {
     const stop = button.textContent === "Pause";
@@ -139,6 +148,7 @@ for (const place of document.querySelectorAll("[data-changes]")) {
     else show();
   };
   follow(() => `${place.dataset.changes}?since=${since}`, { change, session: whole, gap: whole }, told);
+  document.body.addEventListener("htmx:sendError", () => { said.textContent = "The records did not come. Try again."; });
   document.body.addEventListener("htmx:afterSwap", () => {
     records = 0;
     many = false;
@@ -147,6 +157,15 @@ for (const place of document.querySelectorAll("[data-changes]")) {
     document.querySelector("#records [tabindex]")?.focus();
   });
 }
+
+// Whoever has pressed a button sees that something is done, and cannot have it done twice.
+document.addEventListener("submit", (event) => {
+  if (event.submitter?.getAttribute("aria-busy")) event.preventDefault();
+  else event.submitter?.setAttribute("aria-busy", "true");
+});
+addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
+});
 
 document.body.addEventListener("htmx:responseError", (event) => {
   if (event.detail.xhr.status === 401) location.reload();

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from attrs import frozen
 
+from server.console import trying
 from server.console.fields import Field, fields_of, json_of, record_of
 from server.console.operating import document
 from server.console.rendering import link, pretty
@@ -16,6 +18,7 @@ from server.values.errors import BadRequest, NotFound, ServiceError
 
 if TYPE_CHECKING:
     from server.console.asking import Answered, Asking
+    from server.console.trying import Asked
     from server.operations.api import Api
     from server.values.model import Reply
 
@@ -54,6 +57,7 @@ class DataViews:
             "total": total,
             "columns": _columns(records),
             "sort": _sort(q),
+            "sorted_by": partial(_sorted_by, q),
             "version": version,
             "here": link("sessions", session, "data", collection, q=q, offset=offset or ""),
         }
@@ -219,29 +223,57 @@ class DataViews:
     async def delete(self, visit: Visit) -> Reply:
         session, collection = _place(visit)
         path = f"{_path(collection)}/{quote(visit.segments[5], safe='')}"
-        answered = await self.asking.ask(session, "DELETE", path)
+        tag = visit.form.get("tag", "")
+        answered = await self.asking.ask(session, "DELETE", path, headers={"If-Match": tag} if tag else {})
         if not answered.well:
-            raise NotFound(answered.failure)
+            return await self._refused(visit, path, answered)
         return go(link("sessions", session, "data", collection, said="deleted"))
 
+    async def _refused(self, visit: Visit, path: str, refusal: Answered) -> Reply:
+        """The record as it is now, and why it is still there. Raises NotFound where it is not."""
+        session, _ = _place(visit)
+        now = await self.asking.ask(session, "GET", path)
+        if not now.well:
+            raise NotFound(refusal.failure)
+        return await self._form(
+            visit,
+            path,
+            visit.segments[5],
+            fields=fields_of(now.value),
+            text=pretty(now.value),
+            tag=now.headers.get("ETag", ""),
+            failed=refusal.failure,
+            status=refusal.status,
+        )
+
     async def trial(self, visit: Visit) -> Reply:
-        """A form for any request: of a route, with its slots to fill in."""
-        asked = {"method": visit.asked("method", "GET"), "path": visit.asked("path", "/"), "body": ""}
+        """A form for any request; or, of a plan, with an input for each part of its route and of its body."""
+        plan = visit.asked("plan")
+        if plan:
+            asked = trying.of_plan(await document(self.api, Call("GET", ("plans", plan))))
+        else:
+            asked = trying.Asked(visit.asked("method", "GET"), visit.asked("path", "/"))
         return self._trial(visit, asked, None)
 
     async def tried(self, visit: Visit) -> Reply:
-        form = visit.form
-        method = form.get("method", "GET")
-        if method not in _METHODS:
+        asked = trying.of_form(visit.form)
+        if asked.method not in _METHODS:
             raise BadRequest(f"A method is one of {', '.join(_METHODS)}.")
-        body = form.get("body", "")
-        answered = await self.asking.ask(visit.segments[1], method, form.get("path", "/"), body or None)
-        return self._trial(visit, {"method": method, "path": form.get("path", "/"), "body": body}, answered)
+        try:
+            body = trying.body_of(asked, visit.form)
+        except BadRequest as error:
+            return self._trial(visit, asked, None, status=error.status, failed=error.detail)
+        answered = await self.asking.ask(visit.segments[1], asked.method, asked.path, body)
+        return self._trial(visit, asked, answered)
 
-    def _trial(self, visit: Visit, asked: dict[str, str], answered: Answered | None) -> Reply:
+    def _trial(
+        self, visit: Visit, asked: Asked, answered: Answered | None, *, status: int = 200, failed: str = ""
+    ) -> Reply:
         return visit.page(
             "try.html",
             "sessions",
+            status=status,
+            failed=failed,
             name=visit.segments[1],
             asked=asked,
             answered=answered,
@@ -267,6 +299,12 @@ def _query(q: str, offset: int) -> str:
 
 def _sort(q: str) -> str:
     return next((each.removeprefix("sort=") for each in q.split("&") if each.startswith("sort=")), "")
+
+
+def _sorted_by(q: str, column: str) -> str:
+    """The query with its records in the order of a column; in the opposite one where it has that already."""
+    kept = [each for each in q.split("&") if each and not each.startswith(("sort=", "offset="))]
+    return "&".join([*kept, f"sort={'-' if _sort(q) == column else ''}{quote(column, safe='')}"])
 
 
 def _records(value: Any) -> list[dict[str, Any]] | None:

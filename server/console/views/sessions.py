@@ -9,6 +9,7 @@ import orjson
 from attrs import frozen
 
 from server.console.operating import document
+from server.console.previews import previewed
 from server.console.rendering import link
 from server.console.visit import Visit, go
 from server.operations.call import Archive, Call
@@ -158,7 +159,7 @@ class SessionViews:
         name, to = visit.segments[1], visit.asked("to")
         call = Call("POST", ("sessions", name, "rewind"), body={"to": to, "dry": True})
         found = await document(self.api, call)
-        return visit.page("rewind.html", "sessions", name=name, to=to, differences=found["differences"])
+        return visit.page("rewind.html", "sessions", name=name, to=to, **previewed(found["differences"]))
 
     async def rewind(self, visit: Visit) -> Reply:
         name = visit.segments[1]

@@ -12,6 +12,7 @@ from server.console.operating import document
 from server.console.points import CHARTS, rows_of, told
 from server.console.reasons import reasons
 from server.console.rendering import part
+from server.console.tail import MOST_REQUESTS
 from server.operations.call import Call
 from server.values.errors import NotFound, ServiceError
 
@@ -49,7 +50,8 @@ class TrafficViews:
     live: Live
 
     async def listed(self, visit: Visit) -> Reply:
-        asked, points = asked_of(visit.query), self.live.points()
+        asked, board = asked_of(visit.query), self.live.board
+        points = tuple(board.points)
         return visit.page(
             "traffic.html",
             "traffic",
@@ -57,6 +59,8 @@ class TrafficViews:
             rows=self.live.tail.last(MOST_ROWS, wanted_of(asked)),
             charts=[(chart, rows_of(chart, points)) for chart in CHARTS],
             points=told(points),
+            counted_since=board.counted_since,
+            most=MOST_REQUESTS,
             gauges=self.live.gauges(),
         )
 

@@ -14,8 +14,8 @@ from server.planning.conventions.planner import (
 from server.planning.dialects.frame.compiling import allowed_methods, compile_request
 from server.planning.dialects.frame.registry import known
 from server.planning.kinds.route import split_prefix
+from server.planning.own_programs import OwnPrograms
 from server.planning.planned import Fixed, RoutesInForce
-from server.planning.policy import check
 from server.values.errors import MethodNotAllowed, NotPlannable
 from server.values.model import RunnablePlan
 
@@ -66,6 +66,7 @@ class CheckedConventions:
         self._conventions = ConventionsPlanner(delete_collections=delete_collections)
         # The planner gives the identical plan for equal kinds of requests, so its identity is a key.
         self._checked: dict[int, tuple[Plan, Fixed]] = {}
+        self._programs = OwnPrograms()
 
     async def plan(self, ctx: RequestContext) -> Fixed:
         """Raises NotPlannable, NotFound, MethodNotAllowed and what else conventions say of a request.
@@ -73,41 +74,42 @@ class CheckedConventions:
         And what `exists` raises.
         """
         if ctx.dialect:
-            return self._in_dialect(ctx)
+            return await self._in_dialect(ctx)
         try:
-            return self._fixed(ctx)
+            return await self._fixed(ctx)
         except NotPlannable:
             if await self._is_file(ctx):
-                return self._checked_plan(self._conventions.plan_of_field(ctx))
+                return await self._checked_plan(self._conventions.plan_of_field(ctx), ctx)
             if not await self._doubted(ctx):
                 raise
         except MethodNotAllowed:
             name = whole_name(ctx.method, ctx.segments)
             if name is None:
                 raise
-            return self._fixed(ctx, holds=await self._holds(ctx.session, name))
-        return self._fixed(ctx, exists=True)
+            return await self._fixed(ctx, holds=await self._holds(ctx.session, name))
+        return await self._fixed(ctx, exists=True)
 
-    def _in_dialect(self, ctx: RequestContext) -> Fixed:
+    async def _in_dialect(self, ctx: RequestContext) -> Fixed:
         refuse_credentials(ctx.method, ctx.segments, ctx.body_json)
         compiled = compile_request(known()[ctx.dialect], ctx, clearing=self._clearing)
-        checked = self._checked_plan(compiled.plan)
+        checked = await self._checked_plan(compiled.plan, ctx)
         return Fixed(checked.runnable, compiled.params, compiled.asked)
 
     async def runnable(self, ctx: RequestContext) -> RunnablePlan:
         """The same plan, for operators to look at. Raises as `plan` does."""
         return (await self.plan(ctx)).runnable
 
-    def _fixed(self, ctx: RequestContext, *, exists: bool = False, holds: Holds | None = None) -> Fixed:
-        return self._checked_plan(self._conventions.plan(ctx, exists=exists, holds=holds))
+    async def _fixed(self, ctx: RequestContext, *, exists: bool = False, holds: Holds | None = None) -> Fixed:
+        return await self._checked_plan(self._conventions.plan(ctx, exists=exists, holds=holds), ctx)
 
-    def _checked_plan(self, plan: Plan) -> Fixed:
+    async def _checked_plan(self, plan: Plan, ctx: RequestContext) -> Fixed:
         found = self._checked.get(id(plan))
         if found is not None and found[0] is plan:
             return found[1]
+        code = await self._programs.checked(plan.code, ctx.session.directory)
         if len(self._checked) >= _CHECKED_MAX:
             self._checked.clear()
-        planned = Fixed(RunnablePlan(plan, check(plan.code), "conventions"))
+        planned = Fixed(RunnablePlan(plan, code, "conventions"))
         self._checked[id(plan)] = (plan, planned)
         return planned
 

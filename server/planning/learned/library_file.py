@@ -6,7 +6,8 @@
    last plans, which are then asked for again (https://sqlite.org/pragma.html#pragma_synchronous).
 3. A file that is damaged, not ours, or of a later version is set aside under another name with a line
    in the log, and a fresh one is made: the library saves calls, it must never cost the service.
-4. `trusted_schema=OFF`: the file may have been edited; no function of ours runs from it.
+4. The file may come from elsewhere. A schema with more in it than this release makes (a trigger, a view, a
+   column that is worked out) is none of ours; and with `trusted_schema=OFF` no function runs from one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
+
+from server.record import schemas
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +96,10 @@ _RECORD_RULES: Final = """CREATE TABLE IF NOT EXISTS record_rules (
     number INTEGER PRIMARY KEY AUTOINCREMENT, shown TEXT NOT NULL UNIQUE, answer TEXT NOT NULL
 ) STRICT"""
 
+#: Tables that came after format 1.
+_LATER: Final = frozenset({"edited", "sources", "views", "told", "former", "record_rules"})
+_ALL_TABLES: Final = ";".join((*_SCHEMA, _EDITED, _SOURCES, _VIEWS, _TOLD, _FORMER, _RECORD_RULES))
+
 _log = structlog.get_logger()
 
 
@@ -116,6 +123,19 @@ def open_file(path: Path) -> sqlite3.Connection:
             return _connect(path)
     except (OSError, sqlite3.Error, _Unusable) as error:
         raise LibraryError("the plan library cannot be opened") from error
+
+
+def faults(path: Path) -> list[str]:
+    """What is wrong with a file that is to become the library; it is only read, and only as far as needed."""
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as connection:
+            connection.execute("PRAGMA trusted_schema=OFF")
+            _check(connection, changes=False)
+    except (sqlite3.Error, _Unusable) as error:
+        return [str(error)]
+    return []
 
 
 def _require_readable(path: Path) -> None:
@@ -185,16 +205,19 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(_RECORD_RULES)
 
 
-def _check(connection: sqlite3.Connection) -> None:
+def _check(connection: sqlite3.Connection, *, changes: bool = True) -> None:
+    """`changes`: an older format is brought to today's. Raises _Unusable, sqlite3.Error."""
     if _pragma(connection, "application_id") != APPLICATION_ID:
         raise _Unusable("another application's")
     version = int(_pragma(connection, "user_version"))
     if version > FORMAT_VERSION:
         raise _Unusable("of a later version")
-    for step in range(version, FORMAT_VERSION):
+    for step in range(version, FORMAT_VERSION if changes else version):
         if step not in MIGRATIONS:
             raise _Unusable("of an unknown version")
         _run(connection, MIGRATIONS[step], step + 1)
+    if version == FORMAT_VERSION and (foreign := schemas.foreign(connection, _ALL_TABLES, _LATER)):
+        raise _Unusable(f"of another form: {foreign[0]}")
     if _pragma(connection, "quick_check") != "ok":
         raise _Unusable("damaged")
     _check_columns(connection)

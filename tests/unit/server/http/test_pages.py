@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import orjson
 import pytest
 
 from server.http import pages
-from server.http.problem_types import MEANINGS, all_types
+from server.http.problem_types import MEANINGS, REMEDIES, all_types
 from server.requests.target import RESERVED
 from server.values.errors import MethodNotAllowed, NotFound
+from tests.docs.markdown import ROOT
 
 if TYPE_CHECKING:
     from server.values.model import Reply
@@ -20,8 +22,8 @@ def answered(reply: Reply | None) -> Reply:
 
 
 def test_every_problem_type_has_a_page_that_says_what_it_means() -> None:
-    """One for each error class, no meaning without a class, and no slug twice."""
-    assert set(MEANINGS) == set(all_types())
+    """One for each error class, with what to do first; none without a class, and no slug twice."""
+    assert set(MEANINGS) == set(REMEDIES) == set(all_types())
     for slug, error in all_types().items():
         reply = answered(pages.page("GET", ("_meta", "problems", slug), "*/*"))
 
@@ -29,8 +31,20 @@ def test_every_problem_type_has_a_page_that_says_what_it_means() -> None:
             "type": f"/_meta/problems/{slug}",
             "title": error.title,
             "status": error.status,
+            "remedy": REMEDIES[slug],
             "meaning": MEANINGS[slug],
         }
+        page = answered(pages.page("GET", ("_meta", "problems", slug), "text/html")).body or b""
+        assert 0 < page.index(b"What to do") < page.index(b"What it means")
+
+
+def test_remedies_name_settings_and_commands_that_there_are() -> None:
+    """What stands between backticks is a setting, a command, or a word of HTTP that a request can have."""
+    pages_of_operators = ("settings.md", "command.md", "operate.md")
+    documented = "".join((ROOT / "docs" / name).read_text("utf-8") for name in pages_of_operators)
+    for remedy in REMEDIES.values():
+        for word in re.findall(r"`([a-z]+\.[a-z_]+|metaservice [a-z]+ ?[a-z]*)`", remedy):
+            assert word.strip() in documented, word
 
 
 def test_a_page_for_browsers_escapes_what_it_shows() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from server.planning.learned import library_file
 from server.record import backup, checkpoints, files
 from server.record.record import Damaged, Exists, Full, Head, Missing, RecordError, Unavailable, Unknown
 from server.record.sqlite_record import Options, SqliteRecord
@@ -305,15 +306,15 @@ async def test_a_backup_is_restored_as_another_record(ledger: SqliteRecord, tmp_
     assert made["sessions"] == 1
     root = tmp_path / "other"
     root.mkdir()
-    assert backup.restore(tmp_path / "saved", root)["records"] == 1
+    assert backup.restore(tmp_path / "saved", root, library_file.faults)["records"] == 1
     again = SqliteRecord(root / "record.db")
     assert again.identity != ledger.identity
     assert (await again.head("a")).version == 1
     await filled(again, "b")
     await again.close()
     with pytest.raises(Exists):
-        backup.restore(tmp_path / "saved", root)
-    backup.restore(tmp_path / "saved", root, replace=True)
+        backup.restore(tmp_path / "saved", root, library_file.faults)
+    backup.restore(tmp_path / "saved", root, library_file.faults, replace=True)
     assert (root / "record.db.before-restore").exists()
     third = SqliteRecord(root / "record.db")
     assert (await third.head("b")).version == 0
@@ -341,7 +342,7 @@ async def test_a_backup_that_is_not_whole_is_not_restored(
     root = tmp_path / "other"
     root.mkdir()
     with pytest.raises(RecordError):
-        backup.restore(saved, root)
+        backup.restore(saved, root, library_file.faults)
     assert os.listdir(root) == []
 
 
@@ -371,7 +372,7 @@ async def test_a_backup_with_a_foreign_schema_is_not_restored(
     root = tmp_path / "other"
     root.mkdir()
     with pytest.raises(Damaged, match="schema: "):
-        backup.restore(saved, root)
+        backup.restore(saved, root, library_file.faults)
     assert os.listdir(root) == []
 
 
@@ -396,7 +397,7 @@ async def test_a_record_of_the_first_format_is_brought_up_to_today_s(tmp_path: P
     root = tmp_path / "restored"
     root.mkdir()
     assert backup.verify(of_before)["damaged"] == []
-    backup.restore(of_before, root)
+    backup.restore(of_before, root, library_file.faults)
     for path in (root / files.NAME, tmp_path / "before" / files.NAME) * 2:
         opened = SqliteRecord(path)
         assert await opened.names() == {"a": ("", "shop")}
@@ -410,7 +411,7 @@ async def test_a_format_that_nobody_writes_is_damage(tmp_path: Path, of_before: 
     with closing(sqlite3.connect(of_before)) as made:
         made.execute(f"PRAGMA user_version={version}")
     with pytest.raises(Damaged, match=f"format {version}"):
-        backup.restore(of_before, tmp_path)
+        backup.restore(of_before, tmp_path, library_file.faults)
 
 
 async def test_a_table_of_a_later_format_in_an_earlier_one_is_foreign(of_before: Path) -> None:
@@ -419,6 +420,45 @@ async def test_a_table_of_a_later_format_in_an_earlier_one_is_foreign(of_before:
     assert backup.verify(of_before)["damaged"] == [
         "schema: table 'places' is none that this version makes",
     ]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON plans BEGIN UPDATE plans SET pinned = 1; END",
+        "CREATE VIEW v AS SELECT 1",
+        "ALTER TABLE plans RENAME TO others; CREATE VIEW plans AS SELECT * FROM others",
+        "ALTER TABLE plans ADD COLUMN more TEXT GENERATED ALWAYS AS (hex(plan)) VIRTUAL",
+        "CREATE INDEX i ON learned (length(session))",
+        "CREATE TABLE other (a); CREATE TRIGGER t AFTER INSERT ON other BEGIN SELECT 1; END",
+        "DROP TABLE learned",
+        "DROP INDEX plans_by_id",
+        "DROP TABLE told; CREATE TABLE told (plan, text CHECK (length(text) < 9))",
+        "PRAGMA application_id=1",
+    ],
+)
+async def test_a_backup_with_a_foreign_library_is_not_restored(
+    ledger: SqliteRecord, tmp_path: Path, script: str
+) -> None:
+    """Each file in it is looked at; nothing is left in the data root."""
+    await filled(ledger, "a")
+    library_file.open_file(tmp_path / library_file.FILE_NAME).close()
+    sound = tmp_path / "sound"
+    backup.make(tmp_path, sound)
+    for name, refused in (("first", False), ("second", True)):
+        root = tmp_path / name
+        root.mkdir()
+        if not refused:
+            backup.restore(sound, root, library_file.faults)
+            assert (root / library_file.FILE_NAME).exists()
+            continue
+        with closing(sqlite3.connect(tmp_path / library_file.FILE_NAME)) as made:
+            made.executescript(script)
+        saved = tmp_path / "saved"
+        backup.make(tmp_path, saved)
+        with pytest.raises(Damaged, match=r"plans\.db is not as this release makes it"):
+            backup.restore(saved, root, library_file.faults)
+        assert os.listdir(root) == []
 
 
 async def test_tables_of_others_are_left_alone(ledger: SqliteRecord, tmp_path: Path) -> None:
@@ -430,4 +470,4 @@ async def test_tables_of_others_are_left_alone(ledger: SqliteRecord, tmp_path: P
     (tmp_path / "other").mkdir()
 
     assert backup.verify(ledger.path)["damaged"] == []
-    assert backup.restore(tmp_path / "saved", tmp_path / "other")["records"] == 1
+    assert backup.restore(tmp_path / "saved", tmp_path / "other", library_file.faults)["records"] == 1

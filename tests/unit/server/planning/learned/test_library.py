@@ -454,6 +454,9 @@ BAD_FILES = [
     pragma("PRAGMA user_version = -5"),
     pragma("ALTER TABLE learned DROP COLUMN failures"),
     pragma("DROP TABLE learned"),
+    pragma("CREATE TRIGGER t AFTER INSERT ON plans BEGIN UPDATE plans SET pinned = 1; END"),
+    pragma("CREATE VIEW v AS SELECT 1"),
+    pragma("ALTER TABLE plans ADD COLUMN more TEXT GENERATED ALWAYS AS (hex(plan)) VIRTUAL"),
     Path.mkdir,
     linked,
 ]
