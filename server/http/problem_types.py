@@ -99,6 +99,8 @@ REMEDIES: dict[str, str] = {
     "unauthorized": "Send the token as `Authorization: Bearer TOKEN`, or as `X-Service-Token: TOKEN`.",
     "origin-refused": "Have the operator list the page's origin: `cors.origins`, LARS_CORS_ORIGINS, "
     "or `serve --cors`.",
+    "too-many-sessions": "Go on in a session that the token has. For another one have the operator delete "
+    "one that is not needed any more (`metaservice sessions delete`), or raise `sessions.per_token`.",
     "template-closed": "Choose another session. An operator changes this one: in the console, or by "
     "`metaservice sessions import`.",
     "not-found": "Check the path and its ids. A list of the collection shows what there is.",
