@@ -4,7 +4,7 @@ set positional-arguments
 # With the tools of development, which serving does without.
 with_tools := 'uv run --group dev --group api --group bench'
 # Whoever is done first takes over from the other, so that both end at the same time.
-at_once := '-n 3 --dist worksteal'
+at_once := '-n 4 --dist worksteal'
 
 _default:
     @just --list --unsorted
@@ -14,7 +14,7 @@ _default:
 serve *args:
     uv run metaservice serve "$@"
 
-# Run the tests, three at a time (on two cores: a third of their time is waiting); with arguments, which go to pytest, one by one.
+# Run the tests, four at a time (on two cores: much of their time is waiting); with arguments, which go to pytest, one by one.
 test *args:
     {{with_tools}} pytest {{ if args == "" { at_once } else { "" } }} "$@"
 

@@ -59,6 +59,7 @@ T = TypeVar("T")
 
 #: A session whose rows come to no more is made a file of at once: that is quicker than to ask a thread.
 _SMALL_BYTES: Final = 128 * 1024
+_NO_SESSION: Final = "there is no such session"
 _THREADS: Final = 2
 _LISTED_AT_ONCE: Final = 500
 
@@ -137,7 +138,7 @@ class SqliteRecord:
     def _there(self, session: SessionName) -> Known:
         known = self._known(session)
         if known is None:
-            raise Missing("there is no such session")
+            raise Missing(_NO_SESSION)
         return known
 
     # Files
@@ -375,29 +376,39 @@ class SqliteRecord:
 
     # History
 
-    def _past(self, known: Known, connection: sqlite3.Connection | None = None) -> Past:
-        return Past(connection or self._connection, known.id, known.version, known.last_commit)
+    def _past(self, known: Known) -> Past:
+        """As the open transaction of the writer has it."""
+        return Past(self._connection, known.id, known.version, known.last_commit)
+
+    def _seen(self, session: SessionName, connection: sqlite3.Connection) -> tuple[Head, Past]:
+        """As a reader's transaction sees it: what the writer knows is ahead of that. Raises Missing."""
+        sql = "SELECT id, version, batch, last_commit FROM sessions WHERE name = ?"
+        row = connection.execute(sql, (session,)).fetchone()
+        if row is None:
+            raise Missing(_NO_SESSION)
+        number, version, batch, last_commit = row
+        return Head(self.identity, version, batch), Past(connection, number, version, last_commit)
 
     async def log(self, session: SessionName, *, most: int, before: int | None = None) -> list[LogEntry]:
-        known = self._there(session)
-        return await self.read(lambda connection: self._past(known, connection).log(most=most, before=before))
+        return await self.read(
+            lambda connection: self._seen(session, connection)[1].log(most=most, before=before)
+        )
 
     async def changes(self, session: SessionName, *, since: int, most: int) -> tuple[Head, list[Changes]]:
-        known = self._there(session)
-        found = await self.read(lambda connection: self._past(known, connection).changes(since, most))
-        return Head(self.identity, known.version, known.batch), found
+        def find(connection: sqlite3.Connection) -> tuple[Head, list[Changes]]:
+            head, past = self._seen(session, connection)
+            return head, past.changes(since, most)
+
+        return await self.read(find)
 
     async def steps(self, session: SessionName, *, since: int) -> list[Step]:
-        known = self._there(session)
-        return await self.read(lambda connection: self._past(known, connection).steps(since))
+        return await self.read(lambda connection: self._seen(session, connection)[1].steps(since))
 
     async def differences(
         self, session: SessionName, at: Moment, *, most: int
     ) -> tuple[int, list[Difference]]:
-        known = self._there(session)
-
         def find(connection: sqlite3.Connection) -> tuple[int, list[Difference]]:
-            past = self._past(known, connection)
+            _, past = self._seen(session, connection)
             version = past.version_at(at)
             return version, past.differences(version, most)
 
@@ -406,11 +417,12 @@ class SqliteRecord:
     async def record_history(
         self, session: SessionName, collection: str, id_: str, *, most: int, before: int | None = None
     ) -> tuple[list[RecordVersion], bool]:
-        known, sought = self._there(session), Sought.of(id_)
+        self._there(session)
+        sought = Sought.of(id_)
         if sought is None:
             return [], False
         return await self.read(
-            lambda connection: self._past(known, connection).record_history(
+            lambda connection: self._seen(session, connection)[1].record_history(
                 collection, sought, most=most, before=before
             )
         )

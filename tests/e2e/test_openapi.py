@@ -23,7 +23,7 @@ TOKEN = "the-token"
 #: How long Schemathesis goes on in each of its two tests. `just schemathesis` says longer, and draws inputs
 #: anew; without it they are the same each time.
 SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "")
-HOW_LONG = ("--max-time", SECONDS) if SECONDS else ("--max-time", "10", "--seed", "1")
+HOW_LONG = ("--max-time", SECONDS) if SECONDS else ("--max-time", "6", "--seed", "1")
 
 
 def run(*command: str, cwd: Path, **environment: str) -> str:

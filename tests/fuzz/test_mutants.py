@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.long
 
-MUTANTS = 20_000
+MUTANTS = 8_000
 #: Of the accepted ones; each is a run in a guest.
 TRACED = 500
 
 
-def test_twenty_thousand_mutants(traced: TracedGuest) -> None:
-    """Another 20,000 each time. A failure names its mutant: `mutant(Random("SEED:NUMBER"))`."""
+def test_eight_thousand_mutants(traced: TracedGuest) -> None:
+    """Another 8,000 each time. A failure names its mutant: `mutant(Random("SEED:NUMBER"))`."""
     seed = secrets.randbelow(10**6)
     accepted = []
     for number, text in enumerate(mutants(seed, MUTANTS)):
@@ -34,7 +34,7 @@ def test_twenty_thousand_mutants(traced: TracedGuest) -> None:
             raise AssertionError(f"mutant {seed}:{number}: {text!r}") from error
         if code is not None:
             accepted.append((number, code))
-    assert len(accepted) > 1_000, "mutants that are all refused show little"
+    assert len(accepted) > 400, "mutants that are all refused show little"
 
     for number, code in Random(seed).sample(accepted, TRACED):
         missed = miss_of(traced.run(code))

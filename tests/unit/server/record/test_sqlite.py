@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,28 @@ async def ledger(tmp_path: Path) -> AsyncIterator[SqliteRecord]:
 async def filled(ledger: SqliteRecord, *sessions: str, text: str = "x") -> None:
     results = await ledger.commit([part(session, 0, first(text)) for session in sessions])
     assert all(isinstance(result, Head) for result in results)
+
+
+# What is read while something is written
+
+
+async def test_history_is_told_as_far_as_it_is_written(ledger: SqliteRecord) -> None:
+    """The writer knows of a version before any reader sees its rows."""
+    await filled(ledger, "a")
+    known, more = ledger.writer.known("a"), ChangeSet(puts=(record(2, "y"),))
+    assert known is not None
+    with ledger.writer.transaction():
+        ledger.writer.apply(known, part("a", 1, more), more, time.time())
+        head, changes = await ledger.changes("a", since=0, most=9)
+        steps = await ledger.steps("a", since=0)
+        log = await ledger.log("a", most=9)
+        versions, _ = await ledger.record_history("a", "orders", "1", most=9)
+        version, _ = await ledger.differences("a", 1, most=9)
+
+    assert (known.version, head.version, version) == (2, 1, 1)
+    told = ([each.entry for each in changes], steps, log, versions)
+    assert [[each.version for each in found] for found in told] == [[1]] * 4
+    assert [each.version for each in await ledger.steps("a", since=1)] == [2]
 
 
 # The disk
