@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["start"]
 
 
-@pytest.mark.parametrize("name", ["orders.json", "calls.yaml"])
+@pytest.mark.parametrize("name", [pytest.param("orders.json", marks=pytest.mark.more), "calls.yaml"])
 async def test_its_own_tests_pass(start: StartApi, tmp_path: Path, name: str) -> None:
     """In a project that has nothing of ours in its path; the document is in it as it was."""
     api = await start(by_route({}), auth={"admin_token": ADMIN})

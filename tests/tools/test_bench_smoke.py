@@ -29,7 +29,7 @@ _TWO = frozenset({"aiohttp", "learned"})
 def out(guest_artifact: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two contestants, two sections, one load generator: wrk, or in its absence the harness's own."""
     place = tmp_path_factory.mktemp("results")
-    run(load.choose("any"), TINY, ["side-by-side", "connections", "memory", "stages"], _TWO, place)
+    run(load.choose("any"), TINY, ["side-by-side", "memory", "stages"], _TWO, place)
     return place
 
 
@@ -44,16 +44,27 @@ def test_every_contestant_has_its_figures(results: dict[str, Any]) -> None:
     races = [(cell["section"], cell["workload"], cell["at"], cell["contestant"]) for cell in results["cells"]]
     rounds = [one for cell in results["cells"] for one in cell["rounds"]]
 
-    curve = [("connections", workload, at) for workload in ("get", "post") for at in TINY.connections]
-    assert sorted(races) == sorted(
-        (*race, name) for race in [("side-by-side", "post", 16), *curve] for name in _TWO
-    )
+    assert sorted(races) == sorted(("side-by-side", "post", 16, name) for name in _TWO)
     assert all(one["rate"] > 0 and one["errors"] == 0 for one in rounds)
     assert all(0 < one["p50"] <= one["p95"] <= one["p99"] for one in rounds)
     assert {frozenset(one["cpu_us"]) for one in rounds} == {
         frozenset({"server", "load"}),
         frozenset({"api", "keeper", "workers", "load"}),
     }
+
+
+@pytest.mark.more
+def test_a_curve_over_connections(guest_artifact: object, tmp_path: Path) -> None:
+    """Both contestants at each number of connections, as figures, as a picture and as a table."""
+    found = run(load.choose("any"), TINY, ["connections"], _TWO, tmp_path)
+
+    curve = [(workload, at) for workload in ("get", "post") for at in TINY.connections]
+    assert sorted((cell.workload, cell.at, cell.contestant) for cell in found.cells) == sorted(
+        (*race, name) for race in curve for name in _TWO
+    )
+    assert (tmp_path / "connections.png").read_bytes().startswith(_PNG)
+    text = (tmp_path / "results.txt").read_text()
+    assert re.search(r"^workload +connections +aiohttp +learned$", text, re.MULTILINE)
 
 
 def test_costs_are_facts(results: dict[str, Any]) -> None:
@@ -109,9 +120,7 @@ def test_pictures_and_tables_come_out(out: Path) -> None:
     """A picture for each section of races, and a text that has every contestant and the bar."""
     text = (out / "results.txt").read_text()
 
-    for name in ("side-by-side.png", "connections.png"):
-        assert (out / name).read_bytes().startswith(_PNG)
-    assert re.search(r"^workload +connections +aiohttp +learned$", text, re.MULTILINE)
+    assert (out / "side-by-side.png").read_bytes().startswith(_PNG)
     assert re.search(r"^(met|NOT MET) +post, learned to aiohttp: [\d.]+ x", text, re.MULTILINE)
     assert re.search(r"^not measured +fresh guest", text, re.MULTILINE)
 
