@@ -8,6 +8,8 @@ its shape is made member by member: the two amount to the same.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -119,18 +121,19 @@ def _around(texts: list[str], shape: _Shape) -> list[str] | None:
     if shape.kept and len(before) == len(after) == 1:
         head, tail = before[0], after[0]
         return [f"{head}{text[1:-1]}{tail}" for text in texts]
-    parts = [text[6:-1].partition(",") for text in texts]
-    ids = [part[0] for part in parts]
-    if not all(part[2] for part in parts):
+    parts = list(map(str.partition, texts, repeat(",")))
+    ids = [begin[6:] for begin, _, _ in parts]
+    others = list(map(itemgetter(2), parts))
+    if "" in others:
         return None  # one has no other member
     if not "".join(ids).isdecimal():
         if not all(map(_is_plain, ids)):
             return None
         ids = [rid.removeprefix('"').removesuffix('"') for rid in ids]
-    members = [text[1:-1] for text in texts] if shape.kept else [part[2] for part in parts]
-    if len(before) == len(after) == 2:  # as nearly all are
-        (one, two), (three, four) = before, after
-        return [f"{one}{rid}{two}{own}{three}{rid}{four}" for rid, own in zip(ids, members, strict=True)]
+    if len(before) == len(after) == 2 and not shape.kept and after[0].startswith("}"):  # as nearly all are
+        one, two, three, four = *before, after[0][1:], after[1]  # the members have their own end
+        return [f"{one}{rid}{two}{own}{three}{rid}{four}" for rid, own in zip(ids, others, strict=True)]
+    members = [text[1:-1] for text in texts] if shape.kept else [own[:-1] for own in others]
     return [f"{rid.join(before)}{own}{rid.join(after)}" for rid, own in zip(ids, members, strict=True)]
 
 
