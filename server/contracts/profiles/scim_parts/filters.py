@@ -12,8 +12,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from attrs import define, field
 
+from server.contracts.profiles.frame.filtering import FilterParser, shown
 from server.values.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ _OPERATORS: Final = {
     "gt": "gt", "ge": "gte", "lt": "lt", "le": "lte",
 }  # fmt: skip
 _WORDS: Final = {"true": True, "false": False, "null": None}
-#: In parentheses and brackets; the store nests four deep, of which "and" and "or" take one each.
-_MOST_DEPTH: Final = 8
-_MOST_TOKENS: Final = 256
 #: What a list's element is called by, where a filter names the list alone.
 _VALUE: Final = "value"
 
@@ -46,58 +43,14 @@ class FilterError(BadRequest):
 
 def read(text: str, reading: Reading) -> Criteria:
     """Raises FilterError."""
-    tokens = list(_tokens(text))
-    if len(tokens) > _MOST_TOKENS:
-        raise FilterError(f"it has more than {_MOST_TOKENS} words")
-    parser = _Parser(tokens, reading)
-    found = parser.either("")
-    if parser.place < len(tokens):
-        raise FilterError(f"{_shown(tokens[parser.place])} is not expected there")
-    return found
+    return _Parser.of(text, reading).whole()
 
 
-def _tokens(text: str) -> list[str]:
-    found, place = [], 0
-    text = text.rstrip()
-    while place < len(text):
-        token = _TOKEN.match(text, place)
-        if token is None:
-            raise FilterError("a text is not closed")
-        found.append(token[0].strip())
-        place = token.end()
-    return found
+class _Parser(FilterParser):
+    word = _TOKEN
+    error = FilterError
 
-
-@define
-class _Parser:
-    tokens: list[str]
-    reading: Reading
-    place: int = 0
-    depth: int = field(default=0)
-
-    def _next(self) -> str:
-        if self.place >= len(self.tokens):
-            raise FilterError("it ends too early")
-        self.place += 1
-        return self.tokens[self.place - 1]
-
-    def _is(self, word: str) -> bool:
-        return self.place < len(self.tokens) and self.tokens[self.place].lower() == word
-
-    def either(self, within: str) -> Criteria:
-        parts = [self.both(within)]
-        while self._is("or"):
-            self.place += 1
-            parts.append(self.both(within))
-        return parts[0] if len(parts) == 1 else {"$or": parts}
-
-    def both(self, within: str) -> Criteria:
-        parts = [self.one(within)]
-        while self._is("and"):
-            self.place += 1
-            parts.append(self.one(within))
-        if len(parts) == 1:
-            return parts[0]
+    def all_of(self, parts: list[Criteria]) -> Criteria:
         joined: Criteria = {}
         for part in parts:
             if not joined.keys().isdisjoint(part):
@@ -106,36 +59,26 @@ class _Parser:
         return joined
 
     def one(self, within: str) -> Criteria:
-        token = self._next()
+        token = self.take()
         if token == "(":  # noqa: S105 - a parenthesis
-            return self._inside(within, ")")
+            return self.inside(within, ")")
         if token.lower() == "not":
-            if self._next() != "(":
+            if self.take() != "(":
                 raise FilterError("not stands before a parenthesis")
-            return {"$not": [self._inside(within, ")")]}
+            return {"$not": [self.inside(within, ")")]}
         name = f"{within}.{token}" if within else token
-        if self._is("["):
+        if self.is_next("["):
             self.place += 1
-            return self._inside(name, "]")
-        return self._compared(name, self._next().lower())
-
-    def _inside(self, within: str, end: str) -> Criteria:
-        self.depth += 1
-        if self.depth > _MOST_DEPTH:
-            raise FilterError(f"it nests deeper than {_MOST_DEPTH} levels")
-        found = self.either(within)
-        if self._next() != end:
-            raise FilterError(f"{end} is missing")
-        self.depth -= 1
-        return found
+            return self.inside(name, "]")
+        return self._compared(name, self.take().lower())
 
     def _compared(self, name: str, operator: str) -> Criteria:
         path, kind = field_of(name, self.reading)
         if operator == "pr":
             return {f"{path}__isnull": "false"}
         if operator not in _OPERATORS:
-            raise FilterError(f"there is no operator {_shown(operator)}")
-        value = _value(self._next())
+            raise FilterError(f"there is no operator {shown(operator)}")
+        value = _value(self.take())
         return _comparison(path, kind, _OPERATORS[operator], value)
 
 
@@ -156,7 +99,7 @@ def field_of(name: str, reading: Reading) -> tuple[str, str]:
     plain_name = name.rpartition(":")[2] if name.lower().startswith("urn:") else name
     found = reading.found(plain_name)
     if found is None:
-        raise FilterError(f"there is no attribute {_shown(name)}")
+        raise FilterError(f"there is no attribute {shown(name)}")
     path, view = found
     if view.kind == "array":
         item = reading.views.of(view.items)
@@ -170,17 +113,13 @@ def _value(token: str) -> Any:
         try:
             return orjson.loads(token)
         except ValueError:
-            raise FilterError(f"{_shown(token)} is no text") from None
+            raise FilterError(f"{shown(token)} is no text") from None
     if token.lower() in _WORDS:
         return _WORDS[token.lower()]
     try:
         number = orjson.loads(token)
     except ValueError:
-        raise FilterError(f"{_shown(token)} is no value; texts stand in quotes") from None
+        raise FilterError(f"{shown(token)} is no value; texts stand in quotes") from None
     if not isinstance(number, (int, float)):
-        raise FilterError(f"{_shown(token)} is no value")
+        raise FilterError(f"{shown(token)} is no value")
     return number
-
-
-def _shown(token: str) -> str:
-    return repr(token[:40])
