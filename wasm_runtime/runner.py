@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
     from wasm_runtime.guests import Guests
     from wasm_runtime.schemas import Rules
     from wasm_runtime.status_cell import StatusCell
-
-_K = TypeVar("_K")
 
 #: A plan that took longer than this runs alone the next time.
 SLOW_MICROS = 5_000
@@ -102,19 +100,19 @@ class Runner:
         self._gate = gate
         self._cell = cell
         self._report = report
-        self._quick: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._slow: OrderedDict[tuple[str, str], None] = OrderedDict()
+        #: By session and plan, whether it was quick when it last ran.
+        self._quick: OrderedDict[tuple[str, str], bool] = OrderedDict()
         self._searches = _SearchCounts()
         #: What the record is full of, if it is: nothing is written then.
         self.full: StorageFull | None = None
 
     def is_slow(self, session: str, job: Job) -> bool:
         """Whether the plan took long in the session when it last ran."""
-        return (session, job.plan_id) in self._slow
+        return self._quick.get((session, job.plan_id)) is False
 
     def may_join(self, session: str, job: Job) -> bool:
         """Whether a job may run in one call with others of its session."""
-        return not job.alone and not job.fixed and (session, job.plan_id) in self._quick
+        return not job.alone and not job.fixed and self._quick.get((session, job.plan_id), False)
 
     def run(self, session: str, jobs: Sequence[Job]) -> list[Job]:
         """Run jobs of one session, whose guest is there: one, or up to MAX_GROUP that all may join.
@@ -263,19 +261,9 @@ class Runner:
 
     def _note_speed(self, session: str, job: Job, *, quick: bool) -> None:
         key = (session, job.plan_id)
-        if not quick:
-            self._quick.pop(key, None)
-            _remember(self._slow, key)
-            return
-        self._slow.pop(key, None)
-        _remember(self._quick, key)
-
-
-def _remember(among: OrderedDict[_K, None], key: _K) -> None:
-    """The oldest one is forgotten where there are too many."""
-    among[key] = None
-    if len(among) > _MAX_REMEMBERED:
-        among.popitem(last=False)
+        self._quick[key] = quick
+        if len(self._quick) > _MAX_REMEMBERED:
+            self._quick.popitem(last=False)
 
 
 def _call(job: Job, fixed: str = "") -> Call:

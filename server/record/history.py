@@ -323,14 +323,19 @@ class Past:
         count, size = self._execute(f"SELECT count(*), sum(length(doc)) {there}", whose).fetchone()
         require_few(superseded + count, size or 0)
         rows = self._execute(f"SELECT collection, row, version, NULL, crc, doc {there}", whose).fetchall()
-        for _, _, first, count in commits:
-            if count:
-                rows += self._execute(
-                    f"SELECT collection, row, version, until, crc, doc FROM superseded WHERE id BETWEEN ? AND ? AND row <> {ENTRY_ROW}",  # noqa: E501, S608  constants
-                    (first, first + count - 1),
-                ).fetchall()
+        rows += self._superseded_by(commits, "collection, row, version, until, crc, doc")
         require_few(len(rows), sum(len(row[-1]) for row in rows))
         return steps_of([version for _, version, _, _ in commits], rows, self._names_since(since))
+
+    def _superseded_by(self, commits: Sequence[tuple[int, int, int, int]], columns: str) -> list[Any]:
+        """Of the records' rows that the commits have superseded, these columns."""
+        sql = f"SELECT {columns} FROM superseded WHERE id BETWEEN ? AND ? AND row <> {ENTRY_ROW}"  # noqa: S608  constants
+        return [
+            row
+            for _, _, first, count in commits
+            if count
+            for row in self._execute(sql, (first, first + count - 1))
+        ]
 
     def _commits_after(self, since: int) -> list[tuple[int, int, int, int]]:
         """Those after a version, the last one first. Raises Missing."""
@@ -364,12 +369,7 @@ class Past:
             f"SELECT collection, {_ADDRESS}, version, NULL FROM records WHERE session = ? AND version > ?",  # noqa: S608  constants
             (self._session, since),
         ).fetchall()
-        for _, _, first, count in commits:
-            if count:
-                rows += self._execute(
-                    f"SELECT collection, {_ADDRESS}, version, until FROM superseded WHERE id BETWEEN ? AND ? AND row <> {ENTRY_ROW}",  # noqa: E501, S608  constants
-                    (first, first + count - 1),
-                ).fetchall()
+        rows += self._superseded_by(commits, f"collection, {_ADDRESS}, version, until")
         touched: dict[int, dict[int, set[int | str]]] = {}
         for number, address, *versions in rows:
             for version in versions:
