@@ -42,9 +42,21 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
-def held() -> dict[str, int]:
-    """What this process holds of the kernel's for its guests."""
-    return {"descriptors": len(os.listdir("/proc/self/fd")), "guests": guests_in(os.getpid())}
+def held(sandbox: Sandbox) -> dict[str, int]:
+    """What this process holds of the kernel's for its guests: open files of their sessions, and memories.
+
+    Only what is below the sessions' directories counts: other tests of this process open and close their own.
+    """
+    targets = (target_of(number) for number in os.listdir("/proc/self/fd"))
+    files = sum(target.startswith(str(sandbox.root)) for target in targets)
+    return {"files": files, "guests": guests_in(os.getpid())}
+
+
+def target_of(descriptor: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except FileNotFoundError:  # it has been closed since it was listed
+        return ""
 
 
 def guest_of(sandbox: Sandbox, session: str) -> weakref.ref[LiveGuest]:
@@ -58,14 +70,16 @@ def test_a_guest_that_traps_is_gone_at_once(make_sandbox: Callable[..., Sandbox]
     sandbox = make_sandbox(LIMITS)
     sandbox.run("REPLY = make_response(200, 1)")  # the runtime's first guest opens files for all of them
     sandbox.guests.drop("s1")
-    before = held()
+    before = held(sandbox)
     guest = guest_of(sandbox, "s1")
-    assert held()["guests"] == before["guests"] + 1
+    with_guest = held(sandbox)
+    assert with_guest["guests"] == before["guests"] + 1
+    assert with_guest["files"] > before["files"]
 
     assert not isinstance(sandbox.run(code), Completed)
 
     assert guest() is None
-    assert held() == before
+    assert held(sandbox) == before
 
 
 @pytest.mark.usefixtures("no_collector")
