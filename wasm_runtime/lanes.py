@@ -98,7 +98,7 @@ class Lanes:
         return home if lane is None else lane.slot
 
     def wanted(self, job: Job, home: Slot) -> Slot:
-        """Where a job's session belongs. A lane that is missing starts; the session stays until it is ready."""
+        """Where a job's session belongs. A lane that is missing starts, and until it is ready it stays."""
         session = job.session
         if job.size > LONG_REQUEST:
             self._note(session)

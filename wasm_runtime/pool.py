@@ -210,8 +210,8 @@ class WorkerPool:
     def health(self) -> dict[str, Any]:
         """Workers that can take jobs, of how many; jobs under way; what confinement each could enforce.
 
-        `ready` and `configured` are without lanes; `pids` are of all workers. Also `lost`, workers that had to
-        be replaced, and `live_guests` and `spare_guests` of those there are.
+        `ready` and `configured` are without lanes, of which there are `lanes`; `pids` are of all workers.
+        Also `lost`, those that had to be replaced, and `live_guests` and `spare_guests` of those there are.
         """
         every = self._all()
         guests = [slot.guests for slot in every]
@@ -219,6 +219,7 @@ class WorkerPool:
         return {
             "ready": len(ready),
             "configured": len(self._slots),
+            "lanes": len(self._lanes.slots),
             "pids": [slot.pid for slot in every if slot.ready.is_set()],
             "jobs": sum(len(slot.pending) for slot in every),
             "enforced": ready[0].enforced if ready else {},

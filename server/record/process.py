@@ -355,7 +355,7 @@ class Process:
         return True
 
     def passed_to(self, to: WorkerLink, session: str) -> None:
-        """One is about to open a session: what another has said of it comes first, and that has it no more."""
+        """One is about to open a session: what another has said of it comes first, and it has it no more."""
         for link in tuple(self._links.values()):
             if link is not to and session in link.sessions:
                 link.stream.drain()

@@ -87,7 +87,7 @@ def _is_harmless(data: bytes, value: Any) -> bool:
 
 
 def _has_long_digits(data: bytes) -> bool:
-    """In two passes in C: a regular expression takes twelve times as long, with the interpreter's lock held."""
+    """In two passes in C: a pattern takes twelve times as long, with the interpreter's lock held."""
     return len(data) > _SHORT_NUMBER and _LONG_DIGITS in data.translate(_DIGITS_ALONE)
 
 
