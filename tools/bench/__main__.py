@@ -34,6 +34,7 @@ SECTIONS: dict[str, Callable[[Arena], None]] = {
     "connections": races.connections,
     "workers": races.workers,
     "dialects": races.dialects,
+    "contract": races.contract,
     "sandboxes": sandboxes,
     "memory": costs.memory,
     "start-up": costs.starts,
@@ -41,7 +42,7 @@ SECTIONS: dict[str, Callable[[Arena], None]] = {
     "cluster": clusters.cluster,
 }
 #: The quick run has all but these.
-_FULL_ONLY = frozenset({"connections", "dialects", "cluster"})
+_FULL_ONLY = frozenset({"connections", "dialects", "contract", "cluster"})
 #: All that the machines this is for have; a larger one is kept to as many.
 _CORES = 2
 

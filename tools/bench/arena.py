@@ -49,6 +49,7 @@ CONTESTANTS: Final[dict[str, Callable[[str], Contestant]]] = {
     "learned": ours.learned,
     "never": lambda url: ours.learned(url, name="never", reuse="never"),
     **{name: partial(_in_dialect, name) for name in DIALECTS},
+    "contract": lambda _url: ours.contract(),
     "remembered": lambda url: ours.learned(url, name="remembered", remember=True),
     "little room": lambda url: ours.learned(
         url, name="little room", remember=True, remembered_bytes=LITTLE_ROOM

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from tools import processes
-from tools.bench.workloads import fill, numbered
+from tools.bench.workloads import fill, numbered, singly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -46,6 +46,8 @@ class Contestant:
     launch: Callable[[Path, int], Launch]
     #: What `X-Plan-Source` has to say once it is warm; None for what is written by hand.
     plan_source: str | None = None
+    #: Whether a POST may have many members.
+    takes_many: bool = True
 
 
 @frozen
@@ -103,7 +105,7 @@ class Running:
         return self.log.read_text(errors="replace").strip()[-_LOG_SHOWN:]
 
     def fill(self, place: Place) -> None:
-        self.ask(fill(place))
+        self.ask(fill(place) if self.contestant.takes_many else singly(place))
 
     def warm_up(self, requests: Iterable[Request]) -> None:
         """Raise BenchError unless replies then come from where this contestant's are to come from."""

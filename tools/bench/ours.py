@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from server.settings.reading import load
-from tools.bench import learned_plans
+from tools.bench import described, learned_plans
 from tools.bench.contestant import BenchError, Contestant, Launch, stop
 from tools.processes import guest_environment, toml
 from wasm_runtime import artifact
@@ -90,6 +90,22 @@ def conventions(*, name: str = "conventions", cache: Path | None = None) -> Cont
         return _launch(scratch, port, tables, environment)
 
     return Contestant(name, launch, "conventions")
+
+
+def contract() -> Contestant:
+    """Ours, with a description of the members that the workloads have: each request and reply is checked."""
+
+    def launch(scratch: Path, port: int) -> Launch:
+        file = scratch / "members.json"
+        file.write_text(json.dumps(described.DOCUMENT))
+        tables: dict[str, dict[str, object]] = {
+            "planner": {"provider": "conventions"},
+            "contract": {"file": str(file)},
+            "sandbox": _sandbox(1, "session"),
+        }
+        return _launch(scratch, port, tables, {"LARS_LOG_LEVEL": "WARNING"})
+
+    return Contestant("contract", launch, "contract", takes_many=False)
 
 
 def _sandbox(workers: int, reuse: str, *, remember: bool = False) -> dict[str, object]:

@@ -115,3 +115,13 @@ def dialects(arena: Arena) -> None:
             own = {name: place.requests(in_dialect(name, workload)) for name in DIALECTS}
             requests = place.requests(WORKLOADS[workload])
             arena.race(Race("dialects", workload, _CONNECTIONS, requests, own=own), field)
+
+
+def contract(arena: Arena) -> None:
+    """A record and a page of 20 by a description, beside the same by conventions, which check nothing."""
+    place = Place(("hot",), _HOT)
+    with arena.started(arena.contestants("conventions", "contract")) as field:
+        arena.fill(field, place)
+        for workload in ("get", "list"):
+            requests = place.requests(WORKLOADS[workload])
+            arena.race(Race("contract", workload, _CONNECTIONS, requests), field)

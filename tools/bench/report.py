@@ -20,6 +20,7 @@ VARIES = {
     "records": "records",
     "workers": "connections",
     "dialects": "connections",
+    "contract": "connections",
     "engines": "sessions",
     "nodes": "sessions",
 }

@@ -163,6 +163,15 @@ TARGETS = (
         for name in DIALECTS
         for workload in ("get", "list")
     ),
+    *(
+        Target(
+            f"{workload} by a contract, to conventions",
+            "at least",
+            0.9,
+            _throughput("contract", workload, ours="contract", to="conventions"),
+        )
+        for workload in ("get", "list")
+    ),
     Target(
         "post, PostgreSQL to embedded",
         "at least",

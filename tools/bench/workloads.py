@@ -164,5 +164,14 @@ def fill(place: Place, batch: int = 5_000) -> Sequence[Request]:
     ]
 
 
+def singly(place: Place) -> Sequence[Request]:
+    """The same, a member at a time."""
+    return [
+        Request("POST", "/members", session, member(number))
+        for session in place.sessions
+        for number in range(1, place.size + 1)
+    ]
+
+
 def _batches(size: int, batch: int) -> list[range]:
     return [range(first, min(first + batch, size + 1)) for first in range(1, size + 1, batch)]
