@@ -156,10 +156,8 @@ class Pipeline:
         self, ctx: RequestContext, planned: Planned, line: RequestLine, conditions: str
     ) -> Outcome:
         line.planned(planned.runnable)
-        job = job_for(ctx, planned.runnable, planned.params, conditions, asked=planned.asked)
-        if ctx.contract is not None:
-            enforce = self._enforce or planned.on_trial
-            job = evolve(job, judged=ctx.contract.judged(enforce=enforce, bare=bool(conditions)))
+        enforce = self._enforce or planned.on_trial
+        job = job_for(ctx, planned.runnable, planned.params, conditions, asked=planned.asked, enforce=enforce)
         ctx.release_value()
         started = perf_counter()
         outcome = await self._executor.run(job)
@@ -204,10 +202,12 @@ def job_for(
     conditions: str = "",
     *,
     asked: Mapping[str, Any] | None = None,
+    enforce: bool | None = None,
 ) -> Job:
     """What a worker is handed; `params` as the planner has found them, `conditions` as a line for the guest.
 
-    `asked` is what a dialect has read.
+    `asked` is what a dialect has read. `enforce`: whether a reply that breaks its contract is none;
+    None: no reply is looked at.
 
     Raises PlanFailed when the plan is for another route.
     """
@@ -226,6 +226,9 @@ def job_for(
         request_id=ctx.request_id,
         route=f"{ctx.method} {runnable.plan.route}",
         fixed=fixed_line(ctx.settings),
+        judged=None
+        if ctx.contract is None or enforce is None
+        else ctx.contract.judged(enforce=enforce, bare=bool(conditions)),
     )
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from wasm_runtime.nesting import depth_within
 
@@ -135,12 +135,20 @@ class Rules:
     keys: Mapping[str, str]
     enforce: bool = False
     bare: bool = False
+    #: The key of each status that there was.
+    _known: dict[int, str | None] = field(factory=dict, init=False, repr=False, eq=False)
+
+    def _key(self, status: int) -> str | None:
+        if status not in self._known:
+            names = (str(status), f"{status // 100}XX", "default")
+            self._known[status] = next((self.keys[name] for name in names if name in self.keys), None)
+        return self._known[status]
 
     def broken(self, status: int, value: Any, encoded: bytes | None) -> tuple[Violation, ...]:
         """An error that is a text, or nothing, gets the contract's form later; no form is said of it here."""
         if status >= 400 and (encoded is None or isinstance(value, str)):
             return ()
-        key = next((self.keys[name] for name in _names_of(status) if name in self.keys), None)
+        key = self._key(status)
         if key is None:
             if status >= 300:
                 return ()
@@ -166,10 +174,6 @@ def _property_names(schema: Any) -> Iterator[str]:
             left.extend(node.values())
         elif isinstance(node, list):
             left.extend(node)
-
-
-def _names_of(status: int) -> tuple[str, str, str]:
-    return str(status), f"{status // 100}XX", "default"
 
 
 def _without_consequences(found: tuple[Violation, ...]) -> tuple[Violation, ...]:

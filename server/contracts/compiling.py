@@ -88,12 +88,18 @@ class Compiled:
     #: The plan for a record whose key is not its address, where `plan` takes it for granted that it is; and
     #: for who has no store that leaves out what is not shown.
     careful: Plan | None = None
+    #: `plan` looks at nothing of the request but the address of its record, and that is the path's to say.
+    by_address: bool = False
     #: Of a list only the page, the order and the filters are asked.
     bare: bool = False
     #: Of such a list, what the program is told of its reply (`list-page`).
     page: Mapping[str, Any] = field(factory=dict)
     profile: Profile = NONE
     linked: Linked = NO_LINKS
+
+    def takes_care(self, address: str) -> bool:
+        """Whether the record of this address is read by `careful`: its key is not its address."""
+        return self.careful is not None and address.startswith("~")
 
 
 @define(eq=False)
@@ -248,6 +254,7 @@ class Compiler:
             key_query(role.operation, resource.key) if kind == "create" else "",
             _mine(role, resource),
             careful,
+            by_address=kind == "get-whole" and bool(role.key_slot) and not resource.scoped,
             profile=self.model.profile,
             linked=self.model.linked,
         )

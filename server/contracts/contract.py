@@ -32,11 +32,11 @@ from server.values.model import SAFE_METHODS, Reply
 from wasm_runtime.schemas import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from server.contracts.document import Document, Operation
     from server.contracts.model import Model, Role
-    from server.contracts.routes import Match
+    from server.contracts.routes import Found, Match
     from server.contracts.schemas import SchemaLimits
     from server.values.model import RequestContext
     from wasm_runtime.slot import Judged
@@ -63,6 +63,10 @@ class Contract:
     reply_headers: ReplyHeaders
     #: What was shown for a schema: the same every time.
     _shown: dict[tuple[str, str], Any] = field(factory=dict, init=False)
+    #: By operation and status, the type that a success is sent under where it is sent as JSON; None: it is
+    #: declared as something else, too, or not at all.
+    _sent_as: dict[tuple[str, int], str | None] = field(factory=dict, init=False)
+    _list_forms: dict[str, dict[str, Any] | None] = field(factory=dict, init=False)
 
     @classmethod
     def of(
@@ -97,30 +101,43 @@ class Contract:
 
         Raises NotFound and MethodNotAllowed.
         """
-        found = self.routes.find(segments)
-        if not found:
-            raise NotFound("The contract has nothing at this path.")
-        if method in found:
-            return found[method]
-        if method == "HEAD" and "GET" in found:
-            return found["GET"]
-        if method == "OPTIONS":
-            return None
-        raise MethodNotAllowed(self._allowed(found))
+        found = self._found(segments)
+        match = found.match(method) or (found.match("GET") if method == "HEAD" else None)
+        if match is not None or method == "OPTIONS":
+            return match
+        raise MethodNotAllowed(self._allowed(found.here))
 
     def allowed(self, segments: Sequence[str]) -> tuple[str, ...]:
         """Raises NotFound."""
+        return self._allowed(self._found(segments).here)
+
+    def _found(self, segments: Sequence[str]) -> Found:
         found = self.routes.find(segments)
-        if not found:
+        if not found.here:
             raise NotFound("The contract has nothing at this path.")
-        return self._allowed(found)
+        return found
 
     @staticmethod
-    def _allowed(found: object) -> tuple[str, ...]:
-        methods = set(found) | {"OPTIONS"}  # type: ignore[call-overload]
+    def _allowed(found: Iterable[str]) -> tuple[str, ...]:
+        methods = {*found, "OPTIONS"}
         if "GET" in methods:
             methods.add("HEAD")
         return tuple(each for each in METHODS if each in methods)
+
+    def sent_as(self, operation: Operation, status: int) -> str | None:
+        """The one type that the operation declares for a success, where that is JSON; else None."""
+        kind = operation.id, status
+        if kind not in self._sent_as:
+            content = operation.reply_for(status) or {}
+            found = json_content(content) if len(content) == 1 else None
+            self._sent_as[kind] = None if found is None or "*" in found[0] else found[0]
+        return self._sent_as[kind]
+
+    def list_form(self, operation: Operation) -> dict[str, Any] | None:
+        """What is around the items that a plan of a model's answers; None: nothing is."""
+        if operation.id not in self._list_forms:
+            self._list_forms[operation.id] = self.compiler.list_form(self.role(operation))
+        return self._list_forms[operation.id]
 
     def role(self, operation: Operation) -> Role:
         return self.model.roles[operation.id]
@@ -160,9 +177,9 @@ class Contract:
             self._shown[schema, media_type] = made
         return self._shown[schema, media_type]
 
-    def is_compiled(self, operation: Operation, media_type: str = "") -> bool:
-        """Whether `compiled` has nothing to make; else it is worked on beside the event loop."""
-        return (operation.id, self._role_for(operation, media_type).name) in self.compiler.done
+    def known(self, operation: Operation, media_type: str = "") -> Compiled | None:
+        """What `compiled` has at hand; None: it is to be made, beside the event loop."""
+        return self.compiler.done.get((operation.id, self._role_for(operation, media_type).name))
 
     def compiled(self, operation: Operation, media_type: str = "") -> Compiled:
         """`media_type` of the request, for a PATCH that is taken as operations and as a record, too."""
@@ -188,6 +205,8 @@ class Contract:
 
     def represented(self, operation: Operation, reply: Reply, accept: str) -> Reply:
         """A success in XML or text, where the operation has nothing else or the client wants nothing else."""
+        if self.sent_as(operation, reply.status) is not None:
+            return reply
         content = operation.reply_for(reply.status)
         if not content or reply.status >= 300 or reply.media_type not in (_JSON, None, ""):
             return reply
@@ -303,7 +322,7 @@ class Call:
         """What is around the items that a plan of a model's answers, for `envelope`; None: nothing is."""
         if self.contract is None or self.match is None:
             return None
-        return self.contract.compiler.list_form(self.contract.role(self.match.operation))
+        return self.contract.list_form(self.match.operation)
 
     @property
     def tags_itself(self) -> bool:
@@ -405,6 +424,8 @@ class Call:
         if reply.media_type == _PROBLEM:
             return _of_its_types(self.contract.failed(reply, operation, self.path), operation)
         if operation is None or reply.body is None or reply.media_type != _JSON or reply.status >= 400:
+            return reply
+        if self.contract.sent_as(operation, reply.status) == _JSON:
             return reply
         content = operation.reply_for(reply.status)
         found = json_content(content) if content else None

@@ -53,8 +53,6 @@ class Seen:
     challenge: str = ""
 
 
-#: What an operation without security lets in.
-NOBODY: Final = Seen(allowed=True)
 Schemes: TypeAlias = "Mapping[str, Mapping[str, Any]]"
 
 
@@ -72,9 +70,7 @@ def header_names(operation: Operation, schemes: Schemes) -> frozenset[str]:
 def seen(
     operation: Operation, schemes: Schemes, headers: Mapping[str, str], query: Mapping[str, Any]
 ) -> Seen:
-    """The first of the alternatives that the request fulfils decides who asks."""
-    if not operation.security:
-        return NOBODY
+    """The first of the alternatives that the request fulfils decides who asks; there has to be one."""
     anonymous = False
     for way in operation.security:
         if not way:

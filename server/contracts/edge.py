@@ -19,6 +19,7 @@ from attrs import evolve, field, frozen
 from server.contracts import credentials, media_types
 from server.contracts.document import value_at
 from server.contracts.forms import FormError, read_form
+from server.contracts.looking import read_text
 from server.contracts.parameters import ABSENT, ParameterError, from_query, from_text, look_at
 from server.contracts.schemas import SchemaLimits, prepare
 from server.values.errors import (
@@ -42,6 +43,11 @@ if TYPE_CHECKING:
 _MOST_FAULTS: Final = 16
 _JSON_PATCH: Final = "application/json-patch+json"
 _ANY: Final = frozenset({"", "*/*"})
+#: Keywords of a schema that rule no value out, beside its type.
+_SAYS_NO_MORE: Final = frozenset(
+    {"type", "title", "description", "default", "example", "examples", "deprecated"}
+)
+_TYPES: Final = {"string": str, "integer": int, "boolean": bool}
 
 
 @frozen
@@ -94,6 +100,10 @@ class _Read:
     default: Any
     #: Of its schema in the checker; None: there is nothing to check.
     key: str | None
+    #: It is one value, as a text without a style.
+    single: bool
+    #: All values of this type are right; None: the checker has to look.
+    right: type | None
 
 
 @frozen
@@ -153,12 +163,16 @@ class Edge:
 
     def _read(self, parameter: Parameter) -> _Read:
         schema = self._document.resolve(parameter.schema) if parameter.schema else {}
+        seen = look_at(self._document.raw, parameter)
+        styled = bool(parameter.media_type) or parameter.style not in ("form", "simple")
         return _Read(
             parameter,
-            look_at(self._document.raw, parameter),
+            seen,
             parameter.name.lower() if parameter.place == "header" else parameter.name,
             schema.get("default", ABSENT) if isinstance(schema, dict) else ABSENT,
             self._keys.get(parameter.schema),
+            single=not (styled or seen.is_list or seen.is_object),
+            right=_type_that_says_all(schema),
         )
 
     def header_names(self, operation: Operation) -> frozenset[str]:
@@ -177,16 +191,24 @@ class Edge:
         Raises Unauthorized, NotAcceptable, BadRequest.
         """
         prepared = self._of(operation)
-        seen = credentials.seen(operation, prepared.schemes, headers, query)
-        if not seen.allowed and prepared.asks:
-            detail = "Credentials are needed here, and there are none that are well formed."
-            raise Unauthorized(detail, headers={"WWW-Authenticate": seen.challenge})
+        identity = self._identity(operation, prepared, headers, query) if operation.security else None
         wanted = self._wanted(prepared.offered, headers.get("accept", ""))
         values = self._values(prepared, params, query, headers)
         return Checked(
             operation, values["path"], values["query"], values["header"], values["cookie"],
-            wanted=wanted, identity=seen.identity,
+            wanted=wanted, identity=identity,
         )  # fmt: skip
+
+    @staticmethod
+    def _identity(
+        operation: Operation, prepared: _Prepared, headers: Mapping[str, str], query: Mapping[str, Any]
+    ) -> Identity | None:
+        """Raises Unauthorized."""
+        seen = credentials.seen(operation, prepared.schemes, headers, query)
+        if not seen.allowed and prepared.asks:
+            detail = "Credentials are needed here, and there are none that are well formed."
+            raise Unauthorized(detail, headers={"WWW-Authenticate": seen.challenge})
+        return seen.identity
 
     def media_type(self, operation: Operation, content_type: str) -> str:
         """Which of the declared types a body has; "" where none is. Raises UnsupportedMediaType."""
@@ -272,7 +294,7 @@ class Edge:
                 continue
             if value is not ABSENT:
                 values[parameter.place][parameter.name] = value
-                if read.key is not None:
+                if read.key is not None and type(value) is not read.right:
                     faults += self._faults(parameter.place, parameter.name, read.key, value)
             elif parameter.required:
                 faults.append(_fault_of(parameter, "required", "it has to be there"))
@@ -283,6 +305,12 @@ class Edge:
     def _value(self, read: _Read, query: Mapping[str, Any], texts: Mapping[str, Mapping[str, str]]) -> Any:
         """As it was sent; what is not there has its default."""
         parameter, document = read.parameter, self._document.raw
+        if read.single:
+            sent = (query if parameter.place == "query" else texts[parameter.place]).get(read.name, ABSENT)
+            if isinstance(sent, str):
+                return read_text(sent, read.seen)
+            if sent is ABSENT and not (parameter.place == "query" and _has_brackets(query)):
+                return read.default
         if parameter.place == "query":
             value = from_query(document, parameter, query, read.seen)
         else:
@@ -299,6 +327,19 @@ class Edge:
         faults = [] if key is None else self._faults(place, name, key, value)
         if faults:
             raise _invalid(faults)
+
+
+def _type_that_says_all(schema: Any) -> type | None:
+    """Python's type for the values of a schema that says no more than a type."""
+    if not isinstance(schema, dict) or not schema.keys() <= _SAYS_NO_MORE:
+        return None
+    told = schema.get("type")
+    return _TYPES.get(told) if isinstance(told, str) else None
+
+
+def _has_brackets(query: Mapping[str, Any]) -> bool:
+    """Whether a name of the query may be a part of another: `ids[]=1`."""
+    return any("[" in name for name in query)
 
 
 def _without_files(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from server.contracts.served import ServedContracts
-from server.values.errors import NotFound
+from server.values.errors import NotFound, ServiceError
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -63,10 +63,12 @@ class ContractReader:
             return None
         from server.contracts.contract import Call  # noqa: PLC0415  as above
 
-        line.contract = Call(contract, None, target.path)
         try:
             match = contract.match(request.method, target.segments)
-        except NotFound:
+        except ServiceError as error:
+            line.contract = Call(contract, None, target.path)
+            if not isinstance(error, NotFound):
+                raise
             if self._beyond == "refuse":
                 raise
             line.contract = None

@@ -16,6 +16,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from server.concurrency.aside import aside
+from server.contracts.asking.addressing import address_in
 from server.planning.own_programs import OwnPrograms
 from server.planning.planned import Fixed, RoutesInForce
 from server.planning.planner import FALL_BACK, LearningPlanner
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from server.contracts.compiling import Compiled
     from server.contracts.contract import Call, Contract
     from server.contracts.document import Operation
+    from server.contracts.routes import Match
     from server.planning.planned import Planned, Planner
     from server.settings.schema import ContractSettings
     from server.values.model import Plan, PlanSource, RequestContext, Session, ValidatedCode
@@ -61,8 +63,9 @@ class ContractPlanner:
         self.inner = inner
         self._settings = settings
         self._questions: RecordQuestions | None = None
-        if settings.ask_about_records and isinstance(inner, LearningPlanner):
-            self._questions = RecordQuestions(inner, inner.settings.breaker_seconds)
+        self._learning = inner if isinstance(inner, LearningPlanner) else None
+        if settings.ask_about_records and self._learning is not None:
+            self._questions = RecordQuestions(self._learning, self._learning.settings.breaker_seconds)
         #: By the compiled operation: it and its plan stay as long as their contract does.
         self._checked: dict[int, tuple[Compiled, RunnablePlan]] = {}
         self._programs = OwnPrograms()
@@ -79,41 +82,44 @@ class ContractPlanner:
         if call.contract is None or call.match is None:
             return await self._by_conventions(ctx)
         contract, match = call.contract, call.match
-        compiled = await self._compiled(contract, match.operation, ctx)
-        written = await self._by_person(ctx)
-        if written is not None:
-            return written
+        compiled = contract.known(match.operation, ctx.headers.get("content-type", ""))
+        if compiled is None:
+            compiled = await self._compiled(contract, match.operation, ctx)
+        if self._learning is not None:
+            written = await self._learning.written(ctx)
+            if written is not None:
+                return written
         if compiled.role.plain:
-            if self._questions is not None and await self._questions.inform(contract, compiled.role, ctx):
-                compiled = await self._compiled(contract, match.operation, ctx)
-            asked = contract.asked(compiled, match, ctx)
-            params: dict[str, int | str] = {"id": asked.address} if asked.address else {}
-            careful = compiled.careful if asked.address.startswith("~") else None
-            runnable = await (
-                self.runnable(compiled, ctx) if careful is None else self._careful(careful, ctx)
-            )
-            return Fixed(runnable, params, asked.values)
+            return await self._by_rule(contract, compiled, match, ctx)
         learned, asked_model = await self._unplanned(compiled, ctx)
         if learned is not None:
             return learned
         echoed = contract.echoed(compiled, match, ctx)
         return Fixed(await self.runnable(compiled, ctx), {}, echoed, lasting=not asked_model)
 
+    async def _by_rule(
+        self, contract: Contract, compiled: Compiled, match: Match, ctx: RequestContext
+    ) -> Planned:
+        if self._questions is not None and await self._questions.inform(contract, compiled.role, ctx):
+            compiled = await self._compiled(contract, match.operation, ctx)
+        if compiled.by_address:
+            address = address_in(compiled, match.params)
+            if not compiled.takes_care(address):
+                return Fixed(await self.runnable(compiled, ctx), {"id": address}, _NOTHING_ASKED)
+        asked = contract.asked(compiled, match, ctx)
+        params: dict[str, int | str] = {"id": asked.address} if asked.address else {}
+        if compiled.careful is not None and compiled.takes_care(asked.address):
+            return Fixed(await self._careful(compiled.careful, ctx), params, asked.values)
+        return Fixed(await self.runnable(compiled, ctx), params, asked.values)
+
     @staticmethod
     async def _compiled(contract: Contract, operation: Operation, ctx: RequestContext) -> Compiled:
         media_type = ctx.headers.get("content-type", "")
-        if contract.is_compiled(operation, media_type):
-            return contract.compiled(operation, media_type)
         return await aside(partial(contract.compiled, operation, media_type), ctx.session.directory)
 
-    async def _by_person(self, ctx: RequestContext) -> Planned | None:
-        if not isinstance(self.inner, LearningPlanner):
-            return None
-        return await self.inner.written(ctx)
-
     async def _by_conventions(self, ctx: RequestContext) -> Planned:
-        inner = self.inner
-        return await (inner.conventions if isinstance(inner, LearningPlanner) else inner).plan(ctx)
+        planner = self.inner if self._learning is None else self._learning.conventions
+        return await planner.plan(ctx)
 
     async def _careful(self, plan: Plan, ctx: RequestContext) -> RunnablePlan:
         """A plan that is made for this request."""
@@ -134,7 +140,7 @@ class ContractPlanner:
         """None: the example is to answer, and whether a model was asked. Raises NotPlannable."""
         asked = False
         try:
-            asked = isinstance(self.inner, LearningPlanner) and await self.inner.plans(ctx)
+            asked = self._learning is not None and await self._learning.plans(ctx)
             if asked:
                 return await self.inner.plan(ctx), True
         except ServiceError as error:
@@ -158,3 +164,4 @@ class ContractPlanner:
 
 
 _CHECKED_MAX: Final = 8_192
+_NOTHING_ASKED: Final[dict[str, Any]] = {}

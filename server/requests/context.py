@@ -12,7 +12,6 @@ from server.requests import content, multipart
 from server.requests.headers import beside_dialect, for_plan, misplaced, named_headers
 from server.requests.known_tokens import KnownTokens
 from server.requests.members import check_members
-from server.requests.target import Pairs, Target, parse_query
 from server.sessions.identity import Anonymous, Scope, session_for, session_of_link
 from server.sessions.settings import NONE as NO_SETTINGS
 from server.values.errors import MethodNotAllowed, SessionInvalid, TemplateClosed
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from server.requests.auth import Caller
     from server.requests.origin import Origin
+    from server.requests.target import Pairs, Target
     from server.values.model import Session
 
 SESSION_ID = "X-Session-ID"
@@ -93,7 +93,7 @@ class ContextReader:
         Raises BadRequest and its kin, PayloadTooLarge, UriTooLong, RequestTimeout, UnsupportedMediaType.
         """
         headers = request.headers
-        query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
+        query = target.query(self.limits.query_bytes)
         linked = SESSION_ID not in headers and query.pop(SESSION_KEY, None) is not None
         plan_headers = for_plan(
             headers, authorization=caller.owns_authorization, is_secret=self.tokens.are_in
@@ -151,7 +151,7 @@ class ContextReader:
 
     def query(self, target: Target) -> Pairs:
         """Without the session's name, where a link has it. Raises InvalidQuery, UriTooLong."""
-        query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
+        query = target.query(self.limits.query_bytes)
         if self.in_query:
             query.pop(SESSION_KEY, None)
         return query
@@ -212,7 +212,7 @@ class ContextReader:
 
     def _linked(self, request: web.BaseRequest, target: Target, caller: Caller) -> Session | None:
         """The session of a link. A browser says by Sec-Fetch-Site whose page sends a request."""
-        query = parse_query(target.raw_query, query_bytes=self.limits.query_bytes)
+        query = target.query(self.limits.query_bytes)
         if SESSION_KEY not in query:
             return None
         if self.tokens.are_in(str(query[SESSION_KEY])):

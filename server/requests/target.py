@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote
 
-from attrs import frozen
+from attrs import field, frozen
 
 from server.values.errors import BadRequest, InvalidPath, InvalidQuery, UriTooLong
 
@@ -43,6 +43,16 @@ class Target:
     path: str
     segments: tuple[str, ...]
     raw_query: str
+    #: What the query says, once it was read.
+    _pairs: list[Pairs] = field(factory=list, init=False, repr=False, eq=False)
+
+    def query(self, query_bytes: int) -> Pairs:
+        """As `parse_query` reads it, in a dict of the caller's own. Raises InvalidQuery and UriTooLong."""
+        if not self.raw_query:
+            return {}
+        if not self._pairs:
+            self._pairs.append(parse_query(self.raw_query, query_bytes=query_bytes))
+        return dict(self._pairs[0])
 
 
 def parse_target(raw: str, *, path_bytes: int) -> Target:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from server.contracts.asking.reader import Reader
+    from server.contracts.compiling import Compiled
     from server.contracts.model import Resource, Scope
 
 #: Whose a record is that is made at a path without a slot for that.
@@ -59,16 +60,16 @@ def requested_key(reader: Reader) -> Any:
     if reader.resource.single:
         return "one"
     if role.key_slot:
-        return typed_key(reader, reader.request.params[role.key_slot])
+        return typed_key(reader.resource, reader.request.params[role.key_slot])
     if role.key_word:
         said = reader.request.body.get(role.key_word) if isinstance(reader.request.body, dict) else None
         value = reader.word(role.key_word) or said
-        return typed_key(reader, value) if isinstance(value, (str, int)) else None
+        return typed_key(reader.resource, value) if isinstance(value, (str, int)) else None
     return key_in(reader, record_of(reader, reader.request.body))
 
 
-def typed_key(reader: Reader, text: Any) -> Any:
-    if reader.resource.key.kind == "integer" and isinstance(text, str):
+def typed_key(resource: Resource, text: Any) -> Any:
+    if resource.key.kind == "integer" and isinstance(text, str):
         digits = text.lstrip("-")
         return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 16 else text
     return text
@@ -91,6 +92,13 @@ def requested_address(reader: Reader) -> str:
     return address_of(
         key, prefix_values(reader, _body_record(reader) if not reader.compiled.role.key_slot else None)
     )
+
+
+def address_in(compiled: Compiled, params: Mapping[str, str]) -> str:
+    """The same where `compiled.by_address`: the path has all of it."""
+    role = compiled.role
+    assert role.resource is not None  # noqa: S101  else there is no record
+    return address_of(typed_key(role.resource, params[role.key_slot]))
 
 
 def _body_record(reader: Reader) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def create(reader: Reader, record: dict[str, Any]) -> dict[str, Any]:
     key = key_in(reader, record) if resource.key.given != "service" else None
     word = reader.compiled.key_query
     if word and reader.word(word):
-        key = typed_key(reader, reader.word(word))
+        key = typed_key(resource, reader.word(word))
     if resource.key.given == "service":
         record = without(record, resource.key.path)
     for scope in role.scopes:

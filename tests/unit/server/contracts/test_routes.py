@@ -6,7 +6,7 @@ import pytest
 
 from server.contracts.document import Operation
 from server.contracts.paths import Slot, Word, path_of
-from server.contracts.routes import Routes
+from server.contracts.routes import NOTHING, Routes
 
 TEMPLATES = (
     "/pets/{id}",
@@ -54,8 +54,9 @@ def routes(*templates: str, bases: tuple[str, ...] = ("/v2",)) -> Routes:
 )
 def test_a_path_leads_to_the_most_concrete(path: str, template: str, params: dict[str, str]) -> None:
     segments = tuple(path.strip("/").split("/")) if path != "/" else ()
-    found = routes().find(segments)["GET"]
+    found = routes().find(segments).match("GET")
 
+    assert found is not None
     assert (found.operation.template, found.params) == (template, params)
 
 
@@ -63,7 +64,7 @@ def test_a_path_leads_to_the_most_concrete(path: str, template: str, params: dic
     "path", ["pets", "pets/7/x", "People('')", "jobs/:cancel", "pairs/1-", "v2/v2/pets/7", "pets/"]
 )
 def test_other_paths_lead_nowhere(path: str) -> None:
-    assert routes().find(tuple(path.split("/"))) == {}
+    assert routes().find(tuple(path.split("/"))) is NOTHING
 
 
 def test_slots_of_other_names_are_one_path() -> None:
@@ -71,7 +72,12 @@ def test_slots_of_other_names_are_one_path() -> None:
         ("x", "1")
     )
 
-    assert {method: match.params for method, match in found.items()} == {"GET": {"a": "1"}, "PUT": {"b": "1"}}
+    matches = {method: found.match(method) for method in found.here}
+    assert {method: match and match.params for method, match in matches.items()} == {
+        "GET": {"a": "1"},
+        "PUT": {"b": "1"},
+    }
+    assert found.match("DELETE") is None
 
 
 def test_looking_up_takes_no_longer_than_the_tree_is_large() -> None:
@@ -82,8 +88,10 @@ def test_looking_up_takes_no_longer_than_the_tree_is_large() -> None:
     ]
     tree = routes(*templates)
 
-    assert tree.find(("a",) * 10 + ("b",)) == {}
-    assert tree.find(("a",) * 10)["GET"].operation.template == "/" + "/".join("a" * 10)
+    assert tree.find(("a",) * 10 + ("b",)) is NOTHING
+    found = tree.find(("a",) * 10).match("GET")
+    assert found is not None
+    assert found.operation.template == "/" + "/".join("a" * 10)
 
 
 @pytest.mark.parametrize(
