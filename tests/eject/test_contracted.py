@@ -6,12 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
+from guest.reply import abort, make_response
 from server.contracts.reading import read_file
 from tests.e2e.contracts import DOCUMENTS
 from tests.eject.conftest import ejected, run
 from tests.learning.conftest import start
 from tests.operations.conftest import ADMIN, AUTH
+from tools.ejected.contracted import edge_of
+from tools.ejected.routing import Routes
+from tools.ejected.serving import make_app
 from tools.simulators import by_route
 
 if TYPE_CHECKING:
@@ -84,3 +89,36 @@ SHOP: dict[str, Any] = {
         "/orders/{id}": {"parameters": [_ID], "get": {"responses": {"200": _content(_ORDER)}}},
     },
 }
+
+
+HANDLERS = Routes("orders")
+
+
+@HANDLERS.route("POST", "/orders")
+def _make(store: Any) -> Any:
+    """As somebody has edited it."""
+    store.insert({"item": "kept", "status": "placed"})
+    return make_response(201, {"id": "no number", "item": "lamp"})
+
+
+@HANDLERS.route("GET", "/orders/{id}")
+def _read(store: Any, params: Any) -> Any:
+    return make_response(200, store.get(params["id"])) if store.exists(params["id"]) else abort(404)
+
+
+@pytest.mark.parametrize(("replies", "statuses"), [("", [201, 200]), ("enforce", [500, 404])])
+async def test_a_handler_s_reply_is_checked(
+    replies: str, statuses: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What breaks the document is told by place, or it is no reply, and nothing of it is kept."""
+    monkeypatch.setenv("CONTRACT_REPLIES", replies)
+    file = tmp_path / "openapi.json"
+    file.write_text(json.dumps(SHOP))
+    app = make_app(HANDLERS, tmp_path / "data", session="s1", edge_of=edge_of(file))
+    async with TestClient(TestServer(app)) as client:
+        made = await client.post("/orders", json={"item": "lamp"}, headers={"Host": "localhost"})
+        read = await client.get("/orders/1", headers={"Host": "localhost"})
+
+    assert [made.status, read.status] == statuses
+    assert made.headers.get("X-Contract-Violations") == (None if replies else "# required; /id type")
+    assert "X-Contract-Violations" not in read.headers

@@ -150,6 +150,19 @@ def test_all_contestants_answer_alike(name: str, guest_artifact: object, tmp_pat
                 assert (sent.requests >= 2, sent.errors) == (True, 0)
 
 
+@pytest.mark.more
+def test_a_contract_is_compared(guest_artifact: object, tmp_path: Path) -> None:
+    """A record and a page, by conventions and by a description of the same members."""
+    found = run(load.choose("any"), TINY, ["contract"], frozenset({"conventions", "contract"}), tmp_path)
+
+    assert [(cell.workload, cell.contestant) for cell in found.cells] == [
+        (workload, name) for workload in ("get", "list") for name in ("conventions", "contract")
+    ]
+    assert all(one.rate > 0 and one.errors == 0 for cell in found.cells for one in cell.rounds)
+    text = (tmp_path / "results.txt").read_text()
+    assert len(re.findall(r"^(?:met|NOT MET) +.*by a contract, to conventions", text, re.MULTILINE)) == 2
+
+
 def test_no_wrk_is_said_plainly(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

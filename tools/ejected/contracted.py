@@ -4,14 +4,19 @@
 2. Security, parameters and the body are checked before the handler runs.
 3. The handler is the operation's. One that the contract leaves open has the handler that was learned for it,
    else one that answers the contract's example.
+4. What it answers is checked by the schema of its status before anything is kept. What breaks that is in the
+   log and in `X-Contract-Violations`; with ``CONTRACT_REPLIES=enforce`` it is a 500, and nothing is kept.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
 
 from server.contracts.contract import Call, Contract
 from server.contracts.reading import read
@@ -19,7 +24,7 @@ from server.http import request_id
 from server.requests import content, multipart
 from server.requests.headers import for_plan, named_headers
 from server.requests.target import parse_query, parse_target
-from server.values.errors import MethodNotAllowed, NotFound, ServiceError
+from server.values.errors import ContractBroken, MethodNotAllowed, NotFound, ServiceError
 from server.values.model import METHODS, Reply, RequestContext, Session
 from server.values.replies import problem_document
 from tools.ejected.routing import Table
@@ -32,6 +37,7 @@ from tools.ejected.serving import (
     Edge,
     respond,
 )
+from wasm_runtime.schemas import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,10 +46,15 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from server.requests.hosts import Hosts
-    from tools.ejected.execution import Answer, Database
+    from wasm_runtime.schemas import Violation
+    from tools.ejected.execution import Answer, Database, Judge
     from tools.ejected.routing import Route
 
 _PROBLEM = "application/problem+json"
+#: How a reply's violations are told, and the variable that says whether such a reply is sent at all.
+_VIOLATIONS = "X-Contract-Violations"
+_REPLIES = "CONTRACT_REPLIES"
+_MOST_SHOWN = 5
 _log = logging.getLogger(__name__)
 
 
@@ -53,9 +64,18 @@ def contract_of(path: Path) -> Contract:
 
 
 class ContractEdge(Edge):
-    def __init__(
-        self, contract: Contract, routes: Iterable[Route], database: Database, session: str, hosts: Hosts
+    def __init__(  # noqa: PLR0913  what makes an edge, and two things more
+        self,
+        contract: Contract,
+        routes: Iterable[Route],
+        database: Database,
+        session: str,
+        hosts: Hosts,
+        *,
+        enforce: bool = False,
     ) -> None:
+        """`enforce`: a reply that breaks the contract is none."""
+        self._enforce = enforce
         own = {f"{each.method} {each.template}" for each in contract.document.operations}
         known = list(routes)
         self._contract = contract
@@ -121,11 +141,25 @@ class ContractEdge(Edge):
         if method in ("POST", "PUT", "PATCH", "DELETE"):
             media_type = call.takes(request.headers.get("Content-Type", "")) if read_.kind != "none" else ""
             ctx = call.with_body(media_type, ctx)
-        answer = await self._run(ctx)
-        reply = self._made(answer, number)
-        return call.represented(reply, ctx.headers.get("accept", ""))
+        broken: list[Violation] = []
+        answer = await self._run(ctx, partial(self._judge, call, broken))
+        reply = call.represented(self._made(answer, number), ctx.headers.get("accept", ""))
+        return _reported(reply, call, broken, number)
 
-    async def _run(self, ctx: RequestContext) -> Answer:
+    def _judge(self, call: Call, broken: list[Violation], answer: Answer) -> None:
+        """What of the answer breaks the contract is put into `broken`. Raises ContractBroken to enforce."""
+        if call.match is None or answer.is_problem:
+            return
+        judging = self._contract.judging
+        rules = Rules(judging.checker, judging.keys_for(call.match.operation))
+        value = json.loads(answer.body) if answer.body else None
+        broken += rules.broken(answer.status, value, answer.body.encode() or None)
+        if broken and self._enforce:
+            places = _places(broken)
+            _log.error("%s breaks the contract: %s", call.match.operation.id, places)
+            raise ContractBroken(f"The handler's reply, a {answer.status}, breaks the contract: {places}.")
+
+    async def _run(self, ctx: RequestContext, judge: Judge) -> Answer:
         call: Call = ctx.contract
         assert call.match is not None
         operation = call.match.operation
@@ -155,7 +189,7 @@ class ContractEdge(Edge):
             **given,
         }
         body = ctx.body_json if ctx.content != "none" else None
-        return await self._database.answer(route, said, body, params)
+        return await self._database.answer(route, said, body, params, judge)
 
     def _learned(self, ctx: RequestContext) -> Route | None:
         keys = tuple(sorted(ctx.query))
@@ -188,6 +222,23 @@ class ContractEdge(Edge):
         return respond(reply.status, reply.headers, text, number, reply.media_type or "application/json")
 
 
+def _places(broken: Iterable[Violation]) -> str:
+    """Pointers and keywords, no values."""
+    return "; ".join(
+        f"{''.join(c if ' ' <= c <= '~' and c not in ';,' else '?' for c in each.pointer) or '#'} {each.keyword}"
+        for each in list(broken)[:_MOST_SHOWN]
+    )
+
+
+def _reported(reply: Reply, call: Call, broken: list[Violation], number: str) -> Reply:
+    if not broken or call.match is None:
+        return reply
+    places = _places(broken)
+    _log.warning("%s: %s breaks the contract: %s", number, call.match.operation.id, places)
+    return evolve(reply, headers=(*reply.headers, (_VIOLATIONS, places)))
+
+
 def edge_of(path: Path) -> partial[ContractEdge]:
     """What makes an application's edge out of its routes, by the contract in a file."""
-    return partial(ContractEdge, contract_of(path))
+    enforce = os.environ.get(_REPLIES, "") == "enforce"
+    return partial(ContractEdge, contract_of(path), enforce=enforce)

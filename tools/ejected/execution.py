@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from tools.ejected.routing import Route
 
+    Judge = Callable[["Answer"], None]
+
 _log = logging.getLogger(__name__)
 #: SQLite's own limit is far above; a disk is full before.
 _LARGEST_DATABASE_BYTES = 2**40
@@ -76,11 +78,19 @@ class Database:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
 
     async def answer(
-        self, route: Route, ctx: dict[str, Any], body: Any, params: dict[str, Any] | None = None
+        self,
+        route: Route,
+        ctx: dict[str, Any],
+        body: Any,
+        params: dict[str, Any] | None = None,
+        judge: Judge | None = None,
     ) -> Answer:
-        """Run the route's handler; without `params` its slots have the path's values. Raises ServiceError."""
+        """Run the route's handler; without `params` its slots have the path's values. Raises ServiceError.
+
+        `judge` looks at the answer before anything is kept; what it raises undoes all that was written.
+        """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._answer, route, ctx, body, params)
+        return await loop.run_in_executor(self._thread, self._answer, route, ctx, body, params, judge)
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
@@ -100,9 +110,16 @@ class Database:
         if is_new and self._seed is not None and self._seed.is_dir():
             import_session(self._session, self._seed)
 
-    def _answer(self, route: Route, ctx: dict[str, Any], body: Any, params: dict[str, Any] | None) -> Answer:
+    def _answer(
+        self,
+        route: Route,
+        ctx: dict[str, Any],
+        body: Any,
+        params: dict[str, Any] | None,
+        judge: Judge | None,
+    ) -> Answer:
         assert self._session is not None
-        return execute(self._session, route, {**ctx, "body_json": body}, params)
+        return execute(self._session, route, {**ctx, "body_json": body}, params, judge)
 
     def _close(self) -> None:
         if self._session is not None:
@@ -112,13 +129,20 @@ class Database:
 
 
 def execute(
-    session: Session, route: Route, ctx: dict[str, Any], params: dict[str, Any] | None = None
+    session: Session,
+    route: Route,
+    ctx: dict[str, Any],
+    params: dict[str, Any] | None = None,
+    judge: Judge | None = None,
 ) -> Answer:
     """The handler's answer, its writes kept or undone. Raises ServiceError."""
     session.begin(read_only=ctx["method"] in SAFE_METHODS)
     keep = False
     try:
-        answer, keep = _settled(lambda: _reply(session, route, ctx, params), route)
+        answer, wanted = _settled(lambda: _reply(session, route, ctx, params), route)
+        if judge is not None:
+            judge(answer)
+        keep = wanted
     except StoreFull:
         raise StorageFull("The disk is full.") from None
     except StoreDamaged:
