@@ -15,6 +15,7 @@ from server.contracts.issued import IssuedTokens
 from server.contracts.schemas import SchemaLimits
 from server.contracts.served import ServedContracts, read_contract
 from server.http.api_pages import ApiPages
+from server.http.bulk import BulkRequests
 from server.http.contracted import Contracted
 from server.http.contracts import ContractReader
 from server.http.cors import Cors
@@ -376,7 +377,11 @@ def _use_case(
     seconds = settings.sandbox.queue_seconds
     pipeline = Pipeline(plans, pool, queue_seconds=seconds, enforce=enforced, memory=memory)
     return Simulated(
-        Contracted(FileFields(HttpSemantics(pipeline)), IssuedTokens(session_settings)),
+        BulkRequests(
+            Contracted(FileFields(HttpSemantics(pipeline)), IssuedTokens(session_settings)),
+            settings.contract.bulk_operations,
+            settings.server.path_bytes,
+        ),
         settings.simulation,
         lambda ctx, status: None if ctx.contract is None else ctx.contract.on_demand(status),
     )

@@ -34,6 +34,7 @@ from wasm_runtime.schemas import SchemaError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from server.contracts.credentials import Identity
     from server.contracts.document import Document, Operation
     from server.contracts.model import Model, Role
     from server.contracts.routes import Found, Match
@@ -365,12 +366,38 @@ class Call:
             return frozenset()
         return self.contract.edge.header_names(self.match.operation)
 
-    def admitted(self, headers: Mapping[str, str], query: Mapping[str, Any]) -> Call:
-        """With what can be said of it before its body is read. Raises what `Edge.admit` does."""
+    def admitted(
+        self, headers: Mapping[str, str], query: Mapping[str, Any], identity: Identity | None = None
+    ) -> Call:
+        """With what can be said of it before its body is read; `identity`: who asks, where that is known.
+
+        Raises what `Edge.admit` does.
+        """
         if self.contract is None or self.match is None:
             return self
-        checked = self.contract.edge.admit(self.match.operation, self.match.params, query, headers)
+        checked = self.contract.edge.admit(self.match.operation, self.match.params, query, headers, identity)
         return Call(self.contract, self.match, self.path, checked)
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether its operation takes many requests in one, as the document's profile has it."""
+        if self.contract is None or self.match is None:
+            return False
+        return self.contract.model.is_bulk(self.match.operation)
+
+    @property
+    def base_path(self) -> str:
+        return "" if self.contract is None else self.contract.document.base_path
+
+    @property
+    def identity_as_sent(self) -> Identity | None:
+        return None if self.checked is None else self.checked.identity
+
+    def to(self, method: str, segments: Sequence[str], path: str) -> Call:
+        """A request of this one's to another operation. Raises NotFound and MethodNotAllowed."""
+        if self.contract is None:
+            raise NotFound("There is no contract.")
+        return Call(self.contract, self.contract.match(method, segments), path)
 
     def takes(self, content_type: str) -> str:
         """The declared type of a body; "" where there is to be none. Raises UnsupportedMediaType."""

@@ -185,13 +185,15 @@ class Edge:
         params: Mapping[str, str],
         query: Mapping[str, Any],
         headers: Mapping[str, str],
+        identity: Identity | None = None,
     ) -> Checked:
-        """What can be said without the body. `headers` by lower-case name.
+        """What can be said without the body. `headers` by lower-case name; `identity`: who is known to ask.
 
         Raises Unauthorized, NotAcceptable, BadRequest.
         """
         prepared = self._of(operation)
-        identity = self._identity(operation, prepared, headers, query) if operation.security else None
+        if identity is None and operation.security:
+            identity = self._identity(operation, prepared, headers, query)
         wanted = self._wanted(prepared.offered, headers.get("accept", ""))
         values = self._values(prepared, params, query, headers)
         return Checked(

@@ -22,7 +22,7 @@ from server.contracts.overrides import CollectionOverride
 from server.contracts.paths import Path, text_of
 from server.contracts.profiles.frame.registry import NOT_CHOSEN, Chosen
 from server.contracts.profiles.frame.table import NO_LINKS, Linked
-from server.contracts.shapes import NONE, Shape
+from server.contracts.shapes import NONE, Shape, plain
 from server.contracts.views import ANY, View, Views
 
 if TYPE_CHECKING:
@@ -131,6 +131,11 @@ class Role:
         return self.said or self.name
 
 
+def takes_many(profile: Profile, operation: Operation) -> bool:
+    last = operation.template.rstrip("/").rpartition("/")[2]
+    return bool(profile.bulk) and operation.method == "POST" and plain(last) == profile.bulk
+
+
 @frozen(eq=False)
 class Model:
     document: Document
@@ -143,6 +148,10 @@ class Model:
     @property
     def profile(self) -> Profile:
         return self.chosen.profile
+
+    def is_bulk(self, operation: Operation) -> bool:
+        """Whether it takes many requests in one, each of which is another operation's."""
+        return takes_many(self.profile, operation)
 
     def describe(self, resource: Resource) -> list[str]:
         """How the resource is told apart, in lines."""

@@ -234,8 +234,8 @@ _OF_CONTRACT: Final = """
 `openapi.json` says which paths there are: requests are routed by its templates, checked by its schemas, and
 refused in its form. `app/contract/` reads it. What a handler asks for is in `ctx["asked"]`. Where it declares
 an `ETag` or an `If-Match`, versions are compared. Replies are checked by it: what breaks it is in the log
-and in `X-Contract-Violations`; with `CONTRACT_REPLIES=enforce` it is a 500, and nothing is kept. What is said below of
-paths without a route, of types and of conditions holds where the contract says nothing.
+and in `X-Contract-Violations`; with `CONTRACT_REPLIES=enforce` it is a 500, and nothing is kept. What is said
+below of paths without a route, of types and of conditions holds where the contract says nothing.
 """
 _SEED: Final = (
     "A new one begins with those in `seed/`, which are the session's as they were, one JSON file for each\n"

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from server.planning.kinds.schemas import Holds
     from server.planning.learned.shared_library import Journal
     from server.planning.planned import Planner
-    from server.planning.planner import PlanningTurns
     from server.planning.providers.base import Provider
+    from server.planning.turns import PlanningTurns
     from server.settings.planner import PlannerSettings
     from server.values.model import Session
     from wasm_runtime.pool import Executor

@@ -119,8 +119,8 @@ class Explainer:
         if written is not None:
             why.append("A person has written a plan for it, which comes first.")
             return Explanation("learned", why, written.route.runnable, pinned=written.route.pinned)
-        if role.plain:
-            return Explanation("contract", why, runnable)
+        if role.plain or call.is_bulk:
+            return Explanation("contract", why, runnable if role.plain else None)
         if self.drafting is not None or (self.learned is not None and await self.learned.match(ctx)):
             found = await _Walk(self, ctx, ask=ask).result()
             found.why = [*why, *found.why]

@@ -10,12 +10,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING
 
-import structlog
 from attrs import evolve
 
 from server.planning.drafting.author import Draft
@@ -23,7 +20,7 @@ from server.planning.kinds.bound import is_of_contract
 from server.planning.kinds.route import refuse_unplannable
 from server.planning.learning import LearnedPlan, Trial
 from server.planning.planned import Fixed, RoutesInForce
-from server.record.record import RecordError
+from server.planning.turns import await_turn, give_up
 from server.values.errors import MethodNotAllowed, NotFound, NotLearned, NotPlannable, ServiceError
 from server.values.model import METHODS
 
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     from server.planning.learned.routes import LearnedRoutes
     from server.planning.learned.vetting import Candidate
     from server.planning.planned import Planned
+    from server.planning.turns import PlanningTurns
     from server.settings.planner import PlannerSettings
     from server.values.model import RequestContext, Session
 
@@ -45,22 +43,6 @@ NOT_LEARNED = "This kind of request has not been learned, and planner.learn is f
 #: Failures of planning for which the fall-back is there. Others are about the request itself.
 #: 501 is among them: the model would have to see the request's values, which conventions do.
 FALL_BACK = frozenset({429, 501, 502, 503, 504})
-
-
-#: Between two looks at what another node, which asks the model just now, has learned.
-_TURN_SECONDS: Final = 0.1
-
-log = structlog.get_logger(__name__)
-
-
-class PlanningTurns(Protocol):
-    """Of all nodes of a cluster one asks a model about a kind of request. Raises RecordError."""
-
-    async def take(self, fingerprint: str) -> bool:
-        """Whether it is this one's turn, until it gives it up."""
-        ...
-
-    async def give_up(self, fingerprint: str) -> None: ...
 
 
 class LearningPlanner:
@@ -200,8 +182,9 @@ class LearningPlanner:
         asked = drafting.question(kind)
         while True:
             shared = await self._learned.shared(ctx.session, asked.key, asked.any_key)
-            if shared is None and self._turns is not None:
-                shared = await self._await_turn(ctx.session, asked, self._turns)
+            if shared is None:
+                look = partial(self._look, ctx.session, asked)
+                shared = await await_turn(self._turns, asked.key, look)
             if shared is not None:
                 known = Draft(shared.runnable, shared.record.text)
                 return Trial(kind, shared, known, known, drafting, self._learned, allowance)
@@ -209,38 +192,19 @@ class LearningPlanner:
             try:
                 draft = await drafting.draft(kind, asked, allowance)
             except BaseException:
-                await self._give_up(asked)
+                await give_up(self._turns, asked.key)
                 raise
             if draft.runnable.plan.needs != "collections":
                 trial = Trial.of(kind, draft, drafting, self._learned, allowance)
-                return evolve(trial, done=partial(self._give_up, asked))
-            await self._give_up(asked)
+                return evolve(trial, done=partial(give_up, self._turns, asked.key))
+            await give_up(self._turns, asked.key)
             # Where all has been shown no answer is that, so there are two rounds at most.
             asked, allowance = kind.wide, allowance.for_another_question(self._settings)
 
-    async def _await_turn(self, session: Session, asked: Question, turns: PlanningTurns) -> Candidate | None:
-        """What another node has learned meanwhile; None: this node is to ask the model."""
-        try:
-            while not await turns.take(asked.key):
-                await asyncio.sleep(_TURN_SECONDS)
-                await self._learned.refresh()
-                found = await self._learned.shared(session, asked.key, asked.any_key)
-                if found is not None:
-                    return found
-        except RecordError:
-            log.warning("turn not taken", exc_info=True)
-            return None
-        # Whoever had it before may have just learned something.
+    async def _look(self, session: Session, asked: Question) -> Candidate | None:
+        """What another node has learned."""
         await self._learned.refresh()
-        found = await self._learned.shared(session, asked.key, asked.any_key)
-        if found is not None:
-            await self._give_up(asked)
-        return found
-
-    async def _give_up(self, asked: Question) -> None:
-        if self._turns is not None:
-            with suppress(RecordError):
-                await self._turns.give_up(asked.key)
+        return await self._learned.shared(session, asked.key, asked.any_key)
 
     async def _without_model(self, ctx: RequestContext, stale: Match | None) -> Planned:
         """Nothing new is learned here."""

@@ -28,7 +28,7 @@ from server.planning.drafting.negative_cache import KEEP_SECONDS
 from server.planning.kinds.fingerprint import digest
 from server.planning.learned.library_file import LibraryError
 from server.planning.prompt.records import RECORDS_VERSION
-from server.record.record import RecordError
+from server.planning.turns import await_turn, give_up
 from server.values.errors import PlanRefused, ServiceError
 
 if TYPE_CHECKING:
@@ -40,11 +40,10 @@ if TYPE_CHECKING:
     from server.planning.drafting.drafting import Drafting
     from server.planning.kinds.fingerprint import Versions
     from server.planning.learned.routes import LearnedRoutes
-    from server.planning.planner import LearningPlanner, PlanningTurns
+    from server.planning.planner import LearningPlanner
+    from server.planning.turns import PlanningTurns
     from server.values.model import RequestContext
 
-#: Between two looks at what another node, which asks just now, has been answered.
-_TURN_SECONDS: Final = 0.1
 _MOST_PAUSES: Final = 10_000
 _log = structlog.get_logger(__name__)
 
@@ -176,7 +175,7 @@ class RecordQuestions:
     ) -> str:
         """Raises ServiceError, AnswerInvalid."""
         assert role.resource is not None  # noqa: S101 - the caller has looked
-        known = await self._await_turn(key)
+        known = await await_turn(self._turns, key, partial(self._look, key))
         if known is not None:
             return known
         try:
@@ -185,9 +184,7 @@ class RecordQuestions:
             answer = orjson.dumps(read_answer(text)).decode()
             await self._keep(key, answer)
         finally:
-            if self._turns is not None:
-                with suppress(RecordError):
-                    await self._turns.give_up(key)
+            await give_up(self._turns, key)
         _log.info("records asked about", collection=role.resource.name, contract=contract.name)
         return answer
 
@@ -197,26 +194,10 @@ class RecordQuestions:
         except LibraryError:
             _log.warning("plan library not written", exc_info=True)
 
-    async def _await_turn(self, key: str) -> str | None:
-        """What another node was answered meanwhile; None: this one is to ask."""
-        if self._turns is None:
-            return None
-        try:
-            while not await self._turns.take(key):
-                await asyncio.sleep(_TURN_SECONDS)
-                await self._learned.refresh()
-                known = await _kept(self._learned, key)
-                if known is not None:
-                    return known
-        except RecordError:
-            _log.warning("turn not taken", exc_info=True)
-            return None
+    async def _look(self, key: str) -> str | None:
+        """What another node was answered."""
         await self._learned.refresh()
-        known = await _kept(self._learned, key)
-        if known is not None:
-            with suppress(RecordError):
-                await self._turns.give_up(key)
-        return known
+        return await _kept(self._learned, key)
 
     def _pause(self, key: str, seconds: float) -> None:
         if len(self._until) >= _MOST_PAUSES:

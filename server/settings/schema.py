@@ -242,6 +242,9 @@ class ContractSettings:
         16 * MIB, "Size of a description with all its files", low=1_024, high=256 * MIB
     )
     operations: int = setting(2_500, "Operations of a description", low=1, high=100_000, unit="operations")
+    bulk_operations: int = setting(
+        100, "Operations of one bulk request (SCIM's `/Bulk`)", low=1, high=10_000, unit="operations"
+    )
 
     @property
     def path(self) -> Path | None:

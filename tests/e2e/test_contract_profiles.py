@@ -457,6 +457,104 @@ def test_explain_names_the_style(service: RunningService) -> None:
     operator = service.client(None, Authorization=f"Bearer {ADMIN}")
     ask = {"session": "explained", "method": "GET", "path": "/scim/v2/Users"}
     told = " ".join(operator.request("POST", "/_meta/explain", ask).json["why"])
+    bulked = operator.request("POST", "/_meta/explain", {**ask, "method": "POST", "path": "/scim/v2/Bulk"})
 
-    assert "SCIM 2.0 (scim): 10 of 11 operations speak application/scim+json" in told
+    assert bulked.json["source"] == "contract"
+    assert "the other operations answer" in " ".join(bulked.json["why"])
+    assert "SCIM 2.0 (scim): 11 of 12 operations speak application/scim+json" in told
     assert "filter (filter)" in told
+
+
+BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
+
+
+def bulk(client: Client, *operations: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    headers = more.pop("headers", {})
+    body = {"schemas": [BULK], "Operations": list(operations), **more}
+    reply = client.request("POST", "/scim/v2/Bulk", body, content_type=SCIM, **headers)
+    assert (reply.status, reply.headers["content-type"]) == (200, SCIM), reply.body
+    told: list[dict[str, Any]] = reply.json["Operations"]
+    return told
+
+
+def made(path: str, name: str, **data: Any) -> dict[str, Any]:
+    schema = USER if path == "/Users" else GROUP
+    return {"method": "POST", "path": path, "bulkId": name, "data": {"schemas": [schema], **data}}
+
+
+def test_scim_takes_many_requests_in_one(service: RunningService) -> None:
+    """RFC 7644 §3.7: what refers to something that is made, before or after it, has its id."""
+    client = with_contract(service, "bulk", "people.yaml")
+    member = [{"value": "bulkId:ann"}]
+    patch = {"schemas": [PATCH], "Operations": [{"op": "replace", "path": "active", "value": False}]}
+    told = bulk(
+        client,
+        made("/Groups", "staff", displayName="Staff", members=member),
+        made("/Users", "ann", userName="ann"),
+        {"method": "patch", "path": "/Users/bulkId:ann", "data": patch},
+        made("/Users", "again", userName="ANN"),
+        {"method": "DELETE", "path": "/scim/v2/Users/none"},
+    )
+    group, ann = (client.request("GET", each["location"].removeprefix(client.url)) for each in told[:2])
+
+    assert [(each["method"], each["status"], each.get("bulkId")) for each in told] == [
+        ("POST", "201", "staff"),
+        ("POST", "201", "ann"),
+        ("PATCH", "200", None),
+        ("POST", "409", "again"),
+        ("DELETE", "404", None),
+    ]
+    assert (ann.json["userName"], ann.json["active"]) == ("ann", False)
+    assert [each["value"] for each in group.json["members"]] == [ann.json["id"]]
+    assert told[3]["response"]["scimType"] == "uniqueness"
+    assert told[4]["location"] == f"{client.url}/scim/v2/Users/none"
+    assert "response" not in told[0]
+    assert told[2]["version"] == ann.json["meta"]["version"]
+
+
+def test_scim_s_bulk_requests_end_where_they_say(service: RunningService) -> None:
+    """After so many errors, and what was done by then stays; circles and names of nobody fail alone."""
+    client = with_contract(service, "bulk-ends", "people.yaml")
+    taken_twice = [made("/Users", "a", userName="x"), made("/Users", "b", userName="x")]
+    told = bulk(client, *taken_twice, made("/Users", "c", userName="y"), failOnErrors=1)
+    names = client.request("GET", "/scim/v2/Users").json["Resources"]
+    circle = bulk(
+        client,
+        made("/Groups", "one", displayName="1", members=[{"value": "bulkId:two"}]),
+        made("/Groups", "two", displayName="2", members=[{"value": "bulkId:one"}]),
+        {"method": "DELETE", "path": "/Users/bulkId:nobody"},
+        {"method": "DELETE", "path": f"/Users/{names[0]['id']}", "version": 'W/"other"'},
+        {"method": "POST", "path": "/Bulk", "bulkId": "in", "data": {"schemas": [BULK], "Operations": []}},
+    )
+
+    assert [each["status"] for each in told] == ["201", "409"]
+    assert [each["userName"] for each in names] == ["x"]
+    assert [each["status"] for each in circle] == ["409", "409", "409", "412", "400"]
+    assert client.request("GET", "/scim/v2/Groups").json["totalResults"] == 0
+
+
+def test_scim_s_bulk_requests_have_the_conditions_of_others(service: RunningService) -> None:
+    """The same key again makes nothing again, a dry run keeps nothing, and too many are refused."""
+    client = with_contract(service, "bulk-again", "people.yaml")
+    ann = made("/Users", "ann", userName="ann")
+    dry = bulk(client, ann, headers={"Prefer": "tx=rollback"})
+    first, again = (bulk(client, ann, headers={"Idempotency-Key": "k1"}) for _ in range(2))
+    body = {"schemas": [BULK], "Operations": [ann] * 101}
+    many = client.request("POST", "/scim/v2/Bulk", body, content_type=SCIM)
+    wrong = client.request(
+        "POST",
+        "/scim/v2/Bulk",
+        {"schemas": [BULK], "Operations": [{**ann, "method": "GET"}]},
+        content_type=SCIM,
+    )
+    most = [{"method": "DELETE", "path": f"/Users/{number}"} for number in range(100)]
+
+    assert [each[0]["status"] for each in (dry, first, again)] == ["201", "201", "201"]
+    assert first == again
+    assert client.request("GET", "/scim/v2/Users").json["totalResults"] == 1
+    assert (many.status, wrong.status) == (413, 400)
+    assert many.json["schemas"] == wrong.json["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
+    assert {each["status"] for each in bulk(client, *most)} == {"404"}

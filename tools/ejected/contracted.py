@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from server.requests.hosts import Hosts
-    from wasm_runtime.schemas import Violation
     from tools.ejected.execution import Answer, Database, Judge
     from tools.ejected.routing import Route
+    from wasm_runtime.schemas import Violation
 
 _PROBLEM = "application/problem+json"
 #: How a reply's violations are told, and the variable that says whether such a reply is sent at all.
@@ -64,7 +64,7 @@ def contract_of(path: Path) -> Contract:
 
 
 class ContractEdge(Edge):
-    def __init__(  # noqa: PLR0913  what makes an edge, and two things more
+    def __init__(
         self,
         contract: Contract,
         routes: Iterable[Route],
@@ -224,10 +224,12 @@ class ContractEdge(Edge):
 
 def _places(broken: Iterable[Violation]) -> str:
     """Pointers and keywords, no values."""
-    return "; ".join(
-        f"{''.join(c if ' ' <= c <= '~' and c not in ';,' else '?' for c in each.pointer) or '#'} {each.keyword}"
-        for each in list(broken)[:_MOST_SHOWN]
-    )
+    return "; ".join(f"{_plain(each.pointer) or '#'} {each.keyword}" for each in list(broken)[:_MOST_SHOWN])
+
+
+def _plain(pointer: str) -> str:
+    """As a header may have it."""
+    return "".join(char if " " <= char <= "~" and char not in ";," else "?" for char in pointer)
 
 
 def _reported(reply: Reply, call: Call, broken: list[Violation], number: str) -> Reply:

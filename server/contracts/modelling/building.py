@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.contracts.model import Model
+from attrs import evolve
+
+from server.contracts.model import Model, takes_many
 from server.contracts.modelling.call_roles import find_calls
 from server.contracts.modelling.completion import complete, may_make, without_relations
 from server.contracts.modelling.draft import Draft, PathItem
@@ -18,6 +20,7 @@ from server.contracts.versions import version_of
 
 if TYPE_CHECKING:
     from server.contracts.document import Document
+    from server.contracts.model import Role
     from server.contracts.overrides import Overrides
 
 
@@ -38,7 +41,7 @@ def model_of(document: Document, overrides: Overrides | None = None) -> Model:
     ]
     if draft.overrides is not None:
         draft.overrides.require_collections(each.name for each in draft.resources)
-    found = [rebound(role) for role in found]
+    found = [_as_bulk(draft, rebound(role)) for role in found]
     for role in found:
         if role.resource is not None:
             role.resource.roles.append(role)
@@ -57,3 +60,11 @@ def model_of(document: Document, overrides: Overrides | None = None) -> Model:
     resources = tuple(draft.resources)
     linked = draft.chosen.profile.links(draft.views, resources)
     return Model(draft.document, draft.views, resources, roles, draft.chosen, linked)
+
+
+def _as_bulk(draft: Draft, role: Role) -> Role:
+    """One that takes many requests in one has no plan: each of them has its own operation's."""
+    if not takes_many(draft.chosen.profile, role.operation):
+        return role
+    why = "bulk: what it is asked, the other operations answer"
+    return evolve(role, name="example", plain=False, resource=None, why=why, said="bulk")

@@ -133,4 +133,5 @@ PROFILE = Profile(
     facts={"itemsperpage": "count"},
     alike={"application/json": MEDIA_TYPE},
     version=("meta", "version"),
+    bulk="bulk",
 )

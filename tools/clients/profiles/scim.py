@@ -8,6 +8,7 @@ from typing import Any
 
 from scim2_client.engines.httpx2 import Client, SyncSCIMClient  # type: ignore[import-not-found]
 from scim2_models import (  # type: ignore[import-not-found]
+    BulkResponse,
     Email,
     EnterpriseUser,
     Error,
@@ -92,6 +93,30 @@ group = scim.create(Group(display_name="all", members=[{"value": ann.id}]))
 assert patched(Group, group.id, ("add", "members", [{"value": bob.id}])) is None
 patched(Group, group.id, ("remove", f'members[value eq "{ann.id}"]', None))
 assert [each.value for each in scim.query(Group, group.id).members] == [bob.id]
+
+GROUP, USER = (f"urn:ietf:params:scim:schemas:core:2.0:{name}" for name in ("Group", "User"))
+bulk = {
+    "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+    "failOnErrors": 5,
+    "Operations": [
+        {
+            "method": "POST",
+            "path": "/Groups",
+            "bulkId": "g",
+            "data": {"schemas": [GROUP], "displayName": "b", "members": [{"value": "bulkId:u"}]},
+        },
+        {"method": "POST", "path": "/Users", "bulkId": "u", "data": {"schemas": [USER], "userName": "cleo"}},
+        {"method": "DELETE", "path": "/Users/none"},
+    ],
+}
+sent = http.post("/Bulk", json=bulk, headers={"Content-Type": "application/scim+json"})
+told = BulkResponse[Group].model_validate(sent.json())
+assert [str(each.status) for each in told.operations] == ["201", "201", "404"], told
+cleo = str(told.operations[1].location).rpartition("/")[2]
+assert [
+    each.value for each in scim.query(Group, str(told.operations[0].location).rpartition("/")[2]).members
+] == [cleo]
+assert scim.delete(Person, cleo) is None
 
 read = http.get(f"/Users/{bob.id}")
 tag = read.headers["etag"]

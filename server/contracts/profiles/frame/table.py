@@ -151,6 +151,8 @@ class Profile:
     links: Links = _no_links
     #: The word below a record that its relationships have their paths at; "": there are no such paths.
     relationships: str = ""
+    #: The last word of a path that takes many requests in one; "": none does.
+    bulk: str = ""
     pieces: Mapping[str, str] = field(factory=dict)
     #: Members of an error by their plain names, before the service's own guesses.
     said: Said = _unsaid
