@@ -33,6 +33,12 @@ class Reader:
     def text(self, ask: str) -> str:
         return self.word(self.compiled.query.asks.get(ask, ""))
 
+    def takes(self, ask: str) -> bool:
+        return ask in self.compiled.query.asks
+
+    def requires(self, name: str) -> bool:
+        return name in self.compiled.role.reply.whole.required
+
     def texts(self, ask: str) -> list[str]:
         """Of `name`, of `name[]` and of `name[0]`."""
         word = self.compiled.query.asks.get(ask, "")

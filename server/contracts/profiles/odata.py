@@ -1,4 +1,4 @@
-"""OData 4: `$filter`, `$select`, `@odata.context`, errors.
+"""OData 4: `$filter`, `$select`, `$count`, `@odata.context`, errors.
 
 `$top`, `$skip` and `$orderby` are words of any style.
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from server.contracts.profiles.frame.table import Marks, Profile
 from server.contracts.profiles.odata_parts import filters
+from server.values.errors import BadRequest, NotPlannable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,13 +25,34 @@ _MOST: Final = 100
 
 def read(reading: Reading) -> dict[str, Any]:
     """`$select`: what a reply shows of a record; what the document requires is there in any case."""
+    told: dict[str, Any] = {"counted": _is_counted(reading)}
+    if reading.text("search"):
+        raise NotPlannable("$search: the service does not search; $filter compares properties.")
+    for name in ",".join(reading.texts("expand")).split(","):
+        _require_held(name.strip(), reading)
     only = [name.strip() for text in reading.texts("only") for name in text.split(",") if name.strip()][
         :_MOST
     ]
     if not only or "*" in only:
-        return {"only": []}
+        return {**told, "only": []}
     known = {name.partition("/")[0] for name in only}
-    return {"only": sorted(known | reading.resource.item.required)}
+    return {**told, "only": sorted(known | reading.resource.item.required)}
+
+
+def _is_counted(reading: Reading) -> bool:
+    """Part 1, section 11.2.6.5: only who asks with `$count=true` is told how many there are."""
+    text = reading.text("counted").lower()
+    if text not in ("", "true", "false"):
+        raise BadRequest("$count: has to be true or false.")
+    return text == "true" or not reading.takes("counted") or reading.requires("@odata.count")
+
+
+def _require_held(name: str, reading: Reading) -> None:
+    """What a record holds is shown in any case; what is elsewhere cannot be had with it."""
+    if "(" in name or ")" in name or ";" in name:
+        raise NotPlannable("$expand: options within it are not known.")
+    if name and name != "*" and reading.found(name.replace("/", ".")) is None:
+        raise BadRequest(f"$expand: there is no property {name[:40]!r}.")
 
 
 #: `only` of a record's properties, and what is said of it.
@@ -41,6 +63,12 @@ if asked["beside"]["only"]:
         kept = {name: each[name] for name in each if name in asked["beside"]["only"] or name[:1] == "@"}
         chosen.append(kept)
     items = chosen
+"""
+
+
+_COUNTED: Final = """\
+if not asked["beside"]["counted"]:
+    body.pop("@odata.count", None)
 """
 
 
@@ -67,12 +95,19 @@ PROFILE = Profile(
         ),
         words=(frozenset({"$filter", "$top"}), frozenset({"$filter", "$select"})),
     ),
-    words={"filter": "filter", "select": "only"},
+    words={
+        "filter": "filter",
+        "select": "only",
+        "count": "counted",
+        "search": "search",
+        "expand": "expand",
+    },
     read=read,
     filter=filters.read,
     pieces={
         "finish-one": f"items = [item]\n{_CHOSEN}item = items[0]\n",
         "finish-many": _CHOSEN,
+        "beside": _COUNTED,
     },
     said=said,
     error=error,

@@ -75,6 +75,14 @@ class Reading(Protocol):
         """The value of the word that asks for this; "" where there is none."""
         ...
 
+    def takes(self, ask: str) -> bool:
+        """Whether the operation has a word that asks for this."""
+        ...
+
+    def requires(self, name: str) -> bool:
+        """Whether the document requires a member of this name around what is answered."""
+        ...
+
     def texts(self, ask: str) -> list[str]:
         """All of its values."""
         ...

@@ -1,10 +1,11 @@
 """OData's `$filter` (4.01, Part 2: URL Conventions, section 5.1.1) as the store's criteria.
 
-    Name eq 'ann' and (Age gt 3 or not contains(Address/City,'ome')) and Id in (1,2)
+    Name eq 'ann' and (Age gt 3 or not contains(Address/City,'ome')) and Tags/any(t: t eq 'x')
 
 Of functions there are contains, startswith and endswith, and tolower and toupper around a property, which is
-then compared in any case. Lambdas (`any`, `all`), arithmetic and functions of time are refused. Reading is
-linear in the text's length, and bounded in depth.
+then compared in any case. In `any` there is one comparison, or several that are joined by `or`: the store
+does not know whether two of them hold for the same element. `all`, arithmetic and functions of time are
+refused. Reading is linear in the text's length, and bounded in depth.
 """
 
 from __future__ import annotations
@@ -46,29 +47,84 @@ class _Parser(FilterParser):
         token = self.take()
         if token == "(":  # noqa: S105 - a parenthesis
             return self.inside(within, ")")
+        if token.lower().endswith(("/any", "/all")) and self.is_next("("):
+            return self._lambda(token, within)
+        if within and (token.lower() == "not" or self.is_next("ne")):
+            raise FilterError("any takes what an element is, not what it is not")
         if token.lower() == "not":
             with self.deeper():
                 return {"$not": [self.one(within)]}
         if token.lower() in _FUNCTIONS and self.is_next("("):
-            return self._function(_FUNCTIONS[token.lower()])
-        path, folded = self._property(token)
-        return self._compared(path, self.take().lower(), folded=folded)
+            return self._function(_FUNCTIONS[token.lower()], within)
+        path, folded = self._property(token, within)
+        if within and token == within.partition(" ")[0]:
+            return self._member(path)
+        found = self._compared(path, self.take().lower(), folded=folded)
+        if within and any(key.endswith("__isnull") for key in found):
+            raise FilterError("any takes what an element is, and not null")
+        return found
 
-    def _property(self, token: str) -> tuple[str, bool]:
+    def both(self, within: str) -> Criteria:
+        found = super().both(within)
+        if within and len(found) == 1 and "$and" in found:
+            raise FilterError("any takes comparisons that are joined by or")
+        return found
+
+    def _lambda(self, token: str, within: str) -> Criteria:
+        """`Tags/any(t: t eq 'x')`; `within` is then the element's name, a blank, and what it is one of."""
+        path, _, kind = token.rpartition("/")
+        if kind.lower() == "all" or within:
+            raise FilterError("all, and any in any, are not known")
+        self._property(path, "")
+        self.take("(")
+        name, _, rest = self.take().partition(":")
+        if rest:  # `t:t` is one word
+            self.place -= 1
+            self.tokens[self.place] = rest
+        elif self.is_next(":"):
+            self.take()
+        if not name.isidentifier():
+            raise FilterError(f"{shown(name)} is no name for an element")
+        return self.inside(f"{name} {path}", ")")
+
+    def _member(self, path: str) -> Criteria:
+        """A list's element that is a text or a number itself."""
+        operator = self.take().lower()
+        if operator == "in":
+            return {"$or": [{f"{path}__has": value} for value in self._list()]}
+        if operator != "eq":
+            raise FilterError(f"elements of {shown(path)} are compared by eq and in alone")
+        value = _value(self.take())
+        if value is None:
+            raise FilterError("any takes what an element is, and not null")
+        return {f"{path}__has": str(value).lower() if isinstance(value, bool) else str(value)}
+
+    def _property(self, token: str, within: str) -> tuple[str, bool]:
         """Where it is in a stored record, and whether letters are compared in any case."""
         folded = token.lower() in _FOLDING and self.is_next("(")
         if folded:
             self.take("(")
             token = self.take()
             self.take(")")
+        name, _, path = within.partition(" ")
+        if within:
+            first, slash, rest = token.partition("/")
+            if first != name:
+                raise FilterError(f"in any {shown(name)} is compared, and nothing else")
+            if folded and not slash:
+                raise FilterError(f"elements of {shown(path)} are compared by eq and in alone")
+            token = path + slash + rest
         found = self.reading.found(token.replace("/", "."))
         if found is None:
             raise FilterError(f"there is no property {shown(token)}")
         return ".".join(found[0]), folded
 
-    def _function(self, operator: str) -> Criteria:
+    def _function(self, operator: str, within: str) -> Criteria:
         self.take("(")
-        path, folded = self._property(self.take())
+        token = self.take()
+        path, folded = self._property(token, within)
+        if within and token == within.partition(" ")[0]:
+            raise FilterError(f"elements of {shown(path)} are compared by eq and in alone")
         self.take(",")
         value = _value(self.take())
         self.take(")")
@@ -77,6 +133,8 @@ class _Parser(FilterParser):
         found: Criteria = {f"{path}__{'icontains' if folded and operator == 'contains' else operator}": value}
         if self.is_next("eq") or self.is_next("ne"):
             same = self.take().lower() == "eq"
+            if within and not same:
+                raise FilterError("any takes what an element is, not what it is not")
             return found if (_value(self.take()) is True) is same else {"$not": [found]}
         return found
 

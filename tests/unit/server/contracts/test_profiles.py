@@ -89,6 +89,12 @@ class Reading:
     def text(self, ask: str) -> str:
         return ask
 
+    def takes(self, ask: str) -> bool:
+        return bool(ask)
+
+    def requires(self, name: str) -> bool:
+        return not name
+
     def texts(self, ask: str) -> list[str]:
         return [ask]
 
@@ -173,6 +179,10 @@ def test_filters_as_deep_and_as_long_as_they_may_be() -> None:
         ("userName in ('a', 'b') or endswith(userName,'c')",
          {"$or": [{"userName": ["a", "b"]}, {"userName__endswith": "c"}]}),
         ("userName eq Kind'x'", {"userName": "x"}),
+        ("emails/any(e:e/type eq 'work')", {"emails.type": "work"}),
+        ("emails/any(e: contains(e/value,'@x') or e/type in ('work'))",
+         {"$or": [{"emails.value__contains": "@x"}, {"emails.type": ["work"]}]}),
+        ("not emails/any(e:e/type eq 'work')", {"$not": [{"emails.type": "work"}]}),
     ],
 )  # fmt: skip
 def test_filters_of_odata(text: str, criteria: dict[str, Any]) -> None:
@@ -184,7 +194,10 @@ def test_filters_of_odata(text: str, criteria: dict[str, Any]) -> None:
     [
         "userName", "userName eq", "userName like 'a'", "userName eq 'a", "nope eq 1", "(userName eq 1",
         "userName eq 1)", "and", "", "contains(userName)", "contains(userName,1", "userName eq (",
-        "userName/any(a: a eq 1)", "userName in 'a'", "userName in ()", "year(userName) eq 1",
+        "emails/all(e:e/type eq 'x')", "emails/any(e:e/type ne 'x')", "emails/any(e:not (e/type eq 'x'))",
+        "emails/any(e:e/type eq 'x' and e/value eq 'y')", "emails/any(e:userName eq 'x')", "emails/any()",
+        "emails/any(e:contains(e/value,'x') ne true)", "emails/any(e:e/nope eq 1)", "nope/any(e:e eq 1)",
+        "emails/any(e:e/type eq null)", "emails/any(e", "emails/any(e:", "userName in 'a'", "userName in ()", "year(userName) eq 1",
         "(" * 9 + "userName eq 1" + ")" * 9, "not " * 9 + "userName eq 1",
         " and ".join(["userName eq 1"] * 65),
     ],
