@@ -40,6 +40,7 @@ CLIENTS: Final = {
     "kubernetes": Client("kubernetes.py", "configs.yaml", ("kubernetes==37.0.2",)),
     "kitsu": Client("json_api.mjs", "articles.json"),
     "ketting": Client("hal.mjs", "shelf.yaml"),
+    "odata": Client("odata.mjs", "library.json"),
 }
 
 
