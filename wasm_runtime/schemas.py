@@ -5,6 +5,8 @@
 2. One validator for a whole document: an object that holds the value below its key. A validator for each
    operation takes up to 150 times the memory (measured on a document of 350 operations: 2 GB against 13 MB).
 3. What is found is told without a value: where, which keyword, and what the contract says there.
+4. Whether a value fits is known at its first fault. Errors are collected of values that are small enough for
+   it; of a larger one a part is looked at (`wasm_runtime.narrowing`).
 """
 
 from __future__ import annotations
@@ -15,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import evolve, frozen
 
-from wasm_runtime.nesting import depth_within
+from wasm_runtime.narrowing import Part, item_at_fault, sample
+from wasm_runtime.nesting import depth_within, without_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import jsonschema_rs
+
+    from wasm_runtime.narrowing import Path
 
 #: What one pattern may take compiled, and its cache while it runs.
 PATTERN_BYTES = 4 * 1024 * 1024
@@ -28,6 +33,11 @@ PATTERN_BYTES = 4 * 1024 * 1024
 MOST_VIOLATIONS = 16
 #: Errors that are looked at of one value, branches of a choice included.
 _MOST_ERRORS = 64
+#: What may be collected of one value: errors, at about 1 KB each, and bytes of texts that they copy.
+_ERRORS_COLLECTED = 100_000
+_BYTES_COPIED = 32 * 1024 * 1024
+#: Schemas applied to places, in all: to look for an item at fault takes some twenty times as long.
+_MOST_HALVED = 20_000_000
 #: Of an item's place; a longer number may be somebody's.
 _MOST_DIGITS = 4
 _CHOICES = frozenset({"anyOf", "oneOf"})
@@ -78,6 +88,8 @@ class Checker:
         """`text`: what `server.contracts.schemas` has prepared. Raises SchemaError, ValueError."""
         prepared = orjson.loads(text)
         self._depth: int = prepared["depth"]
+        #: Errors that there may be at one place of a value.
+        self._applied: int = prepared["applied"]
         self._keys = frozenset(prepared["schema"]["properties"])
         self._validator = compiled(prepared["schema"])
         #: Names that the contract has for properties, of any object.
@@ -117,9 +129,62 @@ class Checker:
         instance = {key: value}
         if self._validator.is_valid(instance):
             return ()
-        errors = islice(self._validator.iter_errors(instance), _MOST_ERRORS)
-        found = [told for error in errors for told in _told(error)]
+        size = _Size.of(orjson.dumps(value) if encoded is None else encoded)
+        if self._may_collect(size):
+            return self._collected(key, Part(value, frozenset()))
+        return self._of_parts(key, value, size)
+
+    def _may_collect(self, size: _Size) -> bool:
+        return (
+            size.places * self._applied <= _ERRORS_COLLECTED and size.length * self._applied <= _BYTES_COPIED
+        )
+
+    def _collected(
+        self, key: str, part: Part, place_of: Callable[[Path], Path] | None = None
+    ) -> tuple[Violation, ...]:
+        """What is wrong of a value that is small enough."""
+        errors = islice(self._validator.iter_errors({key: part.value}), _MOST_ERRORS)
+        found = [
+            told
+            for error in errors
+            if part.tells(tuple(error.instance_path[1:]), error.kind.name)
+            for told in _told(error, place_of)
+        ]
         return _without_consequences(tuple(dict.fromkeys(found)))[:MOST_VIOLATIONS]
+
+    def _of_parts(self, key: str, value: Any, size: _Size) -> tuple[Violation, ...]:
+        """Something that is wrong of a larger one."""
+        found = self._of_part(key, sample(value))
+        if found:
+            return found
+        if size.places * self._applied <= _MOST_HALVED:
+            item = item_at_fault(value, lambda each: self._validator.is_valid({key: each}))
+            if item is not None:
+                words = f"it does not fit from its item {item.number} on"
+                return self._of_part(key, item.part(), item.place_of) or (
+                    Violation(_pointer(item.path), "items", words),
+                )
+        return (Violation("", "size", "it does not fit, and is too long to say where: try with less of it"),)
+
+    def _of_part(
+        self, key: str, part: Part, place_of: Callable[[Path], Path] | None = None
+    ) -> tuple[Violation, ...]:
+        if not self._may_collect(_Size.of(orjson.dumps(part.value))):
+            return ()
+        return self._collected(key, part, place_of)
+
+
+@frozen
+class _Size:
+    """`length`: bytes of JSON. `places`: values within the value; at least as many as there are."""
+
+    length: int
+    places: int
+
+    @classmethod
+    def of(cls, encoded: bytes) -> _Size:
+        marks = without_texts(encoded)
+        return cls(len(encoded), 1 + marks.count(b",") + marks.count(b"{") + marks.count(b"["))
 
 
 @frozen
@@ -178,17 +243,25 @@ def _without_consequences(found: tuple[Violation, ...]) -> tuple[Violation, ...]
     return causes or found
 
 
-def _told(error: jsonschema_rs.ValidationError) -> Iterable[Violation]:
+def _told(
+    error: jsonschema_rs.ValidationError, place_of: Callable[[Path], Path] | None
+) -> Iterable[Violation]:
     """An error, or where it is that no branch of a choice fits, the errors of the branch that fits best."""
     keyword = _keyword(error)
-    violation = Violation(_pointer(error.instance_path), keyword, _words(error))
+    violation = _violation(error, place_of)
     if keyword not in _CHOICES:
         return (violation,)
     branches = [branch for branch in getattr(error.kind, "context", ()) if branch]
     if not branches:
         return (violation,)
     best = min(branches, key=lambda branch: (_is_shallow(branch, error), len(branch)))
-    return (violation, *(Violation(_pointer(e.instance_path), _keyword(e), _words(e)) for e in best[:4]))
+    return (violation, *(_violation(each, place_of) for each in best[:4]))
+
+
+def _violation(error: jsonschema_rs.ValidationError, place_of: Callable[[Path], Path] | None) -> Violation:
+    """Without the key that the value stands below."""
+    path = tuple(error.instance_path[1:])
+    return Violation(_pointer(path if place_of is None else place_of(path)), _keyword(error), _words(error))
 
 
 def _keyword(error: jsonschema_rs.ValidationError) -> str:
@@ -205,9 +278,8 @@ def _is_shallow(branch: list[jsonschema_rs.ValidationError], choice: jsonschema_
     )
 
 
-def _pointer(path: list[str | int]) -> str:
-    """Without the key that the value stands below."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path[1:])
+def _pointer(path: Path) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def _words(error: jsonschema_rs.ValidationError) -> str:
