@@ -69,20 +69,3 @@ def _referred(schema: Any, reference: Any) -> Any:
     for step in reference.split("/")[1:]:
         node = node.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
     return node
-
-
-def most_branches(schema: Any) -> int:
-    """Of the largest list of schemas that apply to one value."""
-    most, left = 1, [schema]
-    while left:
-        node = left.pop()
-        if isinstance(node, dict):
-            most = max(
-                most,
-                *(len(node[name]) for name in (*CHOICES, "allOf") if isinstance(node.get(name), list)),
-                1,
-            )
-            left.extend(node.values())
-        elif isinstance(node, list):
-            left.extend(node)
-    return most

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.contracts.schemas import prepare
 from wasm_runtime import schemas
 from wasm_runtime.brief_schemas import brief, choice_at
 from wasm_runtime.schemas import Checker, compiled
@@ -19,12 +20,11 @@ FORMS = [{"type": "object", "required": [f"p{number}"]} for number in range(4)]
 PLENTY = [{"p1": 1}] * 2_000
 
 
-def checker(schema: Any, **definitions: Any) -> Checker:
-    """Of one schema, as `server.contracts.schemas` prepares it."""
-    import orjson
-
-    whole = {"type": "object", "properties": {"x": schema}, "$defs": definitions}
-    return Checker(orjson.dumps({"depth": 64, "schema": whole}).decode())
+def faults(schema: Any, value: Any) -> list[tuple[str, str]]:
+    done = prepare({"it": schema, "form": {"anyOf": FORMS}}, ["#/it"], "request")
+    found = Checker(done.text).violations(done.keys["#/it"], value)
+    assert all(each.detail for each in found)
+    return [(each.pointer, each.keyword) for each in found]
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,11 @@ def checker(schema: Any, **definitions: Any) -> Checker:
         ({"items": {"type": "object"}}, [*PLENTY, 1], ("/2000", "type")),
         ({"items": {"anyOf": FORMS}}, [*PLENTY, {}], ("/2000", "anyOf")),
         ({"items": {"oneOf": FORMS}}, [*PLENTY, {"p1": 1, "p2": 1}], ("/2000", "oneOf")),
-        ({"items": {"$ref": "#/$defs/form"}}, [*PLENTY, {}], ("/2000", "anyOf")),
+        ({"items": {"$ref": "#/form"}}, [*PLENTY, {}], ("/2000", "anyOf")),
         ({"items": {"allOf": [{"anyOf": FORMS}], "anyOf": FORMS}}, [*PLENTY, {}], ("/2000", "anyOf")),
         ({"items": {"not": {"required": ["q"]}}}, [*PLENTY, {"q": 1}], ("/2000", "not")),
         ({"items": {"not": {"not": {"type": "object"}}}}, [*PLENTY, 1], ("/2000", "not")),
-        ({"items": {"properties": {"anyOf": {"const": 1}}}}, [*PLENTY, {"anyOf": 2}], ("/2000/anyOf", "const")),
+        ({"items": {"properties": {"anyOf": {"const": 1}}}}, [*PLENTY, {"anyOf": 2}], ("/2000/anyOf", "const")),  # noqa: E501
         ({"maxItems": 1_999}, PLENTY, ("", "maxItems")),
         ({"uniqueItems": True}, PLENTY, ("", "uniqueItems")),
         ({"items": {"allOf": [{"properties": {"p1": {}}}], "unevaluatedProperties": False}},
@@ -46,26 +46,34 @@ def checker(schema: Any, **definitions: Any) -> Checker:
 )  # fmt: skip
 def test_one_fault_is_told(schema: Any, value: Any, told: tuple[str, str]) -> None:
     """Of a large value the first; a choice's in its own name, though it stands below a `not` of ours."""
-    found = checker(schema, form={"anyOf": FORMS}).violations("x", value)
-
-    assert [(each.pointer, each.keyword) for each in found] == [told]
-    assert all(each.detail for each in found)
+    assert faults(schema, value) == [told]
 
 
 @pytest.mark.parametrize(("more", "count"), [(0, 2), (1, 1)])
-def test_how_many_parts_are_looked_at_closely(more: int, count: int) -> None:
-    """Two faults are told as long as making all of them is cheap; then the first."""
-    value = ["a", "b"] + [1] * ((schemas._MOST_MADE - 3) + more)
-    found = checker({"items": {"type": "integer"}}).violations("x", value)
+def test_how_many_errors_are_made(more: int, count: int) -> None:
+    """Two faults are told as long as making all errors that there may be is cheap; then the first."""
+    done = prepare({"it": {"items": {"type": "integer"}}}, ["#/it"], "request")
+    checker = Checker(done.text)
+    value = ["a", "b"] + [1] * (schemas._MOST_MADE // checker._applied - 3 + more)
 
-    assert [each.pointer for each in found] == ["/0", "/1"][:count]
+    assert [each.pointer for each in checker.violations(done.keys["#/it"], value)] == ["/0", "/1"][:count]
+
+
+@pytest.mark.parametrize(("more", "count"), [(0, 2), (1, 1)])
+def test_how_much_they_copy(more: int, count: int) -> None:
+    """Each error has what it is about."""
+    done = prepare({"it": {"required": ["a", "b"]}}, ["#/it"], "request")
+    checker = Checker(done.text)
+    value = {"c": "x" * (schemas._MOST_COPIED // checker._applied - len('{"c":""}') + more)}
+
+    assert len(checker.violations(done.keys["#/it"], value)) == count
 
 
 def test_a_choice_counts_for_its_branches() -> None:
     value: list[Any] = [{}] + [{"p1": 1}] * 100
-    assert len(checker({"items": {"anyOf": FORMS[:2]}}).violations("x", value)) > 1
-    many = [{"required": [f"p{number}"]} for number in range(20)]
-    assert len(checker({"items": {"anyOf": many}}).violations("x", value)) == 1
+    assert len(faults({"items": {"anyOf": FORMS[:2]}}, value)) > 1
+    many = [{"required": [f"p{number}"]} for number in range(40)]
+    assert len(faults({"items": {"anyOf": many}}, value)) == 1
 
 
 def test_a_reference_to_nothing_is_no_choice() -> None:
@@ -116,19 +124,21 @@ WRONG = """
 import resource
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
 resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
-import orjson
+from server.contracts.schemas import prepare
 from wasm_runtime.schemas import Checker
 forms = [{"required": [f"p{n}"], "properties": {"k": {"type": "integer"}}} for n in range(20)]
 lists = [{"type": "array", "items": {"type": "string", "minLength": n}} for n in range(20)]
+many = {"required": [f"r{n}" for n in range(200)]}
 for schema, value in (
     ({"items": {"type": "string"}}, [1] * 500_000),
     ({"items": {"oneOf": forms}}, [{"k": "v"}] * 80_000),
     ({"anyOf": lists}, [1] * 500_000),
     ({"items": {"enum": [f"x{n}" for n in range(500)]}}, ["v"] * 200_000),
-    ({"required": [f"r{n}" for n in range(200)]}, {"a": ["x"] * 200_000}),
+    (many, {"a": ["x"] * 200_000}),
+    (many, {"a": "x" * 1_000_000}),
 ):
-    whole = {"type": "object", "properties": {"x": schema}}
-    found = Checker(orjson.dumps({"depth": 64, "schema": whole}).decode()).violations("x", value)
+    done = prepare({"it": schema}, ["#/it"], "request")
+    found = Checker(done.text).violations(done.keys["#/it"], value)
     assert len(found) == 1, found
 """
 
