@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
-#: Items that are kept of a list.
+#: Items that are kept of a list; shorter ones are searched for nothing.
 ITEMS: Final = 16
 #: Characters that are kept of a text.
 CHARACTERS: Final = 256
@@ -56,7 +56,7 @@ class Item:
         """The value with this item alone in its list."""
         items = _at(self.value, self.path)
         alone = _with(self.value, self.path, [items[self.number]])
-        return sample(alone, {self.path})
+        return sample(alone, ITEMS, self.path)
 
     def place_of(self, path: Path) -> Path:
         """Where in the value that is which stands at `path` in the part."""
@@ -66,20 +66,20 @@ class Item:
         return (*self.path, self.number, *path[length + 1 :])
 
 
-def sample(value: Any, cut: set[Path] | None = None) -> Part:
-    """`cut`: places that are cut already."""
-    places = set(cut or ())
-    kept = _cut(value, (), places)
+def sample(value: Any, items: int = ITEMS, *cut: Path) -> Part:
+    """With so many items of each list. `cut`: places where something was cut already."""
+    places = set(cut)
+    kept = _cut(value, (), items, places)
     return Part(kept, frozenset(place[:end] for place in places for end in range(len(place) + 1)))
 
 
-def _cut(value: Any, path: Path, places: set[Path]) -> Any:
+def _cut(value: Any, path: Path, items: int, places: set[Path]) -> Any:
     if isinstance(value, dict):
-        return {name: _cut(each, (*path, name), places) for name, each in value.items()}
+        return {name: _cut(each, (*path, name), items, places) for name, each in value.items()}
     if isinstance(value, list):
-        if len(value) > ITEMS:
+        if len(value) > items:
             places.add(path)
-        return [_cut(each, (*path, number), places) for number, each in enumerate(value[:ITEMS])]
+        return [_cut(each, (*path, number), items, places) for number, each in enumerate(value[:items])]
     if isinstance(value, str) and len(value) > CHARACTERS:
         places.add(path)
         return value[:CHARACTERS]

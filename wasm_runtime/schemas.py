@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import evolve, frozen
 
-from wasm_runtime.narrowing import Part, item_at_fault, sample
+from wasm_runtime.narrowing import Item, Part, item_at_fault, sample
 from wasm_runtime.nesting import depth_within, without_texts
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ MOST_VIOLATIONS = 16
 #: Errors that are looked at of one value, branches of a choice included.
 _MOST_ERRORS = 64
 #: What may be collected of one value: errors, at about 1 KB each, and bytes of texts that they copy.
-_ERRORS_COLLECTED = 100_000
+_ERRORS_COLLECTED = 40_000
 _BYTES_COPIED = 32 * 1024 * 1024
+#: Items that a sample keeps of each list: as many as leave it small enough.
+_SAMPLES = (16, 4, 1)
 #: Schemas applied to places, in all: to look for an item at fault takes some twenty times as long.
 _MOST_HALVED = 20_000_000
 #: Of an item's place; a longer number may be somebody's.
@@ -88,8 +90,8 @@ class Checker:
         """`text`: what `server.contracts.schemas` has prepared. Raises SchemaError, ValueError."""
         prepared = orjson.loads(text)
         self._depth: int = prepared["depth"]
-        #: Errors that there may be at one place of a value.
-        self._applied: int = prepared["applied"]
+        #: Errors that there may be at one place of a value, by the place's level.
+        self._applied: list[int] = prepared["applied"]
         self._keys = frozenset(prepared["schema"]["properties"])
         self._validator = compiled(prepared["schema"])
         #: Names that the contract has for properties, of any object.
@@ -129,15 +131,19 @@ class Checker:
         instance = {key: value}
         if self._validator.is_valid(instance):
             return ()
-        size = _Size.of(orjson.dumps(value) if encoded is None else encoded)
-        if self._may_collect(size):
+        text = orjson.dumps(value) if encoded is None else encoded
+        if self._may_collect(text):
             return self._collected(key, Part(value, frozenset()))
-        return self._of_parts(key, value, size)
+        return self._of_parts(key, value, text)
 
-    def _may_collect(self, size: _Size) -> bool:
-        return (
-            size.places * self._applied <= _ERRORS_COLLECTED and size.length * self._applied <= _BYTES_COPIED
-        )
+    def _may_collect(self, text: bytes) -> bool:
+        applied = self._applied_to(text)
+        return _places(text) * applied <= _ERRORS_COLLECTED and len(text) * applied <= _BYTES_COPIED
+
+    def _applied_to(self, text: bytes) -> int:
+        """At the place with most of them, of a value whose JSON is that text."""
+        levels = enumerate(self._applied[:-1])
+        return next((most for level, most in levels if depth_within(text, level)), self._applied[-1])
 
     def _collected(
         self, key: str, part: Part, place_of: Callable[[Path], Path] | None = None
@@ -152,39 +158,34 @@ class Checker:
         ]
         return _without_consequences(tuple(dict.fromkeys(found)))[:MOST_VIOLATIONS]
 
-    def _of_parts(self, key: str, value: Any, size: _Size) -> tuple[Violation, ...]:
+    def _of_parts(self, key: str, value: Any, text: bytes) -> tuple[Violation, ...]:
         """Something that is wrong of a larger one."""
-        found = self._of_part(key, sample(value))
-        if found:
-            return found
-        if size.places * self._applied <= _MOST_HALVED:
+        for items in _SAMPLES:
+            part = sample(value, items)
+            if self._may_collect(orjson.dumps(part.value)):
+                found = self._collected(key, part)
+                if found:
+                    return found
+                break
+        if _places(text) * self._applied_to(text) <= _MOST_HALVED:
             item = item_at_fault(value, lambda each: self._validator.is_valid({key: each}))
             if item is not None:
-                words = f"it does not fit from its item {item.number} on"
-                return self._of_part(key, item.part(), item.place_of) or (
-                    Violation(_pointer(item.path), "items", words),
-                )
+                return self._of_item(key, item)
         return (Violation("", "size", "it does not fit, and is too long to say where: try with less of it"),)
 
-    def _of_part(
-        self, key: str, part: Part, place_of: Callable[[Path], Path] | None = None
-    ) -> tuple[Violation, ...]:
-        if not self._may_collect(_Size.of(orjson.dumps(part.value))):
-            return ()
-        return self._collected(key, part, place_of)
+    def _of_item(self, key: str, item: Item) -> tuple[Violation, ...]:
+        part = item.part()
+        found: tuple[Violation, ...] = ()
+        if self._may_collect(orjson.dumps(part.value)):
+            found = self._collected(key, part, item.place_of)
+        words = f"it does not fit from its item {item.number} on"
+        return found or (Violation(_pointer(item.path), "items", words),)
 
 
-@frozen
-class _Size:
-    """`length`: bytes of JSON. `places`: values within the value; at least as many as there are."""
-
-    length: int
-    places: int
-
-    @classmethod
-    def of(cls, encoded: bytes) -> _Size:
-        marks = without_texts(encoded)
-        return cls(len(encoded), 1 + marks.count(b",") + marks.count(b"{") + marks.count(b"["))
+def _places(text: bytes) -> int:
+    """How many values there are in JSON text; a few more than there are."""
+    marks = without_texts(text)
+    return 1 + marks.count(b",") + marks.count(b"{") + marks.count(b"[")
 
 
 @frozen

@@ -21,6 +21,7 @@ CHOICES = {"type": "array", "items": {"oneOf": FORMS}}
 NESTED = {"properties": {"name": {"type": "string"}, "rows": TEXTS}, "required": ["name"]}
 LONG = {"items": {"pattern": "b$", "allOf": [{}] * 50}}
 TEXT = "a" * 300 + "b"
+WORDS = {"type": "array", "items": {"enum": [f"v{n}" for n in range(500)]}}
 MANY = 200_000
 
 
@@ -104,7 +105,8 @@ def test_large_values_with_faults_everywhere_take_little_memory() -> None:
         "choices": CHOICES,
         "choice of lists": {"oneOf": [{"type": "array", "items": form} for form in FORMS]},
         "names": {"type": "object", "required": [f"r{n}" for n in range(200)]},
-        "words": {"type": "array", "items": {"enum": [f"v{n}" for n in range(500)]}},
+        "words": WORDS,
+        "fewer words": WORDS,
     }
     bodies = {
         "texts": ([], 1, 500_000),
@@ -112,6 +114,7 @@ def test_large_values_with_faults_everywhere_take_little_memory() -> None:
         "choice of lists": ([], 1, 500_000),
         "names": ({}, None, 1_000_000),
         "words": ([], "a", 250_000),
+        "fewer words": ([], "a", 39_000),
     }
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
