@@ -39,7 +39,7 @@ from server.values.model import Reply
 from server.values.replies import error_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp import web
 
@@ -137,9 +137,9 @@ class Watching:
         self._settings = settings
         self._use_case = use_case
 
-    def renew(self) -> None:
+    def renew(self, tokens: Mapping[str, str]) -> None:
         """The tokens are others: tickets of before are none any more, and all streams have to come again."""
-        self._tickets.renew()
+        self._tickets.renew(tokens)
         self.registry.end_all("the service's tokens were read again")
 
     # Tickets
