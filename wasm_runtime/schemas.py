@@ -5,8 +5,8 @@
 2. One validator for a whole document: an object that holds the value below its key. A validator for each
    operation takes up to 150 times the memory (measured on a document of 350 operations: 2 GB against 13 MB).
 3. What is found is told without a value: where, which keyword, and what the contract says there.
-4. Whether a value fits is known at its first fault. Errors are collected of values that are small enough for
-   it; of a larger one a part is looked at (`wasm_runtime.narrowing`).
+4. Of a value with so many parts that all its errors would take long to make, the first is told
+   (`wasm_runtime/brief_schemas.py`). Whether a value fits is always decided without making any.
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import evolve, frozen
 
-from wasm_runtime.narrowing import Item, Part, item_at_fault, sample
-from wasm_runtime.nesting import depth_within, without_texts
+from wasm_runtime.brief_schemas import CHOICES, brief, choice_at
+from wasm_runtime.nesting import depth_within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import jsonschema_rs
-
-    from wasm_runtime.narrowing import Path
 
 #: What one pattern may take compiled, and its cache while it runs.
 PATTERN_BYTES = 4 * 1024 * 1024
@@ -33,16 +31,13 @@ PATTERN_BYTES = 4 * 1024 * 1024
 MOST_VIOLATIONS = 16
 #: Errors that are looked at of one value, branches of a choice included.
 _MOST_ERRORS = 64
-#: What may be collected of one value: errors, at about 1 KB each, and bytes of texts that they copy.
-_ERRORS_COLLECTED = 40_000
-_BYTES_COPIED = 32 * 1024 * 1024
-#: Items that a sample keeps of each list: as many as leave it small enough.
-_SAMPLES = (16, 4, 1)
-#: Schemas applied to places, in all: to look for an item at fault takes some twenty times as long.
-_MOST_HALVED = 20_000_000
+#: Errors that are made of one value, of which the first are told: some 20 us each.
+_MOST_MADE = 2_000
+#: Bytes of a value that its errors copy: each has what it is about, which may be all of it.
+_MOST_COPIED = 4 * 1024 * 1024
 #: Of an item's place; a longer number may be somebody's.
 _MOST_DIGITS = 4
-_CHOICES = frozenset({"anyOf", "oneOf"})
+_CHOICES = frozenset(CHOICES)
 
 
 class SchemaError(Exception):
@@ -90,10 +85,13 @@ class Checker:
         """`text`: what `server.contracts.schemas` has prepared. Raises SchemaError, ValueError."""
         prepared = orjson.loads(text)
         self._depth: int = prepared["depth"]
-        #: Errors that there may be at one place of a value, by the place's level.
-        self._applied: list[int] = prepared["applied"]
         self._keys = frozenset(prepared["schema"]["properties"])
         self._validator = compiled(prepared["schema"])
+        self._text = text
+        #: Errors that there may be at one place of a value.
+        self._applied: int = prepared["applied"]
+        #: The schema in brief, and its validator; made when it is first needed.
+        self._brief: tuple[Any, jsonschema_rs.Validator] | None = None
         #: Names that the contract has for properties, of any object.
         self._names = frozenset(_property_names(prepared["schema"]))
 
@@ -131,61 +129,32 @@ class Checker:
         instance = {key: value}
         if self._validator.is_valid(instance):
             return ()
-        text = orjson.dumps(value) if encoded is None else encoded
-        if self._may_collect(text):
-            return self._collected(key, Part(value, frozenset()))
-        return self._of_parts(key, value, text)
-
-    def _may_collect(self, text: bytes) -> bool:
-        applied = self._applied_to(text)
-        return _places(text) * applied <= _ERRORS_COLLECTED and len(text) * applied <= _BYTES_COPIED
-
-    def _applied_to(self, text: bytes) -> int:
-        """At the place with most of them, of a value whose JSON is that text."""
-        levels = enumerate(self._applied[:-1])
-        return next((most for level, most in levels if depth_within(text, level)), self._applied[-1])
-
-    def _collected(
-        self, key: str, part: Part, place_of: Callable[[Path], Path] | None = None
-    ) -> tuple[Violation, ...]:
-        """What is wrong of a value that is small enough."""
-        errors = islice(self._validator.iter_errors({key: part.value}), _MOST_ERRORS)
-        found = [
-            told
-            for error in errors
-            if part.tells(tuple(error.instance_path[1:]), error.kind.name)
-            for told in _told(error, place_of)
-        ]
+        if not self._may_make_all(orjson.dumps(value) if encoded is None else encoded):
+            return (self._first(instance),)
+        errors = islice(self._validator.iter_errors(instance), _MOST_ERRORS)
+        found = [told for error in errors for told in _told(error)]
         return _without_consequences(tuple(dict.fromkeys(found)))[:MOST_VIOLATIONS]
 
-    def _of_parts(self, key: str, value: Any, text: bytes) -> tuple[Violation, ...]:
-        """Something that is wrong of a larger one."""
-        for items in _SAMPLES:
-            part = sample(value, items)
-            if self._may_collect(orjson.dumps(part.value)):
-                found = self._collected(key, part)
-                if found:
-                    return found
-                break
-        if _places(text) * self._applied_to(text) <= _MOST_HALVED:
-            item = item_at_fault(value, lambda each: self._validator.is_valid({key: each}))
-            if item is not None:
-                return self._of_item(key, item)
-        return (Violation("", "size", "it does not fit, and is too long to say where: try with less of it"),)
+    def _may_make_all(self, encoded: bytes) -> bool:
+        """Whether all errors of a value are few, and what they copy of it is little."""
+        return _parts(encoded) * self._applied <= _MOST_MADE and len(encoded) * self._applied <= _MOST_COPIED
 
-    def _of_item(self, key: str, item: Item) -> tuple[Violation, ...]:
-        part = item.part()
-        found: tuple[Violation, ...] = ()
-        if self._may_collect(orjson.dumps(part.value)):
-            found = self._collected(key, part, item.place_of)
-        words = f"it does not fit from its item {item.number} on"
-        return found or (Violation(_pointer(item.path), "items", words),)
+    def _first(self, instance: Any) -> Violation:
+        """The first fault of a value that has one."""
+        import jsonschema_rs  # noqa: PLC0415  as above
 
-
-def _places(text: bytes) -> int:
-    """How many values there are in JSON text; a few more than there are."""
-    marks = without_texts(text)
-    return 1 + marks.count(b",") + marks.count(b"{") + marks.count(b"[")
+        if self._brief is None:
+            schema = brief(orjson.loads(self._text)["schema"])
+            self._brief = (schema, compiled(schema))
+        schema, validator = self._brief
+        try:
+            validator.validate(instance)
+        except jsonschema_rs.ValidationError as error:
+            name = choice_at(schema, [*error.schema_path]) if error.kind.name == "not" else ""
+            if name:
+                return Violation(_pointer(error.instance_path), name, _FIXED[name])
+            return Violation(_pointer(error.instance_path), _keyword(error), _words(error))
+        return Violation("", "unevaluatedProperties", _FIXED["unevaluatedProperties"])
 
 
 @frozen
@@ -221,6 +190,11 @@ class Rules:
         return tuple(map(self.checker.masked, found)) if found else ()
 
 
+def _parts(encoded: bytes) -> int:
+    """At least as many as the value has, members and items."""
+    return 1 + encoded.count(b",") + encoded.count(b":") + encoded.count(b"[") + encoded.count(b"{")
+
+
 def _property_names(schema: Any) -> Iterator[str]:
     left = [schema]
     while left:
@@ -244,25 +218,17 @@ def _without_consequences(found: tuple[Violation, ...]) -> tuple[Violation, ...]
     return causes or found
 
 
-def _told(
-    error: jsonschema_rs.ValidationError, place_of: Callable[[Path], Path] | None
-) -> Iterable[Violation]:
+def _told(error: jsonschema_rs.ValidationError) -> Iterable[Violation]:
     """An error, or where it is that no branch of a choice fits, the errors of the branch that fits best."""
     keyword = _keyword(error)
-    violation = _violation(error, place_of)
+    violation = Violation(_pointer(error.instance_path), keyword, _words(error))
     if keyword not in _CHOICES:
         return (violation,)
     branches = [branch for branch in getattr(error.kind, "context", ()) if branch]
     if not branches:
         return (violation,)
     best = min(branches, key=lambda branch: (_is_shallow(branch, error), len(branch)))
-    return (violation, *(_violation(each, place_of) for each in best[:4]))
-
-
-def _violation(error: jsonschema_rs.ValidationError, place_of: Callable[[Path], Path] | None) -> Violation:
-    """Without the key that the value stands below."""
-    path = tuple(error.instance_path[1:])
-    return Violation(_pointer(path if place_of is None else place_of(path)), _keyword(error), _words(error))
+    return (violation, *(Violation(_pointer(e.instance_path), _keyword(e), _words(e)) for e in best[:4]))
 
 
 def _keyword(error: jsonschema_rs.ValidationError) -> str:
@@ -279,8 +245,9 @@ def _is_shallow(branch: list[jsonschema_rs.ValidationError], choice: jsonschema_
     )
 
 
-def _pointer(path: Path) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+def _pointer(path: list[str | int]) -> str:
+    """Without the key that the value stands below."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path[1:])
 
 
 def _words(error: jsonschema_rs.ValidationError) -> str:

@@ -39,10 +39,10 @@ class Vertex:
 
 @frozen
 class Bounds:
-    """`depth`: of a value, at most. `applied`: errors that there may be at a place, by its level."""
+    """`depth`: of a value, at most. `applied`: schemas and required names that count at one place of it."""
 
     depth: int
-    applied: tuple[int, ...]
+    applied: int
 
 
 def bounded(vertices: Mapping[str, Vertex], most: int, relax: Callable[[str], None]) -> Bounds:
@@ -134,22 +134,20 @@ def _depth(
         if kind not in kinds and not work.done:
             kinds[kind] = _parts_by_name(kind, work)
     counts = dict(costs)
-    applied = [_most(counts)]
     for level in range(1, DEEPEST):
         if work.done:
-            return Bounds(level, (*applied, most))
+            return Bounds(level, most)
         below = {kind: _most_below(groups, counts, work) for kind, groups in kinds.items()}
         changed = {vertex: below[kind] for vertex, kind in kind_of.items() if below[kind] > counts[vertex]}
         if not changed:
-            return Bounds(DEEPEST, tuple(applied))
+            return Bounds(DEEPEST, _heaviest(counts))
         if max(changed.values()) > most:
-            return Bounds(level, tuple(applied))
+            return Bounds(level, _heaviest(counts))
         counts.update(changed)
-        applied.append(_most(counts))
-    return Bounds(DEEPEST, tuple(applied))
+    return Bounds(DEEPEST, _heaviest(counts))
 
 
-def _most(counts: Mapping[Vertex, int]) -> int:
+def _heaviest(counts: Mapping[Vertex, int]) -> int:
     return max(counts.values(), default=1)
 
 

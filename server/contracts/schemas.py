@@ -50,8 +50,6 @@ _PARTS: Final = (
     "unevaluatedItems",
     "unevaluatedProperties",
 )
-#: JSON that takes the memory of an error when it is copied into one.
-_BYTES_OF_AN_ERROR: Final = 100
 _HIDING: Final = {"request": "readOnly", "reply": "writeOnly"}
 _CLOSING: Final = ("additionalProperties", "unevaluatedProperties")
 
@@ -67,7 +65,7 @@ class SchemaLimits:
     #: All patterns compiled, in bytes, and the characters of one.
     pattern_bytes: int = 64 * 1024 * 1024
     pattern_characters: int = 2_000
-    #: Schemas that are applied to one place of a value, and what else may be said of each.
+    #: Schemas that are applied to one place of a value, and the names that they require.
     applied: int = 20_000
 
 
@@ -115,17 +113,6 @@ def prepare(
     prepared = {"depth": bounds.depth, "applied": bounds.applied, "schema": schema}
     text = orjson.dumps(prepared, default=_big).decode()
     return Prepared(text, keys, tuple(copying.relaxed.values()))
-
-
-def _errors_of(schema: dict[str, Any]) -> int:
-    """What may be collected of one schema at one place, beside its first error.
-
-    Each name that is missing is an error of its own, and each error has a copy of the values that it misses.
-    """
-    dependent = schema.get("dependentRequired", {}).values()
-    names = len(schema.get("required", ())) + sum(map(len, dependent))
-    values = {name: schema[name] for name in ("const", "enum") if name in schema}
-    return names + len(orjson.dumps(values, default=str)) // _BYTES_OF_AN_ERROR
 
 
 def _big(value: Any) -> Any:
@@ -223,7 +210,9 @@ class _Copying:
         self._properties(node, schema, inner)
         self._items(node, schema, inner)
         self._required(node, schema, hidden)
-        at.vertex.applied += _errors_of(schema)
+        # Each name that is missing is an error of its own.
+        dependent = schema.get("dependentRequired", {}).values()
+        at.vertex.applied += len(schema.get("required", ())) + sum(map(len, dependent))
         self._combined(node, schema, inner)
         if at.place.opened or closed:
             for keyword in _CLOSING:

@@ -225,7 +225,7 @@ async def test_a_backup_under_writers_is_a_moment_that_there_was(operator: Opera
 async def test_copies_of_data_are_the_owner_s_alone(operator: Operator, tmp_path: Path) -> None:
     """In a data root that others may look into: a backup that waits to be fetched, and what is made of it."""
     root = Path(operator.api.service.data_path)
-    os.chmod(root, 0o755)  # noqa: PTH101 S103  as an operator's `mkdir` leaves it
+    os.chmod(root, 0o755)  # noqa: PTH101  as an operator's `mkdir` leaves it
     made = await operator.do("POST", "/record/backup")
     data = archive(tmp_path / "in.tar", {"a.json": '[{"id": 1}]'}).read_bytes()
     assert (await upload(operator, "s2", data))[0] == 200
