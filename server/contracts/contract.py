@@ -202,7 +202,10 @@ class Contract:
         return media_type, content[media_type]
 
     def represented(self, operation: Operation, reply: Reply, accept: str) -> Reply:
-        """In XML or text, if that is what it represents; takes time in proportion to it."""
+        """In XML or text, if that is what it represents; takes time in proportion to it.
+
+        Raises ReplyTooLarge.
+        """
         found = self.represents(operation, reply, accept)
         if found is None:
             return reply
@@ -216,7 +219,9 @@ class Contract:
             return reply
         document = self.document
         name = self.model.views.at(schema).name or "root"
-        text = xml_of(value, document.resolve(schema), name, self.compiler.examples.follow)
+        size = 0 if empty or reply.body is None else len(reply.body)
+        resolved, follow = document.resolve(schema), self.compiler.examples.follow
+        text = xml_of(value, resolved, name, follow, body_bytes=size)
         return evolve(reply, body=text.encode("utf-8", "replace"), media_type=media_type)
 
     def asked(self, compiled: Compiled, match: Match, ctx: RequestContext) -> Asked:
@@ -297,7 +302,7 @@ class Call:
         return self.contract.represents(self.match.operation, reply, accept) is not None
 
     def represented(self, reply: Reply, accept: str) -> Reply:
-        """In the media type that the operation has, where that is none of JSON's."""
+        """In the media type that the operation has, where that is none of JSON's. Raises ReplyTooLarge."""
         if self.contract is None or self.match is None:
             return reply
         return self.contract.represented(self.match.operation, reply, accept)

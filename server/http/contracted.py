@@ -11,6 +11,8 @@ from attrs import evolve
 
 from server.concurrency.aside import INLINE_BYTES, aside
 from server.contracts.issued import issued_by
+from server.values.errors import ReplyTooLarge
+from server.values.model import SAFE_METHODS
 
 if TYPE_CHECKING:
     from server.contracts.contract import Call
@@ -75,12 +77,20 @@ class Contracted:
 
 
 async def _represented(ctx: RequestContext, reply: Reply) -> Reply:
-    """The reply in a type of the contract's; a long one is made another beside the event loop."""
+    """The reply in a type of the contract's; a long one is made another beside the event loop.
+
+    What a write would say at too great a length stays JSON: it is done. Raises ReplyTooLarge for a read.
+    """
     call, accept = ctx.contract, ctx.headers.get("accept", "")
-    if len(reply.body or b"") <= INLINE_BYTES or not call.represents(reply, accept):
-        represented: Reply = call.represented(reply, accept)
-        return represented
-    return await aside(partial(call.represented, reply, accept), ctx.session.directory)
+    try:
+        if len(reply.body or b"") <= INLINE_BYTES or not call.represents(reply, accept):
+            represented: Reply = call.represented(reply, accept)
+            return represented
+        return await aside(partial(call.represented, reply, accept), ctx.session.directory)
+    except ReplyTooLarge:
+        if ctx.method in SAFE_METHODS:
+            raise
+        return reply
 
 
 def _speaks_of_tokens(body: bytes) -> bool:
