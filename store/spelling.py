@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from store.errors import InvalidQuery
-from store.foreign import ACCEPT, between, right_sort, right_word
+from store.foreign import ACCEPT, between, right_sort, right_word, sortable
 from store.foreign import FIELDS as _FIELDS
 from store.foreign import PAGE as _PAGE
 from store.foreign import RELATED as _RELATED
@@ -300,7 +300,7 @@ def _is_meant(key: str, value: Any, known: Collection[str]) -> bool:
     if _PLAIN[key] is not _SORT or any(re.match(r"[+-][A-Za-z_]", text) for text in texts):
         return True
     terms = [term.strip().lstrip("+-") for text in texts for term in text.split(",")]
-    names = {plain(re.split("[.:;| ]", _direction(term, "") or term, maxsplit=1)[0]) for term in terms}
+    names = {plain(re.split("[.:;| ]", _direction(term) or term, maxsplit=1)[0]) for term in terms}
     meant = _DIRECTIONS | {plain(name) for name in known} | (_YES if key in _FLAGGED else frozenset())
     return bool(names & meant)
 
@@ -441,12 +441,11 @@ def spelt(name: str, operator: str, value: Any) -> str:
 
 def check_sort(names: list[str], known: Collection[str]) -> None:
     """`names` are sort keys as they were sent. Raises InvalidQuery for what is no field."""
-    before = ""
-    for term in names:
+    for before, term, after in zip(["", *names], names, [*names[1:], ""], strict=False):
         name = term.lstrip("+-")
         field = name.removesuffix("__nocase")
         if field not in known:
-            right = _direction(name, before) or (right_sort(term, known) if has_all(known) else "")
+            right = _meant(term if term.startswith("-1") else name, before, after, known)
             if right:
                 raise InvalidQuery(f"sort: '{term[:100]}' is no field; write sort={right[:100]}")
             check_field("sort", field, known)
@@ -455,16 +454,22 @@ def check_sort(names: list[str], known: Collection[str]) -> None:
                 raise InvalidQuery(
                     f"sort: '{field[:100]}' is within an array, which has no one value to sort by"
                 )
-        before = field
 
 
-def _direction(name: str, before: str) -> str:
-    """The sort key for a direction in words; empty where there is none."""
+def _meant(name: str, before: str, after: str, known: Collection[str]) -> str:
+    """The sort key for what is no field, by itself or with the term beside it; empty where there is none."""
+    if name.lower() in _DIRECTIONS:
+        field = before.lstrip("+-") or (sortable(after, known) if has_all(known) else after)
+        down = f"-{field}" if name.lower().startswith("desc") else field
+        return down if field else ""
+    return (right_sort(name, known) if has_all(known) else "") or _direction(name)
+
+
+def _direction(name: str) -> str:
+    """The sort key for a direction in words, of a field that may be; empty where there is none."""
     call = _ORDERED_CALL.fullmatch(name)
     found = _ORDERED.fullmatch(name)
-    if name.lower() in _DIRECTIONS and before:
-        field, direction = before, name
-    elif call is not None:
+    if call is not None:
         direction, field = call.groups()
     elif found is not None:
         field, direction = found.groups()
