@@ -129,9 +129,11 @@ class CheckedConventions:
         return self._conventions.allowed_methods(ctx.segments, exists=True)
 
     async def _is_file(self, ctx: RequestContext) -> bool:
-        """Whether the path is that of a file in a record: `/photos/1/image`."""
-        path = split_prefix(ctx.segments)[1]
+        """Whether the path is that of a file in a record: `/photos/1/image`, or `/photos/1/images/0`."""
+        path, place = (rest := split_prefix(ctx.segments)[1])[:3], rest[3:]
         if ctx.method != "GET" or len(path) != 3 or doubtful_name(ctx.segments) is None:
+            return False
+        if place and not place[0].isdecimal():
             return False
         return await self._has_file(ctx.session, path)
 
