@@ -23,7 +23,7 @@ METHODS: dict[str, tuple[str, Any]] = {
 #: The others are answers in the end.
 FAILING = [fault for fault in FAULTS if fault.reply_status is not None]
 ANSWERING = [fault for fault in FAULTS if fault not in FAILING]
-#: The first of each cause that the planner can tell from the others. What a provider's class makes of every one
+#: One of each cause that the planner can tell from the others. What a provider's class makes of all of them
 #: is in tests/unit/server/planning/providers/test_faults.py.
 _OF_A_CAUSE = {
     (fault.error, fault.retried, fault.reply_status): fault for fault in reversed(FAILING)
