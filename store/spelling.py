@@ -166,6 +166,7 @@ def check_filter(key: str, value: Any, known: Collection[str], operators: Collec
     if not key[:1].isalpha() or "[" in key:
         _check_marks(key, value, operators)
     if key not in known:
+        _check_steps(key, value, known)
         if ("[" in key or "]" in key) and not _BRACKETS.fullmatch(key):
             raise InvalidQuery(
                 f"'{key[:100]}': a bracket is without its other; write name=value or name__operator=value"
@@ -173,6 +174,13 @@ def check_filter(key: str, value: Any, known: Collection[str], operators: Collec
         _check_word(key, value, known)
         _check_operator(key, value, known, operators)
     _check_value(key, value, known, operators)
+
+
+def _check_steps(key: str, value: Any, known: Collection[str]) -> None:
+    """`author/name` and `lines.*.sku`, which are ways into a field elsewhere."""
+    steps = [step for step in re.split(r"[./]", key) if step != "*"]
+    if ("/" in key or "*" in key.split(".")) and steps[0] in known and all(steps):
+        raise InvalidQuery(f"'{key[:100]}': write {spelt('.'.join(steps), '', value)}")
 
 
 def _check_marks(key: str, value: Any, operators: Collection[str]) -> None:
@@ -393,6 +401,11 @@ def _check_value(key: str, value: Any, known: Collection[str], operators: Collec
     coded = _CODED.fullmatch(value)
     if coded is not None:
         raise _wrong(f"{key}={value}", _decoded(key, coded, value, operators))
+    if value and {"array", "object"} & {*kinds} and {"array", "object", "null"}.issuperset(kinds):
+        inner = f"{spelt(f'{key}.name', '', value)} for a field within"
+        raise _wrong(
+            f"{key}={value}", f"{spelt(key, 'has', value)}, or {inner}" if "array" in kinds else inner
+        )
     if not _NO_TEXT.issuperset(kinds):
         return
     ends = between(key, value)

@@ -125,7 +125,26 @@ CREDENTIAL_WORDS: frozenset[str] = frozenset(
         *("login", "logout", "logon", "logoff", "signin", "signout", "signup", "register", "registration"),
         *("auth", "authenticate", "authentication", "authorize", "oauth", "oauth2", "sso", "token"),
         *("refreshtoken", "forgotpassword", "resetpassword", "changepassword", "password", "verifyemail"),
-        *("passwordreset", "confirmemail", "magiclink", "otp", "mfa"),
+        *(
+            "passwordreset",
+            "confirmemail",
+            "magiclink",
+            "otp",
+            "mfa",
+            "totp",
+            "jwt",
+            "accesstoken",
+            "signoff",
+        ),
+        *(
+            "recoverpassword",
+            "setpassword",
+            "updatepassword",
+            "newpassword",
+            "passwordrecovery",
+            "oidc",
+            "saml",
+        ),
     }
 )
 CREDENTIAL_COLLECTIONS: frozenset[str] = frozenset(
@@ -233,7 +252,8 @@ def refuse_credentials(method: str, segments: tuple[str, ...], body: Any = None)
         or (plain(rest[0]) in _WITH_A_PASSWORD and isinstance(body, dict) and "password" in body)
     )
     below = len(rest) == 2 and method == "POST" and plain(rest[1]) in CREDENTIAL_WORDS
-    if alone or below or (len(rest) > 1 and plain(rest[0]) in CREDENTIAL_COLLECTIONS):
+    # Of none of these words there is a collection, so there is no record of it either.
+    if alone or below or (len(rest) > 1 and plain(rest[0]) in CREDENTIAL_WORDS | CREDENTIAL_COLLECTIONS):
         raise NotPlannable(f"{_CREDENTIALS} {NOT_PLANNABLE}")
 
 
