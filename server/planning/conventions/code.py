@@ -382,7 +382,7 @@ NESTED: dict[str, str] = {
     "merge": _PARENT + _OWN_RECORD + _MERGE + _RECORD,
     "json-patch": _PARENT + _OWN_RECORD + _JSON_PATCH + _RECORD,
     "delete": _PARENT + _OWN_RECORD + _OWN_DELETE,
-    "viewed-list": _PARENT + _OWN_CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ENVELOPE,
+    "viewed-list": _PARENT + _IF_FILES + _within(_OWN_CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ENVELOPE),
     "viewed-search": _PARENT + _OWN_CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ARRAY,
     "viewed-get": _PARENT + _OWN_RECORD + _VIEWED_RECORD,
     "count": _PARENT + _OWN_CRITERIA + _COUNT,

@@ -125,26 +125,9 @@ CREDENTIAL_WORDS: frozenset[str] = frozenset(
         *("login", "logout", "logon", "logoff", "signin", "signout", "signup", "register", "registration"),
         *("auth", "authenticate", "authentication", "authorize", "oauth", "oauth2", "sso", "token"),
         *("refreshtoken", "forgotpassword", "resetpassword", "changepassword", "password", "verifyemail"),
-        *(
-            "passwordreset",
-            "confirmemail",
-            "magiclink",
-            "otp",
-            "mfa",
-            "totp",
-            "jwt",
-            "accesstoken",
-            "signoff",
-        ),
-        *(
-            "recoverpassword",
-            "setpassword",
-            "updatepassword",
-            "newpassword",
-            "passwordrecovery",
-            "oidc",
-            "saml",
-        ),
+        *("passwordreset", "passwordrecovery", "recoverpassword", "setpassword", "updatepassword"),
+        *("newpassword", "confirmemail", "magiclink", "otp", "totp", "mfa", "jwt", "accesstoken", "signoff"),
+        *("oidc", "saml"),
     }
 )
 CREDENTIAL_COLLECTIONS: frozenset[str] = frozenset(
@@ -206,7 +189,8 @@ class ConventionsPlanner:
     def plan_of_field(self, ctx: RequestContext) -> Plan:
         """The plan that reads the field of a path that `doubtful_name` is about, or one of several in it."""
         prefix, (name, id_, field, *place) = split_prefix(ctx.segments)
-        base = "".join(f"/{segment}" for segment in (*prefix, name, _slot("id", id_), field))
+        named = field if is_collection_name(field) else _slot("field", field)
+        base = "".join(f"/{segment}" for segment in (*prefix, name, _slot("id", id_), named))
         if not place:
             return _plan("field", Target("field", name, base))
         return _plan("of-field", Target("field", name, f"{base}/{_slot('place', place[0])}"))
