@@ -285,6 +285,13 @@ _MARKED = re.compile(r"([!~^<>])(.{1,64})|(.{1,64})([-+])")
 _JSON = re.compile(
     r'[\[{]{1,3}"?([^"\s:,\[\]{}]{1,64})"?[,:]?\s?"?(-?1|asc|desc)?.*', re.IGNORECASE | re.DOTALL
 )
+#: `lower(title)`, `title:nocase`, `title collate nocase`.
+_FOLDED = re.compile(r"(?:to)?(?:lower|upper|lcase|ucase|casefold)(?:case)?\((.{1,64})\)", re.IGNORECASE)
+_CASELESS = re.compile(
+    rf"(.{{1,64}}?){_BETWEEN_THEM}(?:collate\W)?(?:(?:to)?(?:lower|upper)(?:case)?|no_?case|ci|i|icase|ignore_?case"
+    r"|(?:case_?)?insensitive)",
+    re.IGNORECASE,
+)
 #: What may stand around a field in such a key: quotes, brackets, and signs of a direction.
 _AROUND = " \"'`[](){}<>+-!"
 
@@ -305,6 +312,13 @@ def right_sort(term: str, known: Collection[str]) -> str:
     if marked is None or not meant:
         return ""
     return f"-{meant}" if (marked[1] or marked[4]) in "!~^>-" else meant
+
+
+def caseless(term: str, known: Collection[str]) -> str:
+    """A sort key without regard to case as it is to be written; empty where the term is none."""
+    found = _FOLDED.fullmatch(term) or _CASELESS.fullmatch(term)
+    field = "" if found is None else sortable(found[1], known)
+    return f"{field.removesuffix('__nocase')}__nocase" if field else ""
 
 
 def sortable(text: str, known: Collection[str]) -> str:

@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from store.errors import InvalidQuery
-from store.foreign import ACCEPT, between, right_sort, right_word, sortable
+from store.foreign import ACCEPT, between, caseless, right_sort, right_word, sortable
 from store.foreign import FIELDS as _FIELDS
 from store.foreign import PAGE as _PAGE
 from store.foreign import RELATED as _RELATED
@@ -458,7 +458,7 @@ def check_sort(names: list[str], known: Collection[str]) -> None:
         name = term.lstrip("+-")
         field = name.removesuffix("__nocase")
         if field not in known:
-            right = _meant(term if term.startswith("-1") else name, before, after, known)
+            right = _meant(term, before, after, known)
             if right:
                 raise InvalidQuery(f"sort: '{term[:100]}' is no field; write sort={right[:100]}")
             check_field("sort", field, known)
@@ -469,13 +469,19 @@ def check_sort(names: list[str], known: Collection[str]) -> None:
                 )
 
 
-def _meant(name: str, before: str, after: str, known: Collection[str]) -> str:
+def _meant(term: str, before: str, after: str, known: Collection[str]) -> str:
     """The sort key for what is no field, by itself or with the term beside it; empty where there is none."""
+    name = term if term.startswith("-1") else term.lstrip("+-")
     if name.lower() in _DIRECTIONS:
         field = before.lstrip("+-") or (sortable(after, known) if has_all(known) else after)
         down = f"-{field}" if name.lower().startswith("desc") else field
         return down if field else ""
-    return (right_sort(name, known) if has_all(known) else "") or _direction(name)
+    if not has_all(known):
+        return _direction(name)
+    folded = caseless(name, known)
+    if folded:
+        return f"-{folded}" if term.startswith("-") else folded
+    return right_sort(name, known) or _direction(name)
 
 
 def _direction(name: str) -> str:
