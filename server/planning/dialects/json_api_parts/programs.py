@@ -213,15 +213,17 @@ if asked["include"] is not None:
 # not looked into; of what points at them there are links.
 _SHOW_ALONE = (
     """\
-table, looked = store.relations(), store.fields("object", "array") != []
+table, looked = store.relations(), bool(store.fields("object", "array"))
 if table and not looked:
-    known, beside, place = store.fields(), {}, f"{base}/{root}/{{id:path}}"
+    known, beside, place = store.fields(), {}, f"{params['base']}/{params['kind']}/{{id:path}}"
     for name in table:
         looked = looked or table[name][0] != "children" or name in known
         links = {"self": f"{place}/relationships/{name}", "related": f"{place}/{name}"}
         beside[name] = {"links": links}
     shape = {**parse_json(shape), "relationships": beside}
 if looked:
+    root, base, asked = params["kind"], params["base"], {**asked, "include": None, "fields": {}}
+    relations, identified = {}, {}
     shown, extra, children = [(root, rec) for rec in items], [], {}
 """
     + _in(1, _RENDER)
@@ -282,14 +284,20 @@ for term in asked["sort"]:
     .replace("LARGEST", str(_LARGEST_STEP))
 )
 
+# `page` is what stands before and behind a page's number in a link, that number, the one of the first page,
+# and how far it is to the next; null: the request names no page.
 _PAGED = """\
-size, start, links = asked["size"], asked["start"], asked["links"]
-if size is not None:
-    if start + size >= total:
-        links["next"] = None
-    before, behind, aligned = asked["last"]
-    last = (total - 1) // size if total else 0
-    links["last"] = f"{before}{last + 1 if aligned else last * size}{behind}"
+if asked["page"] is None:
+    links = {"self": asked["self"]}
+else:
+    link, end, at, first, step = asked["page"]
+    links = {
+        "self": f"{link}{at}{end}",
+        "first": f"{link}{first}{end}",
+        "prev": f"{link}{max(at - step, first)}{end}" if at > first else None,
+        "next": f"{link}{at + step}{end}" if asked["start"] + asked["size"] < total else None,
+        "last": f"{link}{max(total - 1, 0) // asked['size'] * step + first}{end}",
+    }
 whole["data"], whole["links"], whole["meta"] = resources, links, {"total": total}
 REPLY = make_response(200, whole)
 """
@@ -311,9 +319,8 @@ _LIST = (
 
 # Without a filter, a sort, and anything to be included or left out.
 _LIST_ALONE = (
-    _BEGIN
-    + """\
-shape = params["shape"]
+    """\
+asked, shape = ctx["asked"], params["shape"]
 items, total = store.list(limit=asked["size"], offset=asked["start"])
 """
     + _SHOW_ALONE
