@@ -30,7 +30,7 @@ from server.settings.exposure import warnings
 from server.settings.reading import CONFIG_VARIABLE, SettingsError, load
 from server.telemetry.logs import configure
 from server.telemetry.tracing import from_environment
-from wasm_runtime import artifact
+from wasm_runtime import allocator, artifact
 from wasm_runtime.artifact import ArtifactError
 from wasm_runtime.pool import PoolError
 
@@ -217,6 +217,7 @@ async def _run(
     service = await started(settings, tracing=tracing, progress=Progress(sys.stderr))
     service.keep_off_workers()
     prepare_process()
+    allocator.give_back_large_blocks()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)

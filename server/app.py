@@ -548,6 +548,7 @@ def worker_pool(
             workers=sandbox.worker_count() if workers is None else workers,
             enforce_types=settings.schema.enforce,
             pinned=sandbox.pin_workers,
+            lanes=sandbox.lanes,
             queue_per_session=sandbox.queue_per_session,
             queue_total=sandbox.queue_total,
             queue_seconds=sandbox.queue_seconds,

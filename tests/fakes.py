@@ -96,6 +96,7 @@ class FakeExecutor:
         return {
             "ready": 2,
             "configured": 2,
+            "lanes": 0,
             "pids": [7, 8],
             "enforced": {"files": True, "tcp": False},
             "jobs": 3,

@@ -1,4 +1,4 @@
-"""Which processors the service's processes keep to.
+"""Which processors the service's processes keep to, and who goes first there.
 
 1. A worker keeps to one. Wasmtime makes each operation on a file in a thread of its own while the one that
    runs the guest waits: two threads that never have anything to do at the same time. On two processors each
@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 
 @cache
@@ -47,3 +48,16 @@ def _can_choose() -> bool:
 def _keep_to(process: int, processors: set[int]) -> None:
     with suppress(OSError):
         os.sched_setaffinity(process, processors)
+
+
+def give_way(niceness: int) -> None:
+    """Have this process wait for others that want its processor, the more the higher the niceness (sched(7)).
+
+    A process with a session of its own (setsid(2)) is a group of its own to Linux's autogroups, and competes
+    as a group: that has a niceness, too.
+    """
+    if not niceness:
+        return
+    os.nice(niceness)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(niceness))

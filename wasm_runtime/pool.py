@@ -1,6 +1,7 @@
 """The API process's side of the workers: spawn them, route jobs, time out, kill, respawn.
 
-1. A session always goes to the same slot (rendezvous hash), so its one live guest is always there.
+1. A session always goes to the same slot (rendezvous hash), so its one live guest is always there. One whose
+   runs are long may move to a second worker of its slot, and back (`lanes.py`).
 2. A run that outlives its deadline by the grace costs its worker: nothing else stops a guest that waits in
    a host call.
 3. When a worker dies, its status cell says what it was doing. The job it was running is lost (503, or 504 if
@@ -24,6 +25,7 @@ import structlog
 from attrs import define, field
 
 from store.placement import slot_of
+from wasm_runtime.lanes import Lanes
 from wasm_runtime.outcome import Outcome, Overloaded, SessionDamaged
 from wasm_runtime.slot import START_SECONDS, Job, Pending, Slot
 
@@ -78,6 +80,8 @@ class WorkerPool:
     def __init__(self, config: PoolConfig) -> None:
         self._config = config
         self._slots = [Slot(index, config) for index in range(config.workers)]
+        self._lanes = Lanes(config)
+        self._moves: set[asyncio.Task[None]] = set()
         self._waiting: Counter[str] = Counter()
         self._in_all = 0
         self._held: dict[str, _Hold] = {}
@@ -100,6 +104,10 @@ class WorkerPool:
         log_confinement(self.health()["enforced"])
 
     async def run(self, job: Job) -> Outcome:
+        home = self._home(job.session)
+        wanted = self._lanes.wanted(job, home)
+        if wanted is not self._lanes.now(job.session, home) and job.session not in self._held:
+            self._move(job.session, wanted)
         while self._held and (hold := self._held.get(job.session)) is not None:
             refused = await self._wait_for(hold)
             if refused is not None:
@@ -114,7 +122,7 @@ class WorkerPool:
         self._next_id += 1
         waiting[job.session] += 1
         self._in_all += 1
-        slot = self._slot(job.session)
+        slot = self._lanes.now(job.session, home)
         slot.submit(pending)
         try:
             outcome: Outcome = await future
@@ -125,8 +133,9 @@ class WorkerPool:
             log.error("session damaged", session=job.session, reason=outcome.reason)
         return outcome
 
-    def _ended(self, session: str) -> None:
+    def _ended(self, session: str, outcome: Outcome) -> None:
         """A job of the session is in no queue and no worker any more."""
+        self._lanes.ran(session, outcome)
         self._in_all -= 1
         self._waiting[session] -= 1
         if not self._waiting[session]:
@@ -140,7 +149,15 @@ class WorkerPool:
         """
         while (other := self._held.get(session)) is not None:
             await other.over.wait()
+        async with self._holding(session, self._begin_hold(session)):
+            yield
+
+    def _begin_hold(self, session: str) -> _Hold:
         hold = self._held[session] = _Hold()
+        return hold
+
+    @asynccontextmanager
+    async def _holding(self, session: str, hold: _Hold) -> AsyncIterator[None]:
         try:
             while self._waiting[session]:  # noqa: ASYNC110 - no request is to pay for an event
                 await asyncio.sleep(_DRAIN_SECONDS)
@@ -149,6 +166,16 @@ class WorkerPool:
         finally:
             del self._held[session]
             hold.over.set()
+
+    def _move(self, session: str, to: Slot) -> None:
+        """Have another worker serve the session; its jobs wait until it is there."""
+        task = asyncio.get_running_loop().create_task(self._moved(session, to, self._begin_hold(session)))
+        self._moves.add(task)
+        task.add_done_callback(self._moves.discard)
+
+    async def _moved(self, session: str, to: Slot, hold: _Hold) -> None:
+        async with self._holding(session, hold):
+            self._lanes.moved(session, to)
 
     async def _wait_for(self, hold: _Hold) -> Outcome | None:
         """Until the hold is over. An outcome: there was no room to wait, or it has gone on for too long."""
@@ -166,26 +193,37 @@ class WorkerPool:
 
     def reconnect(self) -> None:
         """There is another keeper: have the workers speak to that one."""
-        for slot in self._slots:
+        for slot in self._all():
             slot.reconnect()
 
     def _slot(self, session: str) -> Slot:
+        """Where its files are."""
+        return self._lanes.now(session, self._home(session))
+
+    def _home(self, session: str) -> Slot:
         return self._slots[slot_of(session, len(self._slots))]
+
+    def _all(self) -> list[Slot]:
+        """Those of lanes, too."""
+        return [*self._slots, *self._lanes.slots]
 
     def health(self) -> dict[str, Any]:
         """Workers that can take jobs, of how many; jobs under way; what confinement each could enforce.
 
-        Also `lost`, workers that had to be replaced, and `live_guests` and `spare_guests` of those there are.
+        `ready` and `configured` are without lanes, of which there are `lanes`; `pids` are of all workers.
+        Also `lost`, those that had to be replaced, and `live_guests` and `spare_guests` of those there are.
         """
-        guests = [slot.guests for slot in self._slots]
+        every = self._all()
+        guests = [slot.guests for slot in every]
         ready = [slot for slot in self._slots if slot.ready.is_set()]
         return {
             "ready": len(ready),
             "configured": len(self._slots),
-            "pids": [slot.pid for slot in ready],
-            "jobs": sum(len(slot.pending) for slot in self._slots),
+            "lanes": len(self._lanes.slots),
+            "pids": [slot.pid for slot in every if slot.ready.is_set()],
+            "jobs": sum(len(slot.pending) for slot in every),
             "enforced": ready[0].enforced if ready else {},
-            "lost": sum(slot.lost for slot in self._slots),
+            "lost": sum(slot.lost for slot in every),
             "live_guests": sum(live for live, _ in guests),
             "spare_guests": sum(spare for _, spare in guests),
         }
@@ -194,7 +232,9 @@ class WorkerPool:
         """Let what is queued finish, then end the workers; kill those that do not."""
         if self._watchdog is not None:
             self._watchdog.cancel()
-        await asyncio.gather(*(slot.close() for slot in self._slots))
+        for task in self._moves:
+            task.cancel()
+        await asyncio.gather(*(slot.close() for slot in self._slots), self._lanes.close())
 
     async def _watch(self) -> None:
         limits = self._config.limits
@@ -205,11 +245,13 @@ class WorkerPool:
             await asyncio.sleep(_WATCH_SECONDS)
             now_ns = time.monotonic_ns()
             overdue_ns, held_up = now_ns - most_ns, now_ns - looked_ns > _HELD_UP_NS
-            for slot in self._slots:
+            for slot in self._all():
                 if held_up:
                     slot.listen_anew()
                 slot.kill_if_stuck(longest_ns)
                 slot.withdraw_overdue(overdue_ns, self._waited)
+            for session in self._lanes.calm(self._held):
+                self._move(session, self._home(session))
 
 
 def log_confinement(enforced: dict[str, bool]) -> None:

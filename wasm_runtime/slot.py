@@ -30,6 +30,8 @@ _MAX_ATTEMPTS = 3
 #: A worker that lives shorter than this is respawned with a growing pause.
 _STABLE_SECONDS = 5.0
 _LONGEST_PAUSE = 1.0
+#: For so long a session that has sent something counts as one that uses the slot.
+_USES_NS = 1_000_000_000
 
 
 @frozen
@@ -54,6 +56,11 @@ class Job:
     #: See `frames.JobFrame`.
     fixed: str = ""
     judged: Judged | None = None
+
+    @property
+    def size(self) -> int:
+        """Of the request, in characters."""
+        return len(self._head) + len(self.body)
 
     @property
     def request(self) -> str:
@@ -89,7 +96,7 @@ class Pending:
     id: int
     job: Job
     future: asyncio.Future[Outcome]
-    ended: Callable[[str], None]
+    ended: Callable[[str, Outcome], None]
     since_ns: int
     attempts: int = 0
 
@@ -99,12 +106,15 @@ class Pending:
 
     def resolve(self, outcome: Outcome) -> None:
         self.answer(outcome)
-        self.ended(self.job.session)
+        self.ended(self.job.session, outcome)
 
 
 @define(eq=False)
 class Slot:
-    """A place for a worker: whoever is in it, and the jobs that belong there."""
+    """A place for a worker: whoever is in it, and the jobs that belong there.
+
+    `index`: those of lanes come after all others (`lanes.py`).
+    """
 
     index: int
     config: PoolConfig
@@ -120,6 +130,9 @@ class Slot:
     _known_schemas: OrderedDict[str, None] = field(factory=OrderedDict)
     _outbox: list[bytes] = field(factory=list)
     _heard_ns: int = 0
+    #: Whose job came last, and when it was last another session's than the one before.
+    _latest: str = ""
+    _changed_ns: int = -_USES_NS
     _closing: bool = False
     _pause: float = 0.0
     _tasks: set[asyncio.Task[None]] = field(factory=set)
@@ -147,7 +160,16 @@ class Slot:
         if not self.pending:
             self._heard_ns = time.monotonic_ns()  # silence counts from when there is something to do
         self.pending[pending.id] = pending
+        if pending.job.session != self._latest:
+            if self._latest:
+                self._changed_ns = pending.since_ns
+            self._latest = pending.job.session
         self._send_or_wait(pending)
+
+    def is_shared(self, session: str) -> bool:
+        """Whether others than that session have used the slot lately."""
+        alone = self._latest in ("", session) and time.monotonic_ns() - self._changed_ns > _USES_NS
+        return not alone
 
     def withdraw(self, pending: Pending, reason: str) -> None:
         """Nobody waits for the job any more: it is not to begin. One that has begun goes on to its end."""

@@ -306,6 +306,7 @@ class Worker:
         limits = cattrs.structure(config["limits"], Limits)
         reuse = cattrs.structure(config["reuse"], GuestReuse)
         component, data_root = Path(config["component"]), Path(config["data_root"])
+        affinity.give_way(config["niceness"])
         # Before the engine, which starts threads: what a thread gives up, its elder ones keep.
         enforced = confine(
             data_root=data_root,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _READ_BYTES = 256 * 1024
 #: What a worker runs.
 MODULE = "wasm_runtime.worker"
+#: A lane's worker has about a third of what the others of its processor have, where all want it (sched(7)).
+_LANE_NICENESS = 5
 
 
 class KeeperLink(Protocol):
@@ -77,6 +79,8 @@ class PoolConfig:
     hears: Hears = field(factory=NobodyHears)
     enforce_types: bool = False
     pinned: bool = True
+    #: Whether sessions whose runs are long may have workers of their own (`lanes.py`).
+    lanes: bool = True
     queue_per_session: int = 64
     queue_total: int = 1024
     #: What a job may wait before it begins.
@@ -230,6 +234,6 @@ def _worker_config(config: PoolConfig, slot: int) -> dict[str, Any]:
         "reuse": asdict(config.reuse),
         "parent": os.getpid(),
         "without": config.without,
-        "slot": slot,
-        "slots": config.workers,
+        "slot": slot % config.workers,
+        "niceness": _LANE_NICENESS if slot >= config.workers else 0,
     }

@@ -63,7 +63,7 @@ class LazyPool:
 
     def health(self) -> dict[str, Any]:
         if self._pool is None:
-            return {"ready": 0, "configured": 0, "pids": [], "jobs": 0, "enforced": {}}
+            return {"ready": 0, "configured": 0, "lanes": 0, "pids": [], "jobs": 0, "enforced": {}}
         return self._pool.health()
 
     async def close(self) -> None:

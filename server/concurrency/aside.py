@@ -46,7 +46,7 @@ class _Piece:
     result: Future[Any]
 
 
-class Lane:
+class FairThread:
     """One thread, for which owners take turns: a start-time fair queue.
 
     1. Each owner has a clock of the time that the thread has spent on its pieces. The one whose clock shows
@@ -107,7 +107,7 @@ class Lane:
             self._clocks.popitem(last=False)
 
 
-_lane = Lane()
+_thread = FairThread()
 
 
 async def aside(work: Callable[[], _T], owner: str) -> _T:
@@ -115,7 +115,7 @@ async def aside(work: Callable[[], _T], owner: str) -> _T:
 
     It is not begun when nobody waits for it any more.
     """
-    return await asyncio.wrap_future(_lane.add(owner, work))
+    return await asyncio.wrap_future(_thread.add(owner, work))
 
 
 def _without_search(work: Callable[[], _T]) -> _T:

@@ -129,6 +129,7 @@ def _model(calls: ModelCalls) -> Iterator[Metric]:
 def _workers(health: Mapping[str, Any]) -> Iterator[Metric]:
     yield _gauge("workers_ready", "Workers that can take requests.", health["ready"])
     yield _gauge("workers_configured", "Workers there are to be.", health["configured"])
+    yield _gauge("lanes", "Second workers, for sessions whose runs are long.", health["lanes"])
     yield CounterMetricFamily("metaservice_workers_lost", "Workers that had to be replaced.", health["lost"])
     yield _gauge("live_guests", "Guests bound to a session.", health["live_guests"])
     yield _gauge("spare_guests", "Guests that wait for a session.", health["spare_guests"])

@@ -110,7 +110,10 @@ class Stream:
 
 
 class WorkerLink:
-    """The stream to one worker, which may only speak of its own slot's sessions."""
+    """The stream to one worker, which may only speak of its own slot's sessions.
+
+    A slot may have two workers (`wasm_runtime/lanes.py`): those of lanes have the higher numbers.
+    """
 
     def __init__(self, process: Process, connection: socket.socket, slot: int, slots: int) -> None:
         self._process = process
@@ -146,6 +149,7 @@ class WorkerLink:
                 self._keeper.commit(message, self.tell)
             case wire.Open():
                 self._mine(message.session)
+                self._process.passed_to(self, message.session)
                 self._process.start(self._answer(self._keeper.open(message.n, message.session)))
             case wire.Outcome():
                 self._mine(message.session)
@@ -164,7 +168,7 @@ class WorkerLink:
 
     def _mine(self, session: str) -> None:
         """Raises ValueError for a session of another worker's."""
-        if slot_of(session, self._slots) != self._slot:
+        if slot_of(session, self._slots) != self._slot % self._slots:
             raise ValueError("a session of another worker")
         self.sessions.add(session)
 
@@ -349,6 +353,13 @@ class Process:
         if self.keeper.room.full:
             link.tell(self.keeper.room)
         return True
+
+    def passed_to(self, to: WorkerLink, session: str) -> None:
+        """One is about to open a session: what another has said of it comes first, and it has it no more."""
+        for link in tuple(self._links.values()):
+            if link is not to and session in link.sessions:
+                link.stream.drain()
+                link.sessions.discard(session)
 
     def gone(self, slot: int, link: WorkerLink) -> None:
         if self._links.get(slot) is link:

@@ -63,6 +63,10 @@ class SandboxSettings:
     )
     workers: int = setting(0, "Worker processes; 0: one per core", low=0, high=256, unit="processes")
     pin_workers: bool = setting(default=True, meaning="Whether each worker keeps to one core")
+    lanes: bool = setting(
+        default=True,
+        meaning="Whether sessions with long runs move to a second worker, so that others need not wait",
+    )
     reuse: Literal["session", "never"] = setting(
         _REUSE.mode, "Whether a session keeps its live guest for its next request"
     )

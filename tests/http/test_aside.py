@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from server.concurrency.aside import INLINE_BYTES, Lane, aside, prepare_process
+from server.concurrency.aside import INLINE_BYTES, FairThread, aside, prepare_process
 from server.http import answering, semantics
 from server.requests import content, multipart
 from tests.fakes import FakeExecutor, completed
@@ -146,7 +146,7 @@ async def test_forms_with_parts(
 
 async def test_who_has_used_much_waits() -> None:
     """One session's pieces that take long wait for another's that comes later and takes little."""
-    lane, order, go = Lane(), [], threading.Event()
+    thread, order, go = FairThread(), [], threading.Event()
 
     def slow() -> None:
         spent = thread_time() + 0.02
@@ -154,9 +154,9 @@ async def test_who_has_used_much_waits() -> None:
             pass
         order.append("slow")
 
-    first = lane.add("slow", lambda: (go.wait(10), slow()))
-    more = [lane.add("slow", slow) for _ in range(3)]
-    others = [lane.add("quick", lambda: order.append("quick")) for _ in range(3)]
+    first = thread.add("slow", lambda: (go.wait(10), slow()))
+    more = [thread.add("slow", slow) for _ in range(3)]
+    others = [thread.add("quick", lambda: order.append("quick")) for _ in range(3)]
     go.set()
     await asyncio.gather(*map(asyncio.wrap_future, [first, *more, *others]))
 
@@ -164,10 +164,10 @@ async def test_who_has_used_much_waits() -> None:
 
 
 async def test_what_nobody_waits_for_is_not_done() -> None:
-    lane, done, go = Lane(), [], threading.Event()
-    first = lane.add("a", lambda: go.wait(10))
-    left = lane.add("b", lambda: done.append("left"))
-    last = lane.add("a", lambda: done.append("stays"))
+    thread, done, go = FairThread(), [], threading.Event()
+    first = thread.add("a", lambda: go.wait(10))
+    left = thread.add("b", lambda: done.append("left"))
+    last = thread.add("a", lambda: done.append("stays"))
     left.cancel()
     go.set()
     await asyncio.wrap_future(last)

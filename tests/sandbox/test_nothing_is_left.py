@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,7 +55,7 @@ def held(sandbox: Sandbox) -> dict[str, int]:
 
 def target_of(descriptor: str) -> str:
     try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")
+        return str(Path(f"/proc/self/fd/{descriptor}").readlink())
     except FileNotFoundError:  # it has been closed since it was listed
         return ""
 

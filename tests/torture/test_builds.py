@@ -13,7 +13,7 @@ from server.record import client
 from tests.e2e.inprocess import serving
 from tools.torture.builds.deaf_memory import DeafMemory
 from tools.torture.history import Recorder, anomalies
-from wasm_runtime import worker_process
+from wasm_runtime import lanes, slot, worker_process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +88,43 @@ async def test_a_build_without_invalidation_is_found_out(
     monkeypatch.setattr(app, "Memory", DeafMemory)
 
     assert await wrong_in(tmp_path, histories=_MOST_HISTORIES, operations_per_kill=_OPERATIONS)
+
+
+@pytest.fixture
+def restless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session that moves to its slot's lane, and back, as often as it can."""
+    monkeypatch.setattr(lanes, "LONG_FUEL", 0)
+    monkeypatch.setattr(lanes, "BACK_SECONDS", 0.02)
+    monkeypatch.setattr(slot.Slot, "is_shared", lambda _slot, session: True)
+
+
+@pytest.mark.usefixtures("guest_artifact", "restless")
+async def test_a_build_whose_sessions_move_with_their_files_open_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker still has of a session is of no use to the other."""
+
+    async def keep(_slot: slot.Slot, _session: str) -> None: ...
+
+    monkeypatch.setattr(slot.Slot, "drop", keep)
+
+    assert await wrong_in(tmp_path, histories=_MOST_HISTORIES)
+
+
+@pytest.mark.usefixtures("guest_artifact", "restless")
+async def test_sessions_that_move_all_the_time_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under kills of all workers and the keeper."""
+    moves: list[str] = []
+    moved = lanes.Lanes.moved
+
+    def count(self: lanes.Lanes, session: str, to: slot.Slot) -> None:
+        moves.append(session)
+        moved(self, session, to)
+
+    monkeypatch.setattr(lanes.Lanes, "moved", count)
+
+    assert await wrong_in(tmp_path, histories=1) == []
+    assert len(moves) > 10
 
 
 @pytest.mark.usefixtures("guest_artifact")

@@ -17,14 +17,16 @@ import asyncio
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 from attrs import define, field
 
-from tools.processes import bytes_beside_guests, environment, rss_bytes, toml
+from tools.processes import bytes_beside_guests, environment, rss_bytes, toml, workers_of
 from tools.torture.report import Report
 from tools.torture.service import NotStarted, ServiceProcess
 from tools.torture.wire import Answer, parse
@@ -70,7 +72,8 @@ async def torture(seed: int, seconds: float, *, timed: bool = True) -> Report:
         running.push_async_callback(service.close)
         try:
             await service.start()
-            await Loris(report, service, timed=timed).run(seconds)
+            sampler = running.enter_context(ProcessPoolExecutor(1, get_context("spawn")))
+            await Loris(report, service, timed, sampler).run(seconds)
         except NotStarted as error:
             report.violation(f"the service did not start: {error}")
     return report
@@ -92,13 +95,14 @@ class Loris:
     report: Report
     service: ServiceProcess
     timed: bool
+    _sampler: ProcessPoolExecutor
     _running: bool = True
     _before: dict[str, int] = field(factory=dict)
     _most: dict[str, int] = field(factory=dict)
 
     async def run(self, seconds: float) -> None:
         quiet, health = await self._beside(asyncio.sleep(max(seconds / 6, 1.0)))
-        self._before = self._memory()
+        self._before = await self._memory()
         beside, health_beside = await self._beside(self._clients(seconds))
         await self._is_empty()
         self._check_memory()
@@ -207,13 +211,14 @@ class Loris:
 
     async def _sample(self) -> None:
         while self._running:
-            for name, size in self._memory().items():
+            for name, size in (await self._memory()).items():
                 self._most[name] = max(self._most.get(name, 0), size)
             await asyncio.sleep(_SAMPLE_SECONDS)
 
-    def _memory(self) -> dict[str, int]:
-        workers = {f"worker_{n}": bytes_beside_guests(pid) for n, pid in enumerate(self.service.workers())}
-        return {"api": rss_bytes(self.service.pid, "RssAnon"), **workers}
+    async def _memory(self) -> dict[str, int]:
+        """Looked up beside the loop whose requests are timed: a worker's list of mappings is long."""
+        pid = self.service.pid
+        return await asyncio.get_running_loop().run_in_executor(self._sampler, memory_of, pid)
 
     def _check_memory(self) -> None:
         small = _CONNECTIONS * _SMALL
@@ -223,6 +228,12 @@ class Loris:
             self.report.figures[f"{name}_mib"] = most // _MIB
             if most > allowed:
                 self.report.violation(f"{name}: {most // _MIB} MiB, at most {allowed // _MIB}")
+
+
+def memory_of(pid: int) -> dict[str, int]:
+    """Bytes of a service's processes, by name; workers have the number that they have started with."""
+    workers = {f"worker_{n}": bytes_beside_guests(each) for n, each in enumerate(workers_of(pid))}
+    return {"api": rss_bytes(pid, "RssAnon"), **workers}
 
 
 class Kept:

@@ -14,7 +14,7 @@ from server.metrics.model_calls import ModelCalls
 from server.metrics.tally import BUCKETS_MS, Tally
 from server.telemetry.request_line import RequestLine
 
-HEALTH = {"ready": 1, "configured": 2, "lost": 3, "live_guests": 4, "spare_guests": 5, "jobs": 6}
+HEALTH = {"ready": 1, "configured": 2, "lanes": 1, "lost": 3, "live_guests": 4, "spare_guests": 5, "jobs": 6}
 #: As the keeper tells it: see `server/record/operations.py`.
 RECORD = {
     "groups": 1,
