@@ -208,17 +208,17 @@ class GuestSession:
             line, (params, rest) = json.loads(params[1:]), rest.split("\n", 1)
             FIXED.begin(line["clock"], line["place"])
             try:
-                return self._run_asked(plan, mode, params, rest)
+                return self._run_asked(plan, params, rest)
             finally:
                 FIXED.end()
-        return self._run_asked(plan, mode, params, rest)
+        return self._run_asked(plan, params, rest)
 
-    def _run_asked(self, plan: LoadedPlan, mode: str, params: str, rest: str) -> str:
+    def _run_asked(self, plan: LoadedPlan, params: str, rest: str) -> str:
         if params.startswith(MARK):
             asked = json.loads(params[1:])
             params, rest = rest.split("\n", 1)
-            return self._run_if(asked, plan, params, lambda: self._run_plan(plan, mode, params, rest))
-        return self._run_plan(plan, mode, params, rest)
+            return self._run_if(asked, plan, params, lambda: self._run_plan(plan, params, rest))
+        return self._run_plan(plan, params, rest)
 
     def _run_if(self, asked: dict[str, Any], plan: LoadedPlan, params: str, run: Callable[[], str]) -> str:
         """Run what asks for something beforehand. A kept answer wants nothing kept, as nothing is written."""
@@ -228,7 +228,7 @@ class GuestSession:
             self._keep = False
             return _failed("unmet", reason=unmet.reason)
 
-    def _run_plan(self, plan: LoadedPlan, mode: str, params: str, rest: str) -> str:
+    def _run_plan(self, plan: LoadedPlan, params: str, rest: str) -> str:
         try:
             reply, text = encode_reply(bound := self._execute(plan, params, rest), self._depth)
         except ReplyError as error:

@@ -231,7 +231,7 @@ class Session:
         return self._workspace.told(body)
 
     def reads(self) -> str:
-        """What the request has looked at, as `store.reads` has it; of one that nobody wanted to hear of: nothing."""
+        """What the request has looked at, as `store.reads` has it; where nobody wants to hear it, nothing."""
         return self._workspace.reads.text()
 
     @property
