@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 POSTS = [
     {"id": "a", "title": "One", "views": 100, "author": {"name": "al"}, "open": True},
     {"id": "b", "title": "Two", "views": 7, "author": {"name": "bo"}, "open": False},
-    {"id": "c", "title": "tWo again", "views": 30, "author": {"name": "cy"}},
+    {"id": "c", "title": "tWo again", "views": 30, "author": {"name": "cy"}, "tags": ["x"]},
 ]
 
 
@@ -55,6 +55,8 @@ def ids(found: tuple[int, Any, dict[str, str]]) -> str:
         ("views:in=7,100", "ab"),
         ("id:in=a,c", "ac"),
         ("title:contains=TWO", "bc"),
+        ("tags:contains=x", ""),
+        ("title:contains=*", ""),
         ("title:startsWith=two", "bc"),
         ("title:endsWith=O", "b"),
         ("author.name:eq=bo", "b"),
