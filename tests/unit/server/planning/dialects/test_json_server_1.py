@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.unit.server.planning.dialects.service import DialectService
+from tests.unit.server.planning.requests import NO_BODY
 
 if TYPE_CHECKING:
     from store.session_store import Session
@@ -170,6 +171,9 @@ def test_an_object_resource(ask: DialectService) -> None:
     assert ask("PATCH", "/profile", {"a": 1})[1] == {"name": "typicode", "a": 1}
     assert ask("PUT", "/profile", {"b": 1})[1] == {"b": 1}
     assert ask("POST", "/profile", {"b": 1})[0] == 404
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        assert ask(method, "/profile/1", {"c": 1} if method[0] == "P" else NO_BODY)[0] == 404
+    assert ask("GET", "/profile")[1] == {"b": 1}
     assert ask("PUT", "/posts", {"b": 1})[0] == 404
 
 
