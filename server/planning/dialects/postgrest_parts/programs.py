@@ -174,8 +174,8 @@ for number in range(len(nodes) - 1, -1, -1):
                 for step in column["steps"]:
                     if isinstance(value, dict):
                         value = value.get(step)
-                    elif isinstance(value, list) and step.isdecimal() and len(step) < 10:
-                        value = value[int(step)] if int(step) < len(value) else None
+                    elif isinstance(value, list) and step.removeprefix("-").isdecimal() and len(step) < 10:
+                        value = value[int(step)] if -len(value) <= int(step) < len(value) else None
                     else:
                         value = None
                 cast = column["cast"]

@@ -142,7 +142,7 @@ def _column(node: Node, term: str) -> None:
         raise failed("select", term, "a column is missing")
     is_text = path.rpartition("->")[2].startswith(">")
     kind = CASTS[cast] if cast else "text" if is_text else ""
-    named = next((step for step in reversed(steps) if not step.isdecimal()), steps[0])
+    named = next((step for step in reversed(steps) if not step.removeprefix("-").isdecimal()), steps[0])
     node["fields"].append(steps[0])
     node["columns"].append(
         {"kind": "path", "steps": steps, "name": unquoted(alias) if colon else named, "cast": kind}

@@ -184,6 +184,8 @@ def test_what_is_not_there_is_refused(
         ("select=seen::text", {"seen": "true"}),
         ("select=first:tags->0", {"first": "sf"}),
         ("select=tags->>9", {"tags": None}),
+        ("select=tags->-1", {"tags": "ship"}),
+        ("select=tags->>-9", {"tags": None}),
         ("select=id,directors(name)", {"id": 1, "directors": {"name": "Scott"}}),
         ("select=id,by:directors(*)", {"id": 1, "by": {"id": 1, "name": "Scott"}}),
         ("select=id,by:director_id(name)", {"id": 1, "by": {"name": "Scott"}}),
