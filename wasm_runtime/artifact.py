@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 WORLD = "session-guest"
+_SCRATCH = "building-"
 #: Packages that are built into the guest, each a module of one file with the package's name.
 _LIBRARIES = ("jsonpatch", "jsonpointer")
 #: Told what is being done, with None; and told again, with the seconds it took, when it is done.
@@ -125,7 +126,7 @@ def _build(cache_dir: Path, digest: str, progress: Progress) -> Artifact:
     # Whoever finds it built has no engine to import: workers have.
     from wasm_runtime.engine import precompile  # noqa: PLC0415
 
-    with tempfile.TemporaryDirectory(dir=cache_dir, prefix="building-") as scratch:
+    with tempfile.TemporaryDirectory(dir=cache_dir, prefix=_SCRATCH) as scratch:
         place = Path(scratch)
         component = _timed(
             "Building the sandboxed Python (CPython 3.14 for WebAssembly)",
@@ -208,7 +209,12 @@ def _describe(compiled: Path) -> dict[str, Any]:
 
 
 def _forget_others(cache_dir: Path, digest: str) -> None:
-    """Drop builds that nobody has used for a month; a running service keeps its own mapped."""
+    """Drop builds that nobody has used for a month, and what was left of one that was killed.
+
+    A running service keeps its own mapped; whoever builds has the lock.
+    """
+    for left in cache_dir.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
     horizon = time.time() - 30 * 24 * 3600
     for path in cache_dir.glob("guest-*"):
         if digest not in path.name and path.stat().st_atime < horizon:

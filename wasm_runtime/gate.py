@@ -2,7 +2,8 @@
 
 1. A write is staged: its change set waits to be sent, and then for the record's word. It makes the session's
    next version. Whatever runs in that session meanwhile has seen the version, reads included, so its answer
-   stands in line behind. Where nothing is staged an answer leaves at once.
+   stands in line behind. Where nothing is staged an answer leaves at once. So does a read of what no staged
+   version has touched: it is what the durable version answers, too, and counts as that one's.
 2. A version that is durable lets go of its own answer and of those behind it, up to the next one.
 3. A version that the record refuses takes all that stand behind it along: they have seen what is not there.
 4. Of a version nobody may know whether it is there: the keeper has ended before it said so. Then the record
@@ -17,18 +18,19 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from store import keeper_wire
 from store.keeper_wire import Commit, Committed, Head, HeadIs, Part, Refusal
+from wasm_runtime.read_set import are_apart
+from wasm_runtime.verdict import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from store.keeper_wire import Message, Trouble
     from wasm_runtime.outcome import Outcome
     from wasm_runtime.runner import Job
-    from wasm_runtime.verdict import Answer
 
 #: Change sets that are sent together at most, and how long the first of them waits for others.
 _AT_ONCE = 16
@@ -175,6 +177,8 @@ class Gate:
         line = self._lines.get(session)
         if line is None or not line.waiting:
             self._release(report, False)  # noqa: FBT003  see the class
+        elif _is_of_durable(report, line.waiting):
+            self._release(evolve(report, version=line.durable.version), False)  # noqa: FBT003  see the class
         else:
             line.waiting.append(Waiting(report))
 
@@ -317,6 +321,23 @@ class Gate:
 
     def _forget_again(self, session: str) -> None:
         self._lines.pop(session, None)
+
+
+def _is_of_durable(report: Report, waiting: Iterable[Waiting]) -> bool:
+    """Whether a read has looked at nothing that a staged version has touched, as far as the guest says.
+
+    A draw of a sequence goes by the version, whatever else was looked at.
+    """
+    answer = report.answer
+    if not isinstance(answer, Answer) or not answer.reads or report.job.fixed:
+        return False
+    return are_apart(answer.reads, (_touched(each) for each in waiting if each.part is not None))
+
+
+def _touched(staged: Waiting) -> str:
+    """What no job has asked for, such as an index, no plan can read."""
+    answer = None if staged.report is None else staged.report.answer
+    return answer.touched if isinstance(answer, Answer) else ""
 
 
 def _answers(waiting: deque[Waiting]) -> Iterator[Waiting]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
@@ -196,6 +197,8 @@ class Guests:
         if guest is None:
             return
         self.deaths += guest.dead
+        if guest.dead:
+            self._sweep(guest)
         head = self._gate.head(session)
         closed = self._closed(session, guest, head)
         # What the guest has kept, and the record has not, comes before.
@@ -204,6 +207,14 @@ class Guests:
         if guest.dead and not _has_descriptors():
             # One guest may have had them all, and this one died for want of one.
             self.drop_all()
+
+    def _sweep(self, guest: LiveGuest) -> None:
+        """Remove what a guest has left beside its database: it died before anybody could look."""
+        try:
+            if guest.directory and not session_files.is_within(guest.directory, sys.maxsize):
+                session_files.remove_foreign(guest.directory)
+        except OSError:
+            return  # it is looked over after the session's next run
 
     def _put_back(self, session: str) -> None:
         """What was made ready is not needed: nobody waits for it any more, or nothing may be written."""

@@ -64,6 +64,25 @@ def checked(value: Any) -> str:
     return orjson.dumps(value).decode() if count <= MAX_RECORDS else ""
 
 
+def are_apart(reads: str, touched: Iterable[str]) -> bool:
+    """Whether texts that `checked` has made have nothing in common: none of what was read was touched."""
+    if reads == WHOLE:
+        return not any(touched)
+    read = orjson.loads(reads)
+    return all(not each or _is_apart(read, each) for each in touched)
+
+
+def _is_apart(read: dict[str, list[int | str] | None], touched: str) -> bool:
+    written = None if touched == WHOLE else orjson.loads(touched)
+    if written is None:
+        return False
+    for name in read.keys() & written.keys():
+        here, there = read[name], written[name]
+        if not here or not there or not set(here).isdisjoint(there):
+            return False
+    return True
+
+
 def _is_address(value: Any) -> bool:
     if type(value) is int:
         return 1 <= value <= MAX_INT_ID

@@ -5,6 +5,8 @@
 2. One validator for a whole document: an object that holds the value below its key. A validator for each
    operation takes up to 150 times the memory (measured on a document of 350 operations: 2 GB against 13 MB).
 3. What is found is told without a value: where, which keyword, and what the contract says there.
+4. Of a value with so many parts that all its errors would take long to make, the first is told
+   (`wasm_runtime/brief_schemas.py`). Whether a value fits is always decided without making any.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import evolve, frozen
 
+from wasm_runtime.brief_schemas import CHOICES, brief, choice_at
 from wasm_runtime.nesting import depth_within
 
 if TYPE_CHECKING:
@@ -28,9 +31,13 @@ PATTERN_BYTES = 4 * 1024 * 1024
 MOST_VIOLATIONS = 16
 #: Errors that are looked at of one value, branches of a choice included.
 _MOST_ERRORS = 64
+#: Errors that are made of one value, of which the first are told: some 20 us each.
+_MOST_MADE = 2_000
+#: Bytes of a value that its errors copy: each has what it is about, which may be all of it.
+_MOST_COPIED = 4 * 1024 * 1024
 #: Of an item's place; a longer number may be somebody's.
 _MOST_DIGITS = 4
-_CHOICES = frozenset({"anyOf", "oneOf"})
+_CHOICES = frozenset(CHOICES)
 
 
 class SchemaError(Exception):
@@ -80,6 +87,11 @@ class Checker:
         self._depth: int = prepared["depth"]
         self._keys = frozenset(prepared["schema"]["properties"])
         self._validator = compiled(prepared["schema"])
+        self._text = text
+        #: Errors that there may be at one place of a value.
+        self._applied: int = prepared["applied"]
+        #: The schema in brief, and its validator; made when it is first needed.
+        self._brief: tuple[Any, jsonschema_rs.Validator] | None = None
         #: Names that the contract has for properties, of any object.
         self._names = frozenset(_property_names(prepared["schema"]))
 
@@ -117,9 +129,32 @@ class Checker:
         instance = {key: value}
         if self._validator.is_valid(instance):
             return ()
+        if not self._may_make_all(orjson.dumps(value) if encoded is None else encoded):
+            return (self._first(instance),)
         errors = islice(self._validator.iter_errors(instance), _MOST_ERRORS)
         found = [told for error in errors for told in _told(error)]
         return _without_consequences(tuple(dict.fromkeys(found)))[:MOST_VIOLATIONS]
+
+    def _may_make_all(self, encoded: bytes) -> bool:
+        """Whether all errors of a value are few, and what they copy of it is little."""
+        return _parts(encoded) * self._applied <= _MOST_MADE and len(encoded) * self._applied <= _MOST_COPIED
+
+    def _first(self, instance: Any) -> Violation:
+        """The first fault of a value that has one."""
+        import jsonschema_rs  # noqa: PLC0415  as above
+
+        if self._brief is None:
+            schema = brief(orjson.loads(self._text)["schema"])
+            self._brief = (schema, compiled(schema))
+        schema, validator = self._brief
+        try:
+            validator.validate(instance)
+        except jsonschema_rs.ValidationError as error:
+            name = choice_at(schema, [*error.schema_path]) if error.kind.name == "not" else ""
+            if name:
+                return Violation(_pointer(error.instance_path), name, _FIXED[name])
+            return Violation(_pointer(error.instance_path), _keyword(error), _words(error))
+        return Violation("", "unevaluatedProperties", _FIXED["unevaluatedProperties"])
 
 
 @frozen
@@ -153,6 +188,11 @@ class Rules:
             return (Violation("", "schema", "the contract's schemas cannot be compiled"),)
         found = self.checker.violations(key, value, encoded)
         return tuple(map(self.checker.masked, found)) if found else ()
+
+
+def _parts(encoded: bytes) -> int:
+    """At least as many as the value has, members and items."""
+    return 1 + encoded.count(b",") + encoded.count(b":") + encoded.count(b"[") + encoded.count(b"{")
 
 
 def _property_names(schema: Any) -> Iterator[str]:

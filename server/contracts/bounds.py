@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from wasm_runtime.schemas import DEEPEST
 
@@ -37,7 +37,15 @@ class Vertex:
     parts: list[tuple[str, Vertex]] = field(factory=list)
 
 
-def bounded(vertices: Mapping[str, Vertex], most: int, relax: Callable[[str], None]) -> int:
+@frozen
+class Bounds:
+    """`depth`: of a value, at most. `applied`: schemas and required names that count at one place of it."""
+
+    depth: int
+    applied: int
+
+
+def bounded(vertices: Mapping[str, Vertex], most: int, relax: Callable[[str], None]) -> Bounds:
     """Cut references until no more than `most` schemas apply to one value; the depth that is then safe.
 
     `relax` is told the place of each reference that was cut.
@@ -112,7 +120,7 @@ class _Costs:
 
 def _depth(
     everything: list[Vertex], vertices: Mapping[str, Vertex], costs: Mapping[Vertex, int], most: int
-) -> int:
+) -> Bounds:
     """The levels of a value at none of which more than `most` schemas apply to one place.
 
     Where counting takes too long, the levels that were counted.
@@ -128,15 +136,19 @@ def _depth(
     counts = dict(costs)
     for level in range(1, DEEPEST):
         if work.done:
-            return level
+            return Bounds(level, most)
         below = {kind: _most_below(groups, counts, work) for kind, groups in kinds.items()}
         changed = {vertex: below[kind] for vertex, kind in kind_of.items() if below[kind] > counts[vertex]}
         if not changed:
-            return DEEPEST
+            return Bounds(DEEPEST, _heaviest(counts))
         if max(changed.values()) > most:
-            return level
+            return Bounds(level, _heaviest(counts))
         counts.update(changed)
-    return DEEPEST
+    return Bounds(DEEPEST, _heaviest(counts))
+
+
+def _heaviest(counts: Mapping[Vertex, int]) -> int:
+    return max(counts.values(), default=1)
 
 
 class _Work:

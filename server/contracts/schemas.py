@@ -65,7 +65,7 @@ class SchemaLimits:
     #: All patterns compiled, in bytes, and the characters of one.
     pattern_bytes: int = 64 * 1024 * 1024
     pattern_characters: int = 2_000
-    #: Schemas that are applied to one place of a value.
+    #: Schemas that are applied to one place of a value, and the names that they require.
     applied: int = 20_000
 
 
@@ -105,12 +105,13 @@ def prepare(
     copying = _Copying(document, direction, limits)
     keys = {pointer: copying.key_of(_Place(pointer)) for pointer in wanted}
     copying.work()
-    depth = bounded(copying.vertices, limits.applied, copying.relax_reference)
+    bounds = bounded(copying.vertices, limits.applied, copying.relax_reference)
     schema = {
         "properties": {key: {"$ref": f"#/$defs/{key}"} for key in keys.values()},
         "$defs": copying.defs,
     }
-    text = orjson.dumps({"depth": depth, "schema": schema}, default=_big).decode()
+    prepared = {"depth": bounds.depth, "applied": bounds.applied, "schema": schema}
+    text = orjson.dumps(prepared, default=_big).decode()
     return Prepared(text, keys, tuple(copying.relaxed.values()))
 
 
@@ -209,6 +210,9 @@ class _Copying:
         self._properties(node, schema, inner)
         self._items(node, schema, inner)
         self._required(node, schema, hidden)
+        # Each name that is missing is an error of its own.
+        dependent = schema.get("dependentRequired", {}).values()
+        at.vertex.applied += len(schema.get("required", ())) + sum(map(len, dependent))
         self._combined(node, schema, inner)
         if at.place.opened or closed:
             for keyword in _CLOSING:

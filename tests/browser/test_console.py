@@ -496,20 +496,20 @@ def test_pages_catch_up_after_a_lost_connection(service: RunningService, browser
     """Cut on the way, they say so; when it is back they have what has happened meanwhile, once."""
     client = service.client("cut")
     client.create("/stools", {"n": 0})
-    with proxied(service.url) as (url, cut, restore), console(browser, url, expected=("net::ERR_",)) as seen:
+    with proxied(service.url) as way, console(browser, way.url, expected=("net::ERR_",)) as seen:
         page = seen.page
         page.get_by_role("link", name="Traffic", exact=True).click()
         other = page.context.new_page()
-        other.goto(f"{url}/_meta/console/sessions/cut/data/stools")
+        other.goto(f"{way.url}/_meta/console/sessions/cut/data/stools")
         expect(page.locator("#live-state[data-state=live]")).to_be_visible()
         expect(other.locator("[data-changes][data-state=live]")).to_be_visible()
         before = page.evaluate("window.lastPoint()")
-        cut()
+        way.cut()
         for each in (page, other):
             expect(each.get_by_text("The connection was lost. Trying again")).to_be_visible()
         client.create("/benches", {"n": 1})
         client.patch("/stools/1", {"n": 1})
-        restore()
+        way.restore()
         expect(page.locator("#live-state[data-state=live]")).to_be_visible()
         expect(page.locator("#live tbody tr", has_text="POST /benches")).to_have_count(1)
         expect(page.locator("#live tbody tr", has_text="POST /stools")).to_have_count(1)
@@ -519,18 +519,45 @@ def test_pages_catch_up_after_a_lost_connection(service: RunningService, browser
         assert page.evaluate("window.lastPoint()") > before
 
 
+def test_a_stream_that_is_silent_is_lost(service: RunningService, browser: Browser) -> None:
+    """Nothing arrives and nobody is told, as where a machine has gone: after 15 seconds the page says so."""
+    with proxied(service.url) as way, console(browser, way.url, expected=("net::ERR_",)) as seen:
+        page = seen.page
+        page.clock.install()
+        page.get_by_role("link", name="Traffic", exact=True).click()
+        expect(page.locator("#live-state[data-state=live]")).to_be_visible()
+        way.hold()
+        page.clock.run_for(13_000)
+        expect(page.locator("#live-state[data-state=live]")).to_be_visible()
+        page.clock.run_for(3_000)
+        expect(page.get_by_text("The connection was lost. Trying again")).to_be_visible()
+        way.restore()
+        expect(page.locator("#live-state[data-state=live]")).to_be_visible()
+
+
+@frozen
+class Way:
+    """The service's address behind a proxy, and what becomes of what goes through it."""
+
+    url: str
+    #: Connections end; nothing arrives; all is well again.
+    cut: Callable[[], object]
+    hold: Callable[[], object]
+    restore: Callable[[], object]
+
+
 @contextmanager
-def proxied(url: str) -> Iterator[tuple[str, Callable[[], object], Callable[[], object]]]:
-    """The service's address behind a proxy; what cuts all connections, and what lets them through again."""
+def proxied(url: str) -> Iterator[Way]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     proxy = TcpProxy("127.0.0.1", int(url.rpartition(":")[2]))
     asyncio.run_coroutine_threadsafe(proxy.__aenter__(), loop).result()
     try:
-        yield (
+        yield Way(
             f"http://127.0.0.1:{proxy.port}",
             lambda: loop.call_soon_threadsafe(proxy.refuse),
+            lambda: loop.call_soon_threadsafe(proxy.hold),
             lambda: loop.call_soon_threadsafe(proxy.go_on),
         )
     finally:

@@ -14,6 +14,7 @@ from wasm_runtime.limits import GuestReuse, Limits
 from wasm_runtime.outcome import (
     Completed,
     GuestFailed,
+    OutOfFuel,
     Raised,
     StorageFull,
 )
@@ -277,6 +278,21 @@ def test_files_beside_the_store_are_refused_and_removed(sandbox: Sandbox) -> Non
         assert isinstance(sandbox.run(code), StorageFull)
         assert set(os.listdir(sandbox.root / "s1")) <= {"store.db", "store.db-journal"}
 
+    assert body(sandbox.run("REPLY = make_response(200, store.count())", read_only=True)) == b"1"
+
+
+def test_files_of_a_guest_that_dies_go_with_it(make_sandbox: Callable[..., Sandbox]) -> None:
+    """Its run had no end after which somebody could look, and the next one may be long from now."""
+    sandbox = make_sandbox(Limits(fuel=500_000_000))
+    sandbox.run('REPLY = make_response(201, store.insert({"n": 1}))')
+    code = (
+        BYPASS
+        + "for n in range(50):\n    real['open'](f'/session/f{n}', 'wb').close()\nwhile True:\n    pass"
+    )
+
+    assert isinstance(sandbox.run(code), OutOfFuel)
+
+    assert set(os.listdir(sandbox.root / "s1")) <= {"store.db", "store.db-journal"}
     assert body(sandbox.run("REPLY = make_response(200, store.count())", read_only=True)) == b"1"
 
 

@@ -15,6 +15,7 @@ from tests.clock import Clock
 from wasm_runtime.gate import PATIENCE_SECONDS, Gate, Report, Waiting
 from wasm_runtime.outcome import StackExhausted
 from wasm_runtime.runner import Job
+from wasm_runtime.verdict import Answer
 
 if TYPE_CHECKING:
     from store.keeper_wire import Message
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 BEGIN = wire.Head("record", 3, "ab")
 
 
-def report(number: int) -> Report:
-    return Report(Job(number, "plan", "", False, "", request_id=f"r{number}", route="/x"), StackExhausted())
+def report(number: int, *, fixed: str = "", version: int | None = None, **looked: str) -> Report:
+    """With `reads` or `touched` of what a plan has answered; else of a run that has ended otherwise."""
+    job = Job(number, "plan", "", "reads" in looked, "", request_id=f"r{number}", route="/x", fixed=fixed)
+    answer = Answer(200, (), b"1", True, 0, "", (), **looked) if looked else StackExhausted()
+    return Report(job, answer, version=version)
 
 
 class Told:
@@ -33,12 +37,14 @@ class Told:
         self.clock = Clock()
         self.sent: list[Message] = []
         self.released: list[int] = []
+        self.versions: dict[int, int | None] = {}
         self.failed: list[tuple[list[int | None], str]] = []
         self.gate = Gate(self.sent.append, self._release, self._failed, self.clock)
         self.gate.opened("s1", BEGIN)
 
     def _release(self, report: Report, _waited: bool) -> None:
         self.released.append(report.job.id)
+        self.versions[report.job.id] = report.version
 
     def _failed(self, _session: str, lost: list[Waiting], refusal: wire.Refusal) -> None:
         ids = [waiting.report.job.id if waiting.report else None for waiting in lost]
@@ -85,6 +91,49 @@ def test_answers_leave_in_order_when_what_they_have_seen_is_durable(told: Told) 
     told.gate.tell("s1", report(6))
     told.gate.committed(wire.Committed(1000, (None,)))
     assert told.released == [5, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("reads", "waits"),
+    [
+        ('{"things":[1]}', False),
+        ('{"things":[2]}', True),
+        ('{"things":[1,"a"]}', True),
+        ('{"things":[1,"b"],"others":null}', False),
+        ('{"things":null}', True),
+        ('{"*":null}', False),
+        ("null", True),
+        ("", True),
+    ],
+)
+def test_a_read_waits_for_what_has_touched_it(told: Told, reads: str, *, waits: bool) -> None:
+    """Else it is the durable version's answer: what is staged may yet be refused, and be another."""
+    told.gate.stage("s1", "D 1", report(1, touched='{"things":[2]}'))
+    told.gate.stage("s1", "x 1 name")
+    told.gate.stage("s1", "D 2", report(2, touched='{"things":["a"]}'))
+
+    told.gate.tell("s1", report(3, reads=reads, version=6))
+
+    assert told.released == ([] if waits else [3])
+    if not waits:
+        assert told.versions[3] == BEGIN.version
+
+
+@pytest.mark.parametrize(
+    ("touched", "waits"), [('{"*":null,"new":[1]}', True), ('{"things":[1]}', False), ("null", True)]
+)
+def test_a_read_of_names_waits_for_those_of_collections(told: Told, touched: str, *, waits: bool) -> None:
+    told.gate.stage("s1", "D 1", report(1, touched=touched))
+    told.gate.tell("s1", report(2, reads='{"*":null}'))
+
+    assert told.released == ([] if waits else [2])
+
+
+def test_a_place_in_a_sequence_is_the_version_s(told: Told) -> None:
+    told.gate.stage("s1", "D 1", report(1, touched='{"things":[2]}'))
+    told.gate.tell("s1", report(2, reads='{"things":[1]}', fixed='{"seed":"s"}'))
+
+    assert told.released == []
 
 
 def test_what_was_refused_takes_those_behind_it_along(told: Told) -> None:
@@ -233,9 +282,11 @@ class Life(RuleBasedStateMachine):
         self.gate = Gate(self.ledger.inbox.append, self._release, self._failed, Clock())
         self.gate.opened("s1", BEGIN)
         self.number = 0
-        #: Of each job under way: how many writes it has seen, its own included.
+        #: Of each job under way: how many writes it has seen of its record, its own included.
         self.seen: dict[int, int] = {}
         self.writes: list[str] = []
+        #: The record of each.
+        self.places: dict[str, int] = {}
         self.lost = 0
 
     def _release(self, report: Report, _waited: bool) -> None:
@@ -251,19 +302,21 @@ class Life(RuleBasedStateMachine):
         self.writes = list(self.ledger.applied)
         self.lost += len(lost)
 
-    @rule()
-    def write(self) -> None:
+    @rule(place=st.sampled_from([1, 2, 3]))
+    def write(self, place: int) -> None:
         self.number += 1
-        job = report(self.number)
+        job = report(self.number, touched=f'{{"things":[{place}]}}')
         self.writes.append(job.job.request_id)
+        self.places[job.job.request_id] = place
         self.seen[self.number] = len(self.writes)
         self.gate.stage("s1", "D 1", job)
 
-    @rule()
-    def read(self) -> None:
+    @rule(place=st.sampled_from([1, 2, 3]))
+    def read(self, place: int) -> None:
         self.number += 1
-        self.seen[self.number] = len(self.writes)
-        self.gate.tell("s1", report(self.number))
+        of_place = [n for n, write in enumerate(self.writes, 1) if self.places[write] == place]
+        self.seen[self.number] = of_place[-1] if of_place else 0
+        self.gate.tell("s1", report(self.number, reads=f'{{"things":[{place}]}}'))
 
     @rule()
     def send(self) -> None:

@@ -120,7 +120,7 @@ def test_a_worker_keeps_the_last_few_documents() -> None:
 
 def test_schemas_that_do_not_compile_check_nothing_and_say_so() -> None:
     shelf = SchemaShelf()
-    shelf.put("d", '{"depth": 100, "schema": {"properties": {"s0": {"type": "nonsense"}}}}')
+    shelf.put("d", '{"depth": 100, "applied": 1, "schema": {"properties": {"s0": {"type": "nonsense"}}}}')
     found = shelf.rules('{"schemas": "d", "keys": {"200": "s0"}, "enforce": true, "bare": false}')
 
     assert [each.keyword for each in found.broken(200, 1, b"1")] == ["schema"]
