@@ -34,7 +34,9 @@ log = structlog.get_logger(__name__)
 
 _SCIM: Final = "application/scim+json"
 #: What is about the whole request, and is not each operation's.
-_OF_ALL: Final = frozenset({"idempotency-key", "if-match", "if-none-match", "prefer", "content-type"})
+_OF_ALL: Final = frozenset(
+    {"accept", "idempotency-key", "if-match", "if-none-match", "prefer", "content-type"}
+)
 _NOT_MADE: Final = "It refers to what this request has not made, or to itself in a circle."
 
 
@@ -139,7 +141,7 @@ def _id_of(reply: Reply) -> str | None:
 
 
 def _value(reply: Reply) -> Any:
-    return None if reply.body is None else orjson.loads(reply.body)
+    return orjson.loads(reply.body) if reply.body is not None and "json" in reply.media_type else None
 
 
 def _told(step: Step, reply: Reply, ctx: RequestContext) -> dict[str, Any]:

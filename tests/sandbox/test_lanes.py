@@ -145,8 +145,6 @@ async def test_a_session_that_runs_out_of_time_is_long(make_pool: Any) -> None: 
 
 async def test_a_lane_ends_when_nobody_is_long(make_pool: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     """And there is another one when it is needed again."""
-    monkeypatch.setattr(lanes, "BACK_SECONDS", 0.1)
-    monkeypatch.setattr(lanes, "IDLE_SECONDS", 0.2)
     pool = await make_pool()
     lane = await with_lane(pool)
     assert len(pool.health()["pids"]) == 2
@@ -154,6 +152,9 @@ async def test_a_lane_ends_when_nobody_is_long(make_pool: Any, monkeypatch: pyte
     worker = lane._worker
     assert worker is not None
 
+    # Only now: before, a slow machine would end the lane while it is being waited for.
+    monkeypatch.setattr(lanes, "BACK_SECONDS", 0.1)
+    monkeypatch.setattr(lanes, "IDLE_SECONDS", 0.2)
     await until(worker.gone.is_set)
     await until(lambda: not pool._lanes._ending)
 

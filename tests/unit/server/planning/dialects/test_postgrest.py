@@ -7,9 +7,12 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.unit.server.planning.dialects.conftest import opened
 from tests.unit.server.planning.dialects.service import DialectService
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from store.session_store import Session
 
 SINGLE = "application/vnd.pgrst.object+json"
@@ -28,17 +31,24 @@ REVIEWS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("films")
+    with opened(directory) as session:
+        service = DialectService(session, "postgrest")
+        for name, rows in (("directors", DIRECTORS), ("reviews", REVIEWS)):
+            assert service("POST", f"/{name}", rows)[0] == 201
+        for row in FILMS:
+            assert service("POST", "/films", row)[0] == 201
+        for film, actor in ((1, 1), (1, 2), (2, 2)):
+            service("POST", "/roles", {"film_id": film, "actor_id": actor})
+        service("POST", "/actors", [{"id": 1, "name": "Weaver"}, {"id": 2, "name": "Holm"}])
+    return directory
+
+
 @pytest.fixture
-def ask(session: Session) -> DialectService:
-    service = DialectService(session, "postgrest")
-    for name, rows in (("directors", DIRECTORS), ("reviews", REVIEWS)):
-        assert service("POST", f"/{name}", rows)[0] == 201
-    for row in FILMS:
-        assert service("POST", "/films", row)[0] == 201
-    for film, actor in ((1, 1), (1, 2), (2, 2)):
-        service("POST", "/roles", {"film_id": film, "actor_id": actor})
-    service("POST", "/actors", [{"id": 1, "name": "Weaver"}, {"id": 2, "name": "Holm"}])
-    return service
+def ask(copied: Session) -> DialectService:
+    return DialectService(copied, "postgrest")
 
 
 def get(ask: DialectService, query: str, path: str = "/films", **headers: str) -> Any:
@@ -146,7 +156,13 @@ def test_rows_are_filtered_ordered_and_paged(ask: DialectService, query: str, wa
         ("select=nothing", 400, "42703", "films.nothing"),
         ("order=nothing", 400, "42703", "films.nothing"),
         ("order=id.sideways", 400, "PGRST100", "nullsfirst"),
-        ("order=directors(name)", 400, "PGRST100", "embeds"),
+        ("order=directors(name)", 400, "PGRST108", "directors"),
+        ("select=id,d:directors(id)&order=directors(name)", 400, "PGRST108", "directors"),
+        ("select=id,directors(id)&order=directors(name).up", 400, "PGRST100", "nullsfirst"),
+        ("select=id,directors(id)&order=directors(nope)", 400, "42703", "directors.nope"),
+        ("select=id,directors(id)&order=directors()", 400, "PGRST100", "resource(column)"),
+        ("select=id,reviews(id)&order=reviews(stars)", 400, "PGRST118", "'films' and 'reviews' do not form"),
+        ("select=id,reviews(films(id))&reviews.order=films(year)", 400, "PGRST100", "own columns"),
         ("a__gt=eq.1", 400, "PGRST100", "underscores"),
         ("select=id::date", 400, "PGRST100", "bigint"),
         ("select=title::int", 400, "22P02", "type integer"),
@@ -178,6 +194,8 @@ def test_what_is_not_there_is_refused(
         ("select=seen::text", {"seen": "true"}),
         ("select=first:tags->0", {"first": "sf"}),
         ("select=tags->>9", {"tags": None}),
+        ("select=tags->-1", {"tags": "ship"}),
+        ("select=tags->>-9", {"tags": None}),
         ("select=id,directors(name)", {"id": 1, "directors": {"name": "Scott"}}),
         ("select=id,by:directors(*)", {"id": 1, "by": {"id": 1, "name": "Scott"}}),
         ("select=id,by:director_id(name)", {"id": 1, "by": {"name": "Scott"}}),
@@ -195,6 +213,40 @@ def test_what_is_not_there_is_refused(
 )
 def test_select_projects_and_embeds(ask: DialectService, query: str, wanted: dict[str, Any]) -> None:
     assert get(ask, f"{query}&id=eq.1") == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("select=id,directors(name)&order=directors(name)", "2143"),
+        ("select=id,directors(name)&order=directors(name),id.desc", "2413"),
+        ("select=id,directors(name)&order=directors(name).desc", "3142"),
+        ("select=id,directors(name)&order=directors(name).desc.nullslast", "1423"),
+        ("select=id,directors(name)&order=directors(name).nullsfirst&limit=2", "32"),
+        ("select=id,directors(name)&order=directors(name)&limit=2&offset=1", "14"),
+        ("select=id,directors()&order=directors(name)", "2143"),
+        ("select=id,d:directors(id)&order=d(name)", "2143"),
+        ("select=id,...directors(name)&order=directors(name)", "2143"),
+        ("select=id,director_id(name)&order=director_id(name),year.desc", "2413"),
+        ("select=id,directors!inner(name)&order=directors(name)", "214"),
+        ("select=id,directors(name)&directors.name=eq.Scott&order=directors(name)", "1423"),
+        ("select=id,directors(name)&order=year.desc,directors(name)", "4213"),
+        ("select=id,directors(name)&order=info->>lang.asc,directors(name)", "4213"),
+    ],
+)
+def test_rows_are_in_the_order_of_what_they_point_at(ask: DialectService, query: str, wanted: str) -> None:
+    """Of a resource that there is one of, by its name in the reply; rows without it count as null."""
+    assert "".join(str(row["id"]) for row in get(ask, query)) == wanted
+    assert ask("GET", f"/films?{quote(query, safe='=&')}", prefer="count=exact")[2]["content-range"].endswith(
+        "/3" if "inner" in query else "/4"
+    )
+
+
+def test_only_lists_are_in_that_order(ask: DialectService) -> None:
+    """What is changed is found by its own columns."""
+    path = "/films?id=eq.1&select=id,directors(name)&order=directors(name)"
+    says = refused(ask("PATCH", path, {"year": 1}, prefer="return=representation"), 400, "PGRST100")
+    assert "own columns" in says
 
 
 def test_embeds_nest_and_filter_what_they_belong_to(ask: DialectService) -> None:
@@ -335,12 +387,12 @@ def test_rows_are_deleted_by_filter(ask: DialectService) -> None:
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_without_a_filter_all_rows_need_a_setting(ask: DialectService, session: Session, method: str) -> None:
+def test_without_a_filter_all_rows_need_a_setting(ask: DialectService, copied: Session, method: str) -> None:
     said = refused(ask(method, "/reviews", {"stars": 1}), 400, "21000")
     assert "requires a WHERE clause" in said
     assert "conventions.delete_collections" in said
     assert len(get(ask, "", "/reviews")) == 3
-    allowed = DialectService(session, "postgrest", clearing=True)
+    allowed = DialectService(copied, "postgrest", clearing=True)
     assert allowed(method, "/reviews", {"stars": 1})[0] == 204
     assert [row["stars"] for row in get(ask, "", "/reviews")] == ([1] * 3 if method == "PATCH" else [])
 
