@@ -1,6 +1,9 @@
 # `just` lists the recipes; each works from a fresh clone.
 set positional-arguments
 
+# Where this is set, each of the hundreds of processes that the tests start compiles all of its modules anew.
+export PYTHONDONTWRITEBYTECODE := ''
+
 # With the tools of development, which serving does without.
 with_tools := 'uv run --group dev --group api --group bench'
 # Whoever is done first takes over from the other, so that both end at the same time.

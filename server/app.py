@@ -272,7 +272,7 @@ def _renewing(
     def renew(again: Settings) -> None:
         authenticator.renew(again.auth.by_name)
         reader.tokens.renew(again.auth.all_tokens)
-        watching.renew()
+        watching.renew(again.auth.by_name)
         if memory is not None:
             memory.forget_spellings()
         for each in doors:
@@ -603,7 +603,8 @@ def _watching(  # noqa: PLR0917  parts, each of another kind
     """Event streams, none of them open yet."""
     live = settings.live
     topics = Topics(changes, min_interval=live.min_interval_ms / 1_000, kept_bytes=live.delta_bytes)
-    tickets = Tickets(live.ticket_seconds, shared=settings.record.cluster_token)
+    shared, tokens = settings.record.cluster_token, settings.auth.by_name
+    tickets = Tickets(live.ticket_seconds, shared=shared, tokens=tokens)
     return Watching(
         Registry(_stream_limits(settings), counts),
         topics,

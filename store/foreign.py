@@ -275,35 +275,60 @@ def between(name: str, value: str) -> str:
 
 
 #: Sort keys with their direction in another place, or by another sign; the last one is of JSON.
-_BEFORE = re.compile(r"(asc|desc|ascending|descending|-?1)[\s:;|.,_-]{1,4}(.{1,64})", re.IGNORECASE)
-_CALLED = re.compile(r"(ascending|descending|asc|desc)\(([^()]{1,64})\)", re.IGNORECASE)
-_BEHIND = re.compile(
-    r"(.{1,64}?)(?:[\s:;|.]{1,4}|_|-)(asc|desc|ascending|descending|-?1)(?:\W.*)?", re.IGNORECASE
-)
+_WAY = r"ascending|descending|ascend|descend|asc|desc|up|down|-?1"
+_BETWEEN_THEM = r"(?:\W{1,4}?|_{1,2})"
+_BEFORE = re.compile(rf"({_WAY}){_BETWEEN_THEM}(.{{1,64}})", re.IGNORECASE)
+_BEHIND = re.compile(rf"(.{{1,64}}?){_BETWEEN_THEM}({_WAY})(?:\W.*)?", re.IGNORECASE)
 _GLUED = re.compile(r"(.{1,64})(Asc|Desc|ASC|DESC)")
+_GLUED_BEFORE = re.compile(r"(asc|desc|Asc|Desc|ASC|DESC)([A-Z].{0,63})")
 _MARKED = re.compile(r"([!~^<>])(.{1,64})|(.{1,64})([-+])")
 _JSON = re.compile(
     r'[\[{]{1,3}"?([^"\s:,\[\]{}]{1,64})"?[,:]?\s?"?(-?1|asc|desc)?.*', re.IGNORECASE | re.DOTALL
 )
+#: `lower(title)`, `title:nocase`, `title collate nocase`.
+_FOLDED = re.compile(r"(?:to)?(?:lower|upper|lcase|ucase|casefold)(?:case)?\((.{1,64})\)", re.IGNORECASE)
+_CASELESS = re.compile(
+    rf"(.{{1,64}}?){_BETWEEN_THEM}(?:collate\W)?(?:(?:to)?(?:lower|upper)(?:case)?|no_?case|ci|i|icase|ignore_?case"
+    r"|(?:case_?)?insensitive)",
+    re.IGNORECASE,
+)
+#: What may stand around a field in such a key: quotes, brackets, and signs of a direction.
+_AROUND = " \"'`[](){}<>+-!"
 
 
 def right_sort(term: str, known: Collection[str]) -> str:
     """A sort key as it is to be written; empty where it is about no field that there is."""
     for found, name, way in (
         (_BEFORE.fullmatch(term), 2, 1),
-        (_CALLED.fullmatch(term), 2, 1),
         (_BEHIND.fullmatch(term), 1, 2),
         (_GLUED.fullmatch(term), 1, 2),
+        (_GLUED_BEFORE.fullmatch(term), 2, 1),
         (_JSON.fullmatch(term), 1, 2),
     ):
-        if found is not None and found[name] in known:
-            return f"-{found[name]}" if _is_down(found[way] or "") else found[name]
+        if found is not None and (field := sortable(found[name], known)):
+            return f"-{field}" if _is_down(found[way] or "") else field
     marked = _MARKED.fullmatch(term)
-    field: str = "" if marked is None else marked[2] or marked[3]
-    if marked is None or field not in known:
+    meant = "" if marked is None else sortable(marked[2] or marked[3], known)
+    if marked is None or not meant:
         return ""
-    return f"-{field}" if (marked[1] or marked[4]) in "!~^>-" else field
+    return f"-{meant}" if (marked[1] or marked[4]) in "!~^>-" else meant
+
+
+def caseless(term: str, known: Collection[str]) -> str:
+    """A sort key without regard to case as it is to be written; empty where the term is none."""
+    found = _FOLDED.fullmatch(term) or _CASELESS.fullmatch(term)
+    field = "" if found is None else sortable(found[1], known)
+    return f"{field.removesuffix('__nocase')}__nocase" if field else ""
+
+
+def sortable(text: str, known: Collection[str]) -> str:
+    """The field that a text in a sort key names, in the collection's own style; empty where there is none."""
+    whole = text.strip(_AROUND)
+    name = whole.removesuffix("__nocase")
+    first, dot, inner = name.partition(".")
+    alike = first if first in known else next((each for each in known if plain(each) == plain(first)), "")
+    return f"{alike}{dot}{inner}{whole[len(name) :]}" if first and alike else ""
 
 
 def _is_down(word: str) -> bool:
-    return word.lower().startswith(("desc", "-"))
+    return word.lower().startswith(("desc", "down", "-"))

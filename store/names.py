@@ -28,6 +28,35 @@ _CAMEL = re.compile(r"[a-z][a-z0-9]*[A-Z][A-Za-z0-9]*")
 _UNCHANGED = frozenset({"data", "media", "news", "people", "series", "species"})
 #: Plurals by no rule here; `singular` leaves them, as the names of stored fields hang on it.
 _IRREGULAR = frozenset({"alumni", "children", "criteria", "men", "women"})
+#: What `singular` makes of plurals, and what they are. Records may point by these as well.
+_SINGULARS = {
+    "people": "person",
+    "children": "child",
+    "men": "man",
+    "women": "woman",
+    "mice": "mouse",
+    "teeth": "tooth",
+    "feet": "foot",
+    "geese": "goose",
+    "alumni": "alumnus",
+    "criteria": "criterion",
+    "media": "medium",
+    "analyse": "analysis",
+    "crise": "crisis",
+    "hypothese": "hypothesis",
+    "indice": "index",
+    "matrice": "matrix",
+    "vertice": "vertex",
+    "aliase": "alias",
+    "quizze": "quiz",
+    "wolve": "wolf",
+    "knive": "knife",
+    "live": "life",
+    "shelve": "shelf",
+    "leave": "leaf",
+    "zomby": "zombie",
+    "ty": "tie",
+}
 #: The first suffix that fits decides. Words that end in e before their s stand before the rule they break.
 _SINGULAR_RULES: tuple[tuple[str, str], ...] = (
     ("movies", "movie"),
@@ -81,8 +110,19 @@ def plain(name: str) -> str:
 
 def links_among(parent: str, fields: Iterable[str]) -> list[str]:
     """Those of the fields that point at the records of `parent`, in whatever style they are spelt."""
-    wanted = plain(foreign_key(parent))
-    return [name for name in fields if plain(name) == wanted and "." not in name and "__" not in name]
+    wanted = pointers(parent)
+    return [name for name in fields if plain(name) in wanted and "." not in name and "__" not in name]
+
+
+def pointers(collection: str) -> tuple[str, ...]:
+    """What a field that points at a collection's records is called, as `plain` leaves it.
+
+    By the rule, and by the word's own singular where the rule has another: `people_id` and `person_id`.
+    """
+    by_rule = foreign_key(collection)
+    before, dash, last = by_rule.removesuffix("_id").rpartition("_")
+    own = _SINGULARS.get(last)
+    return (plain(by_rule),) if own is None else (plain(by_rule), plain(f"{before}{dash}{own}_id"))
 
 
 def styled_foreign_key(parent: str, fields: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from store.errors import InvalidQuery
 from store.ids import Address, address_of
-from store.names import foreign_key, links_among, plain, singular, styled_foreign_key
+from store.names import foreign_key, links_among, plain, pointers, singular, styled_foreign_key
 from store.spelling import has_all
 
 if TYPE_CHECKING:
@@ -164,11 +164,11 @@ class Relations:
         """The collection that `<name>_id` points at."""
         self._reads.names()
         names = self._catalogue.names()
-        fitting = next((each for each in names if plain(foreign_key(each)) == f"{plain(name)}id"), None)
+        fitting = next((each for each in names if f"{plain(name)}id" in pointers(each)), None)
         if fitting is not None:
             return fitting
         for each in names:
-            if plain(name) in (plain(each), plain(foreign_key(each))):
+            if plain(name) in (plain(each), *pointers(each)):
                 raise InvalidQuery(
                     f"expand={name[:64]}: write expand={foreign_key(each).removesuffix('_id')}"
                 )

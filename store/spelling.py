@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from store.errors import InvalidQuery
-from store.foreign import ACCEPT, between, right_sort, right_word
+from store.foreign import ACCEPT, between, caseless, right_sort, right_word, sortable
 from store.foreign import FIELDS as _FIELDS
 from store.foreign import PAGE as _PAGE
 from store.foreign import RELATED as _RELATED
@@ -166,6 +166,7 @@ def check_filter(key: str, value: Any, known: Collection[str], operators: Collec
     if not key[:1].isalpha() or "[" in key:
         _check_marks(key, value, operators)
     if key not in known:
+        _check_steps(key, value, known)
         if ("[" in key or "]" in key) and not _BRACKETS.fullmatch(key):
             raise InvalidQuery(
                 f"'{key[:100]}': a bracket is without its other; write name=value or name__operator=value"
@@ -173,6 +174,13 @@ def check_filter(key: str, value: Any, known: Collection[str], operators: Collec
         _check_word(key, value, known)
         _check_operator(key, value, known, operators)
     _check_value(key, value, known, operators)
+
+
+def _check_steps(key: str, value: Any, known: Collection[str]) -> None:
+    """`author/name` and `lines.*.sku`, which are ways into a field elsewhere."""
+    steps = [step for step in re.split(r"[./]", key) if step != "*"]
+    if ("/" in key or "*" in key.split(".")) and steps[0] in known and all(steps):
+        raise InvalidQuery(f"'{key[:100]}': write {spelt('.'.join(steps), '', value)}")
 
 
 def _check_marks(key: str, value: Any, operators: Collection[str]) -> None:
@@ -300,7 +308,7 @@ def _is_meant(key: str, value: Any, known: Collection[str]) -> bool:
     if _PLAIN[key] is not _SORT or any(re.match(r"[+-][A-Za-z_]", text) for text in texts):
         return True
     terms = [term.strip().lstrip("+-") for text in texts for term in text.split(",")]
-    names = {plain(re.split("[.:;| ]", _direction(term, "") or term, maxsplit=1)[0]) for term in terms}
+    names = {plain(re.split("[.:;| ]", _direction(term) or term, maxsplit=1)[0]) for term in terms}
     meant = _DIRECTIONS | {plain(name) for name in known} | (_YES if key in _FLAGGED else frozenset())
     return bool(names & meant)
 
@@ -393,6 +401,11 @@ def _check_value(key: str, value: Any, known: Collection[str], operators: Collec
     coded = _CODED.fullmatch(value)
     if coded is not None:
         raise _wrong(f"{key}={value}", _decoded(key, coded, value, operators))
+    if value and {"array", "object"} & {*kinds} and {"array", "object", "null"}.issuperset(kinds):
+        inner = f"{spelt(f'{key}.name', '', value)} for a field within"
+        raise _wrong(
+            f"{key}={value}", f"{spelt(key, 'has', value)}, or {inner}" if "array" in kinds else inner
+        )
     if not _NO_TEXT.issuperset(kinds):
         return
     ends = between(key, value)
@@ -441,12 +454,11 @@ def spelt(name: str, operator: str, value: Any) -> str:
 
 def check_sort(names: list[str], known: Collection[str]) -> None:
     """`names` are sort keys as they were sent. Raises InvalidQuery for what is no field."""
-    before = ""
-    for term in names:
+    for before, term, after in zip(["", *names], names, [*names[1:], ""], strict=False):
         name = term.lstrip("+-")
         field = name.removesuffix("__nocase")
         if field not in known:
-            right = _direction(name, before) or (right_sort(term, known) if has_all(known) else "")
+            right = _meant(term, before, after, known)
             if right:
                 raise InvalidQuery(f"sort: '{term[:100]}' is no field; write sort={right[:100]}")
             check_field("sort", field, known)
@@ -455,16 +467,28 @@ def check_sort(names: list[str], known: Collection[str]) -> None:
                 raise InvalidQuery(
                     f"sort: '{field[:100]}' is within an array, which has no one value to sort by"
                 )
-        before = field
 
 
-def _direction(name: str, before: str) -> str:
-    """The sort key for a direction in words; empty where there is none."""
+def _meant(term: str, before: str, after: str, known: Collection[str]) -> str:
+    """The sort key for what is no field, by itself or with the term beside it; empty where there is none."""
+    name = term if term.startswith("-1") else term.lstrip("+-")
+    if name.lower() in _DIRECTIONS:
+        field = before.lstrip("+-") or (sortable(after, known) if has_all(known) else after)
+        down = f"-{field}" if name.lower().startswith("desc") else field
+        return down if field else ""
+    if not has_all(known):
+        return _direction(name)
+    folded = caseless(name, known)
+    if folded:
+        return f"-{folded}" if term.startswith("-") else folded
+    return right_sort(name, known) or _direction(name)
+
+
+def _direction(name: str) -> str:
+    """The sort key for a direction in words, of a field that may be; empty where there is none."""
     call = _ORDERED_CALL.fullmatch(name)
     found = _ORDERED.fullmatch(name)
-    if name.lower() in _DIRECTIONS and before:
-        field, direction = before, name
-    elif call is not None:
+    if call is not None:
         direction, field = call.groups()
     elif found is not None:
         field, direction = found.groups()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,9 +37,35 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 
+# Thousands of tests are made before the first one runs, and all are there to the last. To look through them
+# for cycles again and again takes each process seconds.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on cycles are looked for in what the tests make themselves."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(trylast=True)  # what is left out is no longer among them
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, so that the processes end at the same time."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """What takes long comes first in each process of pytest-xdist, so that they end at the same time.
+
+    Each begins with its share of the tests, which follow each other, and takes over from others later. The
+    files of long tests are dealt out; a file is not parted, as its tests may share what is slow to start.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    files = list(dict.fromkeys(item.path for item in long))
+    items.clear()
+    total, left = len(long) + len(others), iter(others)
+    for process in range(processes):
+        own = files[process::processes]
+        items += [item for item in long if item.path in own]
+        items += islice(left, max(0, total * (process + 1) // processes - len(items)))
+    items += left
 
 
 @pytest.fixture(autouse=True)

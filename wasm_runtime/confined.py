@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str]) -> int:
     given, name, *rest = arguments
     confinement = Confinement(**json.loads(given))
     module = importlib.import_module(name)
+    # What it writes is data of sessions, and nobody else's to read, whatever the directory lets others do.
+    os.umask(0o077)
     own = Path(module.__file__ or __file__).parent
     confine_to(
         writable=list(map(Path, confinement.writable)),

@@ -57,7 +57,7 @@ _HEADERS = frozenset(
 _OWN_HEADER = re.compile(r"x-[a-z0-9]+(-[a-z0-9]+)*")
 #: Front servers and browsers take orders by such names: which file to send, where to go, what to allow.
 _RESERVED = re.compile(
-    r"^x-(plan|dialect|fuel|request-id|session|service|real-ip|ua-)"
+    r"^x-(plan|contract|dialect|fuel|request-id|session|service|real-ip|ua-)"
     r"|accel|archive|content|dns|file|forward|frame|host|lighttpd|litespeed|location|method|original|override"
     r"|path|permitted|powered|proxy|redirect|rewrite|ur[il]|xss"
 )

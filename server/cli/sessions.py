@@ -239,7 +239,7 @@ def archived(source: Path, scratch: Path) -> tuple[Path, list[str]]:
 
 
 async def fork(options: argparse.Namespace, channel: Channel, out: Output) -> int:
-    body = {"to": options.to} | ({"at": options.at} if options.at else {})
+    body = {"to": options.to} | ({} if options.at is None else {"at": options.at})
     found = await channel.call(Ask("POST", ("sessions", options.session, "fork"), body=body))
     routes = counted(found["routes"], "learned route")
     out.done(found, f"Session {found['session']} is a copy of {found['from']}, with {routes}.")

@@ -186,16 +186,30 @@ class Contract:
         told = echoed(body, match.params, said, partial(self.judging.fits, found[1]))
         return {} if told is body else {"body": told}
 
-    def represented(self, operation: Operation, reply: Reply, accept: str) -> Reply:
-        """A success in XML or text, where the operation has nothing else or the client wants nothing else."""
+    @staticmethod
+    def represents(operation: Operation, reply: Reply, accept: str) -> tuple[str, str] | None:
+        """Another type than JSON that a success is to be in, and its schema; None: JSON.
+
+        Where the operation has nothing else or the client wants nothing else.
+        """
         content = operation.reply_for(reply.status)
         if not content or reply.status >= 300 or reply.media_type not in (_JSON, None, ""):
-            return reply
+            return None
         as_json = json_content(content)
         if as_json is not None and media_types.wanted(accept, as_json[:1]) is not None:
-            return reply
+            return None
         media_type = media_types.wanted(accept, content) or next(iter(content))
-        schema = content[media_type]
+        return media_type, content[media_type]
+
+    def represented(self, operation: Operation, reply: Reply, accept: str) -> Reply:
+        """In XML or text, if that is what it represents; takes time in proportion to it.
+
+        Raises ReplyTooLarge.
+        """
+        found = self.represents(operation, reply, accept)
+        if found is None:
+            return reply
+        media_type, schema = found
         empty = reply.body is None or reply.body == b"null"
         shown = self.compiler.examples.for_content(holder_of(schema), schema, media_type) if schema else None
         value = shown if empty or reply.body is None else orjson.loads(reply.body)
@@ -205,7 +219,9 @@ class Contract:
             return reply
         document = self.document
         name = self.model.views.at(schema).name or "root"
-        text = xml_of(value, document.resolve(schema), name, self.compiler.examples.follow)
+        size = 0 if empty or reply.body is None else len(reply.body)
+        resolved, follow = document.resolve(schema), self.compiler.examples.follow
+        text = xml_of(value, resolved, name, follow, body_bytes=size)
         return evolve(reply, body=text.encode("utf-8", "replace"), media_type=media_type)
 
     def asked(self, compiled: Compiled, match: Match, ctx: RequestContext) -> Asked:
@@ -279,8 +295,14 @@ class Call:
         role = self.contract.role(self.match.operation)
         return role.plain and role.resource is not None and role.resource.version is not None
 
+    def represents(self, reply: Reply, accept: str) -> bool:
+        """Whether a reply is to be in another type than JSON."""
+        if self.contract is None or self.match is None:
+            return False
+        return self.contract.represents(self.match.operation, reply, accept) is not None
+
     def represented(self, reply: Reply, accept: str) -> Reply:
-        """In the media type that the operation has, where that is none of JSON's."""
+        """In the media type that the operation has, where that is none of JSON's. Raises ReplyTooLarge."""
         if self.contract is None or self.match is None:
             return reply
         return self.contract.represented(self.match.operation, reply, accept)

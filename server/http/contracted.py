@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import structlog
 from attrs import evolve
 
+from server.concurrency.aside import INLINE_BYTES, aside
 from server.contracts.issued import issued_by
+from server.values.errors import ReplyTooLarge
+from server.values.model import SAFE_METHODS
 
 if TYPE_CHECKING:
     from server.contracts.contract import Call
@@ -43,8 +47,7 @@ class Contracted:
             ctx = evolve(ctx, contract=evolve(call, checked=evolve(call.checked, identity=named)))
         reply = await self._inner.serve(ctx, line)
         await self._note_token(ctx, reply)
-        reply = ctx.contract.represented(reply, ctx.headers.get("accept", ""))
-        return self._reported(ctx, line, reply)
+        return self._reported(ctx, line, await _represented(ctx, reply))
 
     async def _note_token(self, ctx: RequestContext, reply: Reply) -> None:
         body = reply.body
@@ -71,6 +74,23 @@ class Contracted:
             f"{_ascii(pointer) or '#'} {keyword}" for pointer, keyword, _ in line.violations[:_MOST_SHOWN]
         )
         return evolve(reply, headers=(*reply.headers, (HEADER, shown)))
+
+
+async def _represented(ctx: RequestContext, reply: Reply) -> Reply:
+    """The reply in a type of the contract's; a long one is made another beside the event loop.
+
+    What a write would say at too great a length stays JSON: it is done. Raises ReplyTooLarge for a read.
+    """
+    call, accept = ctx.contract, ctx.headers.get("accept", "")
+    try:
+        if len(reply.body or b"") <= INLINE_BYTES or not call.represents(reply, accept):
+            represented: Reply = call.represented(reply, accept)
+            return represented
+        return await aside(partial(call.represented, reply, accept), ctx.session.directory)
+    except ReplyTooLarge:
+        if ctx.method in SAFE_METHODS:
+            raise
+        return reply
 
 
 def _speaks_of_tokens(body: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 1. What is read is one field: ``/photos/1/image``, or ``/photos/1?fields=image``. The reply is JSON with a
    file in it, see `multipart`; it is turned into the file where the client names the file's type, or a range
-   around it, before JSON.
+   around it, before JSON. Of several files in a field each is read by its place, ``/photos/1/images/0``.
 2. Whoever may write into a session chooses the type. So what a browser could run is for downloading, and
    nothing of it runs: `Content-Disposition`, `nosniff`, and a policy that puts it into a sandbox.
 """
@@ -32,6 +32,8 @@ _SHOWN: Final = re.compile(r"image/(png|jpeg|gif|webp|avif|bmp)|(audio|video)/[a
 _POLICY: Final = "sandbox; default-src 'none'"
 #: Fields that one record is asked for below its path: collection, id, field.
 _SEGMENTS_OF_A_FIELD: Final = 3
+#: Addresses that an error lists.
+_MOST_LISTED: Final = 20
 
 
 @frozen
@@ -57,26 +59,45 @@ class FileFields:
         reply = await self._inner.serve(asked, line)
         if reply.status != 200 or reply.body is None:
             return reply
-        found = file_in(reply.body) if reply.media_type == JSON else None
+        value = _field_in(reply.body) if reply.media_type == JSON else None
+        found = _file(value)
         if found is not None and _is_wanted(accept, found.media_type):
             return as_file(reply, found)
         if has_ours or ctx.contract is not None:  # a contract's types were looked at before
             return reply
-        available = [*OFFERED[:1], *([found.media_type] if found else [])]
-        raise NotAcceptable(
-            f"None of what the Accept header names fits; there is {', '.join(available)}.",
-            available=available,
-        )
+        raise _not_acceptable(found, addresses_in(value, ctx))
 
 
 def file_in(body: bytes) -> File | None:
     """The file that a reply is, or that is the only member of what it is."""
+    return _file(_field_in(body))
+
+
+def _field_in(body: bytes) -> Any:
     if b'"data"' not in body:
         return None
     value = orjson.loads(body)
-    if isinstance(value, dict) and len(value) == 1:
-        value = next(iter(value.values()))
-    return _file(value)
+    return next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else value
+
+
+def addresses_in(value: Any, ctx: RequestContext) -> list[str]:
+    """The paths of the files that a field has, where it has several: each by its place among them."""
+    if not isinstance(value, list):
+        return []
+    fields = ctx.query.get("fields")
+    path = (*ctx.segments, fields) if isinstance(fields, str) else ctx.segments
+    base = "".join(f"/{quote(segment, safe='')}" for segment in path)
+    return [f"{base}/{place}" for place, each in enumerate(value) if _file(each) is not None]
+
+
+def _not_acceptable(found: File | None, addresses: list[str]) -> NotAcceptable:
+    available = [*OFFERED[:1], *([found.media_type] if found else [])]
+    reason = f"None of what the Accept header names fits; there is {', '.join(available)}."
+    if not addresses:
+        return NotAcceptable(reason, available=available)
+    to = f" to {addresses[-1]}" if len(addresses) > 1 else ""
+    reason += f" There are {len(addresses)} files, each at a path of its own: {addresses[0]}{to}."
+    return NotAcceptable(reason, available=available, addresses=addresses[:_MOST_LISTED])
 
 
 def _file(value: Any) -> File | None:

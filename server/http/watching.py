@@ -32,13 +32,14 @@ from server.requests.auth import Caller
 from server.requests.context import SESSION_ID, SESSION_KEY
 from server.requests.origin import network_of
 from server.requests.target import parse_query, parse_target
+from server.sessions.identity import session_for
 from server.telemetry.request_line import RequestLine
 from server.values.errors import InvalidQuery, MethodNotAllowed, Overloaded, ServiceError, SessionInvalid
 from server.values.model import Reply
 from server.values.replies import error_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp import web
 
@@ -136,9 +137,9 @@ class Watching:
         self._settings = settings
         self._use_case = use_case
 
-    def renew(self) -> None:
+    def renew(self, tokens: Mapping[str, str]) -> None:
         """The tokens are others: tickets of before are none any more, and all streams have to come again."""
-        self._tickets.renew()
+        self._tickets.renew(tokens)
         self.registry.end_all("the service's tokens were read again")
 
     # Tickets
@@ -187,10 +188,14 @@ class Watching:
             return evolve(self._reader, in_query=True).session(request, target, caller)
         query = parse_query(target.raw_query, query_bytes=self._reader.limits.query_bytes)
         named = [*request.headers.getall(SESSION_ID, ()), *_texts(query.get(SESSION_KEY))]
-        if any(name != admitted.id for name in named):
+        if not all(name == admitted.id or self._named(name, caller) == admitted for name in named):
             raise SessionInvalid("The ticket is for another session.")
         self._reader.note(admitted)
         return admitted
+
+    def _named(self, name: str, caller: Caller) -> Session:
+        """The session that the token of the ticket calls so. Raises SessionInvalid."""
+        return session_for(name, caller.token_name, "reject", self._reader.scope)
 
     async def read(  # noqa: PLR0917  what a request has been found to be
         self,

@@ -3,7 +3,8 @@
 1. A ticket is minted for whoever has shown a token of the service, and stands for the session that the
    request named, with the name of that token.
 2. It is text that only this process can write: what it says, with a digest under a key that is made anew
-   when the service starts, and when its tokens are read again. Nothing has to be kept.
+   when the service starts, and when its tokens are read again. Nothing has to be kept. The nodes of a cluster
+   have a key in common, which is another one as soon as their tokens are others.
 3. It opens streams and nothing else. It stands in an address, so it gets into logs: hence the short while.
 """
 
@@ -18,11 +19,12 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from attrs import frozen
 
+from server.settings.key import token_digest
 from server.values.errors import Unauthorized
 from server.values.model import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _DIGEST_BYTES: Final = 32
 _MOST_CHARACTERS: Final = 1_024
@@ -38,17 +40,26 @@ class Admitted:
 
 
 class Tickets:
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.time, *, shared: str = "") -> None:
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float] = time.time,
+        *,
+        shared: str = "",
+        tokens: Mapping[str, str] | None = None,
+    ) -> None:
         """`seconds`: for how long one opens streams. `shared`: what the nodes of a cluster know alone."""
         self.seconds = seconds
         self._shared = shared
         self._clock = clock
-        self.renew()
+        self.renew(tokens or {})
 
-    def renew(self) -> None:
-        """No ticket that was minted before is valid any more; in a cluster, until it is too old."""
+    def renew(self, tokens: Mapping[str, str]) -> None:
+        """No ticket that was minted before is valid any more; in a cluster where `tokens` are others."""
         if self._shared:
-            self._key = hmac.digest(self._shared.encode(), b"tickets for event streams", "sha256")
+            known = sorted((name, token_digest(token).hex()) for name, token in tokens.items())
+            said = orjson.dumps(["tickets for event streams", known])
+            self._key = hmac.digest(self._shared.encode(), said, "sha256")
         else:
             self._key = secrets.token_bytes(_DIGEST_BYTES)
 

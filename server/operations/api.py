@@ -285,10 +285,12 @@ class Api:
 
     async def _fork_session(self, call: Call) -> Answer:
         body = call.members("to", "at")
-        target, at = body.get("to"), body.get("at") or ""
+        target, at = body.get("to"), body.get("at")
         if not isinstance(target, str):
             raise BadRequest("`to` must be a session's id.")
-        return await self._sessions.fork(call.segments[1], target, at=_moment(at, "at"))
+        return await self._sessions.fork(
+            call.segments[1], target, at=None if at is None else _moment(at, "at")
+        )
 
     async def _change_settings(self, call: Call) -> Answer:
         return await self._sessions.change_settings(call.segments[1], call.members(*SETTABLE))

@@ -270,6 +270,7 @@ async def _replied(contract: Contract, ctx: RequestContext, executor: Executor) 
             values = contract.echoed(compiled, call.match, ctx)
         outcome = await executor.run(job_for(ctx, runnable_for(compiled), params, asked=values))
         reply = reply_to(outcome, "", writes=ctx.method not in SAFE_METHODS)
+        reply = call.represented(reply, ctx.headers.get("accept", ""))
     except ServiceError as error:
         reply = error_reply(error, "")
-    return call.in_form(call.represented(reply, ctx.headers.get("accept", "")))
+    return call.in_form(reply)

@@ -187,7 +187,7 @@ class SessionOperations:
         except Conflict:
             raise Conflict(f"Session {session.id} has data already.") from None
 
-    async def fork(self, name: str, target_name: str, *, at: str = "") -> dict[str, Any]:
+    async def fork(self, name: str, target_name: str, *, at: str | None = None) -> dict[str, Any]:
         """Copy a session's data and what it has learned to a session that has neither.
 
         As it is between two requests, however many are under way, or as it was `at` a version or time.
@@ -198,7 +198,7 @@ class SessionOperations:
             raise Conflict("A session cannot be forked to itself.")
         if target.directory in await self._routes():
             raise Conflict(f"Session {target.id} has learned routes already: delete it first.")
-        moment = moment_of(at) if at else None
+        moment = None if at is None else moment_of(at)
         await self._require_free(target)
         if await self._records.exists(source.directory):
             async with self._replaced(target.directory, "import"):

@@ -10,7 +10,7 @@ import os
 import secrets
 import sqlite3
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from server.record import files, sums
 from server.record.caches import check_records
@@ -36,6 +36,7 @@ def make(root: Path, target: Path) -> dict[str, Any]:
     What is in it. Raises RecordError, OSError, sqlite3.Error.
     """
     copies = {name: _copy_of(root, name) for name in _BESIDE}
+    _private(target).close()
     with closing(files.connect(root / files.NAME)) as record:
         record.execute("VACUUM INTO ?", (str(target),))
     with closing(sqlite3.connect(target, isolation_level=None)) as backup:
@@ -58,6 +59,7 @@ def _copy_of(root: Path, name: str) -> bytes | None:
         return None
     scratch = root / f"scratch-{secrets.token_hex(8)}.db"
     try:
+        _private(scratch).close()
         with closing(sqlite3.connect(root / name, isolation_level=None)) as source:
             source.execute("VACUUM INTO ?", (str(scratch),))
         return scratch.read_bytes()
@@ -97,10 +99,14 @@ def restore(
 
 
 def _copy_file(source: Path, target: Path) -> None:
-    with source.open("rb") as reading, target.open("xb") as writing:
+    with source.open("rb") as reading, _private(target) as writing:
         while data := reading.read(1024 * 1024):
             writing.write(data)
-    target.chmod(0o600)
+
+
+def _private(path: Path) -> BinaryIO:
+    """A new file that its owner alone may read; a database may be written into it while it is empty."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def _unpack(made: Path) -> dict[str, bytes]:
@@ -126,7 +132,7 @@ def _check_library(root: Path, beside: dict[str, bytes], library: Callable[[Path
         return
     scratch = root / f"scratch-{secrets.token_hex(8)}.db"
     try:
-        with scratch.open("xb") as file:
+        with _private(scratch) as file:
             file.write(beside[LIBRARY])
         faults = library(scratch)
     finally:
@@ -140,7 +146,7 @@ def _exchange(root: Path, made: Path, beside: dict[str, bytes]) -> None:
     scratches: dict[str, Path] = {}
     for name, data in beside.items():
         scratches[name] = root / f"scratch-{secrets.token_hex(8)}.db"
-        with scratches[name].open("xb") as file:
+        with _private(scratches[name]) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

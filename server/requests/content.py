@@ -46,7 +46,7 @@ _KINDS: dict[str, ContentKind] = {
 _PATCHES: frozenset[ContentKind | None] = frozenset({"merge-patch", "json-patch"})
 #: JSON by other names: an old one, and that of browsers' reports (https://www.w3.org/TR/CSP3/#report-violation).
 _JSON_NAMES = frozenset({"text/json", "application/csp-report"})
-_ACCEPTED = ", ".join(_KINDS)
+_ACCEPTED = ", ".join([*_KINDS, "multipart/form-data"])
 
 _JSON_BLANKS = b" \t\r\n"
 #: A name, percent-encoded where it is not of these, and the sign that ends it.

@@ -185,6 +185,10 @@ def _check_extensions(archive: Path) -> None:
                 raise TransferError("a size in the archive is negative")
             blocks = -(-member.size // tarfile.BLOCKSIZE) if _has_content(member) else 0
             file.seek(blocks * tarfile.BLOCKSIZE, os.SEEK_CUR)
+        # tarfile leaves out what follows the end without a word: of a file with a hole that is most of it.
+        while rest := file.read(_MAX_EXTENSION):
+            if rest.strip(b"\0"):
+                raise TransferError("something follows the end of the archive: it is not whole")
 
 
 def _has_content(member: tarfile.TarInfo) -> bool:

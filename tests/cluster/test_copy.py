@@ -7,12 +7,16 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.cluster.conftest import ADMIN, CLUSTER_TOKEN, RECORD, Cluster
 from tests.e2e.service import RunningService
 from tools.processes import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.long
 
 
 def command(scratch: Path, *words: str, **variables: str) -> tuple[int, Any]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+pytestmark = pytest.mark.long
+
 CANCEL = 'record = store.update(params["id"], {"state": "cancelled"})\nREPLY = make_response(200, record)'
 
 

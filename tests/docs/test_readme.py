@@ -72,12 +72,17 @@ def test_a_block_to_paste() -> None:
     assert steps(block) == [Step("A='x y'\necho 1", "1\n\n 2"), Step("cat <<'END'\na\nEND", "")]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != TOUR], ids=lambda page: page.name)
+#: With what is run of each; pages without anything need no service.
+EXAMPLES = {page: console(blocks(page.read_text("utf-8"))) for page in PAGES if page != TOUR}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("page", [page for page, run in EXAMPLES.items() if run], ids=lambda page: page.name)
 def test_the_examples_of_a_page(
     page: Path, shell: Shell, start_service: Callable[..., RunningService]
 ) -> None:
     """Console blocks of all other pages are run as well, against a service without a model."""
-    examples = console(blocks(page.read_text("utf-8")))
+    examples = EXAMPLES[page]
     with start_service(**STARTED_WITH.get(page.name, {})) as service:
         outputs = shell.run([step.command for step in examples], service.url.removeprefix("http://"))
         done = list(zip(examples, outputs, strict=True))

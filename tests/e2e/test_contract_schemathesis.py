@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.e2e.conftest import StartService
 
+pytestmark = pytest.mark.long
+
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
 

@@ -168,6 +168,62 @@ def test_a_file_as_json(client: Client) -> None:
     assert client.get("/photos/9/image").status == 501
 
 
+@pytest.mark.parametrize("field", ["image", "photos", "photos[]", "My Photos"])
+@pytest.mark.parametrize("prefix", ["", "/api/v1"])
+def test_each_of_several_files_has_an_address(client: Client, field: str, prefix: str) -> None:
+    """Its place in the field, be the field's name a plural or not; beyond them a 404 says how many."""
+    other = b"%PDF"
+    files = [
+        (f'name="{field}"; filename="a.png"\r\nContent-Type: image/png', PNG),
+        (f'name="{field}"; filename="b.pdf"\r\nContent-Type: application/pdf', other),
+    ]
+    made = client.request("POST", f"{prefix}/things", **form(*files))
+    record = f"{prefix}/things/{made.json['id']}"
+    path = f"{record}/{quote(field)}"
+
+    assert client.read(path) == made.json[field]
+    assert client.read(f"{path}/1") == made.json[field][1]
+    for place, media_type, data in ((0, "image/png", PNG), (1, "application/pdf", other)):
+        answer = client.request("GET", f"{path}/{place}", Accept=media_type)
+        assert (answer.status, answer.body, answer.headers["content-type"]) == (200, data, media_type)
+    assert client.read(f"{path}?fields=name&limit=1") == made.json[field]
+    assert client.request("HEAD", f"{path}/0", Accept="image/*").headers["content-length"] == str(len(PNG))
+    for place in ("2", "00", "99999999999"):
+        assert client.get(f"{path}/{place}").error == (
+            404,
+            f"Files in {field}: 2, numbered from 0; there is no {place}",
+        )
+    refused = client.request("GET", path, Accept="image/png")
+    assert (refused.status, refused.json["addresses"]) == (406, [f"{path}/0", f"{path}/1"])
+    assert f"{path}/0 to {path}/1" in refused.json["detail"]
+    by_query = client.request("GET", f"{record}?fields={quote(field)}", Accept="image/png")
+    assert by_query.json["addresses"] == refused.json["addresses"]
+
+
+def test_a_collection_comes_before_files(client: Client) -> None:
+    """`/things/1/photos` is what has always been there, once there is one of that name."""
+    client.create("/things", {"photos": [FILE, "x"]})
+    assert client.read("/things/1/photos/1") == "x"
+    client.create("/things/1/photos", {"title": "mine"})
+
+    assert [each["title"] for each in client.read("/things/1/photos")["items"]] == ["mine"]
+    assert client.read("/things/1/photos/1")["title"] == "mine"
+    assert client.get("/things/1/photos/0").status == 404
+
+
+def test_a_single_file_has_a_place(client: Client) -> None:
+    """A client need not know how many there are; what has no file has no places."""
+    client.create("/photos", {"image": FILE, "title": "x"})
+
+    assert client.request("GET", "/photos/1/image/0", Accept="image/png").body == PNG
+    assert client.get("/photos/1/image/1").status == 404
+    assert client.get("/photos/1/title/0").status == 501
+    assert client.get("/photos/1/image/first").status == 501
+    assert [client.get(f"/photos/1/{name}").status for name in ("a%20b", "a%20b/0", ".env", "x.php")] == [
+        404
+    ] * 4
+
+
 def test_a_page_is_for_downloading(client: Client) -> None:
     """HTML from a stranger is never shown in the service's name."""
     data = base64.b64encode(b"<script>").decode()

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.e2e.client import JSON, Client
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from tests.e2e.client import Answer
     from tests.learning.conftest import Api, StartApi
+
+pytestmark = pytest.mark.long
 
 __all__ = ["start"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import sys
 import threading
 from time import thread_time
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from server.concurrency.aside import INLINE_BYTES, FairThread, aside, prepare_process
+from server.contracts import contract
 from server.http import answering, semantics
 from server.requests import content, multipart
 from tests.fakes import FakeExecutor, completed
 from tests.http.client import ask
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
     from tests.http.conftest import Start
@@ -80,6 +83,47 @@ async def test_tables(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert answer.status == 200
     assert calls == [False]
+
+
+def xml_document(schema: dict[str, Any], method: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema}, "application/xml": {"schema": schema}}
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "t", "version": "1"},
+        "paths": {"/m": {method: {"responses": {"200": {"description": "all", "content": content}}}}},
+    }
+
+
+@pytest.mark.parametrize(("records", "on_loop"), [(10, True), (1_000, False)])
+async def test_xml_of_a_contract(
+    records: int, on_loop: bool, start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What an operation declares beside JSON is made of the reply, element by element."""
+    schema = {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "string"}}}}
+    file = tmp_path / "api.json"
+    file.write_text(json.dumps(xml_document(schema, "get")))
+    calls = threads_of("xml_of", contract, monkeypatch)
+    replies = FakeExecutor(lambda job: completed([{"n": "x" * 100}] * records))
+    service = await start({"contract": {"file": str(file)}}, executor=replies)
+    answer = await ask(service.address, "GET", "/m", {"Accept": "application/xml"})
+
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/xml")
+    assert answer.body.count(b"<n>") == records
+    assert calls == [on_loop]
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 422), ("POST", 200)])
+async def test_xml_of_long_names(method: str, status: int, start: Start, tmp_path: Path) -> None:
+    """A client's name stands around each item. What has been written is told in JSON then."""
+    file = tmp_path / "api.json"
+    file.write_text(json.dumps(xml_document({"type": "object"}, method.lower())))
+    replies = FakeExecutor(lambda job: completed({"x" * 128: [1] * 10_000}))
+    service = await start({"contract": {"file": str(file)}}, executor=replies)
+    answer = await ask(service.address, method, "/m", {"Accept": "application/xml"})
+
+    assert answer.status == status
+    assert len(answer.body) < 30_000
+    assert ("As XML" in answer.json.get("detail", "")) == (method == "GET")
 
 
 @pytest.mark.parametrize(("characters", "on_loop"), [(1_000, True), (2_000_000, False)])

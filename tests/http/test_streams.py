@@ -326,11 +326,21 @@ async def test_tickets_are_of_the_session_that_is_asked_for(start: Start) -> Non
         ticket = await ticket_of(service, token=token)
         async with watching(service.address, f"/m?ticket={ticket}", None) as stream:
             await stream.event()
+        async with watching(service.address, f"/m?ticket={ticket}&session=shop", None) as stream:
+            assert (await stream.event()).name == "reply"
+        async with watching(service.address, f"/m?ticket={ticket}", "shop") as stream:
+            assert (await stream.event()).name == "reply"
+        async with watching(service.address, f"/m?ticket={ticket}&session=bob/shop", None) as stream:
+            assert stream.status == (200 if token == "token-of-bob" else 400)
     derived = await ticket_of(service, None, "token-of-ann")
     async with watching(service.address, f"/m?ticket={derived}", None) as stream:
         await stream.event()
 
-    assert [ctx.session.id for ctx in planner.asked] == ["ann/shop", "bob/shop", "token:ann"]
+    assert list(dict.fromkeys(ctx.session.id for ctx in planner.asked)) == [
+        "ann/shop",
+        "bob/shop",
+        "token:ann",
+    ]
 
 
 async def test_tokens_that_are_read_again_end_streams_and_tickets(start: Start) -> None:

@@ -19,7 +19,7 @@ CORPUS = [
     for line in (Path(__file__).parent.parent / "data" / "hostile.jsonl").read_text("utf-8").splitlines()
 ]
 #: The heavy ones are about fuel and memory, which end them sooner here.
-SANDBOX = {"fuel": 300_000_000, "wall_ms": 2_000}
+SANDBOX = {"fuel": 100_000_000, "wall_ms": 2_000}
 BATCHES = 8
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -122,6 +123,15 @@ async def test_moments_that_are_none(operator: Operator, body: dict[str, object]
     await operator.refused(404, "GET", "/sessions/nobody/log")
 
 
+@pytest.mark.parametrize(
+    ("at", "status"), [(0, 404), ("0", 404), (99, 404), ("", 400), (False, 400), ([], 400)]
+)
+async def test_forks_of_moments_that_are_none(operator: Operator, at: object, status: int) -> None:
+    """None of them is the present."""
+    await operator.refused(status, "POST", "/sessions/s1/fork", {"to": "copy", "at": at})
+    assert [each["session"] for each in (await operator.get("/sessions"))["sessions"]] == ["s1"]
+
+
 async def test_an_import_is_asked_again_when_it_is_written(operator: Operator, tmp_path: Path) -> None:
     """A client writes while the archive is read: what it was told is stored is not replaced."""
     data = archive(tmp_path / "in.tar", {"members.json": '[{"id": 1, "name": "imported"}]'}).read_bytes()
@@ -210,6 +220,21 @@ async def test_a_backup_under_writers_is_a_moment_that_there_was(operator: Opera
         assert before[number] <= counts[f"w{number}"] <= after[number] + 1
         assert counts[f"w{number}"] == versions[f"w{number}"]
     assert (root / "plans.db").exists()
+
+
+async def test_copies_of_data_are_the_owner_s_alone(operator: Operator, tmp_path: Path) -> None:
+    """In a data root that others may look into: a backup that waits to be fetched, and what is made of it."""
+    root = Path(operator.api.service.data_path)
+    os.chmod(root, 0o755)  # noqa: PTH101  as an operator's `mkdir` leaves it
+    made = await operator.do("POST", "/record/backup")
+    data = archive(tmp_path / "in.tar", {"a.json": '[{"id": 1}]'}).read_bytes()
+    assert (await upload(operator, "s2", data))[0] == 200
+    restored = tmp_path / "restored"
+    restored.mkdir()
+    backup.restore(root / made["name"], restored, library_file.faults)
+    files = [path for folder in (root, restored) for path in folder.iterdir() if path.is_file()]
+    assert {(path.name, path.stat().st_mode & 0o077) for path in files} == {(path.name, 0) for path in files}
+    assert made["name"] in {path.name for path in files}
 
 
 @pytest.mark.parametrize("name", ["", "record.db", "../record.db", "scratch-", "scratch-" + "0" * 17, "lock"])

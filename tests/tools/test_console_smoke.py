@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 
 def test_the_console_is_measured(guest_artifact: object) -> None:
     """Every page answers, and both services do."""

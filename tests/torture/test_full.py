@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tools.torture import full
+
+pytestmark = pytest.mark.long
 
 
 async def test_a_full_disk_loses_nothing_and_needs_no_restart() -> None:

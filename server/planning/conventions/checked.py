@@ -13,10 +13,10 @@ from server.planning.conventions.planner import (
 )
 from server.planning.dialects.frame.compiling import allowed_methods, compile_request
 from server.planning.dialects.frame.registry import known
-from server.planning.kinds.route import split_prefix
+from server.planning.kinds.route import is_collection_name, refuse_unplannable, split_prefix
 from server.planning.own_programs import OwnPrograms
 from server.planning.planned import Fixed, RoutesInForce
-from server.values.errors import MethodNotAllowed, NotPlannable
+from server.values.errors import MethodNotAllowed, NotFound, NotPlannable
 from server.values.model import RunnablePlan
 
 if TYPE_CHECKING:
@@ -77,10 +77,10 @@ class CheckedConventions:
             return await self._in_dialect(ctx)
         try:
             return await self._fixed(ctx)
-        except NotPlannable:
+        except (NotFound, NotPlannable) as error:
             if await self._is_file(ctx):
                 return await self._checked_plan(self._conventions.plan_of_field(ctx), ctx)
-            if not await self._doubted(ctx):
+            if isinstance(error, NotFound) or not await self._doubted(ctx):
                 raise
         except MethodNotAllowed:
             name = whole_name(ctx.method, ctx.segments)
@@ -129,9 +129,17 @@ class CheckedConventions:
         return self._conventions.allowed_methods(ctx.segments, exists=True)
 
     async def _is_file(self, ctx: RequestContext) -> bool:
-        """Whether the path is that of a file in a record: `/photos/1/image`."""
-        path = split_prefix(ctx.segments)[1]
-        if ctx.method != "GET" or len(path) != 3 or doubtful_name(ctx.segments) is None:
+        """Whether the path is that of a file in a record: `/photos/1/image`, or `/photos/1/images[]/0`.
+
+        Raises NotFound for what is never a path of ours.
+        """
+        path, place = (rest := split_prefix(ctx.segments)[1])[:3], rest[3:]
+        if ctx.method != "GET" or len(path) != 3 or len(place) > 1 or not is_collection_name(path[0]):
+            return False
+        refuse_unplannable(ctx.segments)
+        if doubtful_name(ctx.segments) is None and is_collection_name(path[2]):
+            return False
+        if place and not place[0].isdecimal():
             return False
         return await self._has_file(ctx.session, path)
 

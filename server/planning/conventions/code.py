@@ -280,10 +280,49 @@ _RECORD = """\
 REPLY = make_response(200, rec)
 """
 
-# A file of a record: /photos/1/image.
+# A file of a record, or several: /photos/1/image.
 _FIELD = """\
 REPLY = make_response(200, rec.get(ctx["segments"][-1]))
 """
+
+# One of several: /photos/1/image/0.
+_OF_FIELD = """\
+name, place = ctx["segments"][-2:]
+found = rec.get(name)
+files = found if isinstance(found, list) else [found]
+"""
+
+_PLACED = """\
+places = {str(at): each for at, each in enumerate(files)}
+if place not in places:
+    abort(404, f"Files in {name}: {len(files)}, numbered from 0; there is no {place}")
+REPLY = make_response(200, places[place])
+"""
+
+# The name of a field may be a plural, too: /things/1/photos. A collection of that name comes first.
+_OWN_FILES = """\
+name = plan["resource"]
+found = parent.get(name)
+files = found if isinstance(found, list) else [found]
+held = any(isinstance(each, dict) and set(each) == {"name", "type", "size", "data"} for each in files)
+"""
+
+_IF_FILES = (
+    _OWN_FILES
+    + """\
+if held and name not in session_store.collections():
+    REPLY = make_response(200, found)
+else:
+"""
+)
+
+_IF_FILE = (
+    _OWN_FILES
+    + """\
+if held and name not in session_store.collections():
+    place = ctx["segments"][-1]
+"""
+)
 
 _DELETE = """\
 if not store.delete(params["id"]):
@@ -317,6 +356,7 @@ FLAT: dict[str, str] = {
     "delete-one": _ONE + _FOUND_ONE + _DELETE_ONE,
     "get": _GET + _FOUND + _RECORD,
     "field": _GET + _FOUND + _FIELD,
+    "of-field": _GET + _FOUND + _OF_FIELD + _PLACED,
     "replace": _BODY + _REPLACE + _FOUND + _RECORD,
     "patch": _PATCH + _FOUND + _RECORD,
     "merge": _GET + _FOUND + _MERGE + _RECORD,
@@ -332,17 +372,17 @@ FLAT: dict[str, str] = {
 
 #: By kind, for the records of one parent.
 NESTED: dict[str, str] = {
-    "list": _PARENT + _OWN_CRITERIA + _PAGE + _LIST,
+    "list": _PARENT + _IF_FILES + _within(_OWN_CRITERIA + _PAGE + _LIST),
     "search": _PARENT + _OWN_CRITERIA + _PAGE + _SEARCH,
     "create": _PARENT + _OWN_BODY + _CREATE,
     "batch": _PARENT + _OWN_BODIES + _BATCH,
-    "get": _PARENT + _OWN_RECORD + _RECORD,
+    "get": _PARENT + _IF_FILE + _within(_PLACED) + "else:\n" + _within(_OWN_RECORD + _RECORD),
     "replace": _PARENT + _OWN_RECORD + _OWN_BODY + _REPLACE + _RECORD,
     "patch": _PARENT + _OWN_RECORD + _PATCH + _RECORD,
     "merge": _PARENT + _OWN_RECORD + _MERGE + _RECORD,
     "json-patch": _PARENT + _OWN_RECORD + _JSON_PATCH + _RECORD,
     "delete": _PARENT + _OWN_RECORD + _OWN_DELETE,
-    "viewed-list": _PARENT + _OWN_CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ENVELOPE,
+    "viewed-list": _PARENT + _IF_FILES + _within(_OWN_CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ENVELOPE),
     "viewed-search": _PARENT + _OWN_CRITERIA + _ANY_PAGE + _VIEWED_LIST + _ARRAY,
     "viewed-get": _PARENT + _OWN_RECORD + _VIEWED_RECORD,
     "count": _PARENT + _OWN_CRITERIA + _COUNT,

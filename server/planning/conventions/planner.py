@@ -56,7 +56,7 @@ Form = Literal[
 Kind = Literal[
     "list", "search", "create", "batch", "get", "replace", "patch", "merge", "json-patch", "delete",
     "viewed-list", "viewed-search", "viewed-get", "count", "stats", "clear",
-    "put-one", "patch-one", "merge-one", "json-patch-one", "delete-one", "field",
+    "put-one", "patch-one", "merge-one", "json-patch-one", "delete-one", "field", "of-field",
 ]  # fmt: skip
 
 #: What may stand for a record's id and is none, and the form of path that it makes.
@@ -104,11 +104,11 @@ _KINDS: dict[Form, dict[str, Kind]] = {
 _ACTIONS: dict[Kind, str] = {
     "batch": "create", "merge": "patch", "json-patch": "patch", "clear": "delete",
     "put-one": "replace", "patch-one": "patch", "merge-one": "patch", "json-patch-one": "patch",
-    "delete-one": "delete", "field": "get",
+    "delete-one": "delete", "field": "get", "of-field": "get",
     **{viewed: kind for kind, viewed in _VIEWED.items()},
 }  # fmt: skip
 _ITEM_KINDS: frozenset[Kind] = frozenset(
-    {"get", "viewed-get", "field", "replace", "patch", "merge", "json-patch", "delete"}
+    {"get", "viewed-get", "field", "of-field", "replace", "patch", "merge", "json-patch", "delete"}
 )
 _QUERY_KINDS: frozenset[Kind] = frozenset(
     {"list", "search", "viewed-list", "viewed-search", "count", "stats", "clear"}
@@ -125,7 +125,9 @@ CREDENTIAL_WORDS: frozenset[str] = frozenset(
         *("login", "logout", "logon", "logoff", "signin", "signout", "signup", "register", "registration"),
         *("auth", "authenticate", "authentication", "authorize", "oauth", "oauth2", "sso", "token"),
         *("refreshtoken", "forgotpassword", "resetpassword", "changepassword", "password", "verifyemail"),
-        *("passwordreset", "confirmemail", "magiclink", "otp", "mfa"),
+        *("passwordreset", "passwordrecovery", "recoverpassword", "setpassword", "updatepassword"),
+        *("newpassword", "confirmemail", "magiclink", "otp", "totp", "mfa", "jwt", "accesstoken", "signoff"),
+        *("oidc", "saml"),
     }
 )
 CREDENTIAL_COLLECTIONS: frozenset[str] = frozenset(
@@ -185,10 +187,13 @@ class ConventionsPlanner:
         return _plan(_by_body(kind, target, ctx), target)
 
     def plan_of_field(self, ctx: RequestContext) -> Plan:
-        """The plan that reads the field which a path that `doubtful_name` is about ends with."""
-        prefix, (name, id_, field) = split_prefix(ctx.segments)
-        base = "".join(f"/{segment}" for segment in prefix)
-        return _plan("field", Target("field", name, f"{base}/{name}/{_slot('id', id_)}/{field}"))
+        """The plan that reads the field of a path that `doubtful_name` is about, or one of several in it."""
+        prefix, (name, id_, field, *place) = split_prefix(ctx.segments)
+        named = field if is_collection_name(field) else _slot("field", field)
+        base = "".join(f"/{segment}" for segment in (*prefix, name, _slot("id", id_), named))
+        if not place:
+            return _plan("field", Target("field", name, base))
+        return _plan("of-field", Target("field", name, f"{base}/{_slot('place', place[0])}"))
 
     def allowed_methods(
         self, segments: tuple[str, ...], *, exists: bool = False, holds: Holds | None = None
@@ -231,7 +236,8 @@ def refuse_credentials(method: str, segments: tuple[str, ...], body: Any = None)
         or (plain(rest[0]) in _WITH_A_PASSWORD and isinstance(body, dict) and "password" in body)
     )
     below = len(rest) == 2 and method == "POST" and plain(rest[1]) in CREDENTIAL_WORDS
-    if alone or below or (len(rest) > 1 and plain(rest[0]) in CREDENTIAL_COLLECTIONS):
+    # Of none of these words there is a collection, so there is no record of it either.
+    if alone or below or (len(rest) > 1 and plain(rest[0]) in CREDENTIAL_WORDS | CREDENTIAL_COLLECTIONS):
         raise NotPlannable(f"{_CREDENTIALS} {NOT_PLANNABLE}")
 
 

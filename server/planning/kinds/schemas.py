@@ -201,8 +201,9 @@ _FILE_SEEKER = """\
 segments = ctx["segments"]
 rec = session_store[segments[0]].get(segments[1])
 value = rec.get(segments[2]) if rec is not None and segments[2] not in session_store.collections() else None
-is_file = isinstance(value, dict) and set(value) == {"name", "type", "size", "data"}
-REPLY = make_response(200, {"file": is_file})
+files = value if isinstance(value, list) else [value]
+has_file = any(isinstance(each, dict) and set(each) == {"name", "type", "size", "data"} for each in files)
+REPLY = make_response(200, {"file": has_file})
 """
 
 
@@ -300,7 +301,7 @@ async def collection_holds(executor: Executor, session: Session, name: str) -> H
 
 
 async def record_has_file(executor: Executor, session: Session, path: tuple[str, ...]) -> bool:
-    """Whether a record of a session whose directory exists has a file in a field, as forms bring them.
+    """Whether a record of a session whose directory exists has files of forms in a field.
 
     `path` is the collection, the id and the field. Raises as `read_schemas`.
     """

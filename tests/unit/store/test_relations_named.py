@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from store.session_store import Session
 
@@ -25,6 +27,32 @@ def test_what_fields_say(session: Session) -> None:
     assert stores["nothing"].relations() == {}
     assert stores["posts"].fields() == ["id", "authorId", "tag_ids", "meta"]
     assert stores["posts"].fields("object", "array") == ["tag_ids", "meta"]
+
+
+@pytest.mark.parametrize(
+    ("parent", "field"),
+    [
+        ("people", "personId"),
+        ("people", "people_id"),
+        ("children", "child_id"),
+        ("old-mice", "oldMouseId"),
+        ("quizzes", "quiz_id"),
+        ("analyses", "analysisID"),
+        ("knives", "knife_id"),
+        ("zombies", "zombie_id"),
+    ],
+)
+def test_singulars_by_no_rule(session: Session, parent: str, field: str) -> None:
+    """A field is found by the word's own singular as by what the rule makes of it."""
+    session.begin(read_only=False)
+    stores = session.plan_view
+    stores[parent].insert({"name": "Ann"})
+    stores["pets"].insert({field: 1})
+
+    assert stores["pets"].links(parent) == [field]
+    assert stores[parent].embed([{"id": 1}], "pets") == [{"id": 1, "pets": [{"id": 1, field: 1}]}]
+    named = field.removesuffix("_id").removesuffix("Id").removesuffix("ID")
+    assert stores["pets"].expand([{field: 1}], named)[0][named]["name"] == "Ann"
 
 
 def test_a_new_field_is_seen_and_an_undone_one_is_not(session: Session) -> None:

@@ -191,6 +191,7 @@ def test_useful_headers_leave(name: str, value: str) -> None:
         ("Lin\u212a", "</a>; rel=next"),
         ("X-Request-ID", "forged"),
         ("X-Plan-Source", "learned"),
+        ("X-Contract-Violations", "/a type"),
         ("X-Accel-Redirect", "/etc/passwd"),
         ("X-Sendfile", "/etc/passwd"),
         ("X-Frame-Options", "ALLOWALL"),

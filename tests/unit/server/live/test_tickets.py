@@ -46,9 +46,26 @@ def test_another_key_knows_nothing_of_it() -> None:
     ticket = tickets.mint(SHOP, "app")
     with pytest.raises(Unauthorized):
         Tickets(60).admitted(ticket)
-    tickets.renew()
+    tickets.renew({})
     with pytest.raises(Unauthorized):
         tickets.admitted(ticket)
+
+
+def test_the_nodes_of_a_cluster_know_each_other_s() -> None:
+    """As long as they have the same tokens: with one that was taken back its tickets end, and all others."""
+    both = {"ann": "token-of-ann", "bob": "token-of-bob"}
+    here, there = (Tickets(60, shared="of the nodes", tokens=both) for _ in range(2))
+    ticket = here.mint(SHOP, "ann")
+    assert there.admitted(ticket).token_name == "ann"
+    there.renew(both)
+    assert there.admitted(ticket).session == SHOP
+
+    for tokens in ({"bob": "token-of-bob"}, {**both, "ann": "another"}, {}):
+        there.renew(tokens)
+        with pytest.raises(Unauthorized):
+            there.admitted(ticket)
+    with pytest.raises(Unauthorized):
+        Tickets(60, shared="of others", tokens=both).admitted(ticket)
 
 
 def test_what_is_no_ticket() -> None:

@@ -170,6 +170,7 @@ def test_what_was_sent_and_what_to_send() -> None:
         content_kind(CIMultiDict({"Content-Type": "application/json; charset=Latin-1"}))
 
     accepted = caught.value.headers["Accept"]
+    assert {"application/json", "multipart/form-data"} < {*accepted.split(", ")}
     assert caught.value.detail == (
         f"The body was sent as text/html; it is taken as one of: {accepted}, or as another type whose name "
         "ends in +json."

@@ -147,6 +147,20 @@ def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
         transfer.imported(tmp_path / "in.tar", tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS)
 
 
+@pytest.mark.parametrize("hole", [0, 1])
+def test_an_archive_with_a_hole_is_refused(tmp_path: Path, hole: int) -> None:
+    """Blocks of zeros end an archive: what comes behind them would be left out, and its records with it."""
+    path = archive(tmp_path / "in.tar", {"a.json": "[]", "b.json": "[]"})
+    start = 2 * hole * tarfile.BLOCKSIZE
+    data = path.read_bytes()
+    path.write_bytes(data[:start] + bytes(2 * tarfile.BLOCKSIZE) + data[start + 2 * tarfile.BLOCKSIZE :])
+    if hole == 1:
+        path.write_bytes(path.read_bytes() + b"x")
+
+    with pytest.raises(TransferError, match="not whole"):
+        transfer.imported(path, tmp_path / "rows", most_bytes=LIMIT, most_members=MEMBERS)
+
+
 @pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
 @pytest.mark.parametrize(("size", "reason"), [(65_536, "end of data|header"), (65_537, "longer than")])
 def test_an_extended_header_takes_no_more_memory_than_it_may(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +13,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@contextmanager
+def opened(directory: Path) -> Iterator[Session]:
+    session = Session.open(str(directory), page_limit_bytes=2**24, durability="cache")
+    yield session
+    session.close()
+
+
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    opened = Session.open(str(tmp_path), page_limit_bytes=2**24, durability="cache")
-    yield opened
-    opened.close()
+    with opened(tmp_path) as session:
+        yield session
+
+
+@pytest.fixture
+def copied(filled: Path, tmp_path: Path) -> Iterator[Session]:
+    """The session that a module's `filled` has made once, for one test alone."""
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
+    with opened(tmp_path) as session:
+        yield session

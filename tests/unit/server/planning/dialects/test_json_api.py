@@ -7,9 +7,12 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.unit.server.planning.dialects.conftest import opened
 from tests.unit.server.planning.dialects.service import DialectService
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from store.session_store import Session
 
 TYPE = "application/vnd.api+json"
@@ -52,17 +55,24 @@ def to(kind: str, *ids: str) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-@pytest.fixture
-def api(session: Session) -> Api:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two authors, three articles, comments of these and of authors."""
-    api = Api(session)
-    for name in ("Ann", "Bob"):
-        api.made("authors", {"name": name})
-    for title, views, author in (("one", 5, "1"), ("two", 30, "2"), ("three", 30, "1")):
-        api.made("articles", {"title": title, "views": views}, author=to("authors", author))
-    for body, article in (("a", "1"), ("b", "1"), ("c", "2")):
-        api.made("comments", {"body": body}, article=to("articles", article), author=to("authors", "2"))
-    return api
+    directory = tmp_path_factory.mktemp("articles")
+    with opened(directory) as session:
+        api = Api(session)
+        for name in ("Ann", "Bob"):
+            api.made("authors", {"name": name})
+        for title, views, author in (("one", 5, "1"), ("two", 30, "2"), ("three", 30, "1")):
+            api.made("articles", {"title": title, "views": views}, author=to("authors", author))
+        for body, article in (("a", "1"), ("b", "1"), ("c", "2")):
+            api.made("comments", {"body": body}, article=to("articles", article), author=to("authors", "2"))
+    return directory
+
+
+@pytest.fixture
+def api(copied: Session) -> Api:
+    return Api(copied)
 
 
 def error(found: tuple[int, Any]) -> tuple[int, str, Any]:

@@ -7,9 +7,12 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.unit.server.planning.dialects.conftest import opened
 from tests.unit.server.planning.dialects.service import DialectService
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from store.session_store import Session
 
 SINGLE = "application/vnd.pgrst.object+json"
@@ -28,17 +31,24 @@ REVIEWS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("films")
+    with opened(directory) as session:
+        service = DialectService(session, "postgrest")
+        for name, rows in (("directors", DIRECTORS), ("reviews", REVIEWS)):
+            assert service("POST", f"/{name}", rows)[0] == 201
+        for row in FILMS:
+            assert service("POST", "/films", row)[0] == 201
+        for film, actor in ((1, 1), (1, 2), (2, 2)):
+            service("POST", "/roles", {"film_id": film, "actor_id": actor})
+        service("POST", "/actors", [{"id": 1, "name": "Weaver"}, {"id": 2, "name": "Holm"}])
+    return directory
+
+
 @pytest.fixture
-def ask(session: Session) -> DialectService:
-    service = DialectService(session, "postgrest")
-    for name, rows in (("directors", DIRECTORS), ("reviews", REVIEWS)):
-        assert service("POST", f"/{name}", rows)[0] == 201
-    for row in FILMS:
-        assert service("POST", "/films", row)[0] == 201
-    for film, actor in ((1, 1), (1, 2), (2, 2)):
-        service("POST", "/roles", {"film_id": film, "actor_id": actor})
-    service("POST", "/actors", [{"id": 1, "name": "Weaver"}, {"id": 2, "name": "Holm"}])
-    return service
+def ask(copied: Session) -> DialectService:
+    return DialectService(copied, "postgrest")
 
 
 def get(ask: DialectService, query: str, path: str = "/films", **headers: str) -> Any:
@@ -335,12 +345,12 @@ def test_rows_are_deleted_by_filter(ask: DialectService) -> None:
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_without_a_filter_all_rows_need_a_setting(ask: DialectService, session: Session, method: str) -> None:
+def test_without_a_filter_all_rows_need_a_setting(ask: DialectService, copied: Session, method: str) -> None:
     said = refused(ask(method, "/reviews", {"stars": 1}), 400, "21000")
     assert "requires a WHERE clause" in said
     assert "conventions.delete_collections" in said
     assert len(get(ask, "", "/reviews")) == 3
-    allowed = DialectService(session, "postgrest", clearing=True)
+    allowed = DialectService(copied, "postgrest", clearing=True)
     assert allowed(method, "/reviews", {"stars": 1})[0] == 204
     assert [row["stars"] for row in get(ask, "", "/reviews")] == ([1] * 3 if method == "PATCH" else [])
 
