@@ -17,12 +17,14 @@ from typing import Any, ClassVar, NoReturn
 
 from store import json_text
 from store.change_set import RECORD_DEPTH
-from store.lazy import LazyDict, untouched_text, untouched_texts
+from store.lazy import LazyDict, joined_text, untouched_text, untouched_texts
 
 MAX_DEPTH = 64
 _MEMBERS = frozenset({"status", "body", "headers", "keep"})
 _NO_BODY = frozenset({204, 304})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
+#: So many members are sooner looked at one by one than in C.
+_FEW = 8
 _TEXT_KEYS = frozenset({str})
 _TOO_DEEP = "the body is nested deeper than {} levels, or holds itself"
 
@@ -129,7 +131,9 @@ def _encoded(body: Any, depth: int) -> str:
     if text is not None and _fits(text, depth):
         return text
     try:
-        text = _rendered(body, depth)
+        out: list[str] = []
+        _render(body, depth, out)
+        text = "".join(out)
         if not text.isascii():
             text.encode()
     except UnicodeEncodeError:
@@ -150,42 +154,77 @@ def _fits(text: str, room: int) -> bool:
     return room >= RECORD_DEPTH or text.count("{") + text.count("[") <= room
 
 
-def _rendered(value: Any, room: int) -> str:
-    """JSON text of a value that may nest `room` deep.
+def _render(value: Any, room: int, out: list[str]) -> None:
+    """Add the JSON text of a value that may nest `room` deep. Long texts are copied once, when all is joined.
 
     Records that nobody has looked into are passed on as the text they were stored as; what holds scalars
     alone is encoded in C.
     """
     kind = type(value)
     if kind is LazyDict and (text := untouched_text(value)) is not None and _fits(text, room):
-        return text
-    if kind is dict or isinstance(value, dict):
-        return _rendered_object(value, room)
-    if isinstance(value, (list, tuple)):
-        return _rendered_array(value, room)
-    return json_text.encode(value)
+        out.append(text)
+    elif kind is dict or isinstance(value, dict):
+        _render_object(value, room, out)
+    elif isinstance(value, (list, tuple)):
+        _render_array(value, room, out)
+    else:
+        out.append(json_text.encode(value))
 
 
-def _rendered_object(value: dict[Any, Any], room: int) -> str:
+def _render_object(value: dict[Any, Any], room: int, out: list[str]) -> None:
     if room == 0:
         raise _TooDeepError
-    if not _TEXT_KEYS.issuperset(map(type, value)):
-        _check_keys(value)
-    if _SCALARS.issuperset(map(type, value.values())):
-        return json_text.encode(value)
-    members = [f"{encode_basestring(str(key))}:{_rendered(each, room - 1)}" for key, each in value.items()]
-    return "{" + ",".join(members) + "}"
+    if _is_flat(value):
+        out.append(json_text.encode(value))
+        return
+    for key in value:
+        if type(key) is not str:
+            _check_keys(value)
+            break
+    before, run = "{", {}
+    for key, each in value.items():
+        kind = type(each)
+        if kind in _SCALARS or (kind is dict and room > 1 and _is_flat(each)):
+            run[key] = each  # these are encoded in C, as many as there are side by side
+            continue
+        if run:
+            before, run = f"{before}{json_text.encode(run)[1:-1]},", {}
+        out.append(f"{before}{encode_basestring(str(key))}:")
+        _render(each, room - 1, out)
+        before = ","
+    out.append(f"{before}{json_text.encode(run)[1:]}" if run else "}")
 
 
-def _rendered_array(value: list[Any] | tuple[Any, ...], room: int) -> str:
+def _is_flat(value: dict[Any, Any]) -> bool:
+    """Whether it holds scalars alone, under texts."""
+    if len(value) > _FEW:
+        return _TEXT_KEYS.issuperset(map(type, value)) and _SCALARS.issuperset(map(type, value.values()))
+    for key, each in value.items():  # noqa: SIM110  all() takes twice as long here
+        if type(each) not in _SCALARS or type(key) is not str:
+            return False
+    return True
+
+
+def _render_array(value: list[Any] | tuple[Any, ...], room: int, out: list[str]) -> None:
     if room == 0:
         raise _TooDeepError
+    joined = joined_text(value, room - 1)
+    if joined is not None:
+        out += ("[", joined, "]")
+        return
     texts = untouched_texts(value)
     if texts is not None and (room > RECORD_DEPTH or all(_fits(text, room - 1) for text in texts)):
-        return "[" + ",".join(texts) + "]"
+        out += ("[", ",".join(texts), "]")
+        return
     if _SCALARS.issuperset(map(type, value)):
-        return json_text.encode(value)
-    return "[" + ",".join([_rendered(each, room - 1) for each in value]) + "]"
+        out.append(json_text.encode(value))
+        return
+    before = "["
+    for each in value:
+        out.append(before)
+        _render(each, room - 1, out)
+        before = ","
+    out.append("]")
 
 
 def _check_keys(value: dict[Any, Any]) -> None:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 #: How the line begins that has a fixed clock and a place in a sequence.
 FIXING = "!"
 READ, WRITE, DRY_RUN = "0", "1", "2"
+#: A read of which nobody wants to know what its answer was made of.
+UNHEARD = "3"
+_READS = frozenset({READ, UNHEARD})
 #: U+001E stands between requests, and between answers: JSON text has no control character but white space.
 SEPARATOR = "\x1e"
 #: What a group may take before it makes way for other sessions; the rest of it is given back.
@@ -128,6 +131,7 @@ class GuestSession:
         self._depth = min(int(config["reply_depth"]), MAX_DEPTH)
         #: Of the last run: its mode, and whether its answer wants its writes kept.
         self._mode = READ
+        self._writes = False
         self._keep = False
 
     def finish(self) -> str:
@@ -204,17 +208,17 @@ class GuestSession:
             line, (params, rest) = json.loads(params[1:]), rest.split("\n", 1)
             FIXED.begin(line["clock"], line["place"])
             try:
-                return self._run_asked(plan, mode, params, rest)
+                return self._run_asked(plan, params, rest)
             finally:
                 FIXED.end()
-        return self._run_asked(plan, mode, params, rest)
+        return self._run_asked(plan, params, rest)
 
-    def _run_asked(self, plan: LoadedPlan, mode: str, params: str, rest: str) -> str:
+    def _run_asked(self, plan: LoadedPlan, params: str, rest: str) -> str:
         if params.startswith(MARK):
             asked = json.loads(params[1:])
             params, rest = rest.split("\n", 1)
-            return self._run_if(asked, plan, params, lambda: self._run_plan(plan, mode, params, rest))
-        return self._run_plan(plan, mode, params, rest)
+            return self._run_if(asked, plan, params, lambda: self._run_plan(plan, params, rest))
+        return self._run_plan(plan, params, rest)
 
     def _run_if(self, asked: dict[str, Any], plan: LoadedPlan, params: str, run: Callable[[], str]) -> str:
         """Run what asks for something beforehand. A kept answer wants nothing kept, as nothing is written."""
@@ -224,7 +228,7 @@ class GuestSession:
             self._keep = False
             return _failed("unmet", reason=unmet.reason)
 
-    def _run_plan(self, plan: LoadedPlan, mode: str, params: str, rest: str) -> str:
+    def _run_plan(self, plan: LoadedPlan, params: str, rest: str) -> str:
         try:
             reply, text = encode_reply(bound := self._execute(plan, params, rest), self._depth)
         except ReplyError as error:
@@ -242,7 +246,7 @@ class GuestSession:
             if detail is not None:
                 return self._raised(error, blamed="request", status=422, detail=detail)
             return self._raised(error, blamed="plan", status=500, detail="")
-        if mode != READ and text and self._is_stored(bound.get("body"), text):
+        if self._writes and text and self._is_stored(bound.get("body"), text):
             reply["record"] = True
         return self._answer(reply, text)
 
@@ -258,8 +262,9 @@ class GuestSession:
         if self._printed.parts:
             self._printed.take()  # of a run that ended without an answer
         self._mode = mode
-        if mode == READ:
-            self._session.begin(read_only=True)
+        self._writes = mode not in _READS
+        if not self._writes:
+            self._session.begin(read_only=True, heard=mode == READ)
         else:
             self._session.savepoint()
 

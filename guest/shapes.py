@@ -8,18 +8,19 @@ its shape is made member by member: the two amount to the same.
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import repeat
-from operator import itemgetter
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from guest.reply import RequestFault
 from store import json_text
 from store.change_set import RECORD_DEPTH
-from store.lazy import all_stored, stored, untouched_text, untouched_texts
+from store.lazy import all_joined, stored, untouched_text, untouched_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from store.lazy import LazyList
 
 #: How deep a shape may nest.
 MAX_DEPTH = 8
@@ -34,6 +35,8 @@ class _Shape(NamedTuple):
 
     `before` and `after` are what stands around the members: the id stands between their parts. `kept`: it is
     among the members, too. `needles` are what may not be in a record's text: other names that are left out.
+    `pieces` are all these parts, with empty texts at `ids` and at the members' `place`; a comma is behind
+    them. `ended`: the members' text brings the brace that ends it.
     """
 
     given: dict[str, Any]
@@ -42,6 +45,10 @@ class _Shape(NamedTuple):
     kept: bool = False
     needles: tuple[str, ...] = ()
     depth: int = 0
+    pieces: list[str] = []  # noqa: RUF012  nobody adds to it
+    ids: tuple[int, ...] = ()
+    place: int = 0
+    ended: bool = False
 
 
 def shaped(records: Any, shape: dict[str, Any] | str) -> Any:
@@ -57,7 +64,7 @@ def shaped(records: Any, shape: dict[str, Any] | str) -> Any:
         return _slow(records, form) if one is None else stored(one)
     texts = untouched_texts(records)
     quick = None if texts is None else _quick(texts, form)
-    return [_slow(record, form) for record in records] if quick is None else all_stored(quick)
+    return [_slow(record, form) for record in records] if quick is None else quick
 
 
 @lru_cache(maxsize=64)
@@ -76,7 +83,14 @@ def _shape(text: str) -> _Shape:
     names = [*left, *(name for name in parent if name != MEMBERS)]
     before, after = (tuple(part.replace(PATH, ID).split(ID)) for part in text.split(mark))
     needles = tuple(f"{json_text.encode(name)}:" for name in names if name != "id")
-    return _Shape(given, before, after, "id" not in names, needles, depth)
+    kept = "id" not in names
+    ended = not kept and after[0].startswith("}")
+    behind = (after[0][ended:], *after[1:])
+    pieces = [each for part in (*before, *behind) for each in (part, "")]
+    pieces[-2:] = [f"{pieces[-2]},"]
+    place = 2 * len(before) - 1
+    ids = tuple(each for each in range(1, len(pieces), 2) if each != place)
+    return _Shape(given, before, after, kept, needles, depth, pieces, ids, place, ended)
 
 
 def _spreads(value: Any, depth: int) -> Iterator[tuple[dict[str, Any], int]]:
@@ -92,11 +106,19 @@ def _spreads(value: Any, depth: int) -> Iterator[tuple[dict[str, Any], int]]:
         yield from _spreads(each, depth + 1)
 
 
-def _quick(texts: list[str], shape: _Shape) -> list[str] | None:
-    """The texts in their shape; None where one of them has to be looked into."""
-    if not shape.before or not _are_plain(texts, shape):
+def _quick(texts: list[str], shape: _Shape) -> LazyList | None:
+    """The texts in their shape, as one text; None where one of them has to be looked into."""
+    if not shape.before or not texts or (shape.needles and _has_any(shape.needles, "".join(texts))):
         return None
-    return _around(texts, shape)
+    made = _around(texts, shape)
+    return None if made is None else all_joined(made, len(texts), RECORD_DEPTH + shape.depth - 1)
+
+
+def _has_any(needles: tuple[str, ...], whole: str) -> bool:
+    for needle in needles:  # noqa: SIM110  any() takes twice as long here
+        if needle in whole:
+            return True
+    return False
 
 
 def _quick_one(text: str, shape: _Shape) -> str | None:
@@ -111,30 +133,45 @@ def _quick_one(text: str, shape: _Shape) -> str | None:
     rid, _, own = text[6:-1].partition(",")
     if own and not shape.kept and rid.isdecimal():
         return f"{rid.join(shape.before)}{own}{rid.join(shape.after)}"
-    made = _around([text], shape)
-    return None if made is None else made[0]
+    return _around([text], shape)
 
 
-def _around(texts: list[str], shape: _Shape) -> list[str] | None:
-    """What stands around the records' members, and these; None where an id has to be looked into."""
-    before, after = shape.before, shape.after
-    if shape.kept and len(before) == len(after) == 1:
-        head, tail = before[0], after[0]
-        return [f"{head}{text[1:-1]}{tail}" for text in texts]
-    parts = list(map(str.partition, texts, repeat(",")))
-    ids = [begin[6:] for begin, _, _ in parts]
-    others = list(map(itemgetter(2), parts))
-    if "" in others:
-        return None  # one has no other member
-    if not "".join(ids).isdecimal():
-        if not all(map(_is_plain, ids)):
+def _around(texts: list[str], shape: _Shape) -> str | None:
+    """The records in what stands around their members, commas between them; None: look into them.
+
+    In C for all records at once, as far as it goes: what stands around them is laid out for each, and then
+    members and ids are put in their places.
+    """
+    pieces, each = shape.pieces * len(texts), len(shape.pieces)
+    pieces[-1] = pieces[-1][:-1]
+    members = [text[1:-1] for text in texts] if shape.kept else []
+    if shape.ids or not shape.kept:
+        parted = [*chain.from_iterable(map(str.partition, texts, repeat(",")))]
+        ids, others = _ids(parted[::3]), parted[2::3]
+        if ids is None:
             return None
-        ids = [rid.removeprefix('"').removesuffix('"') for rid in ids]
-    if len(before) == len(after) == 2 and not shape.kept and after[0].startswith("}"):  # as nearly all are
-        one, two, three, four = *before, after[0][1:], after[1]  # the members have their own end
-        return [f"{one}{rid}{two}{own}{three}{rid}{four}" for rid, own in zip(ids, others, strict=True)]
-    members = [text[1:-1] for text in texts] if shape.kept else [own[:-1] for own in others]
-    return [f"{rid.join(before)}{own}{rid.join(after)}" for rid, own in zip(ids, members, strict=True)]
+        for place in shape.ids:
+            pieces[place::each] = ids
+        if not shape.kept:
+            members = others if shape.ended else [own[:-1] for own in others]
+    pieces[shape.place :: each] = members
+    return "".join(pieces)
+
+
+def _ids(begins: list[str]) -> list[str] | None:
+    """Records' ids, as they are in a path, from how their texts begin up to the first comma.
+
+    An object's text begins with a brace, and no plain id has one. So where the beginnings fall into as many
+    plain ids, each begins with its own; and each has other members: without a comma its end would be here.
+    """
+    first, *ids = "".join(begins).split(_BEGIN)
+    if first or len(ids) != len(begins):
+        return None
+    if "".join(ids).isdecimal():
+        return ids
+    if not all(map(_is_plain, ids)):
+        return None
+    return [rid.removeprefix('"').removesuffix('"') for rid in ids]
 
 
 def _is_plain(rid: str) -> bool:
@@ -143,21 +180,6 @@ def _is_plain(rid: str) -> bool:
         return True
     quoted = rid[:1] == rid[-1:] == '"' and rid.isascii()
     return quoted and rid[1:-1].replace("-", "").replace("_", "").isalnum()
-
-
-def _are_plain(texts: list[str], shape: _Shape) -> bool:
-    """Whether all begin with their id, and have nothing that is left out; and are not too deep."""
-    whole = "\n".join(texts)
-    count = len(texts)
-    if not whole.startswith(_BEGIN) or whole.count("\n" + _BEGIN) != count - 1:
-        return False
-    for needle in shape.needles:
-        if needle in whole:
-            return False
-    if "[" not in whole and whole.count("{") == count:
-        return True
-    room = RECORD_DEPTH - shape.depth
-    return all(text.count("{") + text.count("[") <= room for text in texts)
 
 
 def _slow(record: Any, shape: _Shape) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class Pipeline:
     ) -> Reply:
         """The reply to a request that may be remembered, from a run."""
         try:
-            reply, outcome, used = await self._made(ctx, planned, line, "")
+            reply, outcome, used = await self._made(ctx, planned, line, "", heard=True)
             if used is planned and isinstance(outcome, Completed) and _is_worth_keeping(outcome):
                 entry = filling.keep(reply, outcome, line.reads) if line.reads is not None else None
                 if entry is not None:
@@ -132,15 +132,25 @@ class Pipeline:
             filling.end()
 
     async def _made(
-        self, ctx: RequestContext, planned: Planned, line: RequestLine, conditions: str
+        self,
+        ctx: RequestContext,
+        planned: Planned,
+        line: RequestLine,
+        conditions: str,
+        *,
+        heard: bool = False,
     ) -> tuple[Reply, Outcome, Planned]:
-        """The reply that a run gives, how that ended, and whose plan it was in the end."""
-        outcome = await self._run(ctx, planned, line, conditions)
+        """The reply that a run gives, how that ended, and whose plan it was in the end.
+
+        `heard`: what the reply was made of is to be known.
+        """
+        heard = heard or line.asked_again
+        outcome = await self._run(ctx, planned, line, conditions, heard=heard)
         for _ in range(MAX_REPLACEMENTS):
             other = await self._timed(planned.instead(outcome), line)
             if other is None:
                 break
-            planned, outcome = other, await self._run(ctx, other, line, conditions)
+            planned, outcome = other, await self._run(ctx, other, line, conditions, heard=heard)
         await planned.settled(outcome)
         reply = reply_to(outcome, ctx.request_id, writes=ctx.method not in SAFE_METHODS)
         return reply, outcome, planned
@@ -153,10 +163,10 @@ class Pipeline:
             line.took("plan", perf_counter() - started)
 
     async def _run(
-        self, ctx: RequestContext, planned: Planned, line: RequestLine, conditions: str
+        self, ctx: RequestContext, planned: Planned, line: RequestLine, conditions: str, *, heard: bool
     ) -> Outcome:
         line.planned(planned.runnable)
-        job = job_for(ctx, planned.runnable, planned.params, conditions, asked=planned.asked)
+        job = job_for(ctx, planned.runnable, planned.params, conditions, asked=planned.asked, heard=heard)
         if ctx.contract is not None:
             enforce = self._enforce or planned.on_trial
             job = evolve(job, judged=ctx.contract.judged(enforce=enforce, bare=bool(conditions)))
@@ -204,10 +214,11 @@ def job_for(
     conditions: str = "",
     *,
     asked: Mapping[str, Any] | None = None,
+    heard: bool = False,
 ) -> Job:
     """What a worker is handed; `params` as the planner has found them, `conditions` as a line for the guest.
 
-    `asked` is what a dialect has read.
+    `asked` is what a dialect has read. `heard`: somebody wants to know what the reply was made of.
 
     Raises PlanFailed when the plan is for another route.
     """
@@ -226,6 +237,7 @@ def job_for(
         request_id=ctx.request_id,
         route=f"{ctx.method} {runnable.plan.route}",
         fixed=fixed_line(ctx.settings),
+        unheard=not heard,
     )
 
 

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from itertools import repeat
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from store.errors import StoreDamaged
 from store.json_text import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+_T = TypeVar("_T")
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
@@ -77,12 +79,17 @@ class Parts:
 
 
 class LazyList(list[dict[str, Any]]):
-    """Records as the store gives them."""
+    """Records as the store gives them, or as one text that was made of theirs."""
 
-    __slots__ = ("_texts",)
+    __slots__ = ("_count", "_depth", "_joined", "_texts")
 
-    #: The records' JSON texts; None once they are there.
+    #: The records' JSON texts; None once they are there, and where there is one of all.
     _texts: list[str] | None
+    #: Their texts with commas between them; None where nobody has made that, and once they are there.
+    _joined: str | None
+    #: Of `_joined`: how many records it has, and how deep each may nest.
+    _count: int
+    _depth: int
 
 
 _source_of = attrgetter("_source")
@@ -110,7 +117,15 @@ def written(record: dict[str, Any], text: str) -> LazyDict:
 def all_stored(texts: list[str]) -> LazyList:
     """The records with these JSON texts; the list is given away."""
     records = LazyList()
-    records._texts = texts  # noqa: SLF001  here it is given
+    records._texts, records._joined = texts, None  # noqa: SLF001  here it is given
+    return records
+
+
+def all_joined(text: str, count: int, depth: int) -> LazyList:
+    """So many records with these JSON texts, commas between them; none nests deeper than `depth`."""
+    records = LazyList()
+    records._texts, records._joined = None, text  # noqa: SLF001  here it is given
+    records._count, records._depth = count, depth  # noqa: SLF001
     return records
 
 
@@ -132,6 +147,13 @@ def untouched_texts(values: Sequence[object]) -> list[str] | None:
     return sources if _are_texts(sources) else None
 
 
+def joined_text(values: Sequence[object], room: int) -> str | None:
+    """The text that all have, where it was made as one; None where they may nest deeper than `room`."""
+    if type(values) is LazyList and values._joined is not None and values._depth <= room:  # noqa: SLF001
+        return values._joined  # noqa: SLF001
+    return None
+
+
 def _are_texts(sources: Iterable[object]) -> bool:
     return set(map(type, sources)) == {str}
 
@@ -140,24 +162,27 @@ def _look_into(lazy: object) -> None:
     if not isinstance(lazy, LazyDict) or lazy._source is None:  # noqa: SLF001
         return
     text = None if isinstance(lazy, InParts) else lazy._source  # noqa: SLF001
-    value = lazy._parts.whole(lazy) if isinstance(lazy, InParts) else _decoded(lazy._source)  # noqa: SLF001
+    value = lazy._parts.whole(lazy) if isinstance(lazy, InParts) else _decoded(lazy._source, dict)  # noqa: SLF001
     lazy._source = None  # noqa: SLF001
     lazy._text = text if _SCALARS.issuperset(map(type, value.values())) else None  # noqa: SLF001
     dict.update(lazy, value)
 
 
-def _decoded(text: str) -> dict[str, Any]:
+def _decoded(text: str, wanted: type[_T]) -> _T:
     try:
         value = decode(text)
     except (ValueError, RecursionError):
         raise StoreDamaged("a record is not JSON text") from None
-    if type(value) is not dict:
+    if type(value) is not wanted:
         raise StoreDamaged("a record is not a JSON object")
     return value
 
 
 def _list_records(lazy: LazyList) -> None:
-    texts = lazy._texts  # noqa: SLF001
+    joined, texts = lazy._joined, lazy._texts  # noqa: SLF001
+    if joined is not None:
+        lazy._joined = None  # noqa: SLF001
+        list.extend(lazy, _decoded(f"[{joined}]", list))
     if texts is None:
         return
     lazy._texts = None  # noqa: SLF001
@@ -250,6 +275,8 @@ def _listed(value: Any) -> Any:
 
 
 def _length(self: LazyList) -> int:
+    if self._joined is not None:
+        return self._count
     return list.__len__(self) if self._texts is None else len(self._texts)
 
 

@@ -81,6 +81,7 @@ class Reads:
         return True
 
     def text(self) -> str:
+        """All that was looked at."""
         if self._whole:
             return WHOLE
         if self._count == 1 and len(self._found) == 1:  # nearly always
@@ -90,6 +91,24 @@ class Reads:
                 return f'{{"{name}":[{address}]}}'
         text = _text(self._found)
         return text if len(text) <= MAX_TEXT else _text(dict.fromkeys(self._found))
+
+
+class Unheard(Reads):
+    """Of a request of which nobody wants to know it."""
+
+    __slots__ = ()
+
+    def clear(self) -> None:
+        """There is nothing."""
+
+    def record(self, collection: str, address: Address) -> None:
+        """It is not noted."""
+
+    def collection(self, name: str) -> None:
+        """It is not noted."""
+
+    def names(self) -> None:
+        """It is not noted."""
 
 
 def _text(found: dict[str, dict[Address, None] | None]) -> str:

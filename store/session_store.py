@@ -11,6 +11,7 @@ from store.cut import CutStore
 from store.entries import NAME
 from store.errors import StoreFull
 from store.kept_answers import KeptAnswers
+from store.reads import Unheard
 from store.resource_store import ResourceStore
 from store.table import Table
 from store.workspace import Workspace
@@ -29,6 +30,7 @@ _MAX_OPENED = 64
 #: 16 MiB, and as many rows as may be on as many of its pages.
 _MANY_PAGES = 4_096
 _MANY_WRITES = 2_048
+_UNHEARD = Unheard()
 
 
 class SessionStore:
@@ -89,6 +91,7 @@ class Session:
         self.plan_view = SessionStore(workspace)
         #: To requests with an Idempotency-Key; no plan sees them.
         self.answers = KeptAnswers(workspace)
+        self._reads = workspace.reads
         self._query_only = True
         self._in_transaction = False
         self._in_savepoint = False
@@ -131,14 +134,18 @@ class Session:
 
     # Requests
 
-    def begin(self, *, read_only: bool) -> None:
-        """Start a request, and a transaction unless it only reads or one is open."""
+    def begin(self, *, read_only: bool, heard: bool = False) -> None:
+        """Start a request, and a transaction unless it only reads or one is open.
+
+        `heard`: somebody will ask for its `reads`.
+        """
         workspace = self._workspace
         if not workspace.read_only:
             self.settle(keep=False)  # nobody said that the last one may stay
         workspace.forget_changes()
         workspace.catalogue.begin_request()
         workspace.unindexed.clear()
+        workspace.reads = self._reads if heard else _UNHEARD
         workspace.reads.clear()
         workspace.read_only = read_only
         self._database.fault = None
@@ -224,7 +231,7 @@ class Session:
         return self._workspace.told(body)
 
     def reads(self) -> str:
-        """What the request has looked at, as `store.reads` has it."""
+        """What the request has looked at, as `store.reads` has it; where nobody wants to hear it, nothing."""
         return self._workspace.reads.text()
 
     @property

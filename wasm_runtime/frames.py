@@ -41,7 +41,7 @@ CONFIG, PLAN, FORGET, JOB, STOP, READY, RESULT, DONE, DROP, DROPPED, SCHEMAS = r
 #: No frame comes near this; a length beyond it means the stream is not ours.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 #: Flags of JOB, and of DONE.
-_READ_ONLY, _ALONE, _DRY_RUN = 1, 2, 4
+_READ_ONLY, _ALONE, _DRY_RUN, _UNHEARD = 1, 2, 4, 8
 _COMMITTED, _HAS_BODY, _RECORD, _REPLAYED = 1, 2, 4, 8
 
 _LENGTH = struct.Struct("<I")
@@ -61,6 +61,7 @@ class JobFrame:
     `request_id` and `route` are for the session's log, and hold no zero character, and neither does `fixed`:
     JSON of the session's clock, seed and the version that its sequence begins at, or nothing. Likewise
     `judged`: JSON of `schemas` (an id), `keys`, `enforce` and `bare`, see `wasm_runtime.schemas.Rules`.
+    `unheard`: nobody wants to know what its reply was made of.
     """
 
     job: int
@@ -75,6 +76,7 @@ class JobFrame:
     route: str = ""
     fixed: str = ""
     judged: str = ""
+    unheard: bool = False
 
 
 @frozen
@@ -128,6 +130,7 @@ def _parts(frame: Frame) -> tuple[int, bytes]:
     match frame:
         case JobFrame():
             flags = _READ_ONLY * frame.read_only | _ALONE * frame.alone | _DRY_RUN * frame.dry_run
+            flags |= _UNHEARD * frame.unheard
             head = _JOB.pack(frame.job, frame.sent_ns, flags)
             whose = f"{frame.session}\0{frame.plan_id}\0{frame.request_id}\0{frame.route}"
             return JOB, head + f"{whose}\0{frame.fixed}\0{frame.judged}\0{frame.request}".encode()
@@ -235,6 +238,7 @@ def _decode_job(rest: bytes) -> JobFrame:
         route.decode(),
         fixed.decode(),
         judged.decode(),
+        bool(flags & _UNHEARD),
     )
 
 

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from wasm_runtime.schemas import Rules
 
 READ, WRITE, DRY_RUN = 0, 1, 2
+#: A read of which nobody wants to know what its answer was made of.
+UNHEARD = 3
+_READS = frozenset({READ, UNHEARD})
 #: Between requests, and between answers; see guest/wit/world.wit.
 _SEPARATOR = "\x1e"
 #: As many as the guest keeps, dropped in the same order; see guest/plans.py.
@@ -103,7 +106,7 @@ class _LastWords:
 
 def _lie(call: Call, answer: Answer) -> Outcome | None:
     """What no honest guest answers to a request that writes nothing, or keeps nothing."""
-    if call.mode == READ and (answer.changed or answer.changes):
+    if call.mode in _READS and (answer.changed or answer.changes):
         return BadReply("a request that may only read says that it has written")
     if call.mode == DRY_RUN and answer.changes:
         return GuestFailed("it tells of changes where nothing is kept")
@@ -226,7 +229,7 @@ class LiveGuest:
         judged = judge(answer, self._runtime.limits, call.rules)
         lie = _lie(call, judged) if isinstance(judged, Answer) else None
         # An honest guest says itself that a reply cannot be sent, and has undone what came with it.
-        kept = answer.startswith(_REPLIED) and call.mode != READ and not isinstance(judged, Answer)
+        kept = answer.startswith(_REPLIED) and call.mode not in _READS and not isinstance(judged, Answer)
         if lie is not None or kept or isinstance(judged, _FATAL) or answer.endswith(_UNDONE):
             self.dead = True
         return lie or judged

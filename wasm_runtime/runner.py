@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from wasm_runtime.gate import Report
-from wasm_runtime.live_guest import DRY_RUN, READ, WRITE, Call, LiveGuest
+from wasm_runtime.live_guest import DRY_RUN, READ, UNHEARD, WRITE, Call, LiveGuest
 from wasm_runtime.outcome import (
     Completed,
     GuestFailed,
@@ -84,10 +84,14 @@ class Job:
     fixed: str = ""
     #: What its contract says of the reply.
     rules: Rules | None = None
+    #: Nobody wants to know what its reply was made of.
+    unheard: bool = False
 
     @property
     def mode(self) -> int:
-        return READ if self.read_only else DRY_RUN if self.dry_run else WRITE
+        if self.read_only:
+            return UNHEARD if self.unheard else READ
+        return DRY_RUN if self.dry_run else WRITE
 
 
 class Runner:

@@ -56,6 +56,8 @@ class Job:
     #: See `frames.JobFrame`.
     fixed: str = ""
     judged: Judged | None = None
+    #: Nobody wants to know what its reply was made of.
+    unheard: bool = False
 
     @property
     def size(self) -> int:
@@ -425,6 +427,7 @@ class Slot:
             job.route,
             job.fixed,
             judged,
+            job.unheard,
         )
         self._send(frames.encode(frame))
 

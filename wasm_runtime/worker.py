@@ -182,6 +182,7 @@ class Worker:
             route=frame.route,
             fixed=frame.fixed,
             rules=self._schemas.rules(frame.judged) if frame.judged else None,
+            unheard=frame.unheard,
         )
 
     def _turn(self) -> None:

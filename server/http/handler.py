@@ -316,7 +316,7 @@ class Handler:
             holds=claim.grow,
             dialect=line.dialect,
             dialect_headers=self._dialects.headers_of(named),
-            takes=None if call is None or call.match is None else call.takes,
+            takes=self._takes(request, line.dialect) if call is None or call.match is None else call.takes,
             contract=call,
             settings=settings,
         )
@@ -327,6 +327,11 @@ class Handler:
         ctx = await self._dialects.settled(ctx, named)
         line.dialect = ctx.dialect
         return ctx
+
+    def _takes(self, request: web.BaseRequest, dialect: str) -> Callable[[str], str] | None:
+        """What says of a Content-Type that it is one of the dialect's own; None: it is not."""
+        sent = request.headers.get("Content-Type", "")
+        return str if dialect and self._dialects.texts_of(dialect, request.method, sent) else None
 
     async def _admit(self, session: Session, line: RequestLine) -> None:
         """Count the request, and the session. Raises RateLimited, TooManySessions, Unavailable."""

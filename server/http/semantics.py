@@ -20,6 +20,7 @@ from attrs import evolve
 from server.concurrency.aside import INLINE_BYTES, aside
 from server.http import paging, tables
 from server.http.accept import CSV, JSON, OFFERED, acceptable, json_label
+from server.planning.dialects.frame.registry import known
 from server.values.errors import NotAcceptable
 from server.values.model import SAFE_METHODS, Reply
 from server.values.preferences import preferences
@@ -27,6 +28,7 @@ from server.values.preferences import preferences
 if TYPE_CHECKING:
     from server.http.accept import MediaType
     from server.http.answering import UseCase
+    from server.planning.dialects.frame.table import Csv
     from server.telemetry.request_line import RequestLine
     from server.values.model import RequestContext
 
@@ -62,9 +64,12 @@ class HttpSemantics:
             if not types:
                 raise not_acceptable(OFFERED)
             return await self._read(ctx, line, types)
-        if JSON not in types:
+        write = _csv_of(ctx)
+        if JSON not in types and (write is None or CSV not in types):
             raise not_acceptable(_ONLY_JSON)
         reply = await self._inner.serve(ctx, line)
+        if write is not None and types[0] is CSV:
+            reply = await _represented_by(write, reply, types, ctx.session.directory)
         return _as_preferred(reply, ctx.headers["prefer"]) if "prefer" in ctx.headers else reply
 
     async def _read(self, ctx: RequestContext, line: RequestLine, types: tuple[MediaType, ...]) -> Reply:
@@ -72,9 +77,7 @@ class HttpSemantics:
         if reply.body is None or reply.status >= 300:
             return reply
         if ctx.dialect:
-            if JSON not in types:
-                raise not_acceptable(_ONLY_JSON)
-            return Reply(reply.status, (*reply.headers, _VARY), reply.body, reply.media_type, reply.record)
+            return await _in_dialect(ctx, reply, types)
         headers = (*reply.headers, *_list_headers(ctx, line, reply, reply.body), _VARY)
         marked = Reply(reply.status, headers, reply.body, reply.media_type)
         return (
@@ -82,6 +85,15 @@ class HttpSemantics:
             if types[0] is JSON
             else await _represented(marked, reply.body, types, ctx.session.directory)
         )
+
+
+async def _in_dialect(ctx: RequestContext, reply: Reply, types: tuple[MediaType, ...]) -> Reply:
+    write = _csv_of(ctx)
+    if write is not None and types[0] is CSV:
+        reply = await _represented_by(write, reply, types, ctx.session.directory)
+    elif JSON not in types:
+        raise not_acceptable(_ONLY_JSON)
+    return Reply(reply.status, (*reply.headers, _VARY), reply.body, reply.media_type, reply.record)
 
 
 def _called(reply: Reply, label: str) -> Reply:
@@ -107,6 +119,28 @@ def _list_headers(ctx: RequestContext, line: RequestLine, reply: Reply, body: by
         return ()
     found = {"X-Total-Count": str(page.total), "Link": paging.link(ctx, page)}
     return tuple((name, value) for name, value in found.items() if value and name.lower() not in given)
+
+
+def _csv_of(ctx: RequestContext) -> Csv | None:
+    return known()[ctx.dialect].csv if ctx.dialect else None
+
+
+async def _represented_by(write: Csv, reply: Reply, types: tuple[MediaType, ...], session: str) -> Reply:
+    """A list as its dialect writes CSV; what is none stays JSON. Raises NotAcceptable."""
+    body = reply.body
+    if body is None or reply.status >= 300:
+        return reply
+
+    def written() -> Reply:
+        records = tables.records_of(body)
+        if records is None:
+            if JSON not in types:
+                raise not_acceptable(_ONLY_JSON)
+            return reply
+        table = tables.to_csv(records, body_bytes=len(body), write=write)
+        return evolve(reply, body=table, media_type=tables.DIALECTS_CSV_TYPE)
+
+    return await aside(written, session) if len(body) > INLINE_BYTES else written()
 
 
 async def _represented(reply: Reply, body: bytes, types: tuple[MediaType, ...], session: str) -> Reply:

@@ -16,12 +16,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from server.values.errors import ReplyTooLarge
 
+if TYPE_CHECKING:
+    from server.planning.dialects.frame.table import Csv
+
+DIALECTS_CSV_TYPE = "text/csv; charset=utf-8"
 CSV_TYPE = "text/csv; charset=utf-8; header=present"
 NDJSON_TYPE = "application/x-ndjson"
 _VALUE = "value"
@@ -46,11 +50,11 @@ def to_ndjson(records: list[Any]) -> bytes:
     return b"".join(orjson.dumps(each) + b"\n" for each in records)
 
 
-def to_csv(records: list[Any], *, body_bytes: int) -> bytes:
-    """A header row and a row for each, ended by CRLF. Raises ReplyTooLarge, by rule 5."""
+def to_csv(records: list[Any], *, body_bytes: int, write: Csv | None = None) -> bytes:
+    """A header row and a row for each, ended by CRLF; or as `write` has it. Raises ReplyTooLarge (rule 5)."""
     rows = [each if isinstance(each, dict) else {_VALUE: each} for each in records]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    if not columns:
+    if not columns and write is None:
         return b""
     limit = _FREE_CELLS + body_bytes * _CELLS_PER_BYTE
     cells = len(rows) * len(columns)
@@ -62,6 +66,8 @@ def to_csv(records: list[Any], *, body_bytes: int) -> bytes:
             limit=limit,
             hint="limit=",
         )
+    if write is not None:
+        return write(columns, ([row.get(name) for name in columns] for row in rows))
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(columns)

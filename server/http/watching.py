@@ -266,7 +266,9 @@ class Watching:
         return Question(ctx, route, partial(self._ask, ctx))
 
     async def _ask(self, ctx: RequestContext) -> Asked:
-        line = RequestLine(request_id=request_id.new(), method="GET", session=ctx.session.id)
+        line = RequestLine(
+            request_id=request_id.new(), method="GET", session=ctx.session.id, asked_again=True
+        )
         ctx = evolve(ctx, request_id=line.request_id)
         try:
             ctx = await self._contracts.present(ctx)

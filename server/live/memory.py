@@ -55,8 +55,10 @@ _LARGEST_SHARE: Final = 4
 #: Changes that are noted for fillings that are under way; beyond, the oldest counts for everything.
 _MOST_NOTED: Final = 256
 #: So many replies of a session have fallen without a hit, one after the other: now it costs more than it
-#: gives, and only one request in so many is looked for.
+#: gives, and only one request in so many is looked for. One that stands, and has had no hit yet, counts as a
+#: part of one that has fallen: where nothing is asked for twice, it takes long until there is no more room.
 MOST_WASTED: Final = 256
+STANDING_COUNT_AS_ONE: Final = 4
 TRIED_ONE_IN: Final = 16
 #: A hit spares about as much as so many fillings cost.
 _HIT_IS_WORTH: Final = 16
@@ -99,7 +101,8 @@ class _Session:
     touched: OrderedDict[tuple[str, str], int] = field(factory=OrderedDict)
     floor: int = 0
     run_at: float = 0.0
-    #: Replies that have fallen without a hit, less what hits are worth; and requests since that is too much.
+    #: Replies without a hit, less what hits are worth: one that stands is 1, one that has fallen
+    #: `STANDING_COUNT_AS_ONE`. And requests since that is too much.
     wasted: int = 0
     passed: int = 0
 
@@ -146,7 +149,7 @@ class Memory:
         Where hardly anything was asked for twice, one in so many is: even to look costs something.
         """
         known = self._sessions.get(session)
-        if known is None or known.wasted < MOST_WASTED:
+        if known is None or known.wasted < MOST_WASTED * STANDING_COUNT_AS_ONE:
             return True
         known.passed += 1
         return known.passed % TRIED_ONE_IN == 0
@@ -173,7 +176,7 @@ class Memory:
 
     def _use(self, session: _Session, entry: Entry) -> None:
         entry.used = True
-        session.wasted = max(session.wasted - _HIT_IS_WORTH, 0)
+        session.wasted = max(session.wasted - _HIT_IS_WORTH * STANDING_COUNT_AS_ONE, 0)
         session.entries.move_to_end(entry.key)
         self._by_size[session.size.bit_length()].move_to_end(session.name)
 
@@ -220,6 +223,7 @@ class Memory:
         if reads.whole:
             session.by_all.add(entry)
         self._grow(session, size)
+        session.wasted += 1
         self.counts.kept += 1
         self._make_room()
         return entry if entry.alive else None
@@ -295,7 +299,8 @@ class Memory:
         for raw in entry.spellings:
             del self.spelt[raw]
         entry.spellings.clear()
-        session.wasted += not entry.used
+        if not entry.used:
+            session.wasted += STANDING_COUNT_AS_ONE - 1
         self._grow(session, -entry.size)
         if not session.entries:
             self._grow(session, -_SESSION_BYTES)

@@ -316,16 +316,44 @@ class Past:
     def steps(self, since: int) -> list[Step]:
         """See `server/record/steps.py`. Raises Missing, Damaged."""
         commits = self._commits_after(since)[::-1]
-        superseded = sum(count for *_, count in commits)
-        require_few(superseded, 0)
-        there = "FROM records WHERE session = ? AND version > ?"
-        whose = (self._session, since)
-        count, size = self._execute(f"SELECT count(*), sum(length(doc)) {there}", whose).fetchone()
-        require_few(superseded + count, size or 0)
-        rows = self._execute(f"SELECT collection, row, version, NULL, crc, doc {there}", whose).fetchall()
-        rows += self._superseded_by(commits, "collection, row, version, until, crc, doc")
-        require_few(len(rows), sum(len(row[-1]) for row in rows))
+        require_few(sum(count for *_, count in commits), 0)
+        rows = self._superseded_by(commits, "collection, row, version, until, crc, doc")
+        size = sum(len(row[-1]) for row in rows)
+        for row in self._written_since(since, rows, sum(map(self._made_by, commits))):
+            rows.append(row)
+            size += len(row[-1])
+            require_few(len(rows), size)
+        require_few(len(rows), size)
         return steps_of([version for _, version, _, _ in commits], rows, self._names_since(since))
+
+    def _written_since(self, since: int, superseded: Sequence[Any], made: int) -> Iterator[Any]:
+        """Records that there are, and were written since. `made`: how many of all were made since.
+
+        Those that had been there are found by what has superseded them. All others were made since and are as
+        they were made: that is known to be so many, and they are among the last that the file was given.
+        """
+        written = "SELECT collection, row, version, NULL, crc, doc FROM records WHERE {} AND version > ?"
+        places = dict.fromkeys((number, row) for number, row, *_ in superseded)
+        lives = [(number, row, version, until) for number, row, version, until, *_ in superseded]
+        one = written.format("session = ? AND collection = ? AND row = ?")
+        for place in places:
+            found = self._execute(one, (self._session, *place, since)).fetchone()
+            if found is not None:
+                lives.append(found[:4])
+                yield found
+        ends = {(number, row, until) for number, row, _, until in lives}
+        left = made - sum(life[2] > since and life[:3] not in ends for life in lives)
+        if left > 0:
+            # The sign keeps SQLite from the session's index, which has all of its records.
+            others = "collection || ':' || row NOT IN (SELECT value FROM json_each(?))"
+            last = f"{written.format('+session = ?')} AND {others} ORDER BY id DESC LIMIT ?"
+            known = json.dumps([f"{number}:{row}" for number, row in places])
+            yield from self._execute(last, (self._session, since, known, left))
+
+    def _made_by(self, commit: tuple[int, int, int, int]) -> int:
+        """How many records a commit has made."""
+        (changes,) = self._execute("SELECT changes FROM commits WHERE id = ?", commit[:1]).fetchone()
+        return sum(new for new, _, _ in json.loads(changes).values())
 
     def _superseded_by(self, commits: Sequence[tuple[int, int, int, int]], columns: str) -> list[Any]:
         """Of the records' rows that the commits have superseded, these columns."""

@@ -42,6 +42,12 @@ def read(text: str) -> MediaType | None:
     return None if parameters is None else MediaType(found[0].lower(), parameters)
 
 
+def is_text_of(text: str, name: str) -> bool:
+    """Whether it is the type of this name, in UTF-8."""
+    found = read(text)
+    return found is not None and found.name == name and found.charset == "utf-8"
+
+
 def _parameters(text: str, at: int) -> tuple[tuple[str, str], ...] | None:
     """Those from `at` to the end. RFC 9110 §5.6.6 lets a semicolon stand without one."""
     found: list[tuple[str, str]] = []

@@ -62,8 +62,10 @@ class RequestLine:
     #: Where the reply breaks it.
     violations: tuple[tuple[str, str, str], ...] = ()
     ms: dict[str, float] = field(factory=dict)
-    #: For who asks again when something of it changes: what the reply was made of, as far as that is known.
+    #: For who asks again when something of it changes: what the reply was made of, as far as that is known;
+    #: and whether there is somebody who does.
     reads: ReadSet | None = None
+    asked_again: bool = False
     #: For the edge: what the reply is remembered as, if the same bytes get it again.
     entry: object = None
     #: What the answer says of how many more may be sent; not of the log.
@@ -133,7 +135,7 @@ def _stages_of(outcome: Outcome, whole: float) -> list[tuple[str, float]]:
     return [*stages, ("frame", rest)]
 
 
-_NOT_LOGGED: Final = frozenset({"ms", "reads", "entry", "contract", "violations", "rates"})
+_NOT_LOGGED: Final = frozenset({"ms", "reads", "asked_again", "entry", "contract", "violations", "rates"})
 _LINE_FIELDS: Final = tuple(
     name for name in attrs.fields_dict(RequestLine) if name not in _NOT_LOGGED and not name.startswith("_")
 )

@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attrs import evolve
 
-from wasm_runtime.outcome import Completed
+from wasm_runtime.outcome import Completed, Raised
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Sandbox
@@ -42,6 +43,23 @@ def test_what_a_reply_was_made_of(sandbox: Sandbox, code: str) -> None:
 
     assert json.loads(outcome.reads) == READS[code]
     assert (outcome.version, outcome.touched) == (1, "")
+
+
+@pytest.mark.parametrize("code", READS)
+def test_what_nobody_wants_to_know_is_not_told(sandbox: Sandbox, code: str) -> None:
+    """The answer is the same; so is what the next one tells. It writes as little as any read."""
+    ran(sandbox, INSERT, body={"name": "Ann"})
+    told, untold = (
+        sandbox.run_job("s1", evolve(sandbox.job(code, read_only=True), unheard=unheard))
+        for unheard in (False, True)
+    )
+    assert isinstance(told, Completed)
+    assert isinstance(untold, Completed)
+
+    assert (untold.reads, untold.status, untold.body) == ("", told.status, told.body)
+    assert json.loads(ran(sandbox, code, read_only=True).reads) == READS[code]
+    refused = sandbox.run_job("s1", evolve(sandbox.job(INSERT, read_only=True, body={}), unheard=True))
+    assert isinstance(refused, Raised)
 
 
 def test_what_a_write_has_touched(sandbox: Sandbox) -> None:

@@ -110,5 +110,5 @@ equal(await ids(client.from('films').select()), [3]);
 await error(client.from('planets').select(), 404, 'PGRST205');
 await data(client.from('films').insert({ title: 'undone' }).rollback(), 201);
 equal(await ids(client.from('films').select()), [3]);
-await error(client.from('films').select('id,year').csv(), 406, 'PGRST107');
+equal((await data(client.from('films').select('id').csv())).trim(), 'id\n3');
 console.log(`${name}: ${count} answers as expected`);

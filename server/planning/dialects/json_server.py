@@ -152,7 +152,7 @@ def _filter(key: str, values: list[str]) -> dict[str, Any]:
 def _like(key: str, field: str, text: str) -> list[dict[str, Any]]:
     """The original takes a regular expression, which may take for ever: ours takes what is searched for.
 
-    A number is found where it is the same.
+    A number is found where it is the same, and so is an element of an array.
     """
     begins, ends = text.startswith("^"), text.endswith("$")
     core = text[1 if begins else 0 : -1 if ends else None]
@@ -162,7 +162,10 @@ def _like(key: str, field: str, text: str) -> list[dict[str, Any]]:
             f"{key[:64]}: takes text, with .* for any, and ^ and $ at its ends; no other pattern"
         )
     pattern = "*".join(parts)
-    found = {f"{field}__ilike": f"{'' if begins else '*'}{pattern}{'' if ends else '*'}"}
+    if begins or ends or "*" in pattern:
+        found = {f"{field}__ilike": f"{'' if begins else '*'}{pattern}{'' if ends else '*'}"}
+    else:
+        found = {f"{field}__icontains": pattern}
     return [found, {field: text}] if text.lstrip("-").isdigit() else [found]
 
 

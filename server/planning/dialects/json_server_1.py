@@ -200,7 +200,11 @@ def _test(key: str, field: str, operator: str, value: Any) -> dict[str, Any]:
             raise InvalidQuery(f"{key[:64]}: takes text without *")
         return {f"{field}__ilike": f"{text}*" if operator == "startsWith" else f"*{text}"}
     if operator == "contains":
-        return {f"{field}__icontains": text}
+        # It looks into texts alone, and into no array (matches-where.js).
+        inside = {f"{field}__icontains": text}
+        return (
+            {"$and": [inside, {f"{field}__ilike": "*"}]} if "*" in text else {f"{field}__ilike": f"*{text}*"}
+        )
     return {f"{field}__{_OPERATORS[operator]}": value}
 
 

@@ -9,6 +9,7 @@ page.
 from __future__ import annotations
 
 from server.planning.dialects.frame.table import RECORD, Dialect, Marks, Place, Sample
+from server.planning.dialects.postgrest_parts import csv_text
 from server.planning.dialects.postgrest_parts.asking import read
 from server.planning.dialects.postgrest_parts.errors import error
 from server.planning.dialects.postgrest_parts.programs import CODE
@@ -50,7 +51,9 @@ DIALECT = Dialect(
         },
         types=("application/vnd.pgrst.object+json", "application/vnd.pgrst.array+json"),
     ),
-    headers=frozenset({"range", "range-unit", "prefer"}),
+    headers=frozenset({"range", "range-unit", "prefer", "content-type"}),
+    csv=csv_text.write,
+    texts=frozenset({csv_text.TYPE}),
     reply_headers=(("Access-Control-Expose-Headers", "Content-Range, Location, Preference-Applied"),),
     clearing={
         "patch-all": "21000: UPDATE requires a WHERE clause",

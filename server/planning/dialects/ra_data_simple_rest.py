@@ -155,6 +155,9 @@ if asked["where"]:
     for each in asked["where"]:
         exact = each["name"] in known
         where.append(each["equal"] if exact else each["is"])
+        if exact and "array" in known[each["name"]]:
+            value = each["equal"][each["name"]]
+            where[-1] = {"$or": [each["equal"], {f"{each['name']}__has": value}]}
         word = each["name"] if exact else each["field"].partition(".")[0]
         if word and known and word not in known:
             abort(400, f"filter: there is no field {word[:64]}; there are {', '.join(list(known)[:32])}")

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guest.reply import MAX_DEPTH, Abort, ReplyError, RequestFault, abort, encode_reply, make_response
+from store.lazy import all_stored, stored
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(-2, 2), st.text(max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(st.text(max_size=3), st.integers(10, 99)), inner, max_size=11),
+    ),
+    max_leaves=24,
+)
 
 
 def nested(depth: int) -> Any:
@@ -82,6 +95,32 @@ def test_depth_is_bounded_on_both_sides() -> None:
     for too_deep in (nested(MAX_DEPTH + 1), nested(200_000), cycle):
         with pytest.raises(ReplyError, match="nested deeper"):
             encode_reply({"body": too_deep})
+
+
+@pytest.mark.parametrize("inmost", [1, {}, [], {"b": 1}])
+def test_objects_count_as_arrays_do(inmost: Any) -> None:
+    """Whatever is inside of them; what holds nothing is a level, too."""
+    levels = MAX_DEPTH - (inmost != 1)
+    fits = inmost
+    for _ in range(levels):
+        fits = {"a": fits, "s": 1}
+
+    text = encode_reply({"body": fits})[1]
+
+    assert text.count("{") + text.count("[") == MAX_DEPTH
+    with pytest.raises(ReplyError, match="nested deeper"):
+        encode_reply({"body": {"a": fits}})
+
+
+@given(VALUES)
+def test_a_body_is_its_json_text(value: Any) -> None:
+    """Records that nobody has looked into among it, or not: compact, and in the order it was made in."""
+    lazy = {"before": 1, "one": stored('{"id":1}'), "many": all_stored(['{"id":2}', '{"id":3}'])}
+    plain = {"before": 1, "one": {"id": 1}, "many": [{"id": 2}, {"id": 3}]}
+
+    for body, same in ((value, value), ({**lazy, "value": value}, {**plain, "value": value})):
+        expected = json.dumps(same, separators=(",", ":"), ensure_ascii=False)
+        assert encode_reply(make_response(200, body))[1] == expected
 
 
 def test_number_keys_and_header_numbers_become_text() -> None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guest.reply import RequestFault, encode_reply, make_response
+from guest.reply import ReplyError, RequestFault, encode_reply, make_response
 from guest.shapes import shaped
 from store import json_text
-from store.lazy import LazyDict, all_stored, stored, untouched_text
+from store.change_set import RECORD_DEPTH
+from store.lazy import LazyDict, all_stored, joined_text, stored, untouched_text
 
 RESOURCE = {"type": "a", "id": "{id}", "in": {"**": ["id"]}, "links": {"self": "/a/{id:path}", "n{id}": 1}}
 MARKED = {"**": ["expand"], "kind": "pbc_1", 'it\'s "%d" \\1': "{x}"}
@@ -25,13 +26,16 @@ SHAPES: list[dict[str, Any]] = [
     {"**": ["a", ["kind", "a"], ["type", "kind", "a"]]},
 ]
 IDS = st.one_of(
-    st.integers(1, 10**9), st.text(min_size=1, max_size=8), st.sampled_from(["a-b_c", "a,b", '"', "5"])
+    st.integers(1, 10**9),
+    st.text(min_size=1, max_size=8),
+    st.sampled_from(["a-b_c", "a,b", '"', "5", '{"id":1', "}", '1,"a":2']),
 )
 NAMES = st.one_of(
-    st.sampled_from(["a", "expand", "kind", "type", "**", "{id}", 'id":1,"x']), st.text(max_size=5)
+    st.sampled_from(["a", "expand", "kind", "type", "**", "{id}", 'id":1,"x', '{"id":', "},{", "\n"]),
+    st.text(max_size=5),
 )
 VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.text(max_size=6)),
+    st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(-2, 2), NAMES),
     lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(NAMES, inner, max_size=2)),
     max_leaves=4,
 )
@@ -40,8 +44,12 @@ RECORDS = st.tuples(IDS, st.dictionaries(NAMES, VALUES, max_size=4), st.booleans
 )
 
 
+def as_text(value: Any) -> str:
+    return encode_reply(make_response(200, value))[1]
+
+
 def as_json(value: Any) -> Any:
-    return json.loads(encode_reply(make_response(200, value))[1])
+    return json.loads(as_text(value))
 
 
 @given(st.lists(RECORDS, max_size=4), st.sampled_from(SHAPES))
@@ -50,11 +58,16 @@ def test_as_text_it_is_what_it_is_member_by_member(
 ) -> None:
     """Of records that nobody has looked into, and of dicts; with the shape as a value and as text."""
     texts = [json_text.encode(record) for record in records]
-    expected = [as_json(shaped(record, shape)) for record in records]
+    each = [as_text(shaped(record, shape)) for record in records]
+    expected = f"[{','.join(each)}]"
+    many = shaped(all_stored([*texts]), shape)
 
-    assert as_json(shaped(all_stored([*texts]), shape)) == expected
-    assert as_json(shaped([stored(text) for text in texts], json.dumps(shape))) == expected
-    assert [as_json(shaped(stored(text), json_text.encode(shape))) for text in texts] == expected
+    assert len(many) == len(records)
+    assert as_text(many) == expected
+    assert as_text(shaped([stored(text) for text in texts], json.dumps(shape))) == expected
+    assert [as_text(shaped(stored(text), json_text.encode(shape))) for text in texts] == each
+    assert [*many] == json.loads(expected)
+    assert as_text(many) == expected
 
 
 @pytest.mark.parametrize(
@@ -93,7 +106,7 @@ def test_plain_records_are_not_looked_into(rid: int | str) -> None:
 
     assert type(one) is LazyDict
     assert untouched_text(one)
-    assert all(untouched_text(each) for each in many)
+    assert joined_text(many, 64)
 
 
 def test_what_is_further_in_is_left_out_too() -> None:
@@ -105,6 +118,17 @@ def test_what_is_further_in_is_left_out_too() -> None:
         "a": {"b": {"d": 2}},
     }
     assert record["a"] == {"b": {"c": 1, "d": 2}}
+
+
+def test_a_list_that_nests_deeper_than_a_reply_may_is_looked_into() -> None:
+    """What is made of records is as deep as they may be, and what stands around them."""
+    many = shaped(all_stored(['{"id":1,"a":[2]}', '{"id":2,"a":[]}']), {"in": {"in": {"**": ["id"]}}})
+
+    assert joined_text(many, RECORD_DEPTH + 1) is None
+    assert joined_text(many, RECORD_DEPTH + 2)
+    assert encode_reply(make_response(200, many), 5)[1] == '[{"in":{"in":{"a":[2]}}},{"in":{"in":{"a":[]}}}]'
+    with pytest.raises(ReplyError, match="deeper"):
+        encode_reply(make_response(200, many), 4)
 
 
 def test_what_would_nest_too_deep_is_made_member_by_member() -> None:

@@ -81,7 +81,7 @@ LOOKS: dict[str, tuple[Callable[[SessionStore], Any], Any]] = {
 def test_what_is_looked_at(session: Session, name: str) -> None:
     """Records by their address; whatever else of a collection is all of it, whether it exists or not."""
     stores = filled(session)
-    session.begin(read_only=True)
+    session.begin(read_only=True, heard=True)
     look, expected = LOOKS[name]
 
     look(stores)
@@ -124,12 +124,25 @@ def test_what_is_touched(session: Session, name: str) -> None:
     assert json.loads(session.touched()) == expected
 
 
+def test_what_nobody_wants_to_hear_is_not_noted(session: Session) -> None:
+    """Whatever reads; the next one that is heard has all of its own."""
+    stores = filled(session)
+    session.begin(read_only=True)
+    for look, _ in LOOKS.values():
+        look(stores)
+    assert session.reads() == "{}"
+
+    session.begin(read_only=True, heard=True)
+    stores["orders"].get(1)
+    assert json.loads(session.reads()) == {"orders": [1]}
+
+
 def test_nothing_is_left_of_an_earlier_request(session: Session) -> None:
     """Each request has its own."""
     stores = filled(session)
-    session.begin(read_only=True)
+    session.begin(read_only=True, heard=True)
     stores["orders"].list()
-    session.begin(read_only=True)
+    session.begin(read_only=True, heard=True)
 
     assert session.reads() == "{}"
     session.begin(read_only=False)

@@ -116,6 +116,7 @@ def test_frames_survive_any_fragmentation(sent: list[frames.Frame], piece: int) 
     "frame",
     [
         frames.JobFrame(1, "s", "p", True, "{}", True, True, 2**64 - 1),
+        frames.JobFrame(1, "s", "p", True, "{}", unheard=True),
         frames.JobFrame(1, "s", "p", True, "{}", fixed='{"seed": "7"}', judged='{"keys": {}}'),
         frames.SchemasFrame("d", "{}"),
         frames.PlanFrame("p", "{}"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import evolve, field, frozen
 
 from server.planning.dialects.frame.registry import AUTO, NATIVE, known, marked, names
+from server.requests import media_type
 from server.requests.headers import beside_dialect, named_headers
 from server.values.errors import InvalidHeader
 
@@ -70,6 +71,11 @@ class DialectChoice:
     def headers_of(self, name: str) -> frozenset[str]:
         """Request headers that are read for the dialect, in lower case."""
         return _headers_of(name)
+
+    def texts_of(self, name: str, method: str, content_type: str) -> bool:
+        """Whether a body of this type is one text to the dialect."""
+        found = known().get(name) if method == "POST" else None
+        return found is not None and any(media_type.is_text_of(content_type, each) for each in found.texts)
 
     def looked_at(self, ctx: RequestContext, headers: MultiMapping[str]) -> RequestContext:
         """A described request in the dialect that it would be read in; nothing is settled by it."""

@@ -13,9 +13,10 @@ if plan["resource"] not in session_store:
     abort(404)
 """
 
+#: The one object of a name is kept under an id that nobody has given it, and is at its name alone.
 GET = """\
 rec = store.get(params["id"])
-if rec is None:
+if rec is None or (params["id"] in (1, "1") and store.schema().get("single") == "made"):
     abort(404)
 """
 

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field, frozen
@@ -160,6 +160,8 @@ def _is_slot(part: str) -> bool:
 
 Read: TypeAlias = Callable[["RequestContext", Found], Asked]
 ErrorIn: TypeAlias = Callable[[Problem], ErrorForm]
+#: From a table's columns and its rows, with a value for each of these, to text in UTF-8.
+Csv: TypeAlias = Callable[[Sequence[str], Iterable[Sequence[Any]]], bytes]
 
 
 @frozen
@@ -175,8 +177,11 @@ class Dialect:
     them have. `query` has the words of the query by kind, each with what it says, and `filters` says how
     filters are spelt: for descriptions. `absent` is a kind that only says that something is not done.
     `samples` are in an order in which each finds what the one before it has left. `live`: how its clients
-    have changes told. `params` has what is the same for all requests of a place: texts that stand in the
-    program's `params`, beside the slots.
+    have changes told. `csv` writes a list where a client accepts `text/csv` before JSON; None: nobody may ask
+    for it. `texts` are media types of bodies that a POST may have beside the service's own: `read` finds such
+    a body as one text in `ctx.body_json`, and its type in `ctx.dialect_headers`, if `headers` has that.
+    `params` has what is the same for all requests of a place: texts that stand in the program's `params`,
+    beside the slots.
     """
 
     name: str
@@ -197,6 +202,8 @@ class Dialect:
     absent: str = ""
     samples: tuple[Sample, ...] = PLAIN_SAMPLES
     live: Live | None = None
+    csv: Csv | None = None
+    texts: frozenset[str] = frozenset()
     params: Callable[[Found], Mapping[str, str]] | None = None
     #: The places by the number of their parts, each with these.
     by_length: Mapping[int, tuple[tuple[Place, tuple[str, ...]], ...]] = field(init=False)

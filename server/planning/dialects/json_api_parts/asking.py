@@ -53,10 +53,10 @@ def read(ctx: RequestContext, found: Found) -> Asked:
         _check_type(ctx)
     alone = asked["include"] is None and not asked["fields"]
     if found.kind == "list":
-        asked |= _list_asked(ctx)
-        if not alone or asked["where"] or asked["sort"]:
-            return Asked(asked)
-        return Asked(asked, "list-alone")
+        where, sort, page = _where(ctx), _sort(ctx), _page(ctx)
+        if alone and not where and not sort:
+            return Asked(page, "list-alone")  # with no more than its program reads
+        return Asked({**asked, **page, "where": where, "sort": sort})
     _only(ctx, {"include", "fields"} if found.kind not in ("relate", "delete", "linkage") else set())
     if found.kind in ("create", "update"):
         asked |= resource_of(
@@ -177,8 +177,8 @@ def _name(key: str, text: str) -> str:
     return text
 
 
-def _list_asked(ctx: RequestContext) -> dict[str, Any]:
-    where = []
+def _where(ctx: RequestContext) -> list[dict[str, Any]]:
+    where: list[dict[str, Any]] = []
     for key in ctx.query:
         word, names = _parts(key)
         if word == "filter":
@@ -187,7 +187,7 @@ def _list_asked(ctx: RequestContext) -> dict[str, Any]:
             raise _refused(
                 key, "is no parameter of this API; there are include, fields, filter, sort and page"
             )
-    return {"where": where, "sort": _sort(ctx), **_page(ctx)}
+    return where
 
 
 def _sort(ctx: RequestContext) -> list[str]:
@@ -217,9 +217,9 @@ def _test(key: str, names: list[str], text: str) -> dict[str, Any]:
 
 
 def _page(ctx: RequestContext) -> dict[str, Any]:
-    """`start` and `size`; its `links`, and for the last page's what stands before and behind its number.
+    """`start` and `size`; `self`, where no page is asked for, else what the links of `page` are made of.
 
-    `last` says, too, whether that is a number of pages; else it is one of resources.
+    That is what stands before and behind a page's number, that number, the first page's, and a page's length.
     """
     given = {}
     for key in ctx.query:
@@ -229,7 +229,7 @@ def _page(ctx: RequestContext) -> dict[str, Any]:
                 raise _refused(key, "there are page[number] and page[size], or page[offset] and page[limit]")
             given[names[0]] = _integer(key, first(ctx.query, key) or "")
     if not given:
-        return {"start": 0, "size": None, "links": {"self": _link(ctx)[:-1]}}
+        return {"start": 0, "size": None, "page": None, "self": _link(ctx)[:-1]}
     by_number = given.keys() <= _PAGES[0]
     if not by_number and not given.keys() <= _PAGES[1]:
         raise _refused("page", "takes number and size, or offset and limit, and not one of each")
@@ -244,14 +244,8 @@ def _page(ctx: RequestContext) -> dict[str, Any]:
         raise _refused("page[number]", "pages are counted from 1")
     word, end = ("number", f"&page%5Bsize%5D={size}") if by_number else ("offset", f"&page%5Blimit%5D={size}")
     link, step = f"{_link(ctx)}page%5B{word}%5D=", 1 if by_number else size
-    links = {
-        "self": f"{link}{start}{end}",
-        "first": f"{link}{least}{end}",
-        "prev": f"{link}{max(start - step, least)}{end}" if start > least else None,
-        "next": f"{link}{start + step}{end}",
-    }
-    start = (start - 1) * size if by_number else start
-    return {"start": start, "size": size, "links": links, "last": [link, end, by_number]}
+    page = [link, end, start, least, step]
+    return {"start": (start - 1) * size if by_number else start, "size": size, "page": page}
 
 
 def _integer(key: str, text: str) -> int:

@@ -29,7 +29,7 @@ def _in(levels: int, code: str) -> str:
 _BEGIN = """\
 asked = ctx["asked"]
 base, root = asked["base"], plan["resource"]
-relations, identified = {}, {}
+relations, identified, forms = {}, {}, {}
 """
 
 # The relationships of the type `kind`.
@@ -47,11 +47,34 @@ if kind not in relations:
     _failed(400, "{kind} have no field {wish[:64]}", '{"parameter": f"fields[{kind}]"}'),
 )
 
+# `forms`: how the field `name` of the type `kind` holds identifiers, by the first record that has it: whether
+# these are a list, and of which type they are; empty where it holds none.
+_FORM = """\
+if f"{kind} {name}" not in forms:
+    having = []
+    if name.replace("_", "").replace("-", "").isalnum() and "__" not in name:
+        having = session_store[kind].search({f"{name}__isnull": False}, limit=20)
+    having = [each.get(name) for each in having if each.get(name)]
+    first = having[0] if having else None
+    kept = first if isinstance(first, list) else [first]
+    pointing = kept != [] and all(
+        isinstance(each, dict) and len(each) == 2 and isinstance(each.get("type"), str) and "id" in each
+        for each in kept
+    )
+    forms[f"{kind} {name}"] = [isinstance(first, list), kept[0]["type"]] if pointing else []
+"""
+
 # `linked`: what the relationship `name` of `rec` holds, as pairs; `many` is None where there is none.
-_LINKED = """\
+_LINKED = (
+    """\
 entry, value = relations[kind].get(name), rec.get(name)
-kept = value if isinstance(value, list) else [value]
 many, linked = None, []
+if (value is None or value == []) and name in identified[kind]:
+"""
+    + _in(1, _FORM)
+    + """\
+    many = forms[f"{kind} {name}"][0] if forms[f"{kind} {name}"] else None
+kept = value if isinstance(value, list) else [value]
 if value is not None and name in identified[kind] and all(
     isinstance(each, dict) and len(each) == 2 and isinstance(each.get("type"), str) and "id" in each
     for each in kept
@@ -66,7 +89,8 @@ elif entry:
     many, linked = False, [] if rec.get(entry[1]) is None else [(entry[2], rec[entry[1]])]
 if len(linked) > LARGEST:
     TOO_MANY""".replace("TOO_MANY", _failed(400, "{name}: more than LARGEST resources", "{}")).replace(
-    "LARGEST", str(_LARGEST_STEP)
+        "LARGEST", str(_LARGEST_STEP)
+    )
 )
 
 _NO_RELATION = """\
@@ -164,6 +188,14 @@ for kind, rec in shown + extra:
     place = f"{base}/{kind}/{rid if rid.isalnum() and rid.isascii() else url_quote(rid)}"
     for name in identified[kind]:
         value = rec.get(name)
+        if (value is None or value == []) and name in rec:
+FORM
+            if forms[f"{kind} {name}"]:
+                mark = url_quote(name)
+                links = {"self": f"{place}/relationships/{mark}", "related": f"{place}/{mark}"}
+                related[name] = {"data": [] if forms[f"{kind} {name}"][0] else None, "links": links}
+                attributes.pop(name)
+            continue
         kept = value if isinstance(value, list) else [value]
         if kept and all(
             isinstance(each, dict) and len(each) == 2 and isinstance(each.get("type"), str) and "id" in each
@@ -206,22 +238,24 @@ for kind, rec in shown + extra:
 whole = {"jsonapi": {"version": "1.1"}}
 if asked["include"] is not None:
     whole["included"] = resources[len(shown):]
-"""
+""".replace("FORM\n", _in(3, _FORM))
 )
 
 # As `_SHOW`, of `items` of the request's own type with nothing beside them. Records that point at nothing are
 # not looked into; of what points at them there are links.
 _SHOW_ALONE = (
     """\
-table, looked = store.relations(), store.fields("object", "array") != []
+table, looked = store.relations(), bool(store.fields("object", "array"))
 if table and not looked:
-    known, beside, place = store.fields(), {}, f"{base}/{root}/{{id:path}}"
+    known, beside, place = store.fields(), {}, f"{params['base']}/{params['kind']}/{{id:path}}"
     for name in table:
         looked = looked or table[name][0] != "children" or name in known
         links = {"self": f"{place}/relationships/{name}", "related": f"{place}/{name}"}
         beside[name] = {"links": links}
     shape = {**parse_json(shape), "relationships": beside}
 if looked:
+    root, base, asked = params["kind"], params["base"], {**asked, "include": None, "fields": {}}
+    relations, identified, forms = {}, {}, {}
     shown, extra, children = [(root, rec) for rec in items], [], {}
 """
     + _in(1, _RENDER)
@@ -244,8 +278,24 @@ kind, known, where = root, store.fields(), []
 for test in asked["where"]:
     field, rest, word, value = test["field"], test["rest"], test["word"], test["value"]
     how, link, other = relations[root].get(field, ("", "", ""))
+    form, name = [], field
+    if field in identified[root] and not how:
+FORM
+        form = forms[f"{kind} {name}"]
     if field == "q" and "q" not in known and not rest and not word:
         where.append({"$text": value if isinstance(value, str) else " ".join(value)})
+    elif form and not form[0] and rest in ("", "id"):
+        where.append({f"{field}.id{word}": value})
+    elif form:
+        if form[0]:
+            SEVERAL
+        if rest.partition(".")[0] not in session_store[form[1]].fields():
+            UNKNOWN
+        found = session_store[form[1]].search({f"{rest}{word}": value}, limit=LARGEST + 1)
+        if len(found) > LARGEST:
+            MANY_OF
+        of_type = {f"{field}.type": form[1]}
+        where.append({"$and": [of_type, {f"{field}.id": [str(each["id"]) for each in found]}]})
     elif field in known or field == "id" or not known:
         where.append({f"{field}.{rest}{word}" if rest else f"{field}{word}": value})
     elif not how:
@@ -268,6 +318,11 @@ for term in asked["sort"]:
     field = term.removeprefix("-").partition(".")[0]
     if known and field != "id" and field not in known:
         SORT
+    if "." in term and field in identified[root]:
+        name = field
+FORM
+        if forms[f"{kind} {name}"]:
+            ACROSS
 """.replace(
         "UNKNOWN\n",
         _failed(400, "{root} have no field {field[:64]} to filter by", '{"parameter": test["key"]}'),
@@ -277,19 +332,42 @@ for term in asked["sort"]:
         _failed(400, "more than LARGEST {other} are meant by it", '{"parameter": test["key"]}'),
     )
     .replace(
+        "ACROSS\n",
+        _failed(400, "{term[:64]}: sort by an attribute of {root} themselves", '{"parameter": "sort"}'),
+    )
+    .replace(
+        "SEVERAL\n",
+        _failed(
+            400,
+            "{field[:64]} leads to several; filter {form[1]}, which they are",
+            '{"parameter": test["key"]}',
+        ),
+    )
+    .replace(
+        "MANY_OF\n",
+        _failed(400, "more than LARGEST {form[1]} are meant by it", '{"parameter": test["key"]}'),
+    )
+    .replace("FORM\n", _in(2, _FORM))
+    .replace(
         "SORT\n", _failed(400, "{root} have no attribute {field[:64]} to sort by", '{"parameter": "sort"}')
     )
     .replace("LARGEST", str(_LARGEST_STEP))
 )
 
+# `page` is what stands before and behind a page's number in a link, that number, the one of the first page,
+# and how far it is to the next; null: the request names no page.
 _PAGED = """\
-size, start, links = asked["size"], asked["start"], asked["links"]
-if size is not None:
-    if start + size >= total:
-        links["next"] = None
-    before, behind, aligned = asked["last"]
-    last = (total - 1) // size if total else 0
-    links["last"] = f"{before}{last + 1 if aligned else last * size}{behind}"
+if asked["page"] is None:
+    links = {"self": asked["self"]}
+else:
+    link, end, at, first, step = asked["page"]
+    links = {
+        "self": f"{link}{at}{end}",
+        "first": f"{link}{first}{end}",
+        "prev": f"{link}{max(at - step, first)}{end}" if at > first else None,
+        "next": f"{link}{at + step}{end}" if asked["start"] + asked["size"] < total else None,
+        "last": f"{link}{max(total - 1, 0) // asked['size'] * step + first}{end}",
+    }
 whole["data"], whole["links"], whole["meta"] = resources, links, {"total": total}
 REPLY = make_response(200, whole)
 """
@@ -311,9 +389,8 @@ _LIST = (
 
 # Without a filter, a sort, and anything to be included or left out.
 _LIST_ALONE = (
-    _BEGIN
-    + """\
-shape = params["shape"]
+    """\
+asked, shape = ctx["asked"], params["shape"]
 items, total = store.list(limit=asked["size"], offset=asked["start"])
 """
     + _SHOW_ALONE
@@ -340,7 +417,7 @@ _GET_ALONE = (
     + """\
 if store.relations() or store.fields("object", "array"):
     asked, base = {"include": None, "fields": {}}, params["base"]
-    relations, identified = {}, {}
+    relations, identified, forms = {}, {}, {}
 """
     + _in(1, _ONE)
     + """\
@@ -460,7 +537,7 @@ for other, field, ids in later:
         there.update(rid, {field: rec["id"]})
 """
 
-_RESET = "relations, identified = {}, {}\n"
+_RESET = "relations, identified, forms = {}, {}, {}\n"
 
 _CREATE = (
     _BEGIN

@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from server.planning.dialects.frame.reading import every, first
 from server.planning.dialects.frame.table import Asked
-from server.planning.dialects.postgrest_parts import filters
-from server.planning.dialects.postgrest_parts.selecting import check_grouped, nodes_of, sort_of, whole_number
+from server.planning.dialects.postgrest_parts import csv_text, filters
+from server.planning.dialects.postgrest_parts.selecting import (
+    check_grouped,
+    nodes_of,
+    place_of,
+    put_order,
+    whole_number,
+)
 from server.planning.dialects.postgrest_parts.text import failed, split, unquoted
+from server.requests import media_type
 from server.values.errors import InvalidQuery, NotAcceptable
 
 if TYPE_CHECKING:
@@ -40,7 +47,12 @@ _SINGLE = "application/vnd.pgrst.object"
 def read(ctx: RequestContext, found: Found) -> Asked:
     """Raises InvalidQuery and NotAcceptable."""
     accept = ctx.headers.get("accept", "")
-    if found.kind == "list" and not ctx.dialect_headers and "vnd.pgrst" not in accept and _is_of_one(ctx):
+    if (
+        found.kind == "list"
+        and not ctx.dialect_headers.keys() - {"content-type"}
+        and "vnd.pgrst" not in accept
+        and _is_of_one(ctx)
+    ):
         return _row_asked(ctx, found, single=False, applied=None)
     prefer = _preferences(ctx)
     if _PLAN in accept:
@@ -52,7 +64,7 @@ def read(ctx: RequestContext, found: Found) -> Asked:
     root = nodes[0]
     asked: dict[str, Any] = {
         "nodes": nodes,
-        "whole": any(node["inner"] or node["none"] is not None for node in nodes),
+        "whole": any(node["inner"] or node["none"] is not None for node in nodes) or bool(root["order"]),
         "count": "count" in prefer,
         "single": _SINGLE in accept,
         "stripped": "nulls=stripped" in accept,
@@ -61,19 +73,26 @@ def read(ctx: RequestContext, found: Found) -> Asked:
         "most": _most(prefer),
     }
     if found.kind == "list":
-        _range(ctx, root)
-        if root["aggregates"]:
-            return Asked({**asked, **_groups(root)}, "list-groups")
-        if len(nodes) > 1 or root["columns"] != [{"kind": "all"}] or asked["stripped"]:
-            return Asked(asked)
-        if _is_of_one(ctx) and not asked["count"]:
-            return _row_asked(ctx, found, single=asked["single"], applied=asked["applied"])
-        return Asked(asked, "list-rows")
+        return _list(ctx, found, nodes, asked)
+    if root["order"]:
+        raise failed("order", "", f"a {ctx.method} is in the order of the rows' own columns")
     if found.kind == "create":
         return Asked({**asked, **_insertion(ctx, prefer)})
     if found.kind == "put":
         return Asked({**asked, "key": _put(ctx, root)})
     return _change(ctx, found, root, asked)
+
+
+def _list(ctx: RequestContext, found: Found, nodes: list[Node], asked: dict[str, Any]) -> Asked:
+    root = nodes[0]
+    _range(ctx, root)
+    if root["aggregates"]:
+        return Asked({**asked, **_groups(root)}, "list-groups")
+    if len(nodes) > 1 or root["columns"] != [{"kind": "all"}] or asked["stripped"]:
+        return Asked(asked)
+    if _is_of_one(ctx) and not asked["count"]:
+        return _row_asked(ctx, found, single=asked["single"], applied=asked["applied"])
+    return Asked(asked, "list-rows")
 
 
 def _groups(root: Node) -> dict[str, Any]:
@@ -170,7 +189,7 @@ def _put_into(nodes: list[Node], key: str, text: str) -> None:
         _check_tree(nodes, node, rest, text)
         node["where"].append(filters.tree(rest, text, node["fields"]))
     elif rest == "order":
-        node["sort"] = sort_of(node, text)
+        put_order(nodes, node, text)
     elif rest in _PAGING:
         node[rest] = whole_number(rest, text)
     else:
@@ -196,15 +215,7 @@ def _node_of(nodes: list[Node], key: str) -> tuple[Node, str]:
     node, rest = nodes[0], key
     while "." in rest and rest not in _LOGIC:
         name, _, after = rest.partition(".")
-        child = next(
-            (each for each in nodes[1:] if nodes[each["parent"]] is node and each["name"] == name), None
-        )
-        if child is None:
-            raise InvalidQuery(
-                f"PGRST108: '{name[:64]}' is not an embedded resource in this request\n"
-                f"Verify that '{name[:64]}' is included in the 'select' query parameter."
-            )
-        node, rest = child, after
+        node, rest = nodes[place_of(nodes, node, name)], after
     return node, rest
 
 
@@ -230,14 +241,20 @@ def _range(ctx: RequestContext, root: Node) -> None:
 
 
 def _insertion(ctx: RequestContext, prefer: dict[str, str]) -> dict[str, Any]:
+    if media_type.is_text_of(ctx.dialect_headers.get("content-type", ""), csv_text.TYPE):
+        table = csv_text.read(str(ctx.body_json or ""))
+        return {**_insertion_asked(ctx, prefer), "columns": _names(ctx, "columns"), "table": table}
     rows = ctx.body_json if isinstance(ctx.body_json, list) else [ctx.body_json]
     if not all(isinstance(row, dict) for row in rows):
         raise InvalidQuery("PGRST102: The body of a POST is a JSON object, or an array of objects")
     columns = _names(ctx, "columns")
     if not columns and any(row.keys() != rows[0].keys() for row in rows):
         raise InvalidQuery("PGRST102: All object keys must match")
+    return {**_insertion_asked(ctx, prefer), "columns": columns, "table": None}
+
+
+def _insertion_asked(ctx: RequestContext, prefer: dict[str, str]) -> dict[str, Any]:
     return {
-        "columns": columns,
         "missing": prefer.get("missing", "null"),
         "resolution": prefer.get("resolution"),
         "conflict": _names(ctx, "on_conflict") or ["id"],

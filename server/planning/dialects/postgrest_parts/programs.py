@@ -106,6 +106,32 @@ for number in range(1, len(nodes)):
     node["one"] = bool(one)
 """
 
+# By the last term first, as equals stay in their order. Texts come behind numbers, as they do in the store.
+_ORDER = """\
+for term in reversed(root["order"]):
+    there, gone = [], []
+    for place, cell in enumerate(cells[0]):
+        value = cell["rec"]
+        if term["node"]:
+            if not nodes[term["node"]]["one"]:
+                name = nodes[term["node"]]["name"]
+                said = f"PGRST118: A related order on '{name}' is not possible\\n"
+                said += f"'{plan['resource']}' and '{name}' do not form a many-to-one"
+                abort(400, said + " or one-to-one relationship")
+            kids = cell["kids"][term["node"]]
+            value = kids[0]["rec"] if kids else None
+        for step in term["field"].split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+        if value is None:
+            gone.append(cell)
+        elif isinstance(value, (int, float)):
+            there.append((0, value, -place if term["down"] else place, cell))
+        else:
+            there.append((1, str(value), -place if term["down"] else place, cell))
+    found = [each[3] for each in sorted(there, reverse=term["down"])]
+    cells[0] = gone + found if term["first"] else found + gone
+"""
+
 # `value`, which is not null, as the `cast` has it.
 _CAST = """\
 if isinstance(value, (dict, list)):
@@ -148,8 +174,8 @@ for number in range(len(nodes) - 1, -1, -1):
                 for step in column["steps"]:
                     if isinstance(value, dict):
                         value = value.get(step)
-                    elif isinstance(value, list) and step.isdecimal() and len(step) < 10:
-                        value = value[int(step)] if int(step) < len(value) else None
+                    elif isinstance(value, list) and step.removeprefix("-").isdecimal() and len(step) < 10:
+                        value = value[int(step)] if -len(value) <= int(step) < len(value) else None
                     else:
                         value = None
                 cast = column["cast"]
@@ -277,6 +303,7 @@ else:
         total = store.count(criteria)
 """
     + _EMBED
+    + _ORDER
     + _WRITE
     + """\
 if asked["whole"]:
@@ -376,10 +403,25 @@ else:
 _CREATE = (
     _ROOT
     + """\
-rows = ctx["body_json"]
+columns, table = asked["columns"], asked["table"]
+rows = [] if table else ctx["body_json"]
 if not isinstance(rows, list):
     rows = [rows]
-columns = asked["columns"]
+if table:
+    known = store.schema()["fields"]
+    for values in table["rows"]:
+        row = {}
+        for name, value in zip(table["columns"], values):
+            kinds = [kind for kind in known.get(name, []) if kind != "null"]
+            cast = "boolean" if kinds == ["boolean"] else ""
+            if kinds and not [kind for kind in kinds if kind not in ("integer", "number")]:
+                cast = "number"
+            if name == "id" and value is not None and value.isdecimal() and value.isascii():
+                value = as_int(value)
+            elif cast and value is not None:
+CAST
+            row[name] = value
+        rows.append(row)
 if columns:
     if asked["missing"] == "default":
         rows = [{name: row[name] for name in columns if name in row} for row in rows]
@@ -410,7 +452,7 @@ else:
             items.append(store.update(old["id"], {key: row[key] for key in row if key != "id"}))
 status = 200 if asked["resolution"] == "merge-duplicates" and not inserted else 201
 empty, span, place = status, "*", True
-"""
+""".replace("CAST\n", textwrap.indent(_CAST, " " * 16))
     + _WRITTEN
 )
 

@@ -30,6 +30,8 @@ CASTS = {
     **dict.fromkeys(("numeric", "decimal"), "number"),
     **dict.fromkeys(("bool", "boolean"), "boolean"),
 }  # fmt: skip
+#: `authors(name).desc` in an order.
+_RELATED = re.compile(r"([^().]{1,256})\(([^()]{1,256})\)((?:\.[a-z]{1,16})*)")
 _MAX_GROUPED, _MAX_AGGREGATES = 4, 15
 
 
@@ -52,6 +54,7 @@ def _node(parent: int, target: str, hint: str, name: str) -> Node:
         "fields": [],
         "where": [],
         "sort": None,
+        "order": [],
         "limit": None,
         "offset": 0,
         "inner": False,
@@ -139,28 +142,64 @@ def _column(node: Node, term: str) -> None:
         raise failed("select", term, "a column is missing")
     is_text = path.rpartition("->")[2].startswith(">")
     kind = CASTS[cast] if cast else "text" if is_text else ""
-    named = next((step for step in reversed(steps) if not step.isdecimal()), steps[0])
+    named = next((step for step in reversed(steps) if not step.removeprefix("-").isdecimal()), steps[0])
     node["fields"].append(steps[0])
     node["columns"].append(
         {"kind": "path", "steps": steps, "name": unquoted(alias) if colon else named, "cast": kind}
     )
 
 
-def sort_of(node: Node, text: str) -> str | None:
-    """`age.desc.nullslast,name`: nulls are the greatest, as PostgreSQL has it."""
-    terms = []
-    for term in filter(None, split(text, "order")):
-        if term.endswith(")") or "(" in term:
-            raise failed("order", term, "a list cannot be in the order of what it embeds")
-        column, *words = term.split(".")
-        if any(word not in ("asc", "desc", "nullsfirst", "nullslast") for word in words) or len(words) > 2:
-            raise failed("order", term, "takes asc or desc, then nullsfirst or nullslast")
-        field = field_of(column, "order")
-        node["fields"].append(field)
-        down = "desc" in words
-        first = "nullsfirst" in words or (down and "nullslast" not in words)
-        terms.append(f"{'-' if down else ''}{field}{'__nullsfirst' if first else ''}")
-    return ",".join(terms) or None
+def put_order(nodes: list[Node], node: Node, text: str) -> None:
+    """`age.desc.nullslast,name`: nulls are the greatest, as PostgreSQL has it.
+
+    `authors(name)` is a column of an embedded resource that there is one of (resource_embedding.html,
+    Top-level Ordering). Where there is such a term, the store does not sort: the program has all in `order`.
+    """
+    order = [_term(nodes, node, term) for term in filter(None, split(text, "order"))]
+    if any(each["node"] for each in order):
+        if node is not nodes[0]:
+            raise failed("order", text, "of an embedded resource, order by its own columns")
+        node["order"] = order
+    else:
+        node["sort"] = ",".join(_sorted_by(each) for each in order) or None
+
+
+def _term(nodes: list[Node], node: Node, term: str) -> dict[str, Any]:
+    related = _RELATED.fullmatch(term)
+    if related is None and "(" in term:
+        raise failed(
+            "order", term, "takes column, or resource(column), then asc, desc, nullsfirst or nullslast"
+        )
+    name, column, rest = related.groups() if related else ("", *_parted(term))
+    words = [word for word in rest.split(".") if word]
+    if any(word not in ("asc", "desc", "nullsfirst", "nullslast") for word in words) or len(words) > 2:
+        raise failed("order", term, "takes asc or desc, then nullsfirst or nullslast")
+    place = place_of(nodes, node, unquoted(name)) if related else 0
+    field = field_of(column, "order")
+    (nodes[place] if related else node)["fields"].append(field)
+    down = "desc" in words
+    first = "nullsfirst" in words or (down and "nullslast" not in words)
+    return {"node": place, "field": field, "down": down, "first": first}
+
+
+def _parted(term: str) -> tuple[str, str]:
+    column, _, rest = term.partition(".")
+    return column, rest
+
+
+def _sorted_by(term: dict[str, Any]) -> str:
+    return f"{'-' if term['down'] else ''}{term['field']}{'__nullsfirst' if term['first'] else ''}"
+
+
+def place_of(nodes: list[Node], node: Node, name: str) -> int:
+    """The number of what is embedded in a node under a name. Raises InvalidQuery."""
+    for place, each in enumerate(nodes):
+        if place and nodes[each["parent"]] is node and each["name"] == name:
+            return place
+    raise InvalidQuery(
+        f"PGRST108: '{name[:64]}' is not an embedded resource in this request\n"
+        f"Verify that '{name[:64]}' is included in the 'select' query parameter."
+    )
 
 
 def whole_number(key: str, text: str) -> int:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from server.live.changes import NAMES, Cause, Touched
-from server.live.memory import MOST_SPELLINGS, MOST_WASTED, TRIED_ONE_IN, USED_EVERY_SECONDS, Entry, Memory
+from server.live.memory import (
+    MOST_SPELLINGS,
+    MOST_WASTED,
+    STANDING_COUNT_AS_ONE,
+    TRIED_ONE_IN,
+    USED_EVERY_SECONDS,
+    Entry,
+    Memory,
+)
 from server.values.model import Reply
 from tests.fakes import completed
 from wasm_runtime.read_set import ReadSet
@@ -306,6 +314,18 @@ def test_where_nothing_is_asked_for_twice_little_is_remembered(memory: Memory) -
     assert sum(memory.is_worth_it("s") for _ in range(10 * TRIED_ONE_IN)) == 10
     assert memory.is_worth_it("another")
     assert is_there(memory, "stays")
+    assert all(memory.is_worth_it("s") for _ in range(20))
+
+
+def test_what_stands_without_a_hit_is_waste_too() -> None:
+    """It counts less, as it may still be asked for; once that is, the others are looked for, too."""
+    memory = Memory(10_000_000)
+    for number in range(MOST_WASTED * STANDING_COUNT_AS_ONE):
+        assert memory.is_worth_it("s")
+        assert remember(memory, str(number), reads("orders:1")) is not None
+
+    assert sum(memory.is_worth_it("s") for _ in range(10 * TRIED_ONE_IN)) == 10
+    assert is_there(memory, "0")
     assert all(memory.is_worth_it("s") for _ in range(20))
 
 

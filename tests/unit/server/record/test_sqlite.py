@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import time
 from contextlib import closing
@@ -15,6 +16,7 @@ from server.record import backup, checkpoints, files
 from server.record.record import Damaged, Exists, Full, Head, Missing, RecordError, Unavailable, Unknown
 from server.record.sqlite_record import Options, SqliteRecord
 from store.change_set import ChangeSet
+from store.ids import FIRST_TEXT_ROWID
 from tests.unit.server.record.rows import first, part, record
 
 if TYPE_CHECKING:
@@ -56,6 +58,87 @@ async def test_history_is_told_as_far_as_it_is_written(ledger: SqliteRecord) -> 
     told = ([each.entry for each in changes], steps, log, versions)
     assert [[each.version for each in found] for found in told] == [[1]] * 4
     assert [each.version for each in await ledger.steps("a", since=1)] == [2]
+
+
+async def test_what_was_written_is_told_whatever_it_was(ledger: SqliteRecord) -> None:
+    """Made, changed, removed, made again, and all at once; beside what another session writes meanwhile."""
+    dice = random.Random(7)
+    there: dict[str, dict[int, str]] = {"a": {}, "b": {}}
+    told: list[list[tuple[int, str | None, str | None]]] = []
+    await filled(ledger, "a", "b")
+    for name in there:
+        there[name] = {row.row: row.doc for row in first("x").puts}
+    for step in range(60):
+        session = dice.choice("aaab")
+        now = there[session]
+        cleared = step % 17 == 0
+        gone = [] if cleared else dice.sample(sorted(now), min(len(now), dice.randrange(3)))
+        kept = set() if cleared else now.keys() - {*gone}
+        texts = [FIRST_TEXT_ROWID + step] if step % 3 == 0 else []
+        puts = [
+            *(record(row, f"{step}") for row in dice.sample(range(1, 12), dice.randrange(1, 5))),
+            *(record(row, id_=f"x/{row}") for row in texts),
+        ]
+        after = {row: now[row] for row in kept} | {each.row: each.doc for each in puts}
+        changes = ChangeSet(
+            puts=tuple(puts), deletes=tuple((1, row) for row in gone), cleared=(1,) if cleared else ()
+        )
+        version = len(told) if session == "a" else None
+        base = 1 + (version if version is not None else step - len(told))
+        (result,) = await ledger.commit([part(session, base, changes)])
+        assert isinstance(result, Head), result
+        if session == "a":
+            told.append(
+                [
+                    (row, now.get(row), after.get(row))
+                    for row in sorted({*gone, *(now if cleared else ()), *(each.row for each in puts)})
+                    if row in now or row in after
+                ]
+            )
+        there[session] = after
+        since = dice.randrange(len(told) + 1)
+        found = await ledger.steps("a", since=1 + since)
+        assert [[(each.row, each.before, each.after) for each in one.records] for one in found] == told[
+            since:
+        ]
+
+
+async def test_to_tell_what_was_written_takes_the_same_among_many(ledger: SqliteRecord) -> None:
+    """Counted in steps of SQLite's machine."""
+
+    async def taken(session: str) -> int:
+        def count(connection: sqlite3.Connection) -> int:
+            steps = 0
+
+            def step() -> int:
+                nonlocal steps
+                steps += 1
+                return 0
+
+            connection.set_progress_handler(step, 10)
+            try:
+                found = ledger._seen(session, connection)[1].steps(2)
+            finally:
+                connection.set_progress_handler(None, 0)
+            assert [len(each.records) for each in found] == [1, 1, 1]
+            return steps
+
+        return await ledger.read(count)
+
+    async def is_followed(session: str, size: int) -> int:
+        rows = tuple(record(row, "x") for row in range(1, size + 1))
+        written = (
+            first()._replace(puts=rows),
+            *(ChangeSet(puts=(record(row, "y"),)) for row in (3, size + 1, 4)),
+            ChangeSet(deletes=((1, 2),)),
+        )
+        for base, changes in enumerate(written):
+            (result,) = await ledger.commit([part(session, base, changes)])
+            assert isinstance(result, Head), result
+        return await taken(session)
+
+    few, many = await is_followed("few", 10), await is_followed("many", 3_000)
+    assert many <= few + 10
 
 
 # The disk

@@ -585,3 +585,80 @@ def test_deleting(api: Api) -> None:
 def test_hostile_words_are_answered_below_500(api: Api, target: str) -> None:
     assert api("GET", target)[0] < 500
     assert api.ids("/articles") == ["1", "2", "3"]
+
+
+@pytest.fixture
+def library(api: Api) -> Api:
+    """Books whose author is of people: identifiers that are stored as they were sent."""
+    for name in ("Cy", "Di"):
+        api.made("people", {"name": name})
+    for title, author in (("x", "1"), ("y", "2"), ("z", "1")):
+        api.made("books", {"title": title}, author=to("people", author), readers=[to("people", "2")])
+    return api
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("filter[author]=1", ["1", "3"]),
+        ("filter[author.id]=2", ["2"]),
+        ("filter[author][ne]=1", ["2"]),
+        ("filter[author.name]=Di", ["2"]),
+        ("filter[author.name][like]=C*&filter[title]=z", ["3"]),
+        ("filter[author.name]=Nobody", []),
+        ("filter[author][isnull]=true", ["4"]),
+    ],
+)
+def test_what_leads_to_another_type_is_filtered_by(library: Api, query: str, wanted: list[str]) -> None:
+    library(
+        "POST", "/books", {"type": "books", "attributes": {}, "relationships": {"author": {"data": None}}}
+    )
+    library.made("books", {"title": "w", "author": None})
+
+    found = library.ids(f"/books?{query}")
+    assert [each for each in found if each != "5"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("filter[author.nope]=1", "filter[author.nope]"),
+        ("filter[readers]=2", "filter[readers]"),
+        ("filter[readers.name]=Di", "filter[readers.name]"),
+        ("sort=author.name", "sort"),
+        ("sort=-author.id", "sort"),
+    ],
+)
+def test_what_cannot_be_filtered_or_sorted_by_there_is_refused(
+    library: Api, query: str, parameter: str
+) -> None:
+    """With 200 and an empty list nobody would notice."""
+    status, _, source = error(library("GET", f"/books?{query}"))
+    assert (status, source) == (400, {"parameter": parameter})
+
+
+@pytest.mark.parametrize("name", ["$or", "a.b", "a__gt", "a b", "", "é", "-a", "*"])
+def test_fields_of_any_name_that_are_empty(api: Api, name: str) -> None:
+    """Such a one is an attribute, whatever others hold."""
+    for value in ({"x": 1}, None, []):
+        made = api("POST", "/odd", {"type": "odd", "attributes": {name: value}})
+        assert made[0] == 201, made
+    status, body = api("GET", "/odd")
+    assert status == 200
+    assert [each["attributes"] for each in body["data"]] == [{name: {"x": 1}}, {name: None}, {name: []}]
+
+
+def test_an_empty_relationship_stays_one(library: Api) -> None:
+    """Section "Resource Linkage": null for an empty one to one, an empty array for one to many."""
+    none = {"author": {"data": None}, "readers": {"data": []}}
+    status, body = library("PATCH", "/books/1", {"type": "books", "id": "1", "relationships": none})
+    assert status == 200
+    assert body["data"]["attributes"] == {"title": "x"}
+    assert body["data"]["relationships"]["author"]["data"] is None
+    assert library("GET", "/books/1/relationships/author")[1]["data"] is None
+    assert library("GET", "/books/1/author") == (200, library("GET", "/books/1/author")[1])
+    assert library("GET", "/books/1/author")[1]["data"] is None
+    assert library("PATCH", "/books/1/relationships/author", to("people", "2"))[0] == 204
+    assert library("GET", "/books/1/author")[1]["data"]["id"] == "2"
+    assert library("PATCH", "/books/1/relationships/author", None)[0] == 204
+    assert library("GET", "/books/1/relationships/author")[1]["data"] is None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.server.planning.dialects.service import DialectService
+from tests.unit.server.planning.requests import NO_BODY
 
 if TYPE_CHECKING:
     from store.session_store import Session
@@ -208,6 +209,20 @@ def test_a_singular_resource(ask: DialectService) -> None:
     assert ask("GET", "/profile?_sort=x")[1] == {"c": 3}
     for method in ("PUT", "PATCH"):
         assert ask(method, "/posts", {"a": 1})[:2] == (404, {})
+
+
+def test_it_is_at_its_name_alone(ask: DialectService) -> None:
+    """The id under which it is kept is nobody's; one that was given is a member as any."""
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        assert ask(method, "/profile/1", {"c": 1} if method[0] == "P" else NO_BODY)[:2] == (404, {})
+    assert ask("GET", "/profile")[1] == {"name": "typicode"}
+
+
+def test_like_finds_elements_of_an_array(ask: DialectService) -> None:
+    ask("PATCH", "/posts/1", {"tags": ["Red", "green"]})
+
+    assert ids(ask("GET", "/posts?tags_like=red")) == [1]
+    assert ids(ask("GET", "/posts?tags_like=gree")) == []
 
 
 def test_what_is_not_there_is_404_and_an_empty_object(ask: DialectService) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.unit.server.planning.dialects.service import DialectService
+from tests.unit.server.planning.requests import NO_BODY
 
 if TYPE_CHECKING:
     from store.session_store import Session
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 POSTS = [
     {"id": "a", "title": "One", "views": 100, "author": {"name": "al"}, "open": True},
     {"id": "b", "title": "Two", "views": 7, "author": {"name": "bo"}, "open": False},
-    {"id": "c", "title": "tWo again", "views": 30, "author": {"name": "cy"}},
+    {"id": "c", "title": "tWo again", "views": 30, "author": {"name": "cy"}, "tags": ["x"]},
 ]
 
 
@@ -55,6 +56,8 @@ def ids(found: tuple[int, Any, dict[str, str]]) -> str:
         ("views:in=7,100", "ab"),
         ("id:in=a,c", "ac"),
         ("title:contains=TWO", "bc"),
+        ("tags:contains=x", ""),
+        ("title:contains=*", ""),
         ("title:startsWith=two", "bc"),
         ("title:endsWith=O", "b"),
         ("author.name:eq=bo", "b"),
@@ -168,6 +171,9 @@ def test_an_object_resource(ask: DialectService) -> None:
     assert ask("PATCH", "/profile", {"a": 1})[1] == {"name": "typicode", "a": 1}
     assert ask("PUT", "/profile", {"b": 1})[1] == {"b": 1}
     assert ask("POST", "/profile", {"b": 1})[0] == 404
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        assert ask(method, "/profile/1", {"c": 1} if method[0] == "P" else NO_BODY)[0] == 404
+    assert ask("GET", "/profile")[1] == {"b": 1}
     assert ask("PUT", "/posts", {"b": 1})[0] == 404
 
 

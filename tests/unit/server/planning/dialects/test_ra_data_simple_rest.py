@@ -114,3 +114,18 @@ def test_a_field_whose_name_ends_like_an_operator(ask: DialectService) -> None:
 def test_a_collection_that_nobody_has_written_to(ask: DialectService) -> None:
     status, body, headers = ask("GET", "/nothing?range=[0,9]&filter={%22a%22:1}")
     assert (status, body, headers["content-range"]) == (200, [], "nothing */0")
+
+
+def test_lists_are_looked_into(ask: DialectService) -> None:
+    """One value, or any of several; a null is no list."""
+    for tags in (["x", "y"], ["y", 7], [], None, "x"):
+        ask("POST", "/tagged", {"tags": tags})
+
+    def found(wanted: Any) -> Any:
+        return ask("GET", f"/tagged?filter={quote(json.dumps({'tags': wanted}))}")[1]
+
+    assert [each["id"] for each in found("x")] == [1, 5]
+    assert [each["id"] for each in found(["x", "y"])] == [1, 2, 5]
+    assert [each["id"] for each in found(7)] == [2]
+    assert [each["id"] for each in found(None)] == [4]
+    assert found("z") == []
