@@ -198,7 +198,8 @@ class Runner:
     def _run_alone(self, session: str, guest: LiveGuest, job: Job) -> list[Job]:
         self._cell.running(job.id)
         started = time.monotonic_ns()
-        answer = guest.run(_call(job, self._fixed(session, job)))
+        beside_writes = not self._gate.is_settled(session)
+        answer = guest.run(_call(job, self._fixed(session, job), beside_writes=beside_writes))
         fuel, ran = guest.fuel_used(), time.monotonic_ns()
         if not guest.dead:
             answer = self._guests.audit(guest) or answer
@@ -224,7 +225,8 @@ class Runner:
 
     def _run_group(self, session: str, guest: LiveGuest, jobs: list[Job]) -> list[Job]:
         started = time.monotonic_ns()
-        answers = guest.run_group([_call(job) for job in jobs])
+        beside_writes = not self._gate.is_settled(session) or not all(job.read_only for job in jobs)
+        answers = guest.run_group([_call(job, beside_writes=beside_writes) for job in jobs])
         if answers is None or self._guests.audit(guest) is not None:
             self._guests.drop(session)
             return [evolve(job, alone=True) for job in jobs]
@@ -270,8 +272,10 @@ class Runner:
             self._quick.popitem(last=False)
 
 
-def _call(job: Job, fixed: str = "") -> Call:
-    return Call(job.plan_id, job.document, job.mode, fixed + job.request, job.rules)
+def _call(job: Job, fixed: str = "", *, beside_writes: bool) -> Call:
+    """`beside_writes`: the gate wants to know what a read looks at, though nobody else does."""
+    mode = READ if beside_writes and job.mode == UNHEARD else job.mode
+    return Call(job.plan_id, job.document, mode, fixed + job.request, job.rules)
 
 
 def _refused(waiting: Waiting, refusal: Refusal, *, first: bool) -> Outcome | None:

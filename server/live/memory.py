@@ -42,11 +42,12 @@ if TYPE_CHECKING:
     from wasm_runtime.outcome import Completed
     from wasm_runtime.read_set import ReadSet
 
-#: What an entry takes beside its key and its body, what each place in an index does, and what a spelling
-#: does.
-_ENTRY_BYTES: Final = 1_024
-_PLACE_BYTES: Final = 256
-_SPELLING_BYTES: Final = 1_024
+#: What an entry takes beside its key and its body, each place in an index, a spelling, and a session that has
+#: any: all that is Python's, measured (tests/e2e/test_remembered_bytes.py).
+_ENTRY_BYTES: Final = 4_096
+_PLACE_BYTES: Final = 512
+_SPELLING_BYTES: Final = 2_048
+_SESSION_BYTES: Final = 1_536
 #: Spellings of one reply's request that are known; beyond, the oldest goes.
 MOST_SPELLINGS: Final = 8
 #: Of all the room, what one reply may take at most.
@@ -214,6 +215,8 @@ class Memory:
         if before is not None:
             self._drop(session, before)
         entry = Entry(key, reply, outcome, reads, size)
+        if not session.entries:
+            self._grow(session, _SESSION_BYTES)
         session.entries[key] = entry
         for index, place in _places_of(session, reads):
             index.setdefault(place, set()).add(entry)
@@ -299,6 +302,8 @@ class Memory:
         if not entry.used:
             session.wasted += STANDING_COUNT_AS_ONE - 1
         self._grow(session, -entry.size)
+        if not session.entries:
+            self._grow(session, -_SESSION_BYTES)
         self.counts.kept -= 1
         if cause:
             self.counts.fallen[cause] += 1

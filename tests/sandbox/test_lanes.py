@@ -80,22 +80,25 @@ async def test_a_session_takes_along_what_it_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """There and back, with writes under way all the time: each is there once, and reads see those before."""
-    monkeypatch.setattr(lanes, "BACK_SECONDS", 0.3)
     pool = await make_pool()
     home = pool._slots[0]
     written = 0
-    seen: set[bool] = set()
-    async with asyncio.timeout(60):
-        while seen != {True, False} or pool._lanes.now("long", home) is not home:
-            each = [long()] if len(seen) < 2 else [quick("long")]
-            outcomes = await asyncio.gather(*(pool.run(one) for one in (*each, quick("long"), quick())))
-            assert all(isinstance(outcome, Completed) for outcome in outcomes)
-            written += 2
-            assert count(await pool.run(job(COUNT, "long", read_only=True))) == written
-            seen.add(pool._lanes.now("long", home) is home)
 
-    assert count(await pool.run(job(COUNT, "long", read_only=True))) == written
-    assert isinstance(await pool.run(quick("long")), Completed)
+    async def write(first: Job) -> None:
+        nonlocal written
+        outcomes = await asyncio.gather(*(pool.run(one) for one in (first, quick("long"), quick())))
+        assert all(isinstance(outcome, Completed) for outcome in outcomes)
+        written += 2
+        assert count(await pool.run(job(COUNT, "long", read_only=True))) == written
+
+    async with asyncio.timeout(60):
+        while pool._lanes.now("long", home) is home:
+            await write(long())
+        monkeypatch.setattr(lanes, "BACK_SECONDS", 0.3)
+        while pool._lanes.now("long", home) is not home:
+            await write(quick("long"))
+
+    await write(quick("long"))
 
 
 async def test_alone_it_keeps_its_place(make_pool: Any) -> None:  # noqa: F811
@@ -152,16 +155,14 @@ async def test_a_lane_ends_when_nobody_is_long(make_pool: Any, monkeypatch: pyte
     worker = lane._worker
     assert worker is not None
 
-    # Only now: before, a slow machine would end the lane while it is being waited for.
-    monkeypatch.setattr(lanes, "BACK_SECONDS", 0.1)
-    monkeypatch.setattr(lanes, "IDLE_SECONDS", 0.2)
-    await until(worker.gone.is_set)
-    await until(lambda: not pool._lanes._ending)
+    with monkeypatch.context() as soon:
+        soon.setattr(lanes, "BACK_SECONDS", 0.1)
+        soon.setattr(lanes, "IDLE_SECONDS", 0.2)
+        await until(worker.gone.is_set)
+        await until(lambda: not pool._lanes._ending)
 
     assert pool.health()["pids"] == [pool._slots[0].pid]
     assert pool.health()["lost"] == 0
-    monkeypatch.setattr(lanes, "BACK_SECONDS", 5.0)
-    monkeypatch.setattr(lanes, "IDLE_SECONDS", 30.0)
     assert await with_lane(pool) is not lane
 
 

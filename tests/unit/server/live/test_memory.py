@@ -201,8 +201,8 @@ def test_nothing_is_left_of_sessions_that_have_nothing(memory: Memory) -> None:
 
 def test_the_room_has_a_bound() -> None:
     """The reply that was not used for longest makes room; what is too large for its share is not kept."""
-    memory = Memory(40_000)
-    body = b"x" * 8_000
+    memory = Memory(80_000)
+    body = b"x" * 14_500
     for key in "abcd":
         remember(memory, key, reads("orders"), body)
     assert is_there(memory, "a")
@@ -210,10 +210,10 @@ def test_the_room_has_a_bound() -> None:
     remember(memory, "e", reads("orders"), body)
 
     assert [is_there(memory, key) for key in "abcde"] == [True, False, True, True, True]
-    assert memory.counts.bytes <= 40_000
+    assert memory.counts.bytes <= 80_000
     assert memory.counts.fallen["room"] == 1
-    assert remember(memory, "f", reads("orders"), b"x" * 10_000) is None
-    assert remember(memory, "f", reads("orders"), b"x" * 8_500) is not None
+    assert remember(memory, "f", reads("orders"), b"x" * 15_500) is None
+    assert remember(memory, "f", reads("orders"), b"x" * 15_200) is not None
 
 
 def test_one_session_takes_no_room_from_those_with_less() -> None:
