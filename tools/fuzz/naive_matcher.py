@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,8 @@ def _is_number(value: Any) -> bool:
 def _number(text: str) -> float | None:
     if len(text) > 400 or not re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", text):
         return None
-    return int(text) if re.fullmatch(r"-?\d{1,20}", text) else float(text)
+    number = int(text) if re.fullmatch(r"-?\d{1,20}", text) else float(text)
+    return number if math.isfinite(number) else None
 
 
 def _equal(stored: Any, criterion: Any) -> bool:

@@ -209,20 +209,31 @@ def _hold_search(session: Session, pairs: dict[str, Any], records: list[dict[str
 
 
 def _is_plain(pairs: dict[str, Any], stored: list[dict[str, Any]]) -> bool:
-    """Whether each key is a field that there is, with or without an operator, and no value begins as one."""
+    """Whether each key is a field that there is, with or without an operator, and no value begins as one.
+
+    Nor is a text looked for where there are arrays and objects alone.
+    """
     texts = {name for record in stored for name, value in record.items() if isinstance(value, str)}
     deep = {name for record in stored for name, value in record.items() if isinstance(value, list | dict)}
     known = {name for record in stored for name in record}
+    flat = {name for record in stored for name, value in record.items() if _is_flat(value)}
     for key, value in pairs.items():
+        if key in deep - flat and any(_all(value)):
+            return False
         name, _, operator = key.rpartition("__")
         field = (name if name and operator in OPERATORS else key).split(".")
         begins = [each[:1] in "=<>!" or ":" in each or "." in each for each in _all(value)]
-        inner_fits = len(field) == 1 or field[0] in deep
+        # What looks like an operator within is refused as one that there is none of.
+        inner_fits = len(field) == 1 or (field[0] in deep and "__" not in field[-1])
         if key not in RESERVED and not (
             field[0] in known and inner_fits and (field[0] in texts or not any(begins))
         ):
             return False
     return True
+
+
+def _is_flat(value: Any) -> bool:
+    return value is not None and not isinstance(value, list | dict)
 
 
 def _all(value: Any) -> list[Any]:
@@ -240,7 +251,7 @@ def _hold_sql(criteria: dict[str, Any], known: set[str]) -> None:
 
 def _foreign(sql: str) -> set[str]:
     words = {token.strip("'") for token in _TOKEN.findall(sql)}
-    return {word for word in words - _WORDS - {"$"} if not re.fullmatch(r"p\d+", word)}
+    return {word for word in words - _WORDS - {"$", "[]"} if not re.fullmatch(r"p\d+", word)}
 
 
 def _criteria(pairs: dict[str, Any], known: set[str]) -> dict[str, Any]:
