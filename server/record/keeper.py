@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections import Counter, deque
 from contextlib import suppress
@@ -349,12 +350,15 @@ class Keeper:
         return freed
 
     def _free_bytes(self) -> int:
-        """What is left when all that is in the log is in the file, too."""
+        """What is left when all that is in the log is in the file, too.
+
+        Where that cannot be told, as when the record is being closed, nobody's file has to go for it.
+        """
         try:
             disk = os.statvfs(self.shelf.root)
             return disk.f_bavail * disk.f_frsize - self.record.pending_bytes
         except OSError:
-            return 0
+            return sys.maxsize
 
     async def _look_for_room(self, results: list[Head | RecordError]) -> None:
         """After a group: see whether there is room for another."""

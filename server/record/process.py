@@ -186,6 +186,8 @@ class Process:
         self._decoder = control.Decoder()
         self._links: dict[int, WorkerLink] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        #: Watch and upkeep, once the record is there.
+        self._for_ever: list[asyncio.Task[Any]] = []
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._ended = asyncio.get_running_loop().create_future()
         self._record: Engine | None = None
@@ -201,9 +203,13 @@ class Process:
             task.cancel()
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
+        self._task(work)
+
+    def _task(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -310,8 +316,7 @@ class Process:
         await self.keeper.begin()
         self._operations = Operations(self.keeper, membership)
         self.start(self.keeper.commit_groups())
-        self.start(self.keeper.watch())
-        self.start(self.keeper.upkeep())
+        self._for_ever = [self._task(self.keeper.watch()), self._task(self.keeper.upkeep())]
         if membership is not None:
             self.start(membership.keep_up())
         asyncio.get_running_loop().add_reader(self._handover, self._new_worker)
@@ -319,6 +324,8 @@ class Process:
 
     async def _stopped(self) -> str:
         """What is closed is written down, and the log copied into the file."""
+        for task in self._for_ever:
+            task.cancel()  # nobody looks after a record that is being closed
         await self.keeper.settled()
         if self._membership is not None:
             with suppress(RecordError):

@@ -108,6 +108,18 @@ async def test_files_that_nobody_has_open_make_room_for_one_that_is_needed(
     assert (kept.shelf.root / "cold" / "store.db").exists()
 
 
+async def test_a_record_that_is_being_closed_costs_nobody_a_file(tmp_path: Path) -> None:
+    """How much is free cannot be told then: that is not the same as nothing."""
+    kept = Kept(tmp_path)
+    path = await kept.used_and_closed("a")
+    await kept.record.close()
+
+    await kept.keeper.look_at_disk()
+
+    assert path.exists()
+    assert not kept.keeper.room.full
+
+
 async def test_where_there_is_nothing_to_free_the_session_is_refused(
     kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
