@@ -203,7 +203,7 @@ class Process:
             task.cancel()
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
-        self._task(work)
+        _ = self._task(work)
 
     def _task(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
