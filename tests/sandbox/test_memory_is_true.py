@@ -75,6 +75,7 @@ class Given:
     params: Any
     asked: None = None
     lasting: bool = True
+    on_trial: bool = False
 
     async def instead(self, outcome: Outcome) -> None: ...
 
