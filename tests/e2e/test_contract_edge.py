@@ -50,6 +50,7 @@ LIMIT = {
     "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
 }
 TENANT = {"name": "X-Tenant", "in": "header", "required": True, "schema": {"type": "integer"}}
+LEVEL = {"name": "X-Level", "in": "header", "schema": {"type": "integer"}}
 SECURED: dict[str, Any] = {"security": [{"key": []}]}
 CONTRACT: dict[str, Any] = {
     "openapi": "3.1.0",
@@ -84,7 +85,12 @@ CONTRACT: dict[str, Any] = {
                 "responses": {"201": content(ref("Note"), NOTES), "422": content(ref("Error"))},
             },
         },
-        "/notes/{id}": {"get": {"parameters": [ID], "responses": {"200": content(ref("Note"), NOTES)}}},
+        "/notes/{id}": {
+            "get": {
+                "parameters": [ID, LEVEL],
+                "responses": {"200": content(ref("Note"), NOTES), "400": content(ref("Error"))},
+            }
+        },
     },
     "components": {
         "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
@@ -197,6 +203,26 @@ def test_a_type_that_is_not_declared(api: Client) -> None:
 @pytest.mark.parametrize("target", ["/v1/charges?limit=0", "/v1/charges?limit=x", "/v1/charges?limit=101"])
 def test_a_wrong_parameter(api: Client, target: str) -> None:
     assert "limit" in refused(api.request("GET", target), 400)
+
+
+def test_the_same_path_is_not_the_same_request(charges: RunningService, api: Client) -> None:
+    """It is looked at anew where a header counts, and where somebody has to say who he is."""
+    note = {"raw": b'{"text": "a"}', "content_type": NOTES}
+    path = f"/v1/notes/{api.request('POST', '/v1/notes', **note, X_Tenant='7').json['id']}"
+    charge = {"raw": b'{"amount": 1, "currency": "eur"}'}
+    secret = f"/v1/charges/{api.request('POST', '/v1/charges', **charge).json['id']}"
+    stranger = charges.client(api.session)
+    for _ in range(2):
+        assert api.request("GET", path).status == 200
+        assert "X-Level" in refused(api.request("GET", path, X_Level="a"), 400)
+        assert api.request("GET", path, X_Level="3").status == 200
+        assert api.request("GET", path, Accept="image/png").status == 406
+        assert api.request("GET", path, Accept="*/*").status == 200
+        assert api.request("GET", f"{path}?a=1").status == 200
+        assert api.request("GET", f"{path}x").status == 404
+        assert api.request("HEAD", path).status == 200
+        assert api.request("GET", secret).status == 200
+        refused(stranger.request("GET", secret), 401)
 
 
 @pytest.mark.parametrize(
