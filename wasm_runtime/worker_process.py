@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _READ_BYTES = 256 * 1024
 #: What a worker runs.
 MODULE = "wasm_runtime.worker"
-#: A lane's worker has about a third of what the others of its processor have, where all want it (sched(7)).
-_LANE_NICENESS = 5
+#: A lane's worker has about a tenth of what the others of its processor have, where all want it (sched(7)).
+_LANE_NICENESS = 10
 
 
 class KeeperLink(Protocol):

@@ -178,11 +178,11 @@ async def test_a_lane_has_a_lower_priority_on_the_same_processor(make_pool: Any)
     pool = await make_pool()
     lane = await with_lane(pool)
     home = pool._slots[0]
-    assert os.getpriority(os.PRIO_PROCESS, lane.pid) == os.getpriority(os.PRIO_PROCESS, home.pid) + 5
+    assert os.getpriority(os.PRIO_PROCESS, lane.pid) == os.getpriority(os.PRIO_PROCESS, home.pid) + 10
     assert os.sched_getaffinity(lane.pid) == os.sched_getaffinity(home.pid)
     groups = [Path(f"/proc/{slot.pid}/autogroup") for slot in (home, lane)]
     if all(group.exists() for group in groups):  # a kernel may be built without them
-        assert [group.read_text().split()[-1] for group in groups] == ["0", "5"]
+        assert [group.read_text().split()[-1] for group in groups] == ["0", "10"]
 
 
 async def test_a_session_can_be_held_in_a_lane(make_pool: Any) -> None:  # noqa: F811

@@ -14,7 +14,6 @@ When the time is over it prints, as JSON, how often each was answered with which
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections import Counter
@@ -27,6 +26,7 @@ import orjson
 from tools.http_corpus import request_bytes
 from tools.torture import wire
 from tools.torture.wire import Gone, Hung, exchange
+from wasm_runtime.affinity import give_way
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -141,7 +141,7 @@ class Clients:
 
 async def main() -> None:
     host, port, seconds, seed = sys.argv[1:]
-    os.nice(5)  # in earnest these would be other machines
+    give_way(5)  # in earnest these would be other machines
     clients = Clients((host, int(port)), float(seconds), int(seed))
     await clients.run()
     sys.stdout.write(orjson.dumps(clients.seen).decode())
