@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
@@ -211,7 +210,7 @@ class Guests:
     def _sweep(self, guest: LiveGuest) -> None:
         """Remove what a guest has left beside its database: it died before anybody could look."""
         try:
-            if guest.directory and not session_files.is_within(guest.directory, sys.maxsize):
+            if guest.directory:
                 session_files.remove_foreign(guest.directory)
         except OSError:
             return  # it is looked over after the session's next run

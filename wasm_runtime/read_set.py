@@ -8,7 +8,8 @@ either than `store.reads` says.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 from attrs import frozen
@@ -33,6 +34,19 @@ class Places:
     records: frozenset[tuple[str, str]] = frozenset()
     collections: frozenset[str] = frozenset()
     whole: bool = False
+
+
+class Named(Protocol):
+    """Parts of a session, named as `Places` has them."""
+
+    @property
+    def records(self) -> frozenset[tuple[str, str]]: ...
+
+    @property
+    def collections(self) -> frozenset[str]: ...
+
+    @property
+    def whole(self) -> bool: ...
 
 
 @frozen
@@ -66,21 +80,23 @@ def checked(value: Any) -> str:
 
 def are_apart(reads: str, touched: Iterable[str]) -> bool:
     """Whether texts that `checked` has made have nothing in common: none of what was read was touched."""
-    if reads == WHOLE:
-        return not any(touched)
-    read = orjson.loads(reads)
-    return all(not each or _is_apart(read, each) for each in touched)
+    read = places(reads)
+    return not any(each and have_in_common(read, places(each)) for each in touched)
 
 
-def _is_apart(read: dict[str, list[int | str] | None], touched: str) -> bool:
-    written = None if touched == WHOLE else orjson.loads(touched)
-    if written is None:
-        return False
-    for name in read.keys() & written.keys():
-        here, there = read[name], written[name]
-        if not here or not there or not set(here).isdisjoint(there):
-            return False
-    return True
+def have_in_common(read: Named, touched: Named) -> bool:
+    """Whether some of what was read was touched.
+
+    A collection that has records among those that are named is not meant as a whole.
+    """
+    if read.whole or touched.whole:
+        return True
+    for collection in touched.collections & read.collections:
+        written = {address for name, address in touched.records if name == collection}
+        looked_at = {address for name, address in read.records if name == collection}
+        if not written or not looked_at or written & looked_at:
+            return True
+    return False
 
 
 def _is_address(value: Any) -> bool:
@@ -89,6 +105,7 @@ def _is_address(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= MAX_TEXT_ID
 
 
+@lru_cache(maxsize=256)
 def places(text: str) -> Places:
     """What a text that `checked` has made says."""
     found = orjson.loads(text)

@@ -37,7 +37,6 @@ _MOST_MADE = 2_000
 _MOST_COPIED = 4 * 1024 * 1024
 #: Of an item's place; a longer number may be somebody's.
 _MOST_DIGITS = 4
-_CHOICES = frozenset(CHOICES)
 
 
 class SchemaError(Exception):
@@ -226,7 +225,7 @@ def _told(error: jsonschema_rs.ValidationError) -> Iterable[Violation]:
     """An error, or where it is that no branch of a choice fits, the errors of the branch that fits best."""
     keyword = _keyword(error)
     violation = Violation(_pointer(error.instance_path), keyword, _words(error))
-    if keyword not in _CHOICES:
+    if keyword not in CHOICES:
         return (violation,)
     branches = [branch for branch in getattr(error.kind, "context", ()) if branch]
     if not branches:

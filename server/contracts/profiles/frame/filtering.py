@@ -5,6 +5,7 @@ Reading is linear in the text's length where the language's pattern for a word i
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
@@ -23,7 +24,7 @@ MOST_TOKENS: Final = 256
 
 
 @define
-class FilterParser:
+class FilterParser(ABC):
     """Of one filter. A language has `word`, a pattern of its next word, `error`, and reads `one` comparison.
 
     `within`: the place that names are below; "": the record.
@@ -75,8 +76,9 @@ class FilterParser:
     def all_of(self, parts: list[Criteria]) -> Criteria:
         return {"$and": parts}
 
+    @abstractmethod
     def one(self, within: str) -> Criteria:
-        raise NotImplementedError
+        """A comparison, or what stands for one. Raises `error`."""
 
     def inside(self, within: str, end: str) -> Criteria:
         """What stands up to the sign that closes it."""
